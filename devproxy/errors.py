@@ -1,0 +1,72 @@
+"""What can go wrong, by whose fault and in which phase.
+
+Every exception carries data, not prose: the sentence a person reads is composed by ``answers`` (over HTTP), ``console``
+(on the terminal) or ``config.report`` (for files).
+
+* :class:`DevproxyError`
+
+  * :class:`BadMessage`: a peer broke HTTP's grammar or framing; ``status`` says how a client is to be told
+  * :class:`UpstreamError`: no usable answer from an upstream; :class:`UpstreamFault` says in which phase
+  * :class:`BindError`: an address could not be listened on
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class DevproxyError(Exception):
+    """Base of everything that devproxy raises on purpose."""
+
+
+class BadMessage(DevproxyError):
+    """A message that HTTP's grammar refuses, or that two parsers could read in two ways.
+
+    ``status``: the answer due to a client that sent it (400, 414, 431, 501, 505). ``reason``: what is wrong, lower
+    case, without a full stop. ``source``: the rule, for example ``RFC 9112 section 6.3``.
+    """
+
+    def __init__(self, reason: str, *, status: int = 400, source: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.source = source
+
+
+class UpstreamFault(StrEnum):
+    """In which phase an upstream failed; the value of the ``X-Devproxy-Error`` field."""
+
+    REFUSED = "upstream-refused"
+    UNREACHABLE = "upstream-unreachable"
+    UNRESOLVED = "upstream-name-not-found"
+    CONNECT_TIMEOUT = "upstream-connect-timeout"
+    TLS = "upstream-tls-failed"
+    CLOSED_EARLY = "upstream-closed-before-answer"
+    BAD_RESPONSE = "upstream-bad-response"
+    RESPONSE_TIMEOUT = "upstream-response-timeout"
+
+
+class UpstreamError(DevproxyError):
+    """An upstream gave no usable answer.
+
+    ``server``: the address as configured. ``tried``: one ``(address, what happened)`` for each attempt.
+    """
+
+    def __init__(
+        self, fault: UpstreamFault, server: str, detail: str = "", tried: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(f"{fault}: {server}: {detail}")
+        self.fault = fault
+        self.server = server
+        self.detail = detail
+        self.tried = tried
+
+
+class BindError(DevproxyError):
+    """An address could not be listened on. ``holder``: who has it, where the system tells."""
+
+    def __init__(self, address: str, reason: str, holder: str = "") -> None:
+        super().__init__(f"{address}: {reason}")
+        self.address = address
+        self.reason = reason
+        self.holder = holder

@@ -1,0 +1,135 @@
+"""What happened, as records. The gateway emits them; the console and others listen.
+
+Nothing here formats and nothing here waits: a :data:`Sink` is called in the loop turn in which the event happened and
+must return at once. No sink means no event is even built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How an exchange ended."""
+
+    COMPLETE = "complete"
+    CLIENT_LEFT = "client-left"
+    UPSTREAM_LOST = "upstream-lost"
+    """The upstream's connection ended in mid-body; the client's was cut so that it can tell."""
+    ANSWERED = "answered-here"
+    """devproxy answered by itself: an error, a refusal or one of its own pages."""
+    STOPPED = "stopped"
+    """Cut because devproxy is stopping and ``drain_s`` is over."""
+
+
+@dataclass(slots=True)
+class ExchangeFinished:
+    """One request and its answer are over (or it became a tunnel and that is over: see :class:`TunnelClosed`).
+
+    ``target``: raw request target. ``route``: the route's label, empty when none matched. ``upstream``: the upstream's
+    name, ``server``: the address that answered. ``status``: 0 when nothing was sent. ``duration_s``: from the complete
+    request head to the last byte written; ``first_byte_s``: to the response head, 0 when there was none.
+    ``request_bytes`` / ``response_bytes``: body octets. ``error``: an ``X-Devproxy-Error`` code with its detail.
+    """
+
+    method: bytes
+    target: bytes
+    status: int
+    route: str
+    upstream: str
+    server: str
+    outcome: Outcome
+    duration_s: float
+    first_byte_s: float
+    request_bytes: int
+    response_bytes: int
+    client: str
+    error: str = ""
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class TunnelOpened:
+    """An upgrade was accepted (101). ``protocol``: the token of ``Upgrade``. ``tunnel_id`` pairs it with its end."""
+
+    tunnel_id: int
+    target: bytes
+    protocol: str
+    route: str
+    upstream: str
+    server: str
+    client: str
+    duration_s: float
+
+
+@dataclass(slots=True)
+class TunnelClosed:
+    """A tunnel is over. ``closed_by``: ``client``, ``upstream``, ``idle`` or ``devproxy``. Bytes as seen by the client.
+
+    ``close_code``: of the WebSocket Close frame when one was seen, else 0.
+    """
+
+    tunnel_id: int
+    target: bytes
+    protocol: str
+    route: str
+    upstream: str
+    server: str
+    client: str
+    duration_s: float
+    sent_bytes: int
+    received_bytes: int
+    closed_by: str
+    close_code: int = 0
+
+
+@dataclass(slots=True)
+class UpstreamState:
+    """Whether an upstream's server accepts connections, when that is first known and when it changes.
+
+    ``address``: which of the addresses behind the name answered, for example ``[::1]:5173``.
+    """
+
+    upstream: str
+    server: str
+    is_up: bool
+    address: str = ""
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Ready:
+    """Listening, configuration applied. ``urls``: one for each address; ``startup_s``: since the process began."""
+
+    urls: tuple[str, ...]
+    startup_s: float
+
+
+@dataclass(slots=True)
+class Stopping:
+    """Asked to stop. ``exchanges`` / ``tunnels``: how many still run."""
+
+    exchanges: int
+    tunnels: int
+    drain_s: float
+
+
+@dataclass(slots=True)
+class Stopped:
+    """Everything is closed. ``cut``: exchanges that did not finish within ``drain_s``."""
+
+    cut: int
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Something a person should know that belongs to no exchange: a warning with what to do about it."""
+
+    what: str
+    help: str = ""
+
+
+Event = ExchangeFinished | TunnelOpened | TunnelClosed | UpstreamState | Ready | Stopping | Stopped | Trouble
+Sink = Callable[[Event], None]
