@@ -1,0 +1,119 @@
+"""Field lines: bytes -> :class:`~devproxy.messages.Field`, strictly (RFC 9110 section 5, RFC 9112 section 5).
+
+Owns the field grammar and the table of names that a gateway must look at. The same line always gives the same verdict
+and the same value, so verdicts are remembered in a bounded table: a browser repeats nearly every line of a head.
+Start at :func:`parse_field`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from devproxy.errors import BadMessage
+from devproxy.messages import Field, Role
+
+TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+"""RFC 9110 section 5.6.2."""
+
+MAX_REMEMBERED_LINES: Final = 8192
+MAX_REMEMBERED_LINE_BYTES: Final = 2048
+
+# No CR, LF, NUL or other control can be in a value (RFC 9110 section 5.5); obs-text (0x80-0xFF) passes as it is. No
+# whitespace may stand before the colon or at the start of a line (RFC 9112 sections 5.1 and 5.2: obs-fold is refused).
+_match_line = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*)").fullmatch
+_is_token = re.compile(TOKEN).fullmatch
+
+_ROLES: Final[dict[bytes, Role]] = {
+    b"connection": Role.CONNECTION,
+    b"keep-alive": Role.KEEP_ALIVE,
+    b"proxy-connection": Role.HOP_BY_HOP,
+    b"proxy-authenticate": Role.HOP_BY_HOP,
+    b"proxy-authorization": Role.HOP_BY_HOP,
+    b"proxy-authentication-info": Role.HOP_BY_HOP,
+    b"http2-settings": Role.HOP_BY_HOP,
+    b"te": Role.TE,
+    b"trailer": Role.TRAILER,
+    b"transfer-encoding": Role.TRANSFER_ENCODING,
+    b"content-length": Role.CONTENT_LENGTH,
+    b"upgrade": Role.UPGRADE,
+    b"host": Role.HOST,
+    b"expect": Role.EXPECT,
+    b"x-forwarded-for": Role.FORWARDED_FOR,
+    b"x-forwarded-proto": Role.FORWARDED,
+    b"x-forwarded-host": Role.FORWARDED,
+    b"x-forwarded-port": Role.FORWARDED,
+    b"x-real-ip": Role.FORWARDED,
+    b"via": Role.VIA,
+    b"origin": Role.ORIGIN,
+}
+
+_remembered: dict[bytes, Field] = {}
+
+
+def parse_field(line: bytes) -> Field:
+    """Return the field that `line` (without its CRLF) states; remembered, so that a repeated line costs one look-up.
+
+    Raises :class:`BadMessage` for anything outside the grammar. The table holds at most :data:`MAX_REMEMBERED_LINES`
+    lines of at most :data:`MAX_REMEMBERED_LINE_BYTES` octets, and starts anew when full.
+    """
+    field = _remembered.get(line)
+    if field is None:
+        field = read_field(line)
+        if len(line) <= MAX_REMEMBERED_LINE_BYTES:
+            if len(_remembered) >= MAX_REMEMBERED_LINES:
+                _remembered.clear()
+            _remembered[line] = field
+    return field
+
+
+def read_field(line: bytes) -> Field:
+    """Return the field that `line` states, by the grammar alone (see :func:`parse_field`)."""
+    match = _match_line(line)
+    if match is None:
+        raise BadMessage(_fault_of(line), source="RFC 9112 section 5")
+    name = match[1].lower()
+    role = _ROLES.get(name)
+    if role is None:
+        role = Role.ACCESS_CONTROL if name.startswith(b"access-control-") else Role.END_TO_END
+    return Field(line, name, match[2].strip(b" \t"), role)
+
+
+def make_field(name: bytes, value: bytes) -> Field:
+    """Return the field ``name: value``. For names and values that are known to be well-formed, or to check that."""
+    return read_field(name + b": " + value)
+
+
+def is_token(value: bytes) -> bool:
+    """Tell whether `value` is a token (RFC 9110 section 5.6.2)."""
+    return _is_token(value) is not None
+
+
+def parse_token_list(value: bytes) -> tuple[bytes, ...]:
+    """Return the lower-case tokens of a comma-separated list; empty elements are ignored (RFC 9110 section 5.6.1).
+
+    Raises :class:`BadMessage` when an element is not a token.
+    """
+    tokens = tuple(part for element in value.lower().split(b",") if (part := element.strip(b" \t")))
+    for token in tokens:
+        if _is_token(token) is None:
+            raise BadMessage("an element of a token list is not a token", source="RFC 9110 section 5.6.1")
+    return tokens
+
+
+def _fault_of(line: bytes) -> str:
+    """Say in words why `line` is no field line."""
+    if line[:1] in (b" ", b"\t"):
+        return "a header line starts with whitespace (obsolete line folding)"
+    if b"\r" in line or b"\n" in line:
+        return "a bare CR or LF stands in a header line"
+    if b"\0" in line:
+        return "a NUL stands in a header line"
+    name, colon, _ = line.partition(b":")
+    if not colon:
+        return "a header line has no colon"
+    if name.rstrip(b" \t") != name:
+        return "whitespace stands between a header name and its colon"
+    if _is_token(name) is None:
+        return "a header name is not a token"
+    return "a header value has a control character"

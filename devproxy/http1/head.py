@@ -1,0 +1,302 @@
+"""Heads: blocks of bytes -> :class:`RequestHead` or :class:`ResponseHead`, strictly (RFC 9112 sections 2 to 6).
+
+Whatever two parsers could read in two ways is refused: differing or repeated lengths, a length beside a transfer
+coding, obsolete folding, bare line ends, whitespace in the wrong place, targets and hosts outside the grammar. Nothing
+here reads a body; that is :mod:`devproxy.http1.framing`. Start at :class:`HeadReader`, which finds a head's end in
+arriving bytes, then :func:`parse_request_head`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from devproxy.errors import BadMessage
+from devproxy.http1.fields import TOKEN, make_field, parse_field, parse_token_list
+from devproxy.messages import CHUNKED, RequestHead, ResponseHead, Role
+
+_match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/1\.([01])").fullmatch
+_match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?").fullmatch
+_match_http_version = re.compile(rb".* HTTP/[0-9]\.[0-9]", re.DOTALL).fullmatch
+_match_absolute = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)", re.DOTALL).fullmatch
+# uri-host [ ":" port ] (RFC 3986 section 3.2), without the userinfo that RFC 9110 section 4.2.4 forbids.
+_is_authority = re.compile(
+    rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?"
+).fullmatch
+_find_bare_line_end = re.compile(rb"(?<!\r)\n|\r(?=[^\n])").search
+
+_CRLF2: Final = b"\r\n\r\n"
+_TOKEN_BYTES: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_STATUS_START: Final = b"HTTP/1."
+_MAX_LENGTH_DIGITS: Final = 18
+
+# What a Connection field says in nearly all messages, so that it is not parsed again and again.
+_CONNECTION_KNOWN: Final[dict[bytes, tuple[bytes, ...]]] = {
+    b"keep-alive": (b"keep-alive",),
+    b"close": (b"close",),
+    b"Upgrade": (b"upgrade",),
+}
+_SPECIAL_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How large a head may be: octets of the target, octets of the whole head, number of fields."""
+
+    max_target_bytes: int = 32768
+    max_head_bytes: int = 65536
+    max_fields: int = 256
+
+
+class Kind(Enum):
+    """Which head a :class:`HeadReader` waits for."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+class HeadReader:
+    """Finds where a head ends in bytes that arrive in any pieces. Holds at most one head's worth of octets."""
+
+    __slots__ = ("_kind", "_limits", "_partial")
+
+    def __init__(self, kind: Kind, limits: Limits) -> None:
+        self._kind = kind
+        self._limits = limits
+        self._partial = b""
+
+    @property
+    def has_started(self) -> bool:
+        """Whether some octets of an unfinished head have arrived."""
+        return bool(self._partial)
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """Take `data`; return the head's block without its last CRLFCRLF and the octets behind it, or None for «more».
+
+        Empty lines before a request line are skipped (RFC 9112 section 2.2). Raises :class:`BadMessage` as soon as what
+        has come cannot become a head: 414 or 431 when it outgrows its limits, 400 for what is not HTTP at all.
+        """
+        if self._partial:
+            start = max(0, len(self._partial) - 3)
+            data = self._partial + data
+            self._partial = b""
+        else:
+            start = 0
+        if self._kind is Kind.REQUEST and data[:1] == b"\r":
+            while data[:2] == b"\r\n":
+                data = data[2:]
+            start = 0
+        end = data.find(_CRLF2, start)
+        if end < 0:
+            self._refuse_hopeless(data)
+            self._partial = data
+            return None
+        if end > self._limits.max_head_bytes:
+            raise self._too_large(data)
+        return data[:end], data[end + 4 :]
+
+    def _refuse_hopeless(self, data: bytes) -> None:
+        if not data or data == b"\r":
+            return
+        if self._kind is Kind.REQUEST:
+            if data[0] not in _TOKEN_BYTES:
+                hint = "a TLS handshake arrived, but this port speaks http" if data[0] == 0x16 else "this is not HTTP"
+                raise BadMessage(hint, source="RFC 9112 section 3")
+        elif data[:7] != _STATUS_START[: len(data)]:
+            raise BadMessage("the answer does not start with an HTTP/1 status line", source="RFC 9112 section 4")
+        if len(data) > self._limits.max_head_bytes:
+            raise self._too_large(data)
+        if self._kind is Kind.REQUEST and b"\r\n" not in data and len(data) > self._limits.max_target_bytes + 64:
+            raise BadMessage("the request target is too long", status=414, source="RFC 9112 section 3")
+        if _find_bare_line_end(data):
+            raise BadMessage("a bare CR or LF stands in the head", source="RFC 9112 section 2.2")
+
+    def _too_large(self, data: bytes) -> BadMessage:
+        line_end = data.find(b"\r\n")
+        if self._kind is Kind.REQUEST and (line_end < 0 or line_end > self._limits.max_target_bytes + 64):
+            return BadMessage("the request target is too long", status=414, source="RFC 9112 section 3")
+        limit = self._limits.max_head_bytes
+        return BadMessage(f"the head is larger than {limit} bytes", status=431, source="RFC 6585 section 5")
+
+
+def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
+    """Return the request head that `block` states (as :class:`HeadReader` gives it).
+
+    Raises :class:`BadMessage` with the status that is due: 400, or 414, 431, 417, 501 or 505 where these say more.
+    """
+    lines = block.split(b"\r\n")
+    match = _match_request_line(lines[0])
+    if match is None:
+        raise _bad_request_line(lines[0])
+    method, target, minor = match.groups()
+    if len(target) > limits.max_target_bytes:
+        raise BadMessage("the request target is too long", status=414, source="RFC 9112 section 3")
+    if len(lines) > limits.max_fields + 1:
+        raise BadMessage(f"there are more than {limits.max_fields} header lines", status=431, source="RFC 6585")
+    fields = [parse_field(line) for line in lines[1:]]
+    version_minor = 1 if minor == b"1" else 0
+    head = RequestHead(method, target, target, version_minor, fields)
+    _read_request_fields(head)
+    if target[:1] != b"/":
+        _resolve_target(head)
+    elif b"\\" in target:
+        _refuse_backslash(target)
+    return head
+
+
+def _read_request_fields(head: RequestHead) -> None:
+    """Establish framing, persistence, upgrade, expectation and Host from the fields; refuse contradictions."""
+    hosts = 0
+    length: int | None = None
+    is_chunked = False
+    upgrade = b""
+    options: tuple[bytes, ...] = ()
+    for field in head.fields:
+        role = field.role
+        if role == 0:
+            continue
+        if role == Role.HOST:
+            hosts += 1
+            head.host = field.value
+        elif role == Role.CONNECTION:
+            options += _CONNECTION_KNOWN.get(field.value) or parse_token_list(field.value)
+        elif role == Role.CONTENT_LENGTH:
+            length = _read_length(field.value, length)
+        elif role == Role.TRANSFER_ENCODING:
+            is_chunked = _read_transfer_encoding(field.value, is_chunked, head.version_minor)
+        elif role == Role.UPGRADE:
+            upgrade = field.value.lower() if not upgrade else upgrade + b", " + field.value.lower()
+        elif role == Role.EXPECT and head.version_minor:
+            if field.value.lower() != b"100-continue":
+                raise BadMessage("the expectation is not 100-continue", status=417, source="RFC 9110 section 10.1.1")
+            head.expects_continue = True
+    if is_chunked and length is not None:
+        raise BadMessage("Content-Length and Transfer-Encoding stand together", source="RFC 9112 section 6.3")
+    head.body_length = CHUNKED if is_chunked else length or 0
+    if hosts > 1:
+        raise BadMessage("there is more than one Host", source="RFC 9112 section 3.2")
+    if not hosts and head.version_minor:
+        raise BadMessage("the Host is missing", source="RFC 9112 section 3.2")
+    if _is_authority(head.host) is None:
+        raise BadMessage("the Host is not a host name with an optional port", source="RFC 9112 section 3.2")
+    _apply_connection_options(head, options, upgrade)
+
+
+def _apply_connection_options(head: RequestHead, options: tuple[bytes, ...], upgrade: bytes) -> None:
+    if not options:
+        head.keep_alive = head.version_minor == 1
+        return
+    head.keep_alive = b"close" not in options and (head.version_minor == 1 or b"keep-alive" in options)
+    head.connection_options = tuple(option for option in options if option not in _SPECIAL_OPTIONS)
+    # h2c would tunnel requests past every check (RFC 9113 dropped it); an upgrade with a body has no agreed order.
+    if upgrade and b"upgrade" in options and head.version_minor and head.body_length == 0 and b"h2c" not in upgrade:
+        head.upgrade = upgrade
+
+
+def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
+    """Return the response head that `block` states. Raises :class:`BadMessage`: the upstream cannot be trusted then."""
+    lines = block.split(b"\r\n")
+    match = _match_status_line(lines[0])
+    if match is None:
+        raise BadMessage("the answer does not start with an HTTP/1 status line", source="RFC 9112 section 4")
+    if len(lines) > limits.max_fields + 1:
+        raise BadMessage(f"the answer has more than {limits.max_fields} header lines")
+    minor, status, reason = match.groups()
+    head = ResponseHead(
+        int(status), reason or b"", 1 if minor == b"1" else 0, [parse_field(line) for line in lines[1:]]
+    )
+    options: tuple[bytes, ...] = ()
+    for field in head.fields:
+        role = field.role
+        if role == 0:
+            continue
+        if role == Role.CONNECTION:
+            options += _CONNECTION_KNOWN.get(field.value) or parse_token_list(field.value)
+        elif role == Role.CONTENT_LENGTH:
+            head.content_length = _read_length(field.value, head.content_length)
+        elif role == Role.TRANSFER_ENCODING:
+            head.is_chunked = _read_transfer_encoding(field.value, head.is_chunked, head.version_minor)
+        elif role == Role.UPGRADE:
+            head.upgrade = field.value.lower()
+        elif role == Role.KEEP_ALIVE:
+            head.keep_alive_timeout_s = _read_keep_alive_timeout(field.value)
+    if head.is_chunked and head.content_length is not None:
+        raise BadMessage("Content-Length and Transfer-Encoding stand together", source="RFC 9112 section 6.3")
+    if options:
+        head.keep_alive = b"close" not in options and (head.version_minor == 1 or b"keep-alive" in options)
+        head.connection_options = tuple(option for option in options if option not in _SPECIAL_OPTIONS)
+    else:
+        head.keep_alive = head.version_minor == 1
+    return head
+
+
+def _read_length(value: bytes, earlier: int | None) -> int:
+    """Return a Content-Length. One field with digits alone: lists and repetitions are how requests get smuggled."""
+    if earlier is not None:
+        raise BadMessage("there is more than one Content-Length", source="RFC 9110 section 8.6")
+    if not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
+        raise BadMessage("the Content-Length is not a number", source="RFC 9110 section 8.6")
+    return int(value)
+
+
+def _read_transfer_encoding(value: bytes, earlier: bool, version_minor: int) -> bool:
+    if not version_minor:
+        raise BadMessage("Transfer-Encoding stands in an HTTP/1.0 message", source="RFC 9112 section 6.1")
+    if earlier:
+        raise BadMessage("there is more than one Transfer-Encoding", source="RFC 9112 section 6.3")
+    if value.lower() == b"chunked":
+        return True
+    codings = [coding.strip(b" \t") for coding in value.lower().split(b",")]
+    if codings[-1] == b"chunked" and codings.count(b"chunked") == 1 and all(codings) and b"identity" not in codings:
+        raise BadMessage("only the transfer coding `chunked` is known", status=501, source="RFC 9112 section 6.1")
+    raise BadMessage("the Transfer-Encoding is not `chunked`", source="RFC 9112 section 6.3")
+
+
+def _read_keep_alive_timeout(value: bytes) -> int | None:
+    """Return N of ``Keep-Alive: timeout=N`` (seconds), None when absent or not a number."""
+    for part in value.lower().split(b","):
+        name, _, number = part.strip(b" \t").partition(b"=")
+        number = number.strip(b' \t"')
+        if name.rstrip(b" \t") == b"timeout" and number.isdigit() and len(number) < 10:
+            return int(number)
+    return None
+
+
+def _bad_request_line(line: bytes) -> BadMessage:
+    source = "RFC 9112 section 3"
+    if _match_http_version(line) and not line.endswith((b" HTTP/1.0", b" HTTP/1.1")):
+        return BadMessage("the protocol version is neither HTTP/1.0 nor HTTP/1.1", status=505, source=source)
+    if b"\r" in line or b"\n" in line or b"\0" in line:
+        return BadMessage("a control character stands in the request line", source=source)
+    parts = line.split(b" ")
+    if len(parts) == 3 and b"#" in parts[1]:
+        return BadMessage("the request target has a fragment (#)", source="RFC 9112 section 3.2")
+    return BadMessage("the request line is not `METHOD target HTTP/1.1`", source=source)
+
+
+def _refuse_backslash(target: bytes) -> None:
+    """Refuse a backslash in the path: some servers read it as a slash, others do not. In a query it is data."""
+    if b"\\" in target.partition(b"?")[0]:
+        raise BadMessage("a backslash stands in the path", source="WHATWG URL, special schemes")
+
+
+def _resolve_target(head: RequestHead) -> None:
+    """Bring asterisk-form and absolute-form to ``path`` and ``host`` (RFC 9112 section 3.2)."""
+    target = head.target
+    if target == b"*" and head.method == b"OPTIONS":
+        return
+    if head.method == b"CONNECT":
+        raise BadMessage("CONNECT is for forward proxies", status=501, source="RFC 9110 section 9.3.6")
+    match = _match_absolute(target)
+    if match is None or not match[1] or _is_authority(match[1]) is None:
+        raise BadMessage("the request target is neither a path nor an http URL", source="RFC 9112 section 3.2")
+    authority, path = match.groups()
+    _refuse_backslash(path)
+    head.path = path if path[:1] == b"/" else b"/" + path
+    # RFC 9112 section 3.2.2: the authority of the target replaces whatever Host said.
+    head.host = authority
+    head.fields = [make_field(b"Host", authority) if field.role == Role.HOST else field for field in head.fields] or [
+        make_field(b"Host", authority)
+    ]
