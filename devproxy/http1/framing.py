@@ -22,6 +22,8 @@ _match_size_line = re.compile(
     rb"([0-9A-Fa-f]{1,15})((?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb'|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*)'
 ).fullmatch
 
+_FRAMING: Final = (Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING)
+
 
 def response_body_length(head: ResponseHead, method: bytes) -> int:
     """Return the octets of the body that follows `head`, or ``CHUNKED`` or ``UNTIL_CLOSE`` (RFC 9112 section 6.3).
@@ -119,7 +121,7 @@ class ChunkedReader:
         if self._state is _State.DATA_END and line != b"\r":
             raise BadMessage("a chunk is longer than its size", source="RFC 9112 section 7.1")
         limit = MAX_TRAILER_BYTES if self._state is _State.TRAILER else MAX_SIZE_LINE_BYTES
-        if len(line) > limit:
+        if len(line) > limit + 1:  # the last octet may be the CR
             raise BadMessage("a line of a chunked body is too long", source="RFC 9112 section 7.1.1")
         if b"\r" in line[:-1]:
             raise BadMessage("a bare CR stands in a chunked body", source="RFC 9112 section 7.1")
@@ -143,6 +145,8 @@ class ChunkedReader:
         if self._trailer_bytes > MAX_TRAILER_BYTES:
             raise BadMessage("the trailers are too large", status=431, source="RFC 6585 section 5")
         field = parse_field(line)
+        if field.role in _FRAMING:
+            raise BadMessage("a trailer speaks of framing", source="RFC 9110 section 6.5.1")
         if not self._is_decoding and self._may_pass(field):
             out.append(line + b"\r\n")
 

@@ -15,22 +15,27 @@ from typing import Final
 
 from devproxy.errors import BadMessage
 from devproxy.http1.fields import TOKEN, make_field, parse_field, parse_token_list
-from devproxy.messages import CHUNKED, RequestHead, ResponseHead, Role
+from devproxy.messages import CHUNKED, Field, RequestHead, ResponseHead, Role
 
 _match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/1\.([01])").fullmatch
 _match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?").fullmatch
-_match_http_version = re.compile(rb".* HTTP/[0-9]\.[0-9]", re.DOTALL).fullmatch
+_match_http_version = re.compile(rb".* HTTP/[0-9](?:\.[0-9])?", re.DOTALL).fullmatch
 _match_absolute = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)", re.DOTALL).fullmatch
-# uri-host [ ":" port ] (RFC 3986 section 3.2), without the userinfo that RFC 9110 section 4.2.4 forbids.
+# uri-host [ ":" port ] (RFC 3986 section 3.2), without the userinfo that RFC 9110 section 4.2.4 forbids, without the
+# empty host that section 4.2.1 forbids, and without the comma that would read as a list of two hosts.
 _is_authority = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?"
+    rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
 ).fullmatch
+_match_empty_lines = re.compile(rb"(?:\r\n)*").match
 _find_bare_line_end = re.compile(rb"(?<!\r)\n|\r(?=[^\n])").search
 
 _CRLF2: Final = b"\r\n\r\n"
 _TOKEN_BYTES: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _STATUS_START: Final = b"HTTP/1."
 _MAX_LENGTH_DIGITS: Final = 18
+# What a request line may hold beside its target: a method, two spaces and the version.
+_REQUEST_LINE_MARGIN: Final = 64
+_TLS_HANDSHAKE: Final = 0x16
 
 # What a Connection field says in nearly all messages, so that it is not parsed again and again.
 _CONNECTION_KNOWN: Final[dict[bytes, tuple[bytes, ...]]] = {
@@ -58,14 +63,18 @@ class Kind(Enum):
 
 
 class HeadReader:
-    """Finds where a head ends in bytes that arrive in any pieces. Holds at most one head's worth of octets."""
+    """Finds where a head ends in bytes that arrive in any pieces. Holds at most one head's worth of octets.
 
-    __slots__ = ("_kind", "_limits", "_partial")
+    The same octets in other pieces give the same head or are refused as well; the work grows with the octets alone.
+    """
+
+    __slots__ = ("_has_start_line", "_kind", "_limits", "_partial")
 
     def __init__(self, kind: Kind, limits: Limits) -> None:
         self._kind = kind
         self._limits = limits
-        self._partial = b""
+        self._partial = bytearray()
+        self._has_start_line = False
 
     @property
     def has_started(self) -> bool:
@@ -76,47 +85,76 @@ class HeadReader:
         """Take `data`; return the head's block without its last CRLFCRLF and the octets behind it, or None for «more».
 
         Empty lines before a request line are skipped (RFC 9112 section 2.2). Raises :class:`BadMessage` as soon as what
-        has come cannot become a head: 414 or 431 when it outgrows its limits, 400 for what is not HTTP at all.
+        has come cannot become a head: 414 or 431 when it outgrows its limits, 505 for another version of HTTP, 400 for
+        what is not HTTP at all. A reader that raised is of no further use.
         """
         if self._partial:
-            start = max(0, len(self._partial) - 3)
-            data = self._partial + data
-            self._partial = b""
-        else:
-            start = 0
-        if self._kind is Kind.REQUEST and data[:1] == b"\r":
-            while data[:2] == b"\r\n":
-                data = data[2:]
-            start = 0
-        end = data.find(_CRLF2, start)
+            return self._feed_more(data)
+        if data[:1] == b"\r" and self._kind is Kind.REQUEST:
+            match = _match_empty_lines(data)
+            data = data[match.end() :] if match else data
+        end = data.find(_CRLF2)
         if end < 0:
-            self._refuse_hopeless(data)
-            self._partial = data
+            self._partial += data
+            self._refuse_hopeless(0)
             return None
         if end > self._limits.max_head_bytes:
             raise self._too_large(data)
         return data[:end], data[end + 4 :]
 
-    def _refuse_hopeless(self, data: bytes) -> None:
-        if not data or data == b"\r":
+    def _feed_more(self, data: bytes) -> tuple[bytes, bytes] | None:
+        partial = self._partial
+        if partial == b"\r":  # perhaps half an empty line
+            partial.clear()
+            return self.feed(b"\r" + data)
+        searched = max(0, len(partial) - 3)
+        partial += data
+        end = partial.find(_CRLF2, searched)
+        if end < 0:
+            self._refuse_hopeless(searched)
+            return None
+        if end > self._limits.max_head_bytes:
+            raise self._too_large(partial)
+        block, rest = bytes(partial[:end]), bytes(partial[end + 4 :])
+        partial.clear()
+        self._has_start_line = False
+        return block, rest
+
+    def _refuse_hopeless(self, searched: int) -> None:
+        """Raise when the octets so far cannot become a head; those before `searched` have been looked at."""
+        partial = self._partial
+        if not partial or partial == b"\r":
             return
-        if self._kind is Kind.REQUEST:
-            if data[0] not in _TOKEN_BYTES:
-                hint = "a TLS handshake arrived, but this port speaks http" if data[0] == 0x16 else "this is not HTTP"
-                raise BadMessage(hint, source="RFC 9112 section 3")
-        elif data[:7] != _STATUS_START[: len(data)]:
-            raise BadMessage("the answer does not start with an HTTP/1 status line", source="RFC 9112 section 4")
-        if len(data) > self._limits.max_head_bytes:
-            raise self._too_large(data)
-        if self._kind is Kind.REQUEST and b"\r\n" not in data and len(data) > self._limits.max_target_bytes + 64:
-            raise BadMessage("the request target is too long", status=414, source="RFC 9112 section 3")
-        if _find_bare_line_end(data):
+        if self._kind is Kind.RESPONSE and partial[:7] != _STATUS_START[: len(partial)]:
+            raise _bad_status_line()
+        if self._kind is Kind.REQUEST and partial[0] not in _TOKEN_BYTES:
+            raise _bad_request_line(bytes(partial[:1]))
+        if not self._has_start_line:
+            self._refuse_start_line(partial.find(b"\r\n", searched))
+        # The last three octets may be the beginning of the CRLFCRLF.
+        if len(partial) > self._limits.max_head_bytes + 3:
+            raise self._too_large(partial)
+        if _find_bare_line_end(partial, searched):
             raise BadMessage("a bare CR or LF stands in the head", source="RFC 9112 section 2.2")
 
-    def _too_large(self, data: bytes) -> BadMessage:
+    def _refuse_start_line(self, end: int) -> None:
+        """Raise when the start line, complete if `end` is not negative, is malformed or too long."""
+        if end >= 0:
+            line = bytes(self._partial[:end])
+            if self._kind is Kind.RESPONSE:
+                if _match_status_line(line) is None:
+                    raise _bad_status_line()
+            elif _match_request_line(line) is None:
+                raise _bad_request_line(line)
+            self._has_start_line = True
+        limit = self._limits.max_target_bytes + _REQUEST_LINE_MARGIN
+        if self._kind is Kind.REQUEST and (end if end >= 0 else len(self._partial) - 1) > limit:
+            raise _target_too_long()
+
+    def _too_large(self, data: bytes | bytearray) -> BadMessage:
         line_end = data.find(b"\r\n")
-        if self._kind is Kind.REQUEST and (line_end < 0 or line_end > self._limits.max_target_bytes + 64):
-            return BadMessage("the request target is too long", status=414, source="RFC 9112 section 3")
+        if self._kind is Kind.REQUEST and not 0 <= line_end <= self._limits.max_target_bytes + _REQUEST_LINE_MARGIN:
+            return _target_too_long()
         limit = self._limits.max_head_bytes
         return BadMessage(f"the head is larger than {limit} bytes", status=431, source="RFC 6585 section 5")
 
@@ -131,10 +169,15 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
     if match is None:
         raise _bad_request_line(lines[0])
     method, target, minor = match.groups()
-    if len(target) > limits.max_target_bytes:
-        raise BadMessage("the request target is too long", status=414, source="RFC 9112 section 3")
+    if len(target) > limits.max_target_bytes or len(lines[0]) > limits.max_target_bytes + _REQUEST_LINE_MARGIN:
+        raise _target_too_long()
+    if method == b"CONNECT":
+        # Its answer is not framed as others are; whatever its target looks like, it must not be forwarded.
+        raise BadMessage("CONNECT is for forward proxies", status=501, source="RFC 9110 section 9.3.6")
     if len(lines) > limits.max_fields + 1:
-        raise BadMessage(f"there are more than {limits.max_fields} header lines", status=431, source="RFC 6585")
+        raise BadMessage(
+            f"there are more than {limits.max_fields} header lines", status=431, source="RFC 6585 section 5"
+        )
     fields = [parse_field(line) for line in lines[1:]]
     version_minor = 1 if minor == b"1" else 0
     head = RequestHead(method, target, target, version_minor, fields)
@@ -163,9 +206,9 @@ def _read_request_fields(head: RequestHead) -> None:
         elif role == Role.CONNECTION:
             options += _CONNECTION_KNOWN.get(field.value) or parse_token_list(field.value)
         elif role == Role.CONTENT_LENGTH:
-            length = _read_length(field.value, length)
+            length = _read_length(field, length)
         elif role == Role.TRANSFER_ENCODING:
-            is_chunked = _read_transfer_encoding(field.value, is_chunked, head.version_minor)
+            is_chunked = _read_transfer_encoding(field, is_chunked, head.version_minor)
         elif role == Role.UPGRADE:
             upgrade = field.value.lower() if not upgrade else upgrade + b", " + field.value.lower()
         elif role == Role.EXPECT and head.version_minor:
@@ -179,7 +222,7 @@ def _read_request_fields(head: RequestHead) -> None:
         raise BadMessage("there is more than one Host", source="RFC 9112 section 3.2")
     if not hosts and head.version_minor:
         raise BadMessage("the Host is missing", source="RFC 9112 section 3.2")
-    if _is_authority(head.host) is None:
+    if hosts and _is_authority(head.host) is None:
         raise BadMessage("the Host is not a host name with an optional port", source="RFC 9112 section 3.2")
     _apply_connection_options(head, options, upgrade)
 
@@ -200,13 +243,19 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     lines = block.split(b"\r\n")
     match = _match_status_line(lines[0])
     if match is None:
-        raise BadMessage("the answer does not start with an HTTP/1 status line", source="RFC 9112 section 4")
+        raise _bad_status_line()
     if len(lines) > limits.max_fields + 1:
-        raise BadMessage(f"the answer has more than {limits.max_fields} header lines")
+        raise BadMessage(f"the answer has more than {limits.max_fields} header lines", source="RFC 6585 section 5")
     minor, status, reason = match.groups()
     head = ResponseHead(
         int(status), reason or b"", 1 if minor == b"1" else 0, [parse_field(line) for line in lines[1:]]
     )
+    _read_response_fields(head)
+    return head
+
+
+def _read_response_fields(head: ResponseHead) -> None:
+    """Establish framing, persistence and upgrade from the fields; refuse contradictions."""
     options: tuple[bytes, ...] = ()
     for field in head.fields:
         role = field.role
@@ -215,43 +264,55 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
         if role == Role.CONNECTION:
             options += _CONNECTION_KNOWN.get(field.value) or parse_token_list(field.value)
         elif role == Role.CONTENT_LENGTH:
-            head.content_length = _read_length(field.value, head.content_length)
+            head.content_length = _read_length(field, head.content_length)
         elif role == Role.TRANSFER_ENCODING:
-            head.is_chunked = _read_transfer_encoding(field.value, head.is_chunked, head.version_minor)
+            head.is_chunked = _read_transfer_encoding(field, head.is_chunked, head.version_minor)
         elif role == Role.UPGRADE:
-            head.upgrade = field.value.lower()
+            head.upgrade = field.value.lower() if not head.upgrade else head.upgrade + b", " + field.value.lower()
         elif role == Role.KEEP_ALIVE:
             head.keep_alive_timeout_s = _read_keep_alive_timeout(field.value)
     if head.is_chunked and head.content_length is not None:
         raise BadMessage("Content-Length and Transfer-Encoding stand together", source="RFC 9112 section 6.3")
+    if (head.status < 200 or head.status == 204) and (head.is_chunked or head.content_length):
+        # Some parsers read a body then, others do not. A length of 0 is common, and the same to all of them.
+        raise BadMessage(f"a {head.status} announces a body", source="RFC 9110 section 8.6")
     if options:
         head.keep_alive = b"close" not in options and (head.version_minor == 1 or b"keep-alive" in options)
         head.connection_options = tuple(option for option in options if option not in _SPECIAL_OPTIONS)
     else:
         head.keep_alive = head.version_minor == 1
-    return head
 
 
-def _read_length(value: bytes, earlier: int | None) -> int:
+def _read_length(field: Field, earlier: int | None) -> int:
     """Return a Content-Length. One field with digits alone: lists and repetitions are how requests get smuggled."""
     if earlier is not None:
         raise BadMessage("there is more than one Content-Length", source="RFC 9110 section 8.6")
+    value = field.value
     if not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
         raise BadMessage("the Content-Length is not a number", source="RFC 9110 section 8.6")
+    _refuse_tab(field)
     return int(value)
 
 
-def _read_transfer_encoding(value: bytes, earlier: bool, version_minor: int) -> bool:
+def _read_transfer_encoding(field: Field, earlier: bool, version_minor: int) -> bool:
     if not version_minor:
         raise BadMessage("Transfer-Encoding stands in an HTTP/1.0 message", source="RFC 9112 section 6.1")
     if earlier:
         raise BadMessage("there is more than one Transfer-Encoding", source="RFC 9112 section 6.3")
+    _refuse_tab(field)
+    value = field.value
     if value.lower() == b"chunked":
         return True
     codings = [coding.strip(b" \t") for coding in value.lower().split(b",")]
     if codings[-1] == b"chunked" and codings.count(b"chunked") == 1 and all(codings) and b"identity" not in codings:
         raise BadMessage("only the transfer coding `chunked` is known", status=501, source="RFC 9112 section 6.1")
     raise BadMessage("the Transfer-Encoding is not `chunked`", source="RFC 9112 section 6.3")
+
+
+def _refuse_tab(field: Field) -> None:
+    """Refuse a tab in a framing field: allowed (RFC 9110 section 5.6.3), but not every server reads past it."""
+    if b"\t" in field.line:
+        raise BadMessage(f"a tab stands in {field.name.title().decode()}", source="RFC 9112 section 11.2")
 
 
 def _read_keep_alive_timeout(value: bytes) -> int | None:
@@ -266,6 +327,10 @@ def _read_keep_alive_timeout(value: bytes) -> int | None:
 
 def _bad_request_line(line: bytes) -> BadMessage:
     source = "RFC 9112 section 3"
+    if line[:1] and line[0] not in _TOKEN_BYTES:
+        is_tls = line[0] == _TLS_HANDSHAKE
+        hint = "a TLS handshake arrived, but this port speaks http" if is_tls else "this is not HTTP"
+        return BadMessage(hint, source=source)
     if _match_http_version(line) and not line.endswith((b" HTTP/1.0", b" HTTP/1.1")):
         return BadMessage("the protocol version is neither HTTP/1.0 nor HTTP/1.1", status=505, source=source)
     if b"\r" in line or b"\n" in line or b"\0" in line:
@@ -274,6 +339,14 @@ def _bad_request_line(line: bytes) -> BadMessage:
     if len(parts) == 3 and b"#" in parts[1]:
         return BadMessage("the request target has a fragment (#)", source="RFC 9112 section 3.2")
     return BadMessage("the request line is not `METHOD target HTTP/1.1`", source=source)
+
+
+def _target_too_long() -> BadMessage:
+    return BadMessage("the request target is too long", status=414, source="RFC 9112 section 3")
+
+
+def _bad_status_line() -> BadMessage:
+    return BadMessage("the answer does not start with an HTTP/1 status line", source="RFC 9112 section 4")
 
 
 def _refuse_backslash(target: bytes) -> None:
@@ -287,16 +360,19 @@ def _resolve_target(head: RequestHead) -> None:
     target = head.target
     if target == b"*" and head.method == b"OPTIONS":
         return
-    if head.method == b"CONNECT":
-        raise BadMessage("CONNECT is for forward proxies", status=501, source="RFC 9110 section 9.3.6")
     match = _match_absolute(target)
-    if match is None or not match[1] or _is_authority(match[1]) is None:
+    if match is None or _is_authority(match[1]) is None:
         raise BadMessage("the request target is neither a path nor an http URL", source="RFC 9112 section 3.2")
     authority, path = match.groups()
     _refuse_backslash(path)
-    head.path = path if path[:1] == b"/" else b"/" + path
+    if not path and head.method == b"OPTIONS":
+        head.path = b"*"  # RFC 9112 section 3.2.4
+    else:
+        head.path = path if path[:1] == b"/" else b"/" + path
     # RFC 9112 section 3.2.2: the authority of the target replaces whatever Host said.
+    host = make_field(b"Host", authority)
+    if head.host:
+        head.fields = [host if field.role == Role.HOST else field for field in head.fields]
+    else:
+        head.fields = [host, *head.fields]
     head.host = authority
-    head.fields = [make_field(b"Host", authority) if field.role == Role.HOST else field for field in head.fields] or [
-        make_field(b"Host", authority)
-    ]
