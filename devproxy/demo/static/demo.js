@@ -91,18 +91,21 @@ const connectThroughDevproxy = () => {
   const showTransport = () => {
     $("transport").textContent = socket.io.engine.transport.name;
   };
-  socket.on("connect", () => {
+  socket.io.on("open", () => {
+    // The session is open by long-polling; the client now tries a WebSocket beside it, and may be quick about it.
     const { engine } = socket.io;
-    $("sid").textContent = socket.id;
     showTransport();
-    setState("proxied-state", "good", `connected, ${engine.transport.name}`);
-    addStep("proxied-steps", "good", `connected by HTTP long-${engine.transport.name}`, start);
-    engine.once("upgrading", () => addStep("proxied-steps", "good", "WebSocket opened beside it: 101, probe answered", start));
+    addStep("proxied-steps", "good", "session opened by HTTP long-polling", start);
+    engine.once("upgrading", () => addStep("proxied-steps", "good", "WebSocket accepted beside it (101)", start));
     engine.once("upgrade", () => {
       showTransport();
       setState("proxied-state", "good", "connected, websocket");
       addStep("proxied-steps", "good", "upgraded: every message goes by WebSocket now", start);
     });
+  });
+  socket.on("connect", () => {
+    $("sid").textContent = socket.id;
+    setState("proxied-state", "good", `connected, ${socket.io.engine.transport.name}`);
   });
   socket.on("disconnect", (reason) => {
     setState("proxied-state", "waiting", "reconnecting…");
@@ -147,17 +150,20 @@ const connectThroughDevproxy = () => {
 
 const followTicks = () => {
   const source = new EventSource("/api/ticks");
-  let events = 0;
+  let before = 0;
   source.addEventListener("open", () => setState("stream-state", "good", "streaming"));
   source.addEventListener("error", () => setState("stream-state", "waiting", "reconnecting…"));
   source.addEventListener("message", (event) => {
-    events += 1;
     const delay = Math.max(0, Date.now() - JSON.parse(event.data).sent_ms);
-    const bar = document.createElement("i");
-    bar.style.height = `${Math.min(100, 4 + delay * 4)}%`;
-    $("bars").append(bar);
-    if ($("bars").children.length > BARS_KEPT) $("bars").firstChild.remove();
-    $("stream-note").textContent = `event ${event.lastEventId}, here ${delay.toFixed(1)} ms after it was sent (${events} in all)`;
+    const late = delay < 1 ? "in the millisecond in which it was sent" : `${Math.round(delay)} ms after it was sent`;
+    $("stream-note").textContent = `event ${event.lastEventId}: here ${late}`;
+    if (before) {
+      const bar = document.createElement("i");
+      bar.style.height = `${Math.min(100, (event.timeStamp - before) / 20)}%`; // full height: 2 s
+      $("bars").append(bar);
+      if ($("bars").children.length > BARS_KEPT) $("bars").firstChild.remove();
+    }
+    before = event.timeStamp;
   });
 };
 
