@@ -110,7 +110,7 @@ class FrameTracker:
         self._head = b""
 
     def _read_head(self, data: bytes, start: int) -> int:
-        """Read the frame that begins at `start`; return where it ends (perhaps behind `data`), ``_MORE`` or ``_NO_FRAME``."""
+        """Return where the frame that begins at `start` ends (perhaps behind `data`), ``_MORE`` or ``_NO_FRAME``."""
         first = data[start]
         if not self._may_come(first):
             return _NO_FRAME
