@@ -1,0 +1,69 @@
+# `make demo` and `make test` are all that a fresh machine with Python 3.11 and make needs. The virtual environment is
+# made again whenever pyproject.toml changes; nothing outside this folder is touched but, for `make test` as root on
+# Debian or Ubuntu, system packages that are missing (scripts/system-packages).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KEY := $(shell cksum < pyproject.toml | cut -d ' ' -f 1)
+DEMO_STAMP := $(VENV)/.devproxy-demo-$(KEY)
+TEST_STAMP := $(VENV)/.devproxy-test-$(KEY)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint fix bench bench-quick cov clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
+
+demo: $(DEMO_STAMP) ## a page and a Socket.IO backend with devproxy in front; open the address it prints
+	@exec $(BIN)/devproxy demo
+
+test: $(TEST_STAMP) ## every test, with real browsers, real Socket.IO and real Vite (needs Node and Chromium)
+	@scripts/system-packages test
+	@$(PYTEST)
+
+check: lint test ## what must be green before a commit: formatting, lint, types, floors, tests
+
+lint: $(TEST_STAMP) ## the part of `make check` that runs nothing
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports
+
+fix: $(TEST_STAMP) ## repair formatting and what ruff can repair
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(TEST_STAMP) ## side by side with nginx, HAProxy, Caddy and http-proxy, in one run
+	@scripts/system-packages bench
+	@$(BIN)/python -m bench
+
+bench-quick: $(TEST_STAMP) ## the same with fewer repetitions
+	@scripts/system-packages bench
+	@$(BIN)/python -m bench --quick
+
+cov: $(TEST_STAMP) ## coverage of the unit, property and integration tests
+	@$(BIN)/coverage run --branch --source=devproxy -m pytest -q tests/unit tests/property tests/integration
+	@$(BIN)/coverage report --show-missing --skip-covered
+
+clean: ## remove the virtual environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: devproxy needs Python 3.11 or later" >&2; \
+	    echo "help: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "help: on Debian and Ubuntu, apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+# The environment for the tests holds everything that the demo needs.
+$(DEMO_STAMP): $(BIN)/python
+	@test -e $(TEST_STAMP) || { echo "installing devproxy into $(VENV)"; $(PIP) -e '.[demo]'; }
+	@rm -f $(VENV)/.devproxy-demo-* && touch $@
+
+$(TEST_STAMP): $(BIN)/python
+	@echo "installing devproxy and what its tests need into $(VENV)"
+	@$(PIP) -e '.[test]'
+	@rm -f $(VENV)/.devproxy-test-* && touch $@
