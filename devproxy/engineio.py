@@ -81,8 +81,8 @@ _BAD_REQUEST: Final = (
 )
 _FORBIDDEN: Final = "the application's own check (`allowRequest`) refused the request{text}; look there"
 _OVERLAP: Final = (
-    "the server ended the session, most likely because two polls or two POSTs of it overlapped, or because it could not "
-    "read a body; the client connects anew by itself"
+    "the server ended the session, most likely because two polls or two POSTs of it overlapped, or because it could "
+    "not read a body; the client connects anew by itself"
 )
 _BODY_TOO_LARGE: Final = (
     "the message is larger than the server takes; raise `maxHttpBufferSize` (python-socketio: `max_http_buffer_size`)"
@@ -92,8 +92,8 @@ _BAD_METHOD: Final = (
     "devproxy, so that there is one origin and no preflight"
 )
 _BAD_ORIGIN: Final = (
-    "python-socketio refused the page's origin; add it to `cors_allowed_origins`, or open the page through devproxy and "
-    'leave the route at `host = "keep"`, so that Origin and Host agree'
+    "python-socketio refused the page's origin; add it to `cors_allowed_origins`, or open the page through devproxy "
+    'and leave the route at `host = "keep"`, so that Origin and Host agree'
 )
 _NO_UPGRADE: Final = (
     "the request asks for WebSocket but has no Upgrade header; look for what removes it between client and server"
