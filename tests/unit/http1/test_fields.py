@@ -1,0 +1,131 @@
+"""Field lines: the grammar, the roles, and what is remembered."""
+
+from __future__ import annotations
+
+import pytest
+from devproxy.errors import BadMessage
+from devproxy.http1 import fields
+from devproxy.http1.fields import is_token, make_field, parse_field, parse_token_list, read_field
+from devproxy.messages import Role
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        (b"Host: a", b"host", b"a"),
+        (b"X:", b"x", b""),
+        (b"X: ", b"x", b""),
+        (b"X:a:b", b"x", b"a:b"),
+        (b"X: \t a\tb \t", b"x", b"a\tb"),
+        (b"X: caf\xc3\xa9 \xff", b"x", b"caf\xc3\xa9 \xff"),
+        (b"!#$%&'*+-.^_`|~09aZ: x", b"!#$%&'*+-.^_`|~09az", b"x"),
+    ],
+)
+def test_a_line_gives_a_lower_case_name_and_a_trimmed_value(line: bytes, name: bytes, value: bytes) -> None:
+    field = read_field(line)
+    assert (field.line, field.name, field.value) == (line, name, value)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b" X: y", "folding"),
+        (b"\tX: y", "folding"),
+        (b"X: a\rb", "bare CR or LF"),
+        (b"X: a\nb", "bare CR or LF"),
+        (b"X: a\r", "bare CR or LF"),
+        (b"X: a\0b", "NUL"),
+        (b"X\0: a", "NUL"),
+        (b"X", "no colon"),
+        (b"", "no colon"),
+        (b"X : y", "between a header name and its colon"),
+        (b"X\t: y", "between a header name and its colon"),
+        (b": y", "not a token"),
+        (b"X Y: z", "not a token"),
+        (b"X\xa0: z", "not a token"),
+        (b"(X): z", "not a token"),
+        (b"X: a\x7fb", "control character"),
+        (b"X: a\x01b", "control character"),
+        (b"X: a\x0bb", "control character"),
+    ],
+)
+def test_a_line_outside_the_grammar_is_refused_with_the_reason(line: bytes, reason: str) -> None:
+    for parse in (read_field, parse_field):
+        with pytest.raises(BadMessage, match=reason):
+            parse(line)
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        (b"X-Anything", Role.END_TO_END),
+        (b"Cookie", Role.END_TO_END),
+        (b"Connection", Role.CONNECTION),
+        (b"Proxy-Connection", Role.HOP_BY_HOP),
+        (b"CONTENT-LENGTH", Role.CONTENT_LENGTH),
+        (b"transfer-encoding", Role.TRANSFER_ENCODING),
+        (b"X-Forwarded-For", Role.FORWARDED_FOR),
+        (b"X-Forwarded-Proto", Role.FORWARDED),
+        (b"Access-Control-Allow-Origin", Role.ACCESS_CONTROL),
+        (b"access-control-request-method", Role.ACCESS_CONTROL),
+        (b"Content_Length", Role.END_TO_END),
+    ],
+)
+def test_a_name_has_its_role_whatever_its_case(name: bytes, role: Role) -> None:
+    assert read_field(name + b": 1").role == role
+
+
+def test_a_repeated_line_gives_the_same_field() -> None:
+    line = b"X-Repeated: 1"
+    assert parse_field(line) is parse_field(bytes(bytearray(line)))
+
+
+def test_the_table_of_remembered_lines_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "_remembered", {})
+    for number in range(fields.MAX_REMEMBERED_LINES + 10):
+        assert parse_field(b"X-N: %d" % number).value == b"%d" % number
+        assert len(fields._remembered) <= fields.MAX_REMEMBERED_LINES
+    assert len(fields._remembered) == 10
+
+
+def test_a_long_line_is_read_but_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "_remembered", {})
+    long = b"X: " + b"x" * fields.MAX_REMEMBERED_LINE_BYTES
+    assert parse_field(long).value == long[3:]
+    assert not fields._remembered
+
+
+def test_a_refused_line_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "_remembered", {})
+    with pytest.raises(BadMessage):
+        parse_field(b"X : y")
+    assert not fields._remembered
+
+
+@pytest.mark.parametrize("value", [b"a\r\nSet-Cookie: b", b"a\nb", b"a\0"])
+def test_a_made_field_cannot_smuggle_another_line(value: bytes) -> None:
+    with pytest.raises(BadMessage):
+        make_field(b"X", value)
+
+
+def test_a_made_field_has_the_usual_form() -> None:
+    assert make_field(b"Via", b"1.1 x").line == b"Via: 1.1 x"
+
+
+@pytest.mark.parametrize(
+    ("value", "tokens"),
+    [(b"", ()), (b" , ,\t", ()), (b"Close", (b"close",)), (b"a ,\tB,,c", (b"a", b"b", b"c"))],
+)
+def test_a_token_list_is_read_without_its_empty_elements(value: bytes, tokens: tuple[bytes, ...]) -> None:
+    assert parse_token_list(value) == tokens
+
+
+@pytest.mark.parametrize("value", [b"a b", b"a;b", b'"a"', b"a, \xff", b"a\x0b"])
+def test_a_list_of_something_else_is_refused(value: bytes) -> None:
+    with pytest.raises(BadMessage):
+        parse_token_list(value)
+
+
+def test_tokens_are_told_from_other_values() -> None:
+    assert is_token(b"X-a")
+    assert not any(is_token(value) for value in (b"", b"a b", b"a\n", b"\xc3\xa9", b"a:"))
