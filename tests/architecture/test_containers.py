@@ -1,0 +1,97 @@
+"""The container files, checked as far as that goes without an engine: structure, and the rules that they promise."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from devproxy import config
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+INSTRUCTIONS = {
+    "FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dockerfile() -> list[tuple[str, str]]:
+    """The instructions of the Dockerfile with their arguments, continuation lines joined, comments left out."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    text = re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in text.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def service() -> dict[str, Any]:
+    composed = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    return dict(composed["services"]["devproxy"])
+
+
+def last(dockerfile: list[tuple[str, str]], instruction: str) -> str:
+    return [value for name, value in dockerfile if name == instruction][-1]
+
+
+def test_the_dockerfile_uses_known_instructions_and_starts_from_an_image(dockerfile: list[tuple[str, str]]) -> None:
+    assert {name for name, _ in dockerfile} <= INSTRUCTIONS
+    assert dockerfile[0][0] == "FROM"
+    assert all(":" in value for name, value in dockerfile if name == "FROM"), "an image without a tag is any image"
+
+
+def test_the_image_runs_as_nobody_in_particular(dockerfile: list[tuple[str, str]]) -> None:
+    assert last(dockerfile, "USER") == "10001:10001"
+
+
+def test_signals_reach_devproxy_because_no_shell_is_in_between(dockerfile: list[tuple[str, str]]) -> None:
+    assert json.loads(last(dockerfile, "ENTRYPOINT")) == ["devproxy"]
+    assert json.loads(last(dockerfile, "CMD"))[0] == "up"
+    assert last(dockerfile, "STOPSIGNAL") == "SIGTERM"
+    assert json.loads(last(dockerfile, "HEALTHCHECK").split("CMD", 1)[1]) == ["devproxy", "health"]
+
+
+def test_the_image_is_built_from_files_that_the_context_holds(dockerfile: list[tuple[str, str]]) -> None:
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    kept = {line[1:] for line in ignore if line.startswith("!")}
+    copied = {
+        source
+        for name, value in dockerfile
+        if name == "COPY" and not value.startswith("--from")
+        for source in value.split()[:-1]
+    }
+    assert copied == kept
+    assert all((ROOT / source).exists() for source in copied)
+
+
+def test_the_service_is_published_on_loopback_only(service: dict[str, Any]) -> None:
+    assert service["ports"] == ["127.0.0.1:8080:8080"]
+
+
+def test_the_service_can_do_no_more_than_it_needs(service: dict[str, Any]) -> None:
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["tmpfs"] == ["/tmp"]
+    assert service["healthcheck"]["test"] == ["CMD", "devproxy", "health"]
+
+
+def test_the_service_is_given_more_time_to_stop_than_devproxy_takes_to_drain(service: dict[str, Any]) -> None:
+    loaded = config.load(mounted(service).read_bytes(), source="devproxy.toml")
+    assert float(service["stop_grace_period"].removesuffix("s")) > loaded.server.drain_s
+
+
+def test_the_mounted_configuration_reaches_the_host_that_the_service_names(service: dict[str, Any]) -> None:
+    loaded = config.load(mounted(service).read_bytes(), source="devproxy.toml")
+    names = {host.split(":")[0] for host in service["extra_hosts"]}
+    assert {server.host for upstream in loaded.upstreams for server in upstream.servers} <= names
+    assert [(listen.host, listen.port) for listen in loaded.server.listen] == [("", 8080)]
+
+
+def mounted(service: dict[str, Any]) -> Path:
+    """The file that the service mounts as its configuration."""
+    volume: str = service["volumes"][0]
+    source, target, mode = volume.split(":")
+    assert (target, mode) == ("/etc/devproxy/devproxy.toml", "ro")
+    return ROOT / source
