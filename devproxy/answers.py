@@ -1,0 +1,301 @@
+"""The answers that devproxy gives by itself: errors that say what was tried and what to do, and its own small pages.
+
+Pure. An answer is written once as data (:class:`Answer`) and rendered for whoever asked: a page for a navigation, JSON
+for ``fetch`` and XHR, text for a terminal. Every error carries ``X-Devproxy-Error`` with a stable code. Start at
+:func:`render_answer`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from html import escape
+from http import HTTPStatus
+from typing import Final
+
+from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
+from devproxy.messages import RequestHead
+
+REFUSED_STATUS: Final = 503
+_RETRY_AFTER_S: Final = 1
+
+_UPSTREAM_STATUS: Final[dict[UpstreamFault, int]] = {
+    UpstreamFault.REFUSED: 503,
+    UpstreamFault.UNREACHABLE: 503,
+    UpstreamFault.UNRESOLVED: 502,
+    UpstreamFault.CONNECT_TIMEOUT: 504,
+    UpstreamFault.TLS: 502,
+    UpstreamFault.CLOSED_EARLY: 502,
+    UpstreamFault.BAD_RESPONSE: 502,
+    UpstreamFault.RESPONSE_TIMEOUT: 504,
+}
+
+_UPSTREAM_WORDS: Final[dict[UpstreamFault, tuple[str, str]]] = {
+    UpstreamFault.REFUSED: (
+        "nothing listens there",
+        "Start that server, or correct the port in the configuration. It may just be restarting: try again.",
+    ),
+    UpstreamFault.UNREACHABLE: (
+        "that address cannot be reached from here",
+        "Check the address of the upstream and the network between.",
+    ),
+    UpstreamFault.UNRESOLVED: (
+        "that host name does not resolve",
+        "Correct the host name of the upstream. In a container, use the name of the service.",
+    ),
+    UpstreamFault.CONNECT_TIMEOUT: (
+        "nobody answered the connection attempt in time",
+        "Check that the server runs and that no firewall drops the packets (`connect_timeout_s`: how long to wait).",
+    ),
+    UpstreamFault.TLS: (
+        "the TLS handshake failed",
+        "Use http:// if the server speaks plain HTTP, or set `tls_verify = false` for a self-signed certificate.",
+    ),
+    UpstreamFault.CLOSED_EARLY: (
+        "it closed the connection without an answer",
+        "Look at the server's own log. For an upgrade this often means that nobody handles this path there.",
+    ),
+    UpstreamFault.BAD_RESPONSE: (
+        "its answer is not valid HTTP/1.1",
+        "Check that the port speaks HTTP (not HTTPS, not something else) and look at the server's own log.",
+    ),
+    UpstreamFault.RESPONSE_TIMEOUT: (
+        "it did not answer in time",
+        "Raise `response_timeout_s` of the upstream, or 0 for no limit, if the server is just slow.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer by devproxy itself.
+
+    ``code``: the value of ``X-Devproxy-Error``, empty when this is no error. ``what``: one sentence. ``facts``: what is
+    known, as name and value. ``help``: what to do. ``retry_after_s``: 0 for none. ``close``: the connection ends.
+    """
+
+    status: int
+    code: str
+    what: str
+    help: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    retry_after_s: int = 0
+    close: bool = False
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+class Format(Enum):
+    """What the asking party can read best."""
+
+    HTML = "text/html; charset=utf-8"
+    JSON = "application/json"
+    TEXT = "text/plain; charset=utf-8"
+
+
+def preferred_format(head: RequestHead | None) -> Format:
+    """Return how to write to whoever sent `head`: ``Sec-Fetch-Dest``, which scripts cannot forge, before ``Accept``."""
+    if head is None or head.upgrade:
+        return Format.TEXT
+    destination = head.first(b"sec-fetch-dest")
+    if destination is not None:
+        return Format.HTML if destination in (b"document", b"iframe", b"frame") else Format.JSON
+    accept = head.first(b"accept") or b""
+    if b"text/html" in accept:
+        return Format.HTML
+    if b"json" in accept or head.first(b"sec-fetch-mode") is not None or head.first(b"origin") is not None:
+        return Format.JSON
+    return Format.TEXT
+
+
+def bad_message(error: BadMessage) -> Answer:
+    """Return the answer to a request that HTTP's grammar refuses. The connection ends: its framing is unknown."""
+    facts = (("rule", error.source),) if error.source else ()
+    return Answer(
+        status=error.status,
+        code="bad-request",
+        what=f"This request was refused: {error.reason}.",
+        facts=facts,
+        close=True,
+    )
+
+
+def no_route(head: RequestHead) -> Answer:
+    """Return the answer to a request that no route takes."""
+    return Answer(
+        status=404,
+        code="no-route",
+        what="No route of devproxy takes this request.",
+        facts=(("method", _text(head.method)), ("path", _text(head.path)), ("host", _text(head.host))),
+        help='Add a route for it, for example `path = "/"`, or ask `devproxy routes --test METHOD PATH` why.',
+    )
+
+
+def upstream_failed(error: UpstreamError, *, upstream: str, route: str) -> Answer:
+    """Return the answer when no usable response came from an upstream: what was tried, what happened, what to do."""
+    what, advice = _UPSTREAM_WORDS[error.fault]
+    status = _UPSTREAM_STATUS[error.fault]
+    facts = [("upstream", upstream), ("server", error.server), ("route", route)]
+    facts += [("tried", f"{address}: {outcome}") for address, outcome in error.tried]
+    if error.detail:
+        facts.append(("detail", error.detail))
+    return Answer(
+        status=status,
+        code=error.fault.value,
+        what=f"devproxy got no answer from `{upstream}` ({error.server}): {what}.",
+        facts=tuple(facts),
+        help=advice,
+        retry_after_s=_RETRY_AFTER_S if status == REFUSED_STATUS else 0,
+    )
+
+
+def head_timeout(limit_s: float) -> Answer:
+    """Return the answer to a client that did not finish its request head in time."""
+    return Answer(
+        status=408,
+        code="request-head-timeout",
+        what=f"The request head did not arrive within {limit_s:g} s.",
+        close=True,
+    )
+
+
+def body_too_large(limit_bytes: int) -> Answer:
+    """Return the answer to a body larger than the configured limit (there is none by default)."""
+    return Answer(
+        status=413,
+        code="request-body-too-large",
+        what=f"The request body is larger than {limit_bytes} bytes.",
+        help="Raise `max_body_bytes` in `[server]`, or 0 for no limit.",
+        close=True,
+    )
+
+
+def loop_detected(route: str) -> Answer:
+    """Return the answer to a request that has already passed through this devproxy (RFC 5842 section 7.2)."""
+    return Answer(
+        status=508,
+        code="loop-detected",
+        what="This request came back to the devproxy that forwarded it: a route leads to devproxy itself.",
+        facts=(("route", route),),
+        help="Let the upstream of that route name the server, not the port that devproxy listens on.",
+    )
+
+
+def method_refused(head: RequestHead) -> Answer:
+    """Return the answer to TRACE, which would show cookies to scripts (RFC 9110 section 9.3.8)."""
+    return Answer(
+        status=405,
+        code="method-refused",
+        what=f"{_text(head.method)} is not forwarded.",
+        fields=(("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),),
+    )
+
+
+def reserved_path(head: RequestHead) -> Answer:
+    """Return the answer below ``/__devproxy/`` where there is no page."""
+    return Answer(
+        status=404,
+        code="reserved-path",
+        what=f"`{_text(head.path)}` is reserved for devproxy's own pages, and there is none of that name.",
+    )
+
+
+def health(version: str) -> Answer:
+    """Return the answer to ``GET /__devproxy/health``."""
+    return Answer(status=200, code="", what="devproxy is up", facts=(("status", "ok"), ("version", version)))
+
+
+def asterisk_options() -> Answer:
+    """Return the answer to ``OPTIONS *`` where no route takes ``/`` (RFC 9110 section 9.3.7)."""
+    allow = (("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),)
+    return Answer(status=204, code="", what="", fields=allow)
+
+
+def render_answer(answer: Answer, head: RequestHead | None, *, keep_alive: bool) -> bytes:
+    """Return the whole response: status line, fields, body (none for HEAD and 204).
+
+    `head`: the request answered, None when none could be read. `keep_alive`: whether the connection goes on; for a
+    client that speaks HTTP/1.0 that is said explicitly.
+    """
+    form = Format.JSON if not answer.code and answer.facts else preferred_format(head)
+    body = _render_body(answer, form, may_reload=head is not None and head.method == b"GET")
+    fields: list[tuple[str, str]] = []
+    if answer.status != 204:
+        fields += [("Content-Type", form.value), ("Content-Length", str(len(body)))]
+    fields += [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+    if form is Format.HTML:
+        fields.append(("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"))
+    if answer.code:
+        fields.append(("X-Devproxy-Error", answer.code))
+    if answer.retry_after_s:
+        fields.append(("Retry-After", str(answer.retry_after_s)))
+    fields += answer.fields
+    if not keep_alive or answer.close:
+        fields.append(("Connection", "close"))
+    elif head is not None and head.version_minor == 0:
+        fields.append(("Connection", "keep-alive"))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    start = f"HTTP/1.1 {answer.status} {_reason(answer.status)}\r\n{lines}\r\n".encode("latin-1")
+    has_body = answer.status != 204 and (head is None or head.method != b"HEAD")
+    return start + body if has_body else start
+
+
+def _reason(status: int) -> str:
+    return HTTPStatus(status).phrase
+
+
+def _text(raw: bytes) -> str:
+    """Return `raw` for people: latin-1, control characters escaped, at most 200 characters."""
+    text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in raw.decode("latin-1"))
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _render_body(answer: Answer, form: Format, *, may_reload: bool) -> bytes:
+    if form is Format.JSON:
+        return _render_json(answer)
+    if form is Format.HTML:
+        return _render_html(answer, reload_s=answer.retry_after_s if may_reload else 0)
+    lines = [f"devproxy: {answer.what}"]
+    lines += [f"  {name}: {value}" for name, value in answer.facts]
+    if answer.help:
+        lines.append(f"help: {answer.help}")
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _render_json(answer: Answer) -> bytes:
+    document: dict[str, object] = {}
+    if answer.code:
+        document = {"error": answer.code, "message": answer.what, "help": answer.help, "status": answer.status}
+    for name, value in answer.facts:
+        if name == "tried":
+            tried = document.setdefault("tried", [])
+            assert isinstance(tried, list)
+            tried.append(value)
+        elif name not in document:
+            document[name] = value
+    return (json.dumps(document, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+
+
+_STYLE: Final = (
+    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:12vh auto;"
+    "padding:0 1.5rem}h1{font-size:1.3rem}p.status{color:#c2410c;font-weight:600;margin:0}"
+    "dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;font:14px/1.5 ui-monospace,monospace;"
+    "overflow-wrap:anywhere}dt{opacity:.6}dd{margin:0}p.help{border-left:3px solid #16a34a;padding-left:.8rem}"
+    "footer{margin-top:3rem;opacity:.5;font-size:.8rem}"
+)
+
+
+def _render_html(answer: Answer, *, reload_s: int) -> bytes:
+    refresh = f'<meta http-equiv="refresh" content="{reload_s}">' if reload_s else ""
+    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in answer.facts)
+    advice = f'<p class="help">{escape(answer.help)}</p>' if answer.help else ""
+    waits = "This page tries again by itself. " if refresh else ""
+    page = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
+        f'<meta name="viewport" content="width=device-width"><title>{answer.status} {_reason(answer.status)}</title>'
+        f'<style>{_STYLE}</style></head><body><p class="status">{answer.status} {_reason(answer.status)}</p>'
+        f"<h1>{escape(answer.what)}</h1><dl>{facts}</dl>{advice}"
+        f"<footer>{waits}Answered by devproxy ({escape(answer.code)}), not by your application.</footer>"
+        "</body></html>\n"
+    )
+    return page.encode("utf-8", "backslashreplace")

@@ -1,0 +1,349 @@
+"""One connection of a client: frames its requests and starts an exchange for each, one after another.
+
+Pipelined requests wait in order (RFC 9112 section 9.3.2). Between exchanges and while a head is arriving the
+connection has a deadline; a sweep over all connections enforces it. Start at
+:meth:`DownstreamConnection.data_received`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, cast
+
+from devproxy import answers
+from devproxy.errors import BadMessage
+from devproxy.events import ExchangeFinished, Outcome
+from devproxy.gateway.exchange import Exchange
+from devproxy.gateway.transports import peer_name, set_limits
+from devproxy.http1.framing import ChunkedReader
+from devproxy.http1.head import HeadReader, Kind, parse_request_head
+from devproxy.messages import CHUNKED, RequestHead
+from devproxy.policy.headers import Peer
+
+if TYPE_CHECKING:
+    from devproxy.gateway.service import Service
+
+MAX_PIPELINED_BYTES: Final = 64 * 1024
+LINGER_S: Final = 2.0
+MAX_LINGER_BYTES: Final = 64 * 1024 * 1024
+HALF_CLOSE_GRACE_S: Final = 0.4
+"""How long a client that has shut its sending side may still wait for its answer. Nobody can tell such a client from
+one that has left for good without sending to it; polls get no grace, because the next one must not overlap."""
+
+_NEVER: Final = math.inf
+
+
+class State(Enum):
+    """What a client's connection is doing."""
+
+    IDLE = auto()
+    """Waiting for a request, or in the middle of its head."""
+    EXCHANGE = auto()
+    """A request is being answered."""
+    LINGERING = auto()
+    """The answer is out and no further request is taken; what still arrives is thrown away (RFC 9112 section 9.6)."""
+    CLOSED = auto()
+
+
+class DownstreamConnection(asyncio.Protocol):
+    """A protocol towards a client. ``deadline``: the loop's time at which :meth:`expire` is due."""
+
+    __slots__ = (
+        "_body_remaining",
+        "_chunked",
+        "_exchange",
+        "_has_eof",
+        "_lingered",
+        "_pipelined",
+        "_reader",
+        "_reading_paused",
+        "_service",
+        "_state",
+        "deadline",
+        "peer",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, service: Service, scheme: str) -> None:
+        self._service = service
+        self._state = State.IDLE
+        self._reader = HeadReader(Kind.REQUEST, service.snapshot.limits)
+        self._exchange: Exchange | None = None
+        self._body_remaining = 0
+        self._chunked: ChunkedReader | None = None
+        self._pipelined = b""
+        self._reading_paused = False
+        self._has_eof = False
+        self._lingered = 0
+        self.deadline = _NEVER
+        self.peer = Peer("", scheme)
+
+    # -- the transport's side ------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a new client."""
+        self.transport = cast("asyncio.Transport", transport)
+        set_limits(self.transport)
+        self.peer = Peer(peer_name(transport), self.peer.scheme)
+        self._service.connections.add(self)
+        self._wait_idle()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent, as the state has it: a head, a body, a request to come, or nothing any more."""
+        if self._state is State.IDLE:
+            self._take_head(data)
+        elif self._state is State.EXCHANGE:
+            if self._body_remaining:
+                self._take_body(data)
+            else:
+                self._hold_back(data)
+        else:
+            self._discard(data)
+
+    def eof_received(self) -> bool:
+        """Take the end of what the client sends. A client in the middle of its request has left."""
+        self._has_eof = True
+        exchange = self._exchange
+        if self._state is not State.EXCHANGE or exchange is None:
+            self.transport.close()
+        elif self._body_remaining or exchange.is_poll:
+            self._client_left()
+        else:
+            self._service.loop.call_later(HALF_CLOSE_GRACE_S, self._end_grace, exchange)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the end of the connection."""
+        self._state = State.CLOSED
+        self._service.remove_connection(self)
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_left()
+
+    def pause_writing(self) -> None:
+        """Stop reading from the upstream: this client takes its response slowly."""
+        if self._exchange is not None:
+            self._exchange.pause_response()
+
+    def resume_writing(self) -> None:
+        """Read from the upstream again."""
+        if self._exchange is not None:
+            self._exchange.resume_response()
+
+    # -- the exchange's side ---------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Send a piece of the response."""
+        self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the client for now."""
+        if not self._reading_paused and not self.transport.is_closing():
+            self._reading_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take from the client again."""
+        if self._reading_paused and not self.transport.is_closing():
+            self._reading_paused = False
+            self.transport.resume_reading()
+
+    def finish(self, *, close: bool) -> None:
+        """The exchange is over: take the next request, or close."""
+        self._exchange = None
+        self.resume_reading()
+        if close or self._service.is_stopping or self._body_remaining:
+            self._linger()
+            return
+        self._state = State.IDLE
+        self._wait_idle()
+        if self._pipelined:
+            self._service.loop.call_soon(self._take_pipelined)
+        elif self._has_eof:
+            self.transport.close()
+
+    def detach(self) -> asyncio.Transport:
+        """Give the transport away, to a tunnel."""
+        self._exchange = None
+        self._state = State.CLOSED
+        self.deadline = _NEVER
+        self._service.remove_connection(self)
+        return self.transport
+
+    def take_glued(self) -> bytes:
+        """Return the octets that came behind an upgrade request, already for the new protocol."""
+        glued, self._pipelined = self._pipelined, b""
+        return glued
+
+    def close_idle(self) -> None:
+        """Close the connection if no exchange runs on it; for stopping."""
+        if self._state is State.IDLE:
+            self.transport.close()
+
+    def cut(self) -> None:
+        """Close the connection whatever runs on it."""
+        self.transport.abort()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an exchange runs on this connection."""
+        return self._state is State.EXCHANGE
+
+    def expire(self) -> None:
+        """The deadline is over: an idle connection or a lingering one closes, a slow head is answered 408."""
+        self.deadline = _NEVER
+        if self._state is State.EXCHANGE and self._exchange is not None:
+            self._exchange.expire()
+        elif self._state is State.IDLE and self._reader.has_started:
+            self._refuse(answers.head_timeout(self._service.snapshot.config.server.head_timeout_s), "")
+        else:
+            self.transport.close()
+
+    # -- framing -------------------------------------------------------------------------------------------------
+
+    def _wait_idle(self) -> None:
+        limit_s = self._service.snapshot.config.server.idle_timeout_s
+        self.deadline = self._service.loop.time() + limit_s if limit_s else _NEVER
+
+    def _take_head(self, data: bytes) -> None:
+        had_started = self._reader.has_started
+        try:
+            found = self._reader.feed(data)
+            if found is None:
+                if self._reader.has_started and not had_started:
+                    self._wait_head()
+                return
+            head = parse_request_head(found[0], self._service.snapshot.limits)
+        except BadMessage as error:
+            self._refuse(answers.bad_message(error), error.reason)
+            return
+        self.deadline = _NEVER
+        self._state = State.EXCHANGE
+        self._body_remaining = head.body_length
+        if head.body_length == CHUNKED:
+            self._chunked = ChunkedReader(dropped_trailers=head.connection_options)
+        exchange = self._exchange = Exchange(self._service, self, head)
+        rest = found[1]
+        if not rest:
+            exchange.start(b"")
+        elif self._body_remaining:
+            self._start_with_body(exchange, rest)
+        else:
+            self._pipelined = rest
+            exchange.start(b"")
+
+    def _start_with_body(self, exchange: Exchange, data: bytes) -> None:
+        """Start an exchange of whose body the first piece came with the head."""
+        try:
+            payload = self._frame(data)
+        except BadMessage as error:
+            self._exchange = None
+            self._refuse(answers.bad_message(error), error.reason)
+            return
+        exchange.start(payload)
+
+    def _wait_head(self) -> None:
+        limit_s = self._service.snapshot.config.server.head_timeout_s
+        self.deadline = self._service.loop.time() + limit_s if limit_s else _NEVER
+
+    def _take_body(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        try:
+            payload = self._frame(data)
+        except BadMessage as error:
+            exchange.request_broken(answers.bad_message(error))
+            return
+        exchange.request_data(payload)
+
+    def _frame(self, data: bytes) -> bytes:
+        """Return the part of `data` that belongs to the request's body; what is behind it waits its turn."""
+        if self._chunked is None:
+            remaining = self._body_remaining
+            if len(data) <= remaining:
+                self._body_remaining = remaining - len(data)
+                return data
+            self._body_remaining = 0
+            self._pipelined = data[remaining:]
+            return data[:remaining]
+        payload, rest = self._chunked.feed(data)
+        if self._chunked.is_done:
+            self._chunked = None
+            self._body_remaining = 0
+            self._pipelined = rest
+        return payload
+
+    @property
+    def is_request_complete(self) -> bool:
+        """Whether the whole of the current request has been read."""
+        return not self._body_remaining
+
+    def _hold_back(self, data: bytes) -> None:
+        """Keep what comes behind the current request; more than a little waits in the kernel."""
+        self._pipelined += data
+        if len(self._pipelined) > MAX_PIPELINED_BYTES:
+            self.pause_reading()
+
+    def _take_pipelined(self) -> None:
+        if self._state is State.IDLE and self._pipelined:
+            data, self._pipelined = self._pipelined, b""
+            self._take_head(data)
+            if self._has_eof and self._state is State.IDLE:
+                self.transport.close()
+
+    # -- endings -------------------------------------------------------------------------------------------------
+
+    def _refuse(self, answer: answers.Answer, detail: str, head: RequestHead | None = None) -> None:
+        """Answer what is no request at all, and end the connection."""
+        data = answers.render_answer(answer, head, keep_alive=False)
+        self.transport.write(data)
+        self._service.emit(
+            lambda: ExchangeFinished(
+                method=head.method if head else b"",
+                target=head.target if head else b"",
+                status=answer.status,
+                route="",
+                upstream="",
+                server="",
+                outcome=Outcome.ANSWERED,
+                duration_s=0.0,
+                first_byte_s=0.0,
+                request_bytes=0,
+                response_bytes=len(data),
+                client=self.peer.address,
+                error=answer.code,
+                detail=detail or answer.what,
+            )
+        )
+        self._linger()
+
+    def _linger(self) -> None:
+        """End our side and read on for a moment, so that a reset can't destroy the answer on its way to the client."""
+        self._pipelined = b""
+        if self._has_eof or self.transport.is_closing() or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._state = State.LINGERING
+        self.resume_reading()
+        self.transport.write_eof()
+        self.deadline = self._service.loop.time() + LINGER_S
+
+    def _discard(self, data: bytes) -> None:
+        self._lingered += len(data)
+        if self._lingered > MAX_LINGER_BYTES:
+            self.transport.abort()
+
+    def _end_grace(self, exchange: Exchange) -> None:
+        if self._exchange is exchange:
+            self._client_left()
+
+    def _client_left(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_left()
+        self.transport.abort()

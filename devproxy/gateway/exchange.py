@@ -1,0 +1,383 @@
+"""One request and its response, carried out: plan, send, finish, relay, report.
+
+An exchange is the only one who knows both connections. It keeps the snapshot that it was born with, forwards each
+piece in the loop turn in which it came, and reports its end exactly once. Start at :meth:`Exchange.start`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from devproxy import answers
+from devproxy.errors import UpstreamError, UpstreamFault
+from devproxy.events import ExchangeFinished, Outcome
+from devproxy.gateway.transports import reset
+from devproxy.gateway.tunnel import Tunnel
+from devproxy.messages import UNTIL_CLOSE, RequestHead, ResponseHead
+from devproxy.plan import Forward, Respond, finish_response, plan_request, render_request
+
+if TYPE_CHECKING:
+    from devproxy.answers import Answer
+    from devproxy.gateway.downstream import DownstreamConnection
+    from devproxy.gateway.pool import ServerPool
+    from devproxy.gateway.service import Service
+    from devproxy.gateway.upstream import UpstreamConnection
+
+MAX_PENDING_BYTES: Final = 64 * 1024
+"""Octets of a request's body that are taken in while the upstream is still being dialled."""
+
+_JOIN_BYTES: Final = 64 * 1024
+
+
+class Phase(Enum):
+    """How far an exchange has come."""
+
+    PLANNED = auto()
+    """No connection to an upstream yet."""
+    AWAITING_RESPONSE = auto()
+    """The request head is out."""
+    RELAYING = auto()
+    """The response head is out; its body follows."""
+    OVER = auto()
+
+
+class Exchange:
+    """A request being answered. ``decodes_chunks``: the client speaks HTTP/1.0 and cannot read the chunked coding."""
+
+    __slots__ = (
+        "_client",
+        "_dialling",
+        "_ends_with_connection",
+        "_first_byte_s",
+        "_forward",
+        "_has_retried",
+        "_pending",
+        "_phase",
+        "_request_bytes",
+        "_response_bytes",
+        "_server",
+        "_service",
+        "_snapshot",
+        "_started_at",
+        "_status",
+        "_upstream",
+        "closes",
+        "decodes_chunks",
+        "request",
+    )
+
+    def __init__(self, service: Service, client: DownstreamConnection, request: RequestHead) -> None:
+        self._service = service
+        self._snapshot = service.snapshot
+        self._client = client
+        self._forward: Forward | None = None
+        self._upstream: UpstreamConnection | None = None
+        self._server: ServerPool | None = None
+        self._dialling: asyncio.Task[None] | None = None
+        self._pending: list[bytes] = []
+        self._phase = Phase.PLANNED
+        self._has_retried = False
+        self._ends_with_connection = False
+        self._status = 0
+        self._started_at = perf_counter()
+        self._first_byte_s = 0.0
+        self._request_bytes = 0
+        self._response_bytes = 0
+        self.request = request
+        self.decodes_chunks = request.version_minor == 0
+        self.closes = False
+
+    # -- the request's way up -------------------------------------------------------------------------------------
+
+    def start(self, body: bytes) -> None:
+        """Plan the exchange and set it going; `body`: what of the request's body came with its head."""
+        plan = plan_request(self.request, self._client.peer, self._snapshot)
+        if isinstance(plan, Respond):
+            self._respond(plan.answer, route=plan.route)
+            return
+        self._forward = plan
+        self._request_bytes = len(body)
+        pool = self._service.pools[plan.compiled.upstream]
+        self._server = server = pool.choose()
+        connection = server.take_idle()
+        if connection is None:
+            if body:
+                self._pending.append(body)
+            self._dial(server)
+        else:
+            self._send_on(connection, body)
+
+    def request_data(self, data: bytes) -> None:
+        """Pass on a further piece of the request's body."""
+        self._request_bytes += len(data)
+        limit = self._snapshot.config.server.max_body_bytes
+        if limit and self._request_bytes > limit:
+            self.request_broken(answers.body_too_large(limit))
+            return
+        if self._upstream is not None:
+            if data:
+                self._upstream.send(data)
+            if self._client.is_request_complete:
+                self._await_response()
+        elif self._dialling is not None:
+            self._pending.append(data)
+            if sum(map(len, self._pending)) > MAX_PENDING_BYTES:
+                self._client.pause_reading()
+
+    def request_broken(self, answer: Answer) -> None:
+        """The request's body turned out to be invalid or too large: the upstream must not take it for complete."""
+        self._drop_upstream()
+        if self._phase in (Phase.PLANNED, Phase.AWAITING_RESPONSE):
+            self._respond(answer)
+        else:
+            self._finish(Outcome.ANSWERED, error=answer.code, detail=answer.what, report_only=True)
+            self._client.cut()
+
+    @property
+    def is_request_complete(self) -> bool:
+        """Whether the whole request has been read from the client."""
+        return self._client.is_request_complete
+
+    @property
+    def is_poll(self) -> bool:
+        """Whether this is an Engine.IO poll, which must end upstream as soon as its client has left."""
+        return self._forward is not None and self._forward.is_poll
+
+    def _dial(self, server: ServerPool) -> None:
+        self._dialling = self._service.loop.create_task(self._connect(server))
+
+    async def _connect(self, server: ServerPool) -> None:
+        forward = self._forward
+        assert forward is not None
+        try:
+            connection = await self._service.pools[forward.compiled.upstream].connect(server)
+        except UpstreamError as error:
+            self._dialling = None
+            self._upstream_failed(error)
+            return
+        self._dialling = None
+        self._server = connection.server_pool
+        body = b"".join(self._pending)
+        self._pending.clear()
+        self._send_on(connection, body)
+        self._client.resume_reading()
+
+    def _send_on(self, connection: UpstreamConnection, body: bytes) -> None:
+        assert self._forward is not None
+        self._upstream = connection
+        self._phase = Phase.AWAITING_RESPONSE
+        head = render_request(self._forward, connection.server_pool.server)
+        connection.begin(self, head + body if body else head)
+        if self._client.is_request_complete:
+            self._await_response()
+
+    def _await_response(self) -> None:
+        """From here on a silent upstream is timed, if its configuration says so."""
+        assert self._server is not None
+        limit_s = self._server.response_timeout_s
+        if limit_s and self._phase is Phase.AWAITING_RESPONSE:
+            self._client.deadline = self._service.loop.time() + limit_s
+
+    # -- the response's way down ---------------------------------------------------------------------------------
+
+    def interim(self, head: ResponseHead) -> None:
+        """Pass on a 1xx response, never to a client that speaks HTTP/1.0 (RFC 9110 section 15.2)."""
+        if self.request.version_minor and self._forward is not None:
+            finished = finish_response(self._forward, self.request, head, body_length=0, close=False)
+            self._client.send(finished.head)
+
+    def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
+        """Send the final response head and what of its body came with it; `ended`: nothing follows."""
+        assert self._forward is not None
+        self._first_byte_s = perf_counter() - self._started_at
+        self._phase = Phase.RELAYING
+        self._client.deadline = float("inf")
+        finished = finish_response(
+            self._forward,
+            self.request,
+            head,
+            body_length=body_length,
+            close=not self._client.is_request_complete or self._service.is_stopping,
+        )
+        self._status = head.status
+        self.closes = finished.close
+        self._ends_with_connection = body_length == UNTIL_CLOSE or finished.decodes
+        self._response_bytes = len(payload)
+        if len(payload) < _JOIN_BYTES:
+            self._client.send(finished.head + payload)
+        else:
+            self._client.send(finished.head)
+            self._client.send(payload)
+        if ended:
+            self._upstream = None
+            self._finish(Outcome.COMPLETE)
+
+    def response_data(self, data: bytes, ended: bool) -> None:
+        """Send a further piece of the response's body; `ended`: nothing follows."""
+        if data:
+            self._response_bytes += len(data)
+            self._client.send(data)
+        if ended:
+            self._upstream = None
+            self._finish(Outcome.COMPLETE)
+
+    def upgraded(self, head: ResponseHead, glued: bytes) -> None:
+        """The upstream has switched protocols: join both connections. `glued`: what it sent behind its 101."""
+        forward, upstream, server = self._forward, self._upstream, self._server
+        assert forward is not None
+        assert upstream is not None
+        assert server is not None
+        finished = finish_response(forward, self.request, head, body_length=0, close=False)
+        self._client.send(finished.head + glued)
+        self._phase = Phase.OVER
+        early = self._client.take_glued()
+        self._client.resume_reading()
+        tunnel = Tunnel(
+            self._service,
+            self._client.detach(),
+            upstream.detach(),
+            target=self.request.target,
+            protocol=head.upgrade.decode("latin-1"),
+            route=forward.compiled.label,
+            upstream=forward.compiled.upstream,
+            server=server.server.url,
+            client_address=self._client.peer.address,
+            duration_s=perf_counter() - self._started_at,
+        )
+        tunnel.open(early=early, glued=glued)
+
+    def upstream_lost(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
+        """The upstream's connection ended before its response did, or the response is not HTTP."""
+        upstream, self._upstream = self._upstream, None
+        assert self._server is not None
+        if self._phase is Phase.RELAYING:
+            self._cut_response(fault, detail, was_reset=was_reset)
+        elif self._may_retry(upstream, fault):
+            self._has_retried = True
+            self._phase = Phase.PLANNED
+            self._dial(self._server)
+        else:
+            self._upstream_failed(UpstreamError(fault, self._server.server.url, detail))
+
+    def _may_retry(self, upstream: UpstreamConnection | None, fault: UpstreamFault) -> bool:
+        """Tell whether to send the request again: only what RFC 9110 section 9.2.2 allows, and only once.
+
+        The connection had served before, so it may have been closed before the request reached the server; no byte of
+        an answer came; the request is idempotent, has no body and is no poll.
+        """
+        return (
+            self._forward is not None
+            and self._forward.is_retriable
+            and not self._has_retried
+            and fault is UpstreamFault.CLOSED_EARLY
+            and upstream is not None
+            and upstream.served > 0
+            and not upstream.has_answered
+        )
+
+    def _cut_response(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
+        """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
+        self._finish(Outcome.UPSTREAM_LOST, error=fault.value, detail=detail, report_only=True)
+        if self._ends_with_connection or was_reset:
+            reset(self._client.transport)
+        else:
+            self._client.transport.close()
+
+    def _upstream_failed(self, error: UpstreamError) -> None:
+        assert self._forward is not None
+        compiled = self._forward.compiled
+        answer = answers.upstream_failed(error, upstream=compiled.upstream, route=compiled.label)
+        details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
+        self._respond(answer, detail=", ".join(details) or error.detail)
+
+    def _respond(self, answer: Answer, *, route: str = "", detail: str = "") -> None:
+        """Answer without an upstream. The connection goes on only if the request is complete and asks for that."""
+        client = self._client
+        keeps = client.is_request_complete and self.request.keep_alive and not self._service.is_stopping
+        data = answers.render_answer(answer, self.request, keep_alive=keeps)
+        client.send(data)
+        self._status = answer.status
+        self._response_bytes = len(data)
+        self.closes = not keeps or answer.close
+        self._finish(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what, route=route)
+
+    # -- pressure, time and endings ------------------------------------------------------------------------------
+
+    def pause_response(self) -> None:
+        """The client takes its response slowly: read no more of it."""
+        if self._upstream is not None and not self._upstream.is_closing:
+            self._upstream.transport.pause_reading()
+
+    def resume_response(self) -> None:
+        """The client has caught up."""
+        if self._upstream is not None and not self._upstream.is_closing:
+            self._upstream.transport.resume_reading()
+
+    def pause_request(self) -> None:
+        """The upstream takes the request slowly: read no more of it."""
+        self._client.pause_reading()
+
+    def resume_request(self) -> None:
+        """The upstream has caught up."""
+        self._client.resume_reading()
+
+    def expire(self) -> None:
+        """The upstream has been silent for ``response_timeout_s``."""
+        if self._phase is not Phase.AWAITING_RESPONSE or self._server is None:
+            return
+        self._drop_upstream()
+        limit_s = self._server.response_timeout_s
+        detail = f"no response head within {limit_s:g} s"
+        self._upstream_failed(UpstreamError(UpstreamFault.RESPONSE_TIMEOUT, self._server.server.url, detail))
+
+    def client_left(self) -> None:
+        """The client is gone: end the upstream's part at once, so that a poll does not overlap with the next one."""
+        if self._phase is not Phase.OVER:
+            self._drop_upstream()
+            self._finish(Outcome.CLIENT_LEFT, report_only=True)
+
+    def stop(self) -> None:
+        """End the exchange where it stands: devproxy stops and the time to drain is over."""
+        if self._phase is not Phase.OVER:
+            self._drop_upstream()
+            self._finish(Outcome.STOPPED, report_only=True)
+        self._client.cut()
+
+    def _drop_upstream(self) -> None:
+        if self._dialling is not None:
+            self._dialling.cancel()
+            self._dialling = None
+        if self._upstream is not None:
+            self._upstream.abandon()
+            self._upstream = None
+
+    def _finish(
+        self, outcome: Outcome, *, error: str = "", detail: str = "", route: str = "", report_only: bool = False
+    ) -> None:
+        """Report the end and, unless `report_only`, let the client's connection go on or close."""
+        self._phase = Phase.OVER
+        if self._service.sink is not None:
+            forward, server = self._forward, self._server
+            self._service.sink(
+                ExchangeFinished(
+                    method=self.request.method,
+                    target=self.request.target,
+                    status=self._status,
+                    route=forward.compiled.label if forward is not None else route,
+                    upstream=forward.compiled.upstream if forward is not None else "",
+                    server=server.server.url if server is not None else "",
+                    outcome=outcome,
+                    duration_s=perf_counter() - self._started_at,
+                    first_byte_s=self._first_byte_s,
+                    request_bytes=self._request_bytes,
+                    response_bytes=self._response_bytes,
+                    client=self._client.peer.address,
+                    error=error,
+                    detail=detail,
+                )
+            )
+        if not report_only:
+            self._client.finish(close=self.closes)

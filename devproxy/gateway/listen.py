@@ -1,0 +1,134 @@
+"""Listening sockets: bound first, before anything slow is imported, so that a browser never meets a closed port.
+
+Imports neither asyncio nor uvloop. Start at :func:`bind`.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from devproxy.config.model import Listen
+from devproxy.errors import BindError
+
+BACKLOG: Final = 1024
+_PORT_0_ATTEMPTS: Final = 20
+_TCP_LISTEN: Final = "0A"
+
+_REASONS: Final = {
+    errno.EADDRINUSE: "the port is taken",
+    errno.EACCES: "this port needs more rights (ports below 1024 are reserved)",
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+}
+
+
+def bind(listens: Sequence[Listen]) -> list[socket.socket]:
+    """Return listening, non-blocking sockets for `listens`: for a name, one for each of its loopback addresses.
+
+    ``localhost`` is 127.0.0.1 and ::1 with the same port, also for port 0; a machine without IPv6 gets the first alone.
+    Raises :class:`BindError` for the first address that cannot be had; nothing stays bound then.
+    """
+    bound: list[socket.socket] = []
+    try:
+        for listen in listens:
+            bound += _bind_one(listen)
+    except BindError:
+        for sock in bound:
+            sock.close()
+        raise
+    return bound
+
+
+def _bind_one(listen: Listen) -> list[socket.socket]:
+    if listen.host == "localhost":
+        return _bind_localhost(listen.port)
+    if not listen.host:
+        return [_bind_every_address(listen.port)]
+    family, address = _resolve(listen)
+    return [_open(family, address, listen.port)]
+
+
+def _bind_localhost(port: int) -> list[socket.socket]:
+    """Bind both loopback addresses to one port; a system-chosen port must be free on both."""
+    for _ in range(_PORT_0_ATTEMPTS):
+        first = _open(socket.AF_INET, "127.0.0.1", port)
+        try:
+            second = _open(socket.AF_INET6, "::1", first.getsockname()[1])
+        except BindError as error:
+            if error.reason != _REASONS[errno.EADDRINUSE]:
+                return [first]
+            first.close()
+            if port:
+                raise
+            continue
+        return [first, second]
+    raise BindError("localhost:0", "no port is free on both 127.0.0.1 and ::1")
+
+
+def _bind_every_address(port: int) -> socket.socket:
+    """Bind the IPv6 wildcard for both families, or the IPv4 one where IPv6 is missing."""
+    try:
+        return _open(socket.AF_INET6, "::", port, both_families=True)
+    except BindError as error:
+        if error.reason == _REASONS[errno.EADDRINUSE]:
+            raise
+        return _open(socket.AF_INET, "0.0.0.0", port)
+
+
+def _resolve(listen: Listen) -> tuple[int, str]:
+    try:
+        found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise BindError(f"{listen.host}:{listen.port}", f"the name does not resolve ({error.strerror})") from None
+    family, _, _, _, address = found[0]
+    return family, str(address[0])
+
+
+def _open(family: int, address: str, port: int, *, both_families: bool = False) -> socket.socket:
+    shown = f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise BindError(shown, error.strerror or str(error)) from None
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both_families else 1)
+        sock.bind((address, port))
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+        raise BindError(shown, reason, find_holder(port) if error.errno == errno.EADDRINUSE else "") from None
+    return sock
+
+
+def find_holder(port: int) -> str:
+    """Return who listens on TCP `port`, such as ``node (pid 4242)``, or "" where the system does not tell."""
+    inodes = _listening_inodes(port)
+    if not inodes:
+        return ""
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        with suppress(OSError):
+            if any(str(descriptor.readlink()) in wanted for descriptor in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+    return ""
+
+
+def _listening_inodes(port: int) -> set[str]:
+    inodes: set[str] = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                columns = line.split()
+                if columns[3] == _TCP_LISTEN and int(columns[1].rpartition(":")[2], 16) == port:
+                    inodes.add(columns[9])
+    return inodes

@@ -1,0 +1,81 @@
+"""What all connections of one gateway share: the current snapshot, the pools, who is connected, who listens.
+
+Owns no protocol; :mod:`devproxy.gateway.app` builds it and swaps its snapshot by one assignment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from devproxy.events import Event, Sink
+    from devproxy.gateway.downstream import DownstreamConnection
+    from devproxy.gateway.pool import UpstreamPool
+    from devproxy.gateway.tunnel import Tunnel
+    from devproxy.plan import Snapshot
+
+SWEEP_INTERVAL_S: Final = 0.5
+"""How late a time-out may be noticed. One sweep serves all connections: no exchange needs a timer."""
+
+
+class Service:
+    """The shared state of one gateway.
+
+    ``snapshot``: replaced whole on reload; an exchange reads it once. ``pools``: by upstream name. ``connections``:
+    every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded.
+    """
+
+    __slots__ = (
+        "_unused",
+        "connections",
+        "is_stopping",
+        "loop",
+        "pools",
+        "sink",
+        "snapshot",
+        "tunnel_count",
+        "tunnels",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot, sink: Sink | None) -> None:
+        self.loop = loop
+        self.snapshot = snapshot
+        self.sink = sink
+        self.pools: dict[str, UpstreamPool] = {}
+        self.connections: set[DownstreamConnection] = set()
+        self.tunnels: set[Tunnel] = set()
+        self.tunnel_count = 0
+        self.is_stopping = False
+        self._unused: asyncio.Future[None] | None = None
+
+    def emit(self, build: Callable[[], Event]) -> None:
+        """Tell the sink what happened, if there is one; the record is built only then."""
+        if self.sink is not None:
+            self.sink(build())
+
+    def remove_connection(self, connection: DownstreamConnection) -> None:
+        """Forget `connection`: it is closed, or has become one end of a tunnel."""
+        self.connections.discard(connection)
+        self._note_use()
+
+    def remove_tunnel(self, tunnel: Tunnel) -> None:
+        """Forget `tunnel`: it is over."""
+        self.tunnels.discard(tunnel)
+        self._note_use()
+
+    async def wait_until_unused(self, limit_s: float) -> None:
+        """Wait until no client is connected any more, for at most `limit_s` seconds."""
+        self._unused = self.loop.create_future()
+        self._note_use()
+        await asyncio.wait((self._unused,), timeout=limit_s)
+
+    def _note_use(self) -> None:
+        if self._unused is not None and not self._unused.done() and not self.connections and not self.tunnels:
+            self._unused.set_result(None)
+
+    def next_tunnel_id(self) -> int:
+        """Return a number that no other tunnel of this gateway has."""
+        self.tunnel_count += 1
+        return self.tunnel_count

@@ -1,0 +1,57 @@
+"""Small facts about transports that asyncio leaves to its users."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from contextlib import suppress
+from typing import Final
+
+WRITE_HIGH_WATER_BYTES: Final = 256 * 1024
+"""Octets in a write buffer from which the other side is no longer read; one read of uvloop brings as many."""
+
+_LINGER_0: Final = struct.pack("ii", 1, 0)
+_LAST_WORDS_BYTES: Final = 256 * 1024
+
+
+def set_limits(transport: asyncio.Transport) -> None:
+    """Bound the write buffer of `transport`."""
+    transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
+
+
+def peer_name(transport: asyncio.BaseTransport) -> str:
+    """Return the IP address at the other end, or ``unix`` where it has none."""
+    name = transport.get_extra_info("peername")
+    return str(name[0]) if isinstance(name, tuple) and name else "unix"
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End the connection with a reset, so that the other end cannot mistake what it has for everything.
+
+    A plain close (FIN) would complete a body that is delimited by the end of its connection (RFC 9112 section 8).
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+    transport.abort()
+
+
+def last_words(transport: asyncio.BaseTransport) -> bytes:
+    """Return what the peer sent before its connection broke under our writing; only from ``connection_lost``.
+
+    A server that answers 413 in mid-upload and closes makes our next write fail, and the event loop then drops the
+    connection although the answer waits in the kernel's buffer.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is None or transport.get_extra_info("sslcontext") is not None:
+        return b""
+    words: list[bytes] = []
+    size = 0
+    with suppress(OSError):
+        while size < _LAST_WORDS_BYTES and (data := os.read(sock.fileno(), _LAST_WORDS_BYTES)):
+            words.append(data)
+            size += len(data)
+    return b"".join(words)

@@ -1,0 +1,249 @@
+"""Two connections joined after ``101 Switching Protocols``: bytes both ways, nothing parsed on their path.
+
+Half-closes, resets and back-pressure are passed on. For WebSockets a tracker beside each direction follows the frame
+boundaries, so that devproxy, when it stops, can end a tunnel with a Close frame instead of cutting a message in two.
+Start at :meth:`Tunnel.open`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from devproxy.events import TunnelClosed, TunnelOpened
+from devproxy.gateway.transports import reset
+from devproxy.websocket import FrameTracker, close_frame
+
+if TYPE_CHECKING:
+    from devproxy.gateway.service import Service
+
+HALF_CLOSE_CHECK_S: Final = 30.0
+"""How long a tunnel of which one side has ended may stand without a byte before it is closed."""
+
+CLOSE_GRACE_S: Final = 1.0
+"""How long the two ends may take to answer a Close frame, and to come to a frame boundary before it."""
+
+GOING_AWAY: Final = 1001
+
+
+class End(asyncio.Protocol):
+    """One end of a tunnel: a protocol that writes what it gets into the other end.
+
+    ``received``: octets that came from this end. ``tracker``: follows the frames that come from it; None when the
+    protocol is not WebSocket.
+    """
+
+    __slots__ = (
+        "_advance",
+        "_tunnel",
+        "_write",
+        "has_ended",
+        "is_muted",
+        "name",
+        "other",
+        "received",
+        "tracker",
+        "transport",
+    )
+
+    other: End
+
+    def __init__(self, tunnel: Tunnel, name: str, transport: asyncio.Transport, tracker: FrameTracker | None) -> None:
+        self._tunnel = tunnel
+        self.name = name
+        self.transport = transport
+        self.tracker = tracker
+        self.received = 0
+        self.has_ended = False
+        self.is_muted = False
+        self._write: Callable[[bytes], None] = transport.write
+        self._advance: Callable[[bytes], None] | None = tracker.advance if tracker is not None else None
+
+    def join(self, other: End) -> None:
+        """Write into `other` from now on."""
+        self.other = other
+        self._write = other.transport.write
+
+    def data_received(self, data: bytes) -> None:
+        """Pass `data` on."""
+        self.received += len(data)
+        if self.is_muted:
+            return
+        self._write(data)
+        if self._advance is not None:
+            self._advance(data)
+            if self._tunnel.is_closing:
+                self._tunnel.close_at_boundary()
+
+    def pause_writing(self) -> None:
+        """This end takes slowly: read no more from the other."""
+        if not self.other.transport.is_closing():
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """This end has caught up."""
+        if not self.other.transport.is_closing():
+            self.other.transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        """Pass the end of this direction on; the other direction goes on."""
+        self.has_ended = True
+        self._tunnel.ended(self)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass the loss on: a reset as a reset."""
+        self._tunnel.lost(self, exc)
+
+
+class Tunnel:
+    """A joined pair. Lives until both directions have ended, one end is lost, it idles too long, or devproxy stops."""
+
+    def __init__(
+        self,
+        service: Service,
+        client: asyncio.Transport,
+        server_end: asyncio.Transport,
+        *,
+        target: bytes,
+        protocol: str,
+        route: str,
+        upstream: str,
+        server: str,
+        client_address: str,
+        duration_s: float,
+    ) -> None:
+        is_websocket = protocol == "websocket"
+        self._service = service
+        self._client = End(self, "client", client, FrameTracker(is_masked=True) if is_websocket else None)
+        self._upstream = End(self, "upstream", server_end, FrameTracker(is_masked=False) if is_websocket else None)
+        self._client.join(self._upstream)
+        self._upstream.join(self._client)
+        self._started_at = perf_counter()
+        self._closed_by = ""
+        self._is_over = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._seen_bytes = 0
+        self.is_closing = False
+        self.tunnel_id = service.next_tunnel_id()
+        self._opened = TunnelOpened(
+            self.tunnel_id, target, protocol, route, upstream, server, client_address, duration_s
+        )
+
+    def open(self, *, early: bytes, glued: bytes) -> None:
+        """Take both transports over. `early`: octets that the client sent behind its request; `glued`: those that the
+        upstream sent behind its 101, which have been sent on already."""
+        self._service.tunnels.add(self)
+        self._service.emit(lambda: self._opened)
+        self._client.transport.set_protocol(self._client)
+        self._upstream.transport.set_protocol(self._upstream)
+        if glued:
+            self._upstream.received += len(glued)
+            if self._upstream.tracker is not None:
+                self._upstream.tracker.advance(glued)
+        if early:
+            self._client.data_received(early)
+        limit_s = self._service.snapshot.config.server.tunnel_idle_timeout_s
+        if limit_s:
+            self._watch(limit_s, "idle")
+        if self._service.is_stopping:
+            self.close()
+
+    # -- endings -------------------------------------------------------------------------------------------------
+
+    def ended(self, end: End) -> None:
+        """`end` sends nothing more: say so to the other, and close when both have said it."""
+        other = end.other
+        self._closed_by = self._closed_by or end.name
+        if self.is_closing or other.has_ended or not other.transport.can_write_eof():
+            end.transport.close()
+            other.transport.close()
+            return
+        if not other.transport.is_closing():
+            other.transport.write_eof()
+            self._watch(HALF_CLOSE_CHECK_S, end.name)
+
+    def lost(self, end: End, exc: Exception | None) -> None:
+        """The connection of `end` is gone: end the other likewise, and report once."""
+        self._closed_by = self._closed_by or end.name
+        other = end.other.transport
+        if not other.is_closing():
+            if exc is not None:
+                reset(other)
+            else:
+                other.close()
+        if not self._is_over:
+            self._is_over = True
+            self._service.remove_tunnel(self)
+            if self._timer is not None:
+                self._timer.cancel()
+            self._service.emit(self._summary)
+
+    def _summary(self) -> TunnelClosed:
+        opened = self._opened
+        trackers = (self._client.tracker, self._upstream.tracker)
+        codes = [tracker.close_code for tracker in trackers if tracker is not None and tracker.close_code]
+        return TunnelClosed(
+            tunnel_id=opened.tunnel_id,
+            target=opened.target,
+            protocol=opened.protocol,
+            route=opened.route,
+            upstream=opened.upstream,
+            server=opened.server,
+            client=opened.client,
+            duration_s=perf_counter() - self._started_at,
+            sent_bytes=self._client.received,
+            received_bytes=self._upstream.received,
+            closed_by=self._closed_by,
+            close_code=codes[0] if codes else 0,
+        )
+
+    def _watch(self, limit_s: float, closed_by: str) -> None:
+        """Close the tunnel when no byte has passed for `limit_s` seconds."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._seen_bytes = self._client.received + self._upstream.received
+        self._timer = self._service.loop.call_later(limit_s, self._check_idle, limit_s, closed_by)
+
+    def _check_idle(self, limit_s: float, closed_by: str) -> None:
+        if self._client.received + self._upstream.received != self._seen_bytes:
+            self._watch(limit_s, closed_by)
+            return
+        self._closed_by = closed_by
+        self._client.transport.close()
+        self._upstream.transport.close()
+
+    # -- stopping ------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the tunnel cleanly: a Close frame to both ends at their next frame boundary, else just the end."""
+        self.is_closing = True
+        self._closed_by = "devproxy"
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._service.loop.call_later(CLOSE_GRACE_S, self.cut)
+        self.close_at_boundary()
+
+    def close_at_boundary(self) -> None:
+        """Send the Close frames that can be sent now: where the frames passed on so far are whole."""
+        for end in (self._client, self._upstream):
+            tracker = end.tracker
+            if end.is_muted or end.transport.is_closing():
+                continue
+            if tracker is None or tracker.is_lost:
+                end.other.transport.close()
+            elif tracker.at_boundary:
+                # What came from this end is complete, so the other end may be told; it gets nothing from here on.
+                end.is_muted = True
+                mask = os.urandom(4) if end is self._client else None
+                end.other.transport.write(close_frame(GOING_AWAY, "devproxy stops", mask=mask))
+                if end.other.transport.can_write_eof():
+                    end.other.transport.write_eof()
+
+    def cut(self) -> None:
+        """Close both ends now."""
+        self._client.transport.close()
+        self._upstream.transport.close()

@@ -1,0 +1,266 @@
+"""One connection to an upstream server: frames its responses and hands them to the exchange that uses it.
+
+Nothing is buffered: a response head leaves when it has arrived, each piece of a body in the loop turn in which it
+came. A connection on which anything unexpected happened is never used again. Start at
+:meth:`UpstreamConnection.data_received`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, cast
+
+from devproxy.errors import BadMessage, UpstreamFault
+from devproxy.gateway.transports import last_words, reset, set_limits
+from devproxy.http1.framing import ChunkedReader, response_body_length
+from devproxy.http1.head import HeadReader, Kind, parse_response_head
+from devproxy.messages import CHUNKED, UNTIL_CLOSE
+
+if TYPE_CHECKING:
+    from devproxy.gateway.exchange import Exchange
+    from devproxy.gateway.pool import ServerPool
+    from devproxy.gateway.service import Service
+
+MAX_INTERIM_RESPONSES: Final = 32
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A protocol towards a server. Used by one exchange at a time; idle in its pool in between.
+
+    ``served``: responses completed so far; a connection that has served may have been closed by its server meanwhile.
+    ``expires_at``: the loop's time from which it must not be reused.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_exchange",
+        "_in_body",
+        "_interims",
+        "_keep_alive_timeout_s",
+        "_pool",
+        "_reader",
+        "_remaining",
+        "_reusable",
+        "_service",
+        "expires_at",
+        "has_answered",
+        "served",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, service: Service, pool: ServerPool) -> None:
+        self._service = service
+        self._pool = pool
+        self._reader = HeadReader(Kind.RESPONSE, service.snapshot.limits)
+        self._exchange: Exchange | None = None
+        self._chunked: ChunkedReader | None = None
+        self._in_body = False
+        self._remaining = 0
+        self._reusable = False
+        self._interims = 0
+        self._keep_alive_timeout_s: int | None = None
+        self.expires_at = 0.0
+        self.served = 0
+        self.has_answered = False
+
+    # -- the transport's side ------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport that the dialler opened."""
+        self.transport = cast("asyncio.Transport", transport)
+        set_limits(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what the server sent; data that nobody asked for ends the connection (RFC 9112 section 6.3)."""
+        exchange = self._exchange
+        if exchange is None:
+            self._pool.forget(self)
+            self.transport.abort()
+        elif self._in_body:
+            self._take_body(exchange, data)
+        else:
+            self.has_answered = True
+            self._take_head(exchange, data)
+
+    def eof_received(self) -> bool:
+        """Take the server's end of stream: the end of a body that lasts until then, else a loss."""
+        self._ended(None)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the end of the connection, reading first what came in before a write failed."""
+        exchange = self._exchange
+        if exchange is None:
+            self._pool.forget(self)
+            return
+        if exc is not None and not self._in_body:
+            words = last_words(self.transport)
+            if words:
+                self.data_received(words)
+        self._ended(exc)
+
+    def pause_writing(self) -> None:
+        """Stop reading from the client: this server takes its request slowly."""
+        if self._exchange is not None:
+            self._exchange.pause_request()
+
+    def resume_writing(self) -> None:
+        """Read from the client again."""
+        if self._exchange is not None:
+            self._exchange.resume_request()
+
+    # -- the exchange's side ---------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection has been made and not been closed."""
+        return hasattr(self, "transport") and not self.transport.is_closing()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the connection is being closed."""
+        return self.transport.is_closing()
+
+    @property
+    def server_pool(self) -> ServerPool:
+        """The pool of the server at the other end."""
+        return self._pool
+
+    def begin(self, exchange: Exchange, data: bytes) -> None:
+        """Send `data` (a request head and what there is of its body) for `exchange`, and wait for the response."""
+        self._exchange = exchange
+        self._in_body = False
+        self._interims = 0
+        self.has_answered = False
+        self.transport.write(data)
+
+    def send(self, data: bytes) -> None:
+        """Send a further piece of the request's body."""
+        self.transport.write(data)
+
+    def detach(self) -> asyncio.Transport:
+        """Give the transport away, to a tunnel."""
+        self._exchange = None
+        return self.transport
+
+    def abandon(self) -> None:
+        """End the connection at once: whoever asked has left. The server notices by a reset."""
+        self._exchange = None
+        reset(self.transport)
+
+    def close(self) -> None:
+        """Close an idle connection."""
+        self._exchange = None
+        self.transport.close()
+
+    # -- framing -------------------------------------------------------------------------------------------------
+
+    def _take_head(self, exchange: Exchange, data: bytes) -> None:
+        while True:
+            try:
+                found = self._reader.feed(data)
+                if found is None:
+                    return
+                block, data = found
+                head = parse_response_head(block, self._service.snapshot.limits)
+                if head.status == 101:
+                    self._switch(exchange, head.upgrade)
+                    exchange.upgraded(head, data)
+                    return
+                if head.status >= 200:
+                    break
+                self._interims += 1
+                if self._interims > MAX_INTERIM_RESPONSES:
+                    raise BadMessage(f"there were more than {MAX_INTERIM_RESPONSES} interim responses")
+            except BadMessage as error:
+                self._fail(exchange, UpstreamFault.BAD_RESPONSE, error.reason)
+                return
+            exchange.interim(head)
+            if self._exchange is not exchange or not data:
+                return
+        length = response_body_length(head, exchange.request.method)
+        self._in_body = True
+        self._remaining = length
+        self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks) if length == CHUNKED else None
+        self._reusable = head.keep_alive and length != UNTIL_CLOSE
+        self._keep_alive_timeout_s = head.keep_alive_timeout_s
+        try:
+            payload, ended = self._frame(data)
+        except BadMessage as error:
+            self._fail(exchange, UpstreamFault.BAD_RESPONSE, error.reason)
+            return
+        if ended:
+            self._complete(exchange)
+        exchange.response(head, length, payload, ended)
+
+    def _switch(self, exchange: Exchange, protocol: bytes) -> None:
+        """Check that a 101 switches to what was asked for (RFC 9110 section 15.2.2)."""
+        asked = [token.strip() for token in exchange.request.upgrade.split(b",") if token.strip()]
+        if not asked:
+            raise BadMessage("101 Switching Protocols came without having been asked for", source="RFC 9110 7.8")
+        if protocol not in asked:
+            raise BadMessage("101 switches to another protocol than the one asked for", source="RFC 9110 7.8")
+
+    def _take_body(self, exchange: Exchange, data: bytes) -> None:
+        try:
+            payload, ended = self._frame(data)
+        except BadMessage as error:
+            self._fail(exchange, UpstreamFault.BAD_RESPONSE, error.reason)
+            return
+        if ended:
+            self._complete(exchange)
+        exchange.response_data(payload, ended)
+
+    def _frame(self, data: bytes) -> tuple[bytes, bool]:
+        """Return the part of `data` that belongs to the body, and whether the body ends with it."""
+        remaining = self._remaining
+        if remaining >= 0:
+            size = len(data)
+            if size < remaining:
+                self._remaining = remaining - size
+                return data, False
+            self._remaining = 0
+            if size > remaining:
+                self._reusable = False
+                data = data[:remaining]
+            return data, True
+        if self._chunked is None:
+            return data, False
+        payload, rest = self._chunked.feed(data)
+        if not self._chunked.is_done:
+            return payload, False
+        if rest:
+            self._reusable = False
+        return payload, True
+
+    def _complete(self, exchange: Exchange) -> None:
+        """The response is over: give the connection back, or close it when it can't be trusted with another."""
+        self._exchange = None
+        self._in_body = False
+        self._chunked = None
+        self.served += 1
+        if self._reusable and exchange.is_request_complete and not self.transport.is_closing():
+            self._pool.release(self, self._keep_alive_timeout_s)
+        else:
+            self.transport.close()
+
+    def _ended(self, exc: Exception | None) -> None:
+        """The server ended the connection while an exchange used it."""
+        exchange = self._exchange
+        if exchange is None:
+            return
+        if self._in_body and self._remaining == UNTIL_CLOSE and exc is None:
+            self._complete(exchange)
+            exchange.response_data(b"", True)
+            return
+        self._exchange = None
+        self.transport.close()
+        detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
+        exchange.upstream_lost(UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
+
+    def _fail(self, exchange: Exchange, fault: UpstreamFault, detail: str) -> None:
+        self._exchange = None
+        self.transport.abort()
+        exchange.upstream_lost(fault, detail, was_reset=False)

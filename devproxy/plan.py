@@ -1,0 +1,249 @@
+"""The heart: what becomes of a request, and of the response to it. Pure; no clock, no socket, no loop.
+
+:func:`compile_snapshot` turns a configuration into a :class:`Snapshot` once. :func:`plan_request` answers one request
+head with a :class:`Plan`: devproxy answers by itself (:class:`Respond`), or the request goes to an upstream
+(:class:`Forward`, an upgrade if ``upgrade`` says so). :func:`finish_response` is its mirror for the response head. An
+exchange keeps the snapshot it was born with; a new configuration is a new snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from devproxy import __version__, answers
+from devproxy.answers import Answer
+from devproxy.config.model import Config, CorsMode, Route, Scheme, ServerAddress
+from devproxy.engineio import is_poll, parse_engine_request
+from devproxy.http1.head import Limits
+from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, Role
+from devproxy.policy.headers import Edits, Peer, compile_edits, request_lines, response_lines
+from devproxy.routing import RouteTable, label, rewritten_path
+
+RESERVED_PREFIX: Final = b"/__devproxy/"
+_IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+"""Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is not forwarded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledRoute:
+    """A route with everything worked out that does not depend on the request.
+
+    ``host`` and ``origin``: ``keep``, ``upstream``, ``remove`` or the value to send, as in the configuration.
+    """
+
+    route: Route
+    label: str
+    upstream: str
+    host: str
+    origin: str
+    rewrites: bool
+    strips_cors: bool
+    request_edits: Edits | None
+    response_edits: Edits | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A configuration ready to serve. Immutable; shared by all exchanges that were born under it.
+
+    ``via_token``: this process's pseudonym in ``Via``, by which a request that comes back is recognised.
+    """
+
+    config: Config
+    table: RouteTable
+    compiled: dict[Route, CompiledRoute]
+    limits: Limits
+    via_token: bytes
+    via_line: bytes
+
+
+@dataclass(slots=True)
+class Respond:
+    """devproxy answers by itself. ``route``: the label of the route concerned, empty for none."""
+
+    answer: Answer
+    route: str = ""
+
+
+@dataclass(slots=True)
+class Forward:
+    """The request goes to an upstream.
+
+    ``start``: the request line. ``lines``: the field lines; :func:`render_request` completes Host and Origin, which may
+    depend on the server chosen. ``is_retriable``: may be sent again when a kept-alive connection turns out to be dead
+    before a byte of an answer came: the method is idempotent, there is no body, and this is no Engine.IO poll (a poll
+    delivered twice kills its session). ``upgrade``: the protocol asked for, empty for none.
+    """
+
+    compiled: CompiledRoute
+    start: bytes
+    lines: list[bytes]
+    host_index: int
+    origin_index: int
+    is_retriable: bool
+    is_poll: bool
+    upgrade: bytes
+
+
+Plan = Respond | Forward
+
+
+def compile_snapshot(config: Config, instance: str) -> Snapshot:
+    """Return `config` ready to serve. `instance`: a token that no other devproxy has, for loop detection."""
+    token = b"devproxy-" + instance.encode()
+    return Snapshot(
+        config=config,
+        table=RouteTable(config.routes),
+        compiled={route: _compile_route(route) for route in config.routes},
+        limits=Limits(
+            max_target_bytes=config.server.max_target_bytes,
+            max_head_bytes=config.server.max_head_bytes,
+            max_fields=config.server.max_fields,
+        ),
+        via_token=token,
+        via_line=b"Via: 1.1 " + token,
+    )
+
+
+def _compile_route(route: Route) -> CompiledRoute:
+    return CompiledRoute(
+        route=route,
+        label=label(route),
+        upstream=route.upstream,
+        host=route.host,
+        origin=route.origin,
+        rewrites=route.rewrite is not None,
+        strips_cors=route.cors is CorsMode.STRIP,
+        request_edits=compile_edits(route.request_headers),
+        response_edits=compile_edits(route.response_headers),
+    )
+
+
+def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
+    """Return what becomes of the request `head` that `peer` sent, under `snapshot`. Raises nothing."""
+    raw_path, question, query = head.path.partition(b"?")
+    if raw_path.startswith(RESERVED_PREFIX):
+        return _own_page(head, raw_path)
+    route = snapshot.table.match(head.method, b"/" if raw_path == b"*" else raw_path, head.host, head.fields)
+    if route is None:
+        return Respond(answers.asterisk_options() if raw_path == b"*" else answers.no_route(head))
+    compiled = snapshot.compiled[route]
+    refusal = _refusal(head, compiled, snapshot)
+    if refusal is not None:
+        return Respond(refusal, compiled.label)
+    path = head.path
+    if compiled.rewrites and raw_path != b"*":
+        path = rewritten_path(route, raw_path) + question + query
+    fields = request_lines(head, peer, snapshot.via_line, compiled.request_edits)
+    engine = parse_engine_request(path)
+    polls = engine is not None and is_poll(head.method, engine)
+    return Forward(
+        compiled=compiled,
+        start=b"%b %b HTTP/1.1" % (head.method, path),
+        lines=fields.lines,
+        host_index=fields.host_index,
+        origin_index=fields.origin_index,
+        is_retriable=head.method in _IDEMPOTENT and head.body_length == 0 and not polls,
+        is_poll=polls,
+        upgrade=head.upgrade,
+    )
+
+
+def _own_page(head: RequestHead, raw_path: bytes) -> Respond:
+    if raw_path == RESERVED_PREFIX + b"health" and head.method in (b"GET", b"HEAD"):
+        return Respond(answers.health(__version__), RESERVED_PREFIX.decode())
+    return Respond(answers.reserved_path(head), RESERVED_PREFIX.decode())
+
+
+def _refusal(head: RequestHead, compiled: CompiledRoute, snapshot: Snapshot) -> Answer | None:
+    """Return the answer to a request that a route takes but that must not be forwarded, else None."""
+    if head.method == b"TRACE":
+        return answers.method_refused(head)
+    limit = snapshot.config.server.max_body_bytes
+    if limit and head.body_length > limit:
+        return answers.body_too_large(limit)
+    for field in head.fields:
+        if field.role == Role.VIA and snapshot.via_token in field.value:
+            return answers.loop_detected(compiled.label)
+    return None
+
+
+def render_request(forward: Forward, server: ServerAddress) -> bytes:
+    """Return the request head for `server`, ready to send, blank line included."""
+    compiled = forward.compiled
+    lines = forward.lines
+    if compiled.host != "keep":
+        host = _authority(server) if compiled.host == "upstream" else compiled.host
+        line = b"Host: " + host.encode("idna" if not host.isascii() else "ascii")
+        lines = lines.copy()
+        if forward.host_index < 0:
+            lines.append(line)
+        else:
+            lines[forward.host_index] = line
+    if compiled.origin != "keep" and forward.origin_index >= 0:
+        lines = lines.copy()
+        if compiled.origin == "remove":
+            del lines[forward.origin_index]
+        else:
+            origin = _web_origin(server) if compiled.origin == "upstream" else compiled.origin
+            lines[forward.origin_index] = b"Origin: " + origin.encode()
+    return b"%b\r\n%b\r\n\r\n" % (forward.start, b"\r\n".join(lines))
+
+
+def _authority(server: ServerAddress) -> str:
+    """Return the Host of `server`: without the port where that is the scheme's own."""
+    if server.scheme is Scheme.UNIX:
+        return "localhost"
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return host if server.port == (443 if server.scheme is Scheme.HTTPS else 80) else f"{host}:{server.port}"
+
+
+def _web_origin(server: ServerAddress) -> str:
+    scheme = "https" if server.scheme is Scheme.HTTPS else "http"
+    return f"{scheme}://{_authority(server)}"
+
+
+@dataclass(slots=True)
+class Finished:
+    """A response head on its way down. ``head``: the bytes. ``close``: the client's connection ends with the body.
+
+    ``decodes``: the chunked coding is taken off, for a client that speaks HTTP/1.0.
+    """
+
+    head: bytes
+    close: bool
+    decodes: bool
+
+
+def finish_response(
+    forward: Forward, request: RequestHead, head: ResponseHead, *, body_length: int, close: bool
+) -> Finished:
+    """Return the response head for the client.
+
+    `body_length`: of the body that follows (see ``response_body_length``). `close`: the client's connection cannot go
+    on in any case, for example because its request is not complete. An interim response (1xx) never ends a connection.
+    """
+    compiled = forward.compiled
+    is_old_client = request.version_minor == 0
+    lines = response_lines(
+        head,
+        strips_cors=compiled.strips_cors,
+        edits=compiled.response_edits,
+        keeps_chunked=not is_old_client,
+        is_bodiless=head.status < 200 or head.status == 204,
+    )
+    decodes = is_old_client and body_length == CHUNKED
+    closes = False
+    if head.status == 101:
+        lines.append(b"Connection: Upgrade")
+    elif head.status >= 200:
+        closes = close or not request.keep_alive or body_length == UNTIL_CLOSE or decodes
+        if closes:
+            lines.append(b"Connection: close")
+        elif is_old_client:
+            lines.append(b"Connection: keep-alive")
+    start = b"HTTP/1.1 %d %b" % (head.status, head.reason)
+    return Finished(
+        b"%b\r\n%b\r\n\r\n" % (start, b"\r\n".join(lines)) if lines else start + b"\r\n\r\n", closes, decodes
+    )
