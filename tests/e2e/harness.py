@@ -1,0 +1,76 @@
+"""What the end-to-end tests share: Node and Python programs that are servers, and clients that run one scenario."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.e2e.install import NODE
+from tests.support.gateway_process import GatewayProcess
+from tests.support.processes import Json, Program
+
+SCENARIO_LIMIT_S = 115.0
+"""A client's own limit is 90 s or more; this one only catches a client that hangs."""
+
+
+class Server(Program):
+    """A server program that has said its port: ``port``, and ``url`` (``http://127.0.0.1:PORT/``)."""
+
+    def __init__(self, command: list[str | Path], *, name: str) -> None:
+        super().__init__(command, name=name)
+        try:
+            self.port: int = self.json_line(lambda said: "port" in said, "its port")["port"]
+        except BaseException:
+            self.stop()
+            raise
+        self.url = f"http://127.0.0.1:{self.port}/"
+
+
+class StartServer(Protocol):
+    """Start (or share) a server: a script of ``node/servers`` with its settings."""
+
+    def __call__(self, script: str, **settings: object) -> Server: ...
+
+
+class StartGateway(Protocol):
+    """Start devproxy for the simple case, or with any other arguments of ``devproxy up``."""
+
+    def __call__(
+        self,
+        *arguments: str | Path,
+        frontend: str = "",
+        backend: str = "",
+        backend_paths: tuple[str, ...] = (),
+        cwd: Path | None = None,
+    ) -> GatewayProcess: ...
+
+
+RunClient = Callable[..., Any]
+"""Run a script of ``node/clients`` with its settings to the end and return its result."""
+
+
+def node_command(folder: str, script: str, settings: dict[str, object]) -> list[str | Path]:
+    """How to start one of the scripts below ``node/``."""
+    return ["node", NODE / folder / f"{script}.mjs", json.dumps(settings)]
+
+
+def node_server(script: str, settings: dict[str, object]) -> Server:
+    return Server(node_command("servers", script, settings), name=f"server {script}")
+
+
+def python_server(script: Path, settings: dict[str, object]) -> Server:
+    return Server([sys.executable, script, json.dumps(settings)], name=f"server {script.name}")
+
+
+def run_node(folder: str, script: str, settings: dict[str, object]) -> Any:
+    """Run a script to its end; its failure is the test's failure, its result what is returned."""
+    with Program(node_command(folder, script, settings), name=script) as program:
+        said: Json = program.json_line(
+            lambda line: "result" in line or "failure" in line, "a result", timeout_s=SCENARIO_LIMIT_S
+        )
+        assert "failure" not in said, f"{script} failed: {said['failure']}"
+        program.wait()
+        return said["result"]

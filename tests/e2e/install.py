@@ -1,0 +1,63 @@
+"""Install the Node packages of the end-to-end tests and of the chat example, exactly as their lock files say.
+
+Run it as ``python tests/e2e/install.py``; the tests run it themselves. Nothing happens when what is installed already
+answers to the lock file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+NODE = HERE / "node"
+CHAT = HERE.parent.parent / "examples" / "chat"
+LIMIT_S = 300
+"""For one folder; five seconds are usual, and a slow network needs more."""
+
+
+class NotInstalled(Exception):
+    """What is missing, and what to do about it."""
+
+
+def ensure(folder: Path) -> None:
+    """Run ``npm ci`` in a folder unless its ``node_modules`` was made from the same lock file by the same Node.
+
+    Raises :class:`NotInstalled` when Node or npm is missing, or npm fails or takes longer than ``LIMIT_S``.
+    """
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise NotInstalled(
+            "node and npm are needed for the end-to-end tests: Debian and Ubuntu: apt install nodejs npm"
+        )
+    stamp = folder / "node_modules" / ".installed-from"
+    lock = (folder / "package-lock.json").read_bytes() + subprocess.check_output([node, "--version"])
+    wanted = hashlib.sha256(lock).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error"]
+    try:
+        done = subprocess.run(command, cwd=folder, timeout=LIMIT_S, capture_output=True, text=True, check=False)
+    except subprocess.TimeoutExpired:
+        raise NotInstalled(f"npm ci in {folder} took longer than {LIMIT_S} s: is the registry reachable?") from None
+    if done.returncode:
+        raise NotInstalled(f"npm ci in {folder} failed with {done.returncode}:\n{done.stderr[-4000:]}")
+    stamp.write_text(wanted)
+
+
+def main() -> int:
+    """Install both folders; returns the exit code."""
+    try:
+        for folder in (NODE, CHAT):
+            ensure(folder)
+    except NotInstalled as problem:
+        sys.stderr.write(f"error: {problem}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
