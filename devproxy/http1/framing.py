@@ -22,7 +22,8 @@ _match_size_line = re.compile(
     rb"([0-9A-Fa-f]{1,15})((?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb'|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*)'
 ).fullmatch
 
-_FRAMING: Final = (Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING)
+# Servers that merge trailers into the fields of the head would read the message in another way than it was sent.
+_FORBIDDEN_TRAILERS: Final = (Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING, Role.HOST)
 
 
 def response_body_length(head: ResponseHead, method: bytes) -> int:
@@ -145,8 +146,8 @@ class ChunkedReader:
         if self._trailer_bytes > MAX_TRAILER_BYTES:
             raise BadMessage("the trailers are too large", status=431, source="RFC 6585 section 5")
         field = parse_field(line)
-        if field.role in _FRAMING:
-            raise BadMessage("a trailer speaks of framing", source="RFC 9110 section 6.5.1")
+        if field.role in _FORBIDDEN_TRAILERS:
+            raise BadMessage("a trailer speaks of framing or of the Host", source="RFC 9110 section 6.5.1")
         if not self._is_decoding and self._may_pass(field):
             out.append(line + b"\r\n")
 

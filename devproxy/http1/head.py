@@ -37,12 +37,6 @@ _MAX_LENGTH_DIGITS: Final = 18
 _REQUEST_LINE_MARGIN: Final = 64
 _TLS_HANDSHAKE: Final = 0x16
 
-# What a Connection field says in nearly all messages, so that it is not parsed again and again.
-_CONNECTION_KNOWN: Final[dict[bytes, tuple[bytes, ...]]] = {
-    b"keep-alive": (b"keep-alive",),
-    b"close": (b"close",),
-    b"Upgrade": (b"upgrade",),
-}
 _SPECIAL_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
 
 
@@ -178,10 +172,13 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
         raise BadMessage(
             f"there are more than {limits.max_fields} header lines", status=431, source="RFC 6585 section 5"
         )
-    fields = [parse_field(line) for line in lines[1:]]
+    del lines[0]
+    fields = parse_fields(lines)
+    special = [field for field in fields if field.role]
     version_minor = 1 if minor == b"1" else 0
-    head = RequestHead(method, target, target, version_minor, fields)
-    _read_request_fields(head)
+    head = RequestHead(
+        method, target, target, version_minor, fields, special, *_remember_facts(version_minor, special, _request_facts)
+    )
     if target[:1] != b"/":
         _resolve_target(head)
     elif b"\\" in target:
@@ -189,53 +186,84 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
     return head
 
 
-def _read_request_fields(head: RequestHead) -> None:
+def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
     """Establish framing, persistence, upgrade, expectation and Host from the fields; refuse contradictions."""
-    hosts = 0
+    host: bytes | None = None
     length: int | None = None
-    is_chunked = False
+    is_chunked = expects_continue = False
     upgrade = b""
     options: tuple[bytes, ...] = ()
-    for field in head.fields:
+    for field in special:
         role = field.role
-        if role == 0:
-            continue
         if role == Role.HOST:
-            hosts += 1
-            head.host = field.value
+            if host is not None:
+                raise BadMessage("there is more than one Host", source="RFC 9112 section 3.2")
+            host = field.value
         elif role == Role.CONNECTION:
-            options += _CONNECTION_KNOWN.get(field.value) or parse_token_list(field.value)
+            options += parse_token_list(field.value)
         elif role == Role.CONTENT_LENGTH:
             length = _read_length(field, length)
         elif role == Role.TRANSFER_ENCODING:
-            is_chunked = _read_transfer_encoding(field, is_chunked, head.version_minor)
+            is_chunked = _read_transfer_encoding(field, is_chunked, version_minor)
         elif role == Role.UPGRADE:
             upgrade = field.value.lower() if not upgrade else upgrade + b", " + field.value.lower()
-        elif role == Role.EXPECT and head.version_minor:
+        elif role == Role.EXPECT and version_minor:
             if field.value.lower() != b"100-continue":
                 raise BadMessage("the expectation is not 100-continue", status=417, source="RFC 9110 section 10.1.1")
-            head.expects_continue = True
+            expects_continue = True
+    _refuse_contradictions(host, version_minor, length, is_chunked)
+    body_length = CHUNKED if is_chunked else length or 0
+    # h2c would tunnel requests past every check (RFC 9113 dropped it); an upgrade with a body has no agreed order.
+    switches = b"upgrade" in options and version_minor == 1 and body_length == 0 and b"h2c" not in upgrade
+    listed = _other_options(options)
+    return RequestFacts(
+        host=host or b"",
+        body_length=body_length,
+        keep_alive=_keeps_alive(options, version_minor),
+        expects_continue=expects_continue,
+        upgrade=upgrade if switches else b"",
+        connection_options=listed,
+        is_plain=_is_plain(special, listed),
+    )
+
+
+def _refuse_contradictions(host: bytes | None, version_minor: int, length: int | None, is_chunked: bool) -> None:
     if is_chunked and length is not None:
         raise BadMessage("Content-Length and Transfer-Encoding stand together", source="RFC 9112 section 6.3")
-    head.body_length = CHUNKED if is_chunked else length or 0
-    if hosts > 1:
-        raise BadMessage("there is more than one Host", source="RFC 9112 section 3.2")
-    if not hosts and head.version_minor:
+    if host is None and version_minor:
         raise BadMessage("the Host is missing", source="RFC 9112 section 3.2")
-    if hosts and _is_authority(head.host) is None:
+    if host is not None and _is_authority(host) is None:
         raise BadMessage("the Host is not a host name with an optional port", source="RFC 9112 section 3.2")
-    _apply_connection_options(head, options, upgrade)
 
 
-def _apply_connection_options(head: RequestHead, options: tuple[bytes, ...], upgrade: bytes) -> None:
-    if not options:
-        head.keep_alive = head.version_minor == 1
-        return
-    head.keep_alive = b"close" not in options and (head.version_minor == 1 or b"keep-alive" in options)
-    head.connection_options = tuple(option for option in options if option not in _SPECIAL_OPTIONS)
-    # h2c would tunnel requests past every check (RFC 9113 dropped it); an upgrade with a body has no agreed order.
-    if upgrade and b"upgrade" in options and head.version_minor and head.body_length == 0 and b"h2c" not in upgrade:
-        head.upgrade = upgrade
+def _keeps_alive(options: tuple[bytes, ...], version_minor: int) -> bool:
+    return b"close" not in options and (version_minor == 1 or b"keep-alive" in options)
+
+
+def _other_options(options: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(option for option in options if option not in _SPECIAL_OPTIONS)
+
+
+def _is_plain(special: list[Field], listed: tuple[bytes, ...]) -> bool:
+    return not listed and all(field.role <= Role.HOP_BY_HOP for field in special)
+
+
+def _remember_facts(key: int, special: list[Field], establish: Callable[[int, list[Field]], _Facts]) -> _Facts:
+    """Return ``establish(key, special)``, remembered: the few fields that matter repeat from message to message.
+
+    The same lines in the same order under the same `key` (version, and status for a response) always establish the
+    same facts. The table holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full.
+    """
+    memory: dict[tuple[object, ...], _Facts] = _remembered_facts.setdefault(establish, {})
+    index = (key, *[field.line for field in special])
+    facts = memory.get(index)
+    if facts is None:
+        facts = establish(key, special)
+        if len(memory) >= MAX_REMEMBERED_FACTS:
+            memory.clear()
+        if sum(len(field.line) for field in special) <= MAX_REMEMBERED_LINE_BYTES:
+            memory[index] = facts
+    return facts
 
 
 def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
@@ -247,40 +275,54 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     if len(lines) > limits.max_fields + 1:
         raise BadMessage(f"the answer has more than {limits.max_fields} header lines", source="RFC 6585 section 5")
     minor, status, reason = match.groups()
-    head = ResponseHead(
-        int(status), reason or b"", 1 if minor == b"1" else 0, [parse_field(line) for line in lines[1:]]
-    )
-    _read_response_fields(head)
-    return head
+    del lines[0]
+    fields = parse_fields(lines)
+    code = int(status)
+    special = [field for field in fields if field.role]
+    # The body's extent depends on the status as well: one key for both.
+    key = code if minor == b"1" else -code
+    facts = _remember_facts(key, special, _response_facts)
+    return ResponseHead(code, reason or b"", 1 if minor == b"1" else 0, fields, *facts)
 
 
-def _read_response_fields(head: ResponseHead) -> None:
-    """Establish framing, persistence and upgrade from the fields; refuse contradictions."""
+def _response_facts(key: int, special: list[Field]) -> ResponseFacts:
+    """Establish framing, persistence and upgrade from the fields; refuse contradictions.
+
+    `key`: the status code, negative for HTTP/1.0.
+    """
+    status, version_minor = abs(key), 1 if key > 0 else 0
     options: tuple[bytes, ...] = ()
-    for field in head.fields:
+    length: int | None = None
+    timeout_s: int | None = None
+    is_chunked = False
+    upgrade = b""
+    for field in special:
         role = field.role
-        if role == 0:
-            continue
         if role == Role.CONNECTION:
-            options += _CONNECTION_KNOWN.get(field.value) or parse_token_list(field.value)
+            options += parse_token_list(field.value)
         elif role == Role.CONTENT_LENGTH:
-            head.content_length = _read_length(field, head.content_length)
+            length = _read_length(field, length)
         elif role == Role.TRANSFER_ENCODING:
-            head.is_chunked = _read_transfer_encoding(field, head.is_chunked, head.version_minor)
+            is_chunked = _read_transfer_encoding(field, is_chunked, version_minor)
         elif role == Role.UPGRADE:
-            head.upgrade = field.value.lower() if not head.upgrade else head.upgrade + b", " + field.value.lower()
+            upgrade = field.value.lower() if not upgrade else upgrade + b", " + field.value.lower()
         elif role == Role.KEEP_ALIVE:
-            head.keep_alive_timeout_s = _read_keep_alive_timeout(field.value)
-    if head.is_chunked and head.content_length is not None:
+            timeout_s = _read_keep_alive_timeout(field.value)
+    if is_chunked and length is not None:
         raise BadMessage("Content-Length and Transfer-Encoding stand together", source="RFC 9112 section 6.3")
-    if (head.status < 200 or head.status == 204) and (head.is_chunked or head.content_length):
+    if (status < 200 or status == 204) and (is_chunked or length):
         # Some parsers read a body then, others do not. A length of 0 is common, and the same to all of them.
-        raise BadMessage(f"a {head.status} announces a body", source="RFC 9110 section 8.6")
-    if options:
-        head.keep_alive = b"close" not in options and (head.version_minor == 1 or b"keep-alive" in options)
-        head.connection_options = tuple(option for option in options if option not in _SPECIAL_OPTIONS)
-    else:
-        head.keep_alive = head.version_minor == 1
+        raise BadMessage(f"a {status} announces a body", source="RFC 9110 section 8.6")
+    listed = _other_options(options)
+    return ResponseFacts(
+        content_length=length,
+        is_chunked=is_chunked,
+        keep_alive=_keeps_alive(options, version_minor),
+        keep_alive_timeout_s=timeout_s,
+        upgrade=upgrade,
+        connection_options=listed,
+        is_plain=_is_plain(special, listed),
+    )
 
 
 def _read_length(field: Field, earlier: int | None) -> int:

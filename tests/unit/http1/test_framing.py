@@ -158,7 +158,7 @@ def test_trailers_pass() -> None:
 
 @pytest.mark.parametrize(
     "trailer",
-    [b"Host: b", b"Connection: x", b"TE: trailers", b"X-Forwarded-For: 1.2.3.4", b"Upgrade: x", b"Trailer: y"],
+    [b"Connection: x", b"TE: trailers", b"X-Forwarded-For: 1.2.3.4", b"Upgrade: x", b"Trailer: y"],
 )
 def test_trailers_about_routing_or_the_connection_are_dropped(trailer: bytes) -> None:
     assert pass_through(b"0\r\n" + trailer + b"\r\nX: y\r\n\r\n")[0] == b"0\r\nX: y\r\n\r\n"
@@ -170,7 +170,7 @@ def test_trailers_that_a_connection_field_listed_are_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    "trailer", [b"Content-Length: 5", b"transfer-encoding: chunked", b" X: y", b"X : y", b"X", b"X: \0"]
+    "trailer", [b"Content-Length: 5", b"transfer-encoding: chunked", b"Host: b", b" X: y", b"X : y", b"X", b"X: \0"]
 )
 def test_trailers_about_framing_or_outside_the_grammar_are_refused(trailer: bytes) -> None:
     with pytest.raises(BadMessage):
