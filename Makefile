@@ -32,7 +32,8 @@ lint: $(TEST_STAMP) ## the part of `make check` that runs nothing
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports
 
-fix: $(TEST_STAMP) ## repair formatting and what ruff can repair
+fix: $(TEST_STAMP) ## repair formatting and what ruff can repair, and write the generated files again
+	@$(BIN)/python -m docs.generate
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 

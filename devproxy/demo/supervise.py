@@ -12,9 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -157,13 +154,16 @@ def _announced_port(process: subprocess.Popen[bytes], who: str) -> int:
 
 def _open_when_ready(url: str) -> None:
     """Open `url` in a browser as soon as devproxy answers there; give up quietly after a while."""
+    import urllib.request  # brings ssl, which nothing else in this process needs
+    import webbrowser
+
     deadline = time.monotonic() + OPEN_TIMEOUT_S
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(url + "__devproxy/health", timeout=1.0):
                 webbrowser.open(url)
                 return
-        except (urllib.error.URLError, OSError):
+        except OSError:
             time.sleep(0.1)
 
 
