@@ -37,7 +37,7 @@ class Scheme(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listen:
-    """An address to listen on: ``host`` is a name, an IP address or ``""`` for every address; port 0 lets the system choose."""
+    """An address to listen on: ``host`` is a name, an IP address or ``""`` for all; port 0: the system's choice."""
 
     host: str
     port: int
@@ -101,7 +101,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """How devproxy itself listens. A time-out of 0 means none; sizes are octets, ``max_body_bytes`` 0 means no limit."""
+    """How devproxy itself listens. A time-out of 0 means none; sizes are octets, 0 ``max_body_bytes`` is no limit."""
 
     listen: tuple[Listen, ...] = (Listen(host="localhost", port=8080),)
     drain_s: float = 3.0

@@ -1,0 +1,209 @@
+"""Addresses as people write them -> values: where to listen, and the URLs of servers.
+
+Pure; names are never resolved. A text that is no address raises :class:`BadAddress` with what is wrong and what to
+write. Standards: RFC 3986 (authority), RFC 1123 section 2.1 (host names), RFC 6454 section 6.2 (origins).
+Start at :func:`parse_listen` and :func:`parse_server`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from devproxy.config.model import Listen, Scheme, ServerAddress
+from devproxy.config.problems import has_control, quoted
+
+MAX_PORT: Final = 65535
+MAX_SOCKET_PATH_BYTES: Final = 107
+"""``sun_path`` of Linux has 108 octets, one of them for the final NUL."""
+
+_MAX_TEXT: Final = 1024
+_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
+_IPV6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,32})?")
+"""With a zone (RFC 4007), which ``ipaddress`` alone would let be anything."""
+_URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
+_DEFAULT_PORTS: Final = {Scheme.HTTP: 80, Scheme.HTTPS: 443}
+_WEBSOCKET: Final = {"ws": "http", "wss": "https"}
+
+
+class BadAddress(Exception):
+    """A text that is no address. ``what`` is wrong with it; ``help``: what to write instead, may be empty."""
+
+    def __init__(self, what: str, help: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.help = help
+
+
+def parse_listen(text: str | int) -> Listen:
+    """Return the address to listen on that `text` names: ``8080``, ``:8080``, ``localhost:8080``, ``[::1]:8080``.
+
+    A bare port means ``localhost``; the port is 0 to 65535, and 0 lets the system choose.
+    """
+    if isinstance(text, int):
+        return Listen(host="localhost", port=_port_number(text, lowest=0))
+    if "://" in text:
+        rest = text.partition("://")[2].rstrip("/")
+        raise BadAddress(f"{quoted(text)} is a URL, not an address to listen on", f"write {quoted(rest)}")
+    if text.isdigit() and text.isascii():
+        return Listen(host="localhost", port=_port(text, lowest=0))
+    host, port = split_authority(text)
+    if port is None:
+        raise BadAddress(f"{quoted(text)} has no port", f"write {quoted((host or 'localhost') + ':8080')}")
+    if host == "*":
+        raise BadAddress(f"{quoted(text)} is not an address", f'for every address of this machine, write ":{port}"')
+    return Listen(host=_host(host) if host else "", port=_port(port, lowest=0))
+
+
+def parse_server(text: str) -> ServerAddress:
+    """Return the server at the URL `text`: ``http://host[:port]``, ``https://host[:port]`` or ``unix:/path.sock``.
+
+    A path other than ``/``, a query, a fragment and user information are refused. ``url`` is normalised.
+    """
+    if text[:5].lower() == "unix:":
+        return _unix(text)
+    match = _URL.fullmatch(text) if len(text) <= _MAX_TEXT else None
+    if match is None:
+        raise BadAddress(f"{quoted(text)} is not a URL", _help_without_scheme(text))
+    written, authority, rest = match[1].lower(), match[2], match[3]
+    if written in _WEBSOCKET:
+        meant = _WEBSOCKET[written]
+        help = f"write {quoted(meant + text[len(written) :])}: a WebSocket begins as an HTTP request"
+        raise BadAddress(f"the scheme of an upstream is http or https, not {written}", help)
+    if written not in ("http", "https"):
+        raise BadAddress(f"the scheme of an upstream is http, https or unix, not {quoted(written)}")
+    if rest not in ("", "/"):
+        help = f"write {quoted(f'{written}://{authority}')}; to add to paths, use `rewrite` in the route"
+        raise BadAddress(f"the URL of an upstream has no path or query, got {quoted(rest)}", help)
+    if "@" in authority:
+        help = f"write {quoted(f'{written}://' + authority.rpartition('@')[2])} and set Authorization in `headers`"
+        raise BadAddress("the URL of an upstream has no user name or password", help)
+    scheme = Scheme(written)
+    host, port = split_authority(authority)
+    host = _host(host)
+    number = _DEFAULT_PORTS[scheme] if port is None else _port(port, lowest=1)
+    shown = f"[{host}]" if ":" in host else host
+    suffix = "" if port is None else f":{number}"
+    return ServerAddress(scheme=scheme, host=host, port=number, url=f"{written}://{shown}{suffix}")
+
+
+def parse_endpoint(text: str) -> ServerAddress:
+    """Return the server that `text` names on the command line: a port of localhost, ``host:port`` or a URL."""
+    if text.isdigit() and text.isascii():
+        return parse_server(f"http://localhost:{_port(text, lowest=1)}")
+    if "://" in text or text[:5].lower() == "unix:":
+        return parse_server(text)
+    host, port = split_authority(text)
+    if port is None or not host:
+        raise BadAddress(f"{quoted(text)} is neither a port nor host:port nor a URL", "for example 3001")
+    return parse_server(f"http://{text}")
+
+
+def split_authority(text: str) -> tuple[str, str | None]:
+    """Split ``host:port`` into host and port (None: not written). An IPv6 address needs brackets, and keeps them."""
+    if text.startswith("["):
+        host, bracket, rest = text.partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise BadAddress(f"{quoted(text)} is not an address", 'an IPv6 address is written "[::1]:8080"')
+        return host + bracket, rest[1:] if rest else None
+    if text.count(":") > 1:
+        raise BadAddress(f"{quoted(text)} is not an address", 'an IPv6 address is written "[::1]:8080"')
+    host, colon, port = text.partition(":")
+    return host, port if colon else None
+
+
+def check_authority(text: str) -> None:
+    """Raise :class:`BadAddress` unless `text` can be sent as Host: a name or address, with or without a port."""
+    host, port = split_authority(text)
+    _host(host)
+    if port is not None:
+        _port(port, lowest=1)
+
+
+def check_host_pattern(text: str) -> None:
+    """Raise :class:`BadAddress` unless `text` is a name, an address or ``*.name``, without a port."""
+    host, port = split_authority(text)
+    if port is not None:
+        raise BadAddress(f"{quoted(text)} has a port, but hosts are compared without it", f"write {quoted(host)}")
+    _host(host.removeprefix("*."))
+
+
+def check_origin(text: str) -> None:
+    """Raise :class:`BadAddress` unless `text` is a serialised origin: scheme, host, port, and nothing more."""
+    match = _URL.fullmatch(text) if len(text) <= _MAX_TEXT else None
+    if match is None or match[1] not in ("http", "https"):
+        raise BadAddress(
+            f"{quoted(text)} is not an origin",
+            'write "keep", "upstream", "remove" or an origin: "http://localhost:3001"',
+        )
+    if match[3]:
+        raise BadAddress("an origin ends with its host or port", f"write {quoted(f'{match[1]}://{match[2]}')}")
+    check_authority(match[2])
+
+
+def _unix(text: str) -> ServerAddress:
+    path = text[5:]
+    if path.startswith("//"):
+        path = path[2:]
+    if not path.startswith("/") or has_control(path):
+        raise BadAddress(f"{quoted(text)} does not name a socket by its absolute path", 'write "unix:/run/app.sock"')
+    octets = len(path.encode("utf-8", "surrogateescape"))
+    if octets > MAX_SOCKET_PATH_BYTES:
+        what = f"the path of a unix socket has at most {MAX_SOCKET_PATH_BYTES} octets, this one has {octets}"
+        raise BadAddress(what, "put the socket into a directory with a shorter path")
+    return ServerAddress(scheme=Scheme.UNIX, host="localhost", port=0, url=f"unix:{path}", path=path)
+
+
+def _help_without_scheme(text: str) -> str:
+    """Say how `text` is written as a URL, if it only lacks the scheme."""
+    if text.isdigit() and text.isascii():
+        return f"write {quoted('http://localhost:' + text)}"
+    if _NAME.fullmatch(text.partition(":")[0]) or text.startswith("["):
+        return f"write {quoted('http://' + text)}"
+    return 'write "http://localhost:3001", "https://host" or "unix:/path.sock"'
+
+
+def _host(text: str) -> str:
+    """Return the host in `text` in lower case and without brackets; raise unless it is a name or an IP address."""
+    if text.startswith("["):
+        return _ipv6(text)
+    if not text:
+        raise BadAddress("the host is missing", "for this machine, write localhost")
+    if not text.isascii():
+        raise BadAddress(f"the host {quoted(text)} is not ASCII", "write its xn-- form")
+    if len(text) > 253 or _NAME.fullmatch(text) is None:
+        raise BadAddress(f"{quoted(text)} is not a host name")
+    last = text.rstrip(".").rpartition(".")[2]
+    if last.isdigit() and not _is_ipv4(text):
+        raise BadAddress(f"{quoted(text)} is not an IPv4 address")
+    return text.lower()
+
+
+def _ipv6(text: str) -> str:
+    from ipaddress import AddressValueError, IPv6Address  # most configurations need none
+
+    try:
+        if _IPV6.fullmatch(text[1:-1]) is None:
+            raise AddressValueError
+        IPv6Address(text[1:-1])
+    except AddressValueError:
+        raise BadAddress(f"{quoted(text)} is not an IPv6 address") from None
+    return text[1:-1].lower()
+
+
+def _is_ipv4(text: str) -> bool:
+    parts = text.split(".")
+    return len(parts) == 4 and all(part.isdigit() and len(part) <= 3 and int(part) <= 255 for part in parts)
+
+
+def _port(text: str, *, lowest: int) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise BadAddress(f"{quoted(text)} is not a port" if text else "the port is missing after the colon")
+    return _port_number(int(text) if len(text) <= 9 else MAX_PORT + 1, lowest=lowest, shown=text)
+
+
+def _port_number(number: int, *, lowest: int, shown: str = "") -> int:
+    if not lowest <= number <= MAX_PORT:
+        named = shown if 0 < len(shown) <= 9 else str(number) if abs(number) < 10**9 else "a number of many digits"
+        raise BadAddress(f"a port is a number from {lowest} to {MAX_PORT}, got {named}")
+    return number

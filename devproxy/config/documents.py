@@ -1,0 +1,310 @@
+"""The documents made from the table of keys: JSON Schema, Markdown reference, annotated example.
+
+Pure: text out, written to disk by whoever asked (``devproxy schema``, ``docs/generate.py``). Standard: JSON Schema
+draft-07, which is what TOML editors read best. Start at :func:`schema`, :func:`reference` or :func:`example`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from textwrap import wrap
+from typing import Any, Final
+
+import tomli
+
+from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
+
+EXAMPLE_FILE: Final = "config.example.toml"
+SCHEMA_FILE: Final = "devproxy.schema.json"
+REFERENCE_FILE: Final = "docs/configuration.md"
+
+_PATH_KEYS: Final = ("path", "path_exact", "path_glob", "path_regex")
+_WIDTH: Final = 110
+
+
+def files() -> dict[str, str]:
+    """Return the text of every generated file by its path in the repository."""
+    return {
+        EXAMPLE_FILE: example(),
+        SCHEMA_FILE: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
+        REFERENCE_FILE: reference(),
+    }
+
+
+# --- JSON Schema
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft-07) of ``devproxy.toml``: looser than ``load``, never stricter."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "devproxy.toml",
+        "description": f"Configuration of devproxy {RELEASE}.",
+        **_object_schema(""),
+    }
+
+
+def _object_schema(path: str) -> dict[str, Any]:
+    children = CHILDREN[path]
+    result: dict[str, Any] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: _key_schema(key) for name, key in children.items()},
+    }
+    required = [name for name, key in children.items() if key.required]
+    if required:
+        result["required"] = required
+    if path == "routes.*":
+        result["oneOf"] = [{"required": [name]} for name in _PATH_KEYS]
+    return result
+
+
+def _key_schema(key: Key) -> dict[str, Any]:
+    result: dict[str, Any] = {"description": _described(key)}
+    if _is_unavailable(key):
+        nothing: dict[str, Any] = {"not": {}}
+        result |= nothing if key.default is ABSENT else {"enum": [key.default]}
+    else:
+        alternatives = [_type_schema(kind, key) for kind in key.types]
+        result |= alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
+        if key.example:
+            result["examples"] = [_parsed(key.example)]
+    if key.default is not ABSENT:
+        result["default"] = key.default
+    return result
+
+
+def _type_schema(kind: Type, key: Key) -> dict[str, Any]:
+    if kind is Type.TABLE:
+        return _object_schema(key.path)
+    if kind is Type.MAP:
+        element = _key_schema(KEYS[f"{key.path}.*"])
+        return {"type": "object", "additionalProperties": element} | ({"minProperties": 1} if key.required else {})
+    if kind is Type.ARRAY:
+        return {"type": "array", "minItems": 1, "items": _key_schema(KEYS[f"{key.path}.*"])}
+    if kind is Type.LIST:
+        items = [_item_schema(item, key) for item in key.items]
+        result: dict[str, Any] = {"type": "array", "items": items[0] if len(items) == 1 else {"anyOf": items}}
+        return result | ({"minItems": 1} if key.required else {})
+    return _item_schema(kind, key)
+
+
+def _item_schema(kind: Type, key: Key) -> dict[str, Any]:
+    if kind is Type.BOOLEAN:
+        return {"type": "boolean"}
+    if kind is Type.STRING:
+        available = [choice for choice in key.choices if choice not in key.reserved_choices]
+        result: dict[str, Any] = {"type": "string"}
+        return result | ({"enum": available} if available else {}) | ({"pattern": key.pattern} if key.pattern else {})
+    bounds = {"minimum": key.minimum, "maximum": key.maximum}
+    numeric = {"type": "integer" if kind is Type.INTEGER else "number"}
+    return numeric | {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+def _described(key: Key) -> str:
+    return f"Not available in devproxy {RELEASE}. {key.meaning}" if _is_unavailable(key) else key.meaning
+
+
+def _is_unavailable(key: Key) -> bool:
+    return bool(key.reserved) and not key.reserved_choices
+
+
+def _parsed(literal: str) -> Any:
+    return tomli.loads(f"value = {literal}")["value"]
+
+
+# --- Markdown reference
+
+_INTRODUCTION: Final = """\
+# Configuration
+
+<!-- Generated from devproxy/config/keys.py by docs/generate.py: change it there. -->
+
+devproxy reads `devproxy.toml`, looked for from the working directory upward, or the file that `--config PATH` names.
+`devproxy check` says what is wrong with it, all at once, with line and column. For completion and checks in the editor
+(Even Better TOML, taplo, tombi), write `devproxy schema > devproxy.schema.json` and make this the first line:
+`#:schema ./devproxy.schema.json`.
+
+```toml
+[upstreams]
+frontend = "http://localhost:5173"
+backend = "http://localhost:3001"
+
+[[routes]]
+path = "/socket.io/"
+upstream = "backend"
+
+[[routes]]
+path = "/"
+upstream = "frontend"
+```
+
+Times are in seconds (`_s`), sizes in octets (`_bytes`). Every key can be left out where it has a default.
+[`config.example.toml`](../config.example.toml) shows all of them.
+"""
+
+_SECTIONS: Final = {
+    "server": """\
+## `[server]`
+
+How devproxy itself listens.
+""",
+    "upstreams.*": """\
+## `[upstreams]`
+
+The servers behind devproxy. Short form: `name = "URL"` below `[upstreams]`. Long form: a table `[upstreams.name]` with
+these keys:
+""",
+    "routes.*": """\
+## `[[routes]]`
+
+One table for each route, and in each exactly one of `path`, `path_exact`, `path_glob` and `path_regex`. Paths are
+compared as the browser sent them: nothing is decoded, nothing is resolved, and the query plays no part. Two routes with
+the same conditions are an error, in whatever way they are written.
+""",
+    "routes.*.cors": """\
+## `[routes.cors]`
+
+`cors = "strip"` is short for `cors = { mode = "strip" }`.
+""",
+    "routes.*.headers.request": """\
+## `[routes.headers]`
+
+Two tables of edits, `request` (towards the upstream) and `response` (towards the browser), each with these keys. Host,
+Origin and the fields that frame a message are not edited here.
+""",
+}
+"""What stands above the keys of a table, by the table's path."""
+
+
+def reference() -> str:
+    """Return the reference of all keys in Markdown."""
+    parts = [_INTRODUCTION]
+    for path, text in _SECTIONS.items():
+        rows = "".join(_row(key) for key in _leaves(path) if not _is_unavailable(key))
+        parts.append(f"\n{text}\n{_HEAD}{rows}")
+    reserved = [key for key in KEYS.values() if _is_unavailable(key)]
+    parts.append(
+        f"\n## Reserved keys\n\nKnown, but not available in devproxy {RELEASE}: "
+        "anything but the default is an error.\n\n"
+        "| key | meaning |\n| --- | --- |\n"
+        + "".join(f"| `{_readable(key.path)}` | {_cell(key.meaning)} |\n" for key in reserved)
+    )
+    return "".join(parts)
+
+
+_HEAD: Final = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
+
+
+def _leaves(path: str) -> Iterator[Key]:
+    return (key for key in CHILDREN[path].values() if not key.is_container or key.default is not ABSENT)
+
+
+def _row(key: Key) -> str:
+    if key.default is not ABSENT:
+        default = f"`{toml(key.default)}`"
+    else:
+        default = "required" if key.required else ""
+    example = f" For example `{key.example}`." if key.example else ""
+    meaning = key.meaning
+    if Type.MAP in key.types and f"{key.path}.*" in KEYS:
+        meaning += f" {KEYS[f'{key.path}.*'].meaning}"
+    return f"| `{key.name}` | {_cell(_type_text(key))} | {_cell(default)} | {_cell(meaning + example)} |\n"
+
+
+def _type_text(key: Key) -> str:
+    available = [choice for choice in key.choices if choice not in key.reserved_choices]
+    if available and key.types == (Type.STRING,):
+        return ", ".join(f"`{toml(choice)}`" for choice in available)
+    names = [kind.value.removeprefix("a ").removeprefix("an ") for kind in key.types]
+    bounds = "" if key.maximum is None else f", {toml(key.minimum)} to {toml(key.maximum)}"
+    return " or ".join(names) + bounds
+
+
+def _readable(path: str) -> str:
+    return path.replace("upstreams.*", "upstreams.NAME").replace("routes.*", "routes")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+# --- the annotated example
+
+_OPENING: Final = """\
+#:schema ./devproxy.schema.json
+## Every key of devproxy.toml with its default. A key behind a single number sign has no default, or is not available
+## yet. Generated from devproxy/config/keys.py by docs/generate.py.
+"""
+
+_ROUTE_VALUES: Final = {"path": "/socket.io/", "upstream": "backend"}
+_OTHER_ROUTES: Final = """
+[[routes]]
+path = "/api/"
+upstream = "backend"
+
+[[routes]]
+path = "/"
+upstream = "frontend"
+"""
+
+
+def example() -> str:
+    """Return an annotated ``devproxy.toml`` that loads, with every key at its default."""
+    lines = [_OPENING.rstrip("\n"), ""]
+    lines += [*_comment(KEYS["server"].meaning), "[server]", *_section("server", {}), ""]
+    lines += [*_comment(KEYS["upstreams"].meaning), "[upstreams]"]
+    lines += [*_comment(KEYS["upstreams.*"].meaning), 'frontend = "http://localhost:5173"', ""]
+    lines += ["[upstreams.backend]", *_section("upstreams.*", {"servers": ["http://localhost:3001"]}), ""]
+    lines += [*_comment(KEYS["routes"].meaning), *_comment(KEYS["routes.*"].meaning), "[[routes]]"]
+    lines += _section("routes.*", _ROUTE_VALUES)
+    lines += _subtables("routes.*", "routes")
+    return "\n".join(lines) + "\n" + _OTHER_ROUTES
+
+
+def _section(path: str, values: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of the keys directly below `path`, tables left out."""
+    for key in CHILDREN[path].values():
+        if Type.TABLE in key.types and key.default is ABSENT:
+            continue
+        yield from _comment(_described(key))
+        if key.name in values:
+            yield f"{key.name} = {toml(values[key.name])}"
+        elif key.default is ABSENT or _is_unavailable(key):
+            yield f"# {key.name} = {key.example if key.default is ABSENT else toml(key.default)}"
+        else:
+            yield f"{key.name} = {toml(key.default)}"
+
+
+def _subtables(path: str, heading: str) -> Iterator[str]:
+    for key in CHILDREN[path].values():
+        if Type.TABLE not in key.types or key.default is not ABSENT:
+            continue
+        lines = list(_section(key.path, {}))
+        name = f"{heading}.{key.name}"
+        if lines:
+            is_reserved = all(_is_unavailable(child) for child in CHILDREN[key.path].values())
+            yield from ("", *_comment(key.meaning), f"# [{name}]" if is_reserved else f"[{name}]", *lines)
+        yield from _subtables(key.path, name)
+
+
+def _comment(text: str) -> list[str]:
+    # Two number signs: what follows one and a blank can be uncommented and is TOML.
+    return wrap(text, _WIDTH, initial_indent="## ", subsequent_indent="## ", break_on_hyphens=False)
+
+
+def toml(value: Any) -> str:
+    """Return `value` as TOML on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return f"[{', '.join(toml(item) for item in value)}]"
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{name} = {toml(item)}" for name, item in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, float) and abs(value) >= 1e15:
+        return f"{value:.0f}"
+    return str(value)

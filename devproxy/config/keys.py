@@ -1,0 +1,515 @@
+"""The table of keys: every key of ``devproxy.toml`` with its type, default, bounds and meaning. Stands once, here.
+
+Validation (``shape``), the JSON Schema, the Markdown reference and ``config.example.toml`` (``documents``) are all read
+from :data:`KEYS`, so that they cannot drift apart. What needs more than one key to judge (an upstream that exists, a
+route that is there twice) is not here but in ``routes`` and ``conflicts``.
+
+In a path, ``*`` stands for any name below a map and for any element of an array: ``upstreams.*.servers``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from devproxy.config.model import CorsMode, Route, Server, Upstream
+
+RELEASE: Final = "0.1"
+"""The release whose reserved keys these are, as named in problems."""
+
+
+class Type(StrEnum):
+    """What a value may be; the value is the phrase that problems use."""
+
+    BOOLEAN = "a boolean"
+    INTEGER = "an integer"
+    NUMBER = "a number"
+    STRING = "a string"
+    LIST = "a list"
+    TABLE = "a table"
+    """With the keys that the table of keys lists below it."""
+    MAP = "a table of names"
+    """Names are chosen by the author of the file; each value is described by ``path + ".*"``."""
+    ARRAY = "an array of tables"
+
+
+class _Absent(StrEnum):
+    ABSENT = "absent"
+
+
+ABSENT: Final = _Absent.ABSENT
+"""Default of a key that means something other than any value when it is not written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key.
+
+    ``types``: any of them will do. ``items``: what a list may hold. ``choices``: the strings allowed, all if empty.
+    ``reserved_choices``: those of the choices that this release refuses. ``minimum`` / ``maximum``: inclusive.
+    ``reserved``: what to do instead, when this release refuses anything but the default; empty for a key that works.
+    ``example``: the right-hand side in TOML. ``pattern``: for editors only (JSON Schema); ``load`` says it better.
+    """
+
+    path: str
+    types: tuple[Type, ...]
+    meaning: str
+    default: object = ABSENT
+    items: tuple[Type, ...] = (Type.STRING,)
+    choices: tuple[str, ...] = ()
+    reserved_choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    reserved: str = ""
+    example: str = ""
+    pattern: str = ""
+    required: bool = False
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
+
+    @property
+    def is_container(self) -> bool:
+        """Whether it holds other keys and nothing else."""
+        return all(kind in (Type.TABLE, Type.MAP, Type.ARRAY) for kind in self.types)
+
+
+_SERVER = Server()
+_UPSTREAM = Upstream(name="", servers=())
+_DAY: Final = 86_400.0
+_MIB: Final = 1024 * 1024
+_PATH_PATTERN: Final = "^/"
+
+
+def _seconds(path: str, default: float, meaning: str, *, maximum: float = 7 * _DAY) -> Key:
+    return Key(path=path, types=(Type.NUMBER,), default=default, minimum=0, maximum=maximum, meaning=meaning)
+
+
+def _octets(path: str, default: int, meaning: str, *, minimum: int, maximum: int) -> Key:
+    return Key(path=path, types=(Type.INTEGER,), default=default, minimum=minimum, maximum=maximum, meaning=meaning)
+
+
+def _table(path: str, meaning: str, *, example: str = "") -> Key:
+    return Key(path=path, types=(Type.TABLE,), meaning=meaning, example=example)
+
+
+_SERVER_KEYS: Final = (
+    _table("server", "How devproxy itself listens."),
+    Key(
+        path="server.listen",
+        types=(Type.STRING, Type.INTEGER, Type.LIST),
+        items=(Type.STRING, Type.INTEGER),
+        default="localhost:8080",
+        example='["localhost:8080", "192.168.1.20:8080"]',
+        meaning="Where to listen: an address or a list of them. `localhost` means 127.0.0.1 and ::1; a bare port means "
+        "that port of `localhost`; `:8080` means every address of this machine, so that others can connect; port 0 "
+        "lets the system choose.",
+    ),
+    Key(
+        path="server.allowed_hosts",
+        types=(Type.LIST,),
+        default=[],
+        example='["app.test", ".example.test"]',
+        reserved="remove the line; every Host is accepted for now",
+        meaning="Host names accepted besides `localhost`, `*.localhost` and the addresses bound.",
+    ),
+    Key(
+        path="server.tls",
+        types=(Type.BOOLEAN, Type.TABLE),
+        default=False,
+        example="true",
+        reserved="remove the line; browsers treat http://localhost as a secure context",
+        meaning='`true`: HTTPS with a locally trusted certificate; or `{ cert = "…", key = "…" }`.',
+    ),
+    _seconds(
+        "server.drain_s",
+        _SERVER.drain_s,
+        "When devproxy stops: how long requests that are still running may take to finish.",
+        maximum=3600,
+    ),
+    _seconds(
+        "server.head_timeout_s",
+        _SERVER.head_timeout_s,
+        "How long a client may take to send a request head before it gets 408; 0: for ever.",
+    ),
+    _seconds(
+        "server.idle_timeout_s",
+        _SERVER.idle_timeout_s,
+        "How long a client's connection may stay open between requests; 0: for ever.",
+    ),
+    _seconds(
+        "server.tunnel_idle_timeout_s",
+        _SERVER.tunnel_idle_timeout_s,
+        "After how long without a byte in either direction a WebSocket (or any other tunnel) is closed; 0: never.",
+    ),
+    _octets(
+        "server.max_target_bytes",
+        _SERVER.max_target_bytes,
+        "Longest request target (path and query) in octets; a longer one gets 414.",
+        minimum=256,
+        maximum=_MIB,
+    ),
+    _octets(
+        "server.max_head_bytes",
+        _SERVER.max_head_bytes,
+        "Largest head of a request or a response in octets; a larger request gets 431.",
+        minimum=1024,
+        maximum=16 * _MIB,
+    ),
+    _octets(
+        "server.max_fields",
+        _SERVER.max_fields,
+        "Most header fields in a head; a request with more gets 431.",
+        minimum=16,
+        maximum=10_000,
+    ),
+    _octets(
+        "server.max_body_bytes",
+        _SERVER.max_body_bytes,
+        "Largest request body in octets; a larger one gets 413. 0: no limit, whatever the upstream says.",
+        minimum=0,
+        maximum=2**53,
+    ),
+)
+
+_UPSTREAM_KEYS: Final = (
+    Key(
+        path="upstreams",
+        types=(Type.MAP,),
+        required=True,
+        meaning="The servers behind devproxy, by a name of your choice.",
+    ),
+    Key(
+        path="upstreams.*",
+        types=(Type.STRING, Type.TABLE),
+        example='"http://localhost:5173"',
+        pattern="^[A-Za-z]+:/",
+        meaning="One upstream. Short form: the URL of its server. Long form: a table with `servers`.",
+    ),
+    Key(
+        path="upstreams.*.servers",
+        types=(Type.LIST,),
+        required=True,
+        example='["http://localhost:3001"]',
+        pattern="^[A-Za-z]+:/",
+        meaning="URLs of servers that answer alike: `http://host:port`, `https://host:port` or `unix:/path.sock`, "
+        "without a path. `localhost` is tried as ::1 and 127.0.0.1. More than one: taken in turn.",
+    ),
+    Key(
+        path="upstreams.*.tls_verify",
+        types=(Type.BOOLEAN,),
+        default=_UPSTREAM.tls_verify,
+        meaning="Whether the certificate of an `https` server is checked. `false` accepts a self-signed one.",
+    ),
+    Key(
+        path="upstreams.*.sticky",
+        types=(Type.STRING,),
+        default="none",
+        choices=("none", "socketio", "cookie"),
+        reserved_choices=("socketio", "cookie"),
+        example='"socketio"',
+        reserved='name one server only, or restrict the Socket.IO client to `transports: ["websocket"]`',
+        meaning="With more than one server: what keeps a client at the server it began with.",
+    ),
+    Key(
+        path="upstreams.*.hold_s",
+        types=(Type.NUMBER,),
+        default=0.0,
+        minimum=0,
+        maximum=600,
+        example="10.0",
+        reserved="remove the line; a request to a server that is down is answered with 502 at once",
+        meaning="How long safe requests wait for a server that was up and now refuses; 0: answer at once.",
+    ),
+    _seconds(
+        "upstreams.*.connect_timeout_s",
+        _UPSTREAM.connect_timeout_s,
+        "How long connecting may take, TLS included, before the client gets 504; 0: as long as the system tries.",
+    ),
+    _seconds(
+        "upstreams.*.response_timeout_s",
+        _UPSTREAM.response_timeout_s,
+        "How long a server may take from the end of the request to its response head before the client gets 504; "
+        "0: for ever, which long-polling and breakpoints need.",
+    ),
+    _seconds(
+        "upstreams.*.idle_timeout_s",
+        _UPSTREAM.idle_timeout_s,
+        "How long an unused connection to a server is kept for the next request. Should be less than the server keeps "
+        "it (Node: 5 s). 0: no connection is used twice.",
+    ),
+)
+
+
+def _path_key(name: str, meaning: str, example: str, pattern: str = _PATH_PATTERN) -> Key:
+    return Key(path=f"routes.*.{name}", types=(Type.STRING,), example=example, pattern=pattern, meaning=meaning)
+
+
+_ROUTE_KEYS: Final = (
+    Key(
+        path="routes",
+        types=(Type.ARRAY,),
+        required=True,
+        meaning="Which requests go to which upstream. Their order in the file does not matter: the more specific route "
+        "wins.",
+    ),
+    _table("routes.*", "One route. It needs exactly one of `path`, `path_exact`, `path_glob` and `path_regex`."),
+    _path_key(
+        "path",
+        "Matches by prefix, in whole segments: `/api` and `/api/` both take `/api` and everything below `/api/`, and "
+        "neither takes `/apikey`. Compared with the path as the browser sent it, without the query.",
+        '"/api/"',
+    ),
+    _path_key("path_exact", "Matches this path and no other.", '"/favicon.ico"'),
+    _path_key(
+        "path_glob",
+        "Matches the whole path: `*` is any run of characters within a segment, `**` any run of characters, `?` one "
+        "character that is not a slash.",
+        '"/assets/**.map"',
+    ),
+    _path_key(
+        "path_regex",
+        "Matches the whole path by a regular expression in Python's syntax (`re.fullmatch`).",
+        "'/v[0-9]+/.*'",
+        pattern="",
+    ),
+    Key(
+        path="routes.*.upstream",
+        types=(Type.STRING,),
+        required=True,
+        example='"backend"',
+        meaning="The name of the upstream, as written below `[upstreams]`.",
+    ),
+    Key(
+        path="routes.*.methods",
+        types=(Type.LIST,),
+        default=[],
+        example='["GET", "HEAD"]',
+        meaning="Only requests with one of these methods; empty: any.",
+    ),
+    Key(
+        path="routes.*.match_host",
+        types=(Type.STRING, Type.LIST),
+        default=[],
+        example='["app.test", "*.app.test"]',
+        meaning="Only requests whose Host is one of these names, compared without port; `*.name` is any name below "
+        "`name`. Empty: any. (What is sent upstream is `host`.)",
+    ),
+    Key(
+        path="routes.*.match_headers",
+        types=(Type.MAP,),
+        default={},
+        example='{ X-Tenant = "blue*" }',
+        meaning="Only requests with all of these header fields.",
+    ),
+    Key(
+        path="routes.*.match_headers.*",
+        types=(Type.STRING,),
+        example='"blue*"',
+        meaning='A glob for the field\'s value: `*` is any run of characters, `?` any one. `"*"`: present.',
+    ),
+    Key(
+        path="routes.*.strip_prefix",
+        types=(Type.BOOLEAN,),
+        default=False,
+        example="true",
+        meaning='Whether the matched path is cut off before the request goes upstream: with `path = "/api/"`, '
+        '`/api/users` arrives as `/users`. Short for `rewrite = "/"`. Only with `path` and `path_exact`.',
+    ),
+    Key(
+        path="routes.*.rewrite",
+        types=(Type.STRING,),
+        example='"/v1/"',
+        pattern=_PATH_PATTERN,
+        meaning='What the matched path is replaced by: with `path = "/api/"` and `rewrite = "/v1/"`, `/api/users` '
+        "arrives as `/v1/users`. Only with `path` and `path_exact`, not together with `strip_prefix`.",
+    ),
+    Key(
+        path="routes.*.host",
+        types=(Type.STRING,),
+        default="keep",
+        example='"upstream"',
+        meaning="The Host sent upstream: `keep` (as the browser sent it), `upstream` (the server's own) or a name.",
+    ),
+    Key(
+        path="routes.*.origin",
+        types=(Type.STRING,),
+        default="keep",
+        example='"http://localhost:3001"',
+        meaning="The Origin sent upstream when the browser sent one: `keep`, `upstream` (the server's own), `remove` "
+        "or an origin such as `http://localhost:3001`.",
+    ),
+)
+
+_UNTIL_REWRITE: Final = 'remove the line; `mode = "strip"` needs none, because the page and the route share an origin'
+
+
+def _cors(name: str, types: tuple[Type, ...], default: object, example: str, meaning: str, choices: str = "") -> Key:
+    return Key(
+        path=f"routes.*.cors.{name}",
+        types=types,
+        default=default,
+        example=example,
+        choices=tuple(choices.split()),
+        minimum=0 if Type.INTEGER in types else None,
+        reserved=_UNTIL_REWRITE,
+        meaning=meaning,
+    )
+
+
+_MODES: Final = tuple(mode.value for mode in CorsMode)
+_MODES_TO_COME: Final = (CorsMode.REWRITE.value, CorsMode.FIX.value)
+_MODE_HELP: Final = (
+    'write "strip": a page served through devproxy shares its origin and needs no CORS; "passthrough" leaves the '
+    "upstream's own CORS headers alone"
+)
+_DEFAULT_MODE: Final = Route.__dataclass_fields__["cors"].default.value
+
+_CORS_KEYS: Final = (
+    Key(
+        path="routes.*.cors",
+        types=(Type.STRING, Type.TABLE),
+        choices=_MODES,
+        reserved_choices=_MODES_TO_COME,
+        reserved=_MODE_HELP,
+        example='"passthrough"',
+        meaning="What becomes of the response's `Access-Control-*` headers. Short form: the mode. Long form: a table.",
+    ),
+    Key(
+        path="routes.*.cors.mode",
+        types=(Type.STRING,),
+        default=_DEFAULT_MODE,
+        choices=_MODES,
+        reserved_choices=_MODES_TO_COME,
+        reserved=_MODE_HELP,
+        example='"passthrough"',
+        meaning="`strip`: they are removed, other origins get no access. `passthrough`: they stay as the upstream set "
+        "them. `rewrite` and `fix` (devproxy answers instead of the upstream) are reserved.",
+    ),
+    _cors("origins", (Type.LIST,), [], '["http://localhost:3000"]', "Origins that may read the responses."),
+    _cors("credentials", (Type.BOOLEAN,), False, "true", "Whether they may send cookies."),
+    _cors("methods", (Type.LIST,), [], '["GET", "POST"]', "Methods allowed to them."),
+    _cors("headers", (Type.LIST,), [], '["*"]', "Request headers allowed; `*` echoes what was asked for."),
+    _cors("expose", (Type.LIST,), [], '["ETag"]', "Response headers that scripts may read."),
+    _cors("max_age_s", (Type.INTEGER,), 0, "600", "How long a browser may remember a preflight's answer."),
+    _cors(
+        "preflight",
+        (Type.STRING,),
+        "forward",
+        '"answer"',
+        "Who answers preflights.",
+        choices="answer forward forward-or-answer",
+    ),
+    _cors(
+        "dangerously_allow_null_origin",
+        (Type.BOOLEAN,),
+        False,
+        "true",
+        "Accept `Origin: null`, which any site can send.",
+    ),
+    _cors("dangerously_allow_any_origin", (Type.BOOLEAN,), False, "true", "Accept every web site."),
+    _cors(
+        "dangerously_with_credentials",
+        (Type.BOOLEAN,),
+        False,
+        "true",
+        "The second key that either of those needs before credentials may go with it.",
+    ),
+)
+
+_COOKIE_HELP: Final = "remove the line; cookies go through as the upstream set them"
+
+
+def _edits(direction: str, whose: str) -> tuple[Key, ...]:
+    base = f"routes.*.headers.{direction}"
+    return (
+        _table(
+            base, f"Edits of {whose} headers: `remove`, then `set`, then `add`.", example='{ set = { X-Env = "dev" } }'
+        ),
+        Key(
+            path=f"{base}.set",
+            types=(Type.MAP,),
+            default={},
+            example='{ X-Env = "dev" }',
+            meaning="Fields to set; every field of the same name is replaced.",
+        ),
+        Key(path=f"{base}.set.*", types=(Type.STRING,), example='"dev"', meaning="The value."),
+        Key(
+            path=f"{base}.add",
+            types=(Type.MAP,),
+            default={},
+            example='{ X-Seen-By = "devproxy" }',
+            meaning="Fields to add after those that are there.",
+        ),
+        Key(path=f"{base}.add.*", types=(Type.STRING,), example='"devproxy"', meaning="The value."),
+        Key(
+            path=f"{base}.remove",
+            types=(Type.LIST,),
+            default=[],
+            example='["X-Powered-By"]',
+            meaning="Names of fields to remove, in any case.",
+        ),
+    )
+
+
+_OTHER_ROUTE_KEYS: Final = (
+    _table("routes.*.cookies", "What becomes of `Set-Cookie`."),
+    Key(
+        path="routes.*.cookies.domain",
+        types=(Type.STRING,),
+        reserved=_COOKIE_HELP,
+        example='""',
+        meaning='The Domain attribute; `""` removes it, not written leaves it.',
+    ),
+    Key(
+        path="routes.*.cookies.secure",
+        types=(Type.STRING, Type.BOOLEAN),
+        default="keep",
+        choices=("keep", "auto"),
+        reserved=_COOKIE_HELP,
+        example='"auto"',
+        meaning="The Secure attribute: `keep`, `auto` (follows the scheme of the front), `true` or `false`.",
+    ),
+    Key(
+        path="routes.*.cookies.same_site",
+        types=(Type.STRING,),
+        default="keep",
+        reserved=_COOKIE_HELP,
+        example='"auto"',
+        meaning="The SameSite attribute.",
+    ),
+    _table("routes.*.headers", "Edits of header fields, after everything else devproxy does to them."),
+    *_edits("request", "the request's"),
+    *_edits("response", "the response's"),
+    _table("routes.*.fault", "Trouble made on purpose."),
+    Key(
+        path="routes.*.fault.latency_ms",
+        types=(Type.NUMBER,),
+        default=0,
+        minimum=0,
+        maximum=600_000,
+        reserved="remove the line",
+        example="200",
+        meaning="How long every answer is delayed.",
+    ),
+)
+
+KEYS: Final[dict[str, Key]] = {
+    key.path: key for key in (*_SERVER_KEYS, *_UPSTREAM_KEYS, *_ROUTE_KEYS, *_CORS_KEYS, *_OTHER_ROUTE_KEYS)
+}
+"""Every key by its path, in the order in which documents show them."""
+
+
+def _group(keys: dict[str, Key]) -> dict[str, dict[str, Key]]:
+    grouped: dict[str, dict[str, Key]] = {}
+    for key in keys.values():
+        parent, _, name = key.path.rpartition(".")
+        grouped.setdefault(parent, {})[name] = key
+    return grouped
+
+
+CHILDREN: Final[dict[str, dict[str, Key]]] = _group(KEYS)
+"""The keys directly below a path, by name; ``""`` for the top of the file."""

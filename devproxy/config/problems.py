@@ -1,0 +1,140 @@
+"""What is wrong with a configuration, as values: collected as faults with a path, given out as problems with a place.
+
+A check never stops at the first mistake: it adds a :class:`Fault` to :class:`Faults` and goes on. :class:`Problem` is
+what leaves this package. The sentences are plain text without control characters; ``reporting`` lays them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from devproxy.errors import DevproxyError
+
+Path = tuple[str | int, ...]
+"""From the top of the document: names of keys and indices of array elements, for example ``("routes", 0, "path")``."""
+
+COMMAND_LINE: Final = "command line"
+"""The source of a configuration that no file holds."""
+
+MAX_SHOWN: Final = 60
+"""Longest piece of the author's text that a sentence repeats, in characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong, and what to do about it.
+
+    ``line`` and ``column`` are 1-based and count characters of the text without its byte order mark; 0 means that the
+    problem has no place in the file. ``length``: how many characters of that line are at fault, at least 1.
+    """
+
+    what: str
+    help: str = ""
+    line: int = 0
+    column: int = 0
+    length: int = 0
+
+
+class ConfigError(DevproxyError):
+    """A configuration that cannot be used. ``problems``: all of them, at least one, in the order of the file."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(f"{problem.line}:{problem.column}: {problem.what}" for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A problem before its place is known. ``at_key``: the key is at fault, not its value.
+
+    ``other``: another path that the sentence is about; its line is appended in parentheses.
+    """
+
+    path: Path
+    what: str
+    help: str = ""
+    at_key: bool = False
+    other: Path | None = None
+
+
+@dataclass(slots=True)
+class Faults:
+    """Collects faults, and remembers which values are not to be judged any further."""
+
+    found: list[Fault] = field(default_factory=list)
+    bad: set[Path] = field(default_factory=set)
+
+    def at_value(self, path: Path, what: str, help: str = "") -> None:
+        """Add a fault of the value at `path`, which counts as bad from now on."""
+        self.found.append(Fault(path=path, what=what, help=help))
+        self.bad.add(path)
+
+    def at_key(self, path: Path, what: str, help: str = "", *, other: Path | None = None) -> None:
+        """Add a fault of the key, or of the table, at `path`."""
+        self.found.append(Fault(path=path, what=what, help=help, at_key=True, other=other))
+
+    def is_bad(self, *path: str | int) -> bool:
+        """Tell whether the value at `path`, or one that holds it, has been found to be wrong."""
+        return any(path[:end] in self.bad for end in range(1, len(path) + 1))
+
+
+def spelled(path: Path) -> str:
+    """Return `path` as people write it: ``routes[0].cors``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + key_text(part)
+    return text
+
+
+def key_text(name: str) -> str:
+    """Return a key as it stands in TOML, quoted where it must be."""
+    is_bare = bool(name) and name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return clipped(name) if is_bare or name == "-" else quoted(name)
+
+
+def quoted(text: str) -> str:
+    """Return `text` as a TOML basic string on one line, clipped."""
+    return '"' + visible(clipped(text).replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def clipped(text: str) -> str:
+    """Return `text`, shortened to :data:`MAX_SHOWN` characters."""
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with everything escaped that a terminal would act on or not show: ``\u001b``."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def has_control(text: str) -> bool:
+    """Tell whether `text` holds a control character (HTAB counts; RFC 9110 section 5.5 allows that one in values)."""
+    return any(char < " " or char == "\x7f" for char in text)
+
+
+def suggestion(wrong: str, known: list[str]) -> str:
+    """Return the member of `known` that `wrong` most likely stands for, or an empty string."""
+    from difflib import get_close_matches  # only errors need it
+
+    if len(wrong) > MAX_SHOWN:
+        return ""
+    folded = {name.lower().replace("-", "_"): name for name in known}
+    close = get_close_matches(wrong.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else ""
+
+
+def one_of(names: tuple[str, ...] | list[str]) -> str:
+    """Return ``"a", "b" or "c"``."""
+    shown = [quoted(name) for name in names]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"

@@ -1,0 +1,277 @@
+"""One route of the file -> :class:`~devproxy.config.model.Route`: everything about it that one route alone can tell.
+
+Pure. Works on a table that ``shape`` has passed, so types are right and defaults are there; what routes do to one
+another is judged in ``conflicts``. Standards: RFC 9110 (methods, fields), RFC 3986 (paths). Start at
+:func:`build_route`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from devproxy.config.addresses import BadAddress, check_authority, check_host_pattern, check_origin
+from devproxy.config.model import CorsMode, HeaderEdits, PathKind, Route
+from devproxy.config.problems import Faults, Path, has_control, key_text, one_of, quoted, suggestion
+
+Table = dict[str, Any]
+
+RESERVED_PREFIX: Final = "/__devproxy"
+MAX_PATTERN: Final = 2000
+"""Longest path pattern, in characters: bounds the time that compiling a regular expression takes."""
+
+_KINDS: Final = tuple(kind.value for kind in (PathKind.PREFIX, PathKind.EXACT, PathKind.GLOB, PathKind.REGEX))
+_REWRITABLE: Final = (PathKind.PREFIX, PathKind.EXACT)
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_KNOWN_METHODS: Final = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "PROPFIND", "SEARCH")
+)
+_FRAMING: Final = frozenset(
+    (
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+"""Fields that say how the message is framed or belong to one connection: only devproxy can know their values."""
+
+
+def build_route(table: Table, path: Path, upstreams: list[str], line: int, faults: Faults) -> Route | None:
+    """Return the route that `table` at `path` describes, or None when ``faults`` say why not.
+
+    `upstreams`: the names that exist. `line`: where the route starts in its file, 1-based.
+    """
+    before = len(faults.found)
+    kind, pattern = _path_condition(table, path, faults)
+    _check_upstream(table, path, upstreams, faults)
+    methods = _methods(table, path, faults)
+    hosts = _match_host(table, path, faults)
+    headers = _match_headers(table, path, faults)
+    rewrite = _rewrite(table, path, kind, faults)
+    _check_address(table, path, "host", ("keep", "upstream"), check_authority, faults)
+    _check_address(table, path, "origin", ("keep", "upstream", "remove"), check_origin, faults)
+    edits = table.get("headers", {})
+    request = _edits(edits.get("request", {}), (*path, "headers", "request"), faults)
+    response = _edits(edits.get("response", {}), (*path, "headers", "response"), faults)
+    cors = table.get("cors", {})
+    if len(faults.found) > before or kind is None or "upstream" not in table:
+        return None
+    return Route(
+        kind=kind,
+        pattern=pattern,
+        upstream=table["upstream"],
+        methods=methods,
+        match_host=hosts,
+        match_headers=headers,
+        host=table["host"],
+        origin=table["origin"],
+        rewrite=rewrite,
+        cors=CorsMode(cors) if isinstance(cors, str) else CorsMode(cors.get("mode", CorsMode.STRIP)),
+        request_headers=request,
+        response_headers=response,
+        line=line,
+    )
+
+
+def path_fault(text: str) -> tuple[str, str] | None:
+    """Return what keeps `text` from being a path to compare raw request paths with, and the help; None if nothing."""
+    if not text.startswith("/"):
+        return f"a path begins with a slash, got {quoted(text)}", f"write {quoted('/' + text)}"
+    for char in text:
+        if char in "?#":
+            help = "write the path alone: requests are compared without their query"
+            return f"{quoted(text)} contains {quoted(char)}, which no path does", help
+        if not "!" <= char <= "~":
+            written = "".join(f"%{octet:02X}" for octet in char.encode("utf-8", "surrogatepass"))
+            help = f"write {written} for it, as a browser does: paths are compared as they are sent"
+            return f"{quoted(text)} contains {quoted(char)}, which no path does", help
+    return None
+
+
+def _path_condition(table: Table, path: Path, faults: Faults) -> tuple[PathKind | None, str]:
+    written = [name for name in _KINDS if name in table]
+    attempted = written + [name for name in _KINDS if faults.is_bad(*path, name)]
+    if len(written) > 1:
+        names = ", ".join(f"`{name}`" for name in written)
+        for name in written[1:]:
+            faults.at_key((*path, name), f"a route has one path condition, this one has {names}", "keep one of them")
+        return None, ""
+    if not written:
+        if not attempted and not faults.is_bad(*path):
+            faults.at_key(path, "this route does not say which paths it takes", 'write path = "/" for all of them')
+        return None, ""
+    kind, pattern = PathKind(written[0]), table[written[0]]
+    fault = _pattern_fault(kind, pattern)
+    if fault is None and (pattern == RESERVED_PREFIX or pattern.startswith(RESERVED_PREFIX + "/")):
+        fault = (f"paths below {RESERVED_PREFIX}/ are answered by devproxy itself", "choose another path")
+    if fault is not None:
+        faults.at_value((*path, written[0]), *fault)
+    return kind, pattern
+
+
+def _pattern_fault(kind: PathKind, pattern: str) -> tuple[str, str] | None:
+    if len(pattern) > MAX_PATTERN:
+        return f"a path pattern has at most {MAX_PATTERN} characters, this one has {len(pattern)}", ""
+    if kind is PathKind.REGEX:
+        return _regex_fault(pattern)
+    if kind is PathKind.GLOB:
+        return path_fault(pattern.replace("?", "-"))
+    return path_fault(pattern)
+
+
+def _regex_fault(pattern: str) -> tuple[str, str] | None:
+    from warnings import catch_warnings, simplefilter
+
+    if not pattern:
+        return "an empty regular expression matches no path", 'for every path, write path = "/"'
+    try:
+        with catch_warnings():
+            simplefilter("error")  # what Python only warns about (a "possible nested set") is ambiguous, hence refused
+            re.compile(pattern.encode())
+    except (re.error, Warning) as error:
+        position = getattr(error, "pos", None)
+        where = (
+            "" if position is None else f" at character {len(pattern.encode()[:position].decode(errors='replace')) + 1}"
+        )
+        return f"{quoted(pattern)} is not a regular expression: {getattr(error, 'msg', error)}{where}", ""
+    except (OverflowError, RecursionError, ValueError, MemoryError) as error:
+        return f"{quoted(pattern)} is a regular expression beyond what Python can take: {error}", "make it simpler"
+    return None
+
+
+def _check_upstream(table: Table, path: Path, upstreams: list[str], faults: Faults) -> None:
+    if faults.is_bad(*path, "upstream"):
+        return
+    if "upstream" not in table:
+        help = f"write upstream = {one_of(upstreams)}" if upstreams else 'write upstream = "its name below [upstreams]"'
+        faults.at_key(path, "this route does not name its upstream", help)
+        return
+    name = table["upstream"]
+    if name in upstreams:
+        return
+    if "://" in name:
+        help = f"write it below [upstreams] with a name of your choice, and that name here: app = {quoted(name)}"
+        faults.at_value((*path, "upstream"), "`upstream` is the name of an upstream, not a URL", help)
+        return
+    meant = suggestion(name, upstreams)
+    if meant:
+        help = f"did you mean {quoted(meant)}?"
+    elif upstreams:
+        help = f"there are: {', '.join(key_text(known) for known in upstreams[:10])}"
+    else:
+        help = f'write it: [upstreams] and below it {key_text(name)} = "http://localhost:3001"'
+    faults.at_value((*path, "upstream"), f"there is no upstream {quoted(name)}", help)
+
+
+def _methods(table: Table, path: Path, faults: Faults) -> tuple[str, ...]:
+    methods: list[str] = table.get("methods", [])
+    for index, method in enumerate(methods):
+        if _TOKEN.fullmatch(method) is None:
+            faults.at_value((*path, "methods", index), f"{quoted(method)} is not a method", 'for example "GET"')
+        elif method not in _KNOWN_METHODS and method.upper() in _KNOWN_METHODS:
+            help = f"write {quoted(method.upper())}"
+            faults.at_value((*path, "methods", index), f"methods are case-sensitive, got {quoted(method)}", help)
+    return tuple(dict.fromkeys(methods))
+
+
+def _match_host(table: Table, path: Path, faults: Faults) -> tuple[str, ...]:
+    written = table.get("match_host", [])
+    hosts: list[str] = [written] if isinstance(written, str) else written
+    for index, host in enumerate(hosts):
+        place = (*path, "match_host") if isinstance(written, str) else (*path, "match_host", index)
+        try:
+            check_host_pattern(host)
+        except BadAddress as error:
+            faults.at_value(place, error.what, error.help)
+    return tuple(dict.fromkeys(host.lower() for host in hosts))
+
+
+def _match_headers(table: Table, path: Path, faults: Faults) -> tuple[tuple[str, str], ...]:
+    return _fields(table.get("match_headers", {}), (*path, "match_headers"), faults)
+
+
+def _rewrite(table: Table, path: Path, kind: PathKind | None, faults: Faults) -> str | None:
+    strips = table.get("strip_prefix", False)
+    rewrite: str | None = table.get("rewrite")
+    if rewrite is not None:
+        fault = path_fault(rewrite)
+        if fault is not None:
+            faults.at_value((*path, "rewrite"), *fault)
+        if strips:
+            help = 'keep one of them: strip_prefix = true is short for rewrite = "/"'
+            faults.at_key((*path, "strip_prefix"), "`strip_prefix` and `rewrite` exclude each other", help)
+    if kind is not None and kind not in _REWRITABLE and (strips or rewrite is not None):
+        name = "strip_prefix" if rewrite is None else "rewrite"
+        what = f"`{name}` needs `path` or `path_exact`: what `{kind.value}` matches has no fixed prefix to replace"
+        faults.at_key((*path, name), what, "give the route a `path`, or leave the path as it is")
+    return "/" if strips else rewrite
+
+
+def _check_address(
+    table: Table, path: Path, name: str, words: tuple[str, ...], check: Callable[[str], None], faults: Faults
+) -> None:
+    """Check `host` or `origin`: one of `words`, or what `check` accepts."""
+    value = table.get(name)
+    if value is None or value in words:
+        return
+    if value.lower() in (*words, "remove"):
+        what = f"expected {one_of(words)} or a value for `{name}`, got {quoted(value)}"
+        help = f"write {quoted(value.lower())}" if value.lower() in words else "every request needs a Host"
+        faults.at_value((*path, name), what, help)
+        return
+    try:
+        check(value)
+    except BadAddress as error:
+        faults.at_value((*path, name), error.what, error.help)
+
+
+def _edits(table: Table, path: Path, faults: Faults) -> HeaderEdits:
+    for name in ("set", "add"):
+        for field in table.get(name, {}):
+            _check_editable(field, (*path, name, field), path[-1] == "request", faults)
+    removed: list[str] = table.get("remove", [])
+    for index, field in enumerate(removed):
+        place = (*path, "remove", index)
+        if _TOKEN.fullmatch(field) is None:
+            faults.at_value(place, f"{quoted(field)} is not a header name")
+        else:
+            _check_editable(field, place, path[-1] == "request", faults)
+    return HeaderEdits(
+        set=_fields(table.get("set", {}), (*path, "set"), faults),
+        add=_fields(table.get("add", {}), (*path, "add"), faults, may_repeat=True),
+        remove=tuple(removed),
+    )
+
+
+def _check_editable(name: str, place: Path, is_request: bool, faults: Faults) -> None:
+    lower = name.lower()
+    if lower in _FRAMING:
+        what = f"`{name}` belongs to the connection or frames the message, and cannot be edited"
+        faults.at_key(place, what, "remove it; devproxy sets it as the message needs")
+    elif is_request and lower in ("host", "origin"):
+        help = f"write {lower} = … in the route itself"
+        faults.at_key(place, f"`{name}` is not edited here", help)
+
+
+def _fields(
+    table: dict[str, str], path: Path, faults: Faults, *, may_repeat: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """Return name and value of each field: a token, and text without control characters (RFC 9110 section 5)."""
+    seen: dict[str, str] = {}
+    for name, value in table.items():
+        if _TOKEN.fullmatch(name) is None:
+            faults.at_key((*path, name), f"{quoted(name)} is not a header name", "letters, digits and hyphens")
+        elif not may_repeat and name.lower() in seen:
+            what = f"`{name}` and `{seen[name.lower()]}` are the same header: case does not matter"
+            faults.at_key((*path, name), what, "keep one of them")
+        if has_control(value.replace("\t", "")):
+            what = f"the value of {quoted(name)} contains a control character"
+            faults.at_value((*path, name), what, "a header is one line of text")
+        seen.setdefault(name.lower(), name)
+    return tuple(table.items())

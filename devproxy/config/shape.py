@@ -1,0 +1,292 @@
+"""Whether a document has the shape that the table of keys asks for: names, types, choices, ranges, reserved keys.
+
+Pure, and driven by ``keys`` alone. Gives back the document with every default filled in and every bad value left out,
+so that the checks that follow need not doubt what they read. Start at :func:`shaped`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
+from devproxy.config.problems import Faults, Path, clipped, key_text, one_of, quoted, spelled, suggestion, visible
+
+Table = dict[str, Any]
+"""A table as the TOML parser gives it: values are str, int, float, bool, dates, lists and tables."""
+
+_TRUE: Final = frozenset(("true", "yes", "on", "1"))
+_FALSE: Final = frozenset(("false", "no", "off", "0"))
+_MAX_DIGITS: Final = 20
+"""Longer integers are not shown: CPython refuses to convert those of more than 4,300 digits."""
+
+
+def shaped(document: Table, faults: Faults) -> Table:
+    """Return `document` with defaults filled in; what is wrong with it goes to `faults` and is left out."""
+    return _table(document, "", (), faults)
+
+
+def _table(value: Table, key_path: str, path: Path, faults: Faults) -> Table:
+    """Check a table whose keys are fixed."""
+    known = CHILDREN.get(key_path, {})
+    result: Table = {}
+    for name, child in value.items():
+        key = known.get(name)
+        if key is None:
+            _unknown(name, child, key_path, (*path, name), faults)
+        else:
+            checked = _value(child, key, (*path, name), faults)
+            if checked is not ABSENT:
+                result[name] = checked
+    for name, key in known.items():
+        if name not in value and key.default is not ABSENT:
+            result[name] = key.default
+    return result
+
+
+def _map(value: Table, key: Key, path: Path, faults: Faults) -> Table:
+    """Check a table whose keys are the author's."""
+    element = KEYS[f"{key.path}.*"]
+    checked = ((name, _value(child, element, (*path, name), faults)) for name, child in value.items())
+    return {name: child for name, child in checked if child is not ABSENT}
+
+
+def _array(value: list[Any], key: Key, path: Path, faults: Faults) -> list[Table]:
+    """Check an array of tables. A bad element becomes an empty table, so that indices stay what they are."""
+    element = KEYS[f"{key.path}.*"]
+    checked = [_value(child, element, (*path, index), faults) for index, child in enumerate(value)]
+    return [{} if child is ABSENT else child for child in checked]
+
+
+def _value(value: Any, key: Key, path: Path, faults: Faults) -> Any:
+    """Return `value` if it is one for `key` (tables with their defaults), else ABSENT."""
+    kind = _type_of(value)
+    match = _matching(kind, key.types)
+    if match is None:
+        faults.at_value(path, f"expected {_expected(key)}, got {_shown(value)}", _help_for(value, key, path))
+        return ABSENT
+    if key.reserved and not key.reserved_choices and not _equals_default(value, key):
+        what = f"`{_assignment(value, path)}` is not available in devproxy {RELEASE}"
+        faults.at_value(path, what, key.reserved)
+        return ABSENT
+    if match is Type.TABLE:
+        return _table(value, key.path, path, faults)
+    if match is Type.MAP:
+        return _map(value, key, path, faults)
+    if match is Type.ARRAY:
+        return _array(value, key, path, faults)
+    if match is Type.LIST:
+        return _list(value, key, path, faults)
+    return _scalar(value, key, path, faults)
+
+
+def _list(value: list[Any], key: Key, path: Path, faults: Faults) -> Any:
+    is_good = True
+    for index, item in enumerate(value):
+        if _matching(_type_of(item), key.items) is None:
+            is_good = False
+            what = f"expected {_either(key.items)} in `{path[-1]}`, got {_shown(item)}"
+            faults.at_value((*path, index), what, f"for example: {key.name} = {key.example}")
+    return value if is_good else ABSENT
+
+
+def _scalar(value: Any, key: Key, path: Path, faults: Faults) -> Any:
+    if isinstance(value, str):
+        return _choice(value, key, path, faults) if key.choices else value
+    if isinstance(value, bool):
+        return value
+    return _number(value, key, path, faults)
+
+
+def _choice(value: str, key: Key, path: Path, faults: Faults) -> Any:
+    name = key_text(str(path[-1]))
+    if value in key.reserved_choices:
+        faults.at_value(path, f"`{_assignment(value, path)}` is not available in devproxy {RELEASE}", key.reserved)
+    elif value not in key.choices:
+        available = [choice for choice in key.choices if choice not in key.reserved_choices]
+        meant = suggestion(value, available)
+        help = f"write {name} = {quoted(meant)}" if meant else ""
+        faults.at_value(path, f"expected {one_of(available)} for `{name}`, got {quoted(value)}", help)
+    else:
+        return value
+    return ABSENT
+
+
+def _number(value: int | float, key: Key, path: Path, faults: Faults) -> Any:
+    minimum = -math.inf if key.minimum is None else key.minimum
+    maximum = math.inf if key.maximum is None else key.maximum
+    if (isinstance(value, int) or math.isfinite(value)) and minimum <= value <= maximum:
+        return value
+    bounds = f"from {_bound(minimum)} to {_bound(maximum)}" if maximum < math.inf else f"of at least {_bound(minimum)}"
+    help = "" if key.default is ABSENT else f"the default is {key.name} = {_bound(key.default)}"
+    faults.at_value(path, f"`{key.name}` must be a number {bounds}, got {_shown(value)}", help)
+    return ABSENT
+
+
+def _bound(value: Any) -> str:
+    return f"{value:,.0f}".replace(",", "") if value == int(value) else str(value)
+
+
+def _unknown(name: str, value: Any, key_path: str, path: Path, faults: Faults) -> None:
+    where = f" in `{spelled(path[:-1])}`" if len(path) > 1 else ""
+    faults.at_key(path, f"unknown key `{key_text(name)}`{where}", _help_for_unknown(name, value, key_path))
+
+
+def _help_for_unknown(name: str, value: Any, key_path: str) -> str:
+    if key_path == "routes.*.headers" and isinstance(value, str):
+        return f"to match requests by a header, write match_headers = {{ {key_text(name)} = {quoted(value)} }}"
+    alias = _ALIASES.get((key_path, name.lower().replace("-", "_")))
+    if alias:
+        return alias
+    known = list(CHILDREN.get(key_path, {}))
+    for nested in known:
+        if name in CHILDREN.get(f"{key_path}.{nested}".lstrip("."), {}):
+            return f"did you mean `{nested}.{name}`?"
+    for heading, home in _HEADINGS.items():
+        if name in CHILDREN[home] and home != key_path:
+            return f"`{name}` belongs below {heading}"
+    meant = suggestion(name, known)
+    if meant:
+        return f"did you mean `{meant}`?"
+    return f"known here: {', '.join(known)}" if 0 < len(known) <= 20 else ""
+
+
+_HEADINGS: Final = {"[server]": "server", "[upstreams.NAME]": "upstreams.*", "[[routes]]": "routes.*"}
+_ALIASES: Final[dict[tuple[str, str], str]] = {
+    ("", "upstream"): "did you mean `[upstreams]`?",
+    ("", "route"): "did you mean `[[routes]]`?",
+    ("", "port"): 'write listen = "localhost:8080" below [server]',
+    ("", "proxy"): "write one [[routes]] for each path, with `path` and `upstream`",
+    ("server", "port"): 'write listen = "localhost:8080"',
+    ("server", "host"): 'write listen = "localhost:8080"',
+    ("routes.*", "target"): 'name the server below [upstreams] and write upstream = "its name"',
+    ("routes.*", "prefix"): "did you mean `path`?",
+    ("routes.*", "method"): "did you mean `methods`?",
+    ("routes.*", "change_origin"): 'write host = "upstream"',
+    ("routes.*", "ws"): "remove it: WebSockets need no setting",
+    ("upstreams.*", "url"): 'write servers = ["http://localhost:3001"]',
+    ("upstreams.*", "server"): "did you mean `servers`?",
+    ("upstreams.*", "target"): 'write servers = ["http://localhost:3001"]',
+    ("upstreams.*", "secure"): "did you mean `tls_verify`?",
+}
+"""Words of other proxies, and what says the same here."""
+
+
+def _type_of(value: Any) -> Type | None:
+    if isinstance(value, bool):
+        return Type.BOOLEAN
+    if isinstance(value, int):
+        return Type.INTEGER
+    if isinstance(value, float):
+        return Type.NUMBER
+    if isinstance(value, str):
+        return Type.STRING
+    if isinstance(value, list):
+        return Type.LIST
+    return Type.TABLE if isinstance(value, dict) else None
+
+
+def _matching(kind: Type | None, allowed: tuple[Type, ...]) -> Type | None:
+    """Return which of `allowed` a value of type `kind` is taken for, or None."""
+    if kind in allowed:
+        return kind
+    for wider in _WIDER.get(kind, ()) if kind is not None else ():
+        if wider in allowed:
+            return wider
+    return None
+
+
+_WIDER: Final = {Type.INTEGER: (Type.NUMBER,), Type.TABLE: (Type.MAP,), Type.LIST: (Type.ARRAY,)}
+
+
+def _equals_default(value: Any, key: Key) -> bool:
+    """Tell whether `value` says what holds anyway. A table says nothing by itself; its keys are asked one by one."""
+    if isinstance(value, bool) or isinstance(key.default, bool):
+        return value is key.default
+    return bool(value == key.default)
+
+
+def _expected(key: Key) -> str:
+    return _either(tuple(f"a list of {_plural(key)}" if kind is Type.LIST else kind for kind in key.types))
+
+
+def _plural(key: Key) -> str:
+    return "strings" if key.items == (Type.STRING,) else "strings or integers"
+
+
+def _either(kinds: tuple[str, ...]) -> str:
+    return " or ".join((", ".join(kinds[:-1]), kinds[-1])) if len(kinds) > 1 else str(kinds[0])
+
+
+def _shown(value: Any) -> str:
+    """Return `value` with its type in words: ``the string "false"``."""
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, str):
+        return f"the string {quoted(value)}"
+    if isinstance(value, list):
+        return "an empty list" if not value else "a list"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, int | float):
+        return _numeral(value)
+    return f"the date or time {visible(clipped(str(value)))}"
+
+
+def _numeral(value: int | float) -> str:
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**_MAX_DIGITS else "an integer of many digits"
+    return str(value)
+
+
+def _assignment(value: Any, path: Path) -> str:
+    """Return the line that the author wrote, as far as it is short: ``sticky = "socketio"``."""
+    name = spelled(tuple(part for part in path[-2:] if isinstance(part, str))) if path[-2:-1] == ("cors",) else ""
+    name = name or key_text(str(path[-1]))
+    if isinstance(value, bool):
+        return f"{name} = {str(value).lower()}"
+    if isinstance(value, str):
+        return f"{name} = {quoted(value)}"
+    return f"{name} = {_numeral(value)}" if isinstance(value, int | float) else name
+
+
+def _help_for(value: Any, key: Key, path: Path) -> str:
+    """Say what to write instead of a value of the wrong type; where the meaning is plain, with the author's value."""
+    name = key_text(str(path[-1]))
+    meant = _converted(value, key)
+    if meant:
+        return f"write {name} = {meant}"
+    if Type.ARRAY in key.types:
+        return f"write [[{key.name}]], with two brackets, above each of them"
+    if isinstance(path[-1], int):
+        return ""
+    if key.example and not key.reserved:
+        return f"for example: {name} = {key.example}"
+    return f"write [{spelled(path)}] and its keys below" if key.is_container else ""
+
+
+def _converted(value: Any, key: Key) -> str:
+    """Return TOML for what the author most likely meant, or an empty string."""
+    types = key.types
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if Type.BOOLEAN in types and word in _TRUE | _FALSE:
+            return "true" if word in _TRUE else "false"
+        if (Type.NUMBER in types or Type.INTEGER in types) and word.isascii() and word.isdigit():
+            return clipped(word.lstrip("0") or "0")
+        if Type.LIST in types and Type.STRING in key.items:
+            return f"[{quoted(value)}]"
+    elif isinstance(value, bool):
+        return ""
+    elif isinstance(value, int | float):
+        if Type.BOOLEAN in types and value in (0, 1):
+            return "true" if value else "false"
+        if Type.INTEGER in types and isinstance(value, float) and value.is_integer():
+            return _numeral(int(value))
+        if key.path == "upstreams.*" and isinstance(value, int):
+            return quoted(f"http://localhost:{_numeral(value)}")
+        if Type.STRING in types:
+            return quoted(_numeral(value))
+    elif isinstance(value, list) and Type.STRING in types and len(value) == 1 and isinstance(value[0], str):
+        return quoted(value[0])
+    return ""

@@ -1,0 +1,57 @@
+"""What ``tomli`` says about a text that is no TOML -> a problem that says what to type.
+
+Pure. The parser's message and place are kept; where its place is the end of something, the problem points at the
+beginning. Start at :func:`syntax_problem`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import tomli
+
+from devproxy.config.problems import Problem, visible
+
+_KEY: Final = re.compile(r"[ \t]*([^\s=#][^=#\n]*?)[ \t]*=")
+_HEADER: Final = re.compile(r"[ \t]*(\[\[?[^\n\]]*\]?\]?)")
+_WORD: Final = re.compile(r"[^\s,\]}#]+")
+
+_HELP: Final = {
+    "Invalid value": 'text needs quotes: key = "value"',
+    "Unclosed array": "close it with ]",
+    "Unclosed inline table": "close it with }",
+    "Unterminated string": "close it with the quote that it began with",
+    "Illegal character": "a string on one line holds no line break and no control character; write \\n or \\uXXXX",
+    "Unescaped '\\' in a string": "write \\\\ for a backslash, or put the string in single quotes",
+    "Expected '=' after a key in a key/value pair": "write key = value",
+    "Expected newline or end of document after a statement": "one key = value on each line",
+    "Invalid initial character for a key part": 'a key is letters, digits, - and _, or text in quotes: "a b" = 1',
+    "Cannot overwrite a value": "each key can be set once; remove one of them",
+    "Cannot declare": "this table is there already; add to it, or write [[routes]] for one more route",
+    "Cannot mutate immutable namespace": "it is closed already; write all of its keys in one place",
+    "Expected ']' at the end of a table declaration": "write [name]",
+    "Expected ']]' at the end of an array declaration": "write [[name]]",
+}
+
+
+def syntax_problem(text: str, error: tomli.TOMLDecodeError) -> Problem:
+    """Return the problem that `error` reports about `text`, whose line ends are LF."""
+    lines = text.split("\n")
+    line = min(max(error.lineno, 1), len(lines))
+    shown = lines[line - 1]
+    column, length = min(max(error.colno, 1), len(shown) + 1), 1
+    message = visible(error.msg)
+    help = next((sentence for start, sentence in _HELP.items() if error.msg.startswith(start)), "")
+    if error.msg.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate")):
+        match = _HEADER.match(shown) or _KEY.match(shown)
+        if match is not None:
+            column, length = match.start(1) + 1, len(match[1])
+    elif error.msg.startswith("Invalid value"):
+        word = _WORD.match(shown, column - 1)
+        if word is not None:
+            length = len(word[0])
+            if word[0] in ("True", "False"):
+                help = f"write {word[0].lower()}"
+    what = f"not TOML: {message[:1].lower()}{message[1:]}"
+    return Problem(what=what, help=help, line=line, column=column, length=length)
