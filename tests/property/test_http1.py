@@ -306,11 +306,11 @@ def test_hostile_heads_that_come_octet_by_octet_are_read_quickly(name: str) -> N
 @pytest.mark.parametrize(
     "line",
     [
-        b"1" + b";a=" * (SIZE // 3),
-        b"1" + b';a="' * (SIZE // 4),
-        b"0\r\nX: " + b"x" * SIZE,
-        b"0" * SIZE,
-        b"1;" + b"a" * SIZE,
+        pytest.param(b"1" + b";a=" * (SIZE // 3), id="extensions without a value"),
+        pytest.param(b"1" + b';a="' * (SIZE // 4), id="open quotes"),
+        pytest.param(b"1;" + b"a" * SIZE, id="a long extension"),
+        pytest.param(b"0" * SIZE, id="zeros"),
+        pytest.param(b"0\r\nX: " + b"x" * SIZE, id="a long trailer"),
     ],
 )
 @pytest.mark.parametrize("piece", [1, 2 * SIZE])
