@@ -3,16 +3,15 @@
 Owns the keys of ``devproxy.toml``, their checks, and the documents made from them. Pure: opens no file; the caller
 reads the bytes and shows the text. Standard: TOML 1.0.
 
-Start at :func:`load`; the keys are in ``keys``, the values that the rest of devproxy sees in ``model``. What only
-errors or documents need is imported on first use, because every start of devproxy pays for the rest.
+Start at :func:`load`; the keys are in ``keys``, the values that the rest of devproxy sees in ``model``. The functions
+here import what does the work on first use: the values are needed everywhere, and every start pays for their import.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from devproxy.config.arguments import from_arguments, with_listen
-from devproxy.config.loading import load
 from devproxy.config.model import (
     Config,
     CorsMode,
@@ -25,10 +24,10 @@ from devproxy.config.model import (
     ServerAddress,
     Upstream,
 )
-from devproxy.config.notices import warnings
-from devproxy.config.problems import ConfigError, Problem
+from devproxy.config.problems import COMMAND_LINE, ConfigError, Problem
 
 __all__ = [
+    "COMMAND_LINE",
     "Config",
     "ConfigError",
     "CorsMode",
@@ -50,6 +49,52 @@ __all__ = [
     "warnings",
     "with_listen",
 ]
+
+
+def load(text: bytes, *, source: str) -> Config:
+    """Return the configuration that `text` (TOML in UTF-8) states; `source` is the file's path as people are to see it.
+
+    Raises :class:`ConfigError` with every problem that it has, and nothing else, whatever the bytes are. Opens no file.
+    """
+    from devproxy.config import loading
+
+    return loading.load(text, source=source)
+
+
+def from_arguments(
+    *,
+    frontend: str | None,
+    backend: str | None,
+    backend_paths: Sequence[str],
+    listen: Sequence[str],
+    source: str = COMMAND_LINE,
+) -> Config:
+    """Return the configuration that command-line options state, given as typed: see ``config.arguments``.
+
+    Raises :class:`ConfigError`, whose problems name the option.
+    """
+    from devproxy.config import arguments
+
+    return arguments.from_arguments(
+        frontend=frontend, backend=backend, backend_paths=backend_paths, listen=listen, source=source
+    )
+
+
+def with_listen(config: Config, listen: Sequence[str]) -> Config:
+    """Return `config` listening on the addresses that ``--listen`` names instead of its own; none: unchanged.
+
+    Raises :class:`ConfigError`, whose problems name the option.
+    """
+    from devproxy.config import arguments
+
+    return arguments.with_listen(config, listen)
+
+
+def warnings(config: Config) -> tuple[str, ...]:
+    """Return a sentence or two for each thing in `config` that is allowed but that a person should know."""
+    from devproxy.config import notices
+
+    return notices.warnings(config)
 
 
 def report(error: ConfigError, text: bytes | str, source: str, *, colour: bool) -> str:

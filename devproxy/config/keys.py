@@ -42,7 +42,7 @@ ABSENT: Final = _Absent.ABSENT
 """Default of a key that means something other than any value when it is not written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Key:
     """One key.
 
@@ -238,8 +238,8 @@ _UPSTREAM_KEYS: Final = (
     _seconds(
         "upstreams.*.idle_timeout_s",
         _UPSTREAM.idle_timeout_s,
-        "How long an unused connection to a server is kept for the next request. Should be less than the server keeps "
-        "it (Node: 5 s). 0: no connection is used twice.",
+        "How long an unused connection is kept for the next request, where the server does not announce it itself "
+        "(`Keep-Alive: timeout`). Should be less than the server keeps it (Node: 5 s). 0: not at all.",
     ),
 )
 

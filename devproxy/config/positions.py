@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import tomli
 
@@ -31,8 +30,7 @@ MAX_DEPTH: Final = 16
 """What lies deeper has no place of its own. No known key does, and paths that grow without bound cost memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Offsets into the text, ends exclusive. Of an array's element the key is the value."""
 
     key_start: int
@@ -72,15 +70,17 @@ class Lines:
         return line, start - self._starts[line - 1] + 1, max(1, min(end, line_end) - start)
 
 
-@dataclass(slots=True)
 class _Open:
     """An array or inline table whose end has not come yet. ``index``: of the element that comes next."""
 
-    path: Path
-    key: tuple[int, int]
-    start: int
-    is_array: bool
-    index: int = 0
+    __slots__ = ("index", "is_array", "key", "path", "start")
+
+    def __init__(self, path: Path, key: tuple[int, int], start: int, *, is_array: bool) -> None:
+        self.path = path
+        self.key = key
+        self.start = start
+        self.is_array = is_array
+        self.index = 0
 
 
 class _Scanner:
@@ -182,7 +182,7 @@ class _Scanner:
         char = self.text[start : start + 1]
         if char in ("[", "{"):
             self.at += 1
-            stack.append(_Open(path, key or (start, start + 1), start, char == "["))
+            stack.append(_Open(path, key or (start, start + 1), start, is_array=char == "["))
             return
         if char == '"':
             self._take(_BASIC_BLOCK if self.text.startswith('"""', start) else _BASIC_STRING)

@@ -6,7 +6,7 @@ what leaves this package. The sentences are plain text without control character
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from devproxy.errors import DevproxyError
@@ -44,7 +44,7 @@ class ConfigError(DevproxyError):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Fault:
     """A problem before its place is known. ``at_key``: the key is at fault, not its value.
 
@@ -58,12 +58,12 @@ class Fault:
     other: Path | None = None
 
 
-@dataclass(slots=True)
 class Faults:
-    """Collects faults, and remembers which values are not to be judged any further."""
+    """Collects faults in ``found``; ``bad``: the paths of values that are not to be judged any further."""
 
-    found: list[Fault] = field(default_factory=list)
-    bad: set[Path] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.found: list[Fault] = []
+        self.bad: set[Path] = set()
 
     def at_value(self, path: Path, what: str, help: str = "") -> None:
         """Add a fault of the value at `path`, which counts as bad from now on."""

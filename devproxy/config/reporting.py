@@ -48,13 +48,13 @@ def _block(problem: Problem, lines: list[str], source: str, paint: _Paint) -> st
     rows = [f"{paint('error', _RED)}{paint(': ' + visible(problem.what), _BOLD)}"]
     if 0 < problem.line <= len(lines):
         number = str(problem.line)
-        margin = " " * len(number)
+        margin = " " * (len(number) + 1)
         shown, start, width = _excerpt(lines[problem.line - 1], problem.column - 1, problem.length)
         bar = paint("|", _BLUE)
         rows += (
             f"{margin}{paint('-->', _BLUE)} {source}:{problem.line}:{problem.column}",
             f"{margin} {bar}",
-            f"{paint(number, _BLUE)} {bar} {shown}".rstrip(),
+            f" {paint(number, _BLUE)} {bar} {shown}".rstrip(),
             f"{margin} {bar} {' ' * start}{paint('^' * width, _RED)}",
         )
     elif source != COMMAND_LINE:
