@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 UNTIL_CLOSE: Final = -2
 """``body_length`` of a response whose body ends with its connection (RFC 9112 section 6.3, item 8)."""
@@ -22,27 +22,31 @@ CHUNKED: Final = -1
 
 
 class Role(IntEnum):
-    """Why the gateway looks at a field; ``END_TO_END`` means that it does not."""
+    """Why the gateway looks at a field; ``END_TO_END`` means that it does not.
+
+    The order is meaningful. Up to ``ACCESS_CONTROL`` a field crosses the gateway as it is (that one only where the
+    route's CORS mode lets it), up to ``HOP_BY_HOP`` it never crosses, from ``TE`` on it depends on the message.
+    """
 
     END_TO_END = 0
-    HOP_BY_HOP = 1
-    """Concerns one connection only and is never forwarded (RFC 9110 section 7.6.1)."""
-    CONNECTION = 2
-    CONTENT_LENGTH = 3
-    TRANSFER_ENCODING = 4
-    UPGRADE = 5
-    HOST = 6
-    EXPECT = 7
-    KEEP_ALIVE = 8
-    TE = 9
-    FORWARDED_FOR = 10
-    FORWARDED = 11
-    """Set by the gateway alone: ``X-Forwarded-Proto/-Host/-Port`` and ``X-Real-IP``."""
-    VIA = 12
-    ORIGIN = 13
-    ACCESS_CONTROL = 14
+    CONTENT_LENGTH = 1
+    HOST = 2
+    ORIGIN = 3
+    VIA = 4
+    ACCESS_CONTROL = 5
     """Any ``Access-Control-*`` field, of a request or a response."""
-    TRAILER = 15
+    CONNECTION = 6
+    KEEP_ALIVE = 7
+    HOP_BY_HOP = 8
+    """Concerns one connection only (RFC 9110 section 7.6.1)."""
+    TE = 9
+    TRANSFER_ENCODING = 10
+    UPGRADE = 11
+    EXPECT = 12
+    TRAILER = 13
+    FORWARDED_FOR = 14
+    FORWARDED = 15
+    """Set by the gateway alone: ``X-Forwarded-Proto/-Host/-Port`` and ``X-Real-IP``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +63,31 @@ class Field:
     role: int = Role.END_TO_END
 
 
+class RequestFacts(NamedTuple):
+    """What the special fields of a request establish.
+
+    ``host``: the Host field's value; empty only for HTTP/1.0. ``body_length``: octets, or :data:`CHUNKED`. ``upgrade``:
+    the protocol asked for, in lower case, when both ``Upgrade`` and ``Connection: upgrade`` ask (RFC 9110 section 7.8);
+    else empty. ``connection_options``: lower case, without ``close``, ``keep-alive`` and ``upgrade``. ``is_plain``: the
+    role of each field alone says whether it crosses the gateway.
+    """
+
+    host: bytes = b""
+    body_length: int = 0
+    keep_alive: bool = True
+    expects_continue: bool = False
+    upgrade: bytes = b""
+    connection_options: tuple[bytes, ...] = ()
+    is_plain: bool = True
+
+
 @dataclass(slots=True)
 class RequestHead:
-    """A request's start line and fields, with the framing facts that its grammar check established.
+    """A request's start line and fields, with what its grammar check established (see :class:`RequestFacts`).
 
-    ``version_minor`` is 0 or 1 (the major version is always 1). ``body_length``: octets, or :data:`CHUNKED`.
-    ``host``: the Host field's value, or the authority of an absolute-form target, which replaces it (RFC 9112 section
-    3.2.2); empty only for HTTP/1.0. ``path``: the target in origin-form (``*`` for ``OPTIONS *``), bytes untouched.
-    ``upgrade``: the protocol asked for, in lower case, when both ``Upgrade`` and ``Connection: upgrade`` ask (RFC 9110
-    section 7.8); else empty. ``connection_options``: lower case, without ``close``, ``keep-alive`` and ``upgrade``.
+    ``version_minor`` is 0 or 1 (the major version is always 1). ``path``: the target in origin-form (``*`` for
+    ``OPTIONS *``), bytes untouched. ``special``: those of ``fields`` whose role is not ``END_TO_END``. ``host``: for an
+    absolute-form target its authority, which replaces the Host field (RFC 9112 section 3.2.2).
     """
 
     method: bytes
@@ -75,24 +95,41 @@ class RequestHead:
     path: bytes
     version_minor: int
     fields: list[Field]
+    special: list[Field]
     host: bytes = b""
     body_length: int = 0
     keep_alive: bool = True
     expects_continue: bool = False
     upgrade: bytes = b""
     connection_options: tuple[bytes, ...] = ()
+    is_plain: bool = True
 
     def first(self, name: bytes) -> bytes | None:
         """Return the first value of the field called `name` (lower case), or None."""
         return first(self.fields, name)
 
 
+class ResponseFacts(NamedTuple):
+    """What the special fields of a response establish.
+
+    ``content_length``: octets or None. ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says. The others as in
+    :class:`RequestFacts`.
+    """
+
+    content_length: int | None = None
+    is_chunked: bool = False
+    keep_alive: bool = True
+    keep_alive_timeout_s: int | None = None
+    upgrade: bytes = b""
+    connection_options: tuple[bytes, ...] = ()
+    is_plain: bool = True
+
+
 @dataclass(slots=True)
 class ResponseHead:
-    """A response's status line and fields.
+    """A response's status line and fields, with what its grammar check established (see :class:`ResponseFacts`).
 
-    ``content_length``: octets or None. ``body_length`` needs the request's method and is therefore computed by
-    :func:`devproxy.http1.framing.response_body_length`. ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says.
+    Where its body ends depends on the request's method too: :func:`devproxy.http1.framing.response_body_length`.
     """
 
     status: int
@@ -105,6 +142,7 @@ class ResponseHead:
     keep_alive_timeout_s: int | None = None
     upgrade: bytes = b""
     connection_options: tuple[bytes, ...] = ()
+    is_plain: bool = True
 
     def first(self, name: bytes) -> bytes | None:
         """Return the first value of the field called `name` (lower case), or None."""

@@ -8,8 +8,9 @@ exchange keeps the snapshot it was born with; a new configuration is a new snaps
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy import __version__, answers
 from devproxy.answers import Answer
@@ -21,6 +22,7 @@ from devproxy.policy.headers import Edits, Peer, compile_edits, request_lines, r
 from devproxy.routing import RouteTable, label, rewritten_path
 
 RESERVED_PREFIX: Final = b"/__devproxy/"
+_VIA: Final = int(Role.VIA)
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is not forwarded."""
 
@@ -37,6 +39,7 @@ class CompiledRoute:
     upstream: str
     host: str
     origin: str
+    edits_authority: bool
     rewrites: bool
     strips_cors: bool
     request_edits: Edits | None
@@ -47,13 +50,18 @@ class CompiledRoute:
 class Snapshot:
     """A configuration ready to serve. Immutable; shared by all exchanges that were born under it.
 
-    ``via_token``: this process's pseudonym in ``Via``, by which a request that comes back is recognised.
+    ``compiled``: by the identity of the route, which hashes quicker than its many fields. ``via_token``: this process's
+    pseudonym in ``Via``, by which a request that comes back is recognised. Limits that are 0 in the configuration, for
+    «none», are infinite here.
     """
 
     config: Config
     table: RouteTable
-    compiled: dict[Route, CompiledRoute]
+    compiled: dict[int, CompiledRoute]
     limits: Limits
+    max_body_bytes: float
+    idle_timeout_s: float
+    head_timeout_s: float
     via_token: bytes
     via_line: bytes
 
@@ -70,17 +78,16 @@ class Respond:
 class Forward:
     """The request goes to an upstream.
 
-    ``start``: the request line. ``lines``: the field lines; :func:`render_request` completes Host and Origin, which may
-    depend on the server chosen. ``is_retriable``: may be sent again when a kept-alive connection turns out to be dead
-    before a byte of an answer came: the method is idempotent, there is no body, and this is no Engine.IO poll (a poll
-    delivered twice kills its session). ``upgrade``: the protocol asked for, empty for none.
+    ``start``: the request line. ``lines``: the field lines; :func:`render_request` replaces Host and Origin where the
+    route says so, which may depend on the server chosen. ``is_retriable``: may be sent again when a kept-alive
+    connection turns out to be dead before a byte of an answer came: the method is idempotent, there is no body, and
+    this is no Engine.IO poll (a poll delivered twice kills its session). ``upgrade``: the protocol
+    asked for, empty for none.
     """
 
     compiled: CompiledRoute
     start: bytes
     lines: list[bytes]
-    host_index: int
-    origin_index: int
     is_retriable: bool
     is_poll: bool
     upgrade: bytes
@@ -95,12 +102,15 @@ def compile_snapshot(config: Config, instance: str) -> Snapshot:
     return Snapshot(
         config=config,
         table=RouteTable(config.routes),
-        compiled={route: _compile_route(route) for route in config.routes},
+        compiled={id(route): _compile_route(route) for route in config.routes},
         limits=Limits(
             max_target_bytes=config.server.max_target_bytes,
             max_head_bytes=config.server.max_head_bytes,
             max_fields=config.server.max_fields,
         ),
+        max_body_bytes=config.server.max_body_bytes or math.inf,
+        idle_timeout_s=config.server.idle_timeout_s or math.inf,
+        head_timeout_s=config.server.head_timeout_s or math.inf,
         via_token=token,
         via_line=b"Via: 1.1 " + token,
     )
@@ -113,6 +123,7 @@ def _compile_route(route: Route) -> CompiledRoute:
         upstream=route.upstream,
         host=route.host,
         origin=route.origin,
+        edits_authority=route.host != "keep" or route.origin != "keep",
         rewrites=route.rewrite is not None,
         strips_cors=route.cors is CorsMode.STRIP,
         request_edits=compile_edits(route.request_headers),
@@ -128,26 +139,35 @@ def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
     route = snapshot.table.match(head.method, b"/" if raw_path == b"*" else raw_path, head.host, head.fields)
     if route is None:
         return Respond(answers.asterisk_options() if raw_path == b"*" else answers.no_route(head))
-    compiled = snapshot.compiled[route]
-    refusal = _refusal(head, compiled, snapshot)
-    if refusal is not None:
-        return Respond(refusal, compiled.label)
+    compiled = snapshot.compiled[id(route)]
+    method = head.method
+    if method == b"TRACE" or head.body_length > snapshot.max_body_bytes or _is_loop(head, snapshot.via_token):
+        return Respond(_refusal(head, compiled, snapshot), compiled.label)
     path = head.path
     if compiled.rewrites and raw_path != b"*":
         path = rewritten_path(route, raw_path) + question + query
-    fields = request_lines(head, peer, snapshot.via_line, compiled.request_edits)
-    engine = parse_engine_request(path)
-    polls = engine is not None and is_poll(head.method, engine)
+    polls = b"EIO=" in query and _is_poll(head)
     return Forward(
-        compiled=compiled,
-        start=b"%b %b HTTP/1.1" % (head.method, path),
-        lines=fields.lines,
-        host_index=fields.host_index,
-        origin_index=fields.origin_index,
-        is_retriable=head.method in _IDEMPOTENT and head.body_length == 0 and not polls,
-        is_poll=polls,
-        upgrade=head.upgrade,
+        compiled,
+        b"%b %b HTTP/1.1" % (method, path),
+        request_lines(head, peer, snapshot.via_line, compiled.request_edits),
+        method in _IDEMPOTENT and head.body_length == 0 and not polls,
+        polls,
+        head.upgrade,
     )
+
+
+def _is_poll(head: RequestHead) -> bool:
+    engine = parse_engine_request(head.path)
+    return engine is not None and is_poll(head.method, engine)
+
+
+def _is_loop(head: RequestHead, token: bytes) -> bool:
+    """Tell whether this very process has forwarded the request before."""
+    for field in head.special:
+        if field.role == _VIA and token in field.value:
+            return True
+    return False
 
 
 def _own_page(head: RequestHead, raw_path: bytes) -> Respond:
@@ -156,39 +176,47 @@ def _own_page(head: RequestHead, raw_path: bytes) -> Respond:
     return Respond(answers.reserved_path(head), RESERVED_PREFIX.decode())
 
 
-def _refusal(head: RequestHead, compiled: CompiledRoute, snapshot: Snapshot) -> Answer | None:
-    """Return the answer to a request that a route takes but that must not be forwarded, else None."""
+def _refusal(head: RequestHead, compiled: CompiledRoute, snapshot: Snapshot) -> Answer:
+    """Return the answer to a request that a route takes but that must not be forwarded."""
     if head.method == b"TRACE":
         return answers.method_refused(head)
-    limit = snapshot.config.server.max_body_bytes
-    if limit and head.body_length > limit:
-        return answers.body_too_large(limit)
-    for field in head.fields:
-        if field.role == Role.VIA and snapshot.via_token in field.value:
-            return answers.loop_detected(compiled.label)
-    return None
+    if head.body_length > snapshot.max_body_bytes:
+        return answers.body_too_large(snapshot.config.server.max_body_bytes)
+    return answers.loop_detected(compiled.label)
 
 
 def render_request(forward: Forward, server: ServerAddress) -> bytes:
     """Return the request head for `server`, ready to send, blank line included."""
-    compiled = forward.compiled
     lines = forward.lines
-    if compiled.host != "keep":
-        host = _authority(server) if compiled.host == "upstream" else compiled.host
-        line = b"Host: " + host.encode("idna" if not host.isascii() else "ascii")
-        lines = lines.copy()
-        if forward.host_index < 0:
-            lines.append(line)
-        else:
-            lines[forward.host_index] = line
-    if compiled.origin != "keep" and forward.origin_index >= 0:
-        lines = lines.copy()
-        if compiled.origin == "remove":
-            del lines[forward.origin_index]
-        else:
-            origin = _web_origin(server) if compiled.origin == "upstream" else compiled.origin
-            lines[forward.origin_index] = b"Origin: " + origin.encode()
+    compiled = forward.compiled
+    if compiled.edits_authority:
+        lines = _with_authority(lines, compiled, server)
     return b"%b\r\n%b\r\n\r\n" % (forward.start, b"\r\n".join(lines))
+
+
+def _with_authority(lines: list[bytes], compiled: CompiledRoute, server: ServerAddress) -> list[bytes]:
+    """Return `lines` with Host and Origin as the route sends them to `server`. A missing Origin stays missing."""
+    edited: list[bytes] = []
+    has_host = False
+    for line in lines:
+        name = line.partition(b":")[0].lower()
+        if name == b"host" and compiled.host != "keep":
+            has_host = True
+            edited.append(_host_line(compiled, server))
+        elif name == b"origin" and compiled.origin != "keep":
+            if compiled.origin != "remove":
+                origin = _web_origin(server) if compiled.origin == "upstream" else compiled.origin
+                edited.append(b"Origin: " + origin.encode())
+        else:
+            edited.append(line)
+    if compiled.host != "keep" and not has_host:
+        edited.append(_host_line(compiled, server))
+    return edited
+
+
+def _host_line(compiled: CompiledRoute, server: ServerAddress) -> bytes:
+    host = _authority(server) if compiled.host == "upstream" else compiled.host
+    return b"Host: " + host.encode("ascii" if host.isascii() else "idna")
 
 
 def _authority(server: ServerAddress) -> str:
@@ -204,8 +232,7 @@ def _web_origin(server: ServerAddress) -> str:
     return f"{scheme}://{_authority(server)}"
 
 
-@dataclass(slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A response head on its way down. ``head``: the bytes. ``close``: the client's connection ends with the body.
 
     ``decodes``: the chunked coding is taken off, for a client that speaks HTTP/1.0.

@@ -116,7 +116,7 @@ class Gateway:
         """Enforce every deadline that is over; one timer for all connections."""
         service = self._service
         assert service is not None
-        now = service.loop.time()
+        now = service.now = service.loop.time()
         for connection in [one for one in service.connections if one.deadline <= now]:
             connection.expire()
         for pool in service.pools.values():

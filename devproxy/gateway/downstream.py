@@ -137,8 +137,9 @@ class DownstreamConnection(asyncio.Protocol):
     # -- the exchange's side ---------------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
-        """Send a piece of the response."""
-        self.transport.write(data)
+        """Send a piece of the response, unless the connection is being closed."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def pause_reading(self) -> None:
         """Take nothing more from the client for now."""
@@ -155,7 +156,8 @@ class DownstreamConnection(asyncio.Protocol):
     def finish(self, *, close: bool) -> None:
         """The exchange is over: take the next request, or close."""
         self._exchange = None
-        self.resume_reading()
+        if self._reading_paused:
+            self.resume_reading()
         if close or self._service.is_stopping or self._body_remaining:
             self._linger()
             return
@@ -206,8 +208,7 @@ class DownstreamConnection(asyncio.Protocol):
     # -- framing -------------------------------------------------------------------------------------------------
 
     def _wait_idle(self) -> None:
-        limit_s = self._service.snapshot.config.server.idle_timeout_s
-        self.deadline = self._service.loop.time() + limit_s if limit_s else _NEVER
+        self.deadline = self._service.now + self._service.snapshot.idle_timeout_s
 
     def _take_head(self, data: bytes) -> None:
         had_started = self._reader.has_started
@@ -247,8 +248,7 @@ class DownstreamConnection(asyncio.Protocol):
         exchange.start(payload)
 
     def _wait_head(self) -> None:
-        limit_s = self._service.snapshot.config.server.head_timeout_s
-        self.deadline = self._service.loop.time() + limit_s if limit_s else _NEVER
+        self.deadline = self._service.now + self._service.snapshot.head_timeout_s
 
     def _take_body(self, data: bytes) -> None:
         exchange = self._exchange
@@ -301,7 +301,7 @@ class DownstreamConnection(asyncio.Protocol):
     def _refuse(self, answer: answers.Answer, detail: str, head: RequestHead | None = None) -> None:
         """Answer what is no request at all, and end the connection."""
         data = answers.render_answer(answer, head, keep_alive=False)
-        self.transport.write(data)
+        self.send(data)
         self._service.emit(
             lambda: ExchangeFinished(
                 method=head.method if head else b"",
@@ -331,7 +331,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._state = State.LINGERING
         self.resume_reading()
         self.transport.write_eof()
-        self.deadline = self._service.loop.time() + LINGER_S
+        self.deadline = self._service.now + LINGER_S
 
     def _discard(self, data: bytes) -> None:
         self._lingered += len(data)

@@ -7,6 +7,7 @@ piece in the loop turn in which it came, and reports its end exactly once. Start
 from __future__ import annotations
 
 import asyncio
+import math
 from enum import Enum, auto
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
@@ -113,9 +114,8 @@ class Exchange:
     def request_data(self, data: bytes) -> None:
         """Pass on a further piece of the request's body."""
         self._request_bytes += len(data)
-        limit = self._snapshot.config.server.max_body_bytes
-        if limit and self._request_bytes > limit:
-            self.request_broken(answers.body_too_large(limit))
+        if self._request_bytes > self._snapshot.max_body_bytes:
+            self.request_broken(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
             return
         if self._upstream is not None:
             if data:
@@ -171,7 +171,7 @@ class Exchange:
         self._phase = Phase.AWAITING_RESPONSE
         head = render_request(self._forward, connection.server_pool.server)
         connection.begin(self, head + body if body else head)
-        if self._client.is_request_complete:
+        if connection.server_pool.response_timeout_s and self._client.is_request_complete:
             self._await_response()
 
     def _await_response(self) -> None:
@@ -179,7 +179,7 @@ class Exchange:
         assert self._server is not None
         limit_s = self._server.response_timeout_s
         if limit_s and self._phase is Phase.AWAITING_RESPONSE:
-            self._client.deadline = self._service.loop.time() + limit_s
+            self._client.deadline = self._service.now + limit_s
 
     # -- the response's way down ---------------------------------------------------------------------------------
 
@@ -194,7 +194,7 @@ class Exchange:
         assert self._forward is not None
         self._first_byte_s = perf_counter() - self._started_at
         self._phase = Phase.RELAYING
-        self._client.deadline = float("inf")
+        self._client.deadline = math.inf
         finished = finish_response(
             self._forward,
             self.request,

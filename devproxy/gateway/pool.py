@@ -52,10 +52,9 @@ class ServerPool:
 
     def take_idle(self) -> UpstreamConnection | None:
         """Return the connection used last that is still good, or None."""
-        now = self._service.loop.time()
         while self._idle:
             connection = self._idle.pop()
-            if connection.expires_at > now and not connection.is_closing:
+            if connection.expires_at > self._service.now and not connection.transport.is_closing():
                 return connection
             connection.close()
         return None
@@ -68,7 +67,7 @@ class ServerPool:
         if keep_s <= 0 or len(self._idle) >= MAX_IDLE or self._service.is_stopping:
             connection.close()
             return
-        connection.expires_at = self._service.loop.time() + keep_s
+        connection.expires_at = self._service.now + keep_s
         self._idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:

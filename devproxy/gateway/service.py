@@ -24,7 +24,8 @@ class Service:
     """The shared state of one gateway.
 
     ``snapshot``: replaced whole on reload; an exchange reads it once. ``pools``: by upstream name. ``connections``:
-    every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded.
+    every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded. ``now``: the loop's time
+    at the last sweep, exact enough for time-outs and free to read.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class Service:
         "connections",
         "is_stopping",
         "loop",
+        "now",
         "pools",
         "sink",
         "snapshot",
@@ -48,6 +50,7 @@ class Service:
         self.tunnels: set[Tunnel] = set()
         self.tunnel_count = 0
         self.is_stopping = False
+        self.now = loop.time()
         self._unused: asyncio.Future[None] | None = None
 
     def emit(self, build: Callable[[], Event]) -> None:

@@ -70,7 +70,7 @@ class End(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass `data` on."""
         self.received += len(data)
-        if self.is_muted:
+        if self.is_muted or self.other.transport.is_closing():
             return
         self._write(data)
         if self._advance is not None:

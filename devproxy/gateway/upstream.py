@@ -137,8 +137,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport.write(data)
 
     def send(self, data: bytes) -> None:
-        """Send a further piece of the request's body."""
-        self.transport.write(data)
+        """Send a further piece of the request's body, unless the connection is being closed."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def detach(self) -> asyncio.Transport:
         """Give the transport away, to a tunnel."""

@@ -67,6 +67,14 @@ def parse_field(line: bytes) -> Field:
     return field
 
 
+def parse_fields(lines: list[bytes]) -> list[Field]:
+    """Return the fields that `lines` state (see :func:`parse_field`)."""
+    try:
+        return [_remembered[line] for line in lines]
+    except KeyError:
+        return [parse_field(line) for line in lines]
+
+
 def read_field(line: bytes) -> Field:
     """Return the field that `line` states, by the grammar alone (see :func:`parse_field`)."""
     match = _match_line(line)
@@ -76,7 +84,7 @@ def read_field(line: bytes) -> Field:
     role = _ROLES.get(name)
     if role is None:
         role = Role.ACCESS_CONTROL if name.startswith(b"access-control-") else Role.END_TO_END
-    return Field(line, name, match[2].strip(b" \t"), role)
+    return Field(line, name, match[2].strip(b" \t"), int(role))
 
 
 def make_field(name: bytes, value: bytes) -> Field:

@@ -9,13 +9,14 @@ arriving bytes, then :func:`parse_request_head`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 
 from devproxy.errors import BadMessage
-from devproxy.http1.fields import TOKEN, make_field, parse_field, parse_token_list
-from devproxy.messages import CHUNKED, Field, RequestHead, ResponseHead, Role
+from devproxy.http1.fields import MAX_REMEMBERED_LINE_BYTES, TOKEN, make_field, parse_fields, parse_token_list
+from devproxy.messages import CHUNKED, Field, RequestFacts, RequestHead, ResponseFacts, ResponseHead, Role
 
 _match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/1\.([01])").fullmatch
 _match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?").fullmatch
@@ -37,7 +38,13 @@ _MAX_LENGTH_DIGITS: Final = 18
 _REQUEST_LINE_MARGIN: Final = 64
 _TLS_HANDSHAKE: Final = 0x16
 
+MAX_REMEMBERED_FACTS: Final = 4096
 _SPECIAL_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
+
+_Facts = TypeVar("_Facts", RequestFacts, ResponseFacts)
+_Memory = dict[tuple[object, ...], _Facts]
+_remembered_requests: _Memory[RequestFacts] = {}
+_remembered_responses: _Memory[ResponseFacts] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +183,8 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
     fields = parse_fields(lines)
     special = [field for field in fields if field.role]
     version_minor = 1 if minor == b"1" else 0
-    head = RequestHead(
-        method, target, target, version_minor, fields, special, *_remember_facts(version_minor, special, _request_facts)
-    )
+    facts = _recall(_remembered_requests, _request_facts, version_minor, special)
+    head = RequestHead(method, target, target, version_minor, fields, special, *facts)
     if target[:1] != b"/":
         _resolve_target(head)
     elif b"\\" in target:
@@ -248,13 +254,14 @@ def _is_plain(special: list[Field], listed: tuple[bytes, ...]) -> bool:
     return not listed and all(field.role <= Role.HOP_BY_HOP for field in special)
 
 
-def _remember_facts(key: int, special: list[Field], establish: Callable[[int, list[Field]], _Facts]) -> _Facts:
+def _recall(
+    memory: _Memory[_Facts], establish: Callable[[int, list[Field]], _Facts], key: int, special: list[Field]
+) -> _Facts:
     """Return ``establish(key, special)``, remembered: the few fields that matter repeat from message to message.
 
     The same lines in the same order under the same `key` (version, and status for a response) always establish the
-    same facts. The table holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full.
+    same facts. `memory` holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full.
     """
-    memory: dict[tuple[object, ...], _Facts] = _remembered_facts.setdefault(establish, {})
     index = (key, *[field.line for field in special])
     facts = memory.get(index)
     if facts is None:
@@ -281,7 +288,7 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     special = [field for field in fields if field.role]
     # The body's extent depends on the status as well: one key for both.
     key = code if minor == b"1" else -code
-    facts = _remember_facts(key, special, _response_facts)
+    facts = _recall(_remembered_responses, _response_facts, key, special)
     return ResponseHead(code, reason or b"", 1 if minor == b"1" else 0, fields, *facts)
 
 
@@ -417,4 +424,5 @@ def _resolve_target(head: RequestHead) -> None:
         head.fields = [host if field.role == Role.HOST else field for field in head.fields]
     else:
         head.fields = [host, *head.fields]
+    head.special = [field for field in head.fields if field.role]
     head.host = authority

@@ -6,7 +6,7 @@ Pure. A field that no rule names crosses as the bytes it came in: order, case, d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,21 +14,10 @@ from devproxy.config.model import HeaderEdits
 from devproxy.http1.fields import make_field
 from devproxy.messages import CHUNKED, Field, RequestHead, ResponseHead, Role
 
-# Roles as plain integers: an IntEnum member costs a look-up for every comparison, and these are made for every field.
-_HOP: Final = int(Role.HOP_BY_HOP)
-_CONNECTION: Final = int(Role.CONNECTION)
-_CONTENT_LENGTH: Final = int(Role.CONTENT_LENGTH)
-_TRANSFER_ENCODING: Final = int(Role.TRANSFER_ENCODING)
-_UPGRADE: Final = int(Role.UPGRADE)
-_HOST: Final = int(Role.HOST)
-_EXPECT: Final = int(Role.EXPECT)
-_KEEP_ALIVE: Final = int(Role.KEEP_ALIVE)
-_TE: Final = int(Role.TE)
-_FORWARDED_FOR: Final = int(Role.FORWARDED_FOR)
-_FORWARDED: Final = int(Role.FORWARDED)
-_ACCESS_CONTROL: Final = int(Role.ACCESS_CONTROL)
-_TRAILER: Final = int(Role.TRAILER)
-_PROTECTED: Final = frozenset((_HOST, _CONTENT_LENGTH, _TRANSFER_ENCODING))
+# Plain integers: an IntEnum member costs a look-up for every comparison.
+_LAST_CROSSING: Final = int(Role.ACCESS_CONTROL)
+_LAST_DROPPED: Final = int(Role.HOP_BY_HOP)
+_PROTECTED: Final = frozenset((Role.HOST, Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING))
 """Fields that a ``Connection`` option must not be able to remove: they say where the message goes and ends."""
 
 _CHUNKED_LINE: Final = b"Transfer-Encoding: chunked"
@@ -42,31 +31,34 @@ class Peer:
     also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``.
     """
 
-    __slots__ = ("_host", "_lines", "address", "scheme")
+    __slots__ = ("_host", "_tail", "address", "scheme")
 
     def __init__(self, address: str, scheme: str) -> None:
         self.address = address.removeprefix("::ffff:") if "." in address else address
         self.scheme = scheme
         self._host: bytes | None = None
-        self._lines: list[bytes] = []
+        self._tail: list[bytes] = []
 
-    def forwarded_lines(self, host: bytes) -> list[bytes]:
-        """Return ``X-Forwarded-Proto/-Host/-Port`` and ``X-Real-IP`` for a request that names `host`.
+    def forwarding_lines(self, host: bytes) -> list[bytes]:
+        """Return ``X-Forwarded-For/-Proto/-Host/-Port`` and ``X-Real-IP`` for a request that names `host`.
 
-        The port is the one the browser used, as it stands in Host. Remembered: a connection keeps to one Host.
+        The port is the one the browser used, as it stands in Host. Remembered: a connection keeps to one Host. The
+        caller must not change the list.
         """
         if host != self._host:
             _, colon, port = host.rpartition(b":")
             if not colon or not port.isdigit():
                 port = _DEFAULT_PORTS[self.scheme]
-            self._lines = [
+            address = self.address.encode()
+            self._tail = [
+                b"X-Forwarded-For: " + address,
                 b"X-Forwarded-Proto: " + self.scheme.encode(),
                 b"X-Forwarded-Host: " + host,
                 b"X-Forwarded-Port: " + port,
-                b"X-Real-IP: " + self.address.encode(),
+                b"X-Real-IP: " + address,
             ]
             self._host = host
-        return self._lines
+        return self._tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,77 +78,59 @@ def compile_edits(edits: HeaderEdits) -> Edits | None:
     return Edits(frozenset(replaced), tuple(field.line for field in written))
 
 
-@dataclass(slots=True)
-class RequestLines:
-    """The field lines of a request on its way up. The indices point at Host and Origin; -1 where there is none."""
-
-    lines: list[bytes]
-    host_index: int
-    origin_index: int
-
-
-def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None) -> RequestLines:
+def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None) -> list[bytes]:
     """Return the field lines that go upstream for `head`, without the request line.
 
     Hop-by-hop fields and those that ``Connection`` lists are gone (RFC 9110 section 7.6.1), never Host and framing.
     ``X-Forwarded-For`` is appended to; the other forwarding fields are the gateway's own word. `via`: the whole line.
     """
-    lines: list[bytes] = []
-    forwarded_for: list[bytes] = []
-    host_index = origin_index = -1
-    leave_out = edits.leave_out if edits is not None else None
-    listed = head.connection_options
-    has_upgrade_line = False
-    for field in head.fields:
-        role = field.role
-        if listed and field.name in listed and role not in _PROTECTED:
-            continue
-        if leave_out is not None and field.name in leave_out and role not in _PROTECTED:
-            continue
-        if role == 0 or role > _TRAILER:
+    if head.is_plain and edits is None:
+        lines = [field.line for field in head.fields if field.role <= _LAST_CROSSING]
+        lines += peer.forwarding_lines(head.host)
+        lines.append(via)
+        return lines
+    lines = []
+    for field in _without_listed(head.fields, head.connection_options, edits):
+        if field.role <= _LAST_CROSSING:
             lines.append(field.line)
-        elif role == _HOST:
-            host_index = len(lines)
-            lines.append(field.line)
-        elif role == Role.ORIGIN:
-            origin_index = len(lines)
-            lines.append(field.line)
-        elif role == _FORWARDED_FOR:
-            if field.value:
-                forwarded_for.append(field.value)
-        elif role == _TRANSFER_ENCODING:
-            lines.append(_CHUNKED_LINE)
-        elif role == _UPGRADE:
-            if head.upgrade and not has_upgrade_line:
-                has_upgrade_line = True
-                lines += (b"Connection: Upgrade", field.line)
-        elif _crosses_upward(role, head):
-            lines.append(field.line)
-    if host_index < 0 and head.host:
-        host_index = len(lines)
-        lines.append(b"Host: " + head.host)
-    forwarded_for.append(peer.address.encode())
-    lines.append(b"X-Forwarded-For: " + b", ".join(forwarded_for))
-    lines += peer.forwarded_lines(head.host)
+        elif field.role > _LAST_DROPPED:
+            lines += _request_line(field, head)
+    own = peer.forwarding_lines(head.host)
+    earlier = [field.value for field in head.special if field.role == Role.FORWARDED_FOR and field.value]
+    if earlier:
+        own = [b"X-Forwarded-For: " + b", ".join((*earlier, peer.address.encode())), *own[1:]]
+    lines += own
     lines.append(via)
-    if b"te" in listed and _accepts_trailers(head.fields):
+    if b"te" in head.connection_options and _accepts_trailers(head):
         lines += (b"TE: trailers", b"Connection: TE")
     if edits is not None:
         lines += edits.put
-    return RequestLines(lines, host_index, origin_index)
+    return lines
 
 
-def _crosses_upward(role: int, head: RequestHead) -> bool:
-    """Tell whether a field of this rarer `role` goes upstream."""
-    if role == _EXPECT:
-        return head.expects_continue
-    if role == _TRAILER:
-        return head.body_length == CHUNKED
-    return role not in (_HOP, _CONNECTION, _KEEP_ALIVE, _TE, _FORWARDED)
+def _without_listed(fields: list[Field], listed: tuple[bytes, ...], edits: Edits | None) -> Iterator[Field]:
+    """Give `fields` without those that ``Connection`` lists or the route's edits leave out."""
+    leave_out = frozenset(listed) if edits is None else edits.leave_out.union(listed)
+    for field in fields:
+        if field.name not in leave_out or field.role in _PROTECTED:
+            yield field
 
 
-def _accepts_trailers(fields: Iterable[Field]) -> bool:
-    return any(field.role == _TE and b"trailers" in field.value.lower() for field in fields)
+def _request_line(field: Field, head: RequestHead) -> tuple[bytes, ...]:
+    """Return what goes upstream for a `field` of which only the message says whether it crosses."""
+    role = field.role
+    if role == Role.TRANSFER_ENCODING:
+        return (_CHUNKED_LINE,)
+    if role == Role.UPGRADE and head.upgrade:
+        is_first = next(other for other in head.special if other.role == Role.UPGRADE) is field
+        return (b"Connection: Upgrade", field.line) if is_first else (field.line,)
+    if (role == Role.EXPECT and head.expects_continue) or (role == Role.TRAILER and head.body_length == CHUNKED):
+        return (field.line,)
+    return ()
+
+
+def _accepts_trailers(head: RequestHead) -> bool:
+    return any(field.role == Role.TE and b"trailers" in field.value.lower() for field in head.special)
 
 
 def response_lines(
@@ -168,35 +142,30 @@ def response_lines(
     forbids a body and its length (1xx, 204; RFC 9110 section 8.6). ``Upgrade`` stays on 101 and 426, where it means
     something to the client.
     """
-    listed = head.connection_options
-    if edits is None and not listed:
-        leave_out: frozenset[bytes] = frozenset()
-    else:
-        leave_out = frozenset(listed) | (edits.leave_out if edits is not None else frozenset())
+    last_crossing = _LAST_CROSSING - strips_cors
+    if head.is_plain and edits is None and not is_bodiless:
+        return [field.line for field in head.fields if field.role <= last_crossing]
     lines: list[bytes] = []
-    for field in head.fields:
+    for field in _without_listed(head.fields, head.connection_options, edits):
         role = field.role
-        if leave_out and field.name in leave_out and role not in _PROTECTED:
+        if role == Role.CONTENT_LENGTH and is_bodiless:
             continue
-        if role == 0:
+        if role <= last_crossing:
             lines.append(field.line)
-        elif role == _CONTENT_LENGTH:
-            if not is_bodiless:
-                lines.append(field.line)
-        elif role == _TRANSFER_ENCODING:
-            if keeps_chunked and not is_bodiless:
-                lines.append(_CHUNKED_LINE)
-        elif role == _ACCESS_CONTROL:
-            if not strips_cors:
-                lines.append(field.line)
-        elif role == _UPGRADE:
-            if head.status in (101, 426):
-                lines.append(field.line)
-        elif role == _TRAILER:
-            if keeps_chunked:
-                lines.append(field.line)
-        elif role not in (_HOP, _CONNECTION, _KEEP_ALIVE, _TE):
-            lines.append(field.line)
+        elif role > _LAST_DROPPED:
+            lines += _response_line(field, head, keeps_chunked=keeps_chunked and not is_bodiless)
     if edits is not None:
         lines += edits.put
     return lines
+
+
+def _response_line(field: Field, head: ResponseHead, *, keeps_chunked: bool) -> tuple[bytes, ...]:
+    """Return what goes to the client for a `field` of which only the message says whether it crosses."""
+    role = field.role
+    if role == Role.TRANSFER_ENCODING:
+        return (_CHUNKED_LINE,) if keeps_chunked else ()
+    if role == Role.UPGRADE:
+        return (field.line,) if head.status in (101, 426) else ()
+    if role == Role.TRAILER:
+        return (field.line,) if keeps_chunked else ()
+    return () if role == Role.TE else (field.line,)
