@@ -13,11 +13,13 @@ await scenario(async ({ url, options = {} }) => {
   stranger.connect();
 
   const intruder = open(4, new URL('/admin', url).href, { ...options, auth: { token: 'wrong' } });
+  const intruded = refusal(intruder);
+
   const result = {
     main: (await ask(main, 'who am I')).namespace,
     admin: (await ask(admin, 'who am I')).namespace,
     isOneConnection: main.io.engine === admin.io.engine,
-    intruder: (await refusal(intruder)).message,
+    intruder: (await intruded).message,
     nowhere: (await nowhere).message,
   };
   main.io.engine.close();

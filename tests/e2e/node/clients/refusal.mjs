@@ -3,7 +3,7 @@ import { next, scenario } from '../lib/process.mjs';
 import { open, refusal } from '../lib/socketio_client.mjs';
 
 await scenario(async ({ major, url, options = {} }) => {
-  const socket = open(major, url, { timeout: 5000, ...options });
+  const socket = open(major, url, { timeout: 2000, ...options });
   const outcome = await Promise.race([
     refusal(socket).then((why) => ({ connected: false, ...why })),
     next(socket.io.engine, 'close').then(([reason]) => ({ connected: false, closed: reason })),

@@ -33,7 +33,7 @@ export async function scenario(run, limitSeconds = 90) {
     say({ result: await run(settings) });
     clearTimeout(limit);
     process.stdin.destroy(); // nothing keeps it running now but goodbyes that are still being sent
-    setTimeout(() => process.exit(0), 5000).unref();
+    setTimeout(() => process.exit(0), 1000).unref();
   } catch (error) {
     fail(error);
   }

@@ -39,7 +39,6 @@ function converse(socket, namespace) {
       namespace,
       transport: conn.transport.name,
       headers: handshake.headers,
-      upgradeCookie: conn.request.headers.cookie ?? null,
       auth: handshake.auth ?? null,
       query: handshake.query,
     }),
@@ -56,4 +55,5 @@ function converse(socket, namespace) {
   });
 }
 
+httpServer.on('upgrade', ({ url, headers }) => say({ event: 'upgrade', url, cookie: headers.cookie ?? null }));
 listen(httpServer, port);
