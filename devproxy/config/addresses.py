@@ -18,6 +18,8 @@ MAX_SOCKET_PATH_BYTES: Final = 107
 """``sun_path`` of Linux has 108 octets, one of them for the final NUL."""
 
 _MAX_TEXT: Final = 1024
+_MAX_DIGITS: Final = 9
+"""Longer numbers are not shown: CPython refuses to convert those of more than 4,300 digits."""
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 _IPV6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,32})?")
 """With a zone (RFC 4007), which ``ipaddress`` alone would let be anything."""
@@ -199,11 +201,11 @@ def _is_ipv4(text: str) -> bool:
 def _port(text: str, *, lowest: int) -> int:
     if not (text.isascii() and text.isdigit()):
         raise BadAddress(f"{quoted(text)} is not a port" if text else "the port is missing after the colon")
-    return _port_number(int(text) if len(text) <= 9 else MAX_PORT + 1, lowest=lowest, shown=text)
+    return _port_number(int(text) if len(text) <= _MAX_DIGITS else 10**_MAX_DIGITS, lowest=lowest)
 
 
-def _port_number(number: int, *, lowest: int, shown: str = "") -> int:
+def _port_number(number: int, *, lowest: int) -> int:
     if not lowest <= number <= MAX_PORT:
-        named = shown if 0 < len(shown) <= 9 else str(number) if abs(number) < 10**9 else "a number of many digits"
-        raise BadAddress(f"a port is a number from {lowest} to {MAX_PORT}, got {named}")
+        shown = str(number) if abs(number) < 10**_MAX_DIGITS else "a number of many digits"
+        raise BadAddress(f"a port is a number from {lowest} to {MAX_PORT}, got {shown}")
     return number

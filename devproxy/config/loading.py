@@ -16,7 +16,16 @@ from devproxy.config.conflicts import find_conflicts, listen_conflicts
 from devproxy.config.keys import KEYS
 from devproxy.config.model import Config, Listen, Route, Server, ServerAddress, Upstream
 from devproxy.config.positions import Lines, Span, positions
-from devproxy.config.problems import ConfigError, Fault, Faults, Path, Problem, has_control, key_text, quoted
+from devproxy.config.problems import (
+    ConfigError,
+    Fault,
+    Faults,
+    Path,
+    Problem,
+    has_control,
+    key_text,
+    quoted,
+)
 from devproxy.config.routes import build_route
 from devproxy.config.shape import Table, shaped
 from devproxy.config.syntax import syntax_problem
@@ -24,8 +33,8 @@ from devproxy.config.syntax import syntax_problem
 MAX_FILE_BYTES: Final = 256 * 1024
 """Bounds the time that reading takes. A thousand routes fit."""
 
-MAX_PROBLEMS: Final = 100
-"""More than anybody repairs in one go; those that come after are left out."""
+MAX_LISTENS: Final = 64
+"""Most addresses to listen on."""
 
 _NO_UPSTREAMS: Final = 'write [upstreams] and below it: backend = "http://localhost:3001"'
 _NO_ROUTES: Final = 'write [[routes]] and below it: path = "/" and upstream = "…"'
@@ -95,7 +104,7 @@ class _Places:
     def problems(self, faults: Sequence[Fault]) -> tuple[Problem, ...]:
         """Return `faults` with their places, in the order of the file; those of the whole file come last."""
         found = dict.fromkeys(self._problem(fault) for fault in faults)
-        return tuple(sorted(found, key=lambda problem: (problem.line or 1 << 30, problem.column)))[:MAX_PROBLEMS]
+        return tuple(sorted(found, key=lambda problem: (problem.line or 1 << 30, problem.column)))
 
     def _problem(self, fault: Fault) -> Problem:
         what = fault.what
@@ -123,7 +132,7 @@ def _build(table: Table, document: Table, places: _Places, source: str, faults: 
     """Return the configuration; only worth something if `faults` is still empty."""
     server = _server(table.get("server", {}), faults)
     upstreams = _upstreams(table, document, faults)
-    names = list(document["upstreams"]) if isinstance(document.get("upstreams"), dict) else []
+    names = document["upstreams"] if isinstance(document.get("upstreams"), dict) else {}
     routes: list[Route] = []
     paths: list[Path] = []
     for index, route_table in enumerate(table.get("routes", [])):
@@ -155,6 +164,9 @@ def _server(table: Table, faults: Faults) -> Server:
     listens: list[Listen] = []
     if is_list and not written and not faults.is_bad("server", "listen"):
         faults.at_value(("server", "listen"), "there is no address to listen on", 'write listen = "localhost:8080"')
+    if is_list and len(written) > MAX_LISTENS:
+        faults.at_value(("server", "listen"), f"at most {MAX_LISTENS} addresses, got {len(written)}")
+        written = []
     for index, text in enumerate(written if is_list else [written]):
         path: Path = ("server", "listen", index) if is_list else ("server", "listen")
         try:
@@ -199,9 +211,13 @@ def _upstream(name: str, value: str | Table, path: Path, faults: Faults) -> Upst
         help = f'write servers = ["http://localhost:3001"] below [upstreams.{key_text(name)}]'
         faults.at_key(path, f"the upstream {quoted(name)} has no server", help)
     servers = [_server_address(url, (*path, "servers", index), faults) for index, url in enumerate(urls)]
+    seen: set[ServerAddress] = set()
     for index, server in enumerate(servers):
-        if server is not None and server in servers[:index]:
+        if server is None:
+            continue
+        if server in seen:
             faults.at_value((*path, "servers", index), f"{quoted(server.url)} is there twice", "remove one of them")
+        seen.add(server)
     plain = {key: value[key] for key in Upstream.__dataclass_fields__ if key in value and key != "servers"}
     return Upstream(
         name=name,

@@ -17,6 +17,10 @@ Path = tuple[str | int, ...]
 COMMAND_LINE: Final = "command line"
 """The source of a configuration that no file holds."""
 
+MAX_PROBLEMS: Final = 100
+"""More than anybody repairs in one go. Those found after that are left out, which also bounds what they cost."""
+
+_MAX_COMPARED: Final = 100
 MAX_SHOWN: Final = 60
 """Longest piece of the author's text that a sentence repeats, in characters."""
 
@@ -59,24 +63,40 @@ class Fault:
 
 
 class Faults:
-    """Collects faults in ``found``; ``bad``: the paths of values that are not to be judged any further."""
+    """Collects at most :data:`MAX_PROBLEMS` faults in ``found``, and remembers what is not to be judged any further."""
 
     def __init__(self) -> None:
         self.found: list[Fault] = []
         self.bad: set[Path] = set()
+        """Paths of wrong values."""
+        self._touched: set[Path] = set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more faults are taken, so that looking for what to suggest is in vain."""
+        return len(self.found) >= MAX_PROBLEMS
 
     def at_value(self, path: Path, what: str, help: str = "") -> None:
         """Add a fault of the value at `path`, which counts as bad from now on."""
-        self.found.append(Fault(path=path, what=what, help=help))
         self.bad.add(path)
+        self._add(Fault(path=path, what=what, help=help))
 
     def at_key(self, path: Path, what: str, help: str = "", *, other: Path | None = None) -> None:
         """Add a fault of the key, or of the table, at `path`."""
-        self.found.append(Fault(path=path, what=what, help=help, at_key=True, other=other))
+        self._add(Fault(path=path, what=what, help=help, at_key=True, other=other))
 
     def is_bad(self, *path: str | int) -> bool:
         """Tell whether the value at `path`, or one that holds it, has been found to be wrong."""
         return any(path[:end] in self.bad for end in range(1, len(path) + 1))
+
+    def has_any_in(self, *path: str | int) -> bool:
+        """Tell whether there is a fault at `path`, two parts long, or below it."""
+        return path in self._touched
+
+    def _add(self, fault: Fault) -> None:
+        self._touched.add(fault.path[:2])
+        if not self.is_full:
+            self.found.append(fault)
 
 
 def spelled(path: Path) -> str:
@@ -129,7 +149,7 @@ def suggestion(wrong: str, known: list[str]) -> str:
 
     if len(wrong) > MAX_SHOWN:
         return ""
-    folded = {name.lower().replace("-", "_"): name for name in known}
+    folded = {name.lower().replace("-", "_"): name for name in known[:_MAX_COMPARED]}
     close = get_close_matches(wrong.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else ""
 

@@ -8,7 +8,7 @@ another is judged in ``conflicts``. Standards: RFC 9110 (methods, fields), RFC 3
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from devproxy.config.addresses import BadAddress, check_authority, check_host_pattern, check_origin
@@ -21,6 +21,7 @@ RESERVED_PREFIX: Final = "/__devproxy"
 MAX_PATTERN: Final = 2000
 """Longest path pattern, in characters: bounds the time that compiling a regular expression takes."""
 
+_MAX_NAMES: Final = 10
 _KINDS: Final = tuple(kind.value for kind in (PathKind.PREFIX, PathKind.EXACT, PathKind.GLOB, PathKind.REGEX))
 _REWRITABLE: Final = (PathKind.PREFIX, PathKind.EXACT)
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -42,12 +43,11 @@ _FRAMING: Final = frozenset(
 """Fields that say how the message is framed or belong to one connection: only devproxy can know their values."""
 
 
-def build_route(table: Table, path: Path, upstreams: list[str], line: int, faults: Faults) -> Route | None:
+def build_route(table: Table, path: Path, upstreams: Collection[str], line: int, faults: Faults) -> Route | None:
     """Return the route that `table` at `path` describes, or None when ``faults`` say why not.
 
-    `upstreams`: the names that exist. `line`: where the route starts in its file, 1-based.
+    `upstreams`: the names that exist, as a set or the like. `line`: where the route starts in its file, 1-based.
     """
-    before = len(faults.found)
     kind, pattern = _path_condition(table, path, faults)
     _check_upstream(table, path, upstreams, faults)
     methods = _methods(table, path, faults)
@@ -60,7 +60,7 @@ def build_route(table: Table, path: Path, upstreams: list[str], line: int, fault
     request = _edits(edits.get("request", {}), (*path, "headers", "request"), faults)
     response = _edits(edits.get("response", {}), (*path, "headers", "response"), faults)
     cors = table.get("cors", {})
-    if len(faults.found) > before or kind is None or "upstream" not in table:
+    if kind is None or faults.has_any_in(*path):
         return None
     return Route(
         kind=kind,
@@ -145,27 +145,27 @@ def _regex_fault(pattern: str) -> tuple[str, str] | None:
     return None
 
 
-def _check_upstream(table: Table, path: Path, upstreams: list[str], faults: Faults) -> None:
+def _check_upstream(table: Table, path: Path, upstreams: Collection[str], faults: Faults) -> None:
     if faults.is_bad(*path, "upstream"):
         return
     if "upstream" not in table:
-        help = f"write upstream = {one_of(upstreams)}" if upstreams else 'write upstream = "its name below [upstreams]"'
+        help = (
+            f"write upstream = {one_of(list(upstreams)[:_MAX_NAMES])}"
+            if upstreams
+            else 'write upstream = "its name below [upstreams]"'
+        )
         faults.at_key(path, "this route does not name its upstream", help)
         return
     name = table["upstream"]
-    if name in upstreams:
+    if name in upstreams or not upstreams:  # that there is none at all is a problem of the whole file
         return
     if "://" in name:
         help = f"write it below [upstreams] with a name of your choice, and that name here: app = {quoted(name)}"
         faults.at_value((*path, "upstream"), "`upstream` is the name of an upstream, not a URL", help)
         return
-    meant = suggestion(name, upstreams)
-    if meant:
-        help = f"did you mean {quoted(meant)}?"
-    elif upstreams:
-        help = f"there are: {', '.join(key_text(known) for known in upstreams[:10])}"
-    else:
-        help = f'write it: [upstreams] and below it {key_text(name)} = "http://localhost:3001"'
+    names = list(upstreams)[:_MAX_NAMES]
+    meant = "" if faults.is_full else suggestion(name, list(upstreams))
+    help = f"did you mean {quoted(meant)}?" if meant else f"there are: {', '.join(map(key_text, names))}"
     faults.at_value((*path, "upstream"), f"there is no upstream {quoted(name)}", help)
 
 

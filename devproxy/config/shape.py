@@ -104,7 +104,7 @@ def _choice(value: str, key: Key, path: Path, faults: Faults) -> Any:
         faults.at_value(path, f"`{_assignment(value, path)}` is not available in devproxy {RELEASE}", key.reserved)
     elif value not in key.choices:
         available = [choice for choice in key.choices if choice not in key.reserved_choices]
-        meant = suggestion(value, available)
+        meant = "" if faults.is_full else suggestion(value, available)
         help = f"write {name} = {quoted(meant)}" if meant else ""
         faults.at_value(path, f"expected {one_of(available)} for `{name}`, got {quoted(value)}", help)
     else:
@@ -129,7 +129,8 @@ def _bound(value: Any) -> str:
 
 def _unknown(name: str, value: Any, key_path: str, path: Path, faults: Faults) -> None:
     where = f" in `{spelled(path[:-1])}`" if len(path) > 1 else ""
-    faults.at_key(path, f"unknown key `{key_text(name)}`{where}", _help_for_unknown(name, value, key_path))
+    help = "" if faults.is_full else _help_for_unknown(name, value, key_path)
+    faults.at_key(path, f"unknown key `{key_text(name)}`{where}", help)
 
 
 def _help_for_unknown(name: str, value: Any, key_path: str) -> str:

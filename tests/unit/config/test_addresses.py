@@ -1,0 +1,183 @@
+"""Addresses: what is taken, how it is normalised, and what the refused ones are told."""
+
+from __future__ import annotations
+
+import pytest
+from devproxy.config.addresses import (
+    BadAddress,
+    check_authority,
+    check_host_pattern,
+    check_origin,
+    parse_endpoint,
+    parse_listen,
+    parse_server,
+)
+from devproxy.config.model import Listen, Scheme, ServerAddress
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("localhost:8080", "localhost", 8080),
+        ("LocalHost:8080", "localhost", 8080),
+        (":8080", "", 8080),
+        ("127.0.0.1:0", "127.0.0.1", 0),
+        ("[::1]:8080", "::1", 8080),
+        ("[FE80::1%eth0]:8080", "fe80::1%eth0", 8080),
+        ("8080", "localhost", 8080),
+        (8080, "localhost", 8080),
+        (0, "localhost", 0),
+        ("0.0.0.0:65535", "0.0.0.0", 65535),
+        ("app.test:80", "app.test", 80),
+    ],
+)
+def test_an_address_to_listen_on(text: str | int, host: str, port: int) -> None:
+    assert parse_listen(text) == Listen(host=host, port=port)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "help"),
+    [
+        ("localhost", "has no port", 'write "localhost:8080"'),
+        ("", "has no port", 'write "localhost:8080"'),
+        ("localhost:", "the port is missing", ""),
+        ("localhost:http", '"http" is not a port', ""),
+        ("localhost:65536", "from 0 to 65535, got 65536", ""),
+        ("localhost:99999999999999", "got a number of many digits", ""),
+        (70000, "got 70000", ""),
+        (-1, "got -1", ""),
+        ("http://localhost:8080", "is a URL", 'write "localhost:8080"'),
+        ("*:8080", "is not an address", ':8080"'),
+        ("::1:8080", "is not an address", '"[::1]:8080"'),
+        ("[::1:8080", "is not an address", '"[::1]:8080"'),
+        ("[::1]8080", "is not an address", '"[::1]:8080"'),
+        ("[::g]:8080", "is not an IPv6 address", ""),
+        ("[::1%\x1b]:8080", "is not an IPv6 address", ""),
+        ("256.0.0.1:80", "is not an IPv4 address", ""),
+        ("1.2.3:80", "is not an IPv4 address", ""),
+        ("a b:80", "is not a host name", ""),
+        ("a..b:80", "is not a host name", ""),
+        ("-a:80", "is not a host name", ""),
+        ("bücher.test:80", "is not ASCII", "xn--"),
+        ("localhost:\uff18\uff10", "is not a port", ""),
+    ],
+)
+def test_what_is_no_address_to_listen_on_is_told_why(text: str | int, what: str, help: str) -> None:
+    with pytest.raises(BadAddress) as caught:
+        parse_listen(text)
+    assert what in caught.value.what
+    assert help in caught.value.help
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "host", "port", "url"),
+    [
+        ("http://localhost:3001", Scheme.HTTP, "localhost", 3001, "http://localhost:3001"),
+        ("http://localhost:3001/", Scheme.HTTP, "localhost", 3001, "http://localhost:3001"),
+        ("HTTP://LOCALHOST:3001", Scheme.HTTP, "localhost", 3001, "http://localhost:3001"),
+        ("http://api.test", Scheme.HTTP, "api.test", 80, "http://api.test"),
+        ("https://api.test", Scheme.HTTPS, "api.test", 443, "https://api.test"),
+        ("http://[::1]:3001", Scheme.HTTP, "::1", 3001, "http://[::1]:3001"),
+        ("http://my_service:80", Scheme.HTTP, "my_service", 80, "http://my_service:80"),
+        ("https://127.0.0.1:03001", Scheme.HTTPS, "127.0.0.1", 3001, "https://127.0.0.1:3001"),
+    ],
+)
+def test_the_url_of_a_server(text: str, scheme: Scheme, host: str, port: int, url: str) -> None:
+    assert parse_server(text) == ServerAddress(scheme=scheme, host=host, port=port, url=url)
+
+
+@pytest.mark.parametrize("text", ["unix:/run/app.sock", "unix:///run/app.sock", "UNIX:/run/app.sock"])
+def test_a_unix_socket_is_named_by_its_absolute_path(text: str) -> None:
+    server = parse_server(text)
+    assert (server.scheme, server.path, server.url) == (Scheme.UNIX, "/run/app.sock", "unix:/run/app.sock")
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "help"),
+    [
+        ("localhost:3001", "is not a URL", 'write "http://localhost:3001"'),
+        ("3001", "is not a URL", 'write "http://localhost:3001"'),
+        ("[::1]:3001", "is not a URL", 'write "http://[::1]:3001"'),
+        ("", "is not a URL", "http://localhost:3001"),
+        ("//localhost", "is not a URL", "http://localhost:3001"),
+        ("http://" + "a" * 2000, "is not a URL", ""),
+        ("ws://localhost:3001", "not ws", 'write "http://localhost:3001"'),
+        ("wss://localhost:3001", "not wss", 'write "https://localhost:3001"'),
+        ("ftp://localhost", 'not "ftp"', ""),
+        ("http://localhost/v1", 'got "/v1"', "`rewrite`"),
+        ("http://localhost?x", 'got "?x"', "`rewrite`"),
+        ("http://localhost#x", 'got "#x"', "`rewrite`"),
+        ("http://me:secret@localhost", "no user name", 'write "http://localhost"'),
+        ("http://", "the host is missing", "localhost"),
+        ("http://:3001", "the host is missing", "localhost"),
+        ("http://localhost:0", "from 1 to 65535", ""),
+        ("http://localhost:99999", "got 99999", ""),
+        ("http://local host", "is not a host name", ""),
+        ("http://localhost\\x", "is not a host name", ""),
+        ("http://localhost\r\nX: y", "is not a", ""),
+        ("http://::1:3001", "is not an address", "[::1]"),
+        ("unix:app.sock", "absolute path", "unix:/run/app.sock"),
+        ("unix:/a\0b", "absolute path", ""),
+        ("unix:/" + "a" * 107, "at most 107 octets, this one has 108", "shorter"),
+    ],
+)
+def test_what_is_no_url_of_a_server_is_told_why(text: str, what: str, help: str) -> None:
+    with pytest.raises(BadAddress) as caught:
+        parse_server(text)
+    assert what in caught.value.what
+    assert help in caught.value.help
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("3001", "http://localhost:3001"),
+        ("localhost:3001", "http://localhost:3001"),
+        ("[::1]:3001", "http://[::1]:3001"),
+        ("https://api.test", "https://api.test"),
+        ("unix:/run/app.sock", "unix:/run/app.sock"),
+    ],
+)
+def test_a_server_on_the_command_line(text: str, url: str) -> None:
+    assert parse_endpoint(text).url == url
+
+
+@pytest.mark.parametrize("text", ["", "0", "65536", "localhost", ":3001", "localhost:", "a b", "ws://localhost", "-1"])
+def test_what_is_no_server_on_the_command_line(text: str) -> None:
+    with pytest.raises(BadAddress):
+        parse_endpoint(text)
+
+
+@pytest.mark.parametrize("text", ["app.test", "APP.test:3001", "127.0.0.1", "[::1]", "[::1]:80", "localhost"])
+def test_a_host_to_send(text: str) -> None:
+    check_authority(text)
+
+
+@pytest.mark.parametrize("text", ["", "a b", "a:b", "http://a", "a/b", "a\r\nb", "::1", "a:0", "a:99999"])
+def test_what_cannot_be_sent_as_host(text: str) -> None:
+    with pytest.raises(BadAddress):
+        check_authority(text)
+
+
+@pytest.mark.parametrize("text", ["app.test", "*.app.test", "*.localhost", "127.0.0.1", "[::1]"])
+def test_a_host_to_match(text: str) -> None:
+    check_host_pattern(text)
+
+
+@pytest.mark.parametrize("text", ["", "*", "*.", "a.*", "*a", "app.test:8080", "http://app.test", "**.a", "é.test"])
+def test_what_matches_no_host(text: str) -> None:
+    with pytest.raises(BadAddress):
+        check_host_pattern(text)
+
+
+@pytest.mark.parametrize("text", ["http://localhost:3001", "https://app.test", "http://[::1]:80"])
+def test_an_origin_to_send(text: str) -> None:
+    check_origin(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "localhost", "http://a/", "http://a/b", "http://a b", "null", "ftp://a", "http://"]
+)
+def test_what_is_no_origin(text: str) -> None:
+    with pytest.raises(BadAddress):
+        check_origin(text)
