@@ -180,7 +180,8 @@ def _explain_text(status: int, text: str) -> str | None:
         return None
     if text.startswith("Invalid session "):
         return _LOST_SESSION
-    if text.endswith(" is not an accepted origin."):
+    # The asynchronous server names the origin, the other one (Flask-SocketIO) does not.
+    if text == "Not an accepted origin." or text.endswith(" is not an accepted origin."):
         return _BAD_ORIGIN
     return _BY_TEXT.get(text)
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 from devproxy.errors import BadMessage
+from devproxy.http1 import fields, head
 from devproxy.http1.fields import parse_field, read_field
 from devproxy.http1.framing import ChunkedReader, response_body_length
 from devproxy.http1.head import HeadReader, Kind, Limits, parse_request_head, parse_response_head
@@ -126,9 +127,9 @@ def refusal(read: Callable[[], object]) -> BadMessage | None:
 def test_any_octets_are_a_request_head_or_a_bad_message(block: bytes) -> None:
     refused = refusal(lambda: parse_request_head(block, LIMITS))
     if refused is None:
-        head = parse_request_head(block, LIMITS)
-        assert head.path[:1] == b"/" or head.path == b"*"
-        assert block.endswith(b"\r\n".join(field.line for field in head.fields)) or head.target[:1] != b"/"
+        request = parse_request_head(block, LIMITS)
+        assert request.path[:1] == b"/" or request.path == b"*"
+        assert block.endswith(b"\r\n".join(field.line for field in request.fields)) or request.target[:1] != b"/"
     else:
         assert refused.status in (400, 414, 417, 431, 501, 505)
         assert refused.reason
@@ -139,9 +140,9 @@ def test_any_octets_are_a_request_head_or_a_bad_message(block: bytes) -> None:
 def test_any_octets_are_a_response_head_or_a_bad_message(block: bytes, method: bytes) -> None:
     refused = refusal(lambda: parse_response_head(block, LIMITS))
     if refused is None:
-        head = parse_response_head(block, LIMITS)
-        assert 100 <= head.status <= 999
-        assert response_body_length(head, method) >= -2
+        response = parse_response_head(block, LIMITS)
+        assert 100 <= response.status <= 999
+        assert response_body_length(response, method) >= -2
     else:
         assert refused.reason
         assert refused.source
@@ -175,6 +176,54 @@ def outcome(read: Callable[[bytes], Field], line: bytes) -> Field | str:
 def test_a_remembered_field_is_what_the_grammar_alone_gives(lines: list[bytes]) -> None:
     for line in [*lines, *lines]:
         assert outcome(parse_field, line) == outcome(read_field, line)
+
+
+@st.composite
+def heads(draw: st.DrawFn, kind: Kind) -> bytes:
+    """Heads whose fields decide something, many of them contradictory."""
+    starts = {Kind.REQUEST: [b"GET / HTTP/1.1", b"POST http://b.test/ HTTP/1.1", b"GET / HTTP/1.0"]}
+    starts[Kind.RESPONSE] = [b"HTTP/1.1 200 OK", b"HTTP/1.1 204 x", b"HTTP/1.1 101 x", b"HTTP/1.0 200 OK"]
+    lines = [
+        b"Host: a.test",
+        b"host:b.test",
+        b"Content-Length: 0",
+        b"Content-Length: 5",
+        b"Transfer-Encoding: chunked",
+        b"Connection: close",
+        b"Connection: upgrade, x-hop",
+        b"Upgrade: websocket",
+        b"Expect: 100-continue",
+        b"Keep-Alive: timeout=5",
+        b"X-Hop: 1",
+        b"TE: trailers",
+    ]
+    return b"\r\n".join([draw(st.sampled_from(starts[kind])), *draw(st.lists(st.sampled_from(lines), max_size=5))])
+
+
+def forget() -> None:
+    for table in (fields._remembered, head._remembered_requests, head._remembered_responses):
+        table.clear()
+
+
+def judge(block: bytes, kind: Kind) -> object:
+    try:
+        return parse_head(block, kind)
+    except BadMessage as refused:
+        return refused.reason
+
+
+@pytest.mark.parametrize("kind", Kind)
+@settings(max_examples=400)
+@given(data=st.data())
+def test_what_was_read_before_never_changes_how_a_head_is_read(kind: Kind, data: st.DataObject) -> None:
+    blocks = data.draw(st.lists(heads(kind), min_size=1, max_size=4))
+    expected = []
+    for block in blocks:
+        forget()
+        expected.append(judge(block, kind))
+    forget()
+    assert [judge(block, kind) for block in blocks] == expected
+    assert [judge(block, kind) for block in blocks] == expected
 
 
 @given(LINES)

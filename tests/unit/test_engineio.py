@@ -13,6 +13,8 @@ from devproxy.engineio import (
     parse_engine_request,
 )
 
+import engineio  # type: ignore[import-untyped]
+
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 
@@ -140,6 +142,7 @@ def test_a_404_of_express_says_that_no_socket_io_is_attached(method: bytes) -> N
     ("status", "text", "words"),
     [
         (400, "http://localhost:8080 is not an accepted origin.", "cors_allowed_origins"),
+        (400, "Not an accepted origin.", "cors_allowed_origins"),
         (400, "Invalid session abc", "does not know this session"),
         (400, "Invalid session None", "does not know this session"),
         (400, "Invalid transport", "does not offer this transport"),
@@ -158,6 +161,35 @@ def test_a_404_of_express_says_that_no_socket_io_is_attached(method: bytes) -> N
 )
 def test_a_refusal_of_python_engineio_is_explained(status: int, text: str, words: str) -> None:
     sentence = explain_engine_error(status, json.dumps(text).encode())
+    assert sentence is not None
+    assert words in sentence
+
+
+@pytest.mark.parametrize(
+    ("query", "extra", "words"),
+    [
+        ("EIO=3&transport=polling", {}, "different versions"),
+        ("EIO=4&transport=carrier-pigeon", {}, "does not offer this transport"),
+        ("EIO=4&transport=websocket", {}, "no Upgrade header"),
+        ("EIO=4&transport=polling&sid=gone", {}, "does not know this session"),
+        ("EIO=4&transport=polling&sid=gone", {"REQUEST_METHOD": "POST"}, "does not know this session"),
+        ("EIO=4&transport=polling", {"HTTP_ORIGIN": "http://other.test"}, "cors_allowed_origins"),
+        ("EIO=4&transport=polling", {}, "connect handler refused the client ('no token')"),
+    ],
+)
+def test_what_python_engineio_really_answers_is_explained(query: str, extra: dict[str, str], words: str) -> None:
+    server = engineio.Server(async_mode="threading", monitor_clients=False)
+    server.on("connect", lambda sid, environ: "no token")
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "QUERY_STRING": query,
+        "HTTP_HOST": "a.test",
+        "wsgi.url_scheme": "http",
+        **extra,
+    }
+    statuses: list[str] = []
+    body = b"".join(server.handle_request(environ, lambda status, headers: statuses.append(status)))
+    sentence = explain_engine_error(int(statuses[0].split()[0]), body)
     assert sentence is not None
     assert words in sentence
 

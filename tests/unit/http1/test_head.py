@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 from devproxy.errors import BadMessage
-from devproxy.http1.head import HeadReader, Kind, Limits, parse_request_head, parse_response_head
+from devproxy.http1 import head as head_module
+from devproxy.http1.fields import MAX_REMEMBERED_LINE_BYTES
+from devproxy.http1.head import (
+    MAX_REMEMBERED_FACTS,
+    HeadReader,
+    Kind,
+    Limits,
+    parse_request_head,
+    parse_response_head,
+)
 from devproxy.messages import CHUNKED, RequestHead, ResponseHead, Role
 
 LIMITS = Limits()
@@ -375,6 +384,22 @@ def test_fields_keep_their_order_case_and_bytes() -> None:
     assert head.first(b"x-b") == b"1"
     assert head.first(b"cookie") == b"caf\xc3\xa9=\xff"
     assert head.first(b"x-absent") is None
+
+
+def test_what_is_remembered_of_heads_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory: dict[object, object] = {}
+    monkeypatch.setattr(head_module, "_remembered_requests", memory)
+    for number in range(MAX_REMEMBERED_FACTS + 10):
+        assert request(b"Content-Length: %d" % number).body_length == number
+        assert len(memory) <= MAX_REMEMBERED_FACTS
+    assert len(memory) == 10
+
+
+def test_a_head_of_long_lines_is_read_but_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory: dict[object, object] = {}
+    monkeypatch.setattr(head_module, "_remembered_requests", memory)
+    assert request(b"Connection: " + b"x" * MAX_REMEMBERED_LINE_BYTES).connection_options
+    assert not memory
 
 
 # --- responses --------------------------------------------------------------------------------------------------------
