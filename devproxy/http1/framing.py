@@ -21,6 +21,9 @@ MAX_TRAILER_BYTES: Final = 16384
 _match_size_line = re.compile(
     rb"([0-9A-Fa-f]{1,15})((?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb'|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*)'
 ).fullmatch
+# Nearly every chunk: its size without extensions.
+_match_plain_size = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n").match
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 
 # Servers that merge trailers into the fields of the head would read the message in another way than it was sent.
 _FORBIDDEN_TRAILERS: Final = (Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING, Role.HOST)
@@ -34,9 +37,10 @@ def response_body_length(head: ResponseHead, method: bytes) -> int:
     status = head.status
     if method == b"HEAD" or status == 204 or status == 304 or status < 200:
         return 0
-    if head.content_length is not None:
-        return head.content_length
-    return CHUNKED if head.is_chunked else UNTIL_CLOSE
+    facts = head.facts
+    if facts.content_length is not None:
+        return facts.content_length
+    return CHUNKED if facts.is_chunked else UNTIL_CLOSE
 
 
 class _State(Enum):
@@ -80,6 +84,12 @@ class ChunkedReader:
         out: list[bytes] = []
         position = 0
         size = len(data)
+        if self._state is _State.SIZE and not self._line and not self._is_decoding:
+            position = self._skip_whole_chunks(data)
+            if position == size:
+                return data, b""
+            if position:
+                out.append(data[:position])
         while position < size and self._state is not _State.DONE:
             if self._state is _State.DATA:
                 taken = min(self._left, size - position)
@@ -92,6 +102,20 @@ class ChunkedReader:
                 position = self._take_line(data, position, out)
         rest = data[position:] if self._state is _State.DONE else b""
         return out[0] if len(out) == 1 else b"".join(out), rest
+
+    def _skip_whole_chunks(self, data: bytes) -> int:
+        """Return how much of `data`, from its beginning, is whole chunks that pass as they are."""
+        position = 0
+        while (match := _match_plain_size(data, position)) is not None:
+            length = int(match[1], 16)
+            end = match.end() + length
+            if not length or data[end : end + 2] != b"\r\n":
+                break
+            position = end + 2
+        if data.startswith(_LAST_CHUNK, position):
+            self._state = _State.DONE
+            position += len(_LAST_CHUNK)
+        return position
 
     def _take_line(self, data: bytes, position: int, out: list[bytes]) -> int:
         """Read one line (size, the end of a chunk's data, trailer) from `position`; return where the next begins."""
