@@ -64,12 +64,12 @@ class Field:
 
 
 class RequestFacts(NamedTuple):
-    """What the special fields of a request establish.
+    """What the special fields of a request establish; for an absolute-form target ``host`` is its authority.
 
-    ``host``: the Host field's value; empty only for HTTP/1.0. ``body_length``: octets, or :data:`CHUNKED`. ``upgrade``:
-    the protocol asked for, in lower case, when both ``Upgrade`` and ``Connection: upgrade`` ask (RFC 9110 section 7.8);
-    else empty. ``connection_options``: lower case, without ``close``, ``keep-alive`` and ``upgrade``. ``is_plain``: the
-    role of each field alone says whether it crosses the gateway.
+    ``host``: empty only for HTTP/1.0. ``body_length``: octets, or :data:`CHUNKED`. ``upgrade``: the protocol asked for,
+    in lower case, when both ``Upgrade`` and ``Connection: upgrade`` ask (RFC 9110 section 7.8); else empty.
+    ``connection_options``: lower case, without ``close``, ``keep-alive`` and ``upgrade``. ``is_plain``: to forward the
+    message means to leave out the lines in ``dropped``, and nothing more.
     """
 
     host: bytes = b""
@@ -79,6 +79,7 @@ class RequestFacts(NamedTuple):
     upgrade: bytes = b""
     connection_options: tuple[bytes, ...] = ()
     is_plain: bool = True
+    dropped: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,23 +87,33 @@ class RequestHead:
     """A request's start line and fields, with what its grammar check established (see :class:`RequestFacts`).
 
     ``version_minor`` is 0 or 1 (the major version is always 1). ``path``: the target in origin-form (``*`` for
-    ``OPTIONS *``), bytes untouched. ``special``: those of ``fields`` whose role is not ``END_TO_END``. ``host``: for an
-    absolute-form target its authority, which replaces the Host field (RFC 9112 section 3.2.2).
+    ``OPTIONS *``), bytes untouched. ``lines``: of the fields. ``special``: those of ``fields`` whose role is not
+    ``END_TO_END``.
     """
 
     method: bytes
     target: bytes
     path: bytes
     version_minor: int
+    lines: list[bytes]
     fields: list[Field]
     special: list[Field]
-    host: bytes = b""
-    body_length: int = 0
-    keep_alive: bool = True
-    expects_continue: bool = False
-    upgrade: bytes = b""
-    connection_options: tuple[bytes, ...] = ()
-    is_plain: bool = True
+    facts: RequestFacts
+
+    @property
+    def host(self) -> bytes:
+        """The Host, or the authority that replaces it (RFC 9112 section 3.2.2)."""
+        return self.facts.host
+
+    @property
+    def body_length(self) -> int:
+        """Octets of the body, or :data:`CHUNKED`."""
+        return self.facts.body_length
+
+    @property
+    def upgrade(self) -> bytes:
+        """The protocol that the client asks to switch to, in lower case; empty for none."""
+        return self.facts.upgrade
 
     def first(self, name: bytes) -> bytes | None:
         """Return the first value of the field called `name` (lower case), or None."""
@@ -112,8 +123,8 @@ class RequestHead:
 class ResponseFacts(NamedTuple):
     """What the special fields of a response establish.
 
-    ``content_length``: octets or None. ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says. The others as in
-    :class:`RequestFacts`.
+    ``content_length``: octets or None. ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says.
+    ``has_access_control``: there are ``Access-Control-*`` fields. The others as in :class:`RequestFacts`.
     """
 
     content_length: int | None = None
@@ -123,6 +134,8 @@ class ResponseFacts(NamedTuple):
     upgrade: bytes = b""
     connection_options: tuple[bytes, ...] = ()
     is_plain: bool = True
+    dropped: tuple[bytes, ...] = ()
+    has_access_control: bool = False
 
 
 @dataclass(slots=True)
@@ -135,14 +148,10 @@ class ResponseHead:
     status: int
     reason: bytes
     version_minor: int
+    lines: list[bytes]
     fields: list[Field]
-    content_length: int | None = None
-    is_chunked: bool = False
-    keep_alive: bool = True
-    keep_alive_timeout_s: int | None = None
-    upgrade: bytes = b""
-    connection_options: tuple[bytes, ...] = ()
-    is_plain: bool = True
+    special: list[Field]
+    facts: ResponseFacts
 
     def first(self, name: bytes) -> bytes | None:
         """Return the first value of the field called `name` (lower case), or None."""

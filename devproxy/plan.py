@@ -136,12 +136,12 @@ def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
     raw_path, question, query = head.path.partition(b"?")
     if raw_path.startswith(RESERVED_PREFIX):
         return _own_page(head, raw_path)
-    route = snapshot.table.match(head.method, b"/" if raw_path == b"*" else raw_path, head.host, head.fields)
+    route = snapshot.table.match(head.method, b"/" if raw_path == b"*" else raw_path, head.facts.host, head.fields)
     if route is None:
         return Respond(answers.asterisk_options() if raw_path == b"*" else answers.no_route(head))
     compiled = snapshot.compiled[id(route)]
-    method = head.method
-    if method == b"TRACE" or head.body_length > snapshot.max_body_bytes or _is_loop(head, snapshot.via_token):
+    method, facts = head.method, head.facts
+    if method == b"TRACE" or facts.body_length > snapshot.max_body_bytes or _is_loop(head, snapshot.via_token):
         return Respond(_refusal(head, compiled, snapshot), compiled.label)
     path = head.path
     if compiled.rewrites and raw_path != b"*":
@@ -151,9 +151,9 @@ def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
         compiled,
         b"%b %b HTTP/1.1" % (method, path),
         request_lines(head, peer, snapshot.via_line, compiled.request_edits),
-        method in _IDEMPOTENT and head.body_length == 0 and not polls,
+        method in _IDEMPOTENT and facts.body_length == 0 and not polls,
         polls,
-        head.upgrade,
+        facts.upgrade,
     )
 
 
@@ -265,7 +265,7 @@ def finish_response(
     if head.status == 101:
         lines.append(b"Connection: Upgrade")
     elif head.status >= 200:
-        closes = close or not request.keep_alive or body_length == UNTIL_CLOSE or decodes
+        closes = close or not request.facts.keep_alive or body_length == UNTIL_CLOSE or decodes
         if closes:
             lines.append(b"Connection: close")
         elif is_old_client:

@@ -55,6 +55,7 @@ class DownstreamConnection(asyncio.Protocol):
         "_chunked",
         "_exchange",
         "_has_eof",
+        "_is_head_timed",
         "_lingered",
         "_pipelined",
         "_reader",
@@ -78,6 +79,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._pipelined = b""
         self._reading_paused = False
         self._has_eof = False
+        self._is_head_timed = False
         self._lingered = 0
         self.deadline = _NEVER
         self.peer = Peer("", scheme)
@@ -211,22 +213,23 @@ class DownstreamConnection(asyncio.Protocol):
         self.deadline = self._service.now + self._service.snapshot.idle_timeout_s
 
     def _take_head(self, data: bytes) -> None:
-        had_started = self._reader.has_started
         try:
             found = self._reader.feed(data)
             if found is None:
-                if self._reader.has_started and not had_started:
+                if self._reader.has_started and not self._is_head_timed:
+                    self._is_head_timed = True
                     self._wait_head()
                 return
             head = parse_request_head(found[0], self._service.snapshot.limits)
         except BadMessage as error:
             self._refuse(answers.bad_message(error), error.reason)
             return
+        self._is_head_timed = False
         self.deadline = _NEVER
         self._state = State.EXCHANGE
-        self._body_remaining = head.body_length
-        if head.body_length == CHUNKED:
-            self._chunked = ChunkedReader(dropped_trailers=head.connection_options)
+        self._body_remaining = length = head.facts.body_length
+        if length == CHUNKED:
+            self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
         exchange = self._exchange = Exchange(self._service, self, head)
         rest = found[1]
         if not rest:

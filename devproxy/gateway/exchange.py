@@ -240,7 +240,7 @@ class Exchange:
             self._client.detach(),
             upstream.detach(),
             target=self.request.target,
-            protocol=head.upgrade.decode("latin-1"),
+            protocol=head.facts.upgrade.decode("latin-1"),
             route=forward.compiled.label,
             upstream=forward.compiled.upstream,
             server=server.server.url,
@@ -296,7 +296,7 @@ class Exchange:
     def _respond(self, answer: Answer, *, route: str = "", detail: str = "") -> None:
         """Answer without an upstream. The connection goes on only if the request is complete and asks for that."""
         client = self._client
-        keeps = client.is_request_complete and self.request.keep_alive and not self._service.is_stopping
+        keeps = client.is_request_complete and self.request.facts.keep_alive and not self._service.is_stopping
         data = answers.render_answer(answer, self.request, keep_alive=keeps)
         client.send(data)
         self._status = answer.status

@@ -167,7 +167,7 @@ class UpstreamConnection(asyncio.Protocol):
                 block, data = found
                 head = parse_response_head(block, self._service.snapshot.limits)
                 if head.status == 101:
-                    self._switch(exchange, head.upgrade)
+                    self._switch(exchange, head.facts.upgrade)
                     exchange.upgraded(head, data)
                     return
                 if head.status >= 200:
@@ -182,11 +182,12 @@ class UpstreamConnection(asyncio.Protocol):
             if self._exchange is not exchange or not data:
                 return
         length = response_body_length(head, exchange.request.method)
+        facts = head.facts
         self._in_body = True
         self._remaining = length
         self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks) if length == CHUNKED else None
-        self._reusable = head.keep_alive and length != UNTIL_CLOSE
-        self._keep_alive_timeout_s = head.keep_alive_timeout_s
+        self._reusable = facts.keep_alive and length != UNTIL_CLOSE
+        self._keep_alive_timeout_s = facts.keep_alive_timeout_s
         try:
             payload, ended = self._frame(data)
         except BadMessage as error:

@@ -184,7 +184,7 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
     special = [field for field in fields if field.role]
     version_minor = 1 if minor == b"1" else 0
     facts = _recall(_remembered_requests, _request_facts, version_minor, special)
-    head = RequestHead(method, target, target, version_minor, fields, special, *facts)
+    head = RequestHead(method, target, target, version_minor, lines, fields, special, facts)
     if target[:1] != b"/":
         _resolve_target(head)
     elif b"\\" in target:
@@ -230,6 +230,7 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
         upgrade=upgrade if switches else b"",
         connection_options=listed,
         is_plain=_is_plain(special, listed),
+        dropped=_dropped(special),
     )
 
 
@@ -252,6 +253,10 @@ def _other_options(options: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 def _is_plain(special: list[Field], listed: tuple[bytes, ...]) -> bool:
     return not listed and all(field.role <= Role.HOP_BY_HOP for field in special)
+
+
+def _dropped(special: list[Field]) -> tuple[bytes, ...]:
+    return tuple(field.line for field in special if field.role > Role.ACCESS_CONTROL)
 
 
 def _recall(
@@ -289,7 +294,7 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     # The body's extent depends on the status as well: one key for both.
     key = code if minor == b"1" else -code
     facts = _recall(_remembered_responses, _response_facts, key, special)
-    return ResponseHead(code, reason or b"", 1 if minor == b"1" else 0, fields, *facts)
+    return ResponseHead(code, reason or b"", 1 if minor == b"1" else 0, lines, fields, special, facts)
 
 
 def _response_facts(key: int, special: list[Field]) -> ResponseFacts:
@@ -329,6 +334,8 @@ def _response_facts(key: int, special: list[Field]) -> ResponseFacts:
         upgrade=upgrade,
         connection_options=listed,
         is_plain=_is_plain(special, listed),
+        dropped=_dropped(special),
+        has_access_control=any(field.role == Role.ACCESS_CONTROL for field in special),
     )
 
 
@@ -424,5 +431,6 @@ def _resolve_target(head: RequestHead) -> None:
         head.fields = [host if field.role == Role.HOST else field for field in head.fields]
     else:
         head.fields = [host, *head.fields]
+    head.lines = [field.line for field in head.fields]
     head.special = [field for field in head.fields if field.role]
-    head.host = authority
+    head.facts = head.facts._replace(host=authority)

@@ -84,24 +84,27 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
     Hop-by-hop fields and those that ``Connection`` lists are gone (RFC 9110 section 7.6.1), never Host and framing.
     ``X-Forwarded-For`` is appended to; the other forwarding fields are the gateway's own word. `via`: the whole line.
     """
-    if head.is_plain and edits is None:
-        lines = [field.line for field in head.fields if field.role <= _LAST_CROSSING]
-        lines += peer.forwarding_lines(head.host)
+    facts = head.facts
+    if facts.is_plain and edits is None:
+        lines = head.lines.copy()
+        for line in facts.dropped:
+            lines.remove(line)
+        lines += peer.forwarding_lines(facts.host)
         lines.append(via)
         return lines
     lines = []
-    for field in _without_listed(head.fields, head.connection_options, edits):
+    for field in _without_listed(head.fields, facts.connection_options, edits):
         if field.role <= _LAST_CROSSING:
             lines.append(field.line)
         elif field.role > _LAST_DROPPED:
             lines += _request_line(field, head)
-    own = peer.forwarding_lines(head.host)
+    own = peer.forwarding_lines(facts.host)
     earlier = [field.value for field in head.special if field.role == Role.FORWARDED_FOR and field.value]
     if earlier:
         own = [b"X-Forwarded-For: " + b", ".join((*earlier, peer.address.encode())), *own[1:]]
     lines += own
     lines.append(via)
-    if b"te" in head.connection_options and _accepts_trailers(head):
+    if b"te" in facts.connection_options and _accepts_trailers(head):
         lines += (b"TE: trailers", b"Connection: TE")
     if edits is not None:
         lines += edits.put
@@ -124,7 +127,7 @@ def _request_line(field: Field, head: RequestHead) -> tuple[bytes, ...]:
     if role == Role.UPGRADE and head.upgrade:
         is_first = next(other for other in head.special if other.role == Role.UPGRADE) is field
         return (b"Connection: Upgrade", field.line) if is_first else (field.line,)
-    if (role == Role.EXPECT and head.expects_continue) or (role == Role.TRAILER and head.body_length == CHUNKED):
+    if (role == Role.EXPECT and head.facts.expects_continue) or (role == Role.TRAILER and head.body_length == CHUNKED):
         return (field.line,)
     return ()
 
@@ -142,11 +145,15 @@ def response_lines(
     forbids a body and its length (1xx, 204; RFC 9110 section 8.6). ``Upgrade`` stays on 101 and 426, where it means
     something to the client.
     """
+    facts = head.facts
+    if facts.is_plain and edits is None and not is_bodiless and not (strips_cors and facts.has_access_control):
+        lines = head.lines.copy()
+        for line in facts.dropped:
+            lines.remove(line)
+        return lines
     last_crossing = _LAST_CROSSING - strips_cors
-    if head.is_plain and edits is None and not is_bodiless:
-        return [field.line for field in head.fields if field.role <= last_crossing]
-    lines: list[bytes] = []
-    for field in _without_listed(head.fields, head.connection_options, edits):
+    lines = []
+    for field in _without_listed(head.fields, facts.connection_options, edits):
         role = field.role
         if role == Role.CONTENT_LENGTH and is_bodiless:
             continue

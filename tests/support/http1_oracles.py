@@ -75,9 +75,9 @@ def read_with_devproxy(stream: bytes, kind: Kind, method: bytes) -> Reading:
             stream = _read_body(message, length, rest)
             if not message.is_complete:
                 break
-            if not head.keep_alive and not _is_interim(head):
+            if not head.facts.keep_alive and not _is_interim(head):
                 reading.end = End.CLOSED
-            if head.upgrade and (isinstance(head, RequestHead) or head.status == 101):
+            if head.facts.upgrade and (isinstance(head, RequestHead) or head.status == 101):
                 reading.end = End.CLOSED
     except BadMessage as error:
         return reading.refuse(error)

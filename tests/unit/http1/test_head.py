@@ -331,8 +331,8 @@ def test_the_connection_field_decides_persistence(
 ) -> None:
     asked = request(*lines, line=b"GET / " + version)
     answered = response(*lines, line=version + b" 200 OK")
-    assert (asked.keep_alive, asked.connection_options) == (keep_alive, options)
-    assert (answered.keep_alive, answered.connection_options) == (keep_alive, options)
+    assert (asked.facts.keep_alive, asked.facts.connection_options) == (keep_alive, options)
+    assert (answered.facts.keep_alive, answered.facts.connection_options) == (keep_alive, options)
 
 
 def test_a_connection_option_that_is_no_token_is_refused() -> None:
@@ -340,8 +340,8 @@ def test_a_connection_option_that_is_no_token_is_refused() -> None:
 
 
 def test_expect_100_continue_is_noticed_whatever_its_case() -> None:
-    assert request(b"Expect: 100-Continue").expects_continue
-    assert not request().expects_continue
+    assert request(b"Expect: 100-Continue").facts.expects_continue
+    assert not request().facts.expects_continue
 
 
 def test_another_expectation_is_refused_with_417() -> None:
@@ -349,8 +349,8 @@ def test_another_expectation_is_refused_with_417() -> None:
 
 
 def test_an_expectation_of_http_1_0_is_ignored() -> None:
-    assert not request(b"Expect: 100-continue", line=b"POST / HTTP/1.0").expects_continue
-    assert not request(b"Expect: tea", line=b"POST / HTTP/1.0").expects_continue
+    assert not request(b"Expect: 100-continue", line=b"POST / HTTP/1.0").facts.expects_continue
+    assert not request(b"Expect: tea", line=b"POST / HTTP/1.0").facts.expects_continue
 
 
 def test_an_upgrade_needs_both_fields() -> None:
@@ -398,7 +398,7 @@ def test_what_is_remembered_of_heads_stays_bounded(monkeypatch: pytest.MonkeyPat
 def test_a_head_of_long_lines_is_read_but_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     memory: dict[object, object] = {}
     monkeypatch.setattr(head_module, "_remembered_requests", memory)
-    assert request(b"Connection: " + b"x" * MAX_REMEMBERED_LINE_BYTES).connection_options
+    assert request(b"Connection: " + b"x" * MAX_REMEMBERED_LINE_BYTES).facts.connection_options
     assert not memory
 
 
@@ -457,7 +457,7 @@ def test_a_response_that_cannot_have_a_body_but_announces_one_is_refused(status:
 
 @pytest.mark.parametrize("status", [b"204", b"101"])
 def test_a_length_of_zero_is_tolerated_where_there_is_no_body(status: bytes) -> None:
-    assert response(b"Content-Length: 0", line=b"HTTP/1.1 " + status + b" x").content_length == 0
+    assert response(b"Content-Length: 0", line=b"HTTP/1.1 " + status + b" x").facts.content_length == 0
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
@@ -481,12 +481,12 @@ def test_a_304_may_say_what_a_200_would_have_said(framing: bytes) -> None:
     ],
 )
 def test_the_keep_alive_timeout_is_read_in_seconds(value: bytes, seconds: int | None) -> None:
-    assert response(b"Keep-Alive: " + value).keep_alive_timeout_s == seconds
+    assert response(b"Keep-Alive: " + value).facts.keep_alive_timeout_s == seconds
 
 
 def test_a_response_says_to_which_protocol_it_switches() -> None:
     lines = (b"Connection: Upgrade", b"Upgrade: WebSocket")
-    assert response(*lines, line=b"HTTP/1.1 101 Switching Protocols").upgrade == b"websocket"
+    assert response(*lines, line=b"HTTP/1.1 101 Switching Protocols").facts.upgrade == b"websocket"
 
 
 def test_access_control_fields_are_marked() -> None:
