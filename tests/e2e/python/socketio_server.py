@@ -34,11 +34,6 @@ async def call_me(sid: str, value: object) -> None:
     await sio.emit("called", value, to=sid)
 
 
-@sio.on("goodbye")  # type: ignore[untyped-decorator]
-async def goodbye(sid: str) -> None:
-    await sio.disconnect(sid)
-
-
 @sio.on("who am I")  # type: ignore[untyped-decorator]
 async def who_am_i(sid: str) -> dict[str, object]:
     environ = environs[sid]
