@@ -216,6 +216,7 @@ def test_what_python_engineio_really_answers_is_explained(query: str, extra: dic
         (404, b""),
         (404, b"<html>not found</html>"),
         (401, b"Unauthorized"),
+        (404, b'"Invalid session abc"'),
         (502, b""),
         (400, b" " * MAX_EXPLAINED_BYTES + b'{"code":1,"message":"Session ID unknown"}'),
     ],
