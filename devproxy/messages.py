@@ -1,6 +1,6 @@
-"""HTTP messages as values: fields, request heads, response heads.
+"""HTTP messages as values: request heads and response heads.
 
-Owns the vocabulary that every other floor speaks. Never parses (that is ``http1``) and never decides (that is
+Owns the vocabulary that every other floor speaks. Never frames (that is ``http1``) and never decides (that is
 ``policy`` and ``plan``). Terms follow RFC 9110: a *message* has a *head* (start line and fields) and a *body*, whose
 extent is its *framing*.
 
@@ -11,8 +11,9 @@ because freezing triples the cost of building one, and one is built for every me
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final, NamedTuple
+
+from devproxy.fields import Field, parse_fields
 
 UNTIL_CLOSE: Final = -2
 """``body_length`` of a response whose body ends with its connection (RFC 9112 section 6.3, item 8)."""
@@ -21,55 +22,13 @@ CHUNKED: Final = -1
 """``body_length`` of a message framed by the chunked transfer coding (RFC 9112 section 7.1)."""
 
 
-class Role(IntEnum):
-    """Why the gateway looks at a field; ``END_TO_END`` means that it does not.
-
-    The order is meaningful. Up to ``ACCESS_CONTROL`` a field crosses the gateway as it is (that one only where the
-    route's CORS mode lets it), up to ``HOP_BY_HOP`` it never crosses, from ``TE`` on it depends on the message.
-    """
-
-    END_TO_END = 0
-    CONTENT_LENGTH = 1
-    HOST = 2
-    ORIGIN = 3
-    VIA = 4
-    ACCESS_CONTROL = 5
-    """Any ``Access-Control-*`` field, of a request or a response."""
-    CONNECTION = 6
-    KEEP_ALIVE = 7
-    HOP_BY_HOP = 8
-    """Concerns one connection only (RFC 9110 section 7.6.1)."""
-    TE = 9
-    TRANSFER_ENCODING = 10
-    UPGRADE = 11
-    EXPECT = 12
-    TRAILER = 13
-    FORWARDED_FOR = 14
-    FORWARDED = 15
-    """Set by the gateway alone: ``X-Forwarded-Proto/-Host/-Port`` and ``X-Real-IP``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field line, as it came.
-
-    ``line``: the bytes on the wire without the line end; forwarding a field means sending exactly these.
-    ``name``: lower case. ``value``: without surrounding whitespace. ``role``: see :class:`Role`.
-    """
-
-    line: bytes
-    name: bytes
-    value: bytes
-    role: int = Role.END_TO_END
-
-
 class RequestFacts(NamedTuple):
     """What the special fields of a request establish; for an absolute-form target ``host`` is its authority.
 
     ``host``: empty only for HTTP/1.0. ``body_length``: octets, or :data:`CHUNKED`. ``upgrade``: the protocol asked for,
     in lower case, when both ``Upgrade`` and ``Connection: upgrade`` ask (RFC 9110 section 7.8); else empty.
     ``connection_options``: lower case, without ``close``, ``keep-alive`` and ``upgrade``. ``is_plain``: to forward the
-    message means to leave out the lines in ``dropped``, and nothing more.
+    message means to leave out the lines in ``dropped``, and nothing more. ``via``: the values of Via, joined.
     """
 
     host: bytes = b""
@@ -80,6 +39,7 @@ class RequestFacts(NamedTuple):
     connection_options: tuple[bytes, ...] = ()
     is_plain: bool = True
     dropped: tuple[bytes, ...] = ()
+    via: bytes = b""
 
 
 @dataclass(slots=True)
@@ -87,8 +47,7 @@ class RequestHead:
     """A request's start line and fields, with what its grammar check established (see :class:`RequestFacts`).
 
     ``version_minor`` is 0 or 1 (the major version is always 1). ``path``: the target in origin-form (``*`` for
-    ``OPTIONS *``), bytes untouched. ``lines``: of the fields. ``special``: those of ``fields`` whose role is not
-    ``END_TO_END``.
+    ``OPTIONS *``), bytes untouched. ``lines``: of the fields, as they came.
     """
 
     method: bytes
@@ -96,9 +55,12 @@ class RequestHead:
     path: bytes
     version_minor: int
     lines: list[bytes]
-    fields: list[Field]
-    special: list[Field]
     facts: RequestFacts
+
+    @property
+    def fields(self) -> list[Field]:
+        """The fields, in order; read when asked for, because to forward a message its lines are enough."""
+        return parse_fields(self.lines)
 
     @property
     def host(self) -> bytes:
@@ -142,16 +104,21 @@ class ResponseFacts(NamedTuple):
 class ResponseHead:
     """A response's status line and fields, with what its grammar check established (see :class:`ResponseFacts`).
 
-    Where its body ends depends on the request's method too: :func:`devproxy.http1.framing.response_body_length`.
+    ``start``: the status line. Where the body ends depends on the request's method too:
+    :func:`devproxy.http1.framing.response_body_length`.
     """
 
     status: int
     reason: bytes
     version_minor: int
+    start: bytes
     lines: list[bytes]
-    fields: list[Field]
-    special: list[Field]
     facts: ResponseFacts
+
+    @property
+    def fields(self) -> list[Field]:
+        """The fields, in order; read when asked for, because to forward a message its lines are enough."""
+        return parse_fields(self.lines)
 
     def first(self, name: bytes) -> bytes | None:
         """Return the first value of the field called `name` (lower case), or None."""

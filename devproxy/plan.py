@@ -17,12 +17,11 @@ from devproxy.answers import Answer
 from devproxy.config.model import Config, CorsMode, Route, Scheme, ServerAddress
 from devproxy.engineio import is_poll, parse_engine_request
 from devproxy.http1.head import Limits
-from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead, Role
+from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from devproxy.policy.headers import Edits, Peer, compile_edits, request_lines, response_lines
 from devproxy.routing import RouteTable, label, rewritten_path
 
 RESERVED_PREFIX: Final = b"/__devproxy/"
-_VIA: Final = int(Role.VIA)
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is not forwarded."""
 
@@ -50,13 +49,14 @@ class CompiledRoute:
 class Snapshot:
     """A configuration ready to serve. Immutable; shared by all exchanges that were born under it.
 
-    ``compiled``: by the identity of the route, which hashes quicker than its many fields. ``via_token``: this process's
-    pseudonym in ``Via``, by which a request that comes back is recognised. Limits that are 0 in the configuration, for
-    «none», are infinite here.
+    ``reads_headers``: a route has a condition on a header. ``compiled``: by the identity of the route, which hashes
+    quicker than its many fields. ``via_token``: this process's pseudonym in ``Via``, by which a request that comes back
+    is recognised. Limits that are 0 in the configuration, for «none», are infinite here.
     """
 
     config: Config
     table: RouteTable
+    reads_headers: bool
     compiled: dict[int, CompiledRoute]
     limits: Limits
     max_body_bytes: float
@@ -102,6 +102,7 @@ def compile_snapshot(config: Config, instance: str) -> Snapshot:
     return Snapshot(
         config=config,
         table=RouteTable(config.routes),
+        reads_headers=any(route.match_headers for route in config.routes),
         compiled={id(route): _compile_route(route) for route in config.routes},
         limits=Limits(
             max_target_bytes=config.server.max_target_bytes,
@@ -136,12 +137,17 @@ def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
     raw_path, question, query = head.path.partition(b"?")
     if raw_path.startswith(RESERVED_PREFIX):
         return _own_page(head, raw_path)
-    route = snapshot.table.match(head.method, b"/" if raw_path == b"*" else raw_path, head.facts.host, head.fields)
+    route = snapshot.table.match(
+        head.method,
+        b"/" if raw_path == b"*" else raw_path,
+        head.facts.host,
+        head.fields if snapshot.reads_headers else (),
+    )
     if route is None:
         return Respond(answers.asterisk_options() if raw_path == b"*" else answers.no_route(head))
     compiled = snapshot.compiled[id(route)]
     method, facts = head.method, head.facts
-    if method == b"TRACE" or facts.body_length > snapshot.max_body_bytes or _is_loop(head, snapshot.via_token):
+    if method == b"TRACE" or facts.body_length > snapshot.max_body_bytes or snapshot.via_token in facts.via:
         return Respond(_refusal(head, compiled, snapshot), compiled.label)
     path = head.path
     if compiled.rewrites and raw_path != b"*":
@@ -160,14 +166,6 @@ def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
 def _is_poll(head: RequestHead) -> bool:
     engine = parse_engine_request(head.path)
     return engine is not None and is_poll(head.method, engine)
-
-
-def _is_loop(head: RequestHead, token: bytes) -> bool:
-    """Tell whether this very process has forwarded the request before."""
-    for field in head.special:
-        if field.role == _VIA and token in field.value:
-            return True
-    return False
 
 
 def _own_page(head: RequestHead, raw_path: bytes) -> Respond:
@@ -270,7 +268,7 @@ def finish_response(
             lines.append(b"Connection: close")
         elif is_old_client:
             lines.append(b"Connection: keep-alive")
-    start = b"HTTP/1.1 %d %b" % (head.status, head.reason)
+    start = head.start if head.version_minor else b"HTTP/1.1" + head.start[8:]
     return Finished(
         b"%b\r\n%b\r\n\r\n" % (start, b"\r\n".join(lines)) if lines else start + b"\r\n\r\n", closes, decodes
     )

@@ -17,13 +17,15 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from devproxy.config.model import PathKind, Route
-from devproxy.messages import Field
+from devproxy.fields import Field
 
 _PCHAR: Final = rb"A-Za-z0-9\-._~!$&'()*+,;=:@"
 """What a path segment may hold unencoded (``pchar``, RFC 3986 section 3.3), as the inside of a character class."""
+_ENCODED: Final = rb"%(?:[01][0-9A-F]|2[0235F]|3[CEF]|5[B-E]|60|7[BCDF]|[89A-F][0-9A-F])"
+"""An octet that it may not, encoded in upper case."""
 
 # Possessive throughout: one pass, whatever the path.
-_is_canonical = re.compile(rb"/(?:(?!\.\.?(?:/|\Z))[" + _PCHAR + rb"]++(?:/|\Z))*+").fullmatch
+_is_canonical = re.compile(rb"/(?:(?!\.\.?(?:/|\Z))(?:[" + _PCHAR + rb"]++|" + _ENCODED + rb")++(?:/|\Z))*+").fullmatch
 # `stray` is a percent that encodes nothing. An octet right behind it stays encoded: decoded, it could complete the
 # percent to an encoding that nobody sent (`%%34%31`), and comparing twice would not be comparing once.
 _replace_octets = re.compile(
@@ -44,7 +46,7 @@ _Test = Callable[[bytes], object]
 
 
 def canonical_path(path: bytes) -> bytes:
-    """Return the form in which `path` (raw, without query) is compared; `path` itself where it has that form already.
+    """Return the form in which `path` (raw, without query) is compared; `path` itself where there is nothing to do.
 
     Encoded octets that a segment may hold as they are (``pchar``, RFC 3986 section 3.3) are decoded; others keep their
     encoding, in upper case: ``%2F`` is no slash and ``%5C`` no backslash. Octets that no path may hold are encoded. A

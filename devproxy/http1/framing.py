@@ -11,8 +11,8 @@ from enum import Enum, auto
 from typing import Final
 
 from devproxy.errors import BadMessage
-from devproxy.http1.fields import TOKEN, parse_field
-from devproxy.messages import CHUNKED, UNTIL_CLOSE, Field, ResponseHead, Role
+from devproxy.fields import TOKEN, Field, Role, parse_field
+from devproxy.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
 
 MAX_SIZE_LINE_BYTES: Final = 512
 MAX_TRAILER_BYTES: Final = 16384

@@ -15,8 +15,17 @@ from enum import Enum
 from typing import Final, TypeVar
 
 from devproxy.errors import BadMessage
-from devproxy.http1.fields import MAX_REMEMBERED_LINE_BYTES, TOKEN, make_field, parse_fields, parse_token_list
-from devproxy.messages import CHUNKED, Field, RequestFacts, RequestHead, ResponseFacts, ResponseHead, Role
+from devproxy.fields import (
+    MAX_REMEMBERED_LINE_BYTES,
+    TOKEN,
+    Field,
+    Role,
+    make_field,
+    ordinary_lines,
+    parse_fields,
+    parse_token_list,
+)
+from devproxy.messages import CHUNKED, RequestFacts, RequestHead, ResponseFacts, ResponseHead
 
 _match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/1\.([01])").fullmatch
 _match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?").fullmatch
@@ -180,11 +189,12 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
             f"there are more than {limits.max_fields} header lines", status=431, source="RFC 6585 section 5"
         )
     del lines[0]
-    fields = parse_fields(lines)
-    special = [field for field in fields if field.role]
     version_minor = 1 if minor == b"1" else 0
-    facts = _recall(_remembered_requests, _request_facts, version_minor, special)
-    head = RequestHead(method, target, target, version_minor, lines, fields, special, facts)
+    looked_at = [line for line in lines if line not in ordinary_lines]
+    facts = _remembered_requests.get((version_minor, *looked_at))
+    if facts is None:
+        facts = _establish(_remembered_requests, _request_facts, version_minor, looked_at)
+    head = RequestHead(method, target, target, version_minor, lines, facts)
     if target[:1] != b"/":
         _resolve_target(head)
     elif b"\\" in target:
@@ -231,6 +241,7 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
         connection_options=listed,
         is_plain=_is_plain(special, listed),
         dropped=_dropped(special),
+        via=b", ".join(field.value for field in special if field.role == Role.VIA),
     )
 
 
@@ -259,22 +270,20 @@ def _dropped(special: list[Field]) -> tuple[bytes, ...]:
     return tuple(field.line for field in special if field.role > Role.ACCESS_CONTROL)
 
 
-def _recall(
-    memory: _Memory[_Facts], establish: Callable[[int, list[Field]], _Facts], key: int, special: list[Field]
+def _establish(
+    memory: _Memory[_Facts], read_facts: Callable[[int, list[Field]], _Facts], key: int, lines: list[bytes]
 ) -> _Facts:
-    """Return ``establish(key, special)``, remembered: the few fields that matter repeat from message to message.
+    """Return the facts that `lines` state, having checked the grammar of each; remember them.
 
-    The same lines in the same order under the same `key` (version, and status for a response) always establish the
-    same facts. `memory` holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full.
+    The same lines in the same order under the same `key` (version, and status for a response) always state the same
+    facts. `memory` holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full.
     """
-    index = (key, *[field.line for field in special])
-    facts = memory.get(index)
-    if facts is None:
-        facts = establish(key, special)
+    special: list[Field] = [field for field in parse_fields(lines) if field.role]
+    facts = read_facts(key, special)
+    if sum(map(len, lines)) <= MAX_REMEMBERED_LINE_BYTES:
         if len(memory) >= MAX_REMEMBERED_FACTS:
             memory.clear()
-        if sum(len(field.line) for field in special) <= MAX_REMEMBERED_LINE_BYTES:
-            memory[index] = facts
+        memory[(key, *[field.line for field in special])] = facts
     return facts
 
 
@@ -287,14 +296,15 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     if len(lines) > limits.max_fields + 1:
         raise BadMessage(f"the answer has more than {limits.max_fields} header lines", source="RFC 6585 section 5")
     minor, status, reason = match.groups()
-    del lines[0]
-    fields = parse_fields(lines)
+    start = lines.pop(0)
     code = int(status)
-    special = [field for field in fields if field.role]
     # The body's extent depends on the status as well: one key for both.
     key = code if minor == b"1" else -code
-    facts = _recall(_remembered_responses, _response_facts, key, special)
-    return ResponseHead(code, reason or b"", 1 if minor == b"1" else 0, lines, fields, special, facts)
+    looked_at = [line for line in lines if line not in ordinary_lines]
+    facts = _remembered_responses.get((key, *looked_at))
+    if facts is None:
+        facts = _establish(_remembered_responses, _response_facts, key, looked_at)
+    return ResponseHead(code, reason or b"", 1 if minor == b"1" else 0, start, lines, facts)
 
 
 def _response_facts(key: int, special: list[Field]) -> ResponseFacts:
@@ -428,9 +438,7 @@ def _resolve_target(head: RequestHead) -> None:
     # RFC 9112 section 3.2.2: the authority of the target replaces whatever Host said.
     host = make_field(b"Host", authority)
     if head.host:
-        head.fields = [host if field.role == Role.HOST else field for field in head.fields]
+        head.lines = [host.line if field.role == Role.HOST else field.line for field in head.fields]
     else:
-        head.fields = [host, *head.fields]
-    head.lines = [field.line for field in head.fields]
-    head.special = [field for field in head.fields if field.role]
+        head.lines = [host.line, *head.lines]
     head.facts = head.facts._replace(host=authority)

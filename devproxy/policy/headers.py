@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from devproxy.config.model import HeaderEdits
-from devproxy.http1.fields import make_field
-from devproxy.messages import CHUNKED, Field, RequestHead, ResponseHead, Role
+from devproxy.fields import Field, Role, make_field
+from devproxy.messages import CHUNKED, RequestHead, ResponseHead
 
 # Plain integers: an IntEnum member costs a look-up for every comparison.
 _LAST_CROSSING: Final = int(Role.ACCESS_CONTROL)
@@ -99,7 +99,7 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
         elif field.role > _LAST_DROPPED:
             lines += _request_line(field, head)
     own = peer.forwarding_lines(facts.host)
-    earlier = [field.value for field in head.special if field.role == Role.FORWARDED_FOR and field.value]
+    earlier = [field.value for field in head.fields if field.role == Role.FORWARDED_FOR and field.value]
     if earlier:
         own = [b"X-Forwarded-For: " + b", ".join((*earlier, peer.address.encode())), *own[1:]]
     lines += own
@@ -125,7 +125,7 @@ def _request_line(field: Field, head: RequestHead) -> tuple[bytes, ...]:
     if role == Role.TRANSFER_ENCODING:
         return (_CHUNKED_LINE,)
     if role == Role.UPGRADE and head.upgrade:
-        is_first = next(other for other in head.special if other.role == Role.UPGRADE) is field
+        is_first = next(other for other in head.fields if other.role == Role.UPGRADE) is field
         return (b"Connection: Upgrade", field.line) if is_first else (field.line,)
     if (role == Role.EXPECT and head.facts.expects_continue) or (role == Role.TRAILER and head.body_length == CHUNKED):
         return (field.line,)
@@ -133,7 +133,7 @@ def _request_line(field: Field, head: RequestHead) -> tuple[bytes, ...]:
 
 
 def _accepts_trailers(head: RequestHead) -> bool:
-    return any(field.role == Role.TE and b"trailers" in field.value.lower() for field in head.special)
+    return any(field.role == Role.TE and b"trailers" in field.value.lower() for field in head.fields)
 
 
 def response_lines(

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
+from devproxy import fields
 from devproxy.errors import BadMessage
-from devproxy.http1 import fields, head
-from devproxy.http1.fields import parse_field, read_field
+from devproxy.fields import Field, parse_field, read_field
+from devproxy.http1 import head
 from devproxy.http1.framing import ChunkedReader, response_body_length
 from devproxy.http1.head import HeadReader, Kind, Limits, parse_request_head, parse_response_head
-from devproxy.messages import Field, RequestHead, ResponseHead
+from devproxy.messages import RequestHead, ResponseHead
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from devproxy.http1.fields import make_field
-from devproxy.messages import Field, RequestHead, ResponseHead, Role, first
+from devproxy.fields import Field, Role, make_field
+from devproxy.messages import RequestFacts, RequestHead, ResponseFacts, ResponseHead, first
 
 FIELDS = [make_field(b"X-A", b"1"), make_field(b"x-a", b"2"), make_field(b"Set-Cookie", b"c")]
 
@@ -16,8 +16,9 @@ def test_the_first_of_several_fields_of_a_name_is_found() -> None:
 
 
 def test_heads_find_their_fields_by_name() -> None:
-    request = RequestHead(b"GET", b"/", b"/", 1, FIELDS, [])
-    response = ResponseHead(200, b"OK", 1, FIELDS)
+    lines = [field.line for field in FIELDS]
+    request = RequestHead(b"GET", b"/", b"/", 1, lines, RequestFacts())
+    response = ResponseHead(200, b"OK", 1, b"HTTP/1.1 200 OK", lines, ResponseFacts())
     assert request.first(b"x-a") == response.first(b"x-a") == b"1"
     assert request.first(b"x-b") is response.first(b"x-b") is None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from devproxy.errors import BadMessage
+from devproxy.fields import MAX_REMEMBERED_LINE_BYTES, Role
 from devproxy.http1 import head as head_module
-from devproxy.http1.fields import MAX_REMEMBERED_LINE_BYTES
 from devproxy.http1.head import (
     MAX_REMEMBERED_FACTS,
     HeadReader,
@@ -14,7 +14,7 @@ from devproxy.http1.head import (
     parse_request_head,
     parse_response_head,
 )
-from devproxy.messages import CHUNKED, RequestHead, ResponseHead, Role
+from devproxy.messages import CHUNKED, RequestHead, ResponseHead
 
 LIMITS = Limits()
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from devproxy import fields
 from devproxy.errors import BadMessage
-from devproxy.http1 import fields
-from devproxy.http1.fields import is_token, make_field, parse_field, parse_token_list, read_field
-from devproxy.messages import Role
+from devproxy.fields import Role, is_token, make_field, parse_field, parse_token_list, read_field
 
 
 @pytest.mark.parametrize(

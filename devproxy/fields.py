@@ -8,10 +8,11 @@ Start at :func:`parse_field`.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 from devproxy.errors import BadMessage
-from devproxy.messages import Field, Role
 
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 """RFC 9110 section 5.6.2."""
@@ -23,6 +24,49 @@ MAX_REMEMBERED_LINE_BYTES: Final = 2048
 # whitespace may stand before the colon or at the start of a line (RFC 9112 sections 5.1 and 5.2: obs-fold is refused).
 _match_line = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*)").fullmatch
 _is_token = re.compile(TOKEN).fullmatch
+
+
+class Role(IntEnum):
+    """Why the gateway looks at a field; ``END_TO_END`` means that it does not.
+
+    The order is meaningful. Up to ``ACCESS_CONTROL`` a field crosses the gateway as it is (that one only where the
+    route's CORS mode lets it), up to ``HOP_BY_HOP`` it never crosses, from ``TE`` on it depends on the message.
+    """
+
+    END_TO_END = 0
+    CONTENT_LENGTH = 1
+    HOST = 2
+    ORIGIN = 3
+    VIA = 4
+    ACCESS_CONTROL = 5
+    """Any ``Access-Control-*`` field, of a request or a response."""
+    CONNECTION = 6
+    KEEP_ALIVE = 7
+    HOP_BY_HOP = 8
+    """Concerns one connection only (RFC 9110 section 7.6.1)."""
+    TE = 9
+    TRANSFER_ENCODING = 10
+    UPGRADE = 11
+    EXPECT = 12
+    TRAILER = 13
+    FORWARDED_FOR = 14
+    FORWARDED = 15
+    """Set by the gateway alone: ``X-Forwarded-Proto/-Host/-Port`` and ``X-Real-IP``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field line, as it came.
+
+    ``line``: the bytes on the wire without the line end; forwarding a field means sending exactly these.
+    ``name``: lower case. ``value``: without surrounding whitespace. ``role``: see :class:`Role`.
+    """
+
+    line: bytes
+    name: bytes
+    value: bytes
+    role: int = Role.END_TO_END
+
 
 _ROLES: Final[dict[bytes, Role]] = {
     b"connection": Role.CONNECTION,
@@ -50,6 +94,12 @@ _ROLES: Final[dict[bytes, Role]] = {
 
 _remembered: dict[bytes, Field] = {}
 
+ordinary_lines: Final[set[bytes]] = set()
+"""Lines that have been read and found to be end-to-end fields: a head made of these needs no further look.
+
+Bounded like the table of fields, of which this is a part.
+"""
+
 
 def parse_field(line: bytes) -> Field:
     """Return the field that `line` (without its CRLF) states; remembered, so that a repeated line costs one look-up.
@@ -63,7 +113,10 @@ def parse_field(line: bytes) -> Field:
         if len(line) <= MAX_REMEMBERED_LINE_BYTES:
             if len(_remembered) >= MAX_REMEMBERED_LINES:
                 _remembered.clear()
+                ordinary_lines.clear()
             _remembered[line] = field
+            if field.role == Role.END_TO_END:
+                ordinary_lines.add(line)
     return field
 
 
