@@ -6,22 +6,69 @@ Pure. Start at :func:`find_conflicts`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from devproxy.config.model import Listen, PathKind, Route
 from devproxy.config.problems import Faults, Path, spelled
 
-_LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost"))
+_PRECEDENCE: Final = (PathKind.EXACT, PathKind.REGEX, PathKind.GLOB, PathKind.PREFIX)
+"""As in ``routing``: among routes for the same hosts, the kind decides before anything else."""
+
+_MAX_COMPARED: Final = 50
+_LOOPBACK: Final = frozenset(("127.0.0.1", "::1", "localhost"))
 
 
 def find_conflicts(routes: Sequence[Route], paths: Sequence[Path], faults: Faults) -> None:
-    """Add a fault for every route with the same conditions as an earlier one. `paths`: where each stands."""
+    """Add a fault for every route that no request can reach, because another takes the same ones or all of them.
+
+    `paths`: where each route stands. Finds what is certain; two regular expressions are not compared.
+    """
     seen: dict[object, Path] = {}
+    wide = _index(routes, paths)
     for route, path in zip(routes, paths, strict=True):
         first = seen.setdefault(_conditions(route), path)
         if first is not path:
             what = f"`{spelled(path)}` takes the same requests as `{spelled(first)}`"
             help = "remove one of them, or tell them apart by `methods`, `match_host` or `match_headers`"
             faults.at_key(path, what, help, other=first)
+            continue
+        for other, place in wide.get(_first_host(route), ())[:_MAX_COMPARED]:
+            if _shadows(other, route):
+                what = f"`{spelled(path)}` is never reached: `{spelled(place)}` takes all of its requests first"
+                help = "remove it, or give the other one a narrower path"
+                faults.at_key(path, what, help, other=place)
+                break
+
+
+def _index(routes: Sequence[Route], paths: Sequence[Path]) -> dict[str, list[tuple[Route, Path]]]:
+    """Return, by host, the routes that may leave others nothing although these are written differently."""
+    wide: dict[str, list[tuple[Route, Path]]] = {}
+    for route, path in zip(routes, paths, strict=True):
+        if route.kind is PathKind.EXACT or _takes_every_path(route):
+            for host in route.match_host or ("",):
+                wide.setdefault(host, []).append((route, path))
+    return wide
+
+
+def _first_host(route: Route) -> str:
+    return route.match_host[0] if route.match_host else ""
+
+
+def _takes_every_path(route: Route) -> bool:
+    return route.pattern in (("/**", "**") if route.kind is PathKind.GLOB else (".*", "/.*", "^/.*", "^/.*$"))
+
+
+def _shadows(first: Route, second: Route) -> bool:
+    """Tell whether `first`, which is of a kind that wins over that of `second`, takes every request that it takes."""
+    if _PRECEDENCE.index(first.kind) >= _PRECEDENCE.index(second.kind):
+        return False
+    if first.kind is PathKind.EXACT and not (second.kind is PathKind.GLOB and second.pattern == first.pattern):
+        return False
+    if bool(first.match_host) != bool(second.match_host) or not set(second.match_host) <= set(first.match_host):
+        return False
+    if first.methods and not (second.methods and set(second.methods) <= set(first.methods)):
+        return False
+    return set(first.match_headers) <= set(second.match_headers)
 
 
 def _conditions(route: Route) -> object:

@@ -159,9 +159,14 @@ these keys:
     "routes.*": """\
 ## `[[routes]]`
 
-One table for each route, and in each exactly one of `path`, `path_exact`, `path_glob` and `path_regex`. Paths are
-compared as the browser sent them: nothing is decoded, nothing is resolved, and the query plays no part. Two routes with
-the same conditions are an error, in whatever way they are written.
+One table for each route, and in each exactly one of `path`, `path_exact`, `path_glob` and `path_regex`. The query plays
+no part. Paths are compared in one plain form: `%61` is `a`, `//` is `/`, and `/x/../` is `/`; what cannot stand in a
+path as it is keeps its encoding (`%2F`, `%20`). Patterns are written in that form. What goes upstream is the path as it
+came.
+
+The more specific route wins, wherever it stands: a host before none, then `path_exact`, `path_regex`, `path_glob`,
+`path`, and among those of a kind the longer one, then methods, then more headers. Two routes with the same conditions
+are an error, and so is one that another leaves no request.
 """,
     "routes.*.cors": """\
 ## `[routes.cors]`

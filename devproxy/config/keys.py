@@ -10,7 +10,7 @@ In a path, ``*`` stands for any name below a map and for any element of an array
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Final
 
 from devproxy.config.model import CorsMode, Route, Server, Upstream
@@ -34,8 +34,8 @@ class Type(StrEnum):
     ARRAY = "an array of tables"
 
 
-class _Absent(StrEnum):
-    ABSENT = "absent"
+class _Absent(Enum):
+    ABSENT = None
 
 
 ABSENT: Final = _Absent.ABSENT
@@ -260,7 +260,7 @@ _ROUTE_KEYS: Final = (
     _path_key(
         "path",
         "Matches by prefix, in whole segments: `/api` and `/api/` both take `/api` and everything below `/api/`, and "
-        "neither takes `/apikey`. Compared with the path as the browser sent it, without the query.",
+        "neither takes `/apikey`.",
         '"/api/"',
     ),
     _path_key("path_exact", "Matches this path and no other.", '"/favicon.ico"'),
@@ -288,7 +288,7 @@ _ROUTE_KEYS: Final = (
         types=(Type.LIST,),
         default=[],
         example='["GET", "HEAD"]',
-        meaning="Only requests with one of these methods; empty: any.",
+        meaning="Only requests with one of these methods, of which `GET` includes HEAD; empty: any.",
     ),
     Key(
         path="routes.*.match_host",

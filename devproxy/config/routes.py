@@ -28,6 +28,12 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _KNOWN_METHODS: Final = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "PROPFIND", "SEARCH")
 )
+_PCHAR: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@]")
+"""What may stand in a path segment unencoded (RFC 3986 section 3.3)."""
+
+_ENCODED: Final = re.compile("%([0-9A-Fa-f]{2})")
+_DOTTED: Final = re.compile(r"//|/\.\.?(?:/|$)")
+_NO_PATH: Final = re.compile(r"[A-Za-z0-9_-][^|]*")
 _FRAMING: Final = frozenset(
     (
         "connection",
@@ -80,7 +86,26 @@ def build_route(table: Table, path: Path, upstreams: Collection[str], line: int,
 
 
 def path_fault(text: str) -> tuple[str, str] | None:
-    """Return what keeps `text` from being a path to compare raw request paths with, and the help; None if nothing."""
+    """Return what keeps `text` from being a path in the form in which paths are compared, and the help; or None.
+
+    That form is the one of ``routing.canonical_path``: what is written here is what is compared.
+    """
+    fault = _character_fault(text)
+    if fault is not None:
+        return fault
+    if _DOTTED.search(text) is not None:
+        return f"{quoted(text)} has an empty or a dot segment", "requests are compared without them: leave them out"
+    for match in _ENCODED.finditer(text):
+        char = chr(int(match[1], 16))
+        plain = char if _PCHAR.fullmatch(char) else match[0].upper()
+        if plain != match[0]:
+            help = f"write {quoted(plain)}: requests are compared in that form"
+            return f"{quoted(text)} contains {quoted(match[0])}, which stands for {quoted(plain)}", help
+    return None
+
+
+def _character_fault(text: str) -> tuple[str, str] | None:
+    """Return what keeps `text` from being a path at all (RFC 9112 section 3.2.1), and the help; or None."""
     if not text.startswith("/"):
         return f"a path begins with a slash, got {quoted(text)}", f"write {quoted('/' + text)}"
     for char in text:
@@ -88,10 +113,13 @@ def path_fault(text: str) -> tuple[str, str] | None:
             help = "write the path alone: requests are compared without their query"
             return f"{quoted(text)} contains {quoted(char)}, which no path does", help
         if not "!" <= char <= "~":
-            written = "".join(f"%{octet:02X}" for octet in char.encode("utf-8", "surrogatepass"))
-            help = f"write {written} for it, as a browser does: paths are compared as they are sent"
+            help = f"write {_encoded(char)} for it, as a browser does"
             return f"{quoted(text)} contains {quoted(char)}, which no path does", help
     return None
+
+
+def _encoded(char: str) -> str:
+    return "".join(f"%{octet:02X}" for octet in char.encode("utf-8", "surrogatepass"))
 
 
 def _path_condition(table: Table, path: Path, faults: Faults) -> tuple[PathKind | None, str]:
@@ -130,15 +158,20 @@ def _regex_fault(pattern: str) -> tuple[str, str] | None:
 
     if not pattern:
         return "an empty regular expression matches no path", 'for every path, write path = "/"'
+    if _NO_PATH.fullmatch(pattern) is not None:
+        what = f"{quoted(pattern)} matches no path: the whole path is compared, and it begins with a slash"
+        return what, f"write {quoted('/' + pattern)}"
+    for char in pattern:
+        if not char.isascii():
+            help = f"write {_encoded(char)} for it, as a browser does"
+            return f"{quoted(pattern)} contains {quoted(char)}, which no path does", help
     try:
         with catch_warnings():
             simplefilter("error")  # what Python only warns about (a "possible nested set") is ambiguous, hence refused
             re.compile(pattern.encode())
     except (re.error, Warning) as error:
         position = getattr(error, "pos", None)
-        where = (
-            "" if position is None else f" at character {len(pattern.encode()[:position].decode(errors='replace')) + 1}"
-        )
+        where = "" if position is None else f" at character {position + 1}"
         return f"{quoted(pattern)} is not a regular expression: {getattr(error, 'msg', error)}{where}", ""
     except (OverflowError, RecursionError, ValueError, MemoryError) as error:
         return f"{quoted(pattern)} is a regular expression beyond what Python can take: {error}", "make it simpler"
@@ -189,7 +222,7 @@ def _match_host(table: Table, path: Path, faults: Faults) -> tuple[str, ...]:
             check_host_pattern(host)
         except BadAddress as error:
             faults.at_value(place, error.what, error.help)
-    return tuple(dict.fromkeys(host.lower() for host in hosts))
+    return tuple(dict.fromkeys(host.lower().removesuffix(".") for host in hosts))
 
 
 def _match_headers(table: Table, path: Path, faults: Faults) -> tuple[tuple[str, str], ...]:
@@ -200,7 +233,7 @@ def _rewrite(table: Table, path: Path, kind: PathKind | None, faults: Faults) ->
     strips = table.get("strip_prefix", False)
     rewrite: str | None = table.get("rewrite")
     if rewrite is not None:
-        fault = path_fault(rewrite)
+        fault = _character_fault(rewrite)
         if fault is not None:
             faults.at_value((*path, "rewrite"), *fault)
         if strips:

@@ -136,7 +136,7 @@ def _unknown(name: str, value: Any, key_path: str, path: Path, faults: Faults) -
 def _help_for_unknown(name: str, value: Any, key_path: str) -> str:
     if key_path == "routes.*.headers" and isinstance(value, str):
         return f"to match requests by a header, write match_headers = {{ {key_text(name)} = {quoted(value)} }}"
-    alias = _ALIASES.get((key_path, name.lower().replace("-", "_")))
+    alias = _ALIASES.get((key_path, name.lower().replace("-", "").replace("_", "")))
     if alias:
         return alias
     known = list(CHILDREN.get(key_path, {}))
@@ -163,7 +163,7 @@ _ALIASES: Final[dict[tuple[str, str], str]] = {
     ("routes.*", "target"): 'name the server below [upstreams] and write upstream = "its name"',
     ("routes.*", "prefix"): "did you mean `path`?",
     ("routes.*", "method"): "did you mean `methods`?",
-    ("routes.*", "change_origin"): 'write host = "upstream"',
+    ("routes.*", "changeorigin"): 'write host = "upstream"',
     ("routes.*", "ws"): "remove it: WebSockets need no setting",
     ("upstreams.*", "url"): 'write servers = ["http://localhost:3001"]',
     ("upstreams.*", "server"): "did you mean `servers`?",
@@ -261,7 +261,7 @@ def _help_for(value: Any, key: Key, path: Path) -> str:
         return f"write [[{key.name}]], with two brackets, above each of them"
     if isinstance(path[-1], int):
         return ""
-    if key.example and not key.reserved:
+    if key.example and not (key.reserved and not key.reserved_choices):
         return f"for example: {name} = {key.example}"
     return f"write [{spelled(path)}] and its keys below" if key.is_container else ""
 

@@ -25,6 +25,7 @@ _HELP: Final = {
     "Illegal character": "a string on one line holds no line break and no control character; write \\n or \\uXXXX",
     "Unescaped '\\' in a string": "write \\\\ for a backslash, or put the string in single quotes",
     "Expected '=' after a key in a key/value pair": "write key = value",
+    "Invalid statement": "write key = value, or [name] for a table",
     "Expected newline or end of document after a statement": "one key = value on each line",
     "Invalid initial character for a key part": 'a key is letters, digits, - and _, or text in quotes: "a b" = 1',
     "Cannot overwrite a value": "each key can be set once; remove one of them",
@@ -47,6 +48,8 @@ def syntax_problem(text: str, error: tomli.TOMLDecodeError) -> Problem:
         match = _HEADER.match(shown) or _KEY.match(shown)
         if match is not None:
             column, length = match.start(1) + 1, len(match[1])
+    elif error.msg.startswith("Unescaped"):
+        column, length = max(column - 2, 1), 2  # the parser points behind the backslash and what follows it
     elif error.msg.startswith("Invalid value"):
         word = _WORD.match(shown, column - 1)
         if word is not None:
