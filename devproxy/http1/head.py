@@ -46,6 +46,8 @@ _MAX_LENGTH_DIGITS: Final = 18
 # What a request line may hold beside its target: a method, two spaces and the version.
 _REQUEST_LINE_MARGIN: Final = 64
 _TLS_HANDSHAKE: Final = 0x16
+_CR: Final = 0x0D
+_SLASH: Final = 0x2F
 
 MAX_REMEMBERED_FACTS: Final = 4096
 _SPECIAL_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
@@ -100,7 +102,16 @@ class HeadReader:
         """
         if self._partial:
             return self._feed_more(data)
-        if data[:1] == b"\r" and self._kind is Kind.REQUEST:
+        end = data.find(_CRLF2)
+        if end <= 0 or data[0] == _CR:
+            return self._feed_first(data)
+        if end > self._limits.max_head_bytes:
+            raise self._too_large(data)
+        return data[:end], data[end + 4 :]
+
+    def _feed_first(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """Take octets that are no whole head, or that begin with empty lines."""
+        if self._kind is Kind.REQUEST:
             match = _match_empty_lines(data)
             data = data[match.end() :] if match else data
         end = data.find(_CRLF2)
@@ -195,7 +206,7 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
     if facts is None:
         facts = _establish(_remembered_requests, _request_facts, version_minor, looked_at)
     head = RequestHead(method, target, target, version_minor, lines, facts)
-    if target[:1] != b"/":
+    if target[0] != _SLASH:
         _resolve_target(head)
     elif b"\\" in target:
         _refuse_backslash(target)
