@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from tests.e2e import install
-from tests.e2e.harness import RunClient, Server, StartGateway, StartServer, node_server, run_node
+from tests.e2e.harness import ChatExample, RunClient, Server, StartGateway, StartServer, node_server, run_node
 from tests.support.gateway_process import GatewayProcess, one_origin
 
 
 @pytest.fixture(scope="session", autouse=True)
 def node_packages() -> None:
     try:
-        install.ensure(install.NODE)
+        for folder in (install.NODE, install.CHAT):
+            install.ensure(folder)
     except install.NotInstalled as problem:
         pytest.fail(str(problem), pytrace=False)
 
@@ -74,3 +75,10 @@ def node_client() -> RunClient:
         return run_node("clients", script, settings)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def chat_example(node_packages: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatExample]:
+    """The example, running; shared, because nothing that a test does to it matters to another."""
+    with ChatExample(tmp_path_factory.mktemp("example") / "chat") as running:
+        yield running

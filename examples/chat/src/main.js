@@ -14,14 +14,11 @@ function showTransport(state, text) {
   element('transport').textContent = text;
 }
 
-socket.on('connect', () => {
-  const { engine } = socket.io;
-  const path = [engine.transport.name];
-  showTransport(engine.transport.name, path.join(' → '));
-  engine.once('upgrade', (transport) => {
-    path.push(transport.name);
-    showTransport(transport.name, path.join(' → '));
-  });
+socket.io.on('open', () => {
+  const { engine } = socket.io; // a new one for every connection
+  const first = engine.transport.name;
+  showTransport(first, first);
+  engine.once('upgrade', ({ name }) => showTransport(name, `${first} → ${name}`));
 });
 socket.on('disconnect', () => showTransport('connecting', 'reconnecting…'));
 socket.on('connect_error', () => showTransport('connecting', 'waiting for the server…'));
