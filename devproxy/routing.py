@@ -227,7 +227,9 @@ def rewritten_path(route: Route, path: bytes) -> bytes:
     if route.kind is not PathKind.PREFIX:
         return path
     rest = path[len(prefix) :] if _is_canonical(path) else path[_end_of_segments(path, prefix.count(b"/")) :]
-    return base + rest if base and rest else base or b"/" + rest.lstrip(b"/")
+    if not base:
+        return b"/" + rest.lstrip(b"/")
+    return base + rest if rest or prefix else base + b"/"
 
 
 @lru_cache(maxsize=256)
