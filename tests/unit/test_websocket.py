@@ -71,6 +71,15 @@ def test_frames_may_come_octet_by_octet(is_masked: bool) -> None:
 
 
 @DIRECTIONS
+@pytest.mark.parametrize("size", [126, 127, 128, 200, 65536])
+def test_a_piece_as_long_as_a_short_frame_is_not_taken_for_one(size: int, is_masked: bool) -> None:
+    # The second octet, 126 or 127, announces a longer length; read as a length itself it would match some piece.
+    whole = frame(BINARY, b"x" * size, is_masked=is_masked)
+    for end in range(1, 150):
+        assert is_between_frames(track(whole[:end], is_masked=is_masked)) == (end >= len(whole))
+
+
+@DIRECTIONS
 def test_several_frames_may_come_together(is_masked: bool) -> None:
     three = (
         frame(TEXT, b"a", is_masked=is_masked) + frame(PING, is_masked=is_masked) + frame(BINARY, is_masked=is_masked)

@@ -83,6 +83,13 @@ def test_a_slice_of_a_large_chunk_is_passed_without_a_copy() -> None:
     assert reader.feed(piece)[0] is piece
 
 
+@pytest.mark.parametrize("body", [b"3\r\nabc\r\n", b"3\r\nabc\r\n1f\r\n" + b"x" * 31 + b"\r\n0\r\n\r\n", b"0\r\n\r\n"])
+def test_whole_chunks_are_passed_without_a_copy(body: bytes) -> None:
+    reader = ChunkedReader()
+    assert reader.feed(body)[0] is body
+    assert reader.is_done == body.endswith(b"0\r\n\r\n")
+
+
 @pytest.mark.parametrize("extension", [b";a", b";a=b", b';a="b c,;"', b";a;b=1;c", b';a=""'])
 def test_extensions_are_dropped(extension: bytes) -> None:
     assert pass_through(b"1" + extension + b"\r\nx\r\n0" + extension + b"\r\n\r\n")[0] == b"1\r\nx\r\n0\r\n\r\n"

@@ -125,6 +125,22 @@ def test_a_bad_request_line_is_refused(line: bytes, status: int) -> None:
     assert refusal(line=line).status == status
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"GET /\0 HTTP/1.1", "a control character stands in the request line"),
+        (b"GET /\r HTTP/1.1", "a control character stands in the request line"),
+        (b"GET /\n HTTP/1.1", "a control character stands in the request line"),
+        (b"GET /a#b HTTP/1.1", "the request target has a fragment (#)"),
+        (b"GET / HTTP/3", "the protocol version is neither HTTP/1.0 nor HTTP/1.1"),
+        (b"\x16\x03\x01", "a TLS handshake arrived, but this port speaks http"),
+        (b"GET /", "the request line is not `METHOD target HTTP/1.1`"),
+    ],
+)
+def test_a_bad_request_line_is_refused_with_the_reason(line: bytes, reason: str) -> None:
+    assert refusal(line=line).reason == reason
+
+
 def test_a_backslash_in_the_query_is_data() -> None:
     assert request(line=b"GET /a?b=\\c HTTP/1.1").path == b"/a?b=\\c"
 
@@ -418,6 +434,7 @@ def test_a_head_of_long_lines_is_read_but_not_remembered(monkeypatch: pytest.Mon
 def test_a_status_line_gives_status_and_reason(line: bytes, status: int, reason: bytes) -> None:
     head = response(line=line)
     assert (head.status, head.reason) == (status, reason)
+    assert head.version_minor == int(line[7:8])
 
 
 @pytest.mark.parametrize(
@@ -534,6 +551,12 @@ def test_a_head_over_its_limit_is_answered_with_431(kind: Kind, excess: int, sta
     start = b"GET / HTTP/1.1\r\nHost: a\r\nX: " if kind is Kind.REQUEST else b"HTTP/1.1 200 OK\r\nX: "
     head = start + b"x" * (TIGHT.max_head_bytes + excess - len(start))
     assert status_of(head + b"\r\n\r\n", piece=piece, kind=kind) == status
+
+
+@PIECES
+def test_it_is_the_head_that_is_too_large_when_its_target_is_not(piece: int) -> None:
+    line = b"GET " + b"/" * TIGHT.max_target_bytes + b" HTTP/1.1\r\n"
+    assert status_of(line + b"X: " + b"x" * TIGHT.max_head_bytes + b"\r\n\r\n", piece=piece) == 431
 
 
 @pytest.mark.parametrize(("count", "status"), [(4, 0), (5, 431)])
