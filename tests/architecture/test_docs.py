@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from devproxy import config
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SKIPPED = {".venv", "node_modules", ".git", ".hypothesis", ".pytest_cache", "work"}
@@ -80,6 +81,13 @@ def test_every_command_line_of_devproxy_uses_commands_and_options_that_exist(doc
         options = [word.split("=")[0] for word in words[2:] if word.startswith("--")]
         unknown += [f"{line}: {option}" for option in options if option not in usage]
     assert not unknown
+
+
+@every_document
+def test_every_whole_configuration_that_is_shown_is_valid(document: Path) -> None:
+    for language, block in FENCE.findall(document.read_text(encoding="utf-8")):
+        if language == "toml" and "[[routes]]" in block and "[upstreams" in block:
+            assert config.load(block.encode(), source=document.name).routes
 
 
 def test_every_make_target_is_in_its_own_help() -> None:
