@@ -46,9 +46,9 @@ def load(text: bytes, *, source: str) -> Config:
     `source`: the file's path, as people are to see it. Raises :class:`ConfigError` with every problem found, at most
     :data:`MAX_PROBLEMS`, and nothing else.
     """
-    decoded = decode(text)
+    decoded = _decoded(text)
     document = _parse(decoded)
-    places = _Places(decoded)
+    places = _Places(_with_lf(decoded))
     faults = Faults()
     config = _build(shaped(document, faults), document, places, source, faults)
     if faults.found:
@@ -56,14 +56,14 @@ def load(text: bytes, *, source: str) -> Config:
     return config
 
 
-def decode(text: bytes) -> str:
-    """Return `text` as characters, with LF line ends and without byte order mark, or raise :class:`ConfigError`."""
+def _decoded(text: bytes) -> str:
+    """Return `text` as characters, without byte order mark, or raise :class:`ConfigError`."""
     if len(text) > MAX_FILE_BYTES:
         what = f"the file has {len(text)} octets, more than the {MAX_FILE_BYTES} that a configuration may have"
         _refuse(Problem(what=what, help="is this the right file?"))
     text = text.removeprefix(b"\xef\xbb\xbf")
     try:
-        return text.decode().replace("\r\n", "\n")
+        return text.decode()
     except UnicodeDecodeError as error:
         before = text[: error.start].decode()
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -74,6 +74,11 @@ def decode(text: bytes) -> str:
         _refuse(Problem(what=what, help=help, line=line, column=column, length=1))
 
 
+def _with_lf(text: str) -> str:
+    """Return `text` with LF line ends. The parser does this itself; twice would let CR CR LF pass."""
+    return text.replace("\r\n", "\n")
+
+
 def _refuse(problem: Problem) -> NoReturn:
     raise ConfigError((problem,)) from None
 
@@ -82,7 +87,7 @@ def _parse(text: str) -> Table:
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        _refuse(syntax_problem(text, error))
+        _refuse(syntax_problem(_with_lf(text), error))
     except RecursionError:
         _refuse(Problem(what="the file nests its values too deeply", help="no key needs more than three levels"))
     except ValueError:  # CPython refuses decimal integers of more than 4,300 digits

@@ -49,7 +49,9 @@ def syntax_problem(text: str, error: tomli.TOMLDecodeError) -> Problem:
         if match is not None:
             column, length = match.start(1) + 1, len(match[1])
     elif error.msg.startswith("Unescaped"):
-        column, length = max(column - 2, 1), 2  # the parser points behind the backslash and what follows it
+        # The parser points behind what follows the backslash, which may be a line end.
+        before = text[: max(error.pos - 2, 0)]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     elif error.msg.startswith("Invalid value"):
         word = _WORD.match(shown, column - 1)
         if word is not None:

@@ -22,7 +22,8 @@ from tests.support.configuration import problems_of
         ("a = 1 b = 2", "expected newline", "on each line", (1, 7, 1)),
         ("just words", "expected '=' after a key", "key = value", (1, 6, 1)),
         ("a = 1\r\nb = 2\r\n= 3", "invalid statement", "key = value", (3, 1, 1)),
-        ('a = "C:\\dir"', "unescaped '\\'", "single quotes", (1, 8, 2)),
+        ("a = 1\r\r\nb = 2", "expected newline", "on each line", (1, 6, 1)),
+        ('a = "C:\\dir"', "unescaped '\\'", "single quotes", (1, 8, 1)),
     ],
 )
 def test_a_syntax_error_has_its_place_and_its_help(text: str, what: str, help: str, span: tuple[int, int, int]) -> None:
