@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 KEY := $(shell cksum < pyproject.toml | cut -d ' ' -f 1)
 DEMO_STAMP := $(VENV)/.devproxy-demo-$(KEY)
 TEST_STAMP := $(VENV)/.devproxy-test-$(KEY)
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
