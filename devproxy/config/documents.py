@@ -165,8 +165,8 @@ path as it is keeps its encoding (`%2F`, `%20`). Patterns are written in that fo
 came.
 
 The more specific route wins, wherever it stands: a host before none, then `path_exact`, `path_regex`, `path_glob`,
-`path`, and among those of a kind the longer one, then methods, then more headers. Two routes with the same conditions
-are an error, and so is one that another leaves no request.
+`path`, and among those of a kind the longer one, then methods, then more headers: [Routing](routing.md). Two routes with
+the same conditions are an error, and so is one that another leaves no request.
 """,
     "routes.*.cors": """\
 ## `[routes.cors]`
@@ -223,7 +223,7 @@ def _type_text(key: Key) -> str:
     if available and key.types == (Type.STRING,):
         return ", ".join(f"`{toml(choice)}`" for choice in available)
     names = [kind.value.removeprefix("a ").removeprefix("an ") for kind in key.types]
-    bounds = "" if key.maximum is None else f", {toml(key.minimum)} to {toml(key.maximum)}"
+    bounds = "" if key.maximum is None else f", {key.minimum or 0:.0f} to {key.maximum:.0f}"
     return " or ".join(names) + bounds
 
 

@@ -210,7 +210,6 @@ _UPSTREAM_KEYS: Final = (
         default="none",
         choices=("none", "socketio", "cookie"),
         reserved_choices=("socketio", "cookie"),
-        example='"socketio"',
         reserved='name one server only, or restrict the Socket.IO client to `transports: ["websocket"]`',
         meaning="With more than one server: what keeps a client at the server it began with.",
     ),
@@ -436,7 +435,7 @@ def _edits(direction: str, whose: str) -> tuple[Key, ...]:
             example='{ X-Env = "dev" }',
             meaning="Fields to set; every field of the same name is replaced.",
         ),
-        Key(path=f"{base}.set.*", types=(Type.STRING,), example='"dev"', meaning="The value."),
+        Key(path=f"{base}.set.*", types=(Type.STRING,), example='"dev"', meaning="One line of text."),
         Key(
             path=f"{base}.add",
             types=(Type.MAP,),
@@ -444,7 +443,7 @@ def _edits(direction: str, whose: str) -> tuple[Key, ...]:
             example='{ X-Seen-By = "devproxy" }',
             meaning="Fields to add after those that are there.",
         ),
-        Key(path=f"{base}.add.*", types=(Type.STRING,), example='"devproxy"', meaning="The value."),
+        Key(path=f"{base}.add.*", types=(Type.STRING,), example='"devproxy"', meaning="One line of text."),
         Key(
             path=f"{base}.remove",
             types=(Type.LIST,),
