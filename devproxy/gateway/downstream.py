@@ -16,7 +16,7 @@ from devproxy import answers
 from devproxy.errors import BadMessage
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.exchange import Exchange
-from devproxy.gateway.transports import peer_name, set_limits
+from devproxy.gateway.transports import end_writing, peer_name, set_limits
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import HeadReader, Kind, parse_request_head
 from devproxy.messages import CHUNKED, RequestHead
@@ -328,12 +328,11 @@ class DownstreamConnection(asyncio.Protocol):
     def _linger(self) -> None:
         """End our side and read on for a moment, so that a reset can't destroy the answer on its way to the client."""
         self._pipelined = b""
-        if self._has_eof or self.transport.is_closing() or not self.transport.can_write_eof():
+        if self._has_eof or not end_writing(self.transport):
             self.transport.close()
             return
         self._state = State.LINGERING
         self.resume_reading()
-        self.transport.write_eof()
         self.deadline = self._service.now + LINGER_S
 
     def _discard(self, data: bytes) -> None:

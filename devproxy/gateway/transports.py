@@ -27,6 +27,17 @@ def peer_name(transport: asyncio.BaseTransport) -> str:
     return str(name[0]) if isinstance(name, tuple) and name else "unix"
 
 
+def end_writing(transport: asyncio.Transport) -> bool:
+    """Say that nothing more will be written (FIN); False where the transport cannot, or its peer is gone."""
+    if transport.is_closing() or not transport.can_write_eof():
+        return False
+    try:
+        transport.write_eof()
+    except OSError:
+        return False
+    return True
+
+
 def reset(transport: asyncio.Transport) -> None:
     """End the connection with a reset, so that the other end cannot mistake what it has for everything.
 

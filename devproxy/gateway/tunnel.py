@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from devproxy.events import TunnelClosed, TunnelOpened
-from devproxy.gateway.transports import reset
+from devproxy.gateway.transports import end_writing, reset
 from devproxy.websocket import FrameTracker, close_frame
 
 if TYPE_CHECKING:
@@ -158,12 +158,10 @@ class Tunnel:
         """`end` sends nothing more: say so to the other, and close when both have said it."""
         other = end.other
         self._closed_by = self._closed_by or end.name
-        if self.is_closing or other.has_ended or not other.transport.can_write_eof():
+        if self.is_closing or other.has_ended or not end_writing(other.transport):
             end.transport.close()
             other.transport.close()
-            return
-        if not other.transport.is_closing():
-            other.transport.write_eof()
+        else:
             self._watch(HALF_CLOSE_CHECK_S, end.name)
 
     def lost(self, end: End, exc: Exception | None) -> None:
@@ -233,15 +231,14 @@ class Tunnel:
             tracker = end.tracker
             if end.is_muted or end.transport.is_closing():
                 continue
-            if tracker is None or tracker.is_lost:
+            if tracker is None or tracker.is_lost or end.has_ended:
                 end.other.transport.close()
             elif tracker.at_boundary:
                 # What came from this end is complete, so the other end may be told; it gets nothing from here on.
                 end.is_muted = True
                 mask = os.urandom(4) if end is self._client else None
                 end.other.transport.write(close_frame(GOING_AWAY, "devproxy stops", mask=mask))
-                if end.other.transport.can_write_eof():
-                    end.other.transport.write_eof()
+                end_writing(end.other.transport)
 
     def cut(self) -> None:
         """Close both ends now."""

@@ -1,0 +1,257 @@
+"""A conversation on the wire, readable: a gateway, a scripted upstream behind it, a raw client before it.
+
+    async with conversation() as talk:
+        client = await talk.client()
+        client.send(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+        server = await talk.upstream.accept()
+        assert (await server.head()).startswith(b"GET / ")
+        server.send(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
+        assert await client.head() == b"HTTP/1.1 204 No Content\\r\\n\\r\\n"
+
+Everything is awaited with one generous deadline; nothing sleeps and hopes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from devproxy.config.model import Config, Listen, PathKind, Route, Scheme, Server, ServerAddress, Upstream
+from devproxy.events import Event, ExchangeFinished
+from devproxy.gateway.app import Gateway
+from devproxy.gateway.listen import bind
+
+DEADLINE_S = 20.0
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+
+async def soon(awaitable: Awaitable[T]) -> T:
+    """Await with the deadline that every step of a conversation has."""
+    async with asyncio.timeout(DEADLINE_S):
+        return await awaitable
+
+
+async def until(condition: Callable[[], object], *, within_s: float = DEADLINE_S) -> float:
+    """Wait until `condition` holds; return how many seconds that took. Fails after `within_s`."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    while not condition():
+        assert loop.time() - started < within_s, "the condition did not come true in time"
+        await asyncio.sleep(0.005)
+    return loop.time() - started
+
+
+class Wire:
+    """One end of a TCP connection, read and written by hand."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self._buffer = b""
+        self._loop = asyncio.get_running_loop()
+
+    def send(self, data: bytes) -> None:
+        """Send `data`, small enough for the kernel's buffer."""
+        assert self.sock.send(data) == len(data)
+
+    async def send_all(self, data: bytes) -> None:
+        """Send `data` of any size."""
+        await soon(self._loop.sock_sendall(self.sock, data))
+
+    async def read(self, size: int) -> bytes:
+        """Return exactly `size` octets."""
+        while len(self._buffer) < size:
+            data = await soon(self._loop.sock_recv(self.sock, 262144))
+            assert data, f"the connection ended after {self._buffer!r}"
+            self._buffer += data
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+    async def until(self, end: bytes) -> bytes:
+        """Return everything up to and with `end`."""
+        while end not in self._buffer:
+            data = await soon(self._loop.sock_recv(self.sock, 262144))
+            assert data, f"the connection ended after {self._buffer!r}"
+            self._buffer += data
+        taken, _, self._buffer = self._buffer.partition(end)
+        return taken + end
+
+    async def head(self) -> bytes:
+        """Return the next head, blank line included."""
+        return await self.until(b"\r\n\r\n")
+
+    async def rest(self) -> bytes:
+        """Return what comes until the other side ends."""
+        parts = [self._buffer]
+        self._buffer = b""
+        while data := await soon(self._loop.sock_recv(self.sock, 262144)):
+            parts.append(data)
+        return b"".join(parts)
+
+    async def is_ended(self) -> bool:
+        """Wait for the end of the connection; True for a plain end, False for a reset."""
+        try:
+            assert await self.rest() == b""
+        except ConnectionResetError:
+            return False
+        return True
+
+    async def is_silent(self, for_s: float = 0.2) -> bool:
+        """Tell whether nothing arrives, not even an end, for `for_s` seconds."""
+        if self._buffer:
+            return False
+        try:
+            async with asyncio.timeout(for_s):
+                self._buffer += await self._loop.sock_recv(self.sock, 65536)
+        except TimeoutError:
+            return True
+        return False
+
+    def finish(self) -> None:
+        """End the sending side alone (FIN)."""
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Close (FIN)."""
+        self.sock.close()
+
+    def reset(self) -> None:
+        """Close with a reset (RST)."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+
+class ScriptedUpstream:
+    """A listening socket whose connections the test answers by hand."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.listener = socket.socket(family, socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((host, 0))
+        self.listener.listen(1024)
+        self.listener.setblocking(False)
+        self.port: int = self.listener.getsockname()[1]
+        self.wires: list[Wire] = []
+
+    async def accept(self) -> Wire:
+        """Return the next connection that the gateway opens and that is not just the probe at its start."""
+        loop = asyncio.get_running_loop()
+        while True:
+            sock, _ = await soon(loop.sock_accept(self.listener))
+            wire = Wire(sock)
+            self.wires.append(wire)
+            data = b""
+            try:
+                data = await soon(loop.sock_recv(sock, 262144))
+            except ConnectionResetError:
+                pass
+            if data:
+                wire._buffer = data
+                return wire
+            sock.close()
+
+    def close(self) -> None:
+        """Stop listening and close every connection."""
+        self.listener.close()
+        for wire in self.wires:
+            wire.sock.close()
+
+
+class Conversation:
+    """A running gateway with its scripted upstream, its events and the raw clients that talk to it."""
+
+    def __init__(self, gateway: Gateway, upstream: ScriptedUpstream, events: list[Event]) -> None:
+        self.gateway = gateway
+        self.upstream = upstream
+        self.events = events
+        self.port = int(gateway.urls[0].rsplit(":", 1)[1].rstrip("/"))
+        self._wires: list[Wire] = []
+
+    async def client(self) -> Wire:
+        """Return a new client connection."""
+        sock = socket.socket()
+        sock.setblocking(False)
+        await soon(asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port)))
+        wire = Wire(sock)
+        self._wires.append(wire)
+        return wire
+
+    def finished(self) -> list[ExchangeFinished]:
+        """Return the exchanges that are over so far."""
+        return self.seen(ExchangeFinished)
+
+    def seen(self, kind: type[E]) -> list[E]:
+        """Return the events of one kind so far."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def close(self) -> None:
+        """Close the clients and the upstream."""
+        for wire in self._wires:
+            wire.sock.close()
+        self.upstream.close()
+
+
+def address_of(port: int, *, host: str = "127.0.0.1", scheme: Scheme = Scheme.HTTP, path: str = "") -> ServerAddress:
+    """Return a server's address as the configuration would hold it."""
+    shown = f"[{host}]" if ":" in host else host
+    url = f"unix:{path}" if scheme is Scheme.UNIX else f"{scheme}://{shown}:{port}"
+    return ServerAddress(scheme=scheme, host=host, port=port, url=url, path=path)
+
+
+def config_for(
+    servers: Iterable[ServerAddress],
+    *,
+    routes: tuple[Route, ...] = (Route(kind=PathKind.PREFIX, pattern="/", upstream="backend"),),
+    server: Server | None = None,
+    upstream: Upstream | None = None,
+) -> Config:
+    """Return a configuration with one upstream called ``backend`` that serves everything."""
+    return Config(
+        server=server or Server(listen=(Listen(host="127.0.0.1", port=0),)),
+        upstreams=(upstream or Upstream(name="backend", servers=tuple(servers)),),
+        routes=routes,
+    )
+
+
+@asynccontextmanager
+async def running(config: Config, upstream: ScriptedUpstream) -> AsyncIterator[Conversation]:
+    """Run a gateway for `config`; `upstream` is closed with it."""
+    events: list[Event] = []
+    gateway = Gateway(config, bind((Listen(host="127.0.0.1", port=0),)), events.append)
+    await gateway.start()
+    talk = Conversation(gateway, upstream, events)
+    try:
+        yield talk
+    finally:
+        talk.close()
+        await gateway.stop(drain_s=0)
+        await until(lambda: gateway.connection_count == 0)
+
+
+@asynccontextmanager
+async def conversation(
+    *, server: Server | None = None, upstream: Upstream | None = None, routes: tuple[Route, ...] | None = None
+) -> AsyncIterator[Conversation]:
+    """Run a gateway in front of one scripted upstream; `upstream` gives settings other than its servers."""
+    scripted = ScriptedUpstream()
+    address = address_of(scripted.port)
+    settings = upstream or Upstream(name="backend", servers=())
+    complete = Upstream(
+        name="backend",
+        servers=(address,),
+        connect_timeout_s=settings.connect_timeout_s,
+        response_timeout_s=settings.response_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+    )
+    config = config_for((), server=server, upstream=complete)
+    if routes is not None:
+        config = Config(server=config.server, upstreams=config.upstreams, routes=routes)
+    async with running(config, scripted) as talk:
+        yield talk
