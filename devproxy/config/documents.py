@@ -165,8 +165,8 @@ path as it is keeps its encoding (`%2F`, `%20`). Patterns are written in that fo
 came.
 
 The more specific route wins, wherever it stands: a host before none, then `path_exact`, `path_regex`, `path_glob`,
-`path`, and among those of a kind the longer one, then methods, then more headers: [Routing](routing.md). Two routes with
-the same conditions are an error, and so is one that another leaves no request.
+`path`, and among those of a kind the longer one, then methods, then more headers: [Routing](routing.md). Two routes
+with the same conditions are an error, and so is one that another leaves no request.
 """,
     "routes.*.cors": """\
 ## `[routes.cors]`
