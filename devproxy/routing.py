@@ -356,7 +356,7 @@ def _literal(text: bytes, one: bytes, char: bytes) -> bytes:
 
 def _compile_value(glob: str) -> _Test:
     parts = [_literal(part, b"?", b".") for part in re.split(rb"\*+", glob.encode())]
-    return re.compile(_runs_between(parts, b".", is_last=True), re.DOTALL).fullmatch
+    return re.compile(_runs_between(parts, b".", is_last=True)).fullmatch
 
 
 def _compile_host(pattern: str) -> tuple[_Test, tuple[int, int]]:
@@ -364,7 +364,7 @@ def _compile_host(pattern: str) -> tuple[_Test, tuple[int, int]]:
     name = _host_name(pattern.removeprefix("*.").encode())
     if not pattern.startswith("*."):
         return name.__eq__, (0, 0)
-    return re.compile(rb".+\." + re.escape(name), re.DOTALL).fullmatch, (1, -len(name))
+    return re.compile(rb".+\." + re.escape(name)).fullmatch, (1, -len(name))
 
 
 def _rows(candidates: list[_Candidate], segment: bytes | None) -> tuple[_Row, ...]:

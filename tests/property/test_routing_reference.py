@@ -10,7 +10,7 @@ from dataclasses import replace
 from devproxy.config.model import PathKind, Route
 from devproxy.fields import Field
 from devproxy.routing import RouteTable, canonical_path, rewritten_path
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 # --- the reference ----------------------------------------------------------------------------------------------------
@@ -296,6 +296,7 @@ def test_the_route_chosen_is_that_of_the_reference(
 
 @given(globs, raw_paths)
 @example("/**a*/**/x.map", b"/aa/b/x.map")
+@settings(max_examples=400)
 def test_a_glob_takes_the_paths_that_a_backtracking_reading_takes(pattern: str, path: bytes) -> None:
     table = RouteTable([Route(kind=PathKind.GLOB, pattern=pattern, upstream="one")])
     expected = reference_glob(pattern, reference_canonical(path).decode())
