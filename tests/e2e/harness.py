@@ -87,7 +87,7 @@ class ChatExample(Program):
     def __init__(self, folder: Path) -> None:
         ports = {"5173": str(free_port()), "3001": str(free_port())}
         shutil.copytree(CHAT, folder, symlinks=True, copy_function=link_or_copy, ignore=shutil.ignore_patterns(".vite"))
-        for file in ("devproxy.toml", "src/greeting.js"):
+        for file in ("devproxy.toml", "src/greeting.js", "server.mjs"):
             rewrite(folder / file, ports)  # a file of its own: a link would change the example itself
         self.folder = folder
         page_port, chat_port = ports.values()

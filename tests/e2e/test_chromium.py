@@ -42,6 +42,7 @@ def test_the_chat_example_works_in_chromium(
     assert seen["author"].startswith("guest-")
     assert seen["isUploadIntact"]
     assert seen["isStillTheSameDocument"]
+    assert seen["isStillTheSameAfterRestart"]
     assert seen["webSocketsOpenedByTheEdit"] == 0
     assert any("token=" in url for url in seen["webSockets"]), "Vite's HMR WebSocket did not go through devproxy"
     assert any("/socket.io/" in url for url in seen["webSockets"])

@@ -39,6 +39,16 @@ def test_a_page_on_the_one_origin_passes_the_origin_check_of_python_socketio(
 
 
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_page_on_another_origin_is_refused_still(
+    python_backend: Server, devproxy: StartGateway, node_client: RunClient, transport: str
+) -> None:
+    gateway = devproxy(backend=str(python_backend.port))
+    options = {"transports": [transport], "extraHeaders": {"Origin": "http://elsewhere.test"}}
+
+    assert node_client("refusal", major=4, url=gateway.url, options=options)["connected"] is False
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
 def test_python_socketio_refuses_an_incompatible_client_the_same_as_directly(
     python_backend: Server, devproxy: StartGateway, node_client: RunClient, transport: str
 ) -> None:
