@@ -15,6 +15,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NODE = HERE / "node"
 CHAT = HERE.parent.parent / "examples" / "chat"
+AT_LEAST = "20.19"
+"""What Vite 8 asks for."""
 LIMIT_S = 300
 """For one folder; five seconds are usual, and a slow network needs more."""
 
@@ -31,10 +33,13 @@ def ensure(folder: Path) -> None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise NotInstalled(
-            "node and npm are needed for the end-to-end tests: Debian and Ubuntu: apt install nodejs npm"
+            f"the end-to-end tests need Node {AT_LEAST} or newer with npm: https://nodejs.org/en/download"
         )
+    version = subprocess.check_output([node, "--version"], text=True).strip()
+    if numbers(version) < numbers(AT_LEAST):
+        raise NotInstalled(f"the end-to-end tests need Node {AT_LEAST} or newer, and {node} is {version}")
     stamp = folder / "node_modules" / ".installed-from"
-    lock = (folder / "package-lock.json").read_bytes() + subprocess.check_output([node, "--version"])
+    lock = (folder / "package-lock.json").read_bytes() + version.encode()
     wanted = hashlib.sha256(lock).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return
@@ -46,6 +51,11 @@ def ensure(folder: Path) -> None:
     if done.returncode:
         raise NotInstalled(f"npm ci in {folder} failed with {done.returncode}:\n{done.stderr[-4000:]}")
     stamp.write_text(wanted)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """``v20.19.2`` as ``(20, 19, 2)``."""
+    return tuple(int(part) for part in version.removeprefix("v").split("-")[0].split("."))
 
 
 def main() -> int:

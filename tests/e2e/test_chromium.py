@@ -22,7 +22,7 @@ def chromium() -> str:
 
 
 def test_the_chat_example_works_in_chromium(
-    chat_example: ChatExample, devproxy: StartGateway, chromium: str, tmp_path: Path
+    chromium: str, chat_example: ChatExample, devproxy: StartGateway, tmp_path: Path
 ) -> None:
     gateway = devproxy(cwd=chat_example.folder)
     settings = {
