@@ -19,7 +19,7 @@ from devproxy.engineio import is_poll, parse_engine_request
 from devproxy.http1.head import Limits
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from devproxy.policy.headers import Edits, Peer, compile_edits, request_lines, response_lines
-from devproxy.routing import RouteTable, label, rewritten_path
+from devproxy.routing import RouteTable, canonical_path, label, rewritten_path
 
 RESERVED_PREFIX: Final = b"/__devproxy/"
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -135,8 +135,11 @@ def _compile_route(route: Route) -> CompiledRoute:
 def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
     """Return what becomes of the request `head` that `peer` sent, under `snapshot`. Raises nothing."""
     raw_path, question, query = head.path.partition(b"?")
-    if raw_path.startswith(RESERVED_PREFIX):
-        return _own_page(head, raw_path)
+    # Compared in the same form as for routes; a path without either of these cannot be below the prefix in any.
+    if (b"__devproxy" in raw_path or b"%" in raw_path) and (own := canonical_path(raw_path)).startswith(
+        RESERVED_PREFIX
+    ):
+        return _own_page(head, own)
     route = snapshot.table.match(
         head.method,
         b"/" if raw_path == b"*" else raw_path,
@@ -168,8 +171,9 @@ def _is_poll(head: RequestHead) -> bool:
     return engine is not None and is_poll(head.method, engine)
 
 
-def _own_page(head: RequestHead, raw_path: bytes) -> Respond:
-    if raw_path == RESERVED_PREFIX + b"health" and head.method in (b"GET", b"HEAD"):
+def _own_page(head: RequestHead, path: bytes) -> Respond:
+    """Return the page at `path`, which is in the form that is compared."""
+    if path == RESERVED_PREFIX + b"health" and head.method in (b"GET", b"HEAD"):
         return Respond(answers.health(__version__), RESERVED_PREFIX.decode())
     return Respond(answers.reserved_path(head), RESERVED_PREFIX.decode())
 
