@@ -19,9 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 INSTALLED = shlex.split(os.environ.get("DEVPROXY_COMMAND", ""))
 """``DEVPROXY_COMMAND=devproxy`` runs the same tests against an installed devproxy instead of this checkout."""
 COMMAND = INSTALLED or [sys.executable, "-m", "devproxy"]
-ENVIRONMENT = (
-    {} if INSTALLED else {"PYTHONPATH": os.pathsep.join([str(ROOT), *os.environ.get("PYTHONPATH", "").split()])}
-)
+SEARCHED = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+ENVIRONMENT = {} if INSTALLED else {"PYTHONPATH": os.pathsep.join(SEARCHED)}
 
 
 class GatewayProcess:
