@@ -1,0 +1,88 @@
+"""What the terminal shows: the banner, a line for each exchange, warnings; or the same as lines of JSON.
+
+    console = Console(config, mode="human", colour="auto", version=__version__)
+    gateway = Gateway(config, sockets, console.sink)
+    ...
+    console.close()
+
+Never waits on the loop's thread (see :mod:`devproxy.console.writer`), and knows the gateway only by its events. Start
+at :class:`Console`; what each event looks like is in :mod:`~devproxy.console.lines` and
+:mod:`~devproxy.console.jsonlines`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import monotonic
+from typing import Final, Literal
+
+from devproxy.config.model import Config
+from devproxy.console.jsonlines import JsonLines
+from devproxy.console.lines import HumanLines, QuietLines
+from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
+from devproxy.console.writer import Lines, Writer
+from devproxy.events import Sink
+
+Mode = Literal["human", "json", "quiet"]
+
+_MIN_WIDTH: Final = 20
+
+
+class Console:
+    """Shows events on a file descriptor. Not a logger: nothing is formatted in the thread that calls :attr:`sink`.
+
+    `mode`: ``human`` for all there is, ``quiet`` for errors only, ``json`` for programs. `fd`: never closed, its flags
+    never changed. `colour`: see :func:`devproxy.console.style.wants_colour`. ``sink``: give this to the gateway; call
+    it in one thread only.
+    """
+
+    sink: Sink
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        mode: Mode = "human",
+        fd: int = 2,
+        colour: Colour = "auto",
+        version: str,
+    ) -> None:
+        encoding = _encoding_of(fd)
+        style = Style(wants_colour(colour, os.environ, is_terminal=_is_terminal(fd)), glyphs_for(encoding))
+        lines: Lines
+        if mode == "json":
+            lines = JsonLines()
+        else:
+            human = HumanLines(config, version=version, style=style, width=lambda: _terminal_width(fd), clock=monotonic)
+            lines = QuietLines(human) if mode == "quiet" else human
+        self._writer = Writer(fd, lines, encoding=encoding)
+        self.sink = self._writer.put
+
+    def close(self) -> None:
+        """Write what is left, for at most a second. Nothing is shown after that. Idempotent."""
+        self._writer.close()
+
+
+def _is_terminal(fd: int) -> bool:
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
+
+
+def _encoding_of(fd: int) -> str:
+    """Return the encoding of the standard stream on `fd`, where PYTHONIOENCODING and the locale have had their say."""
+    stream = {1: sys.stdout, 2: sys.stderr}.get(fd) or sys.stderr
+    return getattr(stream, "encoding", None) or "utf-8"
+
+
+def _terminal_width(fd: int) -> int | None:
+    """Return the columns to fill: ``COLUMNS``, else the terminal's; None when `fd` is no terminal, as in a file."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return max(_MIN_WIDTH, int(columns))
+    try:
+        return max(_MIN_WIDTH, os.get_terminal_size(fd).columns or 80)
+    except OSError:
+        return None

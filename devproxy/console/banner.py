@@ -1,0 +1,124 @@
+"""What is shown once, when devproxy listens: where it is reached, which routes lead where, and who answers there.
+
+Pure. The layout follows Vite's, which the users of this know. Start at :func:`banner`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from devproxy.config.model import Config, Route, Upstream
+from devproxy.console.style import Style
+from devproxy.console.text import columns, cut, duration, padded, visible
+from devproxy.events import Ready, UpstreamState
+from devproxy.routing import RouteTable, label
+
+ServerStates = Mapping[tuple[str, str], UpstreamState]
+"""The last known state of each server, by the upstream's name and the server's URL."""
+
+_MAX_LABEL: Final = 40
+_NETWORK_WARNING: Final = "everybody on this network can reach devproxy and, through it, your upstreams"
+
+
+def banner(
+    config: Config, ready: Ready, states: ServerStates, *, version: str, style: Style, width: int | None
+) -> list[str]:
+    """Return the lines of the banner. `width`: of the terminal in columns; None: no limit."""
+    started = f"ready in {style.bold(duration(ready.startup_s))}"
+    return [
+        "",
+        f"  {style.title(f'DEVPROXY v{version}')}  {started}",
+        "",
+        *_addresses(ready.urls, style),
+        "",
+        *_routes(config, states, style, width),
+        "",
+        f"  {style.dim(_source(config.source))}",
+        "",
+    ]
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether only this machine reaches `url`, as far as its text tells."""
+    host = url.partition("://")[2].partition("/")[0]
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name == "localhost" or name.endswith(".localhost") or name.startswith("127.") or name == "::1"
+
+
+def _addresses(urls: tuple[str, ...], style: Style) -> list[str]:
+    pointer = style.green(style.glyphs.pointer)
+    rows: list[str] = []
+    network = [url for url in urls if not is_loopback(url)]
+    for name, group in (("Local:", [url for url in urls if url not in network]), ("Network:", network)):
+        rows += [f"  {pointer}  {style.bold(padded(name, 8))} {_painted_url(url, style)}" for url in group]
+    if network:
+        rows.append(f"  {style.yellow('warning:')} {_NETWORK_WARNING}")
+    return rows
+
+
+def _painted_url(url: str, style: Style) -> str:
+    """Return `url` with its port in bold: the part of it that people type."""
+    start, colon, rest = visible(url).rpartition(":")
+    port, slash, path = rest.partition("/")
+    if not port.isdecimal():
+        return style.cyan(visible(url))
+    return style.cyan(start + colon) + style.bold(style.cyan(port)) + style.cyan(slash + path)
+
+
+def _source(source: str) -> str:
+    return "from the command line" if source == "command line" else f"config {visible(source)}"
+
+
+def _routes(config: Config, states: ServerStates, style: Style, width: int | None) -> list[str]:
+    upstreams = {upstream.name: upstream for upstream in config.upstreams}
+    routes = RouteTable(config.routes).routes
+    if not routes:
+        return [f"  {style.yellow('warning:')} no routes: every request gets 404"]
+    return _table([_row(route, upstreams[route.upstream], states, style) for route in routes], style, width)
+
+
+_Row = tuple[str, str, str, tuple[str, ...]]
+"""Label, servers, CORS mode, and the painted state with its plain twin (for its width)."""
+
+
+def _row(route: Route, upstream: Upstream, states: ServerStates, style: Style) -> _Row:
+    servers = ", ".join(visible(server.url) for server in upstream.servers)
+    return label(route), servers, f"cors: {route.cors}", _state(upstream, states, style)
+
+
+def _table(rows: list[_Row], style: Style, width: int | None) -> list[str]:
+    """Lay `rows` out in columns; in a narrow terminal without CORS, then with the state on a line of its own."""
+    limit = _MAX_LABEL if width is None else max(8, min(_MAX_LABEL, width // 3))
+    labels = [cut(row[0], limit, style.glyphs.cut) for row in rows]
+    label_width = max(map(columns, labels))
+    server_width = max(columns(row[1]) for row in rows)
+    cors_width = max(columns(row[2]) for row in rows)
+    state_width = max(columns(row[3][1]) for row in rows)
+    whole = 2 + label_width + 2 + columns(style.glyphs.to) + 1 + server_width + 2 + cors_width + 2 + state_width
+    has_cors = width is None or whole <= width
+    has_state_beside = has_cors or whole - cors_width - 2 <= (width or 0)
+    lines: list[str] = []
+    for text, (_, servers, cors, (painted, _)) in zip(labels, rows, strict=True):
+        line = f"  {padded(text, label_width)}  {style.dim(style.glyphs.to)} "
+        if not has_state_beside:
+            lines += [line + servers, f"    {painted}"]
+            continue
+        line += padded(servers, server_width) + "  "
+        lines.append(line + (style.dim(padded(cors, cors_width)) + "  " if has_cors else "") + painted)
+    return lines
+
+
+def _state(upstream: Upstream, states: ServerStates, style: Style) -> tuple[str, str]:
+    """Return who answers of the servers of `upstream`: painted, and plain."""
+    known = [states.get((upstream.name, server.url)) for server in upstream.servers]
+    down = [state for state in known if state is not None and not state.is_up]
+    if down:
+        reasons = ", ".join(dict.fromkeys(visible(state.detail) for state in down if state.detail))
+        because = f" ({reasons[:1].lower() + reasons[1:]})" if reasons else ""
+        who = "" if len(known) == 1 else f"{len(down)} of {len(known)} "
+        text = f"{style.glyphs.cross} {who}not answering yet{because}"
+        return style.red(text), text
+    if None in known:
+        return style.dim("no answer so far"), "no answer so far"
+    return style.green("answering"), "answering"

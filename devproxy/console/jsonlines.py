@@ -1,0 +1,65 @@
+"""Events -> one JSON object per line, for programs.
+
+Keys: ``ts`` (RFC 3339, UTC, milliseconds), ``event`` (the class name of the event in snake_case), then the fields of
+the dataclass in :mod:`devproxy.events`, in their order. Octets are decoded as Latin-1, so that each has its character.
+The line is ASCII; everything else, and every control character, is escaped by JSON (RFC 8259 section 7). Values of
+secret query parameters are masked as on the terminal. Events are written as they come: nothing is held back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+from time import gmtime, strftime
+from typing import Any, Final
+
+from devproxy.console.text import masked
+from devproxy.events import Event
+
+_encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
+
+class JsonLines:
+    """Turns events into lines of JSON; keeps no state but caches."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[type[Any], tuple[str, tuple[str, ...]]] = {}
+
+    deadline: float | None = None
+    """Never waits for anything."""
+
+    def lines(self, at: float, event: Event) -> list[str]:
+        """Return the line for `event`, which happened `at` (seconds since the epoch)."""
+        name, keys = self._shapes.get(type(event)) or self._learn(type(event))
+        record: dict[str, object] = {"ts": timestamp(at), "event": name}
+        for key in keys:
+            record[key] = _value(getattr(event, key))
+        return [_encode(record)]
+
+    def dropped(self, at: float, count: int) -> list[str]:
+        """Return the line that says that `count` events were dropped because nobody read fast enough."""
+        return [_encode({"ts": timestamp(at), "event": "dropped", "count": count})]
+
+    def flush(self) -> list[str]:
+        """Return what was held back: nothing."""
+        return []
+
+    def _learn(self, kind: type[Any]) -> tuple[str, tuple[str, ...]]:
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+        shape = self._shapes[kind] = (name, tuple(field.name for field in fields(kind)))
+        return shape
+
+
+def timestamp(at: float) -> str:
+    """Return `at` (seconds since the epoch) as ``2026-11-21T06:01:45.123Z``."""
+    seconds, milliseconds = divmod(int(at * 1000), 1000)
+    return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(seconds))}.{milliseconds:03d}Z"
+
+
+def _value(value: object) -> object:
+    if isinstance(value, bytes):
+        return masked(value.decode("latin-1"))
+    if isinstance(value, float):
+        return round(value, 6)
+    return value

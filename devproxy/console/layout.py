@@ -1,0 +1,126 @@
+"""The columns of a line about an exchange or a tunnel, and what becomes of them in a narrow terminal.
+
+Pure. Time, method, status, target with a word about it, route, duration, octets. The target takes what the others
+leave; where that is too little, the columns that say least are left out one after the other. Start at :func:`layout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from devproxy.console.style import Style
+from devproxy.console.text import columns, cut, padded
+
+Paint = Callable[[str], str]
+
+MIN_TARGET: Final = 26
+"""Below this many columns for the target another column is left out instead."""
+_UNLIMITED_TARGET: Final = 48
+_MAX_ROUTE: Final = 28
+_MAX_UPSTREAM: Final = 16
+_METHOD: Final = 7
+_STATUS: Final = 4
+_DURATION: Final = 8
+_OCTETS: Final = 7
+_TIME: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line's text, escaped already. ``paint_status`` and ``paint_note`` give both the same weight.
+
+    ``status``: of HTTP, or a close code. ``note``: a word about how it went, mostly empty. ``more``: a second line.
+    """
+
+    time: str
+    method: str
+    status: str
+    target: str
+    route: str
+    upstream: str
+    duration: str
+    sent: str
+    received: str
+    paint_status: Paint
+    paint_note: Paint
+    note: str = ""
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Widths in columns; 0: that column is left out. ``is_target_cut``: a longer target is cut to its width."""
+
+    time: int
+    target: int
+    route: int
+    upstream: int
+    octets: int
+    is_target_cut: bool = True
+
+
+def layout(width: int | None, *, route: int, upstream: int) -> Layout:
+    """Return which columns fit into `width` (None: no limit). `route`, `upstream`: the longest of their kind."""
+    route, upstream = min(route, _MAX_ROUTE), min(upstream, _MAX_UPSTREAM)
+    if width is None:
+        return Layout(_TIME, _UNLIMITED_TARGET, route, upstream, _OCTETS, is_target_cut=False)
+    choices = (
+        (_TIME, route, upstream, _OCTETS),
+        (_TIME, route, upstream, 0),
+        (_TIME, 0, upstream, 0),
+        (_TIME, 0, 0, 0),
+        (0, 0, 0, 0),
+    )
+    for time, route_width, upstream_width, octets in choices:
+        target = width - _taken(time, route_width, upstream_width, octets)
+        if target >= MIN_TARGET:
+            break
+    return Layout(time, max(target, 4), route_width, upstream_width, octets)
+
+
+def _taken(time: int, route: int, upstream: int, octets: int) -> int:
+    """Return how many columns stand beside the target."""
+    taken = _METHOD + 1 + _STATUS + 1 + 2 + _DURATION
+    taken += time + 1 if time else 0
+    taken += 2 + route if route else 0
+    taken += 5 + upstream if upstream else 0  # the arrow takes two columns in ASCII
+    return taken + (2 + 2 * (octets + 1) + 1 if octets else 0)
+
+
+def laid_out(row: Row, widths: Layout, style: Style) -> list[str]:
+    """Return `row` as one line, or two when there is more to say."""
+    mark = style.glyphs.cut
+    method = padded(cut(row.method, _METHOD, mark), _METHOD)
+    parts = [style.dim(row.time) + " "] if widths.time else []
+    target, has_room = _target(row, widths, style)
+    parts.append(f"{method} {row.paint_status(padded(row.status, _STATUS))} {target}")
+    if widths.route:
+        parts.append("  " + style.dim(padded(cut(row.route, widths.route, mark), widths.route)))
+    if widths.upstream:
+        upstream = padded(cut(row.upstream, widths.upstream, mark), widths.upstream)
+        arrow = f"{style.glyphs.to:<2}" if len(style.glyphs.to) > 1 else style.glyphs.to
+        parts.append(f"  {style.dim(arrow)} {upstream}" if widths.route else f"  {style.dim(arrow)} {upstream}")
+    parts.append(f"  {row.duration:>{_DURATION}}")
+    if widths.octets:
+        octets = f"{style.glyphs.sent}{row.sent:<{widths.octets}} {style.glyphs.received}{row.received}"
+        parts.append("  " + style.dim(octets))
+    indent = " " * (widths.time + 1 if widths.time else 2)
+    more = ": ".join(part for part in ("" if has_room else row.note, row.more) if part)
+    lines = ["".join(parts)]
+    return [*lines, indent + row.paint_note(more)] if more else lines
+
+
+def _target(row: Row, widths: Layout, style: Style) -> tuple[str, bool]:
+    """Return the target with the note behind it, as wide as its column, and whether the note has found room."""
+    mark = style.glyphs.cut
+    if not row.note:
+        text = cut(row.target, widths.target, mark) if widths.is_target_cut else row.target
+        return padded(text, widths.target), True
+    room = widths.target - columns(row.note) - 2
+    if widths.is_target_cut and room < min(8, columns(row.target)):
+        return padded(cut(row.target, widths.target, mark), widths.target), False
+    text = cut(row.target, room, mark) if widths.is_target_cut else row.target
+    gap = " " * max(0, widths.target - columns(text) - 2 - columns(row.note))
+    return f"{text}  {row.paint_note(row.note)}{gap}", True

@@ -1,0 +1,293 @@
+"""Events -> the lines that a person reads. Start at :class:`HumanLines`; :class:`QuietLines` shows only what is wrong.
+
+No I/O: the clock of the banner's deadline and the terminal's width are passed in. One line for each exchange, aligned;
+what went wrong is said in a word on that line and, where devproxy knows more, in a second one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import localtime, strftime
+from typing import Final
+
+from devproxy.config.model import Config
+from devproxy.console.banner import banner
+from devproxy.console.layout import Layout, Row, laid_out, layout
+from devproxy.console.style import Style
+from devproxy.console.text import columns, counted, duration, shown_target, size, visible
+from devproxy.events import (
+    Event,
+    ExchangeFinished,
+    Outcome,
+    Ready,
+    Stopped,
+    Stopping,
+    Trouble,
+    TunnelClosed,
+    TunnelOpened,
+    UpstreamState,
+)
+from devproxy.routing import label
+
+PROBE_WAIT_S: Final = 0.2
+"""How long the banner waits for the first state of every server."""
+
+MAX_HELD: Final = 1000
+"""Events held back behind the banner; with more of them it is shown at once."""
+
+_OUTCOME_WORDS: Final = {
+    Outcome.CLIENT_LEFT: "client left",
+    Outcome.UPSTREAM_LOST: "upstream lost",
+    Outcome.STOPPED: "cut by the stop",
+}
+_NORMAL_CLOSE_CODES: Final = (1000, 1001, 1005)
+"""RFC 6455 section 7.4.1: normal closure, going away (a page that is left), no code given."""
+
+_CLOSED_BY: Final = {"idle": "closed, was idle"}
+_HERE: Final = "devproxy"
+_NOTHING: Final = "-"
+
+
+class HumanLines:
+    """Turns events into lines for a terminal. `width` is asked anew for each event; None: no limit.
+
+    `clock`: the one of :attr:`deadline`, in seconds.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        version: str,
+        style: Style,
+        width: Callable[[], int | None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._version = version
+        self._style = style
+        self._width = width
+        self._clock = clock
+        self._servers = {(upstream.name, server.url) for upstream in config.upstreams for server in upstream.servers}
+        self._states: dict[tuple[str, str], UpstreamState] = {}
+        self._route_width = max((columns(label(route)) for route in config.routes), default=1)
+        self._upstream_width = max([len(_HERE), *(columns(upstream.name) for upstream in config.upstreams)])
+        self._layouts: dict[int | None, Layout] = {}
+        self._ready: Ready | None = None
+        self._has_banner = False
+        self._held: list[tuple[float, Event]] = []
+        self.deadline: float | None = None
+
+    def lines(self, at: float, event: Event) -> list[str]:
+        """Return the lines that `event` gives now: none while the banner waits to learn which servers answer."""
+        if isinstance(event, Ready):
+            self._ready = event
+            self.deadline = self._clock() + PROBE_WAIT_S
+            return self._flushed_if_known()
+        if isinstance(event, UpstreamState):
+            self._states[event.upstream, event.server] = event
+            if not self._has_banner:
+                return self._flushed_if_known()
+        if self.deadline is not None:
+            self._held.append((at, event))
+            return self.flush() if len(self._held) >= MAX_HELD or isinstance(event, Stopping | Stopped) else []
+        return self._rendered(at, event)
+
+    def flush(self) -> list[str]:
+        """Return the banner, if it waits, and what came meanwhile."""
+        ready, self._ready, self.deadline = self._ready, None, None
+        held, self._held = self._held, []
+        rows: list[str] = []
+        if ready is not None:
+            self._has_banner = True
+            rows += banner(
+                self._config, ready, self._states, version=self._version, style=self._style, width=self._width()
+            )
+        for at, event in held:
+            rows += self._rendered(at, event)
+        return rows
+
+    def dropped(self, at: float, count: int) -> list[str]:
+        """Return the line that says how many are missing here."""
+        return [f"{_clock_time(at)} {self._style.yellow(dropped_words(count, self._style))}"]
+
+    def _flushed_if_known(self) -> list[str]:
+        return self.flush() if self._ready is not None and self._servers <= self._states.keys() else []
+
+    def _rendered(self, at: float, event: Event) -> list[str]:
+        style = self._style
+        match event:
+            case ExchangeFinished():
+                return self._laid_out(exchange_row(at, event, style))
+            case TunnelOpened():
+                return self._laid_out(opened_row(at, event, style))
+            case TunnelClosed():
+                return self._laid_out(closed_row(at, event, style))
+            case UpstreamState():
+                return [f"{_clock_time(at)} {upstream_words(event, style)}"]
+            case Stopping() | Stopped():
+                return [f"{_clock_time(at)} {ending_words(event)}"]
+            case Trouble():
+                return trouble_lines(event, style)
+            case Ready():
+                return []
+
+    def _laid_out(self, row: Row) -> list[str]:
+        width = self._width()
+        widths = self._layouts.get(width)
+        if widths is None:
+            widths = layout(width, route=self._route_width, upstream=self._upstream_width)
+            self._layouts = {width: widths}
+        return laid_out(row, widths, self._style)
+
+
+class QuietLines:
+    """Shows only errors made here, lost upstreams, upstreams that come and go after the start, and trouble."""
+
+    deadline: float | None = None
+
+    def __init__(self, inner: HumanLines) -> None:
+        self._inner = inner
+        self._is_up: dict[tuple[str, str], bool] = {}
+
+    def lines(self, at: float, event: Event) -> list[str]:
+        """Return the lines for `event`: mostly none."""
+        return self._inner.lines(at, event) if self._is_worth_a_line(event) else []
+
+    def flush(self) -> list[str]:
+        """Return what was held back: nothing, as there is no banner."""
+        return []
+
+    def dropped(self, at: float, count: int) -> list[str]:
+        """Return the line that says how many are missing here."""
+        return self._inner.dropped(at, count)
+
+    def _is_worth_a_line(self, event: Event) -> bool:
+        match event:
+            case ExchangeFinished():
+                is_error_here = event.outcome is Outcome.ANSWERED and event.status >= 500
+                return is_error_here or event.outcome is Outcome.UPSTREAM_LOST
+            case UpstreamState():
+                before = self._is_up.get((event.upstream, event.server))
+                self._is_up[event.upstream, event.server] = event.is_up
+                return before is not None and before is not event.is_up
+            case _:
+                return isinstance(event, Trouble)
+
+
+# Rows
+
+
+def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
+    """Return the row of an exchange: errors of either side stand out by a word and by colour."""
+    note = _OUTCOME_WORDS.get(event.outcome, "")
+    paint = style.red if note else style.green
+    if event.outcome is Outcome.CLIENT_LEFT:
+        paint = style.yellow
+    elif not note and event.status >= 400:
+        # The classes' names: RFC 9110 section 15.
+        note, paint = ("server error", style.red) if event.status >= 500 else ("client error", style.yellow)
+        if event.outcome is Outcome.ANSWERED:
+            note += " here"
+    elif 300 <= event.status < 400:
+        paint = style.cyan
+    return Row(
+        time=_clock_time(at),
+        method=visible(event.method.decode("latin-1")) or _NOTHING,
+        status=str(event.status) if event.status else _NOTHING,
+        target=shown_target(event.target, style.glyphs.cut) or _NOTHING,
+        route=visible(event.route) or _NOTHING,
+        upstream=visible(event.upstream) or (_HERE if event.outcome is Outcome.ANSWERED else _NOTHING),
+        duration=duration(event.duration_s),
+        sent=size(event.request_bytes),
+        received=size(event.response_bytes),
+        paint_status=paint,
+        paint_note=paint,
+        note=note,
+        more=visible(": ".join(part for part in (event.error, event.detail) if part)),
+    )
+
+
+def opened_row(at: float, event: TunnelOpened, style: Style) -> Row:
+    """Return the row of a tunnel that has been opened; its number is that of the row of its end."""
+    return _tunnel_row(at, event, style.green, status="101", note=f"open #{event.tunnel_id}", sent="", received="")
+
+
+def closed_row(at: float, event: TunnelClosed, style: Style) -> Row:
+    """Return the row of a tunnel that is over: how long it was open, what passed, who closed it and how."""
+    is_websocket = event.protocol.lower() == "websocket"
+    is_normal = event.close_code in _NORMAL_CLOSE_CODES or (not is_websocket and not event.close_code)
+    who = _CLOSED_BY.get(event.closed_by, f"closed by {visible(event.closed_by)}")
+    return _tunnel_row(
+        at,
+        event,
+        style.cyan if is_normal else style.yellow,
+        status=str(event.close_code) if event.close_code else _NOTHING,
+        note=f"{who} #{event.tunnel_id}",
+        sent=size(event.sent_bytes),
+        received=size(event.received_bytes),
+    )
+
+
+def _tunnel_row(
+    at: float,
+    event: TunnelOpened | TunnelClosed,
+    paint: Callable[[str], str],
+    *,
+    status: str,
+    note: str,
+    sent: str,
+    received: str,
+) -> Row:
+    is_websocket = event.protocol.lower() == "websocket"
+    return Row(
+        time=_clock_time(at),
+        method="WS" if is_websocket else visible(event.protocol),
+        status=status,
+        target=shown_target(event.target),
+        route=visible(event.route) or _NOTHING,
+        upstream=visible(event.upstream) or _NOTHING,
+        duration=duration(event.duration_s),
+        sent=sent,
+        received=received,
+        paint_status=paint,
+        paint_note=paint,
+        note=note,
+    )
+
+
+# Sentences
+
+
+def upstream_words(state: UpstreamState, style: Style) -> str:
+    """Return what has become of a server, in words."""
+    who = f"{visible(state.upstream)} {visible(state.server)}"
+    if state.is_up:
+        on = f" on {visible(state.address)}" if state.address else ""
+        return f"{who} {style.green('answers')}{on}"
+    why = f": {visible(state.detail)}" if state.detail else ""
+    return f"{who} {style.red('stopped answering')}{why}"
+
+
+def ending_words(event: Stopping | Stopped) -> str:
+    """Return that devproxy is stopping and for what it waits, or that it has stopped and what it cut."""
+    if isinstance(event, Stopped):
+        return f"stopped, {counted(event.cut, 'exchange')} cut" if event.cut else "stopped"
+    counts = ((event.exchanges, "exchange"), (event.tunnels, "tunnel"))
+    waiting = ", ".join(counted(number, noun) for number, noun in counts if number)
+    return f"stopping: waiting for {waiting} (Ctrl-C again to stop now)" if waiting else "stopping"
+
+
+def trouble_lines(event: Trouble, style: Style) -> list[str]:
+    """Return a warning and, where there is one, a line with what to do about it."""
+    lines = [f"{style.yellow('warning:')} {visible(event.what)}"]
+    return [*lines, f"{style.cyan('help:')} {visible(event.help)}"] if event.help else lines
+
+
+def dropped_words(count: int, style: Style) -> str:
+    """Return that `count` events were not shown because the terminal was too slow."""
+    return f"{style.glyphs.cut} {counted(count, 'line')} dropped"
+
+
+def _clock_time(at: float) -> str:
+    return strftime("%H:%M:%S", localtime(at))

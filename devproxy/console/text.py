@@ -1,0 +1,128 @@
+"""Pieces of text that are safe and short enough for a terminal or a log.
+
+Pure. What a peer or an author sent is shown escaped: nothing of it moves the cursor, rings the bell, changes a title
+(ECMA-48) or turns the direction of writing. Secrets in a query are masked, since terminals get recorded and shared.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from unicodedata import combining, east_asian_width
+from urllib.parse import unquote
+
+MASK: Final = "…"
+
+SECRET_PARAMETERS: Final = frozenset(("token", "access_token", "key", "sig", "code", "password", "secret"))
+"""Names of query parameters, in lower case, whose value is never shown."""
+
+_PARAMETER: Final = re.compile(r"([?&;])([^=&;#]*)=([^&;#]+)")
+_UNITS: Final = ("kB", "MB", "GB", "TB")
+
+
+def visible(text: str) -> str:
+    """Return `text` with everything that is not printable escaped as in a Python string (``\\x1b``, ``\\u202e``)."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def masked(target: str, mask: str = MASK) -> str:
+    """Return `target` (a request target, or its query) with the values of secret parameters replaced by `mask`.
+
+    A name counts whatever its case and percent-encoding; parameters are parted by ``&`` or ``;``.
+    """
+    start = target.find("?")
+    if start < 0:
+        return target
+
+    def mask_if_secret(match: re.Match[str]) -> str:
+        sign, name, _ = match.groups()
+        return f"{sign}{name}={mask}" if unquote(name).lower() in SECRET_PARAMETERS else match[0]
+
+    return target[:start] + _PARAMETER.sub(mask_if_secret, target[start:])
+
+
+def shown_target(target: bytes, mask: str = MASK) -> str:
+    """Return a request target for a terminal: masked, escaped, in ASCII but for `mask`.
+
+    Browsers percent-encode (URL standard), so a raw octet beyond ASCII is odd enough to be shown as such: ``\\xe9``.
+    """
+    return visible(masked(target.decode("ascii", "backslashreplace"), mask))
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal `text` takes (no control characters in it)."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def padded(text: str, width: int) -> str:
+    """Return `text` with spaces behind it up to `width` columns."""
+    return text + " " * (width - columns(text))
+
+
+def cut(text: str, width: int, mark: str = MASK) -> str:
+    """Return `text` in at most `width` columns: with `mark` in place of its middle where it is longer.
+
+    The end of a path says as much as its beginning, so both stay. Below the width of `mark` nothing but dots fits.
+    """
+    if columns(text) <= width:
+        return text
+    room = width - columns(mark)
+    if room < 2:
+        return mark[: max(width, 0)]
+    head = _taken(text, room - room // 2)
+    tail = _taken(text[::-1], room - columns(head))[::-1]
+    return head + mark + tail
+
+
+def _taken(text: str, width: int) -> str:
+    """Return as much from the start of `text` as fits into `width` columns."""
+    if text.isascii():
+        return text[:width]
+    taken = 0
+    for index, char in enumerate(text):
+        taken += columns(char)
+        if taken > width:
+            return text[:index]
+    return text
+
+
+def size(octets: int) -> str:
+    """Return a number of octets with at most three digits and a decimal unit: ``118 B``, ``1.2 kB``, ``34 MB``."""
+    if octets < 1000:
+        return f"{octets} B"
+    value = float(octets)
+    for unit in _UNITS:
+        value /= 1000
+        if value < 9.95:
+            return f"{value:.1f} {unit}"
+        if value < 999.5:
+            return f"{value:.0f} {unit}"
+    return f"{value:.0f} {_UNITS[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in words of at most eight columns: ``0.4 ms``, ``12 ms``, ``3.1 s``, ``3 m 12 s``, ``2 h 05 m``."""
+    milliseconds = seconds * 1000
+    if milliseconds < 9.95:
+        return f"{milliseconds:.1f} ms"
+    if milliseconds < 999.5:
+        return f"{milliseconds:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} m {whole % 60:02d} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} m"
+    return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `number` and `noun` in singular or plural: ``1 tunnel``, ``2 tunnels``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
