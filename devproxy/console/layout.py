@@ -22,8 +22,8 @@ _MAX_ROUTE: Final = 28
 _MAX_UPSTREAM: Final = 16
 _METHOD: Final = 7
 _STATUS: Final = 4
-_DURATION: Final = 8
-_OCTETS: Final = 7
+_DURATION: Final = 7
+_OCTETS: Final = 6
 _TIME: Final = 8
 
 
@@ -100,10 +100,9 @@ def laid_out(row: Row, widths: Layout, style: Style) -> list[str]:
         parts.append("  " + style.dim(padded(cut(row.route, widths.route, mark), widths.route)))
     if widths.upstream:
         upstream = padded(cut(row.upstream, widths.upstream, mark), widths.upstream)
-        arrow = f"{style.glyphs.to:<2}" if len(style.glyphs.to) > 1 else style.glyphs.to
-        parts.append(f"  {style.dim(arrow)} {upstream}" if widths.route else f"  {style.dim(arrow)} {upstream}")
+        parts.append(f"  {style.dim(style.glyphs.to)} {upstream}")
     parts.append(f"  {row.duration:>{_DURATION}}")
-    if widths.octets:
+    if widths.octets and row.sent:
         octets = f"{style.glyphs.sent}{row.sent:<{widths.octets}} {style.glyphs.received}{row.received}"
         parts.append("  " + style.dim(octets))
     indent = " " * (widths.time + 1 if widths.time else 2)

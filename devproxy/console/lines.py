@@ -70,6 +70,7 @@ class HumanLines:
         self._clock = clock
         self._servers = {(upstream.name, server.url) for upstream in config.upstreams for server in upstream.servers}
         self._states: dict[tuple[str, str], UpstreamState] = {}
+        self._was_up: dict[tuple[str, str], bool] = {}
         self._route_width = max((columns(label(route)) for route in config.routes), default=1)
         self._upstream_width = max([len(_HERE), *(columns(upstream.name) for upstream in config.upstreams)])
         self._layouts: dict[int | None, Layout] = {}
@@ -91,7 +92,7 @@ class HumanLines:
         if self.deadline is not None:
             self._held.append((at, event))
             return self.flush() if len(self._held) >= MAX_HELD or isinstance(event, Stopping | Stopped) else []
-        return self._rendered(at, event)
+        return self.rendered(at, event)
 
     def flush(self) -> list[str]:
         """Return the banner, if it waits, and what came meanwhile."""
@@ -100,21 +101,20 @@ class HumanLines:
         rows: list[str] = []
         if ready is not None:
             self._has_banner = True
+            self._was_up = {key: state.is_up for key, state in self._states.items()}
             rows += banner(
                 self._config, ready, self._states, version=self._version, style=self._style, width=self._width()
             )
         for at, event in held:
-            rows += self._rendered(at, event)
+            rows += self.rendered(at, event)
         return rows
 
     def dropped(self, at: float, count: int) -> list[str]:
         """Return the line that says how many are missing here."""
         return [f"{_clock_time(at)} {self._style.yellow(dropped_words(count, self._style))}"]
 
-    def _flushed_if_known(self) -> list[str]:
-        return self.flush() if self._ready is not None and self._servers <= self._states.keys() else []
-
-    def _rendered(self, at: float, event: Event) -> list[str]:
+    def rendered(self, at: float, event: Event) -> list[str]:
+        """Return the lines for `event` by itself, whether or not there has been a banner."""
         style = self._style
         match event:
             case ExchangeFinished():
@@ -124,13 +124,18 @@ class HumanLines:
             case TunnelClosed():
                 return self._laid_out(closed_row(at, event, style))
             case UpstreamState():
-                return [f"{_clock_time(at)} {upstream_words(event, style)}"]
+                was_up = self._was_up.get((event.upstream, event.server))
+                self._was_up[event.upstream, event.server] = event.is_up
+                return [f"{_clock_time(at)} {upstream_words(event, was_up, style)}"]
             case Stopping() | Stopped():
                 return [f"{_clock_time(at)} {ending_words(event)}"]
             case Trouble():
                 return trouble_lines(event, style)
             case Ready():
                 return []
+
+    def _flushed_if_known(self) -> list[str]:
+        return self.flush() if self._ready is not None and self._servers <= self._states.keys() else []
 
     def _laid_out(self, row: Row) -> list[str]:
         width = self._width()
@@ -152,7 +157,7 @@ class QuietLines:
 
     def lines(self, at: float, event: Event) -> list[str]:
         """Return the lines for `event`: mostly none."""
-        return self._inner.lines(at, event) if self._is_worth_a_line(event) else []
+        return self._inner.rendered(at, event) if self._is_worth_a_line(event) else []
 
     def flush(self) -> list[str]:
         """Return what was held back: nothing, as there is no banner."""
@@ -259,14 +264,15 @@ def _tunnel_row(
 # Sentences
 
 
-def upstream_words(state: UpstreamState, style: Style) -> str:
-    """Return what has become of a server, in words."""
+def upstream_words(state: UpstreamState, was_up: bool | None, style: Style) -> str:
+    """Return what has become of a server, in words. `was_up`: what was last said of it; None: nothing yet."""
     who = f"{visible(state.upstream)} {visible(state.server)}"
     if state.is_up:
         on = f" on {visible(state.address)}" if state.address else ""
         return f"{who} {style.green('answers')}{on}"
+    what = "stopped answering" if was_up else "does not answer yet" if was_up is None else "still does not answer"
     why = f": {visible(state.detail)}" if state.detail else ""
-    return f"{who} {style.red('stopped answering')}{why}"
+    return f"{who} {style.red(what)}{why}"
 
 
 def ending_words(event: Stopping | Stopped) -> str:

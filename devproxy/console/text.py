@@ -105,7 +105,7 @@ def size(octets: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time span in words of at most eight columns: ``0.4 ms``, ``12 ms``, ``3.1 s``, ``3 m 12 s``, ``2 h 05 m``."""
+    """Return a time span in at most seven columns: ``0.4 ms``, ``12 ms``, ``3.1 s``, ``3m 12s``, ``2h 05m``."""
     milliseconds = seconds * 1000
     if milliseconds < 9.95:
         return f"{milliseconds:.1f} ms"
@@ -117,10 +117,10 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} m {whole % 60:02d} s"
+        return f"{whole // 60}m {whole % 60:02d}s"
     if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} m"
-    return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
 
 
 def counted(number: int, noun: str) -> str:
