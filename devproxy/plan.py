@@ -22,6 +22,8 @@ from devproxy.policy.headers import Edits, Peer, compile_edits, request_lines, r
 from devproxy.routing import RouteTable, canonical_path, label, rewritten_path
 
 RESERVED_PREFIX: Final = b"/__devproxy/"
+_UNDERSCORE, _PERCENT = b"_%"
+"""No path without one of these octets is below the reserved prefix in any spelling."""
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is not forwarded."""
 
@@ -135,11 +137,8 @@ def _compile_route(route: Route) -> CompiledRoute:
 def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
     """Return what becomes of the request `head` that `peer` sent, under `snapshot`. Raises nothing."""
     raw_path, question, query = head.path.partition(b"?")
-    # Compared in the same form as for routes; a path without either of these cannot be below the prefix in any.
-    if (b"__devproxy" in raw_path or b"%" in raw_path) and (own := canonical_path(raw_path)).startswith(
-        RESERVED_PREFIX
-    ):
-        return _own_page(head, own)
+    if (_UNDERSCORE in raw_path or _PERCENT in raw_path) and (own_path := _own_path(raw_path)):
+        return _own_page(head, own_path)
     route = snapshot.table.match(
         head.method,
         b"/" if raw_path == b"*" else raw_path,
@@ -169,6 +168,14 @@ def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
 def _is_poll(head: RequestHead) -> bool:
     engine = parse_engine_request(head.path)
     return engine is not None and is_poll(head.method, engine)
+
+
+def _own_path(raw_path: bytes) -> bytes:
+    """Return `raw_path` in the form in which routes compare it if that is below the reserved prefix, else nothing."""
+    if _PERCENT not in raw_path and b"__devproxy/" not in raw_path:
+        return b""
+    path = canonical_path(raw_path)
+    return path if path.startswith(RESERVED_PREFIX) else b""
 
 
 def _own_page(head: RequestHead, path: bytes) -> Respond:
