@@ -82,7 +82,8 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
     """Return the field lines that go upstream for `head`, without the request line.
 
     Hop-by-hop fields and those that ``Connection`` lists are gone (RFC 9110 section 7.6.1), never Host and framing.
-    ``X-Forwarded-For`` is appended to; the other forwarding fields are the gateway's own word. `via`: the whole line.
+    ``X-Forwarded-For`` is appended to; the other forwarding fields are the gateway's own word, unless `edits` say
+    otherwise. `via`: the whole line, always sent.
     """
     facts = head.facts
     if facts.is_plain and edits is None:
@@ -98,17 +99,25 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
             lines.append(field.line)
         elif field.role > _LAST_DROPPED:
             lines += _request_line(field, head)
-    own = peer.forwarding_lines(facts.host)
-    earlier = [field.value for field in head.fields if field.role == Role.FORWARDED_FOR and field.value]
-    if earlier:
-        own = [b"X-Forwarded-For: " + b", ".join((*earlier, peer.address.encode())), *own[1:]]
-    lines += own
+    lines += _forwarding_lines(head, peer, edits)
     lines.append(via)
     if b"te" in facts.connection_options and _accepts_trailers(head):
         lines += (b"TE: trailers", b"Connection: TE")
     if edits is not None:
         lines += edits.put
     return lines
+
+
+def _forwarding_lines(head: RequestHead, peer: Peer, edits: Edits | None) -> list[bytes]:
+    """Return the forwarding fields for `head`: earlier addresses stand first, and what the route edits is left out."""
+    own = peer.forwarding_lines(head.facts.host)
+    listed = head.facts.connection_options
+    earlier = [field.value for field in head.fields if field.role == Role.FORWARDED_FOR and field.value]
+    if earlier and b"x-forwarded-for" not in listed:
+        own = [b"X-Forwarded-For: " + b", ".join((*earlier, peer.address.encode())), *own[1:]]
+    if edits is None:
+        return own
+    return [line for line in own if line.partition(b":")[0].lower() not in edits.leave_out]
 
 
 def _without_listed(fields: list[Field], listed: tuple[bytes, ...], edits: Edits | None) -> Iterator[Field]:
