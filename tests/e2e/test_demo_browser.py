@@ -17,7 +17,9 @@ async def test_the_demo_page_shows_the_refusal_and_the_one_origin_side_by_side()
     with Program(command, name="devproxy demo", environment={"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}) as program:
 
         def address() -> str | None:
-            return next((found[1] for line in program.err if (found := re.search(r"Local:\s+(http\S+)", line))), None)
+            return next(
+                (found[1] for line in program.err if (found := re.search(r"(http://localhost:\d+/)", line))), None
+            )
 
         url = wait_for(address, "the demo's address", timeout_s=2 * PATIENCE_S)
         assert url is not None

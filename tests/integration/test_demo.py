@@ -50,7 +50,7 @@ def running_demo() -> Iterator[Demo]:
 
         def url() -> str | None:
             return next(
-                (found[1] for line in program.err if (found := re.search(r"Local:\s+(http\S+?)/?$", line))), None
+                (found[1] for line in program.err if (found := re.search(r"(http://localhost:\d+)/", line))), None
             )
 
         found = wait_for(lambda: program.exit_code is not None or url(), "the address", timeout_s=2 * PATIENCE_S)
