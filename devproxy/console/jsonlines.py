@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
+from functools import lru_cache
 from time import gmtime, strftime
 from typing import Any, Final
 
@@ -54,7 +55,12 @@ class JsonLines:
 def timestamp(at: float) -> str:
     """Return `at` (seconds since the epoch) as ``2026-11-21T06:01:45.123Z``."""
     seconds, milliseconds = divmod(int(at * 1000), 1000)
-    return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(seconds))}.{milliseconds:03d}Z"
+    return f"{_utc_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _utc_second(second: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
 
 
 def _value(value: object) -> object:

@@ -7,6 +7,7 @@ what went wrong is said in a word on that line and, where devproxy knows more, i
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from time import localtime, strftime
 from typing import Final
 
@@ -70,7 +71,8 @@ class HumanLines:
         self._clock = clock
         self._servers = {(upstream.name, server.url) for upstream in config.upstreams for server in upstream.servers}
         self._states: dict[tuple[str, str], UpstreamState] = {}
-        self._was_up: dict[tuple[str, str], bool] = {}
+        self.was_up: dict[tuple[str, str], bool] = {}
+        """What was last said of each server, by the upstream's name and the server's URL."""
         self._route_width = max((columns(label(route)) for route in config.routes), default=1)
         self._upstream_width = max([len(_HERE), *(columns(upstream.name) for upstream in config.upstreams)])
         self._layouts: dict[int | None, Layout] = {}
@@ -101,7 +103,7 @@ class HumanLines:
         rows: list[str] = []
         if ready is not None:
             self._has_banner = True
-            self._was_up = {key: state.is_up for key, state in self._states.items()}
+            self.was_up = {key: state.is_up for key, state in self._states.items()}
             rows += banner(
                 self._config, ready, self._states, version=self._version, style=self._style, width=self._width()
             )
@@ -124,8 +126,8 @@ class HumanLines:
             case TunnelClosed():
                 return self._laid_out(closed_row(at, event, style))
             case UpstreamState():
-                was_up = self._was_up.get((event.upstream, event.server))
-                self._was_up[event.upstream, event.server] = event.is_up
+                was_up = self.was_up.get((event.upstream, event.server))
+                self.was_up[event.upstream, event.server] = event.is_up
                 return [f"{_clock_time(at)} {upstream_words(event, was_up, style)}"]
             case Stopping() | Stopped():
                 return [f"{_clock_time(at)} {ending_words(event)}"]
@@ -153,7 +155,6 @@ class QuietLines:
 
     def __init__(self, inner: HumanLines) -> None:
         self._inner = inner
-        self._is_up: dict[tuple[str, str], bool] = {}
 
     def lines(self, at: float, event: Event) -> list[str]:
         """Return the lines for `event`: mostly none."""
@@ -173,9 +174,8 @@ class QuietLines:
                 is_error_here = event.outcome is Outcome.ANSWERED and event.status >= 500
                 return is_error_here or event.outcome is Outcome.UPSTREAM_LOST
             case UpstreamState():
-                before = self._is_up.get((event.upstream, event.server))
-                self._is_up[event.upstream, event.server] = event.is_up
-                return before is not None and before is not event.is_up
+                before = self._inner.was_up.setdefault((event.upstream, event.server), event.is_up)
+                return before is not event.is_up
             case _:
                 return isinstance(event, Trouble)
 
@@ -296,4 +296,9 @@ def dropped_words(count: int, style: Style) -> str:
 
 
 def _clock_time(at: float) -> str:
-    return strftime("%H:%M:%S", localtime(at))
+    return _clock_second(int(at))
+
+
+@lru_cache(maxsize=2)
+def _clock_second(second: int) -> str:
+    return strftime("%H:%M:%S", localtime(second))

@@ -29,6 +29,8 @@ CLOSE_LIMIT_S: Final = 1.0
 _BATCH: Final = 32
 """Events formatted in one go: below a millisecond without the interpreter's lock for the loop."""
 _PAUSE_S: Final = 0.001
+_IDLE_PAUSE_S: Final = 0.005
+"""Pause after a batch that was not full: waking the thread for every single event would cost the loop more."""
 _POLL_S: Final = 0.1
 _PIPE_BUF: Final = 4096
 
@@ -80,7 +82,8 @@ class Writer:
         self._give_up_at = min(self._give_up_at, monotonic() + CLOSE_LIMIT_S)
         self._room = 0
         self._queue.put(None)
-        self._thread.join(max(0.0, self._give_up_at - monotonic()))
+        # The thread gives up by itself just before; only a terminal that is stopped (Ctrl-S) can hold it for longer.
+        self._thread.join(max(0.0, self._give_up_at - monotonic()) + _POLL_S)
 
     # -- in the thread -------------------------------------------------------------------------------------------
 
@@ -91,7 +94,7 @@ class Writer:
                 batch, is_last = self._take()
                 self._write(self._rendered(batch, is_last=is_last))
                 if not is_last:
-                    sleep(_PAUSE_S)
+                    sleep(_PAUSE_S if len(batch) == _BATCH else _IDLE_PAUSE_S)
         except (OSError, TimeoutError):
             pass  # nobody reads any more, and nobody is left to be told
         finally:
@@ -132,14 +135,14 @@ class Writer:
         """Write `data`; raises OSError when nobody reads, TimeoutError when closing has waited long enough."""
         rest = memoryview(data)
         while rest:
-            if self._poll.poll(_POLL_S * 1000):
+            left_s = self._give_up_at - monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            if self._poll.poll(min(_POLL_S, left_s) * 1000):
                 try:
                     rest = rest[os.write(self._fd, rest[:_PIPE_BUF]) :]
-                    continue
                 except BlockingIOError:
                     sleep(_PAUSE_S)  # another process that shares the descriptor was faster
-            if monotonic() >= self._give_up_at:
-                raise TimeoutError
 
     def _discard(self) -> None:
         try:

@@ -1,0 +1,142 @@
+"""Text from strangers, made safe and short."""
+
+from __future__ import annotations
+
+import pytest
+from devproxy.console.text import (
+    SECRET_PARAMETERS,
+    columns,
+    counted,
+    cut,
+    duration,
+    masked,
+    padded,
+    shown_target,
+    size,
+    visible,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain → text", "plain → text"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\r\nb\tc", "a\\r\\nb\\tc"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("a\u2028b", "a\\u2028b"),
+        ("\x7f\x00", "\\x7f\\x00"),
+    ],
+)
+def test_what_could_steer_a_terminal_is_shown_escaped(text: str, expected: str) -> None:
+    assert visible(text) == expected
+
+
+@given(st.binary())
+def test_no_octets_of_a_target_reach_the_terminal_as_a_control_character(target: bytes) -> None:
+    shown = shown_target(target)
+    assert shown.isprintable()
+    assert shown.replace("…", "").isascii()
+
+
+@pytest.mark.parametrize("name", sorted(SECRET_PARAMETERS))
+def test_the_value_of_a_secret_parameter_is_masked(name: str) -> None:
+    assert masked(f"/a?x=1&{name}=hunter2&y=2") == f"/a?x=1&{name}=…&y=2"
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/a?TOKEN=x", "/a?TOKEN=…"),
+        ("/a?to%6ben=x", "/a?to%6ben=…"),
+        ("/a?b=1;token=x", "/a?b=1;token=…"),
+        ("/a?token=x=y=z", "/a?token=…"),
+        ("/a?token=1&token=2", "/a?token=…&token=…"),
+        ("/a?b=c?token=x&token=y", "/a?b=c?token=x&token=…"),
+        ("http://h/a?key=x#code=y", "http://h/a?key=…#code=y"),
+    ],
+)
+def test_a_secret_is_found_however_it_is_written(target: str, expected: str) -> None:
+    assert masked(target) == expected
+
+
+@pytest.mark.parametrize(
+    "target", ["/token=x", "/a?tokens=x", "/a?token", "/a?token=", "/a?sid=abc&EIO=4", "/a?", "*", ""]
+)
+def test_what_is_no_secret_stays_readable(target: str) -> None:
+    assert masked(target) == target
+
+
+@given(st.text(max_size=30), st.integers(min_value=0, max_value=40))
+def test_a_cut_text_never_takes_more_columns_than_asked(text: str, width: int) -> None:
+    shown = cut(visible(text), width)
+    assert columns(shown) <= width
+    if columns(visible(text)) <= width:
+        assert shown == visible(text)
+
+
+def test_a_long_text_loses_its_middle() -> None:
+    assert cut("/api/very/long/path.json", 15) == "/api/ve…th.json"
+
+
+def test_a_cut_in_ascii_uses_dots() -> None:
+    assert cut("/api/very/long/path.json", 15, "...") == "/api/v...h.json"
+
+
+def test_wide_characters_count_twice_and_combining_ones_not_at_all() -> None:
+    assert [columns("日本"), columns("e\u0301"), columns("abc"), columns("→")] == [4, 1, 3, 1]
+    assert padded("日本", 6) == "日本  "
+
+
+@pytest.mark.parametrize(
+    ("octets", "expected"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (1234, "1.2 kB"),
+        (9949, "9.9 kB"),
+        (9951, "10 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (34_000_000, "34 MB"),
+        (5_000_000_000, "5.0 GB"),
+        (10**18, "1000000 TB"),
+    ],
+)
+def test_sizes_have_few_digits_and_a_unit(octets: int, expected: str) -> None:
+    assert size(octets) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, "0.0 ms"),
+        (0.0004, "0.4 ms"),
+        (0.012, "12 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.0 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1m 00s"),
+        (192.2, "3m 12s"),
+        (3599.6, "1h 00m"),
+        (7322, "2h 02m"),
+        (90_000, "1d 01h"),
+    ],
+)
+def test_durations_read_like_a_person_says_them(seconds: float, expected: str) -> None:
+    assert duration(seconds) == expected
+
+
+@given(st.floats(min_value=0, max_value=8_000_000))
+def test_a_duration_fits_its_column(seconds: float) -> None:
+    assert len(duration(seconds)) <= 7
+
+
+def test_one_of_a_kind_is_singular() -> None:
+    assert [counted(0, "tunnel"), counted(1, "tunnel"), counted(2, "tunnel")] == ["0 tunnels", "1 tunnel", "2 tunnels"]
