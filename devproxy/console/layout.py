@@ -15,7 +15,7 @@ from devproxy.console.text import columns, cut, padded
 
 Paint = Callable[[str], str]
 
-MIN_TARGET: Final = 26
+MIN_TARGET: Final = 28
 """Below this many columns for the target another column is left out instead."""
 _UNLIMITED_TARGET: Final = 48
 _MAX_ROUTE: Final = 28

@@ -215,7 +215,9 @@ def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
 
 def opened_row(at: float, event: TunnelOpened, style: Style) -> Row:
     """Return the row of a tunnel that has been opened; its number is that of the row of its end."""
-    return _tunnel_row(at, event, style.green, status="101", note=f"open #{event.tunnel_id}", sent="", received="")
+    return _tunnel_row(
+        at, event, style, style.green, status="101", note=f"open #{event.tunnel_id}", sent="", received=""
+    )
 
 
 def closed_row(at: float, event: TunnelClosed, style: Style) -> Row:
@@ -226,6 +228,7 @@ def closed_row(at: float, event: TunnelClosed, style: Style) -> Row:
     return _tunnel_row(
         at,
         event,
+        style,
         style.cyan if is_normal else style.yellow,
         status=str(event.close_code) if event.close_code else _NOTHING,
         note=f"{who} #{event.tunnel_id}",
@@ -237,6 +240,7 @@ def closed_row(at: float, event: TunnelClosed, style: Style) -> Row:
 def _tunnel_row(
     at: float,
     event: TunnelOpened | TunnelClosed,
+    style: Style,
     paint: Callable[[str], str],
     *,
     status: str,
@@ -249,7 +253,7 @@ def _tunnel_row(
         time=_clock_time(at),
         method="WS" if is_websocket else visible(event.protocol),
         status=status,
-        target=shown_target(event.target),
+        target=shown_target(event.target, style.glyphs.cut),
         route=visible(event.route) or _NOTHING,
         upstream=visible(event.upstream) or _NOTHING,
         duration=duration(event.duration_s),

@@ -1,0 +1,137 @@
+"""What is shown when devproxy listens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from devproxy.config import from_arguments, load
+from devproxy.config.model import Config
+from devproxy.console.banner import banner, is_loopback
+from devproxy.console.style import ASCII_GLYPHS, Glyphs, Style
+from devproxy.console.text import columns
+from devproxy.events import Ready, UpstreamState
+
+CONFIG = from_arguments(frontend="5173", backend="3001", backend_paths=[], listen=["8080"])
+BACKEND, FRONTEND = "http://localhost:3001", "http://localhost:5173"
+READY = Ready(("http://localhost:8080/",), 0.0962)
+PLAIN = Style(False, Glyphs())
+
+
+def states(*known: UpstreamState) -> dict[tuple[str, str], UpstreamState]:
+    return {(one.upstream, one.server): one for one in known}
+
+
+BACKEND_UP = UpstreamState("backend", BACKEND, True, "[::1]:3001")
+FRONTEND_DOWN = UpstreamState("frontend", FRONTEND, False, "", "Connection refused")
+
+
+def shown(
+    *known: UpstreamState,
+    config: Config = CONFIG,
+    ready: Ready = READY,
+    style: Style = PLAIN,
+    width: int | None = 100,
+) -> list[str]:
+    return banner(config, ready, states(*known), version="0.1.0", style=style, width=width)
+
+
+def test_the_whole_banner_at_a_glance() -> None:
+    assert shown(BACKEND_UP, FRONTEND_DOWN) == [
+        "",
+        "  DEVPROXY v0.1.0  ready in 96 ms",
+        "",
+        "  ➜  Local:   http://localhost:8080/",
+        "",
+        "  /socket.io/  → http://localhost:3001  cors: strip  answering",
+        "  /api/        → http://localhost:3001  cors: strip  answering",
+        "  /            → http://localhost:5173  cors: strip  ✗ not answering yet (connection refused)",
+        "",
+        "  from the command line",
+        "",
+    ]
+
+
+def test_without_utf8_it_is_ascii() -> None:
+    lines = shown(BACKEND_UP, FRONTEND_DOWN, style=Style(False, ASCII_GLYPHS))
+    assert all(line.isascii() for line in lines)
+    assert "  ->  Local:   http://localhost:8080/" in lines
+    assert "x not answering yet" in lines[7]
+
+
+def test_only_the_port_of_an_address_is_bold() -> None:
+    line = shown(style=Style(True, Glyphs()))[3]
+    assert "\x1b[36mhttp://localhost:\x1b[0m\x1b[1m" in line
+    assert "8080" in line.split("\x1b[1m")[-1]
+
+
+def test_a_file_is_named() -> None:
+    assert "  config devproxy.toml" in shown(config=replace(CONFIG, source="devproxy.toml"))
+
+
+def test_listening_for_others_is_shown_with_a_warning() -> None:
+    ready = Ready(("http://localhost:8080/", "http://192.168.1.5:8080/"), 0.1)
+    lines = shown(ready=ready)
+    assert lines[3:6] == [
+        "  ➜  Local:   http://localhost:8080/",
+        "  ➜  Network: http://192.168.1.5:8080/",
+        "  warning: everybody on this network can reach devproxy and, through it, your upstreams",
+    ]
+
+
+def test_listening_for_this_machine_only_warns_of_nothing() -> None:
+    assert not [line for line in shown() if "warning" in line or "Network" in line]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://localhost:8080/", True),
+        ("http://app.localhost:8080/", True),
+        ("http://127.0.0.1:8080/", True),
+        ("http://127.8.8.8:8080/", True),
+        ("http://[::1]:8080/", True),
+        ("http://192.168.1.5:8080/", False),
+        ("http://[fe80::1]:8080/", False),
+        ("http://localhost.example:8080/", False),
+        ("http://dev.test:8080/", False),
+    ],
+)
+def test_loopback_is_told_from_the_rest(url: str, expected: bool) -> None:
+    assert is_loopback(url) is expected
+
+
+def test_a_server_of_which_nothing_is_known_is_neither_up_nor_down() -> None:
+    lines = shown(BACKEND_UP)
+    assert lines[7].endswith("no answer so far")
+    assert not [line for line in lines if "✗" in line]
+
+
+def test_of_several_servers_it_is_said_how_many_do_not_answer() -> None:
+    config = load(
+        b"[upstreams.app]\nservers = ['http://localhost:1', 'http://localhost:2']\n"
+        b"[[routes]]\npath = '/'\nupstream = 'app'\n",
+        source="devproxy.toml",
+    )
+    servers = [server.url for server in config.upstreams[0].servers]
+    lines = shown(
+        UpstreamState("app", servers[0], True),
+        UpstreamState("app", servers[1], False, "", "Connection refused"),
+        config=config,
+        width=None,
+    )
+    (row,) = [line for line in lines if "→" in line]
+    assert "http://localhost:1, http://localhost:2" in row
+    assert row.endswith("✗ 1 of 2 not answering yet (connection refused)")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_the_banner_fits_the_terminal(width: int) -> None:
+    lines = shown(BACKEND_UP, FRONTEND_DOWN, width=width)
+    assert max(map(columns, lines)) <= width
+    assert any("not answering yet (connection refused)" in line for line in lines)
+
+
+def test_what_a_server_said_cannot_steer_the_terminal() -> None:
+    lines = shown(replace(FRONTEND_DOWN, detail="\x1b]0;owned\x07"), BACKEND_UP)
+    assert all(line.isprintable() for line in lines)
