@@ -18,7 +18,6 @@ from time import monotonic
 from typing import Final, Literal
 
 from devproxy.config.model import Config
-from devproxy.console.jsonlines import JsonLines
 from devproxy.console.lines import HumanLines, QuietLines
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.writer import Lines, Writer
@@ -52,6 +51,8 @@ class Console:
         style = Style(wants_colour(colour, os.environ, is_terminal=_is_terminal(fd)), glyphs_for(encoding))
         lines: Lines
         if mode == "json":
+            from devproxy.console.jsonlines import JsonLines  # json costs some milliseconds that only programs need
+
             lines = JsonLines()
         else:
             human = HumanLines(config, version=version, style=style, width=lambda: _terminal_width(fd), clock=monotonic)

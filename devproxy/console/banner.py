@@ -18,7 +18,7 @@ ServerStates = Mapping[tuple[str, str], UpstreamState]
 """The last known state of each server, by the upstream's name and the server's URL."""
 
 _MAX_LABEL: Final = 40
-_NETWORK_WARNING: Final = "everybody on this network can reach devproxy and, through it, your upstreams"
+_NETWORK_WARNING: Final = "all of this network can reach your upstreams"
 
 
 def banner(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Final
 
 from devproxy.console.style import Style
@@ -31,7 +32,7 @@ _TIME: Final = 8
 class Row:
     """One line's text, escaped already. ``paint_status`` and ``paint_note`` give both the same weight.
 
-    ``status``: of HTTP, or a close code. ``note``: a word about how it went, mostly empty. ``more``: a second line.
+    ``status``: of HTTP, or a close code. ``note``: a word about how it went, mostly empty. ``more``: is said below.
     """
 
     time: str
@@ -51,21 +52,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Widths in columns; 0: that column is left out. ``is_target_cut``: a longer target is cut to its width."""
+    """Widths in columns; 0: that column is left out. ``width``: of the terminal; None: no limit, nothing is cut."""
 
+    width: int | None
     time: int
     target: int
     route: int
     upstream: int
     octets: int
-    is_target_cut: bool = True
 
 
 def layout(width: int | None, *, route: int, upstream: int) -> Layout:
     """Return which columns fit into `width` (None: no limit). `route`, `upstream`: the longest of their kind."""
     route, upstream = min(route, _MAX_ROUTE), min(upstream, _MAX_UPSTREAM)
     if width is None:
-        return Layout(_TIME, _UNLIMITED_TARGET, route, upstream, _OCTETS, is_target_cut=False)
+        return Layout(None, _TIME, _UNLIMITED_TARGET, route, upstream, _OCTETS)
     choices = (
         (_TIME, route, upstream, _OCTETS),
         (_TIME, route, upstream, 0),
@@ -77,7 +78,7 @@ def layout(width: int | None, *, route: int, upstream: int) -> Layout:
         target = width - _taken(time, route_width, upstream_width, octets)
         if target >= MIN_TARGET:
             break
-    return Layout(time, max(target, 4), route_width, upstream_width, octets)
+    return Layout(width, time, max(target, 4), route_width, upstream_width, octets)
 
 
 def _taken(time: int, route: int, upstream: int, octets: int) -> int:
@@ -90,7 +91,7 @@ def _taken(time: int, route: int, upstream: int, octets: int) -> int:
 
 
 def laid_out(row: Row, widths: Layout, style: Style) -> list[str]:
-    """Return `row` as one line, or two when there is more to say."""
+    """Return `row` as one line, with others below it when there is more to say."""
     mark = style.glyphs.cut
     method = padded(cut(row.method, _METHOD, mark), _METHOD)
     parts = [style.dim(row.time) + " "] if widths.time else []
@@ -105,21 +106,27 @@ def laid_out(row: Row, widths: Layout, style: Style) -> list[str]:
     if widths.octets and row.sent:
         octets = f"{style.glyphs.sent}{row.sent:<{widths.octets}} {style.glyphs.received}{row.received}"
         parts.append("  " + style.dim(octets))
-    indent = " " * (widths.time + 1 if widths.time else 2)
     more = ": ".join(part for part in ("" if has_room else row.note, row.more) if part)
-    lines = ["".join(parts)]
-    return [*lines, indent + row.paint_note(more)] if more else lines
+    indent = widths.time + 1 if widths.time else 2
+    return ["".join(parts), *(" " * indent + row.paint_note(line) for line in wrapped(more, widths.width, indent))]
+
+
+def wrapped(text: str, width: int | None, indent: int) -> list[str]:
+    """Return `text` in lines that leave room for an indent of `indent` columns in `width`; none for no text."""
+    if width is None or indent + columns(text) <= width:
+        return [text] if text else []
+    return wrap(text, max(width - indent, 8), break_on_hyphens=False)
 
 
 def _target(row: Row, widths: Layout, style: Style) -> tuple[str, bool]:
     """Return the target with the note behind it, as wide as its column, and whether the note has found room."""
-    mark = style.glyphs.cut
+    mark, is_cut = style.glyphs.cut, widths.width is not None
     if not row.note:
-        text = cut(row.target, widths.target, mark) if widths.is_target_cut else row.target
+        text = cut(row.target, widths.target, mark) if is_cut else row.target
         return padded(text, widths.target), True
     room = widths.target - columns(row.note) - 2
-    if widths.is_target_cut and room < min(8, columns(row.target)):
+    if is_cut and room < min(8, columns(row.target)):
         return padded(cut(row.target, widths.target, mark), widths.target), False
-    text = cut(row.target, room, mark) if widths.is_target_cut else row.target
+    text = cut(row.target, room, mark) if is_cut else row.target
     gap = " " * max(0, widths.target - columns(text) - 2 - columns(row.note))
     return f"{text}  {row.paint_note(row.note)}{gap}", True

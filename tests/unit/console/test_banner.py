@@ -75,7 +75,7 @@ def test_listening_for_others_is_shown_with_a_warning() -> None:
     assert lines[3:6] == [
         "  ➜  Local:   http://localhost:8080/",
         "  ➜  Network: http://192.168.1.5:8080/",
-        "  warning: everybody on this network can reach devproxy and, through it, your upstreams",
+        "  warning: all of this network can reach your upstreams",
     ]
 
 
