@@ -1,0 +1,182 @@
+"""The proxies that are compared, each configured to do the same job: forward, stream, upgrade, strip CORS fields."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where a proxy listens, and where its two upstreams do (see :mod:`bench.upstreams`)."""
+
+    listen: int
+    files: int
+    streams: int
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A proxy: its name, what to install where it is missing, and how to start it for some ports."""
+
+    name: str
+    install: str
+    command: Callable[[Path, Ports], list[str]]
+    is_there: Callable[[], bool]
+    version: Callable[[], str]
+
+
+NGINX = """daemon off; worker_processes 1; pid {work}/nginx.pid; error_log {work}/nginx.log crit;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 3600s; client_max_body_size 0;
+  client_body_temp_path {work}/n1; proxy_temp_path {work}/n2; fastcgi_temp_path {work}/n3;
+  uwsgi_temp_path {work}/n4; scgi_temp_path {work}/n5;
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+  upstream files {{ server 127.0.0.1:{ports.files}; keepalive 600; keepalive_requests 1000000000; }}
+  upstream streams {{ server 127.0.0.1:{ports.streams}; keepalive 600; keepalive_requests 1000000000; }}
+  proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off; proxy_read_timeout 3600s;
+  proxy_set_header Host $http_host; proxy_set_header X-Real-IP $remote_addr;
+  proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;
+  proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Port $server_port;
+  proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+  proxy_hide_header Access-Control-Allow-Origin;
+  server {{
+    listen 127.0.0.1:{ports.listen} backlog=4096;
+    location /socket.io/ {{ proxy_pass http://streams; }}
+    location /api/ {{ proxy_pass http://streams; }}
+    location / {{ proxy_pass http://files; }}
+  }}
+}}
+"""
+
+HAPROXY = """global
+  maxconn 8192
+  nbthread 1
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 3600s
+  timeout server 3600s
+  timeout tunnel 3600s
+  option forwardfor
+  http-reuse always
+frontend front
+  bind 127.0.0.1:{ports.listen} backlog 4096
+  http-request set-header X-Forwarded-Proto http
+  http-response del-header Access-Control-Allow-Origin
+  use_backend streams if {{ path_beg /socket.io/ }} || {{ path_beg /api/ }}
+  default_backend files
+backend files
+  server one 127.0.0.1:{ports.files}
+backend streams
+  server one 127.0.0.1:{ports.streams}
+"""
+
+CADDY = """{{
+\tadmin off
+\tauto_https off
+}}
+http://127.0.0.1:{ports.listen} {{
+\t@streams path /socket.io/* /api/*
+\thandle @streams {{
+\t\treverse_proxy 127.0.0.1:{ports.streams} {{
+\t\t\tflush_interval -1
+\t\t\theader_down -Access-Control-Allow-Origin
+\t\t}}
+\t}}
+\thandle {{
+\t\treverse_proxy 127.0.0.1:{ports.files} {{
+\t\t\tflush_interval -1
+\t\t\theader_down -Access-Control-Allow-Origin
+\t\t}}
+\t}}
+}}
+"""
+
+DEVPROXY = """[server]
+listen = "127.0.0.1:{ports.listen}"
+
+[upstreams]
+files = "http://127.0.0.1:{ports.files}"
+streams = "http://127.0.0.1:{ports.streams}"
+
+[[routes]]
+path = "/socket.io/"
+upstream = "streams"
+cors = "strip"
+
+[[routes]]
+path = "/api/"
+upstream = "streams"
+cors = "strip"
+
+[[routes]]
+path = "/"
+upstream = "files"
+cors = "strip"
+"""
+
+
+def _nginx(work: Path, ports: Ports) -> list[str]:
+    return ["nginx", "-c", _write(work / "nginx.conf", NGINX.format(work=work, ports=ports))]
+
+
+def _haproxy(work: Path, ports: Ports) -> list[str]:
+    return ["haproxy", "-db", "-f", _write(work / "haproxy.cfg", HAPROXY.format(ports=ports))]
+
+
+def _caddy(work: Path, ports: Ports) -> list[str]:
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", _write(work / "Caddyfile", CADDY.format(ports=ports))]
+
+
+def _http_proxy(work: Path, ports: Ports) -> list[str]:
+    return ["node", str(HERE / "http-proxy.cjs"), str(ports.listen), str(ports.files), str(ports.streams)]
+
+
+def _devproxy(work: Path, ports: Ports) -> list[str]:
+    path = _write(work / "devproxy.toml", DEVPROXY.format(ports=ports))
+    return [sys.executable, "-m", "devproxy", "up", "--config", path, "--quiet"]
+
+
+def _write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def _on_path(name: str) -> Callable[[], bool]:
+    return lambda: shutil.which(name) is not None
+
+
+def _says(*command: str) -> Callable[[], str]:
+    def version() -> str:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        lines = (result.stdout + result.stderr).strip().splitlines()
+        return lines[0] if lines else ""
+
+    return version
+
+
+def _has_http_proxy() -> bool:
+    return shutil.which("node") is not None and (HERE / "node_modules" / "http-proxy").is_dir()
+
+
+PEERS = (
+    Peer("nginx", "apt-get install nginx-light", _nginx, _on_path("nginx"), _says("nginx", "-v")),
+    Peer("haproxy", "apt-get install haproxy", _haproxy, _on_path("haproxy"), _says("haproxy", "-v")),
+    Peer("caddy", "apt-get install caddy", _caddy, _on_path("caddy"), _says("caddy", "version")),
+    Peer(
+        "http-proxy",
+        "npm ci --prefix bench",
+        _http_proxy,
+        _has_http_proxy,
+        _says("node", "-p", f"'http-proxy ' + require('{HERE}/node_modules/http-proxy/package.json').version"),
+    ),
+    Peer("devproxy", "", _devproxy, lambda: True, _says(sys.executable, "-m", "devproxy", "--version")),
+)
