@@ -24,6 +24,9 @@ _encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).enco
 class JsonLines:
     """Turns events into lines of JSON; keeps no state but caches."""
 
+    batch = 32
+    pause_s = 0.001
+
     def __init__(self) -> None:
         self._shapes: dict[type[Any], tuple[str, tuple[str, ...]]] = {}
 

@@ -55,6 +55,10 @@ class HumanLines:
     `clock`: the one of :attr:`deadline`, in seconds.
     """
 
+    batch = 32
+    pause_s = 0.004
+    """Some thousand lines a second: nobody reads more, and a page of a thousand modules still fits the queue."""
+
     def __init__(
         self,
         config: Config,
@@ -151,6 +155,8 @@ class HumanLines:
 class QuietLines:
     """Shows only errors made here, lost upstreams, upstreams that come and go after the start, and trouble."""
 
+    batch = 512  # mostly left out, which costs little; a flood of what is well must not crowd out an error
+    pause_s = 0.002
     deadline: float | None = None
 
     def __init__(self, inner: HumanLines) -> None:

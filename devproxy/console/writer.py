@@ -26,9 +26,7 @@ MAX_QUEUED: Final = 10_000
 CLOSE_LIMIT_S: Final = 1.0
 """How long :meth:`Writer.close` waits for what is still unwritten."""
 
-_BATCH: Final = 32
-"""Events formatted in one go: below a millisecond without the interpreter's lock for the loop."""
-_PAUSE_S: Final = 0.001
+_RETRY_S: Final = 0.001
 _IDLE_PAUSE_S: Final = 0.005
 """Pause after a batch that was not full: waking the thread for every single event would cost the loop more."""
 _POLL_S: Final = 0.1
@@ -36,7 +34,14 @@ _PIPE_BUF: Final = 4096
 
 
 class Lines(Protocol):
-    """What turns events into lines; only the writer's thread calls it."""
+    """What turns events into lines; only the writer's thread calls it.
+
+    ``batch``: events formatted in one go, which should take less than a millisecond. ``pause_s``: how long the loop has
+    the interpreter's lock for itself before the next ones of a flood.
+    """
+
+    batch: int
+    pause_s: float
 
     @property
     def deadline(self) -> float | None:
@@ -94,7 +99,7 @@ class Writer:
                 batch, is_last = self._take()
                 self._write(self._rendered(batch, is_last=is_last))
                 if not is_last:
-                    sleep(_PAUSE_S if len(batch) == _BATCH else _IDLE_PAUSE_S)
+                    sleep(self._lines.pause_s if len(batch) == self._lines.batch else _IDLE_PAUSE_S)
         except (OSError, TimeoutError):
             pass  # nobody reads any more, and nobody is left to be told
         finally:
@@ -110,7 +115,7 @@ class Writer:
             item = self._queue.get(timeout=timeout_s)
             while item is not None:
                 batch.append(item)
-                if len(batch) == _BATCH:
+                if len(batch) == self._lines.batch:
                     return batch, False
                 item = self._queue.get_nowait()
             return batch, True
@@ -142,7 +147,7 @@ class Writer:
                 try:
                     rest = rest[os.write(self._fd, rest[:_PIPE_BUF]) :]
                 except BlockingIOError:
-                    sleep(_PAUSE_S)  # another process that shares the descriptor was faster
+                    sleep(_RETRY_S)  # another process that shares the descriptor was faster
 
     def _discard(self) -> None:
         try:

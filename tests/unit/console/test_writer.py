@@ -17,6 +17,8 @@ DEADLINE_S = 30.0
 class PlainLines:
     """Each event as its text; the writer is what is tested here."""
 
+    batch = 32
+    pause_s = 0.001
     deadline: float | None = None
 
     def lines(self, at: float, event: Event) -> list[str]:
