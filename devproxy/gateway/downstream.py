@@ -16,7 +16,7 @@ from devproxy import answers
 from devproxy.errors import BadMessage
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.exchange import Exchange
-from devproxy.gateway.transports import end_writing, peer_name, set_limits
+from devproxy.gateway.transports import end_writing, peer_name, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import HeadReader, Kind, parse_request_head
 from devproxy.messages import CHUNKED, RequestHead
@@ -189,8 +189,13 @@ class DownstreamConnection(asyncio.Protocol):
             self.transport.close()
 
     def cut(self) -> None:
-        """Close the connection whatever runs on it."""
-        self.transport.abort()
+        """Close the connection whatever runs on it; what is cut off must not look like a complete response."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            self.transport.abort()
+        else:
+            exchange.stop()
+            reset(self.transport)
 
     @property
     def is_busy(self) -> bool:

@@ -340,11 +340,10 @@ class Exchange:
             self._finish(Outcome.CLIENT_LEFT, report_only=True)
 
     def stop(self) -> None:
-        """End the exchange where it stands: devproxy stops and the time to drain is over."""
+        """End the exchange where it stands, because the client's connection is cut: devproxy stops."""
         if self._phase is not Phase.OVER:
             self._drop_upstream()
             self._finish(Outcome.STOPPED, report_only=True)
-        self._client.cut()
 
     def _drop_upstream(self) -> None:
         if self._dialling is not None:
