@@ -18,7 +18,7 @@ from threading import Thread
 from time import monotonic, sleep, time
 from typing import Final, Protocol
 
-from devproxy.events import Event
+from devproxy.events import Event, ExchangeFinished, TunnelClosed, TunnelOpened
 
 MAX_QUEUED: Final = 10_000
 """Events kept for a reader that is slow; some megabytes."""
@@ -26,6 +26,7 @@ MAX_QUEUED: Final = 10_000
 CLOSE_LIMIT_S: Final = 1.0
 """How long :meth:`Writer.close` waits for what is still unwritten."""
 
+_COMMON: Final = (ExchangeFinished, TunnelOpened, TunnelClosed)
 _RETRY_S: Final = 0.001
 _IDLE_PAUSE_S: Final = 0.005
 """Pause after a batch that was not full: waking the thread for every single event would cost the loop more."""
@@ -75,12 +76,17 @@ class Writer:
         self._thread.start()
 
     def put(self, event: Event) -> None:
-        """Take `event`, or count it as dropped when :data:`MAX_QUEUED` wait already. Never waits, never raises."""
+        """Take `event`, or count it as dropped when :data:`MAX_QUEUED` wait already. Never waits, never raises.
+
+        What belongs to no exchange and no tunnel is rare and matters more: it finds room for twice as long.
+        """
         queue = self._queue
         if queue.qsize() < self._room:
             queue.put((time(), event))
-        else:
+        elif isinstance(event, _COMMON) or queue.qsize() >= 2 * self._room:
             self._dropped += 1
+        else:
+            queue.put((time(), event))
 
     def close(self) -> None:
         """Write what is left, for at most :data:`CLOSE_LIMIT_S`; events put afterwards are ignored. Idempotent."""
@@ -98,7 +104,7 @@ class Writer:
             while not is_last:
                 batch, is_last = self._take()
                 self._write(self._rendered(batch, is_last=is_last))
-                if not is_last:
+                if self._room:  # not closing
                     sleep(self._lines.pause_s if len(batch) == self._lines.batch else _IDLE_PAUSE_S)
         except (OSError, TimeoutError):
             pass  # nobody reads any more, and nobody is left to be told

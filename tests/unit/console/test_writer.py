@@ -9,7 +9,7 @@ from time import monotonic, sleep
 
 import pytest
 from devproxy.console.writer import MAX_QUEUED, Writer
-from devproxy.events import Event, Trouble
+from devproxy.events import Event, ExchangeFinished, Outcome, Trouble
 
 DEADLINE_S = 30.0
 
@@ -22,8 +22,13 @@ class PlainLines:
     deadline: float | None = None
 
     def lines(self, at: float, event: Event) -> list[str]:
-        assert isinstance(event, Trouble)
-        return [event.what]
+        match event:
+            case Trouble():
+                return [event.what]
+            case ExchangeFinished():
+                return [event.target.decode()]
+            case _:
+                raise AssertionError(event)
 
     def dropped(self, at: float, count: int) -> list[str]:
         return [f"dropped {count}"]
@@ -68,6 +73,10 @@ class Reader:
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive()
         return self.data.decode().splitlines()
+
+
+def exchange(target: str) -> ExchangeFinished:
+    return ExchangeFinished(b"GET", target.encode(), 200, "/", "", "", Outcome.COMPLETE, 0.0, 0.0, 0, 0, "")
 
 
 Pipe = tuple[int, int]
@@ -164,13 +173,40 @@ def test_lines_beyond_the_queue_are_dropped_and_counted(pipe: Pipe) -> None:
     writer.put(Trouble("first" + "x" * 200_000))  # more than a pipe holds: the writer stands still
     assert os.read(pipe[0], 5) == b"first"
     for number in range(MAX_QUEUED + 312):
-        writer.put(Trouble(str(number)))
+        writer.put(exchange(str(number)))
     reader = Reader(pipe[0])
     reader.wait_for("dropped 312")
-    writer.put(Trouble("last"))
+    writer.put(exchange("last"))
     writer.close()
     os.close(pipe[1])
     assert reader.lines_to_the_end()[1:] == [*map(str, range(MAX_QUEUED)), "dropped 312", "last"]
+
+
+def test_what_matters_more_than_traffic_finds_room_behind_it(pipe: Pipe) -> None:
+    writer = start(pipe[1])
+    writer.put(Trouble("first" + "x" * 200_000))
+    assert os.read(pipe[0], 5) == b"first"
+    for number in range(MAX_QUEUED + 1):
+        writer.put(exchange(str(number)))
+    writer.put(Trouble("it burns"))
+    reader = Reader(pipe[0])
+    reader.wait_for("dropped 1")
+    writer.close()
+    os.close(pipe[1])
+    assert reader.lines_to_the_end()[-2:] == ["it burns", "dropped 1"]
+
+
+def test_even_what_matters_does_not_pile_up_without_end(pipe: Pipe) -> None:
+    writer = start(pipe[1])
+    writer.put(Trouble("first" + "x" * 200_000))
+    assert os.read(pipe[0], 5) == b"first"
+    for number in range(2 * MAX_QUEUED + 3):
+        writer.put(Trouble(str(number)))
+    reader = Reader(pipe[0])
+    reader.wait_for("dropped 3")
+    writer.close()
+    os.close(pipe[1])
+    assert len(reader.lines_to_the_end()) == 2 * MAX_QUEUED + 2
 
 
 def test_a_reader_that_leaves_ends_the_writing_silently(pipe: Pipe, capfd: pytest.CaptureFixture[str]) -> None:
