@@ -1,0 +1,13 @@
+"""``devproxy demo``: hand over to :mod:`devproxy.demo`, which runs ``devproxy up`` with the arguments it prints."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demo; return its exit code."""
+    from devproxy import demo
+    from devproxy.cli import main
+
+    return demo.run(lambda argv: main(["up", *argv]), listen=options.listen, open_browser=not options.no_open)
