@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from devproxy import __version__, answers
 from devproxy.answers import Answer
-from devproxy.config.model import Config, CorsMode, Route, Scheme, ServerAddress
+from devproxy.config.model import Config, CorsMode, HeaderEdits, Route, Scheme, ServerAddress
 from devproxy.engineio import is_poll, parse_engine_request
 from devproxy.http1.head import Limits
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
@@ -129,9 +129,13 @@ def _compile_route(route: Route) -> CompiledRoute:
         edits_authority=route.host != "keep" or route.origin != "keep",
         rewrites=route.rewrite is not None,
         strips_cors=route.cors is CorsMode.STRIP,
-        request_edits=compile_edits(route.request_headers),
-        response_edits=compile_edits(route.response_headers),
+        request_edits=_compile_edits(route.request_headers),
+        response_edits=_compile_edits(route.response_headers),
     )
+
+
+def _compile_edits(edits: HeaderEdits) -> Edits | None:
+    return compile_edits(replaced=edits.set, added=edits.add, removed=edits.remove)
 
 
 def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:

@@ -6,11 +6,10 @@ Pure. A field that no rule names crosses as the bytes it came in: order, case, d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from devproxy.config.model import HeaderEdits
 from devproxy.fields import Field, Role, make_field
 from devproxy.messages import CHUNKED, RequestHead, ResponseHead
 
@@ -69,13 +68,19 @@ class Edits:
     put: tuple[bytes, ...]
 
 
-def compile_edits(edits: HeaderEdits) -> Edits | None:
-    """Return `edits` in the form that costs least per message, or None when there is nothing to do."""
-    if not (edits.set or edits.add or edits.remove):
+def compile_edits(
+    *, replaced: Sequence[tuple[str, str]], added: Sequence[tuple[str, str]], removed: Sequence[str]
+) -> Edits | None:
+    """Return the edits of a route in the form that costs least per message, or None when there is nothing to do.
+
+    `replaced` and `added`: names with values; a replaced field loses all its lines first. Raises :class:`BadMessage`
+    for what cannot be a field line.
+    """
+    if not (replaced or added or removed):
         return None
-    written = [make_field(name.encode(), value.encode()) for name, value in (*edits.set, *edits.add)]
-    replaced = {name.lower().encode() for name, _ in edits.set} | {name.lower().encode() for name in edits.remove}
-    return Edits(frozenset(replaced), tuple(field.line for field in written))
+    leave_out = {name.lower().encode() for name, _ in replaced} | {name.lower().encode() for name in removed}
+    put = tuple(make_field(name.encode(), value.encode()).line for name, value in (*replaced, *added))
+    return Edits(frozenset(leave_out), put)
 
 
 def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None) -> list[bytes]:

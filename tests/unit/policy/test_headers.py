@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from devproxy.config.model import HeaderEdits
 from devproxy.errors import BadMessage
 from devproxy.http1.head import Limits, parse_request_head, parse_response_head
 from devproxy.messages import RequestHead, ResponseHead
@@ -265,7 +264,7 @@ def test_chunks_that_are_taken_off_are_not_announced() -> None:
 
 def test_edits_remove_then_set_then_add() -> None:
     edits = compile_edits(
-        HeaderEdits(set=(("X-Set", "new"),), add=(("X-Add", "more"), ("X-Gone", "back")), remove=("X-Gone",))
+        replaced=(("X-Set", "new"),), added=(("X-Add", "more"), ("X-Gone", "back")), removed=("X-Gone",)
     )
     lines = (b"x-set: old", b"A: 1", b"X-Set: older", b"X-ADD: first", b"x-gone: 1")
     put = [b"X-Set: new", b"X-Add: more", b"X-Gone: back"]
@@ -274,16 +273,16 @@ def test_edits_remove_then_set_then_add() -> None:
 
 
 def test_no_edits_cost_nothing() -> None:
-    assert compile_edits(HeaderEdits()) is None
+    assert compile_edits(replaced=(), added=(), removed=()) is None
 
 
 def test_edits_cannot_smuggle_a_line() -> None:
     with pytest.raises(BadMessage):
-        compile_edits(HeaderEdits(set=(("X", "a\r\nY: b"),)))
+        compile_edits(replaced=(("X", "a\r\nY: b"),), added=(), removed=())
 
 
 def test_edits_may_take_away_and_replace_what_the_gateway_would_say() -> None:
-    edits = compile_edits(HeaderEdits(set=(("X-Forwarded-Proto", "https"),), remove=("X-Real-IP", "Via")))
+    edits = compile_edits(replaced=(("X-Forwarded-Proto", "https"),), added=(), removed=("X-Real-IP", "Via"))
     sent = request_lines(request(b"Via: 1.0 old"), Peer("127.0.0.1", "http"), VIA, edits)
     assert [line for line in sent if line.startswith(b"X-Forwarded-Proto")] == [b"X-Forwarded-Proto: https"]
     assert not any(line.startswith(b"X-Real-IP") for line in sent)
