@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from devproxy.config import COMMAND_LINE, Config, ConfigError, from_arguments, load, report, with_listen
-from devproxy.console.style import wants_colour
 
 FILE_NAME: Final = "devproxy.toml"
 ENVIRONMENT: Final = "DEVPROXY_CONFIG"
@@ -76,6 +75,8 @@ def load_file(path: Path) -> Config:
 
 def refused(error: ConfigError, text: bytes, source: str) -> Refused:
     """Return the refusal of a configuration: its report, coloured where stderr wants colour."""
+    from devproxy.console.style import wants_colour  # nothing else of the console is needed before something is wrong
+
     colour = wants_colour("auto", os.environ, is_terminal=sys.stderr is not None and sys.stderr.isatty())
     return Refused(report(error, text, source, colour=colour), is_rendered=True)
 

@@ -1,4 +1,4 @@
-"""Bytes pass when they come: heads before bodies, piece by piece, held back by slow readers, ended with their senders."""
+"""Bytes pass when they come: heads before bodies, piece by piece, held back by slow readers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from devproxy.events import Outcome
-
 from tests.support.wire import ScriptedUpstream, Wire, conversation, soon, until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -211,7 +210,7 @@ async def _read_to_the_end(wire: Wire) -> bytes:
         return b""
 
 
-# -- back-pressure: a devproxy of its own, so that its memory can be read ------------------------------------------------
+# -- back-pressure: a devproxy of its own, so that its memory can be read --
 
 BODY_BYTES = 500_000_000
 GROWTH_KIB = 64 * 1024
@@ -221,17 +220,17 @@ GROWTH_KIB = 64 * 1024
 async def devproxy_process(upstream: ScriptedUpstream) -> AsyncIterator[tuple[int, int]]:
     """Run ``devproxy up`` in front of `upstream`; give its port and process id."""
     arguments = ["up", "--listen", "localhost:0", "--log", "json", "--backend", str(upstream.port)]
-    process = subprocess.Popen([sys.executable, "-m", "devproxy", *arguments], stderr=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "devproxy", *arguments, stderr=subprocess.PIPE)
     assert process.stderr is not None
     try:
-        line = await soon(asyncio.to_thread(process.stderr.readline))
+        line = await soon(process.stderr.readline())
         port = int(json.loads(line)["urls"][0].rsplit(":", 1)[1].rstrip("/"))
         yield port, process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
-        process.stderr.close()
-        await asyncio.to_thread(process.wait)
+        await process.stderr.read()
+        await process.wait()
         upstream.close()
 
 

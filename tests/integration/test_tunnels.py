@@ -12,13 +12,13 @@ import pytest
 from devproxy.config.model import Server
 from devproxy.events import TunnelClosed, TunnelOpened
 from devproxy.websocket import close_frame
-
 from tests.support.wire import Conversation, Wire, conversation, until
 
 HANDSHAKE = (
     b"GET /chat?x=1 HTTP/1.1\r\nHost: localhost\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nCookie: a=b; c=d\r\n"
-    b"Sec-WebSocket-Protocol: vite-hmr, other\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+    b"Sec-WebSocket-Protocol: vite-hmr, other\r\n"
+    b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
     b"\r\n"
 )
 SWITCH = (
