@@ -172,8 +172,8 @@ async def test_after_an_answer_to_an_unfinished_upload_neither_connection_is_use
         server.send(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno")
         assert b"\r\nConnection: close\r\n" in await client.head()
         assert await client.rest() == b"no"
-        await server.is_ended()
         await answered(await ask(talk), await talk.upstream.accept())
+        await server.is_ended()
 
 
 async def test_octets_that_nobody_asked_for_end_an_idle_connection() -> None:

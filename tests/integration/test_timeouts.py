@@ -31,7 +31,7 @@ async def test_a_head_that_does_not_get_complete_is_a_408_and_the_end(piece: byt
 
 
 async def test_a_head_that_comes_in_drops_is_timed_from_its_first_octet() -> None:
-    async with conversation(server=Server(head_timeout_s=0.4)) as talk:
+    async with conversation(server=Server(head_timeout_s=1.2)) as talk:
         client = await talk.client()
         client.send(b"GET / HTTP/1.1\r\nA: ")
         answer = asyncio.ensure_future(client.head())
