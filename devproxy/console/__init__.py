@@ -18,10 +18,10 @@ from time import monotonic
 from typing import Final, Literal
 
 from devproxy.config.model import Config
-from devproxy.console.lines import HumanLines, QuietLines
+from devproxy.console.lines import HumanLines, QuietLines, is_well
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.writer import Lines, Writer
-from devproxy.events import Sink
+from devproxy.events import Event, Sink
 
 Mode = Literal["human", "json", "quiet"]
 
@@ -58,7 +58,11 @@ class Console:
             human = HumanLines(config, version=version, style=style, width=lambda: _terminal_width(fd), clock=monotonic)
             lines = QuietLines(human) if mode == "quiet" else human
         self._writer = Writer(fd, lines, encoding=encoding)
-        self.sink = self._writer.put
+        self.sink = self._put_unless_well if mode == "quiet" else self._writer.put
+
+    def _put_unless_well(self, event: Event) -> None:
+        if not is_well(event):
+            self._writer.put(event)
 
     def close(self) -> None:
         """Write what is left, for at most a second. Nothing is shown after that. Idempotent."""

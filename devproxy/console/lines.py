@@ -155,7 +155,7 @@ class HumanLines:
 class QuietLines:
     """Shows only errors made here, lost upstreams, upstreams that come and go after the start, and trouble."""
 
-    batch = 512  # mostly left out, which costs little; a flood of what is well must not crowd out an error
+    batch = 64
     pause_s = 0.002
     deadline: float | None = None
 
@@ -177,13 +177,23 @@ class QuietLines:
     def _is_worth_a_line(self, event: Event) -> bool:
         match event:
             case ExchangeFinished():
-                is_error_here = event.outcome is Outcome.ANSWERED and event.status >= 500
-                return is_error_here or event.outcome is Outcome.UPSTREAM_LOST
+                return not is_well(event)
             case UpstreamState():
                 before = self._inner.was_up.setdefault((event.upstream, event.server), event.is_up)
                 return before is not event.is_up
             case _:
                 return isinstance(event, Trouble)
+
+
+def is_well(event: Event) -> bool:
+    """Tell whether `event` is the end of an exchange of which quiet mode says nothing.
+
+    Asked on the loop's thread: what is not said must not wake the thread that would not say it.
+    """
+    if not isinstance(event, ExchangeFinished):
+        return False
+    is_error_here = event.outcome is Outcome.ANSWERED and event.status >= 500
+    return not is_error_here and event.outcome is not Outcome.UPSTREAM_LOST
 
 
 # Rows
