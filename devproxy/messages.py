@@ -47,13 +47,15 @@ class RequestHead:
     """A request's start line and fields, with what its grammar check established (see :class:`RequestFacts`).
 
     ``version_minor`` is 0 or 1 (the major version is always 1). ``path``: the target in origin-form (``*`` for
-    ``OPTIONS *``), bytes untouched. ``lines``: of the fields, as they came.
+    ``OPTIONS *``), bytes untouched. ``block``: the whole head as it came, without its last CRLFCRLF. ``lines``: of the
+    fields, as they came.
     """
 
     method: bytes
     target: bytes
     path: bytes
     version_minor: int
+    block: bytes
     lines: list[bytes]
     facts: RequestFacts
 
@@ -104,13 +106,14 @@ class ResponseFacts(NamedTuple):
 class ResponseHead:
     """A response's status line and fields, with what its grammar check established (see :class:`ResponseFacts`).
 
-    ``start``: the status line. Where the body ends depends on the request's method too:
-    :func:`devproxy.http1.framing.response_body_length`.
+    ``block``: as in :class:`RequestHead`. ``start``: the status line. Where the body ends depends on the request's
+    method too: :func:`devproxy.http1.framing.response_body_length`.
     """
 
     status: int
     reason: bytes
     version_minor: int
+    block: bytes
     start: bytes
     lines: list[bytes]
     facts: ResponseFacts

@@ -18,7 +18,7 @@ from devproxy.config.model import Config, CorsMode, HeaderEdits, Route, Scheme, 
 from devproxy.engineio import is_poll, parse_engine_request
 from devproxy.http1.head import Limits
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
-from devproxy.policy.headers import Edits, Peer, compile_edits, request_lines, response_lines
+from devproxy.policy.headers import Edits, Peer, compile_edits, plain_head, request_lines, response_lines
 from devproxy.routing import RouteTable, canonical_path, label, rewritten_path
 
 RESERVED_PREFIX: Final = b"/__devproxy/"
@@ -80,16 +80,15 @@ class Respond:
 class Forward:
     """The request goes to an upstream.
 
-    ``start``: the request line. ``lines``: the field lines; :func:`render_request` replaces Host and Origin where the
-    route says so, which may depend on the server chosen. ``is_retriable``: may be sent again when a kept-alive
+    ``head``: the request head, ready to send but for Host and Origin, which :func:`render_request` replaces where the
+    route says so, because that may depend on the server chosen. ``is_retriable``: may be sent again when a kept-alive
     connection turns out to be dead before a byte of an answer came: the method is idempotent, there is no body, and
     this is no Engine.IO poll (a poll delivered twice kills its session). ``upgrade``: the protocol
     asked for, empty for none.
     """
 
     compiled: CompiledRoute
-    start: bytes
-    lines: list[bytes]
+    head: bytes
     is_retriable: bool
     is_poll: bool
     upgrade: bytes
@@ -155,14 +154,19 @@ def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
     method, facts = head.method, head.facts
     if method == b"TRACE" or facts.body_length > snapshot.max_body_bytes or snapshot.via_token in facts.via:
         return Respond(_refusal(head, compiled, snapshot), compiled.label)
-    path = head.path
-    if compiled.rewrites and raw_path != b"*":
-        path = rewritten_path(route, raw_path) + question + query
+    edits = compiled.request_edits
+    if facts.is_plain and edits is None and not compiled.rewrites and head.path is head.target and head.version_minor:
+        octets = plain_head(head) + peer.tail(facts.host, snapshot.via_line)
+    else:
+        path = head.path
+        if compiled.rewrites and raw_path != b"*":
+            path = rewritten_path(route, raw_path) + question + query
+        lines = request_lines(head, peer, snapshot.via_line, edits)
+        octets = b"\r\n".join((b"%b %b HTTP/1.1" % (method, path), *lines, b"", b""))
     polls = b"EIO=" in query and _is_poll(head)
     return Forward(
         compiled,
-        b"%b %b HTTP/1.1" % (method, path),
-        request_lines(head, peer, snapshot.via_line, compiled.request_edits),
+        octets,
         method in _IDEMPOTENT and facts.body_length == 0 and not polls,
         polls,
         facts.upgrade,
@@ -200,11 +204,11 @@ def _refusal(head: RequestHead, compiled: CompiledRoute, snapshot: Snapshot) -> 
 
 def render_request(forward: Forward, server: ServerAddress) -> bytes:
     """Return the request head for `server`, ready to send, blank line included."""
-    lines = forward.lines
     compiled = forward.compiled
-    if compiled.edits_authority:
-        lines = _with_authority(lines, compiled, server)
-    return b"%b\r\n%b\r\n\r\n" % (forward.start, b"\r\n".join(lines))
+    if not compiled.edits_authority:
+        return forward.head
+    start, *lines = forward.head[:-4].split(b"\r\n")
+    return b"\r\n".join((start, *_with_authority(lines, compiled, server), b"", b""))
 
 
 def _with_authority(lines: list[bytes], compiled: CompiledRoute, server: ServerAddress) -> list[bytes]:
@@ -266,6 +270,10 @@ def finish_response(
     """
     compiled = forward.compiled
     is_old_client = request.version_minor == 0
+    decodes = is_old_client and body_length == CHUNKED
+    closes = head.status >= 200 and (close or not request.facts.keep_alive or body_length == UNTIL_CLOSE or decodes)
+    if not closes and not is_old_client and _is_plain(head, compiled):
+        return Finished(plain_head(head) + b"\r\n", False, False)
     lines = response_lines(
         head,
         strips_cors=compiled.strips_cors,
@@ -273,17 +281,24 @@ def finish_response(
         keeps_chunked=not is_old_client,
         is_bodiless=head.status < 200 or head.status == 204,
     )
-    decodes = is_old_client and body_length == CHUNKED
-    closes = False
     if head.status == 101:
         lines.append(b"Connection: Upgrade")
-    elif head.status >= 200:
-        closes = close or not request.facts.keep_alive or body_length == UNTIL_CLOSE or decodes
-        if closes:
-            lines.append(b"Connection: close")
-        elif is_old_client:
-            lines.append(b"Connection: keep-alive")
+    elif closes:
+        lines.append(b"Connection: close")
+    elif is_old_client and head.status >= 200:
+        lines.append(b"Connection: keep-alive")
     start = head.start if head.version_minor else b"HTTP/1.1" + head.start[8:]
-    return Finished(
-        b"%b\r\n%b\r\n\r\n" % (start, b"\r\n".join(lines)) if lines else start + b"\r\n\r\n", closes, decodes
+    return Finished(b"\r\n".join((start, *lines, b"", b"")), closes, decodes)
+
+
+def _is_plain(head: ResponseHead, compiled: CompiledRoute) -> bool:
+    """Tell whether to leave lines out is all there is to do to a final response."""
+    facts = head.facts
+    return (
+        facts.is_plain
+        and compiled.response_edits is None
+        and head.version_minor == 1
+        and head.status >= 200
+        and head.status != 204
+        and not (compiled.strips_cors and facts.has_access_control)
     )

@@ -362,20 +362,20 @@ class Exchange:
             forward, server = self._forward, self._server
             self._service.sink(
                 ExchangeFinished(
-                    method=self.request.method,
-                    target=self.request.target,
-                    status=self._status,
-                    route=forward.compiled.label if forward is not None else route,
-                    upstream=forward.compiled.upstream if forward is not None else "",
-                    server=server.server.url if server is not None else "",
-                    outcome=outcome,
-                    duration_s=perf_counter() - self._started_at,
-                    first_byte_s=self._first_byte_s,
-                    request_bytes=self._request_bytes,
-                    response_bytes=self._response_bytes,
-                    client=self._client.peer.address,
-                    error=error,
-                    detail=detail,
+                    self.request.method,
+                    self.request.target,
+                    self._status,
+                    forward.compiled.label if forward is not None else route,
+                    forward.compiled.upstream if forward is not None else "",
+                    server.server.url if server is not None else "",
+                    outcome,
+                    perf_counter() - self._started_at,
+                    self._first_byte_s,
+                    self._request_bytes,
+                    self._response_bytes,
+                    self._client.peer.address,
+                    error,
+                    detail,
                 )
             )
         if not report_only:

@@ -205,7 +205,7 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
     facts = _remembered_requests.get((version_minor, *looked_at))
     if facts is None:
         facts = _establish(_remembered_requests, _request_facts, version_minor, looked_at)
-    head = RequestHead(method, target, target, version_minor, lines, facts)
+    head = RequestHead(method, target, target, version_minor, block, lines, facts)
     if target[0] != _SLASH:
         _resolve_target(head)
     elif b"\\" in target:
@@ -315,7 +315,7 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     facts = _remembered_responses.get((key, *looked_at))
     if facts is None:
         facts = _establish(_remembered_responses, _response_facts, key, looked_at)
-    return ResponseHead(code, reason or b"", 1 if minor == b"1" else 0, start, lines, facts)
+    return ResponseHead(code, reason or b"", 1 if minor == b"1" else 0, block, start, lines, facts)
 
 
 def _response_facts(key: int, special: list[Field]) -> ResponseFacts:

@@ -30,13 +30,15 @@ class Peer:
     also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``.
     """
 
-    __slots__ = ("_host", "_tail", "address", "scheme")
+    __slots__ = ("_host", "_lines", "_tail", "_tail_key", "address", "scheme")
 
     def __init__(self, address: str, scheme: str) -> None:
         self.address = address.removeprefix("::ffff:") if "." in address else address
         self.scheme = scheme
         self._host: bytes | None = None
-        self._tail: list[bytes] = []
+        self._lines: list[bytes] = []
+        self._tail_key: tuple[bytes, bytes] | None = None
+        self._tail = b""
 
     def forwarding_lines(self, host: bytes) -> list[bytes]:
         """Return ``X-Forwarded-For/-Proto/-Host/-Port`` and ``X-Real-IP`` for a request that names `host`.
@@ -49,7 +51,7 @@ class Peer:
             if not colon or not port.isdigit():
                 port = _DEFAULT_PORTS[self.scheme]
             address = self.address.encode()
-            self._tail = [
+            self._lines = [
                 b"X-Forwarded-For: " + address,
                 b"X-Forwarded-Proto: " + self.scheme.encode(),
                 b"X-Forwarded-Host: " + host,
@@ -57,6 +59,14 @@ class Peer:
                 b"X-Real-IP: " + address,
             ]
             self._host = host
+        return self._lines
+
+    def tail(self, host: bytes, via: bytes) -> bytes:
+        """Return the forwarding fields, `via` and the blank line: what ends a plain request. Remembered, as above."""
+        key = (host, via)
+        if key != self._tail_key:
+            self._tail = b"\r\n".join((*self.forwarding_lines(host), via, b"", b""))
+            self._tail_key = key
         return self._tail
 
 
@@ -83,6 +93,18 @@ def compile_edits(
     return Edits(frozenset(leave_out), put)
 
 
+def plain_head(head: RequestHead | ResponseHead) -> bytes:
+    """Return the octets of a head whose facts are plain, without the lines that do not cross; ends with one CRLF.
+
+    To leave lines out is all that a gateway has to do to most heads; taking them out of the octets is a fraction of
+    the cost of writing the head anew. The same octets come from :func:`request_lines` and :func:`response_lines`.
+    """
+    octets = head.block + b"\r\n"
+    for line in head.facts.dropped:
+        octets = octets.replace(b"\r\n" + line + b"\r\n", b"\r\n", 1)
+    return octets
+
+
 def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None) -> list[bytes]:
     """Return the field lines that go upstream for `head`, without the request line.
 
@@ -91,14 +113,7 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
     otherwise. `via`: the whole line, always sent.
     """
     facts = head.facts
-    if facts.is_plain and edits is None:
-        lines = head.lines.copy()
-        for line in facts.dropped:
-            lines.remove(line)
-        lines += peer.forwarding_lines(facts.host)
-        lines.append(via)
-        return lines
-    lines = []
+    lines: list[bytes] = []
     for field in _without_listed(head.fields, facts.connection_options, edits):
         if field.role <= _LAST_CROSSING:
             lines.append(field.line)
@@ -159,15 +174,9 @@ def response_lines(
     forbids a body and its length (1xx, 204; RFC 9110 section 8.6). ``Upgrade`` stays on 101 and 426, where it means
     something to the client.
     """
-    facts = head.facts
-    if facts.is_plain and edits is None and not is_bodiless and not (strips_cors and facts.has_access_control):
-        lines = head.lines.copy()
-        for line in facts.dropped:
-            lines.remove(line)
-        return lines
     last_crossing = _LAST_CROSSING - strips_cors
-    lines = []
-    for field in _without_listed(head.fields, facts.connection_options, edits):
+    lines: list[bytes] = []
+    for field in _without_listed(head.fields, head.facts.connection_options, edits):
         role = field.role
         if role == Role.CONTENT_LENGTH and is_bodiless:
             continue

@@ -8,7 +8,7 @@ import pytest
 from devproxy.errors import BadMessage
 from devproxy.http1.head import Limits, parse_request_head, parse_response_head
 from devproxy.messages import RequestHead, ResponseHead
-from devproxy.policy.headers import Edits, Peer, compile_edits, request_lines, response_lines
+from devproxy.policy.headers import Edits, Peer, compile_edits, plain_head, request_lines, response_lines
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -390,17 +390,13 @@ def test_nothing_that_connection_lists_goes_down_and_all_else_keeps_its_order_an
 @given(HEADS)
 @settings(derandomize=True, deadline=None, max_examples=400)
 def test_the_short_way_gives_what_the_long_way_gives(lines: list[bytes]) -> None:
-    """A plain head only loses lines; edits that change nothing force the look at each field."""
-    nothing = Edits(frozenset(), ())
+    """A plain head only loses lines: taking them out of the octets equals writing the others anew."""
     peer = Peer("127.0.0.1", "http")
     asked = built(request, lines, b"POST / HTTP/1.1")
-    if isinstance(asked, RequestHead):
-        assert request_lines(asked, peer, VIA, None) == request_lines(asked, peer, VIA, nothing)
+    if isinstance(asked, RequestHead) and asked.facts.is_plain:
+        long = b"\r\n".join((b"POST / HTTP/1.1", *request_lines(asked, peer, VIA, None), b"", b""))
+        assert plain_head(asked) + peer.tail(asked.host, VIA) == long
     answered = built(response, lines, b"HTTP/1.1 200 OK")
-    if isinstance(answered, ResponseHead):
-        for strips_cors in (False, True):
-            short, long = (
-                response_lines(answered, strips_cors=strips_cors, edits=edits, keeps_chunked=True, is_bodiless=False)
-                for edits in (None, nothing)
-            )
-            assert short == long
+    if isinstance(answered, ResponseHead) and answered.facts.is_plain:
+        rest = response_lines(answered, strips_cors=False, edits=None, keeps_chunked=True, is_bodiless=False)
+        assert plain_head(answered) == b"\r\n".join((b"HTTP/1.1 200 OK", *rest, b""))
