@@ -65,7 +65,7 @@ async def serve(config: Config, sockets: list[socket.socket], console: Console) 
         loop.add_signal_handler(number, on_signal)
     # A terminal that is closed must not stop the traffic of whoever still uses the port.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
-    gateway = Gateway(config, sockets, console.sink)
+    gateway = Gateway(config, sockets, console.sink, is_terse=console.is_terse)
     console.sink(Ready(gateway.urls, _seconds_since_start()))
     for sentence in warnings(config):
         console.sink(Trouble(sentence))

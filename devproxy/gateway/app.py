@@ -28,12 +28,18 @@ _LOOPBACK: Final = frozenset(("127.0.0.1", "::1"))
 
 
 class Gateway:
-    """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.listen.bind`); `sink` gets the events."""
+    """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.listen.bind`); `sink` gets the events.
 
-    def __init__(self, config: Config, sockets: Sequence[socket.socket], sink: Sink | None = None) -> None:
+    `is_terse`: the sink has no use for exchanges that are complete, and their records need not be built.
+    """
+
+    def __init__(
+        self, config: Config, sockets: Sequence[socket.socket], sink: Sink | None = None, *, is_terse: bool = False
+    ) -> None:
         self._config = config
         self._sockets = list(sockets)
         self._sink = sink
+        self._is_terse = is_terse
         self._servers: list[asyncio.Server] = []
         self._service: Service | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -43,7 +49,9 @@ class Gateway:
     async def start(self) -> None:
         """Begin to accept clients, then look which upstreams are up."""
         loop = asyncio.get_running_loop()
-        service = self._service = Service(loop, compile_snapshot(self._config, secrets.token_hex(4)), self._sink)
+        service = self._service = Service(
+            loop, compile_snapshot(self._config, secrets.token_hex(4)), self._sink, is_terse=self._is_terse
+        )
         service.pools = {upstream.name: UpstreamPool(service, upstream) for upstream in self._config.upstreams}
         for sock in self._sockets:
             server = await loop.create_server(lambda: DownstreamConnection(service, "http"), sock=sock, backlog=BACKLOG)

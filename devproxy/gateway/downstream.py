@@ -51,7 +51,7 @@ class DownstreamConnection(asyncio.Protocol):
     """A protocol towards a client. ``deadline``: the loop's time at which :meth:`expire` is due."""
 
     __slots__ = (
-        "_body_remaining",
+        "body_remaining",
         "_chunked",
         "_exchange",
         "_has_eof",
@@ -74,7 +74,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._state = State.IDLE
         self._reader = HeadReader(Kind.REQUEST, service.snapshot.limits)
         self._exchange: Exchange | None = None
-        self._body_remaining = 0
+        self.body_remaining = 0
         self._chunked: ChunkedReader | None = None
         self._pipelined = b""
         self._reading_paused = False
@@ -99,7 +99,7 @@ class DownstreamConnection(asyncio.Protocol):
         if self._state is State.IDLE:
             self._take_head(data)
         elif self._state is State.EXCHANGE:
-            if self._body_remaining:
+            if self.body_remaining:
                 self._take_body(data)
             else:
                 self._hold_back(data)
@@ -112,7 +112,7 @@ class DownstreamConnection(asyncio.Protocol):
         exchange = self._exchange
         if self._state is not State.EXCHANGE or exchange is None:
             self.transport.close()
-        elif self._body_remaining or exchange.is_poll:
+        elif self.body_remaining or exchange.is_poll:
             self._client_left()
         else:
             self._service.loop.call_later(HALF_CLOSE_GRACE_S, self._end_grace, exchange)
@@ -160,7 +160,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._exchange = None
         if self._reading_paused:
             self.resume_reading()
-        if close or self._service.is_stopping or self._body_remaining:
+        if close or self._service.is_stopping or self.body_remaining:
             self._linger()
             return
         self._state = State.IDLE
@@ -232,14 +232,14 @@ class DownstreamConnection(asyncio.Protocol):
         self._is_head_timed = False
         self.deadline = _NEVER
         self._state = State.EXCHANGE
-        self._body_remaining = length = head.facts.body_length
+        self.body_remaining = length = head.facts.body_length
         if length == CHUNKED:
             self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
         exchange = self._exchange = Exchange(self._service, self, head)
         rest = found[1]
         if not rest:
             exchange.start(b"")
-        elif self._body_remaining:
+        elif self.body_remaining:
             self._start_with_body(exchange, rest)
         else:
             self._pipelined = rest
@@ -272,24 +272,24 @@ class DownstreamConnection(asyncio.Protocol):
     def _frame(self, data: bytes) -> bytes:
         """Return the part of `data` that belongs to the request's body; what is behind it waits its turn."""
         if self._chunked is None:
-            remaining = self._body_remaining
+            remaining = self.body_remaining
             if len(data) <= remaining:
-                self._body_remaining = remaining - len(data)
+                self.body_remaining = remaining - len(data)
                 return data
-            self._body_remaining = 0
+            self.body_remaining = 0
             self._pipelined = data[remaining:]
             return data[:remaining]
         payload, rest = self._chunked.feed(data)
         if self._chunked.is_done:
             self._chunked = None
-            self._body_remaining = 0
+            self.body_remaining = 0
             self._pipelined = rest
         return payload
 
     @property
     def is_request_complete(self) -> bool:
         """Whether the whole of the current request has been read."""
-        return not self._body_remaining
+        return not self.body_remaining
 
     def _hold_back(self, data: bytes) -> None:
         """Keep what comes behind the current request; more than a little waits in the kernel."""

@@ -200,7 +200,7 @@ class Exchange:
             self.request,
             head,
             body_length=body_length,
-            close=not self._client.is_request_complete or self._service.is_stopping,
+            close=self._client.body_remaining != 0 or self._service.is_stopping,
         )
         self._status = head.status
         self.closes = finished.close
@@ -358,7 +358,7 @@ class Exchange:
     ) -> None:
         """Report the end and, unless `report_only`, let the client's connection go on or close."""
         self._phase = Phase.OVER
-        if self._service.sink is not None:
+        if self._service.sink is not None and not (self._service.is_terse and outcome is Outcome.COMPLETE):
             forward, server = self._forward, self._server
             self._service.sink(
                 ExchangeFinished(

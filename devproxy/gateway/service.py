@@ -24,14 +24,16 @@ class Service:
     """The shared state of one gateway.
 
     ``snapshot``: replaced whole on reload; an exchange reads it once. ``pools``: by upstream name. ``connections``:
-    every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded. ``now``: the loop's time
-    at the last sweep, exact enough for time-outs and free to read.
+    every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded. ``is_terse``:
+    exchanges that are complete are not reported. ``now``: the loop's time at the last sweep, exact enough
+    for time-outs and free to read.
     """
 
     __slots__ = (
         "_unused",
         "connections",
         "is_stopping",
+        "is_terse",
         "loop",
         "now",
         "pools",
@@ -41,10 +43,13 @@ class Service:
         "tunnels",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot, sink: Sink | None) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot, sink: Sink | None, *, is_terse: bool = False
+    ) -> None:
         self.loop = loop
         self.snapshot = snapshot
         self.sink = sink
+        self.is_terse = is_terse
         self.pools: dict[str, UpstreamPool] = {}
         self.connections: set[DownstreamConnection] = set()
         self.tunnels: set[Tunnel] = set()

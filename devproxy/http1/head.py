@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import filterfalse
 from typing import Final, TypeVar
 
 from devproxy.errors import BadMessage
@@ -38,6 +39,8 @@ _is_authority = re.compile(
 ).fullmatch
 _match_empty_lines = re.compile(rb"(?:\r\n)*").match
 _find_bare_line_end = re.compile(rb"(?<!\r)\n|\r(?=[^\n])").search
+
+_is_ordinary = ordinary_lines.__contains__
 
 _CRLF2: Final = b"\r\n\r\n"
 _TOKEN_BYTES: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -201,7 +204,7 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
         )
     del lines[0]
     version_minor = 1 if minor == b"1" else 0
-    looked_at = [line for line in lines if line not in ordinary_lines]
+    looked_at = list(filterfalse(_is_ordinary, lines))
     facts = _remembered_requests.get((version_minor, *looked_at))
     if facts is None:
         facts = _establish(_remembered_requests, _request_facts, version_minor, looked_at)
@@ -311,7 +314,7 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     code = int(status)
     # The body's extent depends on the status as well: one key for both.
     key = code if minor == b"1" else -code
-    looked_at = [line for line in lines if line not in ordinary_lines]
+    looked_at = list(filterfalse(_is_ordinary, lines))
     facts = _remembered_responses.get((key, *looked_at))
     if facts is None:
         facts = _establish(_remembered_responses, _response_facts, key, looked_at)
