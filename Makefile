@@ -10,6 +10,9 @@ DEMO_STAMP := $(VENV)/.devproxy-demo-$(KEY)
 TEST_STAMP := $(VENV)/.devproxy-test-$(KEY)
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
+BENCH_STAMP := bench/node_modules/.package-lock.json
+# Debian keeps nginx and HAProxy where only root looks.
+BENCH := PATH="$$PATH:/usr/local/sbin:/usr/sbin" $(BIN)/python -m bench
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint fix bench bench-quick cov clean
@@ -20,7 +23,7 @@ help: ## show this list
 demo: $(DEMO_STAMP) ## a page and a Socket.IO backend with devproxy in front; open the address it prints
 	@exec $(BIN)/devproxy demo
 
-test: $(TEST_STAMP) ## every test, with real browsers, real Socket.IO and real Vite (needs Node and Chromium)
+test: $(TEST_STAMP) ## every test, with real browsers, real Socket.IO and real Vite (needs Node, Chromium and nginx)
 	@scripts/system-packages test
 	@$(PYTEST)
 
@@ -37,13 +40,13 @@ fix: $(TEST_STAMP) ## repair formatting and what ruff can repair, and write the 
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(TEST_STAMP) ## side by side with nginx, HAProxy, Caddy and http-proxy, in one run
+bench: $(TEST_STAMP) $(BENCH_STAMP) ## side by side with nginx, HAProxy, Caddy and http-proxy, in one run
 	@scripts/system-packages bench
-	@$(BIN)/python -m bench
+	@$(BENCH)
 
-bench-quick: $(TEST_STAMP) ## the same with fewer repetitions
+bench-quick: $(TEST_STAMP) $(BENCH_STAMP) ## the same with fewer rows and repetitions
 	@scripts/system-packages bench
-	@$(BIN)/python -m bench --quick
+	@$(BENCH) --quick
 
 cov: $(TEST_STAMP) ## coverage of the unit, property and integration tests
 	@$(BIN)/coverage run --branch --source=devproxy -m pytest -q tests/unit tests/property tests/integration
@@ -68,3 +71,8 @@ $(TEST_STAMP): $(BIN)/python
 	@echo "installing devproxy and what its tests need into $(VENV)"
 	@$(PIP) -e '.[test]'
 	@rm -f $(VENV)/.devproxy-test-* && touch $@
+
+# npm writes this file when it is done; until then there is no npm, perhaps, and system-packages brings it.
+$(BENCH_STAMP): bench/package-lock.json
+	@scripts/system-packages bench
+	@npm ci --prefix bench --silent --no-audit --no-fund && touch $@

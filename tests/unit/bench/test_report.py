@@ -1,0 +1,102 @@
+"""The table that is printed and the document that is kept."""
+
+from __future__ import annotations
+
+import json
+
+from bench.measure import Cell
+from bench.report import document, render
+
+TITLES: dict[str, tuple[str, float | None]] = {
+    "get": ("small GET (us per request)", 2.5),
+    "idle": ("idle WebSocket (KiB each)", None),
+}
+PEERS = ("nginx", "devproxy")
+
+
+def rows(devproxy: Cell, nginx: Cell | None = None, *, key: str = "get") -> list[str]:
+    """The line of one row, split at its columns: title, nginx, devproxy and, where there is one, the verdict."""
+    table = {key: {"nginx": nginx or Cell([20.0]), "devproxy": devproxy}}
+    line = render(TITLES, table, PEERS, markdown=True).splitlines()[2]
+    return [column.strip() for column in line.strip("|").split("|")]
+
+
+def test_a_cell_shows_its_median_and_how_many_times_nginx_that_is() -> None:
+    assert rows(Cell([90.0, 30.0, 31.0])) == ["small GET (us per request)", "20.0", "31.0 (1.55x)", "2.5x nginx: met"]
+
+
+def test_large_numbers_are_shown_without_decimals() -> None:
+    assert rows(Cell([12345.6]), Cell([1000.0]))[1:3] == ["1,000", "12,346 (12.35x)"]
+
+
+def test_a_budget_that_is_reached_exactly_is_met() -> None:
+    assert rows(Cell([50.0]))[3] == "2.5x nginx: met"
+
+
+def test_a_budget_that_is_exceeded_is_not_met() -> None:
+    assert rows(Cell([50.1]))[3] == "2.5x nginx: not met"
+
+
+def test_a_row_without_a_budget_has_no_verdict() -> None:
+    assert rows(Cell([50.0]), key="idle")[3] == ""
+
+
+def test_a_failed_run_shows_its_failure_instead_of_a_number_and_meets_nothing() -> None:
+    shown = rows(Cell([0.1, 0.1], failure="Non-2xx or 3xx responses: 12"))
+    assert shown[2].startswith("Non-2xx")
+    assert "0.1" not in shown[2]
+    assert shown[3] == "2.5x"
+
+
+def test_a_failed_yardstick_leaves_numbers_without_ratios_and_meets_nothing() -> None:
+    shown = rows(Cell([30.0]), Cell([0.0], failure="Socket errors: read 1"))
+    assert shown[2] == "30.0"
+    assert shown[3] == "2.5x"
+
+
+def test_a_peer_that_was_not_measured_is_missing_and_not_free() -> None:
+    line = render(TITLES, {"get": {"nginx": Cell([20.0])}}, PEERS, markdown=True).splitlines()[2]
+    assert line.split("|")[3].strip() == "missing"
+
+
+def test_the_columns_of_the_plain_table_stand_below_each_other() -> None:
+    table = {
+        "get": {"nginx": Cell([20.0]), "devproxy": Cell([30.0])},
+        "idle": {"nginx": Cell([2.0]), "devproxy": Cell([5000.0])},
+    }
+    header, first, second = render(TITLES, table, PEERS, markdown=False).splitlines()
+    assert header.index("nginx") == first.index("20.0") == second.index("2.0")
+    assert header.index("devproxy") == first.index("30.0") == second.index("5,000")
+
+
+def test_the_markdown_table_has_the_same_columns_in_every_line() -> None:
+    table = {"get": {"nginx": Cell([20.0]), "devproxy": Cell([30.0])}}
+    lines = render(TITLES, table, PEERS, markdown=True).splitlines()
+    assert {line.count("|") for line in lines} == {5}
+    assert set(lines[1]) == {"|", " ", "-"}
+
+
+def test_the_document_keeps_every_round_beside_its_median_spread_and_ratio() -> None:
+    table = {"get": {"nginx": Cell([20.0]), "devproxy": Cell([30.0, 24.0, 33.0])}}
+    kept = document(table, {"cores": 2})
+    assert kept["cores"] == 2
+    assert kept["rows"]["get"]["devproxy"] == {
+        "median": 30.0,
+        "ratio_to_nginx": 1.5,
+        "spread": 0.3,
+        "rounds": [30.0, 24.0, 33.0],
+        "failure": "",
+    }
+
+
+def test_a_failure_is_kept_without_a_median() -> None:
+    table = {"get": {"nginx": Cell([20.0]), "devproxy": Cell([0.1], failure="the echo differs from the message")}}
+    kept = document(table, {})["rows"]["get"]["devproxy"]
+    assert kept["median"] is None
+    assert kept["ratio_to_nginx"] is None
+    assert kept["failure"] == "the echo differs from the message"
+
+
+def test_the_document_can_be_written_as_json() -> None:
+    kept = document({"get": {"nginx": Cell(), "devproxy": Cell([30.0])}}, {"python": "3.11"})
+    assert json.loads(json.dumps(kept)) == kept
