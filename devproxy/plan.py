@@ -16,7 +16,7 @@ from devproxy import __version__, answers
 from devproxy.answers import Answer
 from devproxy.config.model import Config, CorsMode, HeaderEdits, Route, Scheme, ServerAddress
 from devproxy.engineio import is_poll, parse_engine_request
-from devproxy.http1.head import Limits
+from devproxy.http1.start_line import Limits
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from devproxy.policy.headers import Edits, Peer, compile_edits, plain_head, request_lines, response_lines
 from devproxy.routing import RouteTable, canonical_path, label, rewritten_path

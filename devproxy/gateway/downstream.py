@@ -18,7 +18,8 @@ from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.exchange import Exchange
 from devproxy.gateway.transports import end_writing, peer_name, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
-from devproxy.http1.head import HeadReader, Kind, parse_request_head
+from devproxy.http1.head import parse_request_head
+from devproxy.http1.reader import HeadReader, Kind
 from devproxy.messages import CHUNKED, RequestHead
 from devproxy.policy.headers import Peer
 
@@ -51,7 +52,6 @@ class DownstreamConnection(asyncio.Protocol):
     """A protocol towards a client. ``deadline``: the loop's time at which :meth:`expire` is due."""
 
     __slots__ = (
-        "body_remaining",
         "_chunked",
         "_exchange",
         "_has_eof",
@@ -62,6 +62,7 @@ class DownstreamConnection(asyncio.Protocol):
         "_reading_paused",
         "_service",
         "_state",
+        "body_remaining",
         "deadline",
         "peer",
         "transport",

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, cast
 from devproxy.errors import BadMessage, UpstreamFault
 from devproxy.gateway.transports import last_words, reset, set_limits
 from devproxy.http1.framing import ChunkedReader, response_body_length
-from devproxy.http1.head import HeadReader, Kind, parse_response_head
+from devproxy.http1.head import parse_response_head
+from devproxy.http1.reader import HeadReader, Kind
 from devproxy.messages import CHUNKED, UNTIL_CLOSE
 
 if TYPE_CHECKING:

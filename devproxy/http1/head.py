@@ -2,23 +2,20 @@
 
 Whatever two parsers could read in two ways is refused: differing or repeated lengths, a length beside a transfer
 coding, obsolete folding, bare line ends, whitespace in the wrong place, targets and hosts outside the grammar. Nothing
-here reads a body; that is :mod:`devproxy.http1.framing`. Start at :class:`HeadReader`, which finds a head's end in
-arriving bytes, then :func:`parse_request_head`.
+here reads a body; that is :mod:`devproxy.http1.framing`. Start at :func:`parse_request_head`; where a head ends in
+arriving octets is for :mod:`devproxy.http1.reader`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from itertools import filterfalse
 from typing import Final, TypeVar
 
 from devproxy.errors import BadMessage
 from devproxy.fields import (
     MAX_REMEMBERED_LINE_BYTES,
-    TOKEN,
     Field,
     Role,
     make_field,
@@ -26,30 +23,26 @@ from devproxy.fields import (
     parse_fields,
     parse_token_list,
 )
+from devproxy.http1.start_line import (
+    REQUEST_LINE_MARGIN,
+    Limits,
+    bad_request_line,
+    bad_status_line,
+    match_request_line,
+    match_status_line,
+    target_too_long,
+)
 from devproxy.messages import CHUNKED, RequestFacts, RequestHead, ResponseFacts, ResponseHead
 
-_match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/1\.([01])").fullmatch
-_match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?").fullmatch
-_match_http_version = re.compile(rb".* HTTP/[0-9](?:\.[0-9])?", re.DOTALL).fullmatch
 _match_absolute = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)", re.DOTALL).fullmatch
 # uri-host [ ":" port ] (RFC 3986 section 3.2), without the userinfo that RFC 9110 section 4.2.4 forbids, without the
 # empty host that section 4.2.1 forbids, and without the comma that would read as a list of two hosts.
 _is_authority = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
 ).fullmatch
-_match_empty_lines = re.compile(rb"(?:\r\n)*").match
-_find_bare_line_end = re.compile(rb"(?<!\r)\n|\r(?=[^\n])").search
-
 _is_ordinary = ordinary_lines.__contains__
 
-_CRLF2: Final = b"\r\n\r\n"
-_TOKEN_BYTES: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_STATUS_START: Final = b"HTTP/1."
 _MAX_LENGTH_DIGITS: Final = 18
-# What a request line may hold beside its target: a method, two spaces and the version.
-_REQUEST_LINE_MARGIN: Final = 64
-_TLS_HANDSHAKE: Final = 0x16
-_CR: Final = 0x0D
 _SLASH: Final = 0x2F
 
 MAX_REMEMBERED_FACTS: Final = 4096
@@ -61,140 +54,18 @@ _remembered_requests: _Memory[RequestFacts] = {}
 _remembered_responses: _Memory[ResponseFacts] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How large a head may be: octets of the target, octets of the whole head, number of fields."""
-
-    max_target_bytes: int = 32768
-    max_head_bytes: int = 65536
-    max_fields: int = 256
-
-
-class Kind(Enum):
-    """Which head a :class:`HeadReader` waits for."""
-
-    REQUEST = "request"
-    RESPONSE = "response"
-
-
-class HeadReader:
-    """Finds where a head ends in bytes that arrive in any pieces. Holds at most one head's worth of octets.
-
-    The same octets in other pieces give the same head or are refused as well; the work grows with the octets alone.
-    """
-
-    __slots__ = ("_has_start_line", "_kind", "_limits", "_partial")
-
-    def __init__(self, kind: Kind, limits: Limits) -> None:
-        self._kind = kind
-        self._limits = limits
-        self._partial = bytearray()
-        self._has_start_line = False
-
-    @property
-    def has_started(self) -> bool:
-        """Whether some octets of an unfinished head have arrived."""
-        return bool(self._partial)
-
-    def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """Take `data`; return the head's block without its last CRLFCRLF and the octets behind it, or None for «more».
-
-        Empty lines before a request line are skipped (RFC 9112 section 2.2). Raises :class:`BadMessage` as soon as what
-        has come cannot become a head: 414 or 431 when it outgrows its limits, 505 for another version of HTTP, 400 for
-        what is not HTTP at all. A reader that raised is of no further use.
-        """
-        if self._partial:
-            return self._feed_more(data)
-        end = data.find(_CRLF2)
-        if end <= 0 or data[0] == _CR:
-            return self._feed_first(data)
-        if end > self._limits.max_head_bytes:
-            raise self._too_large(data)
-        return data[:end], data[end + 4 :]
-
-    def _feed_first(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """Take octets that are no whole head, or that begin with empty lines."""
-        if self._kind is Kind.REQUEST:
-            match = _match_empty_lines(data)
-            data = data[match.end() :] if match else data
-        end = data.find(_CRLF2)
-        if end < 0:
-            self._partial += data
-            self._refuse_hopeless(0)
-            return None
-        if end > self._limits.max_head_bytes:
-            raise self._too_large(data)
-        return data[:end], data[end + 4 :]
-
-    def _feed_more(self, data: bytes) -> tuple[bytes, bytes] | None:
-        partial = self._partial
-        if partial == b"\r":  # perhaps half an empty line
-            partial.clear()
-            return self.feed(b"\r" + data)
-        searched = max(0, len(partial) - 3)
-        partial += data
-        end = partial.find(_CRLF2, searched)
-        if end < 0:
-            self._refuse_hopeless(searched)
-            return None
-        if end > self._limits.max_head_bytes:
-            raise self._too_large(partial)
-        block, rest = bytes(partial[:end]), bytes(partial[end + 4 :])
-        partial.clear()
-        self._has_start_line = False
-        return block, rest
-
-    def _refuse_hopeless(self, searched: int) -> None:
-        """Raise when the octets so far cannot become a head; those before `searched` have been looked at."""
-        partial = self._partial
-        if not partial or partial == b"\r":
-            return
-        if self._kind is Kind.RESPONSE and partial[:7] != _STATUS_START[: len(partial)]:
-            raise _bad_status_line()
-        if self._kind is Kind.REQUEST and partial[0] not in _TOKEN_BYTES:
-            raise _bad_request_line(bytes(partial[:1]))
-        if not self._has_start_line:
-            self._refuse_start_line(partial.find(b"\r\n", searched))
-        # The last three octets may be the beginning of the CRLFCRLF.
-        if len(partial) > self._limits.max_head_bytes + 3:
-            raise self._too_large(partial)
-        if _find_bare_line_end(partial, searched):
-            raise BadMessage("a bare CR or LF stands in the head", source="RFC 9112 section 2.2")
-
-    def _refuse_start_line(self, end: int) -> None:
-        """Raise when the start line, complete if `end` is not negative, is malformed or too long."""
-        if end >= 0:
-            line = bytes(self._partial[:end])
-            if self._kind is Kind.RESPONSE:
-                if _match_status_line(line) is None:
-                    raise _bad_status_line()
-            elif _match_request_line(line) is None:
-                raise _bad_request_line(line)
-            self._has_start_line = True
-        limit = self._limits.max_target_bytes + _REQUEST_LINE_MARGIN
-        if self._kind is Kind.REQUEST and (end if end >= 0 else len(self._partial) - 1) > limit:
-            raise _target_too_long()
-
-    def _too_large(self, data: bytes | bytearray) -> BadMessage:
-        line_end = data.find(b"\r\n")
-        if self._kind is Kind.REQUEST and not 0 <= line_end <= self._limits.max_target_bytes + _REQUEST_LINE_MARGIN:
-            return _target_too_long()
-        limit = self._limits.max_head_bytes
-        return BadMessage(f"the head is larger than {limit} bytes", status=431, source="RFC 6585 section 5")
-
-
 def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
-    """Return the request head that `block` states (as :class:`HeadReader` gives it).
+    """Return the request head that `block` states (as ``HeadReader`` gives it).
 
     Raises :class:`BadMessage` with the status that is due: 400, or 414, 431, 417, 501 or 505 where these say more.
     """
     lines = block.split(b"\r\n")
-    match = _match_request_line(lines[0])
+    match = match_request_line(lines[0])
     if match is None:
-        raise _bad_request_line(lines[0])
+        raise bad_request_line(lines[0])
     method, target, minor = match.groups()
-    if len(target) > limits.max_target_bytes or len(lines[0]) > limits.max_target_bytes + _REQUEST_LINE_MARGIN:
-        raise _target_too_long()
+    if len(target) > limits.max_target_bytes or len(lines[0]) > limits.max_target_bytes + REQUEST_LINE_MARGIN:
+        raise target_too_long()
     if method == b"CONNECT":
         # Its answer is not framed as others are; whatever its target looks like, it must not be forwarded.
         raise BadMessage("CONNECT is for forward proxies", status=501, source="RFC 9110 section 9.3.6")
@@ -304,9 +175,9 @@ def _establish(
 def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     """Return the response head that `block` states. Raises :class:`BadMessage`: the upstream cannot be trusted then."""
     lines = block.split(b"\r\n")
-    match = _match_status_line(lines[0])
+    match = match_status_line(lines[0])
     if match is None:
-        raise _bad_status_line()
+        raise bad_status_line()
     if len(lines) > limits.max_fields + 1:
         raise BadMessage(f"the answer has more than {limits.max_fields} header lines", source="RFC 6585 section 5")
     minor, status, reason = match.groups()
@@ -403,30 +274,6 @@ def _read_keep_alive_timeout(value: bytes) -> int | None:
         if name.rstrip(b" \t") == b"timeout" and number.isdigit() and len(number) < 10:
             return int(number)
     return None
-
-
-def _bad_request_line(line: bytes) -> BadMessage:
-    source = "RFC 9112 section 3"
-    if line[:1] and line[0] not in _TOKEN_BYTES:
-        is_tls = line[0] == _TLS_HANDSHAKE
-        hint = "a TLS handshake arrived, but this port speaks http" if is_tls else "this is not HTTP"
-        return BadMessage(hint, source=source)
-    if _match_http_version(line) and not line.endswith((b" HTTP/1.0", b" HTTP/1.1")):
-        return BadMessage("the protocol version is neither HTTP/1.0 nor HTTP/1.1", status=505, source=source)
-    if b"\r" in line or b"\n" in line or b"\0" in line:
-        return BadMessage("a control character stands in the request line", source=source)
-    parts = line.split(b" ")
-    if len(parts) == 3 and b"#" in parts[1]:
-        return BadMessage("the request target has a fragment (#)", source="RFC 9112 section 3.2")
-    return BadMessage("the request line is not `METHOD target HTTP/1.1`", source=source)
-
-
-def _target_too_long() -> BadMessage:
-    return BadMessage("the request target is too long", status=414, source="RFC 9112 section 3")
-
-
-def _bad_status_line() -> BadMessage:
-    return BadMessage("the answer does not start with an HTTP/1 status line", source="RFC 9112 section 4")
 
 
 def _refuse_backslash(target: bytes) -> None:

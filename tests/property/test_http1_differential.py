@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from devproxy.http1.head import Kind
+from devproxy.http1.reader import Kind
 from tests.support.http1_oracles import (
     AiohttpOracle,
     End,

@@ -9,7 +9,8 @@ import pytest
 from devproxy import answers
 from devproxy.answers import Answer, Format, preferred_format, render_answer
 from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
-from devproxy.http1.head import Limits, parse_request_head
+from devproxy.http1.head import parse_request_head
+from devproxy.http1.start_line import Limits
 from devproxy.messages import RequestHead
 
 NASTY = '<script>alert("1")</script>&\''

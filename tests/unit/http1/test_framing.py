@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from devproxy.errors import BadMessage
 from devproxy.http1.framing import MAX_SIZE_LINE_BYTES, MAX_TRAILER_BYTES, ChunkedReader, response_body_length
-from devproxy.http1.head import Limits, parse_response_head
+from devproxy.http1.head import parse_response_head
+from devproxy.http1.start_line import Limits
 from devproxy.messages import CHUNKED, UNTIL_CLOSE
 
 

@@ -6,14 +6,9 @@ import pytest
 from devproxy.errors import BadMessage
 from devproxy.fields import MAX_REMEMBERED_LINE_BYTES, Role
 from devproxy.http1 import head as head_module
-from devproxy.http1.head import (
-    MAX_REMEMBERED_FACTS,
-    HeadReader,
-    Kind,
-    Limits,
-    parse_request_head,
-    parse_response_head,
-)
+from devproxy.http1.head import MAX_REMEMBERED_FACTS, parse_request_head, parse_response_head
+from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.start_line import Limits
 from devproxy.messages import CHUNKED, RequestHead, ResponseHead
 
 LIMITS = Limits()

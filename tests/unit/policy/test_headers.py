@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from devproxy.errors import BadMessage
-from devproxy.http1.head import Limits, parse_request_head, parse_response_head
+from devproxy.http1.head import parse_request_head, parse_response_head
+from devproxy.http1.start_line import Limits
 from devproxy.messages import RequestHead, ResponseHead
 from devproxy.policy.headers import Edits, Peer, compile_edits, plain_head, request_lines, response_lines
 from hypothesis import assume, given, settings

@@ -1,0 +1,139 @@
+"""Finding where a head ends, in octets that arrive in any pieces. Start at :class:`HeadReader`."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final
+
+from devproxy.errors import BadMessage
+from devproxy.http1.start_line import (
+    REQUEST_LINE_MARGIN,
+    TOKEN_BYTES,
+    Limits,
+    bad_request_line,
+    bad_status_line,
+    match_request_line,
+    match_status_line,
+    target_too_long,
+)
+
+_match_empty_lines = re.compile(rb"(?:\r\n)*").match
+_find_bare_line_end = re.compile(rb"(?<!\r)\n|\r(?=[^\n])").search
+
+_CRLF2: Final = b"\r\n\r\n"
+_STATUS_START: Final = b"HTTP/1."
+_CR: Final = 0x0D
+
+
+class Kind(Enum):
+    """Which head a :class:`HeadReader` waits for."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+class HeadReader:
+    """Finds where a head ends in bytes that arrive in any pieces. Holds at most one head's worth of octets.
+
+    The same octets in other pieces give the same head or are refused as well; the work grows with the octets alone.
+    """
+
+    __slots__ = ("_has_start_line", "_kind", "_limits", "_partial")
+
+    def __init__(self, kind: Kind, limits: Limits) -> None:
+        self._kind = kind
+        self._limits = limits
+        self._partial = bytearray()
+        self._has_start_line = False
+
+    @property
+    def has_started(self) -> bool:
+        """Whether some octets of an unfinished head have arrived."""
+        return bool(self._partial)
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """Take `data`; return the head's block without its last CRLFCRLF and the octets behind it, or None for «more».
+
+        Empty lines before a request line are skipped (RFC 9112 section 2.2). Raises :class:`BadMessage` as soon as what
+        has come cannot become a head: 414 or 431 when it outgrows its limits, 505 for another version of HTTP, 400 for
+        what is not HTTP at all. A reader that raised is of no further use.
+        """
+        if self._partial:
+            return self._feed_more(data)
+        end = data.find(_CRLF2)
+        if end <= 0 or data[0] == _CR:
+            return self._feed_first(data)
+        if end > self._limits.max_head_bytes:
+            raise self._too_large(data)
+        return data[:end], data[end + 4 :]
+
+    def _feed_first(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """Take octets that are no whole head, or that begin with empty lines."""
+        if self._kind is Kind.REQUEST:
+            match = _match_empty_lines(data)
+            data = data[match.end() :] if match else data
+        end = data.find(_CRLF2)
+        if end < 0:
+            self._partial += data
+            self._refuse_hopeless(0)
+            return None
+        if end > self._limits.max_head_bytes:
+            raise self._too_large(data)
+        return data[:end], data[end + 4 :]
+
+    def _feed_more(self, data: bytes) -> tuple[bytes, bytes] | None:
+        partial = self._partial
+        if partial == b"\r":  # perhaps half an empty line
+            partial.clear()
+            return self.feed(b"\r" + data)
+        searched = max(0, len(partial) - 3)
+        partial += data
+        end = partial.find(_CRLF2, searched)
+        if end < 0:
+            self._refuse_hopeless(searched)
+            return None
+        if end > self._limits.max_head_bytes:
+            raise self._too_large(partial)
+        block, rest = bytes(partial[:end]), bytes(partial[end + 4 :])
+        partial.clear()
+        self._has_start_line = False
+        return block, rest
+
+    def _refuse_hopeless(self, searched: int) -> None:
+        """Raise when the octets so far cannot become a head; those before `searched` have been looked at."""
+        partial = self._partial
+        if not partial or partial == b"\r":
+            return
+        if self._kind is Kind.RESPONSE and partial[:7] != _STATUS_START[: len(partial)]:
+            raise bad_status_line()
+        if self._kind is Kind.REQUEST and partial[0] not in TOKEN_BYTES:
+            raise bad_request_line(bytes(partial[:1]))
+        if not self._has_start_line:
+            self._refuse_start_line(partial.find(b"\r\n", searched))
+        # The last three octets may be the beginning of the CRLFCRLF.
+        if len(partial) > self._limits.max_head_bytes + 3:
+            raise self._too_large(partial)
+        if _find_bare_line_end(partial, searched):
+            raise BadMessage("a bare CR or LF stands in the head", source="RFC 9112 section 2.2")
+
+    def _refuse_start_line(self, end: int) -> None:
+        """Raise when the start line, complete if `end` is not negative, is malformed or too long."""
+        if end >= 0:
+            line = bytes(self._partial[:end])
+            if self._kind is Kind.RESPONSE:
+                if match_status_line(line) is None:
+                    raise bad_status_line()
+            elif match_request_line(line) is None:
+                raise bad_request_line(line)
+            self._has_start_line = True
+        limit = self._limits.max_target_bytes + REQUEST_LINE_MARGIN
+        if self._kind is Kind.REQUEST and (end if end >= 0 else len(self._partial) - 1) > limit:
+            raise target_too_long()
+
+    def _too_large(self, data: bytes | bytearray) -> BadMessage:
+        line_end = data.find(b"\r\n")
+        if self._kind is Kind.REQUEST and not 0 <= line_end <= self._limits.max_target_bytes + REQUEST_LINE_MARGIN:
+            return target_too_long()
+        limit = self._limits.max_head_bytes
+        return BadMessage(f"the head is larger than {limit} bytes", status=431, source="RFC 6585 section 5")

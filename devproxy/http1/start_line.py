@@ -1,0 +1,56 @@
+"""Start lines: their grammar, how large a head may be, what is wrong with a refused one (RFC 9112 sections 3 and 4)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from devproxy.errors import BadMessage
+from devproxy.fields import TOKEN
+
+match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/1\.([01])").fullmatch
+match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?").fullmatch
+_match_http_version = re.compile(rb".* HTTP/[0-9](?:\.[0-9])?", re.DOTALL).fullmatch
+
+TOKEN_BYTES: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+REQUEST_LINE_MARGIN: Final = 64
+"""Octets that a request line may hold beside its target: a method, two spaces and the version."""
+
+_TLS_HANDSHAKE: Final = 0x16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How large a head may be: octets of the target, octets of the whole head, number of fields."""
+
+    max_target_bytes: int = 32768
+    max_head_bytes: int = 65536
+    max_fields: int = 256
+
+
+def bad_request_line(line: bytes) -> BadMessage:
+    """Return what is wrong with `line`, which is no request line, and the status due for it."""
+    source = "RFC 9112 section 3"
+    if line[:1] and line[0] not in TOKEN_BYTES:
+        is_tls = line[0] == _TLS_HANDSHAKE
+        hint = "a TLS handshake arrived, but this port speaks http" if is_tls else "this is not HTTP"
+        return BadMessage(hint, source=source)
+    if _match_http_version(line) and not line.endswith((b" HTTP/1.0", b" HTTP/1.1")):
+        return BadMessage("the protocol version is neither HTTP/1.0 nor HTTP/1.1", status=505, source=source)
+    if b"\r" in line or b"\n" in line or b"\0" in line:
+        return BadMessage("a control character stands in the request line", source=source)
+    parts = line.split(b" ")
+    if len(parts) == 3 and b"#" in parts[1]:
+        return BadMessage("the request target has a fragment (#)", source="RFC 9112 section 3.2")
+    return BadMessage("the request line is not `METHOD target HTTP/1.1`", source=source)
+
+
+def target_too_long() -> BadMessage:
+    """Return the refusal of a request target beyond its limit."""
+    return BadMessage("the request target is too long", status=414, source="RFC 9112 section 3")
+
+
+def bad_status_line() -> BadMessage:
+    """Return the refusal of an answer that does not begin as HTTP does."""
+    return BadMessage("the answer does not start with an HTTP/1 status line", source="RFC 9112 section 4")
