@@ -1,10 +1,28 @@
-"""``python -m devproxy`` and the console script."""
+"""``python -m devproxy`` and the console script: run the command, then end the process."""
 
 from __future__ import annotations
 
+import os
 import sys
 
-from devproxy.cli import main
+from devproxy.cli import main as run_command
+
+
+def main() -> int:
+    """Run the command and end the process with its exit code, at once. Never returns.
+
+    Not by way of the interpreter's own end: that waits for every thread, among them those that still ask a resolver for
+    a name, for as long as the resolver takes. All that is written has been handed to the system by then.
+    """
+    code = run_command()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            code = code or 1  # nobody read it, or the disk is full
+    os._exit(code)
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,40 +1,63 @@
 """The command line: the composition root, the only place that knows every part.
 
-Nothing heavy is imported before the command is known: ``--version``, ``--help`` and ``check`` load neither asyncio nor
-ssl, uvloop or aiohttp. Exit codes: 0 fine, 1 it failed while running, 2 the command line or the configuration is
-wrong, 130 stopped by a second Ctrl-C. Start at :func:`main`; each command is a module of its own.
+Owns the options, the exit codes and how a refusal looks. Each command is a module with ``run(options) -> int``,
+imported when it is wanted: ``--version``, ``--help`` and ``check`` load neither asyncio nor ssl, uvloop or aiohttp.
+Data goes to standard output, what is said about it to standard error. Start at :func:`main`.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from devproxy.cli.arguments import parse
-from devproxy.cli.loading import Refused
+from devproxy.cli.refusal import FINE, INTERRUPTED, Refused, say
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from devproxy.cli.health import QuickOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that `argv` (default: the process's) states; return the exit code."""
+    """Run the command that `argv` (default: the process's) states; return the exit code (see :mod:`.refusal`).
+
+    Raises SystemExit for ``--help`` and ``--version`` alone.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = parse(arguments)
+    colour = "auto"
     try:
-        return _run(options.command, options)
+        options = _options(arguments)
+        colour = getattr(options, "color", colour)
+        code = import_module(f"devproxy.cli.{options.command}").run(options)
+        assert isinstance(code, int)
+        return code
     except Refused as refusal:
-        sys.stderr.write(refusal.text)
+        say(refusal, colour)
         return refusal.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has had enough; Python must not complain about it once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        return _finish_without_output()
 
 
-def _run(command: str, options: object) -> int:
-    """Import the command's module, and nothing else, and run it."""
-    from importlib import import_module
+def _options(arguments: list[str]) -> Namespace | QuickOptions:
+    """Return the options; ``command`` names the command's module."""
+    if arguments[:1] == ["health"]:
+        # A container engine asks every few seconds: argparse would be a third of what that costs.
+        from devproxy.cli.health import quick_options
 
-    run = import_module(f"devproxy.cli.{command}").run
-    code = run(options)
-    assert isinstance(code, int)
-    return code
+        if (quick := quick_options(arguments[1:])) is not None:
+            return quick
+    from devproxy.cli.arguments import parse
+
+    return parse(arguments)
+
+
+def _finish_without_output() -> int:
+    """Whoever read our output has had enough (``devproxy routes | head -1``): that is no failure."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return FINE

@@ -1,136 +1,233 @@
-"""The options of every command, as typed. Checks spelling only; what the values mean is for :mod:`devproxy.config`."""
+"""The options of every command, as typed. Checks spelling only; what values mean is for :mod:`devproxy.config`.
+
+Start at :func:`parse`. Only the parser of the command that is asked for gets its options.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+import re
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Final, NamedTuple, NoReturn
 
 from devproxy import __version__
+from devproxy.cli.refusal import Refused
 
-if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-_SCHEMA: Final = "Print the JSON Schema (draft-07) of devproxy.toml, for editors."
+_DESCRIPTION: Final = "One origin in front of your frontend dev server and your Socket.IO/REST backend."
 
 _EXAMPLES: Final = """\
 examples:
-  devproxy up --frontend 5173 --backend 3001       no file needed: /socket.io/ and /api/ go to 3001, the rest to 5173
-  devproxy up                                      with the devproxy.toml found here or above
-  devproxy check                                   is the configuration right?
-  devproxy routes --test GET /apikey               which route takes this, and why
-  devproxy demo                                    see the difference in a browser
+  devproxy up --frontend 5173 --backend 3001   no file needed: /socket.io/ and
+                                               /api/ go to 3001, the rest to 5173
+  devproxy up                                  with the devproxy.toml found upward
+  devproxy check                               is that file right?
+  devproxy routes --test GET /apikey           which route takes this, and why
+  devproxy demo                                see the difference in a browser
 
 exit codes:
-  0 fine   1 failed while running (a port is taken, …)   2 wrong command line or configuration   130 second Ctrl-C
+  0    fine, and stopped when asked to
+  1    failed while running: a port is taken, nobody answers, no route
+  2    the command line or the configuration is wrong
+  130  stopped at once by a second Ctrl-C
+
+environment:
+  DEVPROXY_CONFIG               the configuration, where --config is not given
+  NO_COLOR, FORCE_COLOR         no colour, or colour even where it is not expected
+
+devproxy COMMAND --help says more about a command.
 """
 
 _UP_EXAMPLES: Final = """\
 examples:
   devproxy up
-  devproxy up --config ./dev/devproxy.toml --listen 9000
+  devproxy up --config dev/devproxy.toml --listen 9000
   devproxy up --frontend 5173 --backend 3001
-  devproxy up --frontend http://localhost:5173 --backend 127.0.0.1:3001 --backend-path /ws/ --backend-path /api/
+  devproxy up --frontend 5173 --backend http://127.0.0.1:3001 \\
+              --backend-path /ws/ --backend-path /api/
+
+Ctrl-C stops when what runs has finished (drain_s, 3 s by default); a second
+Ctrl-C stops at once.
+"""
+
+_CHECK_EXAMPLES: Final = """\
+examples:
+  devproxy check
+  devproxy check a/devproxy.toml b/devproxy.toml --json
+"""
+
+_ROUTES_EXAMPLES: Final = """\
+examples:
+  devproxy routes
+  devproxy routes --test GET '/socket.io/?EIO=4&transport=polling'
+  devproxy routes --test POST http://app.test:8080/api/users
+  devproxy routes --test GET /api/ --host app.test --header 'X-Tenant: blue'
+  devproxy routes --frontend 5173 --backend 3001 --test GET /apikey
 """
 
 
+class _Command(NamedTuple):
+    summary: str
+    description: str
+    examples: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses as every other part of the command line does. No abbreviations: a later option must not change them."""
+
+    def __init__(self, prog: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise :class:`Refused` with what is nearest to what was typed."""
+        ways = [f"{self.prog} --help"]
+        unknown = re.match(r"unrecognized arguments: (--[^ =]+)", message)
+        if unknown and (near := get_close_matches(unknown[1], re.findall(r"--[a-z-]+", self.format_usage()), 1)):
+            ways.insert(0, f"did you mean {near[0]}?")
+        raise Refused(message.removeprefix("argument ").replace("unrecognized arguments", "unknown arguments"), *ways)
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the options; ``command`` names the command's module. Ends the process with 2 for what can't be read."""
-    parser = argparse.ArgumentParser(
-        prog="devproxy",
-        description="One origin in front of your frontend dev server and your Socket.IO/REST backend.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    """Return the options; ``command`` names the command's module.
+
+    Raises :class:`Refused` for what cannot be read, SystemExit after ``--help`` and ``--version``.
+    """
+    name = arguments[0] if arguments else ""
+    if name not in _COMMANDS:
+        return _parse_without_command(arguments)
+    command = _COMMANDS[name]
+    parser = _Parser(f"devproxy {name}", command.description, command.examples)
+    command.add_options(parser)
+    options = parser.parse_args(arguments[1:])
+    options.command = name
+    return options
+
+
+def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser("devproxy", _DESCRIPTION, _EXAMPLES)
     parser.add_argument("-V", "--version", action="version", version=f"devproxy {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
-    _add_up(commands)
-    _add_check(commands)
-    _add_routes(commands)
-    commands.add_parser("schema", help="print the JSON Schema of devproxy.toml", description=_SCHEMA)
-    _add_health(commands)
-    _add_demo(commands)
-    return parser.parse_args(arguments)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", prog="devproxy")
+    for name, command in _COMMANDS.items():
+        commands.add_parser(name, help=command.summary, description="", epilog="")
+    if not arguments:
+        raise Refused("which command?", "devproxy up --frontend 5173 --backend 3001", "devproxy --help")
+    name = arguments[0]
+    if not name.startswith("-"):
+        near = get_close_matches(name, _COMMANDS, 1)
+        known = f"did you mean devproxy {near[0]}?" if near else f"the commands are {', '.join(_COMMANDS)}"
+        raise Refused(f"there is no command {name}", known, "devproxy --help")
+    options = parser.parse_args(arguments[:1])
+    raise Refused(f"which command? there is only {' '.join(arguments)}", "devproxy --help", *vars(options))
 
 
-def _add_up(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "up",
-        help="start devproxy",
-        description="Start devproxy: with a configuration file, or with ports alone.",
-        epilog=_UP_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _add_up(parser: argparse.ArgumentParser) -> None:
     _add_configuration(parser)
-    _add_listen(parser)
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    parser.add_argument("--log", choices=["human", "json"], default="human", help="how to log (default: %(default)s)")
-    parser.add_argument(
-        "--color", "--colour", choices=["auto", "always", "never"], default="auto", help="default: %(default)s"
-    )
-    parser.add_argument("--loop", choices=["auto", "uvloop", "asyncio"], default="auto", help=argparse.SUPPRESS)
-
-
-def _add_check(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "check", help="check a configuration", description="Check a configuration; print every problem with its place."
-    )
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="files (default: the devproxy.toml found upward)")
-    parser.add_argument("--config", metavar="PATH", help="the same as PATH")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
-
-
-def _add_routes(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "routes",
-        help="show the routes, and why one of them takes a request",
-        description="Show the routes in order of precedence, or which of them takes a request, and why.",
-    )
-    _add_configuration(parser)
-    parser.add_argument("--test", nargs=2, metavar=("METHOD", "TARGET"), help="ask about this request")
-    parser.add_argument("--host", default="localhost", help="the Host of that request (default: %(default)s)")
-    parser.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'", help="repeatable")
-
-
-def _add_health(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "health",
-        help="ask a running devproxy whether it is up",
-        description="Ask a running devproxy whether it is up: exit code 0 or 1, for container health checks.",
-    )
-    parser.add_argument("--config", metavar="PATH", help="take the address from this file")
-    parser.add_argument("--listen", metavar="ADDRESS", help="port, host:port or :port that devproxy listens on")
-    parser.add_argument("--url", metavar="URL", help="for example http://localhost:8080/")
-
-
-def _add_demo(commands: _Commands) -> None:
-    parser = commands.add_parser(
-        "demo",
-        help="a page that shows the difference",
-        description="Start a page, a Socket.IO backend and devproxy in front (needs the extra `demo`).",
-    )
-    parser.add_argument("--listen", default="", metavar="ADDRESS", help="port, host:port or :port (default: 8080)")
-    parser.add_argument("--no-open", action="store_true", help="do not open a browser")
-
-
-def _add_configuration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="PATH", help="the configuration (default: devproxy.toml found upward)")
-    parser.add_argument("--frontend", metavar="SERVER", help="dev server: port, host:port or URL; needs no file")
-    parser.add_argument("--backend", metavar="SERVER", help="backend: port, host:port or URL; needs no file")
-    parser.add_argument(
-        "--backend-path",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="what goes to the backend; repeatable (default: /socket.io/ and /api/)",
-    )
-
-
-def _add_listen(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen",
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="port, host:port or :port for every address; repeatable (default: localhost:8080)",
+        help="port, host:port, or :port for every address of this machine; repeatable (default: localhost:8080)",
     )
+    _add_output(parser)
+    parser.add_argument("--loop", choices=("auto", "uvloop", "asyncio"), default="auto", help=argparse.SUPPRESS)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files (default: the devproxy.toml found upward)")
+    parser.add_argument("--config", metavar="PATH", help="the same as PATH")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    _add_colour(parser)
+
+
+def _add_routes(parser: argparse.ArgumentParser) -> None:
+    _add_configuration(parser)
+    parser.add_argument("--test", nargs=2, metavar=("METHOD", "TARGET"), help="ask about this request: a path or a URL")
+    parser.add_argument("--host", metavar="HOST", help="the Host of that request (default: the URL's, else localhost)")
+    parser.add_argument(
+        "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field of that request; repeatable"
+    )
+    _add_colour(parser)
+
+
+def _add_health(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", metavar="URL", help="where devproxy listens, for example http://localhost:8080/")
+    parser.add_argument("--listen", metavar="ADDRESS", help="the same, as it is given to devproxy up")
+    parser.add_argument(
+        "--config", metavar="PATH", help="the same, from this file (default: devproxy.toml found upward)"
+    )
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--listen", default="", metavar="ADDRESS", help="as for devproxy up (default: a free port)")
+    parser.add_argument("--no-open", action="store_true", help="do not open a browser")
+    _add_output(parser)
+
+
+def _add_configuration(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="PATH", help="the configuration (default: devproxy.toml found upward)")
+    parser.add_argument("--frontend", metavar="SERVER", help="your dev server: port, host:port or URL; needs no file")
+    parser.add_argument("--backend", metavar="SERVER", help="your backend: port, host:port or URL; needs no file")
+    parser.add_argument(
+        "--backend-path",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a path that goes to the backend; repeatable (default: /socket.io/ and /api/)",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="print only errors and warnings")
+    parser.add_argument("--log", choices=("human", "json"), default="human", help="for people or for programs")
+    _add_colour(parser)
+
+
+def _add_colour(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="default: auto, for a terminal that can"
+    )
+
+
+_COMMANDS: Final = {
+    "up": _Command(
+        "start devproxy", "Start devproxy: with a configuration file, or with ports alone.", _UP_EXAMPLES, _add_up
+    ),
+    "check": _Command(
+        "say what is wrong with a configuration",
+        "Check configurations, and say everything that is wrong, where, and what to type.",
+        _CHECK_EXAMPLES,
+        _add_check,
+    ),
+    "routes": _Command(
+        "show the routes, or which one takes a request and why",
+        "Show the routes in order of precedence, or which of them takes a request, and why.",
+        _ROUTES_EXAMPLES,
+        _add_routes,
+    ),
+    "schema": _Command(
+        "print the JSON Schema of devproxy.toml",
+        "Print the JSON Schema (draft-07) of devproxy.toml, for editors.",
+        "",
+        lambda parser: None,
+    ),
+    "health": _Command(
+        "ask a running devproxy whether it is up",
+        "Ask a running devproxy whether it is up: exit code 0 or 1, for container health checks.",
+        "",
+        _add_health,
+    ),
+    "demo": _Command(
+        "a page that shows the difference",
+        "Start a page, a Socket.IO backend and devproxy in front (needs the extra `demo`).",
+        "",
+        _add_demo,
+    ),
+}

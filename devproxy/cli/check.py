@@ -1,43 +1,79 @@
-"""``devproxy check``: is the configuration right? Every problem with its place."""
+"""``devproxy check``: everything that is wrong with a configuration, where, and what to type."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
-from devproxy.cli.loading import Refused, find, load_file
-from devproxy.config import Config, warnings
+from devproxy import config
+from devproxy.cli.files import find
+from devproxy.cli.loading import BadConfiguration, load_file
+from devproxy.cli.refusal import FINE, MISUSED, Refused, say, warn
+from devproxy.config import Config
+from devproxy.config.problems import visible
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run ``devproxy check``; return 0, or 2 when a file has a problem."""
-    named = [*options.paths, *([options.config] if options.config else [])]
-    code = 0
-    results: list[dict[str, object]] = []
-    for path in [Path(name) for name in named] or [find(None)]:
-        try:
-            config = load_file(path)
-        except Refused as refusal:
-            sys.stderr.write(refusal.text)
-            results.append({"file": str(path), "ok": False, "report": refusal.text})
-            code = refusal.exit_code
-            continue
-        notices = warnings(config)
-        results.append({"file": str(path), "ok": True, "warnings": list(notices)})
-        if not options.json:
-            sys.stderr.writelines(f"warning: {notice}\n" for notice in notices)
-            sys.stdout.write(f"ok: {path}: {_summary(config)}\n")
+    """Run ``devproxy check``; return 0, or 2 when there is a problem in one of the files."""
+    paths = [*options.paths, *([options.config] if options.config else [])] or [find(None)]
+    results = [_checked(path) for path in paths]
     if options.json:
         import json
 
-        sys.stdout.write(json.dumps(results, indent=2) + "\n")
-    return code
+        documents = [_document(path, result) for path, result in zip(paths, results, strict=True)]
+        sys.stdout.write(json.dumps(documents, indent=2) + "\n")
+    else:
+        for path, result in zip(paths, results, strict=True):
+            _show(path, result, options.color)
+    return MISUSED if any(isinstance(result, Refused) for result in results) else FINE
 
 
-def _summary(config: Config) -> str:
-    return f"{_count(len(config.routes), 'route')}, {_count(len(config.upstreams), 'upstream')}"
+def _checked(path: str) -> Config | Refused:
+    try:
+        return load_file(path)
+    except Refused as refusal:
+        return refusal
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _show(path: str, result: Config | Refused, colour: str) -> None:
+    if isinstance(result, Refused):
+        say(result, colour)
+        return
+    for sentence in config.warnings(result):
+        warn(sentence, colour)
+    sys.stdout.write(f"ok: {visible(path)}: {_counted(result.routes, 'route')}, ")
+    sys.stdout.write(f"{_counted(result.upstreams, 'upstream')}\n")
+    sys.stdout.flush()
+
+
+def _document(path: str, result: Config | Refused) -> dict[str, object]:
+    """Return what ``--json`` says about one file. Places are 1-based; 0 stands for none."""
+    if isinstance(result, Refused):
+        return {"file": path, "ok": False, "problems": _problems(result)}
+    return {
+        "file": path,
+        "ok": True,
+        "routes": len(result.routes),
+        "upstreams": len(result.upstreams),
+        "warnings": list(config.warnings(result)),
+    }
+
+
+def _problems(refusal: Refused) -> list[dict[str, object]]:
+    if not isinstance(refusal, BadConfiguration):
+        return [{"what": refusal.what, "help": " ".join(refusal.help), "line": 0, "column": 0, "length": 0}]
+    return [
+        {
+            "what": problem.what,
+            "help": problem.help,
+            "line": problem.line,
+            "column": problem.column,
+            "length": problem.length,
+        }
+        for problem in refusal.error.problems
+    ]
+
+
+def _counted(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"

@@ -10,4 +10,7 @@ def run(options: argparse.Namespace) -> int:
     from devproxy import demo
     from devproxy.cli import main
 
-    return demo.run(lambda argv: main(["up", *argv]), listen=options.listen, open_browser=not options.no_open)
+    passed_on = ["--log", options.log, "--color", options.color, *(["--quiet"] if options.quiet else [])]
+    return demo.run(
+        lambda argv: main(["up", *argv, *passed_on]), listen=options.listen, open_browser=not options.no_open
+    )

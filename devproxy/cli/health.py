@@ -1,66 +1,136 @@
-"""``devproxy health``: ask a running devproxy whether it is up, over a plain socket, as quickly as that can be."""
+"""``devproxy health``: ask a running devproxy whether it is up, over a plain socket, as quickly as can be.
+
+A container engine runs this every few seconds. So the usual case neither builds an argument parser nor checks the
+configuration, which the devproxy that runs has done; whatever is unusual goes the usual way of the other commands.
+"""
 
 from __future__ import annotations
 
-import argparse
+import os
 import socket
 import sys
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Protocol
 
-from devproxy.cli.loading import Refused, find, load_file
-from devproxy.config import Config, ConfigError, Listen, from_arguments
+from devproxy.cli.files import ENVIRONMENT, find_upward, read
+from devproxy.cli.refusal import FAILED, FINE, Refused
 
-TIMEOUT_S: Final = 2.0
-_PATH: Final = "/__devproxy/health"
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TIMEOUT_S = 2.0
+_PATH = "/__devproxy/health"
+_MAX_ANSWER_BYTES = 8192
+_DEFAULT = ("localhost", 8080)
+_EVERY_ADDRESS = ("", "0.0.0.0", "::")
+_HELP = "start it with devproxy up, or say where it is: devproxy health --url http://localhost:8080/"
 
 
-def run(options: argparse.Namespace) -> int:
-    """Return 0 when devproxy answers 200, else 1 with the reason on stderr."""
+class Options(Protocol):
+    """The options of this command; None where one is not given."""
+
+    url: str | None
+    listen: str | None
+    config: str | None
+
+
+class QuickOptions:
+    """The same, read without argparse."""
+
+    command = "health"
+    url: str | None = None
+    listen: str | None = None
+    config: str | None = None
+
+
+def quick_options(arguments: Sequence[str]) -> QuickOptions | None:
+    """Return the options if they are written plainly as ``--name VALUE``; else None, for argparse to judge."""
+    options = QuickOptions()
+    for name, value in zip(arguments[::2], [*arguments[1::2], None], strict=False):
+        if name not in ("--url", "--listen", "--config") or value is None or value.startswith("-"):
+            return None
+        setattr(options, name[2:], value)
+    return options
+
+
+def run(options: Options) -> int:
+    """Return 0 when devproxy answers there that it is up; else raise :class:`Refused` with exit code 1."""
     host, port = _address(options)
-    request = f"GET {_PATH} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
-    try:
-        with socket.create_connection((host, port), timeout=TIMEOUT_S) as sock:
-            sock.sendall(request.encode())
-            answer = sock.recv(4096)
-    except OSError as error:
-        raise Refused(
-            f"no devproxy answers on {host}:{port}: {error.strerror or error}",
-            "start it with devproxy up, or name its address with --url http://localhost:8080/",
-            exit_code=1,
-        ) from None
-    status = answer.partition(b"\r\n")[0]
-    if not status.startswith(b"HTTP/1.1 200"):
-        raise Refused(f"{host}:{port} answers, but not as devproxy does", exit_code=1)
-    sys.stdout.write("ok\n")
-    return 0
-
-
-def _address(options: argparse.Namespace) -> tuple[str, int]:
-    listen = _listen(options)
-    if not listen.port:
-        raise Refused("the configuration lets the system choose the port", "name the address with --url")
-    # "" and the wildcard addresses stand for every address: the loopback one is among them.
-    return ("127.0.0.1" if listen.host in ("", "0.0.0.0", "::", "localhost") else listen.host), listen.port
-
-
-def _listen(options: argparse.Namespace) -> Listen:
-    text = options.listen
-    if options.url is not None:
-        scheme, separator, rest = options.url.partition("://")
-        text = (rest if separator else scheme).partition("/")[0]
-        text = text if text.rpartition(":")[2].isdigit() else f"{text}:80"
-    if text is not None:
+    if not port:
+        raise Refused("the configuration lets the system choose the port", "say which it is with --listen or --url")
+    # Who listens on every address listens on the loopback one too.
+    hosts = ("127.0.0.1", "::1") if host == "localhost" or host in _EVERY_ADDRESS else (host,)
+    failures = []
+    for one in hosts:
+        shown = f"[{one}]:{port}" if ":" in one else f"{one}:{port}"
         try:
-            return from_arguments(frontend="1", backend=None, backend_paths=(), listen=[text]).server.listen[0]
-        except ConfigError as error:
-            raise Refused(error.problems[0].what, error.problems[0].help) from None
-    return _configured(options).server.listen[0]
+            answer = _answer(one, port)
+        except OSError as error:
+            failures.append(f"{shown}: {(error.strerror or str(error)).lower()}")
+            continue
+        if not answer.startswith(b"HTTP/1.1 200 ") or b'"status":"ok"' not in answer.replace(b" ", b""):
+            raise Refused(f"{shown} answers, but not as devproxy does", _HELP, exit_code=FAILED)
+        sys.stdout.write(f"ok: devproxy answers on {shown}\n")
+        return FINE
+    raise Refused(f"no devproxy answers ({', '.join(failures)})", _HELP, exit_code=FAILED)
 
 
-def _configured(options: argparse.Namespace) -> Config:
+def _answer(host: str, port: int) -> bytes:
+    request = f"GET {_PATH} HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+    answer = b""
+    with socket.create_connection((host, port), timeout=TIMEOUT_S) as sock:
+        sock.sendall(request.encode())
+        while len(answer) < _MAX_ANSWER_BYTES and (data := sock.recv(_MAX_ANSWER_BYTES)):
+            answer += data
+    return answer
+
+
+def _address(options: Options) -> tuple[str, int]:
+    if options.url is not None:
+        return _of_url(options.url)
+    if options.listen is not None:
+        return _of_text(options.listen, "--listen")
+    path = options.config or os.environ.get(ENVIRONMENT) or find_upward()
+    if path is None:
+        return _DEFAULT
+    return _configured(path)
+
+
+def _of_url(url: str) -> tuple[str, int]:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        rest = url
+    elif scheme.lower() != "http":
+        raise Refused("--url: devproxy speaks plain http here", _HELP)
+    authority = rest.partition("/")[0]
+    has_port = authority.rpartition(":")[2].isdigit() and not authority.endswith("]")
+    return _of_text(authority if has_port else f"{authority}:80", "--url")
+
+
+def _of_text(text: str, option: str) -> tuple[str, int]:
+    """Return host and port of an address in the forms of ``--listen``."""
+    host, colon, port = text.rpartition(":")
+    if port.isascii() and port.isdigit() and len(port) <= 5 and not {":", "/"} & {*host}:
+        return (host if colon else "localhost"), int(port)
+    from devproxy.config.addresses import BadAddress, parse_listen
+
     try:
-        path = find(options.config)
-    except Refused:
-        return from_arguments(frontend="1", backend=None, backend_paths=(), listen=())
-    return load_file(Path(path))
+        listen = parse_listen(text)
+    except BadAddress as error:
+        raise Refused(f"{option}: {error.what}", error.help or _HELP) from None
+    return listen.host, listen.port
+
+
+def _configured(path: str) -> tuple[str, int]:
+    """Return the first address that the file at `path` names; only a file that is odd is checked as a whole."""
+    import tomli
+
+    text = read(path)
+    try:
+        listen = tomli.loads(text.decode()).get("server", {}).get("listen", _DEFAULT[0] + f":{_DEFAULT[1]}")
+        first = listen[0] if isinstance(listen, list) else listen
+        return _of_text(str(first), path)
+    except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
+        from devproxy.cli.loading import load_file
+
+        listens = load_file(path).server.listen
+        return listens[0].host, listens[0].port

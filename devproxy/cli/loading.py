@@ -1,91 +1,81 @@
-"""Finding and reading the configuration for a command; refusing in words."""
+"""From the options of a command to a configuration, or to a refusal with the whole report."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from pathlib import Path
-from typing import Final
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from devproxy.config import COMMAND_LINE, Config, ConfigError, from_arguments, load, report, with_listen
-
-FILE_NAME: Final = "devproxy.toml"
-ENVIRONMENT: Final = "DEVPROXY_CONFIG"
-MAX_FILE_BYTES: Final = 1 << 20
+from devproxy import config
+from devproxy.cli.files import find, find_upward, read
+from devproxy.cli.refusal import MISUSED, Refused
+from devproxy.config import COMMAND_LINE, Config, ConfigError
 
 
-class Refused(Exception):
-    """A command cannot go on. ``text``: what to print on stderr. ``exit_code``: 1 or 2."""
+class BadConfiguration(Refused):
+    """A configuration that cannot be used. ``error``: its problems; ``text``: of the file; ``source``: its path."""
 
-    def __init__(self, what: str, help: str = "", *, exit_code: int = 2, is_rendered: bool = False) -> None:
-        super().__init__(what)
-        advice = f"help: {help}\n" if help else ""
-        self.text = what if is_rendered else f"error: {what}\n{advice}"
-        self.exit_code = exit_code
+    def __init__(self, error: ConfigError, text: bytes, source: str) -> None:
+        super().__init__(f"{source}: {error}", exit_code=MISUSED)
+        self.error = error
+        self.text = text
+        self.source = source
+
+    def render(self, *, colour: bool) -> str:
+        """Return every problem with its line."""
+        return config.report(self.error, self.text, self.source, colour=colour)
 
 
-def configuration(options: argparse.Namespace) -> Config:
-    """Return the configuration that `options` of a command lead to: servers named there, else a file.
+class Loaded(NamedTuple):
+    """A configuration, and sentences about it that a person should read."""
 
-    Raises :class:`Refused` with the whole report.
+    config: Config
+    notices: tuple[str, ...]
+
+
+def configuration(options: argparse.Namespace, *, listen: Sequence[str] = ()) -> Loaded:
+    """Return the configuration that the options of a command lead to: servers named there, else a file.
+
+    `listen`: the values of ``--listen``, which override those of a file. Raises :class:`Refused`.
     """
-    listen = getattr(options, "listen", [])
-    try:
-        if options.frontend is not None or options.backend is not None:
-            _note_ignored(options)
-            return from_arguments(
-                frontend=options.frontend, backend=options.backend, backend_paths=options.backend_path, listen=listen
-            )
+    if options.frontend is None and options.backend is None:
         if options.backend_path:
             raise Refused("--backend-path needs --backend", "devproxy up --frontend 5173 --backend 3001")
-        return with_listen(load_file(find(options.config)), listen)
-    except ConfigError as error:
-        raise refused(error, b"", COMMAND_LINE) from None
-
-
-def find(given: str | None) -> Path:
-    """Return the configuration file: `given`, else ``$DEVPROXY_CONFIG``, else the nearest ``devproxy.toml`` upward."""
-    named = given or os.environ.get(ENVIRONMENT)
-    if named:
-        return Path(named)
-    here = Path.cwd()
-    for directory in (here, *here.parents):
-        candidate = directory / FILE_NAME
-        if candidate.is_file():
-            return Path(os.path.relpath(candidate))
-    raise Refused(
-        f"there is no {FILE_NAME} in {here} or above",
-        "name your servers: devproxy up --frontend 5173 --backend 3001 (their ports), or write a devproxy.toml",
-    )
-
-
-def load_file(path: Path) -> Config:
-    """Return the configuration in `path`. Raises :class:`Refused` with every problem and its place."""
+        loaded = load_file(find(options.config))
+        notices: tuple[str, ...] = ()
+    else:
+        loaded = _named_servers(options)
+        notices = _ignored_file()
     try:
-        with path.open("rb") as file:
-            text = file.read(MAX_FILE_BYTES)
-    except OSError as error:
-        raise Refused(f"cannot read {path}: {error.strerror}", "name another file with --config PATH") from None
-    try:
-        return load(text, source=str(path))
+        loaded = config.with_listen(loaded, listen)
     except ConfigError as error:
-        raise refused(error, text, str(path)) from None
+        raise BadConfiguration(error, b"", COMMAND_LINE) from None
+    return Loaded(loaded, notices + config.warnings(loaded))
 
 
-def refused(error: ConfigError, text: bytes, source: str) -> Refused:
-    """Return the refusal of a configuration: its report, coloured where stderr wants colour."""
-    from devproxy.console.style import wants_colour  # nothing else of the console is needed before something is wrong
+def load_file(path: str) -> Config:
+    """Return the configuration in the file at `path`. Raises :class:`Refused`."""
+    text = read(path)
+    try:
+        return config.load(text, source=path)
+    except ConfigError as error:
+        raise BadConfiguration(error, text, path) from None
 
-    colour = wants_colour("auto", os.environ, is_terminal=sys.stderr is not None and sys.stderr.isatty())
-    return Refused(report(error, text, source, colour=colour), is_rendered=True)
 
-
-def _note_ignored(options: argparse.Namespace) -> None:
+def _named_servers(options: argparse.Namespace) -> Config:
     if options.config is not None:
-        raise Refused("--config and --frontend/--backend exclude each other", "use the file, or the options alone")
+        raise Refused(
+            "--config and --frontend or --backend exclude each other",
+            "leave --config out to use the servers, or the servers out to use the file",
+        )
     try:
-        found = find(None)
-    except Refused:
-        return
-    sys.stderr.write(f"note: {found} is not used, because servers are named on the command line\n")
+        return config.from_arguments(
+            frontend=options.frontend, backend=options.backend, backend_paths=options.backend_path, listen=()
+        )
+    except ConfigError as error:
+        raise BadConfiguration(error, b"", COMMAND_LINE) from None
+
+
+def _ignored_file() -> tuple[str, ...]:
+    found = find_upward()
+    return () if found is None else (f"{found} is not used, because the command line names the servers.",)

@@ -1,79 +1,150 @@
-"""``devproxy routes``: the routes in order of precedence, and which of them takes a request, and why."""
+"""``devproxy routes``: the routes in order of precedence; which of them takes a request, why, and what is sent.
+
+A request that is asked about goes through the very grammar and plan that a real one goes through, so that the answer is
+what happens. Start at :func:`run`.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from typing import Final
 
-from devproxy.cli.loading import Refused, configuration
+from devproxy.cli.loading import configuration
+from devproxy.cli.refusal import FAILED, FINE, Refused, warn
 from devproxy.config import Config, Route
+from devproxy.config.model import HeaderEdits, ServerAddress
+from devproxy.config.problems import visible
+from devproxy.console.style import Style, glyphs_for, wants_colour
+from devproxy.console.text import columns, padded
 from devproxy.errors import BadMessage
-from devproxy.fields import Field, is_token, make_field
-from devproxy.routing import RouteTable, label, rewritten_path
+from devproxy.http1.head import parse_request_head
+from devproxy.http1.start_line import Limits
+from devproxy.messages import RequestHead
+from devproxy.plan import Respond, Snapshot, compile_snapshot, plan_request, render_request
+from devproxy.policy.headers import Peer
+from devproxy.routing import RouteVerdict, label
+
+_EXAMPLE: Final = "devproxy routes --test GET '/socket.io/?EIO=4'"
+_MAX_LABEL: Final = 40
 
 
 def run(options: argparse.Namespace) -> int:
     """Run ``devproxy routes``; with ``--test`` return 1 when no route takes the request."""
-    config = configuration(options)
-    table = RouteTable(config.routes)
+    loaded = configuration(options)
+    for sentence in loaded.notices:
+        warn(sentence, options.color)
+    style = Style(
+        wants_colour(options.color, os.environ, is_terminal=sys.stdout.isatty()), glyphs_for(sys.stdout.encoding)
+    )
+    snapshot = compile_snapshot(loaded.config, "routes")
     if options.test is None:
-        rows = [[label(route), "->", _servers(config, route), f"cors: {route.cors.value}"] for route in table.routes]
-        sys.stdout.write(_aligned(rows))
-        return 0
+        if options.host or options.header:
+            raise Refused("--host and --header describe the request of --test", _EXAMPLE)
+        sys.stdout.write(table(snapshot, style))
+        return FINE
     method, target = options.test
-    host, path, query = _split(target, options.host)
-    if not is_token(method.encode()):
-        raise Refused(f"`{method}` is not a method", "devproxy routes --test GET /api/users")
-    return _explain(config, table, method, path, query, host, [_field(text) for text in options.header])
+    head = _request(method, target, options.host, options.header)
+    text, is_taken = explanation(snapshot, head, style)
+    sys.stdout.write(text)
+    return FINE if is_taken else FAILED
 
 
-def _explain(
-    config: Config, table: RouteTable, method: str, path: str, query: str, host: str, fields: Sequence[Field]
-) -> int:
-    raw = path.encode("utf-8", "surrogateescape")
-    verdicts = table.explain(method.encode(), raw, host.encode(), fields)
+def table(snapshot: Snapshot, style: Style) -> str:
+    """Return the routes in order of precedence, a line for each."""
+    routes = snapshot.table.routes
+    if not routes:
+        return "no routes: every request gets 404\n"
+    rows = [(label(route), _servers(snapshot.config, route), _rules(route)) for route in routes]
+    widths = [max(columns(row[index]) for row in rows) for index in range(2)]
+    return "".join(
+        f"{padded(name, widths[0])}  {style.dim(style.glyphs.to)} {padded(servers, widths[1])}  {style.dim(rules)}\n"
+        for name, servers, rules in rows
+    )
+
+
+def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[str, bool]:
+    """Return what becomes of the request `head` and why, and whether a route takes it."""
+    path = head.path.partition(b"?")[0]
+    verdicts = snapshot.table.explain(head.method, b"/" if path == b"*" else path, head.host, head.fields)
+    width = min(_MAX_LABEL, max((columns(label(verdict.route)) for verdict in verdicts), default=0))
+    shown = visible(f"{_text(head.method)} {_text(head.target)}")
+    lines = [f"{style.bold(shown)}  {style.dim(f'Host: {visible(_text(head.host))}')}", ""]
     for verdict in verdicts:
-        sign = "=>" if verdict.chosen else "  "
-        sys.stdout.write(f"{sign} {label(verdict.route)}\n")
-        sys.stdout.writelines(f"     {reason}\n" for reason in verdict.reasons)
-    chosen = next((verdict.route for verdict in verdicts if verdict.chosen), None)
-    if chosen is None:
-        sys.stdout.write(f"\nno route takes {method} {path} (Host: {host})\n")
-        return 1
-    sent = rewritten_path(chosen, raw) if chosen.rewrite is not None else raw
-    shown = sent.decode("utf-8", "backslashreplace") + query
-    sys.stdout.write(f"\n{method} {path}{query} goes to {_servers(config, chosen)} as {method} {shown}\n")
-    return 0
+        lines += _verdict(verdict, width, style)
+    plan = plan_request(head, Peer("127.0.0.1", "http"), snapshot)
+    lines.append("")
+    if isinstance(plan, Respond):
+        code = f" {plan.answer.code}" if plan.answer.code else ""
+        lines.append(f"{style.red('devproxy answers by itself:')} {plan.answer.status}{code}")
+        lines += [visible(text) for text in (plan.answer.what, plan.answer.help) if text]
+        return "\n".join(lines) + "\n", False
+    route = plan.compiled.route
+    to = style.green(style.glyphs.to)
+    upstream = next(upstream for upstream in snapshot.config.upstreams if upstream.name == route.upstream)
+    name = style.dim(f"upstream {visible(route.upstream)}")
+    for server in upstream.servers:
+        sent = render_request(plan, server).split(b" ", 2)[1]
+        lines.append(f"{to} {_url(server, visible(_text(sent)))}  {name}")
+    if rules := _rules(route):
+        lines.append(f"  {style.dim(rules)}")
+    return "\n".join(lines) + "\n", True
 
 
-def _split(target: str, host: str) -> tuple[str, str, str]:
-    """Return Host, path and query of `target`: a path, or a URL whose authority replaces `host`."""
+def _verdict(verdict: RouteVerdict, width: int, style: Style) -> list[str]:
+    name = label(verdict.route)
+    sign = "=>" if verdict.chosen else "  "
+    head = f"{sign} {padded(name, width)}"
+    if verdict.chosen:
+        head = style.green(sign) + " " + style.bold(padded(name, width))
+    first, *more = verdict.reasons
+    indent = " " * (3 + max(width, columns(name)) + 2)
+    rows = [f"{head}  {first}", *(indent + reason for reason in more)]
+    return rows if verdict.chosen else [style.dim(row) for row in rows]
+
+
+def _request(method: str, target: str, host: str | None, headers: list[str]) -> RequestHead:
+    """Return the request that the options describe, read as if it had come over the wire. Raises :class:`Refused`."""
     scheme, separator, rest = target.partition("://")
-    if separator and scheme in ("http", "https"):
-        host, slash, tail = rest.partition("/")
-        target = slash + tail if slash else "/"
-    if not target.startswith("/"):
-        raise Refused(f"`{target}` is neither a path nor a URL", "devproxy routes --test GET /api/users")
-    path, question, query = target.partition("?")
-    return host, path, question + query
-
-
-def _field(text: str) -> Field:
-    name, _, value = text.partition(":")
+    if separator and scheme.lower() in ("http", "https"):
+        authority, slash, tail = rest.partition("/")
+        authority, question, query = authority.partition("?")
+        host, target = host or authority, "/" + tail if slash else f"/{question}{query}"
+    target = target.partition("#")[0]
+    if not target.startswith("/") and target != "*":
+        raise Refused(f"--test: {target} is neither a path nor a URL", _EXAMPLE)
+    names_host = any(text.partition(":")[0].strip().lower() == "host" for text in headers)
+    lines = [f"{method} {target} HTTP/1.1", *headers]
+    if host is not None or not names_host:
+        lines.insert(1, f"Host: {host or 'localhost'}")
     try:
-        return make_field(name.strip().encode(), value.strip().encode())
+        return parse_request_head("\r\n".join(lines).encode("utf-8", "surrogateescape"), Limits())
     except BadMessage as error:
-        raise Refused(f"`{text}` is not a header: {error.reason}", "--header 'Accept: text/html'") from None
+        raise Refused(f"--test: no server would read that request: {error.reason}", _EXAMPLE) from None
 
 
 def _servers(config: Config, route: Route) -> str:
     upstream = next(upstream for upstream in config.upstreams if upstream.name == route.upstream)
-    return f"{upstream.name} ({', '.join(server.url for server in upstream.servers)})"
+    return f"{visible(upstream.name)} ({', '.join(visible(server.url) for server in upstream.servers)})"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() + "\n" for row in rows
-    )
+def _rules(route: Route) -> str:
+    """Return what a route changes, in the words of the configuration."""
+    rules = [f"cors: {route.cors}"]
+    if route.rewrite is not None:
+        rules.append("strip_prefix" if route.rewrite == "/" else f"rewrite: {route.rewrite}")
+    rules += [f"{name}: {value}" for name, value in (("host", route.host), ("origin", route.origin)) if value != "keep"]
+    for name, edits in (("request", route.request_headers), ("response", route.response_headers)):
+        if edits != HeaderEdits():
+            rules.append(f"{name} headers edited")
+    return visible(", ".join(rules))
+
+
+def _url(server: ServerAddress, path: str) -> str:
+    """Return where a request for `path` goes; behind the path of a unix socket, it stands for itself."""
+    return f"{visible(server.url)} {path}" if server.path or path == "*" else visible(server.url) + path
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "backslashreplace")

@@ -1,4 +1,9 @@
-"""``devproxy up``: bind first, then import what is slow, then serve until told to stop."""
+"""``devproxy up``: bind first, then import what is slow, then serve until told to stop.
+
+Owns the order of the start and what holds for the process as a whole. What serves, and what a signal then means, is
+:mod:`devproxy.cli.serving`: imported once the addresses are bound, so that a browser that comes early waits in the
+backlog instead of meeting a closed port. Start at :func:`run`.
+"""
 
 from __future__ import annotations
 
@@ -7,115 +12,124 @@ import os
 import signal
 import socket
 import sys
-import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from devproxy import __version__
-from devproxy.cli.loading import Refused, configuration
-from devproxy.config import Config, warnings
+from devproxy.cli.loading import Loaded, configuration
+from devproxy.cli.refusal import FAILED, FINE, Refused
+from devproxy.config.model import Listen
 from devproxy.errors import BindError
 from devproxy.gateway.listen import bind
 
 if TYPE_CHECKING:
-    from devproxy.console import Console
+    from devproxy.console import Console, Mode
 
-STOPPED_TWICE: Final = 130
+MAX_OPEN_FILES: Final = 65536
+_MAX_PORT: Final = 65535
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run ``devproxy up``; return its exit code."""
-    config = configuration(options)
-    sockets = _bind(config)
-    # From here on a browser that comes early waits in the backlog instead of meeting a closed port.
+    """Run ``devproxy up``; return its exit code. Raises :class:`Refused` for what keeps it from starting."""
+    _prepare_process()
+    try:
+        loaded = configuration(options, listen=options.listen)
+        return _serve(loaded, _bind(loaded.config.server.listen), options)
+    except KeyboardInterrupt:
+        return FINE  # told to stop before there was anything to stop
+
+
+def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Namespace) -> int:
     from devproxy.console import Console
 
-    mode: Literal["human", "json", "quiet"] = "quiet" if options.quiet and options.log == "human" else options.log
-    console = Console(config, mode=mode, colour=options.color, version=__version__)
+    console = Console(loaded.config, mode=_mode(options), colour=options.color, version=__version__)
     try:
-        return _run_loop(options.loop, serve(config, sockets, console))
-    except Exception:
-        import traceback
-
-        sys.stderr.write(f"error: devproxy {__version__} failed; this is a bug, please report it\n")
-        sys.stderr.write(traceback.format_exc())
-        return 1
+        return _run_loop(loaded, sockets, console, options.loop)
+    except Refused:
+        raise
+    except Exception as error:
+        console.close()
+        _report(error)
+        return FAILED
     finally:
         console.close()
 
 
-async def serve(config: Config, sockets: list[socket.socket], console: Console) -> int:
-    """Serve on `sockets` until a signal comes; return the exit code."""
-    import asyncio
-    import gc
+def _run_loop(loaded: Loaded, sockets: list[socket.socket], console: Console, loop_name: str) -> int:
+    from devproxy.cli import serving
 
-    from devproxy.events import Ready, Trouble
-    from devproxy.gateway.app import Gateway
-
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    stop_now = asyncio.Event()
-
-    def on_signal() -> None:
-        (stop_now if stop.is_set() else stop).set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    # A terminal that is closed must not stop the traffic of whoever still uses the port.
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)
-    gateway = Gateway(config, sockets, console.sink, is_terse=console.is_terse)
-    console.sink(Ready(gateway.urls, _seconds_since_start()))
-    for sentence in warnings(config):
-        console.sink(Trouble(sentence))
-    await gateway.start()
-    gc.collect()
-    gc.freeze()
-    await stop.wait()
-    stopping = loop.create_task(gateway.stop())
-    again = loop.create_task(stop_now.wait())
-    await asyncio.wait((stopping, again), return_when=asyncio.FIRST_COMPLETED)
-    again.cancel()
-    if stopping.done():
-        return 0
-    stopping.cancel()
-    gateway.abort()
-    return STOPPED_TWICE
+    return serving.run(loaded, sockets, console.sink, loop_name=loop_name)
 
 
-def _bind(config: Config) -> list[socket.socket]:
+def _mode(options: argparse.Namespace) -> Mode:
+    if options.log == "json":
+        return "json"
+    return "quiet" if options.quiet else "human"
+
+
+def _bind(listens: Sequence[Listen]) -> list[socket.socket]:
     try:
-        return bind(config.server.listen)
+        return bind(listens)
     except BindError as error:
-        holder = f" by {error.holder}" if error.holder else ""
-        raise Refused(
-            f"cannot listen on {error.address}: {error.reason}{holder}",
-            "choose another port with --listen 8081, or any free one with --listen localhost:0",
-            exit_code=1,
-        ) from None
+        raise _cannot_listen(error) from None
 
 
-def _run_loop(wanted: str, main: Coroutine[Any, Any, int]) -> int:
-    """Run `main` on uvloop where it is installed (it is on Linux and macOS), else on asyncio's own loop."""
-    import asyncio
+def _cannot_listen(error: BindError) -> Refused:
+    host, _, port = error.address.rpartition(":")
+    any_free = "or on any free one:  devproxy up --listen localhost:0"
+    if error.reason != "the port is taken":
+        what = f"cannot listen on {error.address}: {error.reason}"
+        return Refused(what, "listen elsewhere:  devproxy up --listen localhost:8080", any_free, exit_code=FAILED)
+    holder = f" by {error.holder}" if error.holder else ""
+    next_port = int(port) + 1 if int(port) < _MAX_PORT else 8080
+    listen = str(next_port) if host in ("127.0.0.1", "[::1]") else f"{host}:{next_port}"
+    return Refused(
+        f"port {port} on {host} is taken{holder}",
+        f"listen on another port:  devproxy up --listen {listen}",
+        any_free,
+        exit_code=FAILED,
+    )
 
-    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
-    if wanted != "asyncio":
+
+# The process
+
+
+def _prepare_process() -> None:
+    # The first process of a container has no default actions: without a handler, SIGTERM would do nothing.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A terminal that is closed must not stop the traffic of whoever still uses the port.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _occupy_standard_descriptors()
+    _allow_many_connections()
+
+
+def _occupy_standard_descriptors() -> None:
+    """Open what is closed of the first three: after ``2>&-`` the log would else be written to some client's socket."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= 2:
+        descriptor = os.dup(descriptor)
+    os.close(descriptor)
+
+
+def _allow_many_connections() -> None:
+    """Raise the soft limit of open files, often 1024: every exchange and every tunnel needs two of them."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
         try:
-            import uvloop
-        except ImportError:
-            if wanted == "uvloop":
-                raise Refused("uvloop is not installed", "pip install uvloop, or leave --loop out") from None
-        else:
-            new_loop = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        return runner.run(main)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError):
+            return  # macOS has another limit, below the one that it tells
 
 
-def _seconds_since_start() -> float:
-    """Return the seconds since this process was started, imports and all (Linux; elsewhere its CPU time so far)."""
-    with suppress(OSError, ValueError, IndexError, AttributeError):
-        started_ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")
-    return time.process_time()
+def _report(error: Exception) -> None:
+    import traceback
+
+    python = f"Python {sys.version.split()[0]}, {sys.platform}"
+    sys.stderr.write(
+        f"error: internal error in devproxy {__version__} ({python}): {type(error).__name__}: {error}\n"
+        f"{''.join(traceback.format_exception(error))}"
+        "help: this is a bug in devproxy: please report it, with these lines, where you have devproxy from\n"
+    )

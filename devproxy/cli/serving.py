@@ -1,0 +1,90 @@
+"""A gateway from its start to its end, as the signals say. Imported late: it brings asyncio and uvloop.
+
+Start at :func:`run`. The loop is never closed: closing it waits for every name that is still being resolved, for as
+long as the resolver takes, and the process is about to end anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from devproxy import __version__
+from devproxy.cli.clock import seconds_since_start
+from devproxy.cli.loading import Loaded
+from devproxy.cli.refusal import FINE, INTERRUPTED, Refused
+from devproxy.events import Ready, Sink, Trouble
+from devproxy.gateway.app import Gateway
+
+REPORT: Final = "This is a bug in devproxy: please report it, with this line, where you have devproxy from."
+
+
+def run(loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, loop_name: str) -> int:
+    """Serve on `sockets` until a signal comes; return the exit code.
+
+    `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. In the main thread, once.
+    """
+    runner = asyncio.Runner(loop_factory=_loop_factory(loop_name))
+    return runner.run(serve(loaded, sockets, sink))
+
+
+async def serve(loaded: Loaded, sockets: list[socket.socket], sink: Sink) -> int:
+    """Do what :func:`run` does, on the running loop."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: sink(_trouble(context)))
+    first, second = loop.create_future(), loop.create_future()
+
+    def on_signal() -> None:
+        due = second if first.done() else first
+        if not due.done():
+            due.set_result(None)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    gateway = Gateway(loaded.config, sockets, sink)
+    # Before the first client is taken from the backlog, so that nothing can be reported ahead of it.
+    sink(Ready(gateway.urls, seconds_since_start()))
+    for sentence in loaded.notices:
+        sink(Trouble(sentence))
+    await gateway.start()
+    # Everything imported so far stays: no collection needs to look at it again.
+    gc.collect()
+    gc.freeze()
+    await first
+    stopping = loop.create_task(gateway.stop())
+    await asyncio.wait((stopping, second), return_when=asyncio.FIRST_COMPLETED)
+    if stopping.done():
+        stopping.result()
+        return FINE
+    gateway.abort()
+    await asyncio.sleep(0)  # what has been cut is closed in the next turn
+    return INTERRUPTED
+
+
+def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if name == "asyncio":
+        return None
+    try:
+        import uvloop
+    except ImportError:
+        if name == "uvloop":
+            raise Refused("uvloop is not installed", "pip install uvloop, or leave --loop out") from None
+        return None
+    return uvloop.new_event_loop
+
+
+def _trouble(context: dict[str, Any]) -> Trouble:
+    """Return what to say about an exception that nothing has caught: a callback's or a task's."""
+    error = context.get("exception")
+    what = f"internal error in devproxy {__version__}: {context.get('message', '')}"
+    if isinstance(error, BaseException):
+        place, trace = "", error.__traceback__
+        while trace is not None:
+            place, trace = f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})", trace.tb_next
+        what += f": {type(error).__name__}: {error}{place}"
+    return Trouble(what, REPORT)
