@@ -58,7 +58,7 @@ def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Names
 def _run_loop(loaded: Loaded, sockets: list[socket.socket], console: Console, loop_name: str) -> int:
     from devproxy.cli import serving
 
-    return serving.run(loaded, sockets, console.sink, loop_name=loop_name)
+    return serving.run(loaded, sockets, console.sink, loop_name=loop_name, is_terse=console.is_terse)
 
 
 def _mode(options: argparse.Namespace) -> Mode:
