@@ -40,10 +40,12 @@ def test_a_file_can_be_read_in_one_sitting(module: Path) -> None:
     assert count <= limit, f"{count} lines of code: split it along the decisions it makes"
 
 
-@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("demo", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--version",), ("--help",), ("demo", "--help"), ("check", "examples/chat/devproxy.toml")]
+)
 def test_a_command_that_only_prints_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     program = (
-        "import sys; from devproxy.__main__ import main\n"
+        "import sys; from devproxy.cli import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
         f"sys.stderr.write(' '.join(name for name in {HEAVY!r} if name in sys.modules))"
