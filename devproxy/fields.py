@@ -17,8 +17,8 @@ from devproxy.errors import BadMessage
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 """RFC 9110 section 5.6.2."""
 
-MAX_REMEMBERED_LINES: Final = 8192
-MAX_REMEMBERED_LINE_BYTES: Final = 2048
+MAX_REMEMBERED_LINES: Final = 16384
+MAX_REMEMBERED_LINE_BYTES: Final = 512
 
 # No CR, LF, NUL or other control can be in a value (RFC 9110 section 5.5); obs-text (0x80-0xFF) passes as it is. No
 # whitespace may stand before the colon or at the start of a line (RFC 9112 sections 5.1 and 5.2: obs-fold is refused).
@@ -105,19 +105,23 @@ def parse_field(line: bytes) -> Field:
     """Return the field that `line` (without its CRLF) states; remembered, so that a repeated line costs one look-up.
 
     Raises :class:`BadMessage` for anything outside the grammar. The table holds at most :data:`MAX_REMEMBERED_LINES`
-    lines of at most :data:`MAX_REMEMBERED_LINE_BYTES` octets, and starts anew when full.
+    lines of at most :data:`MAX_REMEMBERED_LINE_BYTES` octets each, and starts anew when full.
     """
     field = _remembered.get(line)
     if field is None:
         field = read_field(line)
         if len(line) <= MAX_REMEMBERED_LINE_BYTES:
-            if len(_remembered) >= MAX_REMEMBERED_LINES:
-                _remembered.clear()
-                ordinary_lines.clear()
-            _remembered[line] = field
-            if field.role == Role.END_TO_END:
-                ordinary_lines.add(line)
+            _remember(line, field)
     return field
+
+
+def _remember(line: bytes, field: Field) -> None:
+    if len(_remembered) >= MAX_REMEMBERED_LINES:
+        _remembered.clear()
+        ordinary_lines.clear()
+    _remembered[line] = field
+    if field.role == Role.END_TO_END:
+        ordinary_lines.add(line)
 
 
 def parse_fields(lines: list[bytes]) -> list[Field]:

@@ -20,6 +20,7 @@ from devproxy.cli.loading import Loaded
 from devproxy.cli.refusal import FINE, INTERRUPTED, Refused
 from devproxy.events import Ready, Sink, Trouble
 from devproxy.gateway.app import Gateway
+from devproxy.gateway.memory import keep_freed_pieces
 
 REPORT: Final = "This is a bug in devproxy: please report it, with this line, where you have devproxy from."
 
@@ -53,6 +54,7 @@ async def serve(loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, is_
     for sentence in loaded.notices:
         sink(Trouble(sentence))
     await gateway.start()
+    keep_freed_pieces()
     # Everything imported so far stays: no collection needs to look at it again.
     gc.collect()
     gc.freeze()

@@ -164,6 +164,10 @@ def _establish(
     facts. `memory` holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full.
     """
     special: list[Field] = [field for field in parse_fields(lines) if field.role]
+    # An end-to-end line that has not been seen before is why the facts were not found; they depend on the others alone.
+    facts = memory.get((key, *[field.line for field in special]))
+    if facts is not None:
+        return facts
     facts = read_facts(key, special)
     if sum(map(len, lines)) <= MAX_REMEMBERED_LINE_BYTES:
         if len(memory) >= MAX_REMEMBERED_FACTS:
