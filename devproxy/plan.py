@@ -18,7 +18,7 @@ from devproxy.config.model import Config, CorsMode, HeaderEdits, Route, Scheme, 
 from devproxy.engineio import is_poll, parse_engine_request
 from devproxy.http1.start_line import Limits
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
-from devproxy.policy.headers import Edits, Peer, compile_edits, plain_head, request_lines, response_lines
+from devproxy.policy.headers import SWITCHES, Edits, Peer, compile_edits, plain_head, request_lines, response_lines
 from devproxy.routing import RouteTable, canonical_path, label, rewritten_path
 
 RESERVED_PREFIX: Final = b"/__devproxy/"
@@ -84,7 +84,7 @@ class Forward:
     route says so, because that may depend on the server chosen. ``is_retriable``: may be sent again when a kept-alive
     connection turns out to be dead before a byte of an answer came: the method is idempotent, there is no body, and
     this is no Engine.IO poll (a poll delivered twice kills its session). ``upgrade``: the protocol
-    asked for, empty for none.
+    asked for, empty for none. ``has_host``: False for a client that speaks HTTP/1.0 and named none.
     """
 
     compiled: CompiledRoute
@@ -92,6 +92,7 @@ class Forward:
     is_retriable: bool
     is_poll: bool
     upgrade: bytes
+    has_host: bool
 
 
 Plan = Respond | Forward
@@ -170,6 +171,7 @@ def plan_request(head: RequestHead, peer: Peer, snapshot: Snapshot) -> Plan:
         method in _IDEMPOTENT and facts.body_length == 0 and not polls,
         polls,
         facts.upgrade,
+        facts.host != b"",
     )
 
 
@@ -205,34 +207,37 @@ def _refusal(head: RequestHead, compiled: CompiledRoute, snapshot: Snapshot) -> 
 def render_request(forward: Forward, server: ServerAddress) -> bytes:
     """Return the request head for `server`, ready to send, blank line included."""
     compiled = forward.compiled
-    if not compiled.edits_authority:
+    if not compiled.edits_authority and forward.has_host:
         return forward.head
     start, *lines = forward.head[:-4].split(b"\r\n")
     return b"\r\n".join((start, *_with_authority(lines, compiled, server), b"", b""))
 
 
 def _with_authority(lines: list[bytes], compiled: CompiledRoute, server: ServerAddress) -> list[bytes]:
-    """Return `lines` with Host and Origin as the route sends them to `server`. A missing Origin stays missing."""
+    """Return `lines` with Host and Origin as the route sends them to `server`. A missing Origin stays missing.
+
+    A missing Host, which HTTP/1.0 allows, becomes the server's: HTTP/1.1 needs one (RFC 9112 section 3.2).
+    """
     edited: list[bytes] = []
     has_host = False
     for line in lines:
         name = line.partition(b":")[0].lower()
-        if name == b"host" and compiled.host != "keep":
+        if name == b"host":
             has_host = True
-            edited.append(_host_line(compiled, server))
+            edited.append(line if compiled.host == "keep" else _host_line(compiled, server))
         elif name == b"origin" and compiled.origin != "keep":
             if compiled.origin != "remove":
                 origin = _web_origin(server) if compiled.origin == "upstream" else compiled.origin
                 edited.append(b"Origin: " + origin.encode())
         else:
             edited.append(line)
-    if compiled.host != "keep" and not has_host:
-        edited.append(_host_line(compiled, server))
+    if not has_host:
+        edited.insert(0, _host_line(compiled, server))
     return edited
 
 
 def _host_line(compiled: CompiledRoute, server: ServerAddress) -> bytes:
-    host = _authority(server) if compiled.host == "upstream" else compiled.host
+    host = _authority(server) if compiled.host in ("keep", "upstream") else compiled.host
     return b"Host: " + host.encode("ascii" if host.isascii() else "idna")
 
 
@@ -282,7 +287,8 @@ def finish_response(
         is_bodiless=head.status < 200 or head.status == 204,
     )
     if head.status == 101:
-        lines.append(b"Connection: Upgrade")
+        if SWITCHES not in lines:
+            lines.append(SWITCHES)
     elif closes:
         lines.append(b"Connection: close")
     elif is_old_client and head.status >= 200:

@@ -20,6 +20,8 @@ _PROTECTED: Final = frozenset((Role.HOST, Role.CONTENT_LENGTH, Role.TRANSFER_ENC
 """Fields that a ``Connection`` option must not be able to remove: they say where the message goes and ends."""
 
 _CHUNKED_LINE: Final = b"Transfer-Encoding: chunked"
+SWITCHES: Final = b"Connection: Upgrade"
+"""The line that goes with ``Upgrade`` (RFC 9110 section 7.8)."""
 _DEFAULT_PORTS: Final = {"http": b"80", "https": b"443"}
 
 
@@ -54,7 +56,7 @@ class Peer:
             self._lines = [
                 b"X-Forwarded-For: " + address,
                 b"X-Forwarded-Proto: " + self.scheme.encode(),
-                b"X-Forwarded-Host: " + host,
+                *([b"X-Forwarded-Host: " + host] if host else ()),
                 b"X-Forwarded-Port: " + port,
                 b"X-Real-IP: " + address,
             ]
@@ -155,7 +157,7 @@ def _request_line(field: Field, head: RequestHead) -> tuple[bytes, ...]:
         return (_CHUNKED_LINE,)
     if role == Role.UPGRADE and head.upgrade:
         is_first = next(other for other in head.fields if other.role == Role.UPGRADE) is field
-        return (b"Connection: Upgrade", field.line) if is_first else (field.line,)
+        return (SWITCHES, field.line) if is_first else (field.line,)
     if (role == Role.EXPECT and head.facts.expects_continue) or (role == Role.TRAILER and head.body_length == CHUNKED):
         return (field.line,)
     return ()
@@ -168,8 +170,9 @@ def _accepts_trailers(head: RequestHead) -> bool:
 def response_lines(
     head: ResponseHead, *, strips_cors: bool, edits: Edits | None, keeps_chunked: bool, is_bodiless: bool
 ) -> list[bytes]:
-    """Return the field lines that go to the client for `head`, without the status line and without ``Connection``.
+    """Return the field lines that go to the client for `head`, without the status line.
 
+    ``Connection`` is left to the caller, but for a 101: there it stays where it stood, for what it must say is known.
     `keeps_chunked`: the client understands the chunked coding and the body passes in it. `is_bodiless`: the status
     forbids a body and its length (1xx, 204; RFC 9110 section 8.6). ``Upgrade`` stays on 101 and 426, where it means
     something to the client.
@@ -184,6 +187,8 @@ def response_lines(
             lines.append(field.line)
         elif role > _LAST_DROPPED:
             lines += _response_line(field, head, keeps_chunked=keeps_chunked and not is_bodiless)
+        elif head.status == 101 and role == Role.CONNECTION and SWITCHES not in lines:
+            lines.append(SWITCHES)
     if edits is not None:
         lines += edits.put
     return lines

@@ -386,10 +386,10 @@ def test_a_switch_of_protocols_keeps_its_upgrade_and_has_one_connection_line(mod
     cors = [b"Access-Control-Allow-Origin: *"] if mode is CorsMode.PASSTHROUGH else []
     assert lines == [
         b"HTTP/1.1 101 Switching Protocols",
+        b"Connection: Upgrade",
         b"Upgrade: websocket",
         *cors,
         b"Sec-WebSocket-Accept: abc",
-        b"Connection: Upgrade",
     ]
 
 
