@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from devproxy.cli import main as run_command
 
@@ -12,15 +13,13 @@ def main() -> int:
     """Run the command and end the process with its exit code, at once. Never returns.
 
     Not by way of the interpreter's own end: that waits for every thread, among them those that still ask a resolver for
-    a name, for as long as the resolver takes. All that is written has been handed to the system by then.
+    a name, for as long as the resolver takes.
     """
     code = run_command()
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError):  # whoever could be told is the one who does not listen
             if stream is not None:
                 stream.flush()
-        except OSError:
-            code = code or 1  # nobody read it, or the disk is full
     os._exit(code)
 
 

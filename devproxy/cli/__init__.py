@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        return _finish_without_output()
+        return FINE  # whoever read has had enough, as in `devproxy schema | head -1`
 
 
 def _options(arguments: list[str]) -> Namespace | QuickOptions:
@@ -53,11 +53,3 @@ def _options(arguments: list[str]) -> Namespace | QuickOptions:
     from devproxy.cli.arguments import parse
 
     return parse(arguments)
-
-
-def _finish_without_output() -> int:
-    """Whoever read our output has had enough (``devproxy routes | head -1``): that is no failure."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return FINE

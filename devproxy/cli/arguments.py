@@ -18,12 +18,12 @@ _DESCRIPTION: Final = "One origin in front of your frontend dev server and your 
 
 _EXAMPLES: Final = """\
 examples:
-  devproxy up --frontend 5173 --backend 3001   no file needed: /socket.io/ and
-                                               /api/ go to 3001, the rest to 5173
-  devproxy up                                  with the devproxy.toml found upward
-  devproxy check                               is that file right?
-  devproxy routes --test GET /apikey           which route takes this, and why
-  devproxy demo                                see the difference in a browser
+  devproxy up --frontend 5173 --backend 3001  no file: /socket.io/ and /api/ go
+                                              to 3001, everything else to 5173
+  devproxy up                                 with the devproxy.toml above here
+  devproxy check                              is that file right?
+  devproxy routes --test GET /apikey          which route takes this, and why
+  devproxy demo                               see the difference in a browser
 
 exit codes:
   0    fine, and stopped when asked to
@@ -32,8 +32,8 @@ exit codes:
   130  stopped at once by a second Ctrl-C
 
 environment:
-  DEVPROXY_CONFIG               the configuration, where --config is not given
-  NO_COLOR, FORCE_COLOR         no colour, or colour even where it is not expected
+  DEVPROXY_CONFIG        the configuration, where --config is not given
+  NO_COLOR, FORCE_COLOR  no colour, or colour even where it is not expected
 
 devproxy COMMAND --help says more about a command.
 """
@@ -208,7 +208,7 @@ _COMMANDS: Final = {
     ),
     "routes": _Command(
         "show the routes, or which one takes a request and why",
-        "Show the routes in order of precedence, or which of them takes a request, and why.",
+        "Show the routes in order of precedence, or which one takes a request, and why.",
         _ROUTES_EXAMPLES,
         _add_routes,
     ),
@@ -220,13 +220,13 @@ _COMMANDS: Final = {
     ),
     "health": _Command(
         "ask a running devproxy whether it is up",
-        "Ask a running devproxy whether it is up: exit code 0 or 1, for container health checks.",
+        "Ask a running devproxy whether it is up, and end with 0 or 1: a health check.",
         "",
         _add_health,
     ),
     "demo": _Command(
         "a page that shows the difference",
-        "Start a page, a Socket.IO backend and devproxy in front (needs the extra `demo`).",
+        "Start a page, a Socket.IO backend and devproxy in front. Needs the extra `demo`.",
         "",
         _add_demo,
     ),

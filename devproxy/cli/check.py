@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from devproxy import config
 from devproxy.cli.files import find
 from devproxy.cli.loading import BadConfiguration, load_file
-from devproxy.cli.refusal import FINE, MISUSED, Refused, say, warn
+from devproxy.cli.refusal import FINE, MISUSED, Refused, put, say, warn
 from devproxy.config import Config
 from devproxy.config.problems import visible
 
@@ -22,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
         import json
 
         documents = [_document(path, result) for path, result in zip(paths, results, strict=True)]
-        sys.stdout.write(json.dumps(documents, indent=2) + "\n")
+        put(json.dumps(documents, indent=2) + "\n")
     else:
         for path, result in zip(paths, results, strict=True):
             _show(path, result, options.color)
@@ -42,9 +41,8 @@ def _show(path: str, result: Config | Refused, colour: str) -> None:
         return
     for sentence in config.warnings(result):
         warn(sentence, colour)
-    sys.stdout.write(f"ok: {visible(path)}: {_counted(result.routes, 'route')}, ")
-    sys.stdout.write(f"{_counted(result.upstreams, 'upstream')}\n")
-    sys.stdout.flush()
+    counts = f"{_counted(result.routes, 'route')}, {_counted(result.upstreams, 'upstream')}"
+    put(f"ok: {visible(path)}: {counts}\n")
 
 
 def _document(path: str, result: Config | Refused) -> dict[str, object]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from typing import TYPE_CHECKING, Protocol
 
 from devproxy.cli.files import ENVIRONMENT, find_upward, read
-from devproxy.cli.refusal import FAILED, FINE, Refused
+from devproxy.cli.refusal import FAILED, FINE, Refused, put
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +68,7 @@ def run(options: Options) -> int:
             continue
         if not answer.startswith(b"HTTP/1.1 200 ") or b'"status":"ok"' not in answer.replace(b" ", b""):
             raise Refused(f"{shown} answers, but not as devproxy does", _HELP, exit_code=FAILED)
-        sys.stdout.write(f"ok: devproxy answers on {shown}\n")
+        put(f"ok: devproxy answers on {shown}\n")
         return FINE
     raise Refused(f"no devproxy answers ({', '.join(failures)})", _HELP, exit_code=FAILED)
 

@@ -1,4 +1,4 @@
-"""How a command says that it cannot do what it was asked: ``error:`` what, ``help:`` what to type instead.
+"""What commands print: data to standard output; ``error:`` what and ``help:`` what to type to standard error.
 
 Imports nothing at first, because every command needs it. The exit codes are those of ``devproxy --help``.
 """
@@ -41,6 +41,24 @@ def labelled(label: str, text: str, *, colour: bool) -> str:
 
     painted = f"\x1b[{_STYLES[label]}m{label}\x1b[0m" if colour else label
     return f"{painted}: {visible(text)}\n"
+
+
+def put(text: str) -> None:
+    """Write data to standard output; what its encoding lacks is escaped.
+
+    Raises :class:`Refused` when it cannot be written, BrokenPipeError when its reader has gone.
+    """
+    if sys.stdout is None:
+        return
+    encoding = sys.stdout.encoding
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Refused(f"cannot write to standard output: {reason}", exit_code=FAILED) from None
 
 
 def warn(sentence: str, choice: str = "auto") -> None:

@@ -12,11 +12,11 @@ import sys
 from typing import Final
 
 from devproxy.cli.loading import configuration
-from devproxy.cli.refusal import FAILED, FINE, Refused, warn
+from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.config import Config, Route
 from devproxy.config.model import HeaderEdits, ServerAddress
 from devproxy.config.problems import visible
-from devproxy.console.style import Style, glyphs_for, wants_colour
+from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.text import columns, padded
 from devproxy.errors import BadMessage
 from devproxy.http1.head import parse_request_head
@@ -35,20 +35,25 @@ def run(options: argparse.Namespace) -> int:
     loaded = configuration(options)
     for sentence in loaded.notices:
         warn(sentence, options.color)
-    style = Style(
-        wants_colour(options.color, os.environ, is_terminal=sys.stdout.isatty()), glyphs_for(sys.stdout.encoding)
-    )
+    style = _style(options.color)
     snapshot = compile_snapshot(loaded.config, "routes")
     if options.test is None:
         if options.host or options.header:
             raise Refused("--host and --header describe the request of --test", _EXAMPLE)
-        sys.stdout.write(table(snapshot, style))
+        put(table(snapshot, style))
         return FINE
     method, target = options.test
     head = _request(method, target, options.host, options.header)
     text, is_taken = explanation(snapshot, head, style)
-    sys.stdout.write(text)
+    put(text)
     return FINE if is_taken else FAILED
+
+
+def _style(colour: Colour) -> Style:
+    out = sys.stdout
+    is_terminal = out is not None and out.isatty()
+    encoding = "ascii" if out is None else out.encoding
+    return Style(wants_colour(colour, os.environ, is_terminal=is_terminal), glyphs_for(encoding))
 
 
 def table(snapshot: Snapshot, style: Style) -> str:

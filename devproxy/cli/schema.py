@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
+from devproxy.cli.refusal import FINE, put
 from devproxy.config import schema
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the schema as it stands in the repository."""
-    sys.stdout.write(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
-    return 0
+    put(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
+    return FINE
