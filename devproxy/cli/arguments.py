@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, NoReturn
 from devproxy import __version__
 from devproxy.cli.refusal import Refused
 
-_DESCRIPTION: Final = "One origin in front of your frontend dev server and your Socket.IO/REST backend."
+_DESCRIPTION: Final = "One origin in front of your frontend dev server and your\nSocket.IO/REST backend."
 
 _EXAMPLES: Final = """\
 examples:
