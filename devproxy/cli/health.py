@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 2.0
 _PATH = "/__devproxy/health"
 _MAX_ANSWER_BYTES = 8192
+_MAX_PORT = 65535
 _DEFAULT = ("localhost", 8080)
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")
 _HELP = "start it with devproxy up, or say where it is: devproxy health --url http://localhost:8080/"
@@ -63,6 +64,8 @@ def run(options: Options) -> int:
         shown = f"[{one}]:{port}" if ":" in one else f"{one}:{port}"
         try:
             answer = _answer(one, port)
+        except UnicodeError:
+            raise Refused(f"{one[:60]} is not a host name") from None
         except OSError as error:
             failures.append(f"{shown}: {(error.strerror or str(error)).lower()}")
             continue
@@ -108,7 +111,7 @@ def _of_url(url: str) -> tuple[str, int]:
 def _of_text(text: str, option: str) -> tuple[str, int]:
     """Return host and port of an address in the forms of ``--listen``."""
     host, colon, port = text.rpartition(":")
-    if port.isascii() and port.isdigit() and len(port) <= 5 and not {":", "/"} & {*host}:
+    if port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= _MAX_PORT and not {":", "/"} & {*host}:
         return (host if colon else "localhost"), int(port)
     from devproxy.config.addresses import BadAddress, parse_listen
 

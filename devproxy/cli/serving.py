@@ -55,9 +55,9 @@ async def serve(loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, is_
         sink(Trouble(sentence))
     await gateway.start()
     keep_freed_pieces()
-    # Everything imported so far stays: no collection needs to look at it again.
-    gc.collect()
+    # What start-up has made stays: no collection needs to look at it again. `up` has kept them away until here.
     gc.freeze()
+    gc.enable()
     await first
     stopping = loop.create_task(gateway.stop())
     await asyncio.wait((stopping, second), return_when=asyncio.FIRST_COMPLETED)
