@@ -18,7 +18,6 @@ ServerStates = Mapping[tuple[str, str], UpstreamState]
 """The last known state of each server, by the upstream's name and the server's URL."""
 
 _MAX_LABEL: Final = 40
-_NETWORK_WARNING: Final = "all of this network can reach your upstreams"
 
 
 def banner(
@@ -47,13 +46,12 @@ def is_loopback(url: str) -> bool:
 
 
 def _addresses(urls: tuple[str, ...], style: Style) -> list[str]:
+    """Return a row for each address. That others can reach it is a warning of the configuration, which comes below."""
     pointer = style.green(style.glyphs.pointer)
     rows: list[str] = []
     network = [url for url in urls if not is_loopback(url)]
     for name, group in (("Local:", [url for url in urls if url not in network]), ("Network:", network)):
         rows += [f"  {pointer}  {style.bold(padded(name, 8))} {_painted_url(url, style)}" for url in group]
-    if network:
-        rows.append(f"  {style.yellow('warning:')} {_NETWORK_WARNING}")
     return rows
 
 
@@ -102,7 +100,9 @@ def _table(rows: list[_Row], style: Style, width: int | None) -> list[str]:
     for text, (_, servers, cors, (painted, _)) in zip(labels, rows, strict=True):
         line = f"  {padded(text, label_width)}  {style.dim(style.glyphs.to)} "
         if not has_state_beside:
-            lines += [line + servers, f"    {painted}"]
+            start = 2 + label_width + 2 + columns(style.glyphs.to) + 1
+            first, *others = [servers] if start + columns(servers) <= (width or 0) else servers.split(" ")
+            lines += [line + first, *(" " * start + other for other in others), f"    {painted}"]
             continue
         line += padded(servers, server_width) + "  "
         lines.append(line + (style.dim(padded(cors, cors_width)) + "  " if has_cors else "") + painted)

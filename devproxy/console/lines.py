@@ -13,7 +13,7 @@ from typing import Final
 
 from devproxy.config.model import Config
 from devproxy.console.banner import banner
-from devproxy.console.layout import Layout, Row, laid_out, layout
+from devproxy.console.layout import Layout, Row, laid_out, layout, wrapped
 from devproxy.console.style import Style
 from devproxy.console.text import columns, counted, duration, shown_target, size, visible
 from devproxy.events import (
@@ -136,7 +136,7 @@ class HumanLines:
             case Stopping() | Stopped():
                 return [f"{_clock_time(at)} {ending_words(event)}"]
             case Trouble():
-                return trouble_lines(event, style)
+                return trouble_lines(event, style, self._width())
             case Ready():
                 return []
 
@@ -304,9 +304,14 @@ def ending_words(event: Stopping | Stopped) -> str:
     return f"stopping: waiting for {waiting} (Ctrl-C again to stop now)" if waiting else "stopping"
 
 
-def trouble_lines(event: Trouble, style: Style) -> list[str]:
-    """Return a warning and, where there is one, a line with what to do about it."""
-    lines = [f"{style.yellow('warning:')} {visible(event.what)}"]
+def trouble_lines(event: Trouble, style: Style, width: int | None) -> list[str]:
+    """Return a warning and, where there is one, a line with what to do about it, whole: it may be meant to be copied.
+
+    `width`: of the terminal in columns; None: no limit.
+    """
+    label = "warning: "
+    first, *more = wrapped(visible(event.what), width, len(label)) or [""]
+    lines = [f"{style.yellow(label.rstrip())} {first}", *(" " * len(label) + line for line in more)]
     return [*lines, f"{style.cyan('help:')} {visible(event.help)}"] if event.help else lines
 
 

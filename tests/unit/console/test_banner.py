@@ -69,18 +69,34 @@ def test_a_file_is_named() -> None:
     assert "  config devproxy.toml" in shown(config=replace(CONFIG, source="devproxy.toml"))
 
 
-def test_listening_for_others_is_shown_with_a_warning() -> None:
+def test_an_address_that_others_can_reach_is_shown_apart() -> None:
     ready = Ready(("http://localhost:8080/", "http://192.168.1.5:8080/"), 0.1)
     lines = shown(ready=ready)
     assert lines[3:6] == [
         "  ➜  Local:   http://localhost:8080/",
         "  ➜  Network: http://192.168.1.5:8080/",
-        "  warning: all of this network can reach your upstreams",
+        "",
     ]
 
 
-def test_listening_for_this_machine_only_warns_of_nothing() -> None:
-    assert not [line for line in shown() if "warning" in line or "Network" in line]
+def test_listening_for_this_machine_only_shows_no_network() -> None:
+    assert not [line for line in shown() if "Network" in line]
+
+
+def test_in_a_narrow_terminal_each_of_many_servers_has_a_line() -> None:
+    text = """\
+[upstreams.backend]
+servers = ["http://backend-one.test:3001", "http://backend-two.test:3001"]
+[[routes]]
+path = "/socket.io/"
+upstream = "backend"
+"""
+    lines = shown(config=load(text.encode(), source="devproxy.toml"), width=60)
+    assert lines[5:8] == [
+        "  /socket.io/  → http://backend-one.test:3001,",
+        "                 http://backend-two.test:3001",
+        "    no answer so far",
+    ]
 
 
 @pytest.mark.parametrize(

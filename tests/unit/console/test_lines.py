@@ -288,6 +288,15 @@ def test_trouble_comes_with_what_to_do_about_it() -> None:
     assert shown(Trouble("it burns")) == ["warning: it burns"]
 
 
+def test_a_long_warning_is_wrapped_between_words_and_what_to_do_is_not() -> None:
+    help = "pour water on it, and then pour more water on it"
+    assert shown(Trouble("it burns on every floor of the house", help), width=30) == [
+        "warning: it burns on every",
+        "         floor of the house",
+        f"help: {help}",
+    ]
+
+
 def test_dropped_lines_are_counted_in_words() -> None:
     assert human().dropped(AT, 312) == ["12:01:07 … 312 lines dropped"]
 
