@@ -134,7 +134,9 @@ class HumanLines:
                 self.was_up[event.upstream, event.server] = event.is_up
                 return [f"{_clock_time(at)} {upstream_words(event, was_up, style)}"]
             case Stopping() | Stopped():
-                return [f"{_clock_time(at)} {ending_words(event)}"]
+                line = f"{_clock_time(at)} {ending_words(event)}"
+                is_after_ctrl_c = isinstance(event, Stopping) and self._width() is not None
+                return ["", line] if is_after_ctrl_c else [line]  # the terminal has shown ^C and stayed on that line
             case Trouble():
                 return trouble_lines(event, style, self._width())
             case Ready():

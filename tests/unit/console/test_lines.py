@@ -271,11 +271,17 @@ def test_a_tunnel_of_another_protocol_is_named_after_it() -> None:
 
 
 def test_stopping_says_what_it_waits_for_and_how_not_to_wait() -> None:
-    assert shown(Stopping(2, 1, 3.0)) == [
+    assert shown(Stopping(2, 1, 3.0), width=None) == [
         "12:01:07 stopping: waiting for 2 exchanges, 1 tunnel (Ctrl-C again to stop now)"
     ]
-    assert shown(Stopping(0, 3, 3.0)) == ["12:01:07 stopping: waiting for 3 tunnels (Ctrl-C again to stop now)"]
-    assert shown(Stopping(0, 0, 3.0)) == ["12:01:07 stopping"]
+    assert shown(Stopping(0, 3, 3.0), width=None) == [
+        "12:01:07 stopping: waiting for 3 tunnels (Ctrl-C again to stop now)"
+    ]
+    assert shown(Stopping(0, 0, 3.0), width=None) == ["12:01:07 stopping"]
+
+
+def test_in_a_terminal_stopping_begins_below_the_ctrl_c_that_was_typed() -> None:
+    assert shown(Stopping(0, 0, 3.0), width=80) == ["", "12:01:07 stopping"]
 
 
 def test_the_end_says_what_was_cut() -> None:
