@@ -469,6 +469,26 @@ def test_health_asks_where_the_configuration_listens(folder: Path) -> None:
     process.stop()
 
 
+def test_a_health_check_that_succeeds_needs_neither_the_parser_nor_the_checks_of_the_configuration(
+    folder: Path,
+) -> None:
+    process = GatewayProcess(cwd=folder)
+    (folder / "devproxy.toml").write_text(f'[server]\nlisten = "localhost:{process.port}"\n{TWO_ROUTES}')
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "devproxy", "health"],
+        cwd=folder,
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    process.stop()
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert "devproxy.cli.health" in imported
+    assert not imported & {"argparse", "dataclasses", "devproxy.config", "devproxy.console"}
+
+
 def test_health_does_not_mistake_another_server_for_devproxy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
 
