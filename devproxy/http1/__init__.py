@@ -1,5 +1,5 @@
-"""HTTP/1.1 on the wire (RFC 9112), without I/O: strict heads, framing, rendering.
+"""HTTP/1.1 on the wire (RFC 9112), without I/O: strict heads and framing.
 
-Start at :func:`devproxy.http1.head.parse_request_head`; a head's end is found by :mod:`devproxy.http1.reader`, a body's by
-:mod:`devproxy.http1.framing`.
+Start at :func:`devproxy.http1.head.parse_request_head`; :mod:`devproxy.http1.reader` finds where a head ends,
+:mod:`devproxy.http1.framing` where a body does.
 """

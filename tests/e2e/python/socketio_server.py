@@ -21,7 +21,7 @@ async def connect(sid: str, environ: dict[str, Any], auth: object) -> None:
 
 @sio.event  # type: ignore[untyped-decorator]
 async def disconnect(sid: str, reason: str) -> None:
-    print(json.dumps({"event": "disconnect", "id": sid, "reason": reason}), flush=True)
+    print(json.dumps({"event": "disconnect", "id": sid, "reason": reason}), flush=True)  # noqa: T201
 
 
 @sio.on("echo")  # type: ignore[untyped-decorator]
@@ -48,7 +48,7 @@ async def main() -> None:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
+    print(json.dumps({"port": runner.addresses[0][1]}), flush=True)  # noqa: T201
     await asyncio.to_thread(sys.stdin.read)  # ends with the test
     await runner.cleanup()
 
