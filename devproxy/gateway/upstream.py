@@ -189,6 +189,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks) if length == CHUNKED else None
         self._reusable = facts.keep_alive and length != UNTIL_CLOSE
         self._keep_alive_timeout_s = facts.keep_alive_timeout_s
+        if length == len(data):  # all of it is here, which is how most answers come
+            self._remaining = 0
+            self._complete(exchange)
+            exchange.response(head, length, data, True)
+            return
         try:
             payload, ended = self._frame(data)
         except BadMessage as error:

@@ -32,14 +32,15 @@ class Peer:
     also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``.
     """
 
-    __slots__ = ("_host", "_lines", "_tail", "_tail_key", "address", "scheme")
+    __slots__ = ("_host", "_lines", "_tail", "_tail_host", "_tail_via", "address", "scheme")
 
     def __init__(self, address: str, scheme: str) -> None:
         self.address = address.removeprefix("::ffff:") if "." in address else address
         self.scheme = scheme
         self._host: bytes | None = None
         self._lines: list[bytes] = []
-        self._tail_key: tuple[bytes, bytes] | None = None
+        self._tail_host: bytes | None = None
+        self._tail_via = b""
         self._tail = b""
 
     def forwarding_lines(self, host: bytes) -> list[bytes]:
@@ -65,10 +66,9 @@ class Peer:
 
     def tail(self, host: bytes, via: bytes) -> bytes:
         """Return the forwarding fields, `via` and the blank line: what ends a plain request. Remembered, as above."""
-        key = (host, via)
-        if key != self._tail_key:
+        if host != self._tail_host or via is not self._tail_via:
             self._tail = b"\r\n".join((*self.forwarding_lines(host), via, b"", b""))
-            self._tail_key = key
+            self._tail_host, self._tail_via = host, via
         return self._tail
 
 
