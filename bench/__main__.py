@@ -25,7 +25,7 @@ from bench.load import Done
 from bench.measure import Cell, cpu_s, family, resident_kib
 from bench.peers import PEERS, Peer, Ports
 from bench.report import document, render
-from bench.rows import IDLE_SOCKETS, ROWS, Row, first_answer_s, idle_kib
+from bench.rows import IDLE_SOCKETS, ROWS, Row, does_its_job, first_answer_s, idle_kib
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -104,17 +104,19 @@ def run(options: argparse.Namespace, peers: Sequence[Peer], rows: Sequence[Row])
                 starts = [start_up(peer, work, ports) for _ in range(options.rounds)]
                 extra["start"][peer.name] = Cell([milliseconds for milliseconds, _ in starts])
                 extra["memory"][peer.name] = Cell([mib for _, mib in starts])
-            running[peer.name] = (ports.listen, stack.enter_context(process(peer.command(work, ports), ports.listen)))
+            port, pid = ports.listen, stack.enter_context(process(peer.command(work, ports), ports.listen))
+            running[peer.name] = (port, pid)
+            if fault := does_its_job(port):
+                raise RuntimeError(f"{peer.name} does not do the job: {fault}")
+            if not options.only:  # before any other load has made the process larger
+                done = idle_kib(port, pid)
+                extra["idle"][peer.name] = Cell([done.units], done.error)
         for row in rows:
             cells = table[row.key] = {name: Cell() for name in running}
             for _ in range(options.rounds):
                 for name, (port, pid) in running.items():
                     measure(row, port, pid, options.seconds, cells[name])
             say(f"{row.title}: " + ", ".join(f"{name} {cell.middle or 0:.1f}" for name, cell in cells.items()))
-        if not options.only:
-            for name, (port, pid) in running.items():
-                done = idle_kib(port, pid)
-                extra["idle"][name] = Cell([done.units], done.error)
         return {**table, **extra}
 
 

@@ -83,7 +83,8 @@ CADDY = """{{
 \tadmin off
 \tauto_https off
 }}
-http://127.0.0.1:{ports.listen} {{
+http://:{ports.listen} {{
+	bind 127.0.0.1
 \t@streams path /socket.io/* /api/*
 \thandle @streams {{
 \t\treverse_proxy 127.0.0.1:{ports.streams} {{

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import load
+from bench import load, upstreams
 from bench.load import MIB, Done
 from bench.measure import family, resident_kib
 
@@ -89,8 +89,20 @@ def idle_kib(port: int, pid: int) -> Done:
             return Done(0, 0, "the idle WebSockets could not be opened")
         time.sleep(0.5)
         grown = resident_kib(family(pid)) - before
-        holder.stdin.close()
+        holder.communicate()
     return Done(grown / IDLE_SOCKETS, 0)
+
+
+def does_its_job(port: int) -> str:
+    """Return "" when the proxy on `port` forwards and strips as it should, else what is wrong with its answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/src/main.js", headers={"Host": "localhost:8080"})
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    if response.status != 200 or body != upstreams.SMALL_BODY:
+        return f"answered {response.status} with {body[:40]!r}"
+    return "kept a CORS field" if response.getheader("Access-Control-Allow-Origin") else ""
 
 
 def first_answer_s(port: int, started: float) -> float:

@@ -16,6 +16,7 @@ import uvloop
 
 MIB = 1 << 20
 SMALL = "export const answer = 42; export default function f() { return answer }\\n"
+SMALL_BODY = SMALL.replace("\\n", "\n").encode()
 
 NGINX = """daemon off; worker_processes 1; pid {work}/upstream.pid; error_log {work}/upstream.log;
 events {{ worker_connections 8192; }}
