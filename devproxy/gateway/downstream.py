@@ -43,6 +43,8 @@ class State(Enum):
     """Waiting for a request, or in the middle of its head."""
     EXCHANGE = auto()
     """A request is being answered."""
+    WAITING = auto()
+    """Answered; the next request waits for its turn of the loop, or until the client has taken more of the answer."""
     LINGERING = auto()
     """The answer is out and no further request is taken; what still arrives is thrown away (RFC 9112 section 9.6)."""
     CLOSED = auto()
@@ -55,6 +57,7 @@ class DownstreamConnection(asyncio.Protocol):
         "_chunked",
         "_exchange",
         "_has_eof",
+        "_is_congested",
         "_is_head_timed",
         "_lingered",
         "_pipelined",
@@ -80,6 +83,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._pipelined = b""
         self._reading_paused = False
         self._has_eof = False
+        self._is_congested = False
         self._is_head_timed = False
         self._lingered = 0
         self.deadline = _NEVER
@@ -104,6 +108,8 @@ class DownstreamConnection(asyncio.Protocol):
                 self._take_body(data)
             else:
                 self._hold_back(data)
+        elif self._state is State.WAITING:
+            self._hold_back(data)
         else:
             self._discard(data)
 
@@ -111,7 +117,9 @@ class DownstreamConnection(asyncio.Protocol):
         """Take the end of what the client sends. A client in the middle of its request has left."""
         self._has_eof = True
         exchange = self._exchange
-        if self._state is not State.EXCHANGE or exchange is None:
+        if self._state is State.WAITING and self._pipelined:
+            pass  # what came before the end is still due
+        elif self._state is not State.EXCHANGE or exchange is None:
             self.transport.close()
         elif self.body_remaining or exchange.is_poll:
             self._client_left()
@@ -129,13 +137,17 @@ class DownstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading from the upstream: this client takes its response slowly."""
+        self._is_congested = True
         if self._exchange is not None:
             self._exchange.pause_response()
 
     def resume_writing(self) -> None:
-        """Read from the upstream again."""
+        """Read from the upstream again, or take the request that had to wait."""
+        self._is_congested = False
         if self._exchange is not None:
             self._exchange.resume_response()
+        else:
+            self._go_on()
 
     # -- the exchange's side ---------------------------------------------------------------------------------------
 
@@ -164,12 +176,14 @@ class DownstreamConnection(asyncio.Protocol):
         if close or self._service.is_stopping or self.body_remaining:
             self._linger()
             return
-        self._state = State.IDLE
         self._wait_idle()
         if self._pipelined:
-            self._service.loop.call_soon(self._take_pipelined)
+            self._state = State.WAITING
+            self._service.loop.call_soon(self._go_on)
         elif self._has_eof:
             self.transport.close()
+        else:
+            self._state = State.WAITING if self._is_congested else State.IDLE
 
     def detach(self) -> asyncio.Transport:
         """Give the transport away, to a tunnel."""
@@ -186,7 +200,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def close_idle(self) -> None:
         """Close the connection if no exchange runs on it; for stopping."""
-        if self._state is State.IDLE:
+        if self._state in (State.IDLE, State.WAITING):
             self.transport.close()
 
     def cut(self) -> None:
@@ -298,12 +312,17 @@ class DownstreamConnection(asyncio.Protocol):
         if len(self._pipelined) > MAX_PIPELINED_BYTES:
             self.pause_reading()
 
-    def _take_pipelined(self) -> None:
-        if self._state is State.IDLE and self._pipelined:
-            data, self._pipelined = self._pipelined, b""
+    def _go_on(self) -> None:
+        """Take the request that waited, unless the client has still to take what it was sent before."""
+        if self._state is not State.WAITING or self._is_congested or self.transport.is_closing():
+            return
+        self._state = State.IDLE
+        self.resume_reading()
+        data, self._pipelined = self._pipelined, b""
+        if data:
             self._take_head(data)
-            if self._has_eof and self._state is State.IDLE:
-                self.transport.close()
+        if self._has_eof and self._state is State.IDLE:
+            self.transport.close()
 
     # -- endings -------------------------------------------------------------------------------------------------
 

@@ -192,6 +192,8 @@ class Exchange:
     def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
         """Send the final response head and what of its body came with it; `ended`: nothing follows."""
         assert self._forward is not None
+        if ended:
+            self._upstream = None  # it may serve others already: this client's pace must not hold it back
         self._first_byte_s = perf_counter() - self._started_at
         self._phase = Phase.RELAYING
         self._client.deadline = math.inf
@@ -212,16 +214,16 @@ class Exchange:
             self._client.send(finished.head)
             self._client.send(payload)
         if ended:
-            self._upstream = None
             self._finish(Outcome.COMPLETE)
 
     def response_data(self, data: bytes, ended: bool) -> None:
         """Send a further piece of the response's body; `ended`: nothing follows."""
+        if ended:
+            self._upstream = None
         if data:
             self._response_bytes += len(data)
             self._client.send(data)
         if ended:
-            self._upstream = None
             self._finish(Outcome.COMPLETE)
 
     def upgraded(self, head: ResponseHead, glued: bytes) -> None:
