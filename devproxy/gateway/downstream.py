@@ -176,14 +176,15 @@ class DownstreamConnection(asyncio.Protocol):
         if close or self._service.is_stopping or self.body_remaining:
             self._linger()
             return
+        self._state = State.IDLE
         self._wait_idle()
         if self._pipelined:
             self._state = State.WAITING
             self._service.loop.call_soon(self._go_on)
         elif self._has_eof:
             self.transport.close()
-        else:
-            self._state = State.WAITING if self._is_congested else State.IDLE
+        elif self._is_congested:
+            self._state = State.WAITING
 
     def detach(self) -> asyncio.Transport:
         """Give the transport away, to a tunnel."""
