@@ -51,7 +51,11 @@ class State(Enum):
 
 
 class DownstreamConnection(asyncio.Protocol):
-    """A protocol towards a client. ``deadline``: the loop's time at which :meth:`expire` is due."""
+    """A protocol towards a client. ``deadline``: the loop's time at which :meth:`expire` is due.
+
+    ``body_remaining``: octets of the current request's body that have not come yet, or ``CHUNKED``. ``chunk_bytes``:
+    octets of data in its chunks so far.
+    """
 
     __slots__ = (
         "_chunked",
@@ -66,6 +70,7 @@ class DownstreamConnection(asyncio.Protocol):
         "_service",
         "_state",
         "body_remaining",
+        "chunk_bytes",
         "deadline",
         "peer",
         "transport",
@@ -79,6 +84,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._reader = HeadReader(Kind.REQUEST, service.snapshot.limits)
         self._exchange: Exchange | None = None
         self.body_remaining = 0
+        self.chunk_bytes = 0
         self._chunked: ChunkedReader | None = None
         self._pipelined = b""
         self._reading_paused = False
@@ -251,6 +257,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.body_remaining = length = head.facts.body_length
         if length == CHUNKED:
             self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
+            self.chunk_bytes = 0
         exchange = self._exchange = Exchange(self._service, self, head)
         rest = found[1]
         if not rest:
@@ -267,12 +274,12 @@ class DownstreamConnection(asyncio.Protocol):
             payload = self._frame(data)
         except BadMessage as error:
             self._exchange = None
-            self._refuse(answers.bad_message(error), error.reason)
+            self._refuse(answers.bad_message(error), error.reason, exchange.request)
             return
         exchange.start(payload)
 
     def _wait_head(self) -> None:
-        self.deadline = self._service.now + self._service.snapshot.head_timeout_s
+        self.deadline = self._service.loop.time() + self._service.snapshot.head_timeout_s
 
     def _take_body(self, data: bytes) -> None:
         exchange = self._exchange
@@ -296,6 +303,7 @@ class DownstreamConnection(asyncio.Protocol):
             self._pipelined = data[remaining:]
             return data[:remaining]
         payload, rest = self._chunked.feed(data)
+        self.chunk_bytes = self._chunked.announced_bytes
         if self._chunked.is_done:
             self._chunked = None
             self.body_remaining = 0

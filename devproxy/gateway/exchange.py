@@ -101,6 +101,9 @@ class Exchange:
             return
         self._forward = plan
         self._request_bytes = len(body)
+        if body and self._is_too_large:
+            self._respond(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
+            return
         pool = self._service.pools[plan.compiled.upstream]
         self._server = server = pool.choose()
         connection = server.take_idle()
@@ -114,7 +117,7 @@ class Exchange:
     def request_data(self, data: bytes) -> None:
         """Pass on a further piece of the request's body."""
         self._request_bytes += len(data)
-        if self._request_bytes > self._snapshot.max_body_bytes:
+        if self._is_too_large:
             self.request_broken(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
             return
         if self._upstream is not None:
@@ -126,6 +129,11 @@ class Exchange:
             self._pending.append(data)
             if sum(map(len, self._pending)) > MAX_PENDING_BYTES:
                 self._client.pause_reading()
+
+    @property
+    def _is_too_large(self) -> bool:
+        """Whether a chunked body outgrows its limit; one of a known length is refused by its plan."""
+        return self._client.chunk_bytes > self._snapshot.max_body_bytes
 
     def request_broken(self, answer: Answer) -> None:
         """The request's body turned out to be invalid or too large: the upstream must not take it for complete."""
@@ -179,7 +187,7 @@ class Exchange:
         assert self._server is not None
         limit_s = self._server.response_timeout_s
         if limit_s and self._phase is Phase.AWAITING_RESPONSE:
-            self._client.deadline = self._service.now + limit_s
+            self._client.deadline = self._service.loop.time() + limit_s
 
     # -- the response's way down ---------------------------------------------------------------------------------
 

@@ -57,15 +57,17 @@ class ChunkedReader:
     Chunks leave in the pieces in which they came. Chunk extensions are dropped (RFC 9112 section 7.1.1: they concern
     this hop), trailers that concern framing, routing or this connection as well (RFC 9110 section 6.5.1).
     ``is_decoding``: give the data alone, without sizes and trailers, for a peer that speaks HTTP/1.0.
+    ``announced_bytes``: octets of data in the chunks seen so far, the one that is still arriving counted whole.
     """
 
-    __slots__ = ("_dropped_trailers", "_is_decoding", "_left", "_line", "_state", "_trailer_bytes")
+    __slots__ = ("_dropped_trailers", "_is_decoding", "_left", "_line", "_state", "_trailer_bytes", "announced_bytes")
 
     def __init__(self, *, is_decoding: bool = False, dropped_trailers: tuple[bytes, ...] = ()) -> None:
         self._state = _State.SIZE
         self._left = 0
         self._line = b""
         self._trailer_bytes = 0
+        self.announced_bytes = 0
         self._is_decoding = is_decoding
         self._dropped_trailers = dropped_trailers
 
@@ -111,6 +113,7 @@ class ChunkedReader:
             end = match.end() + length
             if not length or data[end : end + 2] != b"\r\n":
                 break
+            self.announced_bytes += length
             position = end + 2
         if data.startswith(_LAST_CHUNK, position):
             self._state = _State.DONE
@@ -156,6 +159,7 @@ class ChunkedReader:
         if match is None or len(line) > MAX_SIZE_LINE_BYTES:
             raise BadMessage("a chunk size or extension is malformed", source="RFC 9112 section 7.1")
         self._left = int(match[1], 16)
+        self.announced_bytes += self._left
         self._state = _State.DATA if self._left else _State.TRAILER
         if not self._is_decoding:
             out.append(match[1] + b"\r\n")

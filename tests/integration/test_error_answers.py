@@ -11,8 +11,8 @@ from devproxy.config.model import Config, Listen, PathKind, Route, Scheme, Serve
 from devproxy.events import Outcome
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.listen import bind
+from tests.support.exchanges import GET, OK, asked, reaches_no_server
 from tests.support.wire import (
-    Conversation,
     ScriptedUpstream,
     Wire,
     address_of,
@@ -23,14 +23,7 @@ from tests.support.wire import (
     until,
 )
 
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-async def asked(talk: Conversation, request: bytes = GET) -> Wire:
-    client = await talk.client()
-    client.send(request)
-    return client
+pytestmark = pytest.mark.both_loops
 
 
 async def answer_of(client: Wire) -> tuple[int, dict[str, str], bytes]:
@@ -58,7 +51,7 @@ async def test_a_refused_connection_is_a_503_within_a_second_that_says_to_try_ag
     dead = address_of(free_port())
     async with running(only(dead), ScriptedUpstream()) as talk:
         async with asyncio.timeout(1.0):
-            status, fields, body = await answer_of(await asked(talk))
+            status, fields, body = await answer_of(await asked(talk, GET))
         assert (status, fields["x-devproxy-error"], fields["retry-after"]) == (503, "upstream-refused", "1")
         assert f"127.0.0.1:{dead.port}: connection refused" in body.decode()
         await until(talk.finished)
@@ -77,7 +70,7 @@ async def test_a_client_may_ask_again_on_the_connection_on_which_it_got_an_error
 async def test_a_name_that_does_not_resolve_is_a_502() -> None:
     nowhere = address_of(80, host="nowhere.invalid")
     async with running(only(nowhere), ScriptedUpstream()) as talk:
-        status, fields, body = await answer_of(await asked(talk))
+        status, fields, body = await answer_of(await asked(talk, GET))
         assert (status, fields["x-devproxy-error"]) == (502, "upstream-name-not-found")
         assert b"nowhere.invalid" in body
 
@@ -85,7 +78,7 @@ async def test_a_name_that_does_not_resolve_is_a_502() -> None:
 async def test_a_missing_socket_file_is_a_503() -> None:
     missing = address_of(0, host="", scheme=Scheme.UNIX, path="/nonexistent/devproxy.sock")
     async with running(only(missing), ScriptedUpstream()) as talk:
-        status, fields, body = await answer_of(await asked(talk))
+        status, fields, body = await answer_of(await asked(talk, GET))
         assert (status, fields["x-devproxy-error"]) == (503, "upstream-refused")
         assert b"no such socket file" in body
 
@@ -93,7 +86,7 @@ async def test_a_missing_socket_file_is_a_503() -> None:
 async def test_a_server_that_does_not_answer_in_time_is_a_504() -> None:
     settings = Upstream(name="backend", servers=(), response_timeout_s=0.3)
     async with conversation(upstream=settings) as talk:
-        client = await asked(talk)
+        client = await asked(talk, GET)
         server = await talk.upstream.accept()
         await server.head()
         status, fields, _ = await answer_of(client)
@@ -116,7 +109,7 @@ async def test_the_time_to_answer_begins_when_the_request_is_complete() -> None:
 async def test_the_time_to_answer_does_not_limit_a_body() -> None:
     settings = Upstream(name="backend", servers=(), response_timeout_s=0.3)
     async with conversation(upstream=settings) as talk:
-        client = await asked(talk)
+        client = await asked(talk, GET)
         server = await talk.upstream.accept()
         await server.head()
         server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
@@ -130,7 +123,7 @@ async def test_the_time_to_answer_does_not_limit_a_body() -> None:
 @pytest.mark.parametrize("how", ["close", "reset"])
 async def test_a_connection_that_ends_without_an_answer_is_a_502(how: str) -> None:
     async with conversation() as talk:
-        client = await asked(talk)
+        client = await asked(talk, GET)
         server = await talk.upstream.accept()
         await server.head()
         getattr(server, how)()
@@ -166,7 +159,7 @@ NONSENSE = {
 @pytest.mark.parametrize("nonsense", NONSENSE.values(), ids=NONSENSE)
 async def test_an_answer_that_is_not_http_is_a_502_and_its_connection_ends(nonsense: bytes) -> None:
     async with conversation() as talk:
-        client = await asked(talk)
+        client = await asked(talk, GET)
         server = await talk.upstream.accept()
         await server.head()
         await server.send_all(nonsense)
@@ -226,7 +219,7 @@ async def test_an_error_that_answers_head_has_no_body() -> None:
 async def test_a_request_without_a_route_is_a_404() -> None:
     routes = (Route(kind=PathKind.PREFIX, pattern="/api/", upstream="backend"),)
     async with conversation(routes=routes) as talk:
-        status, fields, _ = await answer_of(await asked(talk))
+        status, fields, _ = await answer_of(await asked(talk, GET))
         assert (status, fields["x-devproxy-error"]) == (404, "no-route")
 
 
@@ -263,17 +256,58 @@ async def test_health_answers_beside_the_routes() -> None:
         assert "x-devproxy-error" not in fields
 
 
-async def test_a_body_beyond_the_limit_is_a_413_also_when_no_length_announced_it() -> None:
-    async with conversation(server=Server(max_body_bytes=4)) as talk:
-        client = await asked(talk, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
-        assert (await answer_of(client))[0] == 413
-        client = await asked(talk, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+LIMITED = Server(max_body_bytes=4)
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+TOO_LARGE = {
+    "a length": CHUNKED.replace(b"Transfer-Encoding: chunked", b"Content-Length: 5"),
+    "a length before 100": CHUNKED.replace(b"Transfer-Encoding: chunked", b"Content-Length: 5\r\nExpect: 100-continue"),
+    "one chunk": CHUNKED + b"5\r\nhello\r\n0\r\n\r\n",
+    "small chunks": CHUNKED + b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+    "a chunk with an extension": CHUNKED + b"5;a=b\r\nhello\r\n0\r\n\r\n",
+    "a chunk that is only announced": CHUNKED + b"5\r\nh",
+}
+
+
+@pytest.mark.parametrize("request_", TOO_LARGE.values(), ids=TOO_LARGE)
+async def test_a_body_beyond_the_limit_is_a_413_and_nothing_of_it_reaches_a_server(request_: bytes) -> None:
+    async with conversation(server=LIMITED) as talk:
+        status, fields, _ = await answer_of(await asked(talk, request_))
+        assert (status, fields["connection"]) == (413, "close")
+        assert fields["x-devproxy-error"] == "request-body-too-large"
+        assert await reaches_no_server(talk)
+
+
+async def test_a_body_that_outgrows_the_limit_on_its_way_is_a_413_and_the_server_hears_of_no_end() -> None:
+    async with conversation(server=LIMITED) as talk:
+        client = await asked(talk, CHUNKED + b"2\r\nhe\r\n")
         server = await talk.upstream.accept()
         await server.head()
-        client.send(b"5\r\nhello\r\n")
+        assert await server.read(7) == b"2\r\nhe\r\n"
+        client.send(b"3\r\nllo\r\n0\r\n\r\n")
         status, fields, _ = await answer_of(client)
         assert (status, fields["connection"]) == (413, "close")
         assert not await server.is_ended()
+
+
+@pytest.mark.parametrize("body", [b"4\r\nbody\r\n", b"1\r\nb\r\n" * 4, b"4;an=extension\r\nbody\r\n"])
+async def test_the_limit_of_a_body_counts_its_data_and_not_how_that_is_chunked(body: bytes) -> None:
+    async with conversation(server=LIMITED) as talk:
+        client = await talk.client()
+        for _ in range(2):
+            client.send(CHUNKED + body + b"0\r\nX-Trailer: long\r\n\r\n")
+            server = talk.upstream.wires[-1] if talk.finished() else await talk.upstream.accept()
+            await server.until(b"X-Trailer: long\r\n\r\n")
+            server.send(OK)
+            assert await client.read(len(OK)) == OK
+            await until(talk.finished)
+
+
+async def test_without_a_limit_no_length_is_too_large() -> None:
+    async with conversation() as talk:
+        await asked(talk, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\nx")
+        server = await talk.upstream.accept()
+        await server.head()
+        assert await server.read(1) == b"x"
 
 
 async def test_a_body_whose_chunks_are_broken_is_a_400_and_the_server_hears_of_no_end() -> None:
@@ -285,6 +319,17 @@ async def test_a_body_whose_chunks_are_broken_is_a_400_and_the_server_hears_of_n
         status, fields, _ = await answer_of(client)
         assert (status, fields["x-devproxy-error"]) == (400, "bad-request")
         assert not await server.is_ended()
+
+
+async def test_a_broken_body_that_comes_with_its_head_is_reported_and_answered_as_that_requests() -> None:
+    async with conversation() as talk:
+        broken = b"PUT /up HTTP/1.1\r\nHost: a\r\nSec-Fetch-Dest: empty\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+        status, fields, body = await answer_of(await asked(talk, broken))
+        assert (status, fields["content-type"]) == (400, "application/json")
+        assert json.loads(body)["error"] == "bad-request"
+        await until(talk.finished)
+        event = talk.finished()[0]
+        assert (event.method, event.target, event.status) == (b"PUT", b"/up", 400)
 
 
 async def test_a_route_to_devproxy_itself_is_a_508() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from devproxy.config.model import Server
+from devproxy.config.model import Server, Upstream
 from devproxy.events import Outcome
-from tests.support.wire import conversation, until
+from tests.support.exchanges import GET, OK
+from tests.support.wire import Conversation, Wire, conversation, until
 
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+pytestmark = pytest.mark.both_loops
+
 PATIENT = 20.0
 """Longer than any limit set here, for what must not be limited by it."""
 
@@ -40,6 +41,27 @@ async def test_a_head_that_comes_in_drops_is_timed_from_its_first_octet() -> Non
                 client.send(b"x")
                 await asyncio.sleep(0.05)
         assert (await answer).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("octets", [b"GET /", GET], ids=["a slow head", "a silent server"])
+async def test_no_limit_is_over_before_its_time(octets: bytes) -> None:
+    """Started at several moments between two sweeps, because these are what may be late."""
+    limit_s = 0.7
+    upstream = Upstream(name="backend", servers=(), response_timeout_s=limit_s)
+    async with conversation(server=Server(head_timeout_s=limit_s), upstream=upstream) as talk:
+        starts = asyncio.as_completed([seconds_to_an_answer(talk, octets, delay_s=number / 8) for number in range(5)])
+        for seconds in starts:
+            assert await seconds >= limit_s - 0.01  # the clock of the loop is coarser than a float
+
+
+async def seconds_to_an_answer(talk: Conversation, octets: bytes, *, delay_s: float) -> float:
+    loop = asyncio.get_running_loop()
+    client: Wire = await talk.client()
+    await asyncio.sleep(delay_s)
+    started = loop.time()
+    client.send(octets)
+    assert (await client.head()).startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 504 "))
+    return loop.time() - started
 
 
 async def test_a_second_head_on_a_connection_is_timed_like_the_first() -> None:

@@ -231,3 +231,19 @@ def test_octets_behind_a_finished_body_are_given_back() -> None:
     reader = ChunkedReader()
     assert reader.feed(b"0\r\n\r\n") == (b"0\r\n\r\n", b"")
     assert reader.feed(b"NEXT") == (b"", b"NEXT")
+
+
+@pytest.mark.parametrize("piece", [1, 4, 1000])
+@pytest.mark.parametrize("is_decoding", [False, True])
+def test_the_data_of_a_body_is_counted_however_it_is_chunked_and_comes(piece: int, is_decoding: bool) -> None:
+    body = b"5\r\nhello\r\n1;a=b\r\n!\r\nA\r\n0123456789\r\n0\r\nA: trailer\r\n\r\nNEXT"
+    reader = ChunkedReader(is_decoding=is_decoding)
+    for start in range(0, len(body), piece):
+        reader.feed(body[start : start + piece])
+    assert reader.announced_bytes == 16
+
+
+def test_a_chunk_counts_as_soon_as_its_size_is_known() -> None:
+    reader = ChunkedReader()
+    reader.feed(b"ffff\r\nx")
+    assert reader.announced_bytes == 0xFFFF
