@@ -128,7 +128,7 @@ def _compile_route(route: Route) -> CompiledRoute:
         origin=route.origin,
         edits_authority=route.host != "keep" or route.origin != "keep",
         rewrites=route.rewrite is not None,
-        strips_cors=route.cors is CorsMode.STRIP,
+        strips_cors=route.cors.mode is not CorsMode.PASSTHROUGH,
         request_edits=_compile_edits(route.request_headers),
         response_edits=_compile_edits(route.response_headers),
     )

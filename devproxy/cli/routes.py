@@ -136,7 +136,7 @@ def _servers(config: Config, route: Route) -> str:
 
 def _rules(route: Route) -> str:
     """Return what a route changes, in the words of the configuration."""
-    rules = [f"cors: {route.cors}"]
+    rules = [f"cors: {route.cors.mode}"]
     if route.rewrite is not None:
         rules.append("strip_prefix" if route.rewrite == "/" else f"rewrite: {route.rewrite}")
     rules += [f"{name}: {value}" for name, value in (("host", route.host), ("origin", route.origin)) if value != "keep"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
-from devproxy.config.model import CorsMode, Route, Server, Upstream
+from devproxy.config.model import CorsMode, Server, Upstream
 
 RELEASE: Final = "0.1"
 """The release whose reserved keys these are, as named in problems."""
@@ -365,7 +365,7 @@ _MODE_HELP: Final = (
     'write "strip": a page served through devproxy shares its origin and needs no CORS; "passthrough" leaves the '
     "upstream's own CORS headers alone"
 )
-_DEFAULT_MODE: Final = Route.__dataclass_fields__["cors"].default.value
+_DEFAULT_MODE: Final = CorsMode.STRIP.value
 
 _CORS_KEYS: Final = (
     Key(

@@ -14,7 +14,7 @@ import tomli
 from devproxy.config.addresses import BadAddress, parse_listen, parse_server
 from devproxy.config.conflicts import find_conflicts, listen_conflicts
 from devproxy.config.keys import KEYS
-from devproxy.config.model import Config, Listen, Route, Server, ServerAddress, Upstream
+from devproxy.config.model import Config, Listen, Route, Server, ServerAddress, Sticky, Upstream
 from devproxy.config.positions import Lines, Span, positions
 from devproxy.config.problems import (
     ConfigError,
@@ -188,7 +188,11 @@ def _server(table: Table, faults: Faults) -> Server:
 
 
 def _as_declared(name: str, value: Any) -> Any:
-    """Return seconds as a float even where the file has an integer."""
+    """Return seconds as a float even where the file has an integer, a list as a tuple, a choice as its member."""
+    if name == "sticky":
+        return Sticky(value)
+    if isinstance(value, list):
+        return tuple(value)
     return float(value) if name.endswith("_s") else value
 
 

@@ -27,6 +27,41 @@ class CorsMode(StrEnum):
     FIX = "fix"
 
 
+class Preflight(StrEnum):
+    """Who answers CORS preflights."""
+
+    ANSWER = "answer"
+    FORWARD = "forward"
+    FORWARD_OR_ANSWER = "forward-or-answer"
+
+
+class Sticky(StrEnum):
+    """What keeps a client at the server that it began with."""
+
+    NONE = "none"
+    SOCKETIO = "socketio"
+    COOKIE = "cookie"
+
+
+class SecureRule(StrEnum):
+    """What becomes of a cookie's ``Secure``; ``AUTO`` follows the scheme of the front."""
+
+    KEEP = "keep"
+    AUTO = "auto"
+    ALWAYS = "true"
+    NEVER = "false"
+
+
+class SameSiteRule(StrEnum):
+    """What becomes of a cookie's ``SameSite``; ``AUTO``: what a browser accepts on the front's scheme."""
+
+    KEEP = "keep"
+    AUTO = "auto"
+    STRICT = "strict"
+    LAX = "lax"
+    NONE = "none"
+
+
 class Scheme(StrEnum):
     """How a server is spoken to."""
 
@@ -64,6 +99,8 @@ class Upstream:
     connect_timeout_s: float = 5.0
     response_timeout_s: float = 0.0
     idle_timeout_s: float = 4.0
+    sticky: Sticky = Sticky.NONE
+    hold_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +113,72 @@ class HeaderEdits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cors:
+    """The CORS policy of a route.
+
+    ``origins``: patterns as normalised when they were read; None: every loopback origin (http and https; ``localhost``,
+    ``*.localhost``, 127.0.0.1 and [::1]; any port). ``methods`` and ``headers``: ``*`` among them allows what is asked
+    for. ``line``: where the policy stands in its file, 1-based; 0 when nothing was written.
+    """
+
+    mode: CorsMode = CorsMode.STRIP
+    origins: tuple[str, ...] | None = None
+    credentials: bool = True
+    methods: tuple[str, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    headers: tuple[str, ...] = ("*",)
+    expose: tuple[str, ...] = ()
+    max_age_s: int = 600
+    preflight: Preflight = Preflight.ANSWER
+    allow_private_network: bool = False
+    dangerously_allow_null_origin: bool = False
+    dangerously_allow_any_origin: bool = False
+    dangerously_with_credentials: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cookies:
+    """What becomes of the ``Set-Cookie`` lines of a route's responses.
+
+    ``domain``: None leaves the attribute, ``""`` removes it, else its new value; ``domain_map``: new values by old ones
+    (lower case, no leading dot), which go first. ``maps_path``: a Path below what the route's prefix is replaced by
+    comes back below the prefix. ``prefix``: put before every name on the way down, taken off on the way up.
+    """
+
+    domain: str | None = None
+    domain_map: tuple[tuple[str, str], ...] = ()
+    maps_path: bool = True
+    secure: SecureRule = SecureRule.KEEP
+    same_site: SameSiteRule = SameSiteRule.KEEP
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Trouble made on purpose. All zero: none.
+
+    ``error_rate``: the share of requests, 0 to 1, that are answered with ``error_status`` instead of being forwarded.
+    ``drop_after_s``: the age at which a tunnel is reset. ``seed``: of the choice which requests fail.
+    """
+
+    latency_ms: float = 0.0
+    error_rate: float = 0.0
+    error_status: int = 503
+    refuse_upgrade: bool = False
+    drop_after_s: float = 0.0
+    bandwidth_kib_s: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Which requests, to which upstream, under which rules.
 
     ``host`` and ``origin``: ``keep``, ``upstream``, ``remove`` (origin only), or the value to send.
     ``rewrite``: what the matched prefix is replaced by; ``strip_prefix`` is ``rewrite = "/"``, so None means neither.
-    ``line``: where the route starts in its file, 1-based; 0 when it came from the command line.
+    ``guard``: requests from foreign web sites are refused. ``maps_redirects``: ``Location`` and its like that point at
+    an upstream come back to the one origin. ``line``: where the route starts in its file, 1-based; 0 when it came from
+    the command line.
     """
 
     kind: PathKind
@@ -93,7 +190,11 @@ class Route:
     host: str = "keep"
     origin: str = "keep"
     rewrite: str | None = None
-    cors: CorsMode = CorsMode.STRIP
+    cors: Cors = Cors()
+    guard: bool = True
+    maps_redirects: bool = True
+    cookies: Cookies = Cookies()
+    fault: Fault = Fault()
     request_headers: HeaderEdits = field(default_factory=HeaderEdits)
     response_headers: HeaderEdits = field(default_factory=HeaderEdits)
     line: int = 0
@@ -101,9 +202,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """How devproxy itself listens. A time-out of 0 means none; sizes are octets, 0 ``max_body_bytes`` is no limit."""
+    """How devproxy itself listens.
+
+    ``allowed_hosts``: lower case; ``.name`` is the name and all below it, ``*`` any. A time-out of 0 means none; sizes
+    are octets, 0 ``max_body_bytes`` is no limit.
+    """
 
     listen: tuple[Listen, ...] = (Listen(host="localhost", port=8080),)
+    allowed_hosts: tuple[str, ...] = ()
     drain_s: float = 3.0
     head_timeout_s: float = 10.0
     idle_timeout_s: float = 75.0

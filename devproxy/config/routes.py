@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from devproxy.config.addresses import BadAddress, check_authority, check_host_pattern, check_origin
-from devproxy.config.model import CorsMode, HeaderEdits, PathKind, Route
+from devproxy.config.model import Cors, CorsMode, HeaderEdits, PathKind, Route
 from devproxy.config.problems import Faults, Path, has_control, key_text, one_of, quoted, suggestion
 
 Table = dict[str, Any]
@@ -78,7 +78,7 @@ def build_route(table: Table, path: Path, upstreams: Collection[str], line: int,
         host=table["host"],
         origin=table["origin"],
         rewrite=rewrite,
-        cors=CorsMode(cors) if isinstance(cors, str) else CorsMode(cors.get("mode", CorsMode.STRIP)),
+        cors=Cors(mode=CorsMode(cors) if isinstance(cors, str) else CorsMode(cors.get("mode", CorsMode.STRIP))),
         request_headers=request,
         response_headers=response,
         line=line,

@@ -82,7 +82,7 @@ _Row = tuple[str, str, str, tuple[str, ...]]
 
 def _row(route: Route, upstream: Upstream, states: ServerStates, style: Style) -> _Row:
     servers = ", ".join(visible(server.url) for server in upstream.servers)
-    return label(route), servers, f"cors: {route.cors}", _state(upstream, states, style)
+    return label(route), servers, f"cors: {route.cors.mode}", _state(upstream, states, style)
 
 
 def _table(rows: list[_Row], style: Style, width: int | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from devproxy.config.model import CorsMode, HeaderEdits, PathKind, Route
+from devproxy.config.model import Cors, CorsMode, HeaderEdits, PathKind, Route
 from tests.support.exchanges import GET, OK, answered, forwarded, lines_of, own_lines_of, values_of
 from tests.support.wire import conversation
 
@@ -256,7 +256,7 @@ async def test_cors_fields_of_an_answer_pass_only_where_the_route_lets_them(
     mode: CorsMode, asked_with: bytes, status: bytes
 ) -> None:
     cors = [b"Access-Control-Allow-Origin: *", b"access-control-allow-credentials: true", b"Access-Control-Odd: 1"]
-    async with conversation(routes=(replace(EVERYTHING, cors=mode),)) as talk:
+    async with conversation(routes=(replace(EVERYTHING, cors=Cors(mode=mode)),)) as talk:
         request = b"GET / HTTP/1.1\r\nHost: a\r\nOrigin: http://b\r\nAccess-Control-Request-Method: PUT\r\n"
         client, server, head = await forwarded(talk, request + asked_with + b"\r\n")
         assert values_of(head, b"access-control-request-method") == [b"PUT"]

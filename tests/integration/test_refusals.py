@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from devproxy.config.model import CorsMode, PathKind, Route
+from devproxy.config.model import Cors, CorsMode, PathKind, Route
 from tests.support.exchanges import OK, asked, forwarded, own_lines_of, reaches_no_server, values_of
 from tests.support.wire import Wire, conversation
 
@@ -313,7 +313,7 @@ async def test_an_answer_that_can_be_read_in_two_ways_is_a_502_and_its_connectio
 
 
 async def test_octets_behind_an_answer_are_neither_passed_on_nor_taken_for_the_next_one() -> None:
-    routes = (Route(kind=PathKind.PREFIX, pattern="/", upstream="backend", cors=CorsMode.PASSTHROUGH),)
+    routes = (Route(kind=PathKind.PREFIX, pattern="/", upstream="backend", cors=Cors(mode=CorsMode.PASSTHROUGH)),)
     async with conversation(routes=routes) as talk:
         client, server, _ = await forwarded(talk, get())
         server.send(OK + b"HTTP/1.1 200 OK\r\nX-Poison: 1\r\nContent-Length: 6\r\n\r\npoison")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from devproxy.config.model import (
     Config,
+    Cors,
     CorsMode,
     HeaderEdits,
     PathKind,
@@ -367,7 +368,7 @@ def test_cors_fields_are_stripped_by_default_and_passed_on_request() -> None:
         b"Vary: Origin",
         b"Content-Length: 0",
     ]
-    passing = replace(EVERYTHING, cors=CorsMode.PASSTHROUGH)
+    passing = replace(EVERYTHING, cors=Cors(mode=CorsMode.PASSTHROUGH))
     assert finished(*cors, b"Content-Length: 0", route=passing)[0][1:] == [*cors, b"Content-Length: 0"]
 
 
@@ -381,7 +382,7 @@ def test_a_switch_of_protocols_keeps_its_upgrade_and_has_one_connection_line(mod
         b"Sec-WebSocket-Accept: abc",
         status=b"HTTP/1.1 101 Switching Protocols",
         asked=(b"Connection: Upgrade", b"Upgrade: websocket"),
-        route=replace(EVERYTHING, cors=mode),
+        route=replace(EVERYTHING, cors=Cors(mode=mode)),
     )
     cors = [b"Access-Control-Allow-Origin: *"] if mode is CorsMode.PASSTHROUGH else []
     assert lines == [

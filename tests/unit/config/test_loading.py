@@ -58,11 +58,11 @@ def test_a_file_with_everything_becomes_values() -> None:
     assert (api.kind, api.pattern, api.upstream, api.rewrite) == (PathKind.PREFIX, "/api/", "backend", "/")
     assert (api.methods, api.match_host) == (("GET", "POST"), ("app.test", "*.app.test"))
     assert api.match_headers == (("X-Tenant", "blue*"),)
-    assert (api.host, api.origin, api.cors) == ("upstream", "remove", CorsMode.PASSTHROUGH)
+    assert (api.host, api.origin, api.cors.mode) == ("upstream", "remove", CorsMode.PASSTHROUGH)
     assert api.request_headers == HeaderEdits(set=(("X-Env", "dev"),))
     assert api.response_headers == HeaderEdits(add=(("X-Seen", "1"),), remove=("Server",))
     assert (versions.kind, versions.pattern, versions.match_host) == (PathKind.REGEX, r"/v\d+/.*", ("app.test",))
-    assert (versions.cors, versions.rewrite) == (CorsMode.PASSTHROUGH, None)
+    assert (versions.cors.mode, versions.rewrite) == (CorsMode.PASSTHROUGH, None)
 
 
 def test_seconds_are_floats_even_where_the_file_has_an_integer() -> None:
