@@ -211,8 +211,10 @@ def asterisk_options() -> Answer:
     return Answer(status=204, code="", what="", fields=allow)
 
 
-def render_answer(answer: Answer, head: RequestHead | None, *, keep_alive: bool) -> bytes:
-    """Return the whole response: status line, fields, body (none for HEAD and 204).
+def render_answer(
+    answer: Answer, head: RequestHead | None, *, keep_alive: bool, lines: tuple[bytes, ...] = ()
+) -> bytes:
+    """Return the whole response: status line, fields, `lines`, body (none for HEAD and 204).
 
     `head`: the request answered, None when none could be read. `keep_alive`: whether the connection goes on; for a
     client that speaks HTTP/1.0 that is said explicitly.
@@ -234,8 +236,9 @@ def render_answer(answer: Answer, head: RequestHead | None, *, keep_alive: bool)
         fields.append(("Connection", "close"))
     elif head is not None and head.version_minor == 0:
         fields.append(("Connection", "keep-alive"))
-    lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
-    start = f"HTTP/1.1 {answer.status} {_reason(answer.status)}\r\n{lines}\r\n".encode("latin-1")
+    own = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    start = f"HTTP/1.1 {answer.status} {_reason(answer.status)}\r\n{own}".encode("latin-1")
+    start += b"".join(line + b"\r\n" for line in lines) + b"\r\n"
     has_body = answer.status != 204 and (head is None or head.method != b"HEAD")
     return start + body if has_body else start
 

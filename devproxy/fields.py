@@ -29,8 +29,8 @@ _is_token = re.compile(TOKEN).fullmatch
 class Role(IntEnum):
     """Why the gateway looks at a field; ``END_TO_END`` means that it does not.
 
-    The order is meaningful. Up to ``ACCESS_CONTROL`` a field crosses the gateway as it is (that one only where the
-    route's CORS mode lets it), up to ``HOP_BY_HOP`` it never crosses, from ``TE`` on it depends on the message.
+    The order is meaningful. Up to ``ACCESS_CONTROL`` a field crosses the gateway as it is unless the route's policy
+    says otherwise, up to ``HOP_BY_HOP`` it never crosses, from ``TE`` on it depends on the message.
     """
 
     END_TO_END = 0
@@ -38,19 +38,27 @@ class Role(IntEnum):
     HOST = 2
     ORIGIN = 3
     VIA = 4
-    ACCESS_CONTROL = 5
+    FETCH_METADATA = 5
+    """``Sec-Fetch-Site``, ``-Mode`` and ``-Dest``: what kind of request a browser makes (W3C Fetch Metadata)."""
+    VARY = 6
+    SET_COOKIE = 7
+    REFERENCE = 8
+    """Names a place that a browser goes to or remembers: ``Location``, ``Content-Location``, ``Refresh``, ``Link``."""
+    RESOURCE_POLICY = 9
+    """``Cross-Origin-Resource-Policy``."""
+    ACCESS_CONTROL = 10
     """Any ``Access-Control-*`` field, of a request or a response."""
-    CONNECTION = 6
-    KEEP_ALIVE = 7
-    HOP_BY_HOP = 8
+    CONNECTION = 11
+    KEEP_ALIVE = 12
+    HOP_BY_HOP = 13
     """Concerns one connection only (RFC 9110 section 7.6.1)."""
-    TE = 9
-    TRANSFER_ENCODING = 10
-    UPGRADE = 11
-    EXPECT = 12
-    TRAILER = 13
-    FORWARDED_FOR = 14
-    FORWARDED = 15
+    TE = 14
+    TRANSFER_ENCODING = 15
+    UPGRADE = 16
+    EXPECT = 17
+    TRAILER = 18
+    FORWARDED_FOR = 19
+    FORWARDED = 20
     """Set by the gateway alone: ``X-Forwarded-Proto/-Host/-Port`` and ``X-Real-IP``."""
 
 
@@ -90,6 +98,16 @@ _ROLES: Final[dict[bytes, Role]] = {
     b"x-real-ip": Role.FORWARDED,
     b"via": Role.VIA,
     b"origin": Role.ORIGIN,
+    b"sec-fetch-site": Role.FETCH_METADATA,
+    b"sec-fetch-mode": Role.FETCH_METADATA,
+    b"sec-fetch-dest": Role.FETCH_METADATA,
+    b"vary": Role.VARY,
+    b"set-cookie": Role.SET_COOKIE,
+    b"location": Role.REFERENCE,
+    b"content-location": Role.REFERENCE,
+    b"refresh": Role.REFERENCE,
+    b"link": Role.REFERENCE,
+    b"cross-origin-resource-policy": Role.RESOURCE_POLICY,
 }
 
 _remembered: dict[bytes, Field] = {}

@@ -11,7 +11,7 @@ because freezing triples the cost of building one, and one is built for every me
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from devproxy.fields import Field, parse_fields
 
@@ -22,13 +22,18 @@ CHUNKED: Final = -1
 """``body_length`` of a message framed by the chunked transfer coding (RFC 9112 section 7.1)."""
 
 
-class RequestFacts(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
     """What the special fields of a request establish; for an absolute-form target ``host`` is its authority.
 
     ``host``: empty only for HTTP/1.0. ``body_length``: octets, or :data:`CHUNKED`. ``upgrade``: the protocol asked for,
     in lower case, when both ``Upgrade`` and ``Connection: upgrade`` ask (RFC 9110 section 7.8); else empty.
     ``connection_options``: lower case, without ``close``, ``keep-alive`` and ``upgrade``. ``is_plain``: to forward the
-    message means to leave out the lines in ``dropped``, and nothing more. ``via``: the values of Via, joined.
+    message means to leave out the lines in ``dropped``, and nothing more; each stands there between two CRLFs.
+    ``via``: the values of Via, joined. ``origins``: of every Origin, of which a browser sends at most one.
+    ``fetch_site``, ``fetch_mode`` and ``fetch_dest``: of the last ``Sec-Fetch-*``, empty when there is none.
+
+    Facts are shared by all requests whose special fields are the same, and may be told apart by their identity.
     """
 
     host: bytes = b""
@@ -40,6 +45,10 @@ class RequestFacts(NamedTuple):
     is_plain: bool = True
     dropped: tuple[bytes, ...] = ()
     via: bytes = b""
+    origins: tuple[bytes, ...] = ()
+    fetch_site: bytes = b""
+    fetch_mode: bytes = b""
+    fetch_dest: bytes = b""
 
 
 @dataclass(slots=True)
@@ -48,7 +57,8 @@ class RequestHead:
 
     ``version_minor`` is 0 or 1 (the major version is always 1). ``path``: the target in origin-form (``*`` for
     ``OPTIONS *``), bytes untouched. ``block``: the whole head as it came, without its last CRLFCRLF. ``lines``: of the
-    fields, as they came.
+    fields, as they came. ``segment``: the first segment of the path with its slash, where nothing in the whole path
+    could be written in another way (RFC 3986 section 6.2.2: no percent, no empty and no dot segment); else None.
     """
 
     method: bytes
@@ -58,6 +68,7 @@ class RequestHead:
     block: bytes
     lines: list[bytes]
     facts: RequestFacts
+    segment: bytes | None = None
 
     @property
     def fields(self) -> list[Field]:
@@ -84,11 +95,14 @@ class RequestHead:
         return first(self.fields, name)
 
 
-class ResponseFacts(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ResponseFacts:
     """What the special fields of a response establish.
 
     ``content_length``: octets or None. ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says.
-    ``has_access_control``: there are ``Access-Control-*`` fields. The others as in :class:`RequestFacts`.
+    ``access_control``: the lines of ``Access-Control-*`` fields, as in ``dropped``. ``varies_on_origin``: ``Vary`` says
+    so, or ``*``. ``has_set_cookie``, ``has_reference``, ``has_resource_policy``: there are fields with that role. The
+    others as in :class:`RequestFacts`.
     """
 
     content_length: int | None = None
@@ -99,7 +113,11 @@ class ResponseFacts(NamedTuple):
     connection_options: tuple[bytes, ...] = ()
     is_plain: bool = True
     dropped: tuple[bytes, ...] = ()
-    has_access_control: bool = False
+    access_control: tuple[bytes, ...] = ()
+    varies_on_origin: bool = False
+    has_set_cookie: bool = False
+    has_reference: bool = False
+    has_resource_policy: bool = False
 
 
 @dataclass(slots=True)

@@ -159,6 +159,20 @@ class RouteTable:
             return route
         return None
 
+    def is_settled(self, method: bytes, segment: bytes, host: bytes) -> bool:
+        """Tell whether every path that begins with `segment` (with its slash) and is plain goes to the same route.
+
+        `method` and `host` as in :meth:`match`.
+        """
+        name = _host_name(host)
+        for takes, methods, is_host, headers, _ in self._rows.get(segment[1:], self._rows_elsewhere):
+            if methods is not None and method not in methods:
+                continue
+            if is_host is not None and not is_host(name):
+                continue
+            return takes is None and not headers
+        return True
+
     def explain(self, method: bytes, path: bytes, host: bytes, fields: Sequence[Field]) -> list[RouteVerdict]:
         """Return for each route, in order of precedence for this request, whether and why it takes the request.
 

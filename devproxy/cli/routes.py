@@ -78,7 +78,7 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
     lines = [f"{style.bold(shown)}  {style.dim(f'Host: {visible(_text(head.host))}')}", ""]
     for verdict in verdicts:
         lines += _verdict(verdict, width, style)
-    plan = plan_request(head, Peer("127.0.0.1", "http"), snapshot)
+    plan = plan_request(head, snapshot)
     lines.append("")
     if isinstance(plan, Respond):
         code = f" {plan.answer.code}" if plan.answer.code else ""
@@ -90,7 +90,7 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
     upstream = next(upstream for upstream in snapshot.config.upstreams if upstream.name == route.upstream)
     name = style.dim(f"upstream {visible(route.upstream)}")
     for server in upstream.servers:
-        sent = render_request(plan, server).split(b" ", 2)[1]
+        sent = render_request(plan, head, Peer("127.0.0.1", "http"), server).split(b" ", 2)[1]
         lines.append(f"{to} {_url(server, visible(_text(sent)))}  {name}")
     if rules := _rules(route):
         lines.append(f"  {style.dim(rules)}")

@@ -18,9 +18,10 @@ from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.exchange import Exchange
 from devproxy.gateway.transports import end_writing, peer_name, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
-from devproxy.http1.head import parse_request_head
+from devproxy.http1.head import parse_request_head, recall_request_head
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.messages import CHUNKED, RequestHead
+from devproxy.plan import lines_for_unread
 from devproxy.policy.headers import Peer
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class State(Enum):
     LINGERING = auto()
     """The answer is out and no further request is taken; what still arrives is thrown away (RFC 9112 section 9.6)."""
     CLOSED = auto()
+
+
+# The members by names of their own: looking one up in its class costs as much as ten comparisons.
+_IDLE, _EXCHANGE, _WAITING, _LINGERING, _CLOSED = State
 
 
 class DownstreamConnection(asyncio.Protocol):
@@ -80,7 +85,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def __init__(self, service: Service, scheme: str) -> None:
         self._service = service
-        self._state = State.IDLE
+        self._state = _IDLE
         self._reader = HeadReader(Kind.REQUEST, service.snapshot.limits)
         self._exchange: Exchange | None = None
         self.body_remaining = 0
@@ -107,14 +112,14 @@ class DownstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent, as the state has it: a head, a body, a request to come, or nothing any more."""
-        if self._state is State.IDLE:
+        if self._state is _IDLE:
             self._take_head(data)
-        elif self._state is State.EXCHANGE:
+        elif self._state is _EXCHANGE:
             if self.body_remaining:
                 self._take_body(data)
             else:
                 self._hold_back(data)
-        elif self._state is State.WAITING:
+        elif self._state is _WAITING:
             self._hold_back(data)
         else:
             self._discard(data)
@@ -123,9 +128,9 @@ class DownstreamConnection(asyncio.Protocol):
         """Take the end of what the client sends. A client in the middle of its request has left."""
         self._has_eof = True
         exchange = self._exchange
-        if self._state is State.WAITING and self._pipelined:
+        if self._state is _WAITING and self._pipelined:
             pass  # what came before the end is still due
-        elif self._state is not State.EXCHANGE or exchange is None:
+        elif self._state is not _EXCHANGE or exchange is None:
             self.transport.close()
         elif self.body_remaining or exchange.is_poll:
             self._client_left()
@@ -135,7 +140,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection."""
-        self._state = State.CLOSED
+        self._state = _CLOSED
         self._service.remove_connection(self)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
@@ -182,20 +187,20 @@ class DownstreamConnection(asyncio.Protocol):
         if close or self._service.is_stopping or self.body_remaining:
             self._linger()
             return
-        self._state = State.IDLE
+        self._state = _IDLE
         self._wait_idle()
         if self._pipelined:
-            self._state = State.WAITING
+            self._state = _WAITING
             self._service.loop.call_soon(self._go_on)
         elif self._has_eof:
             self.transport.close()
         elif self._is_congested:
-            self._state = State.WAITING
+            self._state = _WAITING
 
     def detach(self) -> asyncio.Transport:
         """Give the transport away, to a tunnel."""
         self._exchange = None
-        self._state = State.CLOSED
+        self._state = _CLOSED
         self.deadline = _NEVER
         self._service.remove_connection(self)
         return self.transport
@@ -207,7 +212,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def close_idle(self) -> None:
         """Close the connection if no exchange runs on it; for stopping."""
-        if self._state in (State.IDLE, State.WAITING):
+        if self._state in (_IDLE, _WAITING):
             self.transport.close()
 
     def cut(self) -> None:
@@ -222,15 +227,16 @@ class DownstreamConnection(asyncio.Protocol):
     @property
     def is_busy(self) -> bool:
         """Whether an exchange runs on this connection."""
-        return self._state is State.EXCHANGE
+        return self._state is _EXCHANGE
 
     def expire(self) -> None:
         """The deadline is over: an idle connection or a lingering one closes, a slow head is answered 408."""
         self.deadline = _NEVER
-        if self._state is State.EXCHANGE and self._exchange is not None:
+        if self._state is _EXCHANGE and self._exchange is not None:
             self._exchange.expire()
-        elif self._state is State.IDLE and self._reader.has_started:
-            self._refuse(answers.head_timeout(self._service.snapshot.config.server.head_timeout_s), "")
+        elif self._state is _IDLE and self._reader.has_started:
+            answer = answers.head_timeout(self._service.snapshot.config.server.head_timeout_s)
+            self._refuse(answer, "", self._reader.pending)
         else:
             self.transport.close()
 
@@ -240,26 +246,30 @@ class DownstreamConnection(asyncio.Protocol):
         self.deadline = self._service.now + self._service.snapshot.idle_timeout_s
 
     def _take_head(self, data: bytes) -> None:
-        try:
-            found = self._reader.feed(data)
-            if found is None:
-                if self._reader.has_started and not self._is_head_timed:
-                    self._is_head_timed = True
-                    self._wait_head()
+        limits = self._service.snapshot.limits
+        rest = b""
+        head = None if self._is_head_timed or self._reader.has_started else recall_request_head(data, limits)
+        if head is None:
+            try:
+                found = self._reader.feed(data)
+                if found is None:
+                    if self._reader.has_started and not self._is_head_timed:
+                        self._is_head_timed = True
+                        self._wait_head()
+                    return
+                block, rest = found
+                head = parse_request_head(block, limits)
+            except BadMessage as error:
+                self._refuse(answers.bad_message(error), error.reason, self._reader.pending or data)
                 return
-            head = parse_request_head(found[0], self._service.snapshot.limits)
-        except BadMessage as error:
-            self._refuse(answers.bad_message(error), error.reason)
-            return
-        self._is_head_timed = False
+            self._is_head_timed = False
         self.deadline = _NEVER
-        self._state = State.EXCHANGE
+        self._state = _EXCHANGE
         self.body_remaining = length = head.facts.body_length
         if length == CHUNKED:
             self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
             self.chunk_bytes = 0
         exchange = self._exchange = Exchange(self._service, self, head)
-        rest = found[1]
         if not rest:
             exchange.start(b"")
         elif self.body_remaining:
@@ -274,7 +284,8 @@ class DownstreamConnection(asyncio.Protocol):
             payload = self._frame(data)
         except BadMessage as error:
             self._exchange = None
-            self._refuse(answers.bad_message(error), error.reason, exchange.request)
+            head = exchange.request
+            self._refuse(answers.bad_message(error), error.reason, head.block + b"\r\n", head)
             return
         exchange.start(payload)
 
@@ -323,21 +334,24 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Take the request that waited, unless the client has still to take what it was sent before."""
-        if self._state is not State.WAITING or self._is_congested or self.transport.is_closing():
+        if self._state is not _WAITING or self._is_congested or self.transport.is_closing():
             return
-        self._state = State.IDLE
+        self._state = _IDLE
         self.resume_reading()
         data, self._pipelined = self._pipelined, b""
         if data:
             self._take_head(data)
-        if self._has_eof and self._state is State.IDLE:
+        if self._has_eof and self._state is _IDLE:
             self.transport.close()
 
     # -- endings -------------------------------------------------------------------------------------------------
 
-    def _refuse(self, answer: answers.Answer, detail: str, head: RequestHead | None = None) -> None:
-        """Answer what is no request at all, and end the connection."""
-        data = answers.render_answer(answer, head, keep_alive=False)
+    def _refuse(
+        self, answer: answers.Answer, detail: str, octets: bytes, head: RequestHead | None = None
+    ) -> None:
+        """Answer what is no request at all, and end the connection. `octets`: as far as it came; `head`: if it came."""
+        lines = lines_for_unread(octets, self._service.snapshot)
+        data = answers.render_answer(answer, head, keep_alive=False, lines=lines)
         self.send(data)
         self._service.emit(
             lambda: ExchangeFinished(
@@ -365,7 +379,7 @@ class DownstreamConnection(asyncio.Protocol):
         if self._has_eof or not end_writing(self.transport):
             self.transport.close()
             return
-        self._state = State.LINGERING
+        self._state = _LINGERING
         self.resume_reading()
         self.deadline = self._service.now + LINGER_S
 

@@ -17,8 +17,9 @@ from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
-from devproxy.messages import UNTIL_CLOSE, RequestHead, ResponseHead
+from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from devproxy.plan import Forward, Respond, finish_response, plan_request, render_request
+from devproxy.policy.cors import local_lines
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
@@ -45,11 +46,15 @@ class Phase(Enum):
     OVER = auto()
 
 
+# The members by names of their own: looking one up in its class costs as much as ten comparisons.
+_PLANNED, _AWAITING_RESPONSE, _RELAYING, _OVER = Phase
+_COMPLETE: Final = Outcome.COMPLETE
+
+
 class Exchange:
     """A request being answered. ``decodes_chunks``: the client speaks HTTP/1.0 and cannot read the chunked coding."""
 
     __slots__ = (
-        "_client",
         "_dialling",
         "_ends_with_connection",
         "_first_byte_s",
@@ -65,6 +70,7 @@ class Exchange:
         "_started_at",
         "_status",
         "_upstream",
+        "client",
         "closes",
         "decodes_chunks",
         "request",
@@ -73,13 +79,13 @@ class Exchange:
     def __init__(self, service: Service, client: DownstreamConnection, request: RequestHead) -> None:
         self._service = service
         self._snapshot = service.snapshot
-        self._client = client
+        self.client = client
         self._forward: Forward | None = None
         self._upstream: UpstreamConnection | None = None
         self._server: ServerPool | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._pending: list[bytes] = []
-        self._phase = Phase.PLANNED
+        self._phase = _PLANNED
         self._has_retried = False
         self._ends_with_connection = False
         self._status = 0
@@ -95,9 +101,9 @@ class Exchange:
 
     def start(self, body: bytes) -> None:
         """Plan the exchange and set it going; `body`: what of the request's body came with its head."""
-        plan = plan_request(self.request, self._client.peer, self._snapshot)
+        plan = plan_request(self.request, self._snapshot)
         if isinstance(plan, Respond):
-            self._respond(plan.answer, route=plan.route)
+            self._respond(plan.answer, route=plan.route, lines=plan.lines)
             return
         self._forward = plan
         self._request_bytes = len(body)
@@ -123,31 +129,26 @@ class Exchange:
         if self._upstream is not None:
             if data:
                 self._upstream.send(data)
-            if self._client.is_request_complete:
+            if self.client.is_request_complete:
                 self._await_response()
         elif self._dialling is not None:
             self._pending.append(data)
             if sum(map(len, self._pending)) > MAX_PENDING_BYTES:
-                self._client.pause_reading()
+                self.client.pause_reading()
 
     @property
     def _is_too_large(self) -> bool:
         """Whether a chunked body outgrows its limit; one of a known length is refused by its plan."""
-        return self._client.chunk_bytes > self._snapshot.max_body_bytes
+        return self.client.chunk_bytes > self._snapshot.max_body_bytes
 
     def request_broken(self, answer: Answer) -> None:
         """The request's body turned out to be invalid or too large: the upstream must not take it for complete."""
         self._drop_upstream()
-        if self._phase in (Phase.PLANNED, Phase.AWAITING_RESPONSE):
+        if self._phase in (_PLANNED, _AWAITING_RESPONSE):
             self._respond(answer)
         else:
             self._finish(Outcome.ANSWERED, error=answer.code, detail=answer.what, report_only=True)
-            self._client.cut()
-
-    @property
-    def is_request_complete(self) -> bool:
-        """Whether the whole request has been read from the client."""
-        return self._client.is_request_complete
+            self.client.cut()
 
     @property
     def is_poll(self) -> bool:
@@ -167,35 +168,35 @@ class Exchange:
             self._upstream_failed(error)
             return
         self._dialling = None
-        self._server = connection.server_pool
+        self._server = connection.pool
         body = b"".join(self._pending)
         self._pending.clear()
         self._send_on(connection, body)
-        self._client.resume_reading()
+        self.client.resume_reading()
 
     def _send_on(self, connection: UpstreamConnection, body: bytes) -> None:
         assert self._forward is not None
         self._upstream = connection
-        self._phase = Phase.AWAITING_RESPONSE
-        head = render_request(self._forward, connection.server_pool.server)
+        self._phase = _AWAITING_RESPONSE
+        head = render_request(self._forward, self.request, self.client.peer, connection.pool.server)
         connection.begin(self, head + body if body else head)
-        if connection.server_pool.response_timeout_s and self._client.is_request_complete:
+        if connection.pool.response_timeout_s and self.client.is_request_complete:
             self._await_response()
 
     def _await_response(self) -> None:
         """From here on a silent upstream is timed, if its configuration says so."""
         assert self._server is not None
         limit_s = self._server.response_timeout_s
-        if limit_s and self._phase is Phase.AWAITING_RESPONSE:
-            self._client.deadline = self._service.loop.time() + limit_s
+        if limit_s and self._phase is _AWAITING_RESPONSE:
+            self.client.deadline = self._service.loop.time() + limit_s
 
     # -- the response's way down ---------------------------------------------------------------------------------
 
     def interim(self, head: ResponseHead) -> None:
         """Pass on a 1xx response, never to a client that speaks HTTP/1.0 (RFC 9110 section 15.2)."""
         if self.request.version_minor and self._forward is not None:
-            finished = finish_response(self._forward, self.request, head, body_length=0, close=False)
-            self._client.send(finished.head)
+            octets, _ = finish_response(self._forward, self.request, head, body_length=0, close=False)
+            self.client.send(octets)
 
     def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
         """Send the final response head and what of its body came with it; `ended`: nothing follows."""
@@ -203,26 +204,25 @@ class Exchange:
         if ended:
             self._upstream = None  # it may serve others already: this client's pace must not hold it back
         self._first_byte_s = perf_counter() - self._started_at
-        self._phase = Phase.RELAYING
-        self._client.deadline = math.inf
-        finished = finish_response(
+        self._phase = _RELAYING
+        self.client.deadline = math.inf
+        octets, self.closes = finish_response(
             self._forward,
             self.request,
             head,
             body_length=body_length,
-            close=self._client.body_remaining != 0 or self._service.is_stopping,
+            close=self.client.body_remaining != 0 or self._service.is_stopping,
         )
         self._status = head.status
-        self.closes = finished.close
-        self._ends_with_connection = body_length == UNTIL_CLOSE or finished.decodes
+        self._ends_with_connection = body_length == UNTIL_CLOSE or (self.decodes_chunks and body_length == CHUNKED)
         self._response_bytes = len(payload)
         if len(payload) < _JOIN_BYTES:
-            self._client.send(finished.head + payload)
+            self.client.send(octets + payload)
         else:
-            self._client.send(finished.head)
-            self._client.send(payload)
+            self.client.send(octets)
+            self.client.send(payload)
         if ended:
-            self._finish(Outcome.COMPLETE)
+            self._finish(_COMPLETE)
 
     def response_data(self, data: bytes, ended: bool) -> None:
         """Send a further piece of the response's body; `ended`: nothing follows."""
@@ -230,9 +230,9 @@ class Exchange:
             self._upstream = None
         if data:
             self._response_bytes += len(data)
-            self._client.send(data)
+            self.client.send(data)
         if ended:
-            self._finish(Outcome.COMPLETE)
+            self._finish(_COMPLETE)
 
     def upgraded(self, head: ResponseHead, glued: bytes) -> None:
         """The upstream has switched protocols: join both connections. `glued`: what it sent behind its 101."""
@@ -240,21 +240,21 @@ class Exchange:
         assert forward is not None
         assert upstream is not None
         assert server is not None
-        finished = finish_response(forward, self.request, head, body_length=0, close=False)
-        self._client.send(finished.head + glued)
-        self._phase = Phase.OVER
-        early = self._client.take_glued()
-        self._client.resume_reading()
+        octets, _ = finish_response(forward, self.request, head, body_length=0, close=False)
+        self.client.send(octets + glued)
+        self._phase = _OVER
+        early = self.client.take_glued()
+        self.client.resume_reading()
         tunnel = Tunnel(
             self._service,
-            self._client.detach(),
+            self.client.detach(),
             upstream.detach(),
             target=self.request.target,
             protocol=head.facts.upgrade.decode("latin-1"),
             route=forward.compiled.label,
             upstream=forward.compiled.upstream,
             server=server.server.url,
-            client_address=self._client.peer.address,
+            client_address=self.client.peer.address,
             duration_s=perf_counter() - self._started_at,
         )
         tunnel.open(early=early, glued=glued)
@@ -263,11 +263,11 @@ class Exchange:
         """The upstream's connection ended before its response did, or the response is not HTTP."""
         upstream, self._upstream = self._upstream, None
         assert self._server is not None
-        if self._phase is Phase.RELAYING:
+        if self._phase is _RELAYING:
             self._cut_response(fault, detail, was_reset=was_reset)
         elif self._may_retry(upstream, fault):
             self._has_retried = True
-            self._phase = Phase.PLANNED
+            self._phase = _PLANNED
             self._dial(self._server)
         else:
             self._upstream_failed(UpstreamError(fault, self._server.server.url, detail))
@@ -292,9 +292,9 @@ class Exchange:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
         self._finish(Outcome.UPSTREAM_LOST, error=fault.value, detail=detail, report_only=True)
         if self._ends_with_connection or was_reset:
-            reset(self._client.transport)
+            reset(self.client.transport)
         else:
-            self._client.transport.close()
+            self.client.transport.close()
 
     def _upstream_failed(self, error: UpstreamError) -> None:
         assert self._forward is not None
@@ -303,11 +303,18 @@ class Exchange:
         details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
         self._respond(answer, detail=", ".join(details) or error.detail)
 
-    def _respond(self, answer: Answer, *, route: str = "", detail: str = "") -> None:
-        """Answer without an upstream. The connection goes on only if the request is complete and asks for that."""
-        client = self._client
+    def _respond(
+        self, answer: Answer, *, route: str = "", detail: str = "", lines: tuple[bytes, ...] | None = None
+    ) -> None:
+        """Answer without an upstream. The connection goes on only if the request is complete and asks for that.
+
+        `lines`: that go with the answer; None: those by which a page that the route's policy allows can read it.
+        """
+        if lines is None:
+            lines = () if self._forward is None else local_lines(self._forward.cors)
+        client = self.client
         keeps = client.is_request_complete and self.request.facts.keep_alive and not self._service.is_stopping
-        data = answers.render_answer(answer, self.request, keep_alive=keeps)
+        data = answers.render_answer(answer, self.request, keep_alive=keeps, lines=lines)
         client.send(data)
         self._status = answer.status
         self._response_bytes = len(data)
@@ -328,15 +335,15 @@ class Exchange:
 
     def pause_request(self) -> None:
         """The upstream takes the request slowly: read no more of it."""
-        self._client.pause_reading()
+        self.client.pause_reading()
 
     def resume_request(self) -> None:
         """The upstream has caught up."""
-        self._client.resume_reading()
+        self.client.resume_reading()
 
     def expire(self) -> None:
         """The upstream has been silent for ``response_timeout_s``."""
-        if self._phase is not Phase.AWAITING_RESPONSE or self._server is None:
+        if self._phase is not _AWAITING_RESPONSE or self._server is None:
             return
         self._drop_upstream()
         limit_s = self._server.response_timeout_s
@@ -345,13 +352,13 @@ class Exchange:
 
     def client_left(self) -> None:
         """The client is gone: end the upstream's part at once, so that a poll does not overlap with the next one."""
-        if self._phase is not Phase.OVER:
+        if self._phase is not _OVER:
             self._drop_upstream()
             self._finish(Outcome.CLIENT_LEFT, report_only=True)
 
     def stop(self) -> None:
         """End the exchange where it stands, because the client's connection is cut: devproxy stops."""
-        if self._phase is not Phase.OVER:
+        if self._phase is not _OVER:
             self._drop_upstream()
             self._finish(Outcome.STOPPED, report_only=True)
 
@@ -367,8 +374,8 @@ class Exchange:
         self, outcome: Outcome, *, error: str = "", detail: str = "", route: str = "", report_only: bool = False
     ) -> None:
         """Report the end and, unless `report_only`, let the client's connection go on or close."""
-        self._phase = Phase.OVER
-        if self._service.sink is not None and not (self._service.is_terse and outcome is Outcome.COMPLETE):
+        self._phase = _OVER
+        if self._service.sink is not None and not (self._service.is_terse and outcome is _COMPLETE):
             forward, server = self._forward, self._server
             self._service.sink(
                 ExchangeFinished(
@@ -383,10 +390,10 @@ class Exchange:
                     self._first_byte_s,
                     self._request_bytes,
                     self._response_bytes,
-                    self._client.peer.address,
+                    self.client.peer.address,
                     error,
                     detail,
                 )
             )
         if not report_only:
-            self._client.finish(close=self.closes)
+            self.client.finish(close=self.closes)

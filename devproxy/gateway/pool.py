@@ -17,7 +17,7 @@ from devproxy.gateway.upstream import UpstreamConnection
 if TYPE_CHECKING:
     from devproxy.gateway.service import Service
 
-MAX_IDLE: Final = 256
+MAX_IDLE: Final = 1024
 _KEEP_ALIVE_MARGIN_S: Final = 1.0
 """How much sooner than the server announced (``Keep-Alive: timeout=N``) an idle connection is given up."""
 

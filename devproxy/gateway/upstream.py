@@ -28,8 +28,8 @@ MAX_INTERIM_RESPONSES: Final = 32
 class UpstreamConnection(asyncio.Protocol):
     """A protocol towards a server. Used by one exchange at a time; idle in its pool in between.
 
-    ``served``: responses completed so far; a connection that has served may have been closed by its server meanwhile.
-    ``expires_at``: the loop's time from which it must not be reused.
+    ``pool``: of the server at the other end. ``served``: responses completed so far; a connection that has served may
+    have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be reused.
     """
 
     __slots__ = (
@@ -38,13 +38,13 @@ class UpstreamConnection(asyncio.Protocol):
         "_in_body",
         "_interims",
         "_keep_alive_timeout_s",
-        "_pool",
         "_reader",
         "_remaining",
         "_reusable",
         "_service",
         "expires_at",
         "has_answered",
+        "pool",
         "served",
         "transport",
     )
@@ -53,7 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, service: Service, pool: ServerPool) -> None:
         self._service = service
-        self._pool = pool
+        self.pool = pool
         self._reader = HeadReader(Kind.RESPONSE, service.snapshot.limits)
         self._exchange: Exchange | None = None
         self._chunked: ChunkedReader | None = None
@@ -77,7 +77,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Pass on what the server sent; data that nobody asked for ends the connection (RFC 9112 section 6.3)."""
         exchange = self._exchange
         if exchange is None:
-            self._pool.forget(self)
+            self.pool.forget(self)
             self.transport.abort()
         elif self._in_body:
             self._take_body(exchange, data)
@@ -94,7 +94,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Take the end of the connection, reading first what came in before a write failed."""
         exchange = self._exchange
         if exchange is None:
-            self._pool.forget(self)
+            self.pool.forget(self)
             return
         if exc is not None and not self._in_body:
             words = last_words(self.transport)
@@ -123,11 +123,6 @@ class UpstreamConnection(asyncio.Protocol):
     def is_closing(self) -> bool:
         """Whether the connection is being closed."""
         return self.transport.is_closing()
-
-    @property
-    def server_pool(self) -> ServerPool:
-        """The pool of the server at the other end."""
-        return self._pool
 
     def begin(self, exchange: Exchange, data: bytes) -> None:
         """Send `data` (a request head and what there is of its body) for `exchange`, and wait for the response."""
@@ -249,8 +244,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._in_body = False
         self._chunked = None
         self.served += 1
-        if self._reusable and exchange.is_request_complete and not self.transport.is_closing():
-            self._pool.release(self, self._keep_alive_timeout_s)
+        if self._reusable and not exchange.client.body_remaining and not self.transport.is_closing():
+            self.pool.release(self, self._keep_alive_timeout_s)
         else:
             self.transport.close()
 

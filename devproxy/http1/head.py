@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import filterfalse
 from typing import Final, TypeVar
 
@@ -28,6 +29,7 @@ from devproxy.http1.start_line import (
     Limits,
     bad_request_line,
     bad_status_line,
+    match_plain_request_line,
     match_request_line,
     match_status_line,
     target_too_long,
@@ -42,6 +44,7 @@ _is_authority = re.compile(
 ).fullmatch
 _is_ordinary = ordinary_lines.__contains__
 
+_CRLF2: Final = b"\r\n\r\n"
 _MAX_LENGTH_DIGITS: Final = 18
 _SLASH: Final = 0x2F
 
@@ -52,6 +55,32 @@ _Facts = TypeVar("_Facts", RequestFacts, ResponseFacts)
 _Memory = dict[tuple[object, ...], _Facts]
 _remembered_requests: _Memory[RequestFacts] = {}
 _remembered_responses: _Memory[ResponseFacts] = {}
+_remembered_status_lines: dict[bytes, tuple[int, int, bytes]] = {}
+
+
+def recall_request_head(octets: bytes, limits: Limits) -> RequestHead | None:
+    """Return the head that `octets` are, if they are one whole head and all of it is familiar; else None.
+
+    This is how most requests come: nothing stands behind the head, the path is plain, and every line of it has been
+    seen before or looks like one that has. None says nothing about `octets`: ``HeadReader`` and
+    :func:`parse_request_head` find out, and give the same head where this gives one.
+    """
+    size = len(octets)
+    if octets[-4:] != _CRLF2 or size > limits.max_target_bytes or size > limits.max_head_bytes:
+        return None
+    lines = octets.split(b"\r\n")
+    match = match_plain_request_line(lines[0])
+    if match is None or len(lines) > limits.max_fields + 3:
+        return None
+    method, target, segment, minor = match.groups()
+    del lines[0]
+    del lines[-2:]
+    version_minor = 1 if minor == b"1" else 0
+    # An empty line in between is no ordinary line, and no facts are remembered for it.
+    facts = _remembered_requests.get((version_minor, *filterfalse(_is_ordinary, lines)))
+    if facts is None:
+        return None
+    return RequestHead(method, target, target, version_minor, octets[:-4], lines, facts, segment)
 
 
 def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
@@ -60,26 +89,28 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
     Raises :class:`BadMessage` with the status that is due: 400, or 414, 431, 417, 501 or 505 where these say more.
     """
     lines = block.split(b"\r\n")
-    match = match_request_line(lines[0])
+    start = lines.pop(0)
+    match = match_request_line(start)
     if match is None:
-        raise bad_request_line(lines[0])
+        raise bad_request_line(start)
     method, target, minor = match.groups()
-    if len(target) > limits.max_target_bytes or len(lines[0]) > limits.max_target_bytes + REQUEST_LINE_MARGIN:
+    if len(target) > limits.max_target_bytes or len(start) > limits.max_target_bytes + REQUEST_LINE_MARGIN:
         raise target_too_long()
     if method == b"CONNECT":
         # Its answer is not framed as others are; whatever its target looks like, it must not be forwarded.
         raise BadMessage("CONNECT is for forward proxies", status=501, source="RFC 9110 section 9.3.6")
-    if len(lines) > limits.max_fields + 1:
+    if len(lines) > limits.max_fields:
         raise BadMessage(
             f"there are more than {limits.max_fields} header lines", status=431, source="RFC 6585 section 5"
         )
-    del lines[0]
     version_minor = 1 if minor == b"1" else 0
     looked_at = list(filterfalse(_is_ordinary, lines))
     facts = _remembered_requests.get((version_minor, *looked_at))
     if facts is None:
         facts = _establish(_remembered_requests, _request_facts, version_minor, looked_at)
-    head = RequestHead(method, target, target, version_minor, block, lines, facts)
+    plain = match_plain_request_line(start)
+    segment = plain[3] if plain is not None else None
+    head = RequestHead(method, target, target, version_minor, block, lines, facts, segment)
     if target[0] != _SLASH:
         _resolve_target(head)
     elif b"\\" in target:
@@ -127,7 +158,15 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
         is_plain=_is_plain(special, listed),
         dropped=_dropped(special),
         via=b", ".join(field.value for field in special if field.role == Role.VIA),
+        origins=tuple(field.value for field in special if field.role == Role.ORIGIN),
+        fetch_site=_last(special, b"sec-fetch-site"),
+        fetch_mode=_last(special, b"sec-fetch-mode"),
+        fetch_dest=_last(special, b"sec-fetch-dest"),
     )
+
+
+def _last(special: list[Field], name: bytes) -> bytes:
+    return next((field.value.lower() for field in reversed(special) if field.name == name), b"")
 
 
 def _refuse_contradictions(host: bytes | None, version_minor: int, length: int | None, is_chunked: bool) -> None:
@@ -152,7 +191,11 @@ def _is_plain(special: list[Field], listed: tuple[bytes, ...]) -> bool:
 
 
 def _dropped(special: list[Field]) -> tuple[bytes, ...]:
-    return tuple(field.line for field in special if field.role > Role.ACCESS_CONTROL)
+    return tuple(_between_crlfs(field) for field in special if field.role > Role.ACCESS_CONTROL)
+
+
+def _between_crlfs(field: Field) -> bytes:
+    return b"\r\n" + field.line + b"\r\n"
 
 
 def _establish(
@@ -179,21 +222,34 @@ def _establish(
 def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     """Return the response head that `block` states. Raises :class:`BadMessage`: the upstream cannot be trusted then."""
     lines = block.split(b"\r\n")
-    match = match_status_line(lines[0])
-    if match is None:
-        raise bad_status_line()
-    if len(lines) > limits.max_fields + 1:
-        raise BadMessage(f"the answer has more than {limits.max_fields} header lines", source="RFC 6585 section 5")
-    minor, status, reason = match.groups()
     start = lines.pop(0)
-    code = int(status)
+    stated = _remembered_status_lines.get(start)
+    if stated is None:
+        stated = _parse_status_line(start)
+    status, version_minor, reason = stated
+    if len(lines) > limits.max_fields:
+        raise BadMessage(f"the answer has more than {limits.max_fields} header lines", source="RFC 6585 section 5")
     # The body's extent depends on the status as well: one key for both.
-    key = code if minor == b"1" else -code
+    key = status if version_minor else -status
     looked_at = list(filterfalse(_is_ordinary, lines))
     facts = _remembered_responses.get((key, *looked_at))
     if facts is None:
         facts = _establish(_remembered_responses, _response_facts, key, looked_at)
-    return ResponseHead(code, reason or b"", 1 if minor == b"1" else 0, block, start, lines, facts)
+    return ResponseHead(status, reason, version_minor, block, start, lines, facts)
+
+
+def _parse_status_line(line: bytes) -> tuple[int, int, bytes]:
+    """Return status, minor version and reason of a status line; remember it if it is short, in a bounded table."""
+    match = match_status_line(line)
+    if match is None:
+        raise bad_status_line()
+    minor, status, reason = match.groups()
+    stated = int(status), 1 if minor == b"1" else 0, reason or b""
+    if len(line) <= MAX_REMEMBERED_LINE_BYTES:
+        if len(_remembered_status_lines) >= MAX_REMEMBERED_FACTS:
+            _remembered_status_lines.clear()
+        _remembered_status_lines[line] = stated
+    return stated
 
 
 def _response_facts(key: int, special: list[Field]) -> ResponseFacts:
@@ -234,8 +290,16 @@ def _response_facts(key: int, special: list[Field]) -> ResponseFacts:
         connection_options=listed,
         is_plain=_is_plain(special, listed),
         dropped=_dropped(special),
-        has_access_control=any(field.role == Role.ACCESS_CONTROL for field in special),
+        access_control=tuple(_between_crlfs(field) for field in special if field.role == Role.ACCESS_CONTROL),
+        varies_on_origin=any(_names_origin(field.value) for field in special if field.role == Role.VARY),
+        has_set_cookie=any(field.role == Role.SET_COOKIE for field in special),
+        has_reference=any(field.role == Role.REFERENCE for field in special),
+        has_resource_policy=any(field.role == Role.RESOURCE_POLICY for field in special),
     )
+
+
+def _names_origin(vary: bytes) -> bool:
+    return any(name.strip(b" \t") in (b"origin", b"*") for name in vary.lower().split(b","))
 
 
 def _read_length(field: Field, earlier: int | None) -> int:
@@ -306,4 +370,4 @@ def _resolve_target(head: RequestHead) -> None:
         head.lines = [host.line if field.role == Role.HOST else field.line for field in head.fields]
     else:
         head.lines = [host.line, *head.lines]
-    head.facts = head.facts._replace(host=authority)
+    head.facts = replace(head.facts, host=authority)

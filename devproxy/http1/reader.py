@@ -52,6 +52,11 @@ class HeadReader:
         """Whether some octets of an unfinished head have arrived."""
         return bool(self._partial)
 
+    @property
+    def pending(self) -> bytes:
+        """The octets of the unfinished head, also after :meth:`feed` raised."""
+        return bytes(self._partial)
+
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
         """Take `data`; return the head's block without its last CRLFCRLF and the octets behind it, or None for «more».
 

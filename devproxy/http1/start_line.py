@@ -10,6 +10,17 @@ from devproxy.errors import BadMessage
 from devproxy.fields import TOKEN
 
 match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/1\.([01])").fullmatch
+# Nearly every request: a path that can be written in one way only. Its first segment, with the slash, is a group.
+_SEGMENT: Final = rb"(?!\.\.?[/? ])[A-Za-z0-9\-._~!$&'()*+,;=:@]++"
+match_plain_request_line = re.compile(
+    rb"(?!CONNECT )("
+    + TOKEN
+    + rb") ((?!//)(/(?:"
+    + _SEGMENT
+    + rb")?+)(?:/"
+    + _SEGMENT
+    + rb")*+/?+(?:\?[\x21\x22\x24-\x7e\x80-\xff]*+)?+) HTTP/1\.([01])"
+).fullmatch
 match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?").fullmatch
 _match_http_version = re.compile(rb".* HTTP/[0-9](?:\.[0-9])?", re.DOTALL).fullmatch
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from devproxy.fields import Field, Role, make_field
+from devproxy.fields import Field, Role, make_field, read_field
 from devproxy.messages import CHUNKED, RequestHead, ResponseHead
 
 # Plain integers: an IntEnum member costs a look-up for every comparison.
@@ -22,6 +22,8 @@ _PROTECTED: Final = frozenset((Role.HOST, Role.CONTENT_LENGTH, Role.TRANSFER_ENC
 _CHUNKED_LINE: Final = b"Transfer-Encoding: chunked"
 SWITCHES: Final = b"Connection: Upgrade"
 """The line that goes with ``Upgrade`` (RFC 9110 section 7.8)."""
+_SWITCHES_FIELD: Final = read_field(SWITCHES)
+_CHUNKED_FIELD: Final = read_field(_CHUNKED_LINE)
 _DEFAULT_PORTS: Final = {"http": b"80", "https": b"443"}
 
 
@@ -95,15 +97,16 @@ def compile_edits(
     return Edits(frozenset(leave_out), put)
 
 
-def plain_head(head: RequestHead | ResponseHead) -> bytes:
-    """Return the octets of a head whose facts are plain, without the lines that do not cross; ends with one CRLF.
+def plain_head(block: bytes, dropped: tuple[bytes, ...]) -> bytes:
+    """Return the octets of a head (without its last CRLFCRLF) without the lines in `dropped`; ends with one CRLF.
 
-    To leave lines out is all that a gateway has to do to most heads; taking them out of the octets is a fraction of
-    the cost of writing the head anew. The same octets come from :func:`request_lines` and :func:`response_lines`.
+    Each line of `dropped` stands between two CRLFs, as in ``RequestFacts.dropped``. To leave lines out is all that a
+    gateway has to do to most heads; taking them out of the octets is a fraction of the cost of writing the head anew.
+    The same octets come from :func:`request_lines` and :func:`response_fields`.
     """
-    octets = head.block + b"\r\n"
-    for line in head.facts.dropped:
-        octets = octets.replace(b"\r\n" + line + b"\r\n", b"\r\n", 1)
+    octets = block + b"\r\n"
+    for line in dropped:
+        octets = octets.replace(line, b"\r\n", 1)
     return octets
 
 
@@ -167,40 +170,35 @@ def _accepts_trailers(head: RequestHead) -> bool:
     return any(field.role == Role.TE and b"trailers" in field.value.lower() for field in head.fields)
 
 
-def response_lines(
-    head: ResponseHead, *, strips_cors: bool, edits: Edits | None, keeps_chunked: bool, is_bodiless: bool
-) -> list[bytes]:
-    """Return the field lines that go to the client for `head`, without the status line.
+def response_fields(head: ResponseHead, *, keeps_chunked: bool, is_bodiless: bool) -> list[Field]:
+    """Return the fields of `head` that go to the client, before any policy of the route.
 
     ``Connection`` is left to the caller, but for a 101: there it stays where it stood, for what it must say is known.
     `keeps_chunked`: the client understands the chunked coding and the body passes in it. `is_bodiless`: the status
     forbids a body and its length (1xx, 204; RFC 9110 section 8.6). ``Upgrade`` stays on 101 and 426, where it means
     something to the client.
     """
-    last_crossing = _LAST_CROSSING - strips_cors
-    lines: list[bytes] = []
-    for field in _without_listed(head.fields, head.facts.connection_options, edits):
+    fields: list[Field] = []
+    for field in _without_listed(head.fields, head.facts.connection_options, None):
         role = field.role
         if role == Role.CONTENT_LENGTH and is_bodiless:
             continue
-        if role <= last_crossing:
-            lines.append(field.line)
+        if role <= _LAST_CROSSING:
+            fields.append(field)
         elif role > _LAST_DROPPED:
-            lines += _response_line(field, head, keeps_chunked=keeps_chunked and not is_bodiless)
-        elif head.status == 101 and role == Role.CONNECTION and SWITCHES not in lines:
-            lines.append(SWITCHES)
-    if edits is not None:
-        lines += edits.put
-    return lines
+            fields += _response_field(field, head, keeps_chunked=keeps_chunked and not is_bodiless)
+        elif head.status == 101 and role == Role.CONNECTION and _SWITCHES_FIELD not in fields:
+            fields.append(_SWITCHES_FIELD)
+    return fields
 
 
-def _response_line(field: Field, head: ResponseHead, *, keeps_chunked: bool) -> tuple[bytes, ...]:
+def _response_field(field: Field, head: ResponseHead, *, keeps_chunked: bool) -> tuple[Field, ...]:
     """Return what goes to the client for a `field` of which only the message says whether it crosses."""
     role = field.role
     if role == Role.TRANSFER_ENCODING:
-        return (_CHUNKED_LINE,) if keeps_chunked else ()
+        return (_CHUNKED_FIELD,) if keeps_chunked else ()
     if role == Role.UPGRADE:
-        return (field.line,) if head.status in (101, 426) else ()
+        return (field,) if head.status in (101, 426) else ()
     if role == Role.TRAILER:
-        return (field.line,) if keeps_chunked else ()
-    return () if role == Role.TE else (field.line,)
+        return (field,) if keeps_chunked else ()
+    return () if role == Role.TE else (field,)

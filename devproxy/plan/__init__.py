@@ -1,0 +1,26 @@
+"""The heart: what becomes of a request, and of the response to it. Pure; no clock, no socket, no loop.
+
+:func:`compile_snapshot` turns a configuration into a :class:`Snapshot` once. :func:`plan_request` answers one request
+head with a :class:`Plan`: devproxy answers by itself (:class:`Respond`), or the request goes to an upstream
+(:class:`Forward`, an upgrade if ``upgrade`` says so). :func:`finish_response` is its mirror for the response head. An
+exchange keeps the snapshot it was born with; a new configuration is a new snapshot.
+"""
+
+from devproxy.plan.request import Forward, Plan, Respond, plan_request, render_request
+from devproxy.plan.response import finish_response
+from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot, compile_snapshot
+from devproxy.plan.unread import lines_for_unread
+
+__all__ = [
+    "RESERVED_PREFIX",
+    "CompiledRoute",
+    "Forward",
+    "Plan",
+    "Respond",
+    "Snapshot",
+    "compile_snapshot",
+    "finish_response",
+    "lines_for_unread",
+    "plan_request",
+    "render_request",
+]

@@ -1,0 +1,274 @@
+"""What becomes of a request: guard, route, policy, and the head that goes upstream.
+
+Start at :func:`plan_request`; :func:`render_request` writes the head for the server that was chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from devproxy import __version__, answers
+from devproxy.answers import Answer
+from devproxy.config.model import Preflight as PreflightRule
+from devproxy.config.model import Scheme, ServerAddress
+from devproxy.engineio import is_poll, parse_engine_request
+from devproxy.messages import RequestFacts, RequestHead
+from devproxy.plan.response import Finish
+from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot
+from devproxy.policy.cookies import restore_line
+from devproxy.policy.cors import CorsDecision, Preflight, decide, judge_preflight, local_lines, read_preflight
+from devproxy.policy.headers import Peer, plain_head, request_lines
+from devproxy.policy.hosts import judge_source
+from devproxy.routing import canonical_path, rewritten_path
+
+_UNDERSCORE, _PERCENT = b"_%"
+"""No path without one of these octets is below the reserved prefix in any spelling."""
+_IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+"""Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is not forwarded."""
+HEALTH_PATH: Final = RESERVED_PREFIX + b"health"
+MAX_REMEMBERED_PLANS: Final = 4096
+_SLASH: Final = 0x2F
+
+
+@dataclass(slots=True)
+class Respond:
+    """devproxy answers by itself.
+
+    ``route``: the label of the route concerned, empty for none. ``lines``: field lines that go with the answer, by which
+    a page that is allowed to can read it.
+    """
+
+    answer: Answer
+    route: str = ""
+    lines: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Forward:
+    """The request goes to an upstream.
+
+    Shared by all requests for which the decision is the same (see :func:`plan_request`); immutable but for
+    ``finishes``, what is remembered of the responses to them. ``path``: the path and query to send, empty where they go
+    as they came. ``is_plain``: the head goes as it came, without the lines that do not cross. ``is_retriable``: may be
+    sent again when a kept-alive connection turns out to be dead before a byte of an answer came: the method is
+    idempotent, there is no body, and this is no Engine.IO poll (a poll delivered twice kills its session). ``upgrade``:
+    the protocol asked for, empty for none. ``cors``: how the route's policy stands to the Origin. ``preflight``: what
+    a preflight asks for. ``fallback``: the answer to it, where the upstream gives none that a browser accepts.
+    """
+
+    compiled: CompiledRoute
+    facts: RequestFacts
+    path: bytes
+    is_plain: bool
+    is_retriable: bool
+    is_poll: bool
+    upgrade: bytes
+    cors: CorsDecision
+    preflight: Preflight | None = None
+    fallback: Respond | None = None
+    finishes: dict[int, Finish] = field(default_factory=dict)
+
+
+Plan = Respond | Forward
+
+
+def plan_request(head: RequestHead, snapshot: Snapshot) -> Plan:
+    """Return what becomes of the request `head` under `snapshot`. Raises nothing.
+
+    A decision is remembered where it follows from the method, the first segment of a plain path, the special fields
+    (``RequestFacts``), and whether this is a poll: that is nearly always. At most :data:`MAX_REMEMBERED_PLANS`.
+    """
+    facts, segment = head.facts, head.segment
+    if segment is None:
+        return _plan(head, snapshot)
+    polls = b"EIO=" in head.target and _is_poll(head)
+    # By identity: the plan keeps its facts alive, so that no others can take their place in memory.
+    key = (id(facts), segment, head.method, polls, head.version_minor)
+    known = snapshot.plans.get(key)
+    if known is not None:
+        return known
+    plan = _plan(head, snapshot)
+    if isinstance(plan, Forward) and _may_remember(plan, head, segment, snapshot):
+        if len(snapshot.plans) >= MAX_REMEMBERED_PLANS:
+            snapshot.plans.clear()
+        snapshot.plans[key] = plan
+    return plan
+
+
+def _may_remember(plan: Forward, head: RequestHead, segment: bytes, snapshot: Snapshot) -> bool:
+    return (
+        plan.is_plain
+        and plan.preflight is None
+        and head.target[0] == _SLASH
+        and snapshot.table.is_settled(head.method, segment, head.facts.host)
+    )
+
+
+def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
+    raw_path, question, query = head.path.partition(b"?")
+    own_path = _own_path(raw_path)
+    if own_path == HEALTH_PATH:
+        return _own_page(head, own_path)
+    host = snapshot.hosts.judge(head.facts.host)
+    route = snapshot.table.match(
+        head.method,
+        b"/" if raw_path == b"*" else raw_path,
+        head.facts.host,
+        head.fields if snapshot.reads_headers else (),
+    )
+    compiled = None if route is None else snapshot.compiled[id(route)]
+    decision = decide(snapshot.default_cors if compiled is None else compiled.cors, head.facts.origins)
+    refusal = _refusal(head, raw_path, compiled, snapshot)
+    name = "" if compiled is None else compiled.label
+    if not host.is_allowed:
+        return Respond(answers.refused_host(host), name, local_lines(decision))
+    if own_path:
+        return _own_page(head, own_path)
+    if refusal is not None or compiled is None:
+        return Respond(refusal or answers.no_route(head), name, local_lines(decision))
+    preflight = read_preflight(head)
+    fallback: Respond | None = None
+    if preflight is not None:
+        verdict = judge_preflight(compiled.cors, preflight)
+        fallback = Respond(answers.preflight(verdict), name, verdict.lines)
+        if compiled.cors.preflight is PreflightRule.ANSWER:
+            return fallback
+    elif compiled.route.guard:
+        source = judge_source(head, is_origin_allowed=decision.is_allowed)
+        if source is not None:
+            return Respond(answers.refused_source(source, compiled.label), name, local_lines(decision))
+    path = b""
+    if compiled.rewrites and raw_path != b"*":
+        path = rewritten_path(compiled.route, raw_path) + question + query
+    return _forward(head, compiled, path, decision, preflight, fallback)
+
+
+def _forward(
+    head: RequestHead,
+    compiled: CompiledRoute,
+    path: bytes,
+    decision: CorsDecision,
+    preflight: Preflight | None,
+    fallback: Respond | None,
+) -> Forward:
+    facts = head.facts
+    is_cookie_renamed = compiled.cookies is not None and compiled.cookies.restores
+    polls = b"EIO=" in head.target and _is_poll(head)
+    return Forward(
+        compiled=compiled,
+        facts=facts,
+        path=path,
+        is_plain=(
+            facts.is_plain
+            and compiled.request_edits is None
+            and not is_cookie_renamed
+            and not path
+            and head.path is head.target
+            and head.version_minor == 1
+        ),
+        is_retriable=head.method in _IDEMPOTENT and facts.body_length == 0 and not polls,
+        is_poll=polls,
+        upgrade=facts.upgrade,
+        cors=decision,
+        preflight=preflight,
+        fallback=fallback if compiled.cors.preflight is PreflightRule.FORWARD_OR_ANSWER else None,
+    )
+
+
+def _is_poll(head: RequestHead) -> bool:
+    engine = parse_engine_request(head.path)
+    return engine is not None and is_poll(head.method, engine)
+
+
+def _own_path(raw_path: bytes) -> bytes:
+    """Return `raw_path` in the form in which routes compare it if that is below the reserved prefix, else nothing."""
+    if (_UNDERSCORE not in raw_path and _PERCENT not in raw_path) or (
+        _PERCENT not in raw_path and b"__devproxy/" not in raw_path
+    ):
+        return b""
+    path = canonical_path(raw_path)
+    return path if path.startswith(RESERVED_PREFIX) else b""
+
+
+def _own_page(head: RequestHead, path: bytes) -> Respond:
+    """Return the page at `path`, which is in the form that is compared."""
+    if path == RESERVED_PREFIX + b"health" and head.method in (b"GET", b"HEAD"):
+        return Respond(answers.health(__version__), RESERVED_PREFIX.decode())
+    return Respond(answers.reserved_path(head), RESERVED_PREFIX.decode())
+
+
+def _refusal(
+    head: RequestHead, raw_path: bytes, compiled: CompiledRoute | None, snapshot: Snapshot
+) -> Answer | None:
+    """Return the answer to a request that must not be forwarded whoever sent it, or None."""
+    if compiled is None:
+        return answers.asterisk_options() if raw_path == b"*" else answers.no_route(head)
+    if head.method == b"TRACE":
+        return answers.method_refused(head)
+    if head.facts.body_length > snapshot.max_body_bytes:
+        return answers.body_too_large(snapshot.config.server.max_body_bytes)
+    if snapshot.via_token in head.facts.via:
+        return answers.loop_detected(compiled.label)
+    return None
+
+
+def render_request(forward: Forward, head: RequestHead, peer: Peer, server: ServerAddress) -> bytes:
+    """Return the request head for `server`, ready to send, blank line included. `peer`: who sent `head`."""
+    compiled = forward.compiled
+    if forward.is_plain:
+        octets = plain_head(head.block, forward.facts.dropped) + peer.tail(forward.facts.host, compiled.via_line)
+        if not compiled.edits_authority:
+            return octets
+        start, *lines = octets[:-4].split(b"\r\n")
+    else:
+        lines = request_lines(head, peer, compiled.via_line, compiled.request_edits)
+        if compiled.cookies is not None:
+            lines = [restore_line(compiled.cookies, line) for line in lines]
+        start = b"%b %b HTTP/1.1" % (head.method, forward.path or head.path)
+    if compiled.edits_authority or not forward.facts.host:
+        lines = _with_authority(lines, compiled, server)
+    return b"\r\n".join((start, *lines, b"", b""))
+
+
+def _with_authority(lines: list[bytes], compiled: CompiledRoute, server: ServerAddress) -> list[bytes]:
+    """Return `lines` with Host and Origin as the route sends them to `server`. A missing Origin stays missing.
+
+    A missing Host, which HTTP/1.0 allows, becomes the server's: HTTP/1.1 needs one (RFC 9112 section 3.2).
+    """
+    edited: list[bytes] = []
+    has_host = False
+    for line in lines:
+        name = line.partition(b":")[0].lower()
+        if name == b"host":
+            has_host = True
+            edited.append(line if compiled.host == "keep" else _host_line(compiled, server))
+        elif name == b"origin" and compiled.origin != "keep":
+            if compiled.origin != "remove":
+                origin = _web_origin(server) if compiled.origin == "upstream" else compiled.origin
+                edited.append(b"Origin: " + origin.encode())
+        else:
+            edited.append(line)
+    if not has_host:
+        edited.insert(0, _host_line(compiled, server))
+    return edited
+
+
+def _host_line(compiled: CompiledRoute, server: ServerAddress) -> bytes:
+    host = _authority(server) if compiled.host in ("keep", "upstream") else compiled.host
+    return b"Host: " + host.encode("ascii" if host.isascii() else "idna")
+
+
+def _authority(server: ServerAddress) -> str:
+    """Return the Host of `server`: without the port where that is the scheme's own."""
+    if server.scheme is Scheme.UNIX:
+        return "localhost"
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return host if server.port == (443 if server.scheme is Scheme.HTTPS else 80) else f"{host}:{server.port}"
+
+
+def _web_origin(server: ServerAddress) -> str:
+    scheme = "https" if server.scheme is Scheme.HTTPS else "http"
+    return f"{scheme}://{_authority(server)}"
+
+

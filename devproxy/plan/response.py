@@ -1,0 +1,145 @@
+"""What becomes of a response: the head for the client, after policy, repairs and the route's own edits.
+
+Start at :func:`finish_response`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from devproxy.config.model import CorsMode
+from devproxy.fields import Field, Role, read_field
+from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseFacts, ResponseHead
+from devproxy.origins import web_origin
+from devproxy.plan.snapshot import FRONT_SCHEME
+from devproxy.policy.cookies import Change as CookieChange
+from devproxy.policy.cookies import repair
+from devproxy.policy.cors import VARIES, finish, local_lines
+from devproxy.policy.headers import SWITCHES, plain_head, response_fields
+from devproxy.policy.location import Change as LocationChange
+from devproxy.policy.location import map_back
+
+if TYPE_CHECKING:
+    from devproxy.plan.request import Forward
+
+MAX_REMEMBERED_FINISHES: Final = 256
+_SAME_ORIGIN_ONLY: Final = b"Cross-Origin-Resource-Policy: same-origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What to do to each final response with the same ``facts``.
+
+    ``is_plain``: to leave out the lines in ``dropped`` (each between two CRLFs) and to put ``tail`` at the end, blank
+    line included, is all there is to do, unless the connection ends.
+    """
+
+    facts: ResponseFacts
+    is_plain: bool
+    dropped: tuple[bytes, ...] = ()
+    tail: bytes = b""
+
+
+def finish_response(
+    forward: Forward, request: RequestHead, head: ResponseHead, *, body_length: int, close: bool
+) -> tuple[bytes, bool]:
+    """Return the response head for the client, and whether the client's connection ends with the body.
+
+    `body_length`: of the body that follows (see ``response_body_length``). `close`: the client's connection cannot go
+    on in any case, for example because its request is not complete. An interim response (1xx) never ends a connection.
+    A chunked body loses its coding on the way to a client that speaks HTTP/1.0, whose connection then ends with it.
+    """
+    # By identity: what is remembered keeps its facts alive, so that no others can take their place in memory.
+    known = forward.finishes.get(id(head.facts))
+    if known is None:
+        known = _remember(forward, request, head, body_length)
+    if known.is_plain and not close:
+        return plain_head(head.block, known.dropped) + known.tail, False
+    is_old_client = request.version_minor == 0
+    decodes = is_old_client and body_length == CHUNKED
+    closes = head.status >= 200 and (close or not request.facts.keep_alive or body_length == UNTIL_CLOSE or decodes)
+    lines = _lines(forward, request, head)
+    if head.status == 101:
+        if SWITCHES not in lines:
+            lines.append(SWITCHES)
+    elif closes:
+        lines.append(b"Connection: close")
+    elif is_old_client and head.status >= 200:
+        lines.append(b"Connection: keep-alive")
+    start = head.start if head.version_minor else b"HTTP/1.1" + head.start[8:]
+    return b"\r\n".join((start, *lines, b"", b"")), closes
+
+
+def _remember(forward: Forward, request: RequestHead, head: ResponseHead, body_length: int) -> Finish:
+    """Work out what there is to do to `head`; remember it for the next one with the same facts.
+
+    The facts belong to one status and one version, and the plan to one method, so they settle where the body ends.
+    """
+    found = _find_finish(forward, request, head, body_length)
+    if len(forward.finishes) >= MAX_REMEMBERED_FINISHES:
+        forward.finishes.clear()
+    forward.finishes[id(head.facts)] = found
+    return found
+
+
+def _find_finish(forward: Forward, request: RequestHead, head: ResponseHead, body_length: int) -> Finish:
+    facts, compiled = head.facts, forward.compiled
+    mode = forward.cors.mode
+    is_plain = (
+        facts.is_plain
+        and compiled.response_edits is None
+        and mode is not CorsMode.FIX
+        and forward.preflight is None
+        and not (facts.has_set_cookie and compiled.cookies is not None)
+        and not (facts.has_reference and compiled.locations is not None)
+        and head.version_minor == request.version_minor == 1
+        and head.status >= 200
+        and head.status != 204
+        and request.facts.keep_alive
+        and body_length != UNTIL_CLOSE
+    )
+    if not is_plain:
+        return Finish(facts, False)
+    if mode is CorsMode.PASSTHROUGH:
+        return Finish(facts, True, facts.dropped, b"\r\n")
+    added = [line for line in local_lines(forward.cors) if not (line == VARIES and facts.varies_on_origin)]
+    if compiled.is_for_own_pages and not facts.has_resource_policy:
+        added.append(_SAME_ORIGIN_ONLY)
+    return Finish(facts, True, facts.dropped + facts.access_control, b"\r\n".join((*added, b"\r\n")))
+
+
+def _lines(forward: Forward, request: RequestHead, head: ResponseHead) -> list[bytes]:
+    """Return the field lines for the client, without ``Connection`` but that of a 101."""
+    compiled, facts = forward.compiled, head.facts
+    fields = response_fields(
+        head, keeps_chunked=request.version_minor == 1, is_bodiless=head.status < 200 or head.status == 204
+    )
+    if facts.has_set_cookie and compiled.cookies is not None:
+        rules = compiled.cookies
+        fields = [_changed(field, repair(rules, field)) if field.role == Role.SET_COOKIE else field for field in fields]
+    if facts.has_reference and compiled.locations is not None and request.facts.host:
+        front = web_origin(FRONT_SCHEME, request.facts.host)
+        places = compiled.locations
+        fields = [
+            _changed(field, map_back(places, field, front=front)) if field.role == Role.REFERENCE else field
+            for field in fields
+        ]
+    lines = finish(
+        forward.cors,
+        fields,
+        is_credentialed=request.first(b"cookie") is not None or request.first(b"authorization") is not None,
+        status=head.status,
+        preflight=forward.preflight,
+    )
+    if head.status >= 200 and compiled.is_for_own_pages and not facts.has_resource_policy:
+        lines.append(_SAME_ORIGIN_ONLY)
+    edits = compiled.response_edits
+    if edits is not None:
+        lines = [line for line in lines if line.partition(b":")[0].lower() not in edits.leave_out]
+        lines += edits.put
+    return lines
+
+
+def _changed(field: Field, change: CookieChange | LocationChange | None) -> Field:
+    return field if change is None else read_field(change.line)

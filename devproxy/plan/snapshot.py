@@ -1,0 +1,126 @@
+"""A configuration made ready to serve: everything worked out that does not depend on a request.
+
+Start at :func:`compile_snapshot`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from devproxy.config.model import Config, Cors, CorsMode, HeaderEdits, Route
+from devproxy.http1.start_line import Limits
+from devproxy.policy.cookies import CookieRules, compile_cookies
+from devproxy.policy.cors import CorsPolicy, compile_cors
+from devproxy.policy.headers import Edits, compile_edits
+from devproxy.policy.hosts import HostGuard, compile_hosts
+from devproxy.policy.location import LocationRules, compile_locations
+from devproxy.routing import RouteTable, label
+
+if TYPE_CHECKING:
+    from devproxy.plan.request import Forward
+
+RESERVED_PREFIX: Final = b"/__devproxy/"
+FRONT_SCHEME: Final = "http"
+"""How browsers speak to devproxy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledRoute:
+    """A route with everything worked out that does not depend on the request.
+
+    ``host`` and ``origin``: ``keep``, ``upstream``, ``remove`` or the value to send, as in the configuration.
+    ``cookies`` and ``locations``: None where the route changes none. ``is_for_own_pages``: the policy lets no other
+    origin read an answer. ``via_line``: the gateway's own, in each request.
+    """
+
+    route: Route
+    label: str
+    upstream: str
+    host: str
+    origin: str
+    edits_authority: bool
+    rewrites: bool
+    cors: CorsPolicy
+    is_for_own_pages: bool
+    cookies: CookieRules | None
+    locations: LocationRules | None
+    request_edits: Edits | None
+    response_edits: Edits | None
+    via_line: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A configuration ready to serve. Immutable but for what it remembers; shared by all exchanges born under it.
+
+    ``reads_headers``: a route has a condition on a header. ``compiled``: by the identity of the route, which hashes
+    quicker than its many fields. ``default_cors``: for answers to what no route takes. ``via_token``: this process's
+    pseudonym in ``Via``, by which a request that comes back is recognised. ``plans``: remembered, see
+    :func:`devproxy.plan.plan_request`. Limits that are 0 in the configuration, for «none», are infinite here.
+    """
+
+    config: Config
+    table: RouteTable
+    reads_headers: bool
+    compiled: dict[int, CompiledRoute]
+    default_cors: CorsPolicy
+    hosts: HostGuard
+    limits: Limits
+    max_body_bytes: float
+    idle_timeout_s: float
+    head_timeout_s: float
+    via_token: bytes
+    plans: dict[tuple[Any, ...], Forward] = field(default_factory=dict)
+
+
+def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()) -> Snapshot:
+    """Return `config` ready to serve.
+
+    `instance`: a token that no other devproxy has, for loop detection. `bound`: the IP addresses listened on.
+    """
+    token = b"devproxy-" + instance.encode()
+    via_line = b"Via: 1.1 " + token
+    return Snapshot(
+        config=config,
+        table=RouteTable(config.routes),
+        reads_headers=any(route.match_headers for route in config.routes),
+        compiled={id(route): _compile_route(config, route, via_line) for route in config.routes},
+        default_cors=compile_cors(Cors(), config.source),
+        hosts=compile_hosts(config.server.allowed_hosts, bound),
+        limits=Limits(
+            max_target_bytes=config.server.max_target_bytes,
+            max_head_bytes=config.server.max_head_bytes,
+            max_fields=config.server.max_fields,
+        ),
+        max_body_bytes=config.server.max_body_bytes or math.inf,
+        idle_timeout_s=config.server.idle_timeout_s or math.inf,
+        head_timeout_s=config.server.head_timeout_s or math.inf,
+        via_token=token,
+    )
+
+
+def _compile_route(config: Config, route: Route, via_line: bytes) -> CompiledRoute:
+    return CompiledRoute(
+        route=route,
+        label=label(route),
+        upstream=route.upstream,
+        host=route.host,
+        origin=route.origin,
+        edits_authority=route.host != "keep" or route.origin != "keep",
+        rewrites=route.rewrite is not None,
+        cors=compile_cors(route.cors, config.source),
+        is_for_own_pages=route.cors.mode is CorsMode.STRIP
+        or (route.cors.mode is CorsMode.REWRITE and route.cors.origins == ()),
+        cookies=compile_cookies(route.cookies, route, front_scheme=FRONT_SCHEME),
+        locations=compile_locations(config, route) if route.maps_redirects else None,
+        request_edits=_compile_edits(route.request_headers),
+        response_edits=_compile_edits(route.response_headers),
+        via_line=via_line,
+    )
+
+
+def _compile_edits(edits: HeaderEdits) -> Edits | None:
+    return compile_edits(replaced=edits.set, added=edits.add, removed=edits.remove)
