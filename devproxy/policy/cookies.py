@@ -1,9 +1,9 @@
 """Cookies of a route: ``Set-Cookie`` repaired on the way down, names undone on the way up, and a browser's verdict.
 
 Pure. Owns which attribute becomes what, and why; never the number or the order of lines, never a cookie's value, and
-never an octet of an attribute that no rule touches. RFC 6265bis (draft-ietf-httpbis-rfc6265bis): section 5.6 (parsing),
-5.7 (what a browser keeps), 4.1.3 (name prefixes), 5.1.3 (domain-match); where Chromium differs it is followed, and
-``tests/e2e/test_cookies_chromium.py`` holds both together. Start at :func:`repair`.
+never an octet of an attribute that no rule touches. Standard: RFC 6265bis (draft-ietf-httpbis-rfc6265bis-22), sections
+5.6 (parsing), 5.7 (what a browser keeps), 4.1.3 (name prefixes) and 5.1.3 (domain-match). Where Chromium differs it is
+followed: ``tests/e2e/test_cookies_chromium.py`` holds both together. Start at :func:`repair`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from devproxy.config.model import Cookies, PathKind, Route, SameSiteRule, SecureRule
-from devproxy.fields import Field
+from devproxy.fields import Field, is_token
 from devproxy.policy.set_cookie import (
     MAX_ATTRIBUTE_BYTES,
     RESERVED,
@@ -28,10 +28,12 @@ MARK: Final = b"insecure-"
 """Stands before a name such as ``__Host-sid`` where the cookie cannot keep what such a name promises."""
 
 MAX_PAIR_BYTES: Final = 4096
-"""Longest name and value, together, that a browser keeps (section 5.7, step 4)."""
+"""Longest name and value, together, that a browser keeps (section 5.6)."""
 
 _WHITESPACE: Final = b" \t"
 _is_marked = re.compile(rb"(?:" + MARK + rb")+" + RESERVED).match
+_is_domain = re.compile(rb"[A-Za-z0-9._:\[\]-]*").fullmatch
+_is_cookie_path = re.compile(rb"[\x21-\x3a\x3c-\x7e]*").fullmatch
 _is_loopback = re.compile(rb"(?:.+\.)?localhost\.?|127(?:\.[0-9]{1,3}){3}|\[::1\]").fullmatch
 _is_address = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[.*\]").fullmatch
 
@@ -77,8 +79,14 @@ def front_of(scheme: str, host: bytes) -> Front:
 def compile_cookies(cookies: Cookies, route: Route, *, front_scheme: str) -> CookieRules | None:
     """Return the rules of `cookies` for `route`, or None when there is nothing to do.
 
-    `front_scheme`: ``http`` or ``https``, what browsers reach devproxy by; ``auto`` follows it.
+    `front_scheme`: ``http`` or ``https``, what browsers reach devproxy by; ``auto`` follows it. Raises ValueError for a
+    prefix that cannot begin a name or that promises something (``__Host-``), and for a domain that no attribute holds.
     """
+    if cookies.prefix and (not is_token(cookies.prefix.encode()) or is_reserved(cookies.prefix.encode())):
+        raise ValueError(f"cookies.prefix: {cookies.prefix!r} cannot begin the name of every cookie")
+    for domain in (cookies.domain or "", *(new for _, new in cookies.domain_map)):
+        if not _is_domain(domain.encode()):
+            raise ValueError(f"cookies.domain: {domain!r} cannot be a Domain")
     path_from, path_to = _path_rule(route) if cookies.maps_path else (None, b"")
     rules = CookieRules(
         domain=None if cookies.domain is None else cookies.domain.encode(),
@@ -108,7 +116,7 @@ def _path_rule(route: Route) -> tuple[bytes | None, bytes]:
         return None, b""
     base, prefix = route.rewrite.encode().strip(b"/"), route.pattern.encode().strip(b"/")
     # A semicolon may stand in a path but ends an attribute: such a prefix cannot be said in a cookie.
-    if base == prefix or b";" in prefix:
+    if base == prefix or not _is_cookie_path(prefix):
         return None, b""
     return b"/" + base if base else b"", b"/" + prefix if prefix else b""
 
@@ -138,7 +146,7 @@ def repair(rules: CookieRules, field: Field) -> Change | None:
 def _repair_domain(rules: CookieRules, cookie: SetCookie) -> None:
     old = cookie.get(b"domain")
     if not old:
-        return  # an empty one means the same as none (section 5.6.3)
+        return  # an empty one means the same as none
     new, rule = rules.domain_map.get(old.removeprefix(b".").lower()), "cookies.domain_map"
     if new is None:
         new, rule = rules.domain, "cookies.domain"
@@ -183,7 +191,7 @@ def _repair_secure(rules: CookieRules, cookie: SetCookie) -> None:
 
 
 def _need_of_secure(cookie: SetCookie) -> str:
-    """Say what in `cookie` browsers accept with Secure only (section 5.7, steps 19 to 21); empty for nothing."""
+    """Say what in `cookie` browsers accept with Secure only; empty for nothing."""
     if (cookie.get(b"samesite") or b"").lower() == b"none":
         return "SameSite=None"
     if cookie.has(b"partitioned"):

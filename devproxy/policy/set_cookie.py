@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 MAX_ATTRIBUTE_BYTES: Final = 1024
-"""Longest value of an attribute; a browser takes no notice of a longer one (section 5.6, step 6)."""
+"""Longest value of an attribute; a browser takes no notice of a longer one (section 5.6)."""
 
 RESERVED: Final = rb"(?i:__(?:Host|Secure|Http)-)"
 """How names begin that promise something about their cookie's attributes, in any case."""
@@ -92,7 +92,7 @@ class SetCookie:
 
 
 def split_pair(pair: bytes) -> tuple[bytes, bytes]:
-    """Return name and value of a cookie; without ``=`` all of it is the value (section 5.6, step 3)."""
+    """Return name and value of a cookie; without ``=`` all of it is the value (section 5.6)."""
     name, equals, value = pair.partition(b"=")
     if not equals:
         name, value = b"", pair

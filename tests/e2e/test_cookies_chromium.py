@@ -7,19 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import pytest
 from devproxy.config.model import Cookies, PathKind, Route, SameSiteRule, SecureRule
 from devproxy.fields import make_field
-from devproxy.policy.cookies import browser_verdict, compile_cookies, front_of, repair, restore
+from devproxy.policy.cookies import CookieRules, browser_verdict, compile_cookies, front_of, repair, restore
 from tests.support.browser import Page, open_page
 
 # `.test` names reach this machine by http and are not loopback to the browser, like a phone's view of a laptop.
 RESOLVER: Final = "--host-resolver-rules=MAP *.test 127.0.0.1"
-HOSTS: Final = ("localhost", "127.0.0.1", "app.localhost", "app.test", "www.app.test")
+FRONTS: Final = [
+    ("http", "localhost"),
+    ("http", "127.0.0.1"),
+    ("http", "app.localhost"),
+    ("http", "app.test"),
+    ("http", "www.app.test"),
+    ("https", "www.app.test"),
+]
 
 ROUTE: Final = Route(kind=PathKind.PREFIX, pattern="/", upstream="api")
 AUTO: Final = Cookies(domain="", secure=SecureRule.AUTO, same_site=SameSiteRule.AUTO)
@@ -118,12 +128,12 @@ BEYOND_REPAIR: Final = (
 class Jar:
     """A browser and a server of pages; each variant gets its own response."""
 
-    def __init__(self, page: Page, port: int, lines: list[str]) -> None:
-        self._page, self._port, self._lines = page, port, lines
+    def __init__(self, page: Page, scheme: str, port: int, lines: list[str]) -> None:
+        self._page, self._scheme, self._port, self._lines = page, scheme, port, lines
 
     async def visit(self, host: str) -> None:
         """Be on a page of `host`."""
-        await self._page.goto(f"http://{host}:{self._port}/")
+        await self._page.goto(f"{self._scheme}://{host}:{self._port}/")
         await self._page.until(f"document.readyState == 'complete' && location.hostname == {json.dumps(host)}")
 
     async def returned(self, value: str) -> list[bytes]:
@@ -137,7 +147,7 @@ class Jar:
 
 
 @asynccontextmanager
-async def jar() -> AsyncIterator[Jar]:
+async def jar(scheme: str, folder: Path) -> AsyncIterator[Jar]:
     lines: list[str] = []
     tasks: set[asyncio.Task[None] | None] = set()
 
@@ -161,26 +171,38 @@ async def jar() -> AsyncIterator[Jar]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with open_page(RESOLVER) as page:
-        yield Jar(page, server.sockets[0].getsockname()[1], lines)
+    tls = await asyncio.to_thread(own_certificate, folder) if scheme == "https" else None
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    async with open_page(RESOLVER, "--ignore-certificate-errors") as page:
+        yield Jar(page, scheme, server.sockets[0].getsockname()[1], lines)
     server.close()
     await asyncio.gather(*filter(None, tasks))  # the browser is gone, so each has seen the end of its connection
 
 
-def repaired(value: str) -> str:
-    """Return what goes down for `value` on a route with every rule on ``auto``."""
-    rules = compile_cookies(AUTO, ROUTE, front_scheme="http")
-    assert rules is not None
+def own_certificate(folder: Path) -> ssl.SSLContext:
+    """Return a server's context with a certificate that nobody signed."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=app.test", "-addext", "subjectAltName=DNS:app.test", "-days", "2"]
+    subprocess.run([*command, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def repaired(value: str, rules: CookieRules) -> str:
+    """Return what goes down for `value`."""
     change = repair(rules, make_field(b"Set-Cookie", value.encode()))
     return value if change is None else change.line.removeprefix(b"Set-Cookie: ").decode()
 
 
-@pytest.mark.parametrize("host", HOSTS)
-async def test_chromium_takes_the_cookies_that_the_verdict_says_it_takes(host: str) -> None:
-    front = front_of("http", f"{host}:8080".encode())
+@pytest.mark.parametrize(("scheme", "host"), FRONTS)
+async def test_chromium_takes_the_cookies_that_the_verdict_says_it_takes(
+    scheme: str, host: str, tmp_path: Path
+) -> None:
+    front = front_of(scheme, f"{host}:8080".encode())
     disagreements = []
-    async with jar() as browser:
+    async with jar(scheme, tmp_path) as browser:
         await browser.visit(host)
         verdicts = {}
         for value in (*REPAIRABLE, *BEYOND_REPAIR):
@@ -192,26 +214,28 @@ async def test_chromium_takes_the_cookies_that_the_verdict_says_it_takes(host: s
     assert not all(verdicts.values())
 
 
-@pytest.mark.parametrize("host", HOSTS)
-async def test_chromium_takes_every_cookie_after_repair_and_its_name_comes_back(host: str) -> None:
-    rules = compile_cookies(AUTO, ROUTE, front_scheme="http")
+@pytest.mark.parametrize(("scheme", "host"), FRONTS)
+async def test_chromium_takes_every_cookie_after_repair_and_its_name_comes_back(
+    scheme: str, host: str, tmp_path: Path
+) -> None:
+    rules = compile_cookies(AUTO, ROUTE, front_scheme=scheme)
     assert rules is not None
     wrong = []
-    async with jar() as browser:
+    async with jar(scheme, tmp_path) as browser:
         await browser.visit(host)
         for value in REPAIRABLE:
-            sent = await browser.returned(repaired(value))
+            sent = await browser.returned(repaired(value, rules))
             up = [restore(rules, make_field(b"Cookie", line.removeprefix(b"Cookie: "))) or line for line in sent]
             name, equals, content = value.partition(";")[0].partition("=")
             name, content = (name, content) if equals else ("", name)
             pair = f"{name.strip()}={content.strip()}" if name.strip() else content.strip()
             if up != [f"Cookie: {pair}".encode()]:
-                wrong.append((value[:80], repaired(value)[:80], sent))
+                wrong.append((value[:80], repaired(value, rules)[:80], sent))
     assert wrong == []
 
 
-async def test_two_projects_on_one_host_do_not_see_each_others_session() -> None:
-    async with jar() as browser:
+async def test_two_projects_on_one_host_do_not_see_each_others_session(tmp_path: Path) -> None:
+    async with jar("http", tmp_path) as browser:
         await browser.visit("localhost")
         seen = {}
         sent: list[bytes] = []
