@@ -16,6 +16,8 @@ from typing import Final
 
 from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
 from devproxy.messages import RequestHead
+from devproxy.policy.cors import PreflightVerdict
+from devproxy.policy.hosts import HostVerdict, SourceVerdict
 
 REFUSED_STATUS: Final = 503
 _RETRY_AFTER_S: Final = 1
@@ -178,6 +180,40 @@ def loop_detected(route: str) -> Answer:
         what="This request came back to the devproxy that forwarded it: a route leads to devproxy itself.",
         facts=(("route", route),),
         help="Let the upstream of that route name the server, not the port that devproxy listens on.",
+    )
+
+
+def refused_host(verdict: HostVerdict) -> Answer:
+    """Return the answer to a request for a host that is not this machine's (RFC 9110 section 15.5.20)."""
+    return Answer(
+        status=421, code="host-not-allowed", what=verdict.what, help=verdict.help, facts=(("host", verdict.name),)
+    )
+
+
+def refused_source(verdict: SourceVerdict, route: str) -> Answer:
+    """Return the answer to a request that a foreign web site made a browser send."""
+    return Answer(
+        status=403,
+        code=verdict.code,
+        what=verdict.what,
+        help=verdict.help,
+        facts=(*verdict.facts, ("route", route)),
+    )
+
+
+def preflight(verdict: PreflightVerdict) -> Answer:
+    """Return the answer to a CORS preflight: 204, or 403 with what is not allowed and the line that allows it.
+
+    The lines that belong to it are the verdict's.
+    """
+    if verdict.is_allowed:
+        return Answer(status=204, code="", what="")
+    return Answer(
+        status=403,
+        code="preflight-refused",
+        what=verdict.what,
+        help=verdict.help,
+        facts=(("refused", verdict.code), ("value", verdict.refused), ("rule", verdict.rule)),
     )
 
 

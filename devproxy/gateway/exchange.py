@@ -195,34 +195,54 @@ class Exchange:
     def interim(self, head: ResponseHead) -> None:
         """Pass on a 1xx response, never to a client that speaks HTTP/1.0 (RFC 9110 section 15.2)."""
         if self.request.version_minor and self._forward is not None:
-            octets, _ = finish_response(self._forward, self.request, head, body_length=0, close=False)
-            self.client.send(octets)
+            self.client.send(self._finish_head(head))
 
     def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
         """Send the final response head and what of its body came with it; `ended`: nothing follows."""
-        assert self._forward is not None
+        forward, server, client = self._forward, self._server, self.client
+        assert forward is not None
+        assert server is not None
         if ended:
             self._upstream = None  # it may serve others already: this client's pace must not hold it back
+        if forward.fallback is not None and not 200 <= head.status < 300:
+            self._answer_preflight(forward.fallback)
+            return
         self._first_byte_s = perf_counter() - self._started_at
         self._phase = _RELAYING
-        self.client.deadline = math.inf
+        client.deadline = math.inf
         octets, self.closes = finish_response(
-            self._forward,
+            forward,
             self.request,
             head,
+            client.peer,
+            server.server,
             body_length=body_length,
-            close=self.client.body_remaining != 0 or self._service.is_stopping,
+            close=client.body_remaining != 0 or self._service.is_stopping,
         )
         self._status = head.status
         self._ends_with_connection = body_length == UNTIL_CLOSE or (self.decodes_chunks and body_length == CHUNKED)
         self._response_bytes = len(payload)
         if len(payload) < _JOIN_BYTES:
-            self.client.send(octets + payload)
+            client.send(octets + payload)
         else:
-            self.client.send(octets)
-            self.client.send(payload)
+            client.send(octets)
+            client.send(payload)
         if ended:
             self._finish(_COMPLETE)
+
+    def _finish_head(self, head: ResponseHead) -> bytes:
+        """Return an interim response or a switch of protocols as it goes to the client."""
+        assert self._forward is not None
+        assert self._server is not None
+        octets, _ = finish_response(
+            self._forward, self.request, head, self.client.peer, self._server.server, body_length=0, close=False
+        )
+        return octets
+
+    def _answer_preflight(self, fallback: Respond) -> None:
+        """The upstream gave a preflight no answer that a browser accepts: the route's policy gives one."""
+        self._drop_upstream()
+        self._respond(fallback.answer, lines=fallback.lines)
 
     def response_data(self, data: bytes, ended: bool) -> None:
         """Send a further piece of the response's body; `ended`: nothing follows."""
@@ -240,8 +260,7 @@ class Exchange:
         assert forward is not None
         assert upstream is not None
         assert server is not None
-        octets, _ = finish_response(forward, self.request, head, body_length=0, close=False)
-        self.client.send(octets + glued)
+        self.client.send(self._finish_head(head) + glued)
         self._phase = _OVER
         early = self.client.take_glued()
         self.client.resume_reading()
@@ -298,6 +317,9 @@ class Exchange:
 
     def _upstream_failed(self, error: UpstreamError) -> None:
         assert self._forward is not None
+        if self._forward.fallback is not None:
+            self._answer_preflight(self._forward.fallback)
+            return
         compiled = self._forward.compiled
         answer = answers.upstream_failed(error, upstream=compiled.upstream, route=compiled.label)
         details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)

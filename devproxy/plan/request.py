@@ -13,12 +13,13 @@ from devproxy.answers import Answer
 from devproxy.config.model import Preflight as PreflightRule
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.engineio import is_poll, parse_engine_request
+from devproxy.fields import read_field
 from devproxy.messages import RequestFacts, RequestHead
 from devproxy.plan.response import Finish
 from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot
-from devproxy.policy.cookies import restore_line
+from devproxy.policy.cookies import CookieRules, restore
 from devproxy.policy.cors import CorsDecision, Preflight, decide, judge_preflight, local_lines, read_preflight
-from devproxy.policy.headers import Peer, plain_head, request_lines
+from devproxy.policy.headers import Peer, late_lines, plain_head, request_lines
 from devproxy.policy.hosts import judge_source
 from devproxy.routing import canonical_path, rewritten_path
 
@@ -153,7 +154,6 @@ def _forward(
     fallback: Respond | None,
 ) -> Forward:
     facts = head.facts
-    is_cookie_renamed = compiled.cookies is not None and compiled.cookies.restores
     polls = b"EIO=" in head.target and _is_poll(head)
     return Forward(
         compiled=compiled,
@@ -162,7 +162,7 @@ def _forward(
         is_plain=(
             facts.is_plain
             and compiled.request_edits is None
-            and not is_cookie_renamed
+            and not (compiled.cookies is not None and compiled.cookies.renames)
             and not path
             and head.path is head.target
             and head.version_minor == 1
@@ -223,12 +223,26 @@ def render_request(forward: Forward, head: RequestHead, peer: Peer, server: Serv
         start, *lines = octets[:-4].split(b"\r\n")
     else:
         lines = request_lines(head, peer, compiled.via_line, compiled.request_edits)
-        if compiled.cookies is not None:
-            lines = [restore_line(compiled.cookies, line) for line in lines]
+        if compiled.cookies is not None and compiled.cookies.renames:
+            lines = _with_restored_cookies(lines, compiled.cookies)
+        if compiled.request_edits is not None:
+            lines += late_lines(compiled.request_edits, peer=peer, host=forward.facts.host, server=server)
         start = b"%b %b HTTP/1.1" % (head.method, forward.path or head.path)
     if compiled.edits_authority or not forward.facts.host:
         lines = _with_authority(lines, compiled, server)
     return b"\r\n".join((start, *lines, b"", b""))
+
+
+def _with_restored_cookies(lines: list[bytes], rules: CookieRules) -> list[bytes]:
+    """Return `lines` with the names of cookies as the upstream set them; a Cookie that holds none is left out."""
+    restored: list[bytes] = []
+    for line in lines:
+        if line[:7].lower() == b"cookie:":
+            changed = restore(rules, read_field(line))
+            line = line if changed is None else changed
+        if line:
+            restored.append(line)
+    return restored
 
 
 def _with_authority(lines: list[bytes], compiled: CompiledRoute, server: ServerAddress) -> list[bytes]:

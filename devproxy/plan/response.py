@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from devproxy.config.model import CorsMode
+from devproxy.config.model import CorsMode, ServerAddress
 from devproxy.fields import Field, Role, read_field
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseFacts, ResponseHead
 from devproxy.origins import web_origin
@@ -16,7 +16,7 @@ from devproxy.plan.snapshot import FRONT_SCHEME
 from devproxy.policy.cookies import Change as CookieChange
 from devproxy.policy.cookies import repair
 from devproxy.policy.cors import VARIES, finish, local_lines
-from devproxy.policy.headers import SWITCHES, plain_head, response_fields
+from devproxy.policy.headers import SWITCHES, Peer, late_lines, plain_head, response_fields
 from devproxy.policy.location import Change as LocationChange
 from devproxy.policy.location import map_back
 
@@ -42,11 +42,18 @@ class Finish:
 
 
 def finish_response(
-    forward: Forward, request: RequestHead, head: ResponseHead, *, body_length: int, close: bool
+    forward: Forward,
+    request: RequestHead,
+    head: ResponseHead,
+    peer: Peer,
+    server: ServerAddress,
+    *,
+    body_length: int,
+    close: bool,
 ) -> tuple[bytes, bool]:
     """Return the response head for the client, and whether the client's connection ends with the body.
 
-    `body_length`: of the body that follows (see ``response_body_length``). `close`: the client's connection cannot go
+    `peer`: who asked; `server`: who answered. `body_length`: of the body that follows (see ``response_body_length``). `close`: the client's connection cannot go
     on in any case, for example because its request is not complete. An interim response (1xx) never ends a connection.
     A chunked body loses its coding on the way to a client that speaks HTTP/1.0, whose connection then ends with it.
     """
@@ -59,7 +66,7 @@ def finish_response(
     is_old_client = request.version_minor == 0
     decodes = is_old_client and body_length == CHUNKED
     closes = head.status >= 200 and (close or not request.facts.keep_alive or body_length == UNTIL_CLOSE or decodes)
-    lines = _lines(forward, request, head)
+    lines = _lines(forward, request, head, peer, server)
     if head.status == 101:
         if SWITCHES not in lines:
             lines.append(SWITCHES)
@@ -109,7 +116,9 @@ def _find_finish(forward: Forward, request: RequestHead, head: ResponseHead, bod
     return Finish(facts, True, facts.dropped + facts.access_control, b"\r\n".join((*added, b"\r\n")))
 
 
-def _lines(forward: Forward, request: RequestHead, head: ResponseHead) -> list[bytes]:
+def _lines(
+    forward: Forward, request: RequestHead, head: ResponseHead, peer: Peer, server: ServerAddress
+) -> list[bytes]:
     """Return the field lines for the client, without ``Connection`` but that of a 101."""
     compiled, facts = forward.compiled, head.facts
     fields = response_fields(
@@ -138,6 +147,7 @@ def _lines(forward: Forward, request: RequestHead, head: ResponseHead) -> list[b
     if edits is not None:
         lines = [line for line in lines if line.partition(b":")[0].lower() not in edits.leave_out]
         lines += edits.put
+        lines += late_lines(edits, peer=peer, host=request.facts.host, server=server)
     return lines
 
 

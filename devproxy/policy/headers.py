@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from devproxy.config.model import Scheme, ServerAddress
+from devproxy.config.placeholders import split_value
 from devproxy.fields import Field, Role, make_field, read_field
 from devproxy.messages import CHUNKED, RequestHead, ResponseHead
 
@@ -24,6 +26,8 @@ SWITCHES: Final = b"Connection: Upgrade"
 """The line that goes with ``Upgrade`` (RFC 9110 section 7.8)."""
 _SWITCHES_FIELD: Final = read_field(SWITCHES)
 _CHUNKED_FIELD: Final = read_field(_CHUNKED_LINE)
+_CONTROLS: Final = bytes((*(octet for octet in range(0x20) if octet != 0x09), 0x7F))
+"""What no field value may hold (RFC 9110 section 5.5)."""
 _DEFAULT_PORTS: Final = {"http": b"80", "https": b"443"}
 
 
@@ -75,11 +79,24 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """A line with placeholders. ``pieces``: octets and names by turns, as :func:`split_value` gives them."""
+
+    name: bytes
+    pieces: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Edits:
-    """Header edits of a route, compiled: names to leave out (lower case) and lines to put at the end."""
+    """Header edits of a route, compiled: names to leave out (lower case) and lines to put at the end.
+
+    ``late``: the lines to put when one of them has a placeholder, all of them, so that they keep their order; ``put``
+    is empty then. They are known when the server is: :func:`late_lines`.
+    """
 
     leave_out: frozenset[bytes]
     put: tuple[bytes, ...]
+    late: tuple[Template, ...] = ()
 
 
 def compile_edits(
@@ -88,13 +105,48 @@ def compile_edits(
     """Return the edits of a route in the form that costs least per message, or None when there is nothing to do.
 
     `replaced` and `added`: names with values; a replaced field loses all its lines first. Raises :class:`BadMessage`
-    for what cannot be a field line.
+    for what cannot be a field line, ValueError for a placeholder that does not exist.
     """
     if not (replaced or added or removed):
         return None
-    leave_out = {name.lower().encode() for name, _ in replaced} | {name.lower().encode() for name in removed}
-    put = tuple(make_field(name.encode(), value.encode()).line for name, value in (*replaced, *added))
-    return Edits(frozenset(leave_out), put)
+    leave_out = frozenset([name.lower().encode() for name in (*(name for name, _ in replaced), *removed)])
+    templates = tuple(_compile_line(name, value) for name, value in (*replaced, *added))
+    if any(len(template.pieces) > 1 for template in templates):
+        return Edits(leave_out, (), templates)
+    return Edits(leave_out, tuple(template.name + b": " + template.pieces[0] for template in templates))
+
+
+def _compile_line(name: str, value: str) -> Template:
+    make_field(name.encode(), value.encode())  # raises for what no line may hold
+    return Template(name.encode(), tuple(piece.encode() for piece in split_value(value)))
+
+
+def late_lines(edits: Edits, *, peer: Peer, host: bytes, server: ServerAddress) -> list[bytes]:
+    """Return the lines that `edits` put once the `server` is known: none, unless a value has a placeholder.
+
+    `host`: the Host that the client named, with its port; empty for none. An IPv6 address of the upstream stands in
+    brackets, so that ``${upstream.host}:${upstream.port}`` is an authority; a Unix socket is ``localhost`` and has no
+    port. What no field value may hold is taken out of every value (RFC 9110 section 5.5).
+    """
+    if not edits.late:
+        return []
+    is_socket = server.scheme is Scheme.UNIX
+    values = {
+        b"upstream.host": "localhost" if is_socket else f"[{server.host}]" if ":" in server.host else server.host,
+        b"upstream.port": "" if is_socket else str(server.port),
+        b"upstream.url": server.url,
+        b"client.address": peer.address,
+        b"scheme": peer.scheme,
+    }
+    known = {name: value.encode().translate(None, _CONTROLS) for name, value in values.items()}
+    known[b"host"] = host.translate(None, _CONTROLS)
+    return [_filled(template, known) for template in edits.late]
+
+
+def _filled(template: Template, known: dict[bytes, bytes]) -> bytes:
+    pieces = list(template.pieces)
+    pieces[1::2] = [known[name] for name in pieces[1::2]]
+    return template.name + b": " + b"".join(pieces)
 
 
 def plain_head(block: bytes, dropped: tuple[bytes, ...]) -> bytes:

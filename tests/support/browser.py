@@ -109,14 +109,18 @@ class Page:
 
 
 @asynccontextmanager
-async def open_page() -> AsyncIterator[Page]:
-    """Start Chromium with an empty profile, open one page in it, and end it, by its own process group, at the end."""
+async def open_page(*flags: str) -> AsyncIterator[Page]:
+    """Start Chromium with an empty profile, open one page in it, and end it, by its own process group, at the end.
+
+    `flags`: of its command line, besides :data:`FLAGS`.
+    """
     program = next((found for name in NAMES if (found := shutil.which(name))), None)
     assert program is not None, f"this test needs Chromium: none of {', '.join(NAMES)} is on PATH"
     with tempfile.TemporaryDirectory(prefix="devproxy-chromium-", ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
             program,
             *FLAGS,
+            *flags,
             f"--user-data-dir={profile}",
             "about:blank",
             stdout=asyncio.subprocess.DEVNULL,

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import BadMessage
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
 from devproxy.messages import RequestHead, ResponseHead
-from devproxy.policy.headers import Edits, Peer, compile_edits, plain_head, request_lines, response_fields
+from devproxy.policy.headers import (
+    Edits,
+    Peer,
+    compile_edits,
+    late_lines,
+    plain_head,
+    request_lines,
+    response_fields,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -275,6 +284,60 @@ def test_no_edits_cost_nothing() -> None:
 def test_edits_cannot_smuggle_a_line() -> None:
     with pytest.raises(BadMessage):
         compile_edits(replaced=(("X", "a\r\nY: b"),), added=(), removed=())
+
+
+SERVER = ServerAddress(scheme=Scheme.HTTP, host="127.0.0.1", port=3001, url="http://127.0.0.1:3001")
+LOCAL = Peer("127.0.0.1", "http")
+
+
+def late(
+    *values: str,
+    server: ServerAddress = SERVER,
+    host: bytes = b"localhost:8080",
+    peer: Peer = LOCAL,
+) -> list[bytes]:
+    """Return the values of the lines that are known with the server."""
+    edits = compile_edits(replaced=(), added=tuple(("X", value) for value in values), removed=())
+    assert edits is not None
+    return [line.removeprefix(b"X: ") for line in late_lines(edits, peer=peer, host=host, server=server)]
+
+
+def test_a_placeholder_stands_for_a_fact_of_the_exchange() -> None:
+    assert late("${upstream.host}:${upstream.port}") == [b"127.0.0.1:3001"]
+    assert late("at ${upstream.url}!") == [b"at http://127.0.0.1:3001!"]
+    assert late("${scheme}://${host}", "${client.address}") == [b"http://localhost:8080", b"127.0.0.1"]
+
+
+def test_an_ipv6_server_stands_in_brackets_and_a_socket_is_localhost() -> None:
+    six = ServerAddress(scheme=Scheme.HTTP, host="::1", port=3001, url="http://[::1]:3001")
+    assert late("${upstream.host}:${upstream.port}", server=six) == [b"[::1]:3001"]
+    socket = ServerAddress(scheme=Scheme.UNIX, host="", port=0, url="unix:/run/a.sock", path="/run/a.sock")
+    assert late("${upstream.host}|${upstream.port}|${upstream.url}", server=socket) == [b"localhost||unix:/run/a.sock"]
+
+
+def test_edits_without_a_placeholder_are_ready_and_with_one_they_keep_their_order() -> None:
+    ready = compile_edits(replaced=(("A", "$1 {host} $${host}"),), added=(), removed=())
+    assert ready == Edits(frozenset((b"a",)), (b"A: $1 {host} ${host}",))
+    assert late_lines(ready, peer=Peer("127.0.0.1", "http"), host=b"a", server=SERVER) == []
+    mixed = compile_edits(replaced=(("X", "${scheme}"),), added=(("X", "plain"), ("Y", "$${scheme}")), removed=("Z",))
+    assert mixed is not None
+    assert mixed.put == ()
+    assert mixed.leave_out == {b"x", b"z"}
+    lines = late_lines(mixed, peer=Peer("127.0.0.1", "https"), host=b"a", server=SERVER)
+    assert lines == [b"X: https", b"X: plain", b"Y: ${scheme}"]
+
+
+def test_a_substituted_value_smuggles_no_line() -> None:
+    server = ServerAddress(scheme=Scheme.UNIX, host="", port=0, url="unix:/a\r\nY: b\0\x7f", path="/a")
+    assert late("${upstream.url}", server=server) == [b"unix:/aY: b"]
+    assert late("${host}", host=b"a\r\nY: b") == [b"aY: b"]
+    assert late("${client.address}", peer=Peer("fe80::1%\r\nY: b", "http")) == [b"fe80::1%Y: b"]
+
+
+@pytest.mark.parametrize("value", ["${nobody}", "${host", "${}"])
+def test_a_placeholder_that_does_not_exist_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="placeholder"):
+        compile_edits(replaced=(("X", value),), added=(), removed=())
 
 
 def test_edits_may_take_away_and_replace_what_the_gateway_would_say() -> None:

@@ -1,0 +1,341 @@
+"""Cookies of a route: ``Set-Cookie`` repaired on the way down, names undone on the way up, and a browser's verdict.
+
+Pure. Owns which attribute becomes what, and why; never the number or the order of lines, never a cookie's value, and
+never an octet of an attribute that no rule touches. Standard: RFC 6265bis (draft-ietf-httpbis-rfc6265bis-22), sections
+5.6 (parsing), 5.7 (what a browser keeps), 4.1.3 (name prefixes) and 5.1.3 (domain-match). Where Chromium differs it is
+followed: ``tests/e2e/test_cookies_chromium.py`` holds both together. Start at :func:`repair`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from devproxy.config.model import Cookies, PathKind, Route, SameSiteRule, SecureRule
+from devproxy.fields import Field, is_token
+from devproxy.policy.set_cookie import (
+    MAX_ATTRIBUTE_BYTES,
+    RESERVED,
+    SetCookie,
+    broken_promise,
+    is_reserved,
+    shown,
+    split_pair,
+)
+
+MARK: Final = b"insecure-"
+"""Stands before a name such as ``__Host-sid`` where the cookie cannot keep what such a name promises."""
+
+MAX_PAIR_BYTES: Final = 4096
+"""Longest name and value, together, that a browser keeps (section 5.6)."""
+
+_WHITESPACE: Final = b" \t"
+_is_marked = re.compile(rb"(?:" + MARK + rb")+" + RESERVED).match
+_is_domain = re.compile(rb"[A-Za-z0-9._:\[\]-]*").fullmatch
+_is_cookie_path = re.compile(rb"[\x21-\x3a\x3c-\x7e]*").fullmatch
+_is_loopback = re.compile(rb"(?:.+\.)?localhost\.?|127(?:\.[0-9]{1,3}){3}|\[::1\]").fullmatch
+_is_address = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[.*\]").fullmatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CookieRules:
+    """The cookie rules of a route, compiled. ``path_from`` and ``path_to``: without a slash at the end; both or none.
+
+    ``demotes``: names with a reserved prefix get :data:`MARK` where the cookie breaks what the prefix asks for.
+    """
+
+    domain: bytes | None
+    domain_map: dict[bytes, bytes]
+    path_from: bytes | None
+    path_to: bytes
+    secure: SecureRule
+    same_site: SameSiteRule
+    is_https: bool
+    prefix: bytes
+    demotes: bool
+
+    @property
+    def renames(self) -> bool:
+        """Whether names change on the way down, and back on the way up."""
+        return self.demotes or self.prefix != b""
+
+
+class Change(NamedTuple):
+    """A line as it goes on, and a sentence without a full stop for each change. No sentence holds a cookie's value."""
+
+    line: bytes
+    reasons: tuple[str, ...]
+
+
+class Front(NamedTuple):
+    """Where a page's request went. ``host``: lower case, without port; IPv6 in brackets. See :func:`front_of`."""
+
+    scheme: str
+    host: bytes
+
+
+def front_of(scheme: str, host: bytes) -> Front:
+    """Return the front that a request reached by `scheme` (``http`` or ``https``) with `host`, the value of Host."""
+    name = host[: host.find(b"]") + 1] if host.startswith(b"[") else host.partition(b":")[0]
+    return Front(scheme, name.lower())
+
+
+def compile_cookies(cookies: Cookies, route: Route, *, front_scheme: str) -> CookieRules | None:
+    """Return the rules of `cookies` for `route`, or None when there is nothing to do.
+
+    `front_scheme`: ``http`` or ``https``, what browsers reach devproxy by; ``auto`` follows it. Raises ValueError for a
+    prefix that cannot begin a name or that promises something (``__Host-``), and for a domain that no attribute holds.
+    """
+    if cookies.prefix and (not is_token(cookies.prefix.encode()) or is_reserved(cookies.prefix.encode())):
+        raise ValueError(f"cookies.prefix: {cookies.prefix!r} cannot begin the name of every cookie")
+    for domain in (cookies.domain or "", *(new for _, new in cookies.domain_map)):
+        if not _is_domain(domain.encode()):
+            raise ValueError(f"cookies.domain: {domain!r} cannot be a Domain")
+    path_from, path_to = _path_rule(route) if cookies.maps_path else (None, b"")
+    rules = CookieRules(
+        domain=None if cookies.domain is None else cookies.domain.encode(),
+        domain_map={old.encode(): new.encode() for old, new in cookies.domain_map},
+        path_from=path_from,
+        path_to=path_to,
+        secure=cookies.secure,
+        same_site=cookies.same_site,
+        is_https=front_scheme == "https",
+        prefix=cookies.prefix.encode(),
+        demotes=cookies.secure in (SecureRule.AUTO, SecureRule.NEVER),
+    )
+    does_nothing = (
+        rules.domain is None
+        and not rules.domain_map
+        and path_from is None
+        and rules.secure is SecureRule.KEEP
+        and rules.same_site is SameSiteRule.KEEP
+        and not rules.prefix
+    )
+    return None if does_nothing else rules
+
+
+def _path_rule(route: Route) -> tuple[bytes | None, bytes]:
+    """Return what a Path begins with at the upstream, and what the client knows that as."""
+    if route.kind is not PathKind.PREFIX or route.rewrite is None:
+        return None, b""
+    base, prefix = route.rewrite.encode().strip(b"/"), route.pattern.encode().strip(b"/")
+    # A semicolon may stand in a path but ends an attribute: such a prefix cannot be said in a cookie.
+    if base == prefix or not _is_cookie_path(prefix):
+        return None, b""
+    return b"/" + base if base else b"", b"/" + prefix if prefix else b""
+
+
+# -- down --------------------------------------------------------------------------------------------------------------
+
+
+def repair(rules: CookieRules, field: Field) -> Change | None:
+    """Return what the Set-Cookie line `field` becomes, or None when it goes on as it is.
+
+    A line that no browser can read (empty, or with a tab within a name or value) goes on as it is. Raises nothing.
+    """
+    lead, colon, value = field.line.partition(b":")
+    cookie = SetCookie(lead + colon, value)
+    if cookie.is_malformed:
+        return None
+    _repair_domain(rules, cookie)
+    _repair_path(rules, cookie)
+    _choose_same_site(rules, cookie)
+    _repair_secure(rules, cookie)
+    if rules.demotes or rules.same_site is SameSiteRule.AUTO:
+        _repair_what_needs_secure(rules, cookie)
+    _repair_name(rules, cookie)
+    return Change(cookie.line(), tuple(cookie.reasons)) if cookie.reasons else None
+
+
+def _repair_domain(rules: CookieRules, cookie: SetCookie) -> None:
+    old = cookie.get(b"domain")
+    if not old:
+        return  # an empty one means the same as none
+    new, rule = rules.domain_map.get(old.removeprefix(b".").lower()), "cookies.domain_map"
+    if new is None:
+        new, rule = rules.domain, "cookies.domain"
+    if new == b"":
+        cookie.remove(b"domain", f"Domain={shown(old)} was taken off ({rule})")
+    elif new is not None and new != old:
+        cookie.put(b"Domain", new, f"Domain={shown(old)} became {shown(new)} ({rule})")
+
+
+def _repair_path(rules: CookieRules, cookie: SetCookie) -> None:
+    """Bring a Path back below the route's prefix. ``/`` stays: it means the whole site, in the one origin too."""
+    old = cookie.get(b"path")
+    base = rules.path_from
+    if base is None or not old or old == b"/" or not (old == base or old.startswith(base + b"/")):
+        return
+    new = (rules.path_to + old[len(base) :]) or b"/"
+    if len(new) <= MAX_ATTRIBUTE_BYTES:
+        cookie.put(b"Path", new, f"Path={shown(old)} became {shown(new)}, as the route rewrites paths")
+
+
+def _choose_same_site(rules: CookieRules, cookie: SetCookie) -> None:
+    if rules.same_site in (SameSiteRule.KEEP, SameSiteRule.AUTO):
+        return
+    wanted = rules.same_site.value.encode()
+    old = cookie.get(b"samesite")
+    if old is None or old.lower() != wanted:
+        written = wanted.capitalize()
+        cookie.put(b"SameSite", written, f'SameSite became {shown(written)} (cookies.same_site = "{rules.same_site}")')
+
+
+def _repair_secure(rules: CookieRules, cookie: SetCookie) -> None:
+    has_it = cookie.has(b"secure")
+    match rules.secure:
+        case SecureRule.NEVER if has_it:
+            cookie.remove(b"secure", "Secure was taken off (cookies.secure = false)")
+        case SecureRule.ALWAYS if not has_it:
+            cookie.put(b"Secure", None, "Secure was added (cookies.secure = true)")
+        case SecureRule.AUTO if has_it and not rules.is_https:
+            cookie.remove(b"secure", 'Secure was taken off: the front is plain http (cookies.secure = "auto")')
+        case SecureRule.AUTO if not has_it and rules.is_https and (why := _need_of_secure(cookie)):
+            cookie.put(b"Secure", None, f'Secure was added: {why} needs it (cookies.secure = "auto")')
+
+
+def _need_of_secure(cookie: SetCookie) -> str:
+    """Say what in `cookie` browsers accept with Secure only; empty for nothing."""
+    if (cookie.get(b"samesite") or b"").lower() == b"none":
+        return "SameSite=None"
+    if cookie.has(b"partitioned"):
+        return "Partitioned"
+    return f"the name {shown(cookie.name)}" if is_reserved(cookie.name) else ""
+
+
+def _repair_what_needs_secure(rules: CookieRules, cookie: SetCookie) -> None:
+    """Keep a cookie without Secure acceptable: ``SameSite=None`` becomes ``Lax``, ``Partitioned`` goes.
+
+    A ``same_site`` that the route names stands, whatever browsers make of it.
+    """
+    if cookie.has(b"secure"):
+        return
+    is_ours = rules.same_site in (SameSiteRule.KEEP, SameSiteRule.AUTO)
+    if is_ours and (cookie.get(b"samesite") or b"").lower() == b"none":
+        cookie.put(b"SameSite", b"Lax", "SameSite=None became Lax: browsers take None with Secure only")
+    if rules.demotes and cookie.has(b"partitioned"):
+        cookie.remove(b"partitioned", "Partitioned was taken off: browsers take it with Secure only")
+
+
+def _repair_name(rules: CookieRules, cookie: SetCookie) -> None:
+    if rules.prefix:
+        cookie.rename(rules.prefix + cookie.name, "the name got the route's prefix (cookies.prefix)")
+    if not rules.demotes:
+        return
+    if missing := broken_promise(cookie):
+        why = f"without {missing} browsers refuse a cookie called {shown(cookie.name)}"
+        cookie.rename(MARK + cookie.name, f"the name got {shown(MARK)} in front: {why}")
+    elif _is_marked(cookie.name):
+        # Somebody's own name that looks like one of ours: one more mark, so that undoing gives it back.
+        cookie.rename(MARK + cookie.name, f"the name got {shown(MARK)} in front: it begins like a name made here")
+
+
+# -- up ----------------------------------------------------------------------------------------------------------------
+
+
+def restore(rules: CookieRules, field: Field) -> bytes | None:
+    """Return the Cookie line that goes up for `field`: None when as it is, empty when no line goes up.
+
+    Where the route has a prefix, only cookies that have it go up: the others are another project's, or the page's own.
+    Of a name in both forms, the one that was repaired here goes up. Spacing and order stay as they were.
+    """
+    if not rules.renames:
+        return None
+    lead, colon, value = field.line.partition(b":")
+    pieces = value.split(b";")
+    restored = [_restored(rules, piece) for piece in pieces]
+    repaired = {
+        split_pair(new)[0] for new, old in zip(restored, pieces, strict=True) if new is not None and new is not old
+    }
+    kept = [
+        new
+        for new, old in zip(restored, pieces, strict=True)
+        if new is not None and not (new is old and split_pair(old)[0] in repaired)
+    ]
+    if kept == pieces:
+        return None
+    return lead + colon + b";".join(kept) if any(piece.strip(_WHITESPACE) for piece in kept) else b""
+
+
+def _restored(rules: CookieRules, piece: bytes) -> bytes | None:
+    """Return a pair of a Cookie line as the upstream knows it, `piece` itself when that is it, None for not at all."""
+    name, value = split_pair(piece)
+    known = name.removeprefix(MARK) if rules.demotes and _is_marked(name) else name
+    if not known.startswith(rules.prefix):
+        return None
+    known = known[len(rules.prefix) :]
+    if known == name:
+        return piece
+    lead = piece[: len(piece) - len(piece.lstrip(_WHITESPACE))]
+    # A cookie without a name is sent as its value alone (section 5.8.3), unless that would read as name and value.
+    return lead + (known + b"=" + value if known or b"=" in value else value)
+
+
+# -- a browser's verdict -----------------------------------------------------------------------------------------------
+
+
+def browser_verdict(set_cookie_value: bytes, *, front: Front) -> str:
+    """Say why a browser refuses this cookie on `front` and what to write about it; empty when it takes it.
+
+    One sentence, without a full stop; the first reason of several. As Chromium judges a same-site response: whatever
+    is on loopback counts as secure. Not judged: what depends on other cookies or on the page, and public suffixes of
+    several labels (``co.uk``), for which a browser has a list.
+    """
+    cookie = SetCookie(b"", set_cookie_value)
+    return _unreadable(cookie) or _foreign_domain(cookie, front) or _insecure(cookie, front) or _unkept(cookie)
+
+
+def _unreadable(cookie: SetCookie) -> str:
+    if cookie.is_malformed:
+        return "browsers refuse a Set-Cookie that is empty or has a control character in it: mend it where it is set"
+    size = len(cookie.name) + len(cookie.value)
+    if size > MAX_PAIR_BYTES:
+        return (
+            f"browsers refuse the cookie {shown(cookie.name)}: name and value have {size} octets of at most "
+            f"{MAX_PAIR_BYTES}; keep the data at the server"
+        )
+    if not cookie.name and is_reserved(cookie.value):
+        return "browsers refuse a cookie without a name whose value begins like `__Host-`: mend it where it is set"
+    return ""
+
+
+def _foreign_domain(cookie: SetCookie, front: Front) -> str:
+    domain = (cookie.get(b"domain") or b"").lower()
+    name = domain.removeprefix(b".")
+    if not domain or name == front.host:
+        return ""
+    # A single label is a public suffix: no host but itself may use it, so `localhost` does not cover `app.localhost`.
+    if b"." in name.strip(b".") and front.host.endswith(b"." + name) and not _is_address(front.host):
+        return ""
+    return (
+        f"browsers refuse the cookie {shown(cookie.name)}: Domain={shown(domain)} does not cover "
+        f'{shown(front.host)}; add cookies.domain = ""'
+    )
+
+
+def _insecure(cookie: SetCookie, front: Front) -> str:
+    if front.scheme == "https" or _is_loopback(front.host) or not cookie.has(b"secure"):
+        return ""
+    return (
+        f"browsers refuse the cookie {shown(cookie.name)}: it has Secure, and {shown(front.host)} was reached by "
+        'plain http; add cookies.secure = "auto"'
+    )
+
+
+def _unkept(cookie: SetCookie) -> str:
+    """Say what `cookie` has, or is called, that needs another attribute which it has not."""
+    name = shown(cookie.name)
+    if missing := broken_promise(cookie):
+        return f'browsers refuse the cookie {name}: its name needs {_needed(missing)}; add cookies.secure = "auto"'
+    if cookie.has(b"secure"):
+        return ""
+    if (cookie.get(b"samesite") or b"").lower() == b"none":
+        return f'browsers refuse the cookie {name}: SameSite=None needs Secure; add cookies.same_site = "auto"'
+    if cookie.has(b"partitioned"):
+        return f'browsers refuse the cookie {name}: Partitioned needs Secure; add cookies.secure = "auto"'
+    return ""
+
+
+def _needed(missing: str) -> str:
+    return "that there is no Domain" if missing.startswith("being") else missing

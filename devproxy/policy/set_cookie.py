@@ -1,0 +1,126 @@
+"""One ``Set-Cookie`` value as a browser reads it, and edits that leave every other octet alone.
+
+Pure. Owns the grammar (RFC 6265bis section 5.6) and what the reserved name prefixes promise (section 4.1.3); never
+decides what to edit: that is ``cookies``. Start at :class:`SetCookie`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MAX_ATTRIBUTE_BYTES: Final = 1024
+"""Longest value of an attribute; a browser takes no notice of a longer one (section 5.6)."""
+
+RESERVED: Final = rb"(?i:__(?:Host|Secure|Http)-)"
+"""How names begin that promise something about their cookie's attributes, in any case."""
+
+_WHITESPACE: Final = b" \t"
+_MAX_SHOWN: Final = 60
+_has_control = re.compile(rb"[\x00-\x1f\x7f]").search
+is_reserved = re.compile(RESERVED).match
+"""Tells by truth whether a name begins with a reserved prefix."""
+
+
+class SetCookie:
+    """One Set-Cookie value under repair. Attributes are kept as the octets between two semicolons."""
+
+    __slots__ = ("_attributes", "_lead", "_pair", "name", "reasons", "value")
+
+    def __init__(self, lead: bytes, value: bytes) -> None:
+        self._lead = lead
+        self._pair, *self._attributes = value.split(b";")
+        self.name, self.value = split_pair(self._pair)
+        self.reasons: list[str] = []
+
+    @property
+    def is_malformed(self) -> bool:
+        """Whether a browser cannot read it: nothing is said, or a control character stands within a part."""
+        parts = (part.strip(_WHITESPACE) for each in (self._pair, *self._attributes) for part in each.split(b"=", 1))
+        return not (self.name or self.value) or any(map(_has_control, parts))
+
+    def get(self, name: bytes) -> bytes | None:
+        """Return the value of the attribute called `name` (lower case) that counts, the last one; None for none."""
+        place = self._place(name)
+        return None if place is None else _attribute(self._attributes[place])[1]
+
+    def has(self, name: bytes) -> bool:
+        """Tell whether there is an attribute called `name` (lower case), with whatever value."""
+        return self._place(name) is not None
+
+    def _place(self, name: bytes) -> int | None:
+        for place in range(len(self._attributes) - 1, -1, -1):
+            known, value = _attribute(self._attributes[place])
+            if known == name and len(value) <= MAX_ATTRIBUTE_BYTES:
+                return place
+        return None
+
+    def put(self, name: bytes, value: bytes | None, reason: str) -> None:
+        """Give the attribute called `name` a value where it counts, or append it; None: an attribute without value."""
+        place = self._place(name.lower())
+        if place is None:
+            if self._attributes and not self._attributes[-1].strip(_WHITESPACE):
+                del self._attributes[-1]
+            self._attributes.append(b" " + name if value is None else b" %b=%b" % (name, value))
+        elif value is not None:
+            written, _, old = self._attributes[place].partition(b"=")
+            bare = old.strip(_WHITESPACE)
+            spaces = old.partition(bare) if bare else (b"", b"", b"")
+            self._attributes[place] = b"%b=%b%b%b" % (written, spaces[0], value, spaces[2])
+        self.reasons.append(reason)
+
+    def remove(self, name: bytes, reason: str) -> None:
+        """Take off all attributes called `name` (lower case)."""
+        self._attributes = [each for each in self._attributes if _attribute(each)[0] != name]
+        self.reasons.append(reason)
+
+    def rename(self, name: bytes, reason: str) -> None:
+        """Give the cookie another name; one without a name gets one."""
+        written, equals, rest = self._pair.partition(b"=")
+        lead = self._pair[: len(self._pair) - len(self._pair.lstrip(_WHITESPACE))]
+        if not equals:
+            self._pair = lead + name + b"=" + self._pair[len(lead) :]
+        else:
+            tail = written[len(written.rstrip(_WHITESPACE)) :] if self.name else b""
+            self._pair = lead + name + tail + b"=" + rest
+        self.name = name
+        self.reasons.append(reason)
+
+    def line(self) -> bytes:
+        """Return the line as it is now, without its end."""
+        return self._lead + b";".join((self._pair, *self._attributes))
+
+
+def split_pair(pair: bytes) -> tuple[bytes, bytes]:
+    """Return name and value of a cookie; without ``=`` all of it is the value (section 5.6)."""
+    name, equals, value = pair.partition(b"=")
+    if not equals:
+        name, value = b"", pair
+    return name.strip(_WHITESPACE), value.strip(_WHITESPACE)
+
+
+def _attribute(octets: bytes) -> tuple[bytes, bytes]:
+    name, _, value = octets.partition(b"=")
+    return name.strip(_WHITESPACE).lower(), value.strip(_WHITESPACE)
+
+
+def broken_promise(cookie: SetCookie) -> str:
+    """Say what the name of `cookie` promises and its attributes do not keep; empty for nothing (section 4.1.3)."""
+    name = cookie.name.lower()
+    if not is_reserved(name):
+        return ""
+    if not cookie.has(b"secure"):
+        return "Secure"
+    if name.startswith(b"__host-") and cookie.get(b"path") != b"/":
+        return "Path=/"
+    if name.startswith(b"__host-") and cookie.get(b"domain"):
+        return "being free of Domain"
+    if name.startswith((b"__http-", b"__host-http-")) and not cookie.has(b"httponly"):
+        return "HttpOnly"
+    return ""
+
+
+def shown(octets: bytes) -> str:
+    """Return `octets` as a sentence shows them: printable, in backquotes, not too long."""
+    text = octets.decode("ascii", "backslashreplace").translate(dict.fromkeys((*range(32), 127), "?"))
+    return f"`{text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + '…'}`"
