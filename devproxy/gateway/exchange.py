@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from devproxy import answers
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
+from devproxy.gateway.binding import Binding
+from devproxy.gateway.surroundings import is_loopback
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
 from devproxy.messages import UNTIL_CLOSE, RequestHead, ResponseHead
@@ -23,7 +25,7 @@ from devproxy.plan import Forward, Respond, finish_response, plan_request, rende
 if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.gateway.downstream import DownstreamConnection
-    from devproxy.gateway.pool import ServerPool
+    from devproxy.gateway.pool import ServerPool, UpstreamPool
     from devproxy.gateway.service import Service
     from devproxy.gateway.upstream import UpstreamConnection
 
@@ -31,6 +33,8 @@ MAX_PENDING_BYTES: Final = 64 * 1024
 """Octets of a request's body that are taken in while the upstream is still being dialled."""
 
 _JOIN_BYTES: Final = 64 * 1024
+_SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+"""Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
 
 
 class Phase(Enum):
@@ -49,6 +53,7 @@ class Exchange:
     """A request being answered. ``decodes_chunks``: the client speaks HTTP/1.0 and cannot read the chunked coding."""
 
     __slots__ = (
+        "_binding",
         "_client",
         "_dialling",
         "_ends_with_connection",
@@ -77,6 +82,7 @@ class Exchange:
         self._forward: Forward | None = None
         self._upstream: UpstreamConnection | None = None
         self._server: ServerPool | None = None
+        self._binding: Binding | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._pending: list[bytes] = []
         self._phase = Phase.PLANNED
@@ -105,7 +111,8 @@ class Exchange:
             self._respond(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
             return
         pool = self._service.pools[plan.compiled.upstream]
-        self._server = server = pool.choose()
+        self._server = server = pool.only or self._choose(pool)
+        server.outstanding += 1
         connection = server.take_idle()
         if connection is None:
             if body:
@@ -154,20 +161,39 @@ class Exchange:
         """Whether this is an Engine.IO poll, which must end upstream as soon as its client has left."""
         return self._forward is not None and self._forward.is_poll
 
+    def _choose(self, pool: UpstreamPool) -> ServerPool:
+        choice = pool.choose(self.request)
+        self._binding = Binding(pool.balancer, choice, self.request)
+        return pool.servers[choice.server]
+
+    @property
+    def _is_bound(self) -> bool:
+        """Whether no other server than the one chosen can answer."""
+        return self._binding is not None and self._binding.is_bound
+
+    @property
+    def _may_wait(self) -> bool:
+        """Whether the request can be delivered later without surprise: safe, and no body to keep.
+
+        A WebSocket handshake is one, and so is an Engine.IO poll that has not been sent yet.
+        """
+        return self.request.method in _SAFE and self.request.facts.body_length == 0
+
     def _dial(self, server: ServerPool) -> None:
         self._dialling = self._service.loop.create_task(self._connect(server))
 
     async def _connect(self, server: ServerPool) -> None:
-        forward = self._forward
-        assert forward is not None
         try:
-            connection = await self._service.pools[forward.compiled.upstream].connect(server)
+            connection = await server.pool.open(server, may_wait=self._may_wait, is_bound=self._is_bound)
         except UpstreamError as error:
             self._dialling = None
-            self._upstream_failed(error)
+            self._not_connected(error)
             return
         self._dialling = None
-        self._server = connection.server_pool
+        if connection.server_pool is not server:
+            server.outstanding -= 1
+            self._server = connection.server_pool
+            self._server.outstanding += 1
         body = b"".join(self._pending)
         self._pending.clear()
         self._send_on(connection, body)
@@ -212,14 +238,17 @@ class Exchange:
             body_length=body_length,
             close=self._client.body_remaining != 0 or self._service.is_stopping,
         )
+        block = finished.head
+        if self._binding is not None:
+            block = self._bind(self._binding, block, payload)
         self._status = head.status
         self.closes = finished.close
         self._ends_with_connection = body_length == UNTIL_CLOSE or finished.decodes
         self._response_bytes = len(payload)
         if len(payload) < _JOIN_BYTES:
-            self._client.send(finished.head + payload)
+            self._client.send(block + payload)
         else:
-            self._client.send(finished.head)
+            self._client.send(block)
             self._client.send(payload)
         if ended:
             self._finish(Outcome.COMPLETE)
@@ -230,9 +259,18 @@ class Exchange:
             self._upstream = None
         if data:
             self._response_bytes += len(data)
+            if self._binding is not None and self._binding.seeks_session and self._server is not None:
+                self._binding.see(data, self._server.index)
             self._client.send(data)
         if ended:
             self._finish(Outcome.COMPLETE)
+
+    def _bind(self, binding: Binding, block: bytes, payload: bytes) -> bytes:
+        """Return the finished head with what binds the client to this server; look for the session it was given."""
+        assert self._server is not None
+        if payload and binding.seeks_session:
+            binding.see(payload, self._server.index)
+        return binding.finish(block, self._server.index)
 
     def upgraded(self, head: ResponseHead, glued: bytes) -> None:
         """The upstream has switched protocols: join both connections. `glued`: what it sent behind its 101."""
@@ -241,7 +279,8 @@ class Exchange:
         assert upstream is not None
         assert server is not None
         finished = finish_response(forward, self.request, head, body_length=0, close=False)
-        self._client.send(finished.head + glued)
+        block = finished.head if self._binding is None else self._binding.finish(finished.head, server.index)
+        self._client.send(block + glued)
         self._phase = Phase.OVER
         early = self._client.take_glued()
         self._client.resume_reading()
@@ -256,6 +295,7 @@ class Exchange:
             server=server.server.url,
             client_address=self._client.peer.address,
             duration_s=perf_counter() - self._started_at,
+            on_end=server.end_one,
         )
         tunnel.open(early=early, glued=glued)
 
@@ -265,28 +305,32 @@ class Exchange:
         assert self._server is not None
         if self._phase is Phase.RELAYING:
             self._cut_response(fault, detail, was_reset=was_reset)
-        elif self._may_retry(upstream, fault):
+            return
+        was_dead = self._was_dead(upstream, fault)
+        if was_dead:
+            self._server.close_idle()  # so may be the others, and not every request that takes one can be sent again
+        if was_dead and self._may_retry:
             self._has_retried = True
             self._phase = Phase.PLANNED
             self._dial(self._server)
         else:
             self._upstream_failed(UpstreamError(fault, self._server.server.url, detail))
 
-    def _may_retry(self, upstream: UpstreamConnection | None, fault: UpstreamFault) -> bool:
-        """Tell whether to send the request again: only what RFC 9110 section 9.2.2 allows, and only once.
+    def _was_dead(self, upstream: UpstreamConnection | None, fault: UpstreamFault) -> bool:
+        """Tell whether a kept connection may have been closed before the request reached the server.
 
-        The connection had served before, so it may have been closed before the request reached the server; no byte of
-        an answer came; the request is idempotent, has no body and is no poll.
+        It had served before, and no byte of an answer came.
         """
-        return (
-            self._forward is not None
-            and self._forward.is_retriable
-            and not self._has_retried
-            and fault is UpstreamFault.CLOSED_EARLY
-            and upstream is not None
-            and upstream.served > 0
-            and not upstream.has_answered
-        )
+        is_kept = upstream is not None and upstream.served > 0 and not upstream.has_answered
+        return is_kept and fault is UpstreamFault.CLOSED_EARLY
+
+    @property
+    def _may_retry(self) -> bool:
+        """Whether to send the request again: only what RFC 9110 section 9.2.2 allows, and only once.
+
+        The request is idempotent, has no body and is no poll.
+        """
+        return self._forward is not None and self._forward.is_retriable and not self._has_retried
 
     def _cut_response(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
@@ -296,10 +340,26 @@ class Exchange:
         else:
             self._client.transport.close()
 
+    def _not_connected(self, error: UpstreamError) -> None:
+        """Nothing has been sent. A session that lives in the memory of a server that is gone is gone with it."""
+        assert self._forward is not None
+        if self._is_bound and error.fault in answers.NO_CONNECTION:
+            compiled = self._forward.compiled
+            self._respond(answers.session_lost(error, upstream=compiled.upstream))
+        else:
+            self._upstream_failed(error)
+
     def _upstream_failed(self, error: UpstreamError) -> None:
         assert self._forward is not None
+        assert self._server is not None
         compiled = self._forward.compiled
-        answer = answers.upstream_failed(error, upstream=compiled.upstream, route=compiled.label)
+        answer = answers.upstream_failed(
+            error,
+            upstream=compiled.upstream,
+            route=compiled.label,
+            was_up=self._server.pool.has_been_up,
+            is_own_container=self._service.is_in_container and is_loopback(self._server.server),
+        )
         details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
         self._respond(answer, detail=", ".join(details) or error.detail)
 
@@ -368,6 +428,8 @@ class Exchange:
     ) -> None:
         """Report the end and, unless `report_only`, let the client's connection go on or close."""
         self._phase = Phase.OVER
+        if self._server is not None:
+            self._server.outstanding -= 1
         if self._service.sink is not None and not (self._service.is_terse and outcome is Outcome.COMPLETE):
             forward, server = self._forward, self._server
             self._service.sink(
