@@ -8,12 +8,15 @@ for ``fetch`` and XHR, text for a terminal. Every error carries ``X-Devproxy-Err
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from dataclasses import dataclass
 from enum import Enum
+from hashlib import sha256
 from html import escape
 from http import HTTPStatus
 from typing import Final
 
+from devproxy.engineio import SESSION_UNKNOWN
 from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
 from devproxy.messages import RequestHead
 from devproxy.policy.cors import PreflightVerdict
@@ -68,6 +71,25 @@ _UPSTREAM_WORDS: Final[dict[UpstreamFault, tuple[str, str]]] = {
     ),
 }
 
+NO_CONNECTION: Final = frozenset(
+    (
+        UpstreamFault.REFUSED,
+        UpstreamFault.UNREACHABLE,
+        UpstreamFault.UNRESOLVED,
+        UpstreamFault.CONNECT_TIMEOUT,
+    )
+)
+"""Faults of a server that is not there: nothing has been sent, and it may come back."""
+
+_AWAY: Final = (
+    "It was up before and may be restarting: try again. With `hold_s` in the upstream, requests that are safe to "
+    "delay wait for it."
+)
+_OWN_CONTAINER: Final = (
+    "devproxy runs in a container, where `localhost` is the container itself. Write `host.docker.internal` for a "
+    "server on the host (on Linux with `extra_hosts`), or the name of the service for one in another container."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -75,6 +97,7 @@ class Answer:
 
     ``code``: the value of ``X-Devproxy-Error``, empty when this is no error. ``what``: one sentence. ``facts``: what is
     known, as name and value. ``help``: what to do. ``retry_after_s``: 0 for none. ``close``: the connection ends.
+    ``document``: JSON that is the whole body, whoever asks, for a client that understands nothing else.
     """
 
     status: int
@@ -85,6 +108,7 @@ class Answer:
     retry_after_s: int = 0
     close: bool = False
     fields: tuple[tuple[str, str], ...] = ()
+    document: str = ""
 
 
 class Format(Enum):
@@ -133,10 +157,20 @@ def no_route(head: RequestHead) -> Answer:
     )
 
 
-def upstream_failed(error: UpstreamError, *, upstream: str, route: str) -> Answer:
-    """Return the answer when no usable response came from an upstream: what was tried, what happened, what to do."""
+def upstream_failed(
+    error: UpstreamError, *, upstream: str, route: str, was_up: bool = False, is_own_container: bool = False
+) -> Answer:
+    """Return the answer when no usable response came from an upstream: what was tried, what happened, what to do.
+
+    `was_up`: a server of this upstream has accepted connections before, so that this one may be restarting.
+    `is_own_container`: devproxy runs in a container and the server's address leads back into it.
+    """
     what, advice = _UPSTREAM_WORDS[error.fault]
     status = _UPSTREAM_STATUS[error.fault]
+    if was_up and error.fault in NO_CONNECTION:
+        status, advice = REFUSED_STATUS, _AWAY
+    elif is_own_container and error.fault is UpstreamFault.REFUSED:
+        advice = _OWN_CONTAINER
     facts = [("upstream", upstream), ("server", error.server), ("route", route)]
     facts += [("tried", f"{address}: {outcome}") for address, outcome in error.tried]
     if error.detail:
@@ -148,6 +182,20 @@ def upstream_failed(error: UpstreamError, *, upstream: str, route: str) -> Answe
         facts=tuple(facts),
         help=advice,
         retry_after_s=_RETRY_AFTER_S if status == REFUSED_STATUS else 0,
+    )
+
+
+def session_lost(error: UpstreamError, *, upstream: str) -> Answer:
+    """Return the answer to a request of an Engine.IO session whose server is gone, and the session with it.
+
+    It is the one that the server itself would give after a restart, so that the client begins a new session at once,
+    at a server that is up.
+    """
+    return Answer(
+        status=400,
+        code="session-lost",
+        what=f"The server of `{upstream}` that held this session ({error.server}) is gone.",
+        document=SESSION_UNKNOWN,
     )
 
 
@@ -255,14 +303,16 @@ def render_answer(
     `head`: the request answered, None when none could be read. `keep_alive`: whether the connection goes on; for a
     client that speaks HTTP/1.0 that is said explicitly.
     """
-    form = Format.JSON if not answer.code and answer.facts else preferred_format(head)
-    body = _render_body(answer, form, may_reload=head is not None and head.method == b"GET")
+    is_json = answer.document or (not answer.code and answer.facts)
+    form = Format.JSON if is_json else preferred_format(head)
+    waits = form is Format.HTML and answer.retry_after_s > 0 and head is not None and head.method == b"GET"
+    body = _render_body(answer, form, waits=waits)
     fields: list[tuple[str, str]] = []
     if answer.status != 204:
         fields += [("Content-Type", form.value), ("Content-Length", str(len(body)))]
     fields += [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
     if form is Format.HTML:
-        fields.append(("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"))
+        fields.append(("Content-Security-Policy", _WAITING_POLICY if waits else _POLICY))
     if answer.code:
         fields.append(("X-Devproxy-Error", answer.code))
     if answer.retry_after_s:
@@ -289,11 +339,13 @@ def _text(raw: bytes) -> str:
     return text if len(text) <= 200 else text[:199] + "…"
 
 
-def _render_body(answer: Answer, form: Format, *, may_reload: bool) -> bytes:
+def _render_body(answer: Answer, form: Format, *, waits: bool) -> bytes:
+    if answer.document:
+        return answer.document.encode()
     if form is Format.JSON:
         return _render_json(answer)
     if form is Format.HTML:
-        return _render_html(answer, reload_s=answer.retry_after_s if may_reload else 0)
+        return _render_html(answer, waits=waits)
     lines = [f"devproxy: {answer.what}"]
     lines += [f"  {name}: {value}" for name, value in answer.facts]
     if answer.help:
@@ -324,17 +376,33 @@ _STYLE: Final = (
 )
 
 
-def _render_html(answer: Answer, *, reload_s: int) -> bytes:
-    refresh = f'<meta http-equiv="refresh" content="{reload_s}">' if reload_s else ""
+# Asks for the page's own URL until the answer is no longer devproxy's. HEAD, so that nothing is loaded twice; a
+# redirect is an answer too and must not be followed, since another origin could not be read.
+_WAIT_SCRIPT: Final = (
+    "(async()=>{for(;;){await new Promise(r=>setTimeout(r,1000));try{"
+    "const a=await fetch(location.href,{method:'HEAD',cache:'no-store',redirect:'manual'});"
+    "if(!a.headers.has('X-Devproxy-Error')){location.reload();return}"
+    "}catch{}}})()"
+)
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_WAITING_POLICY: Final = (
+    f"{_POLICY}; connect-src 'self'; script-src 'sha256-{b64encode(sha256(_WAIT_SCRIPT.encode()).digest()).decode()}'"
+)
+"""That one script and no other may run, and it may ask this origin alone (CSP level 3, section 6.7.3.3)."""
+
+
+def _render_html(answer: Answer, *, waits: bool) -> bytes:
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in answer.facts)
     advice = f'<p class="help">{escape(answer.help)}</p>' if answer.help else ""
-    waits = "This page tries again by itself. " if refresh else ""
+    refresh = f'<noscript><meta http-equiv="refresh" content="{answer.retry_after_s}"></noscript>' if waits else ""
+    script = f"<script>{_WAIT_SCRIPT}</script>" if waits else ""
+    promise = "This page reloads by itself as soon as there is an answer. " if waits else ""
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
         f'<meta name="viewport" content="width=device-width"><title>{answer.status} {_reason(answer.status)}</title>'
         f'<style>{_STYLE}</style></head><body><p class="status">{answer.status} {_reason(answer.status)}</p>'
         f"<h1>{escape(answer.what)}</h1><dl>{facts}</dl>{advice}"
-        f"<footer>{waits}Answered by devproxy ({escape(answer.code)}), not by your application.</footer>"
-        "</body></html>\n"
+        f"<footer>{promise}Answered by devproxy ({escape(answer.code)}), not by your application.</footer>"
+        f"{script}</body></html>\n"
     )
     return page.encode("utf-8", "backslashreplace")

@@ -1,20 +1,32 @@
 """Engine.IO as a gateway meets it: which requests belong to it, and what its servers mean by refusing one.
 
 Owns what Socket.IO's transport leaves visible in HTTP (Engine.IO protocol 3 and 4): the query of the request target and
-the body of an error answer. Never reads packets, never sees a session's content and never decides; the gateway asks
-:func:`is_poll` because three things that are harmless elsewhere end a session here: sending a poll twice, letting two
-polls of one session overlap, and leaving a poll open at the server after its client has gone.
+the body of an error answer. Never reads packets (but for the id in the one that opens a session), never sees a
+session's content and never decides; the gateway asks :func:`is_poll` because three things that are harmless elsewhere
+end a session here: sending a poll twice, letting two polls of one session overlap, and leaving a poll open at the
+server after its client has gone.
 Start at :func:`parse_engine_request`; :func:`explain_engine_error` puts a server's refusal in words.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 MAX_EXPLAINED_BYTES: Final = 2048
 """Longer bodies are no Engine.IO error answer; they are not looked at."""
+
+MAX_OPEN_BYTES: Final = 4096
+"""Octets of an answer within which the id of a new session stands: its packet comes first and the id first in it."""
+
+SESSION_UNKNOWN: Final = '{"code":1,"message":"Session ID unknown"}'
+"""What Node's servers answer, with 400, to a session that they do not have: the client begins a new one at once."""
+
+_SID: Final = re.compile(rb'[^{]{0,256}0\{[^{}]{0,1024}?\\?"sid\\?"\s*:\s*\\?"([^"\\]{1,256})\\?"')
+"""The id in an open packet: `0{"sid":"…"` (protocol 4), `97:0{…` (3), with escaped quotes in a JSONP answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,21 @@ def is_poll(method: bytes, request: EngineRequest) -> bool:
     named, python-engineio takes polling for granted.
     """
     return method == b"GET" and request.sid != b"" and request.transport in (b"polling", b"")
+
+
+def session_id(request: EngineRequest) -> bytes:
+    """Return the session's id as its server wrote it; an id may contain octets that a query has to encode."""
+    return unquote_to_bytes(request.sid) if b"%" in request.sid else request.sid
+
+
+def opened_session(data: bytes) -> bytes:
+    """Return the id that an Engine.IO server gives a new session, empty when `data` does not say (yet).
+
+    `data`: the beginning of the answer to a handshake over polling, with or without the framing of the chunked coding.
+    An answer that is compressed says nothing; servers compress from 1 KiB on, and an open packet is shorter.
+    """
+    match = _SID.match(data)
+    return match[1] if match is not None else b""
 
 
 _LOST_SESSION: Final = (

@@ -106,7 +106,7 @@ class Gateway:
         for tunnel in list(service.tunnels):
             tunnel.cut()
         for pool in service.pools.values():
-            pool.close_idle()
+            pool.close()
         return cut
 
     def _cancel_own_work(self) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from devproxy import answers
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
+from devproxy.gateway.binding import Binding
+from devproxy.gateway.surroundings import is_loopback
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
@@ -24,7 +26,7 @@ from devproxy.policy.cors import local_lines
 if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.gateway.downstream import DownstreamConnection
-    from devproxy.gateway.pool import ServerPool
+    from devproxy.gateway.pool import ServerPool, UpstreamPool
     from devproxy.gateway.service import Service
     from devproxy.gateway.upstream import UpstreamConnection
 
@@ -32,6 +34,8 @@ MAX_PENDING_BYTES: Final = 64 * 1024
 """Octets of a request's body that are taken in while the upstream is still being dialled."""
 
 _JOIN_BYTES: Final = 64 * 1024
+_SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+"""Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
 
 
 class Phase(Enum):
@@ -55,6 +59,7 @@ class Exchange:
     """A request being answered. ``decodes_chunks``: the client speaks HTTP/1.0 and cannot read the chunked coding."""
 
     __slots__ = (
+        "_binding",
         "_dialling",
         "_ends_with_connection",
         "_first_byte_s",
@@ -83,6 +88,7 @@ class Exchange:
         self._forward: Forward | None = None
         self._upstream: UpstreamConnection | None = None
         self._server: ServerPool | None = None
+        self._binding: Binding | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._pending: list[bytes] = []
         self._phase = _PLANNED
@@ -111,7 +117,8 @@ class Exchange:
             self._respond(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
             return
         pool = self._service.pools[plan.compiled.upstream]
-        self._server = server = pool.choose()
+        self._server = server = pool.only or self._choose(pool)
+        server.outstanding += 1
         connection = server.take_idle()
         if connection is None:
             if body:
@@ -155,20 +162,39 @@ class Exchange:
         """Whether this is an Engine.IO poll, which must end upstream as soon as its client has left."""
         return self._forward is not None and self._forward.is_poll
 
+    def _choose(self, pool: UpstreamPool) -> ServerPool:
+        choice = pool.choose(self.request)
+        self._binding = Binding(pool.balancer, choice, self.request)
+        return pool.servers[choice.server]
+
+    @property
+    def _is_bound(self) -> bool:
+        """Whether no other server than the one chosen can answer."""
+        return self._binding is not None and self._binding.is_bound
+
+    @property
+    def _may_wait(self) -> bool:
+        """Whether the request can be delivered later without surprise: safe, and no body to keep.
+
+        A WebSocket handshake is one, and so is an Engine.IO poll that has not been sent yet.
+        """
+        return self.request.method in _SAFE and self.request.facts.body_length == 0
+
     def _dial(self, server: ServerPool) -> None:
         self._dialling = self._service.loop.create_task(self._connect(server))
 
     async def _connect(self, server: ServerPool) -> None:
-        forward = self._forward
-        assert forward is not None
         try:
-            connection = await self._service.pools[forward.compiled.upstream].connect(server)
+            connection = await server.pool.open(server, may_wait=self._may_wait, is_bound=self._is_bound)
         except UpstreamError as error:
             self._dialling = None
-            self._upstream_failed(error)
+            self._not_connected(error)
             return
         self._dialling = None
-        self._server = connection.pool
+        if connection.server_pool is not server:
+            server.outstanding -= 1
+            self._server = connection.server_pool
+            self._server.outstanding += 1
         body = b"".join(self._pending)
         self._pending.clear()
         self._send_on(connection, body)
@@ -178,9 +204,9 @@ class Exchange:
         assert self._forward is not None
         self._upstream = connection
         self._phase = _AWAITING_RESPONSE
-        head = render_request(self._forward, self.request, self.client.peer, connection.pool.server)
+        head = render_request(self._forward, self.request, self.client.peer, connection.server_pool.server)
         connection.begin(self, head + body if body else head)
-        if connection.pool.response_timeout_s and self.client.is_request_complete:
+        if connection.server_pool.response_timeout_s and self.client.is_request_complete:
             self._await_response()
 
     def _await_response(self) -> None:
@@ -219,6 +245,8 @@ class Exchange:
             body_length=body_length,
             close=client.body_remaining != 0 or self._service.is_stopping,
         )
+        if self._binding is not None:
+            octets = self._bind(self._binding, octets, payload)
         self._status = head.status
         self._ends_with_connection = body_length == UNTIL_CLOSE or (self.decodes_chunks and body_length == CHUNKED)
         self._response_bytes = len(payload)
@@ -250,9 +278,18 @@ class Exchange:
             self._upstream = None
         if data:
             self._response_bytes += len(data)
+            if self._binding is not None and self._binding.seeks_session and self._server is not None:
+                self._binding.see(data, self._server.index)
             self.client.send(data)
         if ended:
             self._finish(_COMPLETE)
+
+    def _bind(self, binding: Binding, block: bytes, payload: bytes) -> bytes:
+        """Return the finished head with what binds the client to this server; look for the session it was given."""
+        assert self._server is not None
+        if payload and binding.seeks_session:
+            binding.see(payload, self._server.index)
+        return binding.finish(block, self._server.index)
 
     def upgraded(self, head: ResponseHead, glued: bytes) -> None:
         """The upstream has switched protocols: join both connections. `glued`: what it sent behind its 101."""
@@ -260,7 +297,10 @@ class Exchange:
         assert forward is not None
         assert upstream is not None
         assert server is not None
-        self.client.send(self._finish_head(head) + glued)
+        octets = self._finish_head(head)
+        if self._binding is not None:
+            octets = self._binding.finish(octets, server.index)
+        self.client.send(octets + glued)
         self._phase = _OVER
         early = self.client.take_glued()
         self.client.resume_reading()
@@ -275,6 +315,7 @@ class Exchange:
             server=server.server.url,
             client_address=self.client.peer.address,
             duration_s=perf_counter() - self._started_at,
+            on_end=server.end_one,
         )
         tunnel.open(early=early, glued=glued)
 
@@ -284,28 +325,32 @@ class Exchange:
         assert self._server is not None
         if self._phase is _RELAYING:
             self._cut_response(fault, detail, was_reset=was_reset)
-        elif self._may_retry(upstream, fault):
+            return
+        was_dead = self._was_dead(upstream, fault)
+        if was_dead:
+            self._server.close_idle()  # so may be the others, and not every request that takes one can be sent again
+        if was_dead and self._may_retry:
             self._has_retried = True
             self._phase = _PLANNED
             self._dial(self._server)
         else:
             self._upstream_failed(UpstreamError(fault, self._server.server.url, detail))
 
-    def _may_retry(self, upstream: UpstreamConnection | None, fault: UpstreamFault) -> bool:
-        """Tell whether to send the request again: only what RFC 9110 section 9.2.2 allows, and only once.
+    def _was_dead(self, upstream: UpstreamConnection | None, fault: UpstreamFault) -> bool:
+        """Tell whether a kept connection may have been closed before the request reached the server.
 
-        The connection had served before, so it may have been closed before the request reached the server; no byte of
-        an answer came; the request is idempotent, has no body and is no poll.
+        It had served before, and no byte of an answer came.
         """
-        return (
-            self._forward is not None
-            and self._forward.is_retriable
-            and not self._has_retried
-            and fault is UpstreamFault.CLOSED_EARLY
-            and upstream is not None
-            and upstream.served > 0
-            and not upstream.has_answered
-        )
+        is_kept = upstream is not None and upstream.served > 0 and not upstream.has_answered
+        return is_kept and fault is UpstreamFault.CLOSED_EARLY
+
+    @property
+    def _may_retry(self) -> bool:
+        """Whether to send the request again: only what RFC 9110 section 9.2.2 allows, and only once.
+
+        The request is idempotent, has no body and is no poll.
+        """
+        return self._forward is not None and self._forward.is_retriable and not self._has_retried
 
     def _cut_response(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
@@ -315,13 +360,29 @@ class Exchange:
         else:
             self.client.transport.close()
 
+    def _not_connected(self, error: UpstreamError) -> None:
+        """Nothing has been sent. A session that lives in the memory of a server that is gone is gone with it."""
+        assert self._forward is not None
+        if self._is_bound and error.fault in answers.NO_CONNECTION:
+            compiled = self._forward.compiled
+            self._respond(answers.session_lost(error, upstream=compiled.upstream))
+        else:
+            self._upstream_failed(error)
+
     def _upstream_failed(self, error: UpstreamError) -> None:
         assert self._forward is not None
+        assert self._server is not None
         if self._forward.fallback is not None:
             self._answer_preflight(self._forward.fallback)
             return
         compiled = self._forward.compiled
-        answer = answers.upstream_failed(error, upstream=compiled.upstream, route=compiled.label)
+        answer = answers.upstream_failed(
+            error,
+            upstream=compiled.upstream,
+            route=compiled.label,
+            was_up=self._server.pool.has_been_up,
+            is_own_container=self._service.is_in_container and is_loopback(self._server.server),
+        )
         details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
         self._respond(answer, detail=", ".join(details) or error.detail)
 
@@ -397,6 +458,8 @@ class Exchange:
     ) -> None:
         """Report the end and, unless `report_only`, let the client's connection go on or close."""
         self._phase = _OVER
+        if self._server is not None:
+            self._server.outstanding -= 1
         if self._service.sink is not None and not (self._service.is_terse and outcome is _COMPLETE):
             forward, server = self._forward, self._server
             self._service.sink(

@@ -1,53 +1,72 @@
 """Connections to the servers of one upstream: kept alive, last used first reused, dialled when none is left.
 
 An idle connection is kept for less time than the server keeps it, because a request sent into a closing connection is
-lost or, worse, delivered twice (RFC 9112 section 9.3.1). Start at :class:`UpstreamPool`.
+lost or, worse, delivered twice (RFC 9112 section 9.3.1). A server that refuses is left out until its prober finds it
+again, and requests that can wait do so meanwhile. Start at :class:`UpstreamPool`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from devproxy.answers import NO_CONNECTION
+from devproxy.balance import Balancer, Choice, Sessions
 from devproxy.config.model import ServerAddress, Upstream
-from devproxy.errors import UpstreamError, UpstreamFault
+from devproxy.errors import UpstreamError
 from devproxy.events import UpstreamState
 from devproxy.gateway.dial import Dialler
+from devproxy.gateway.hold import Prober, WaitingRoom
 from devproxy.gateway.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
     from devproxy.gateway.service import Service
+    from devproxy.messages import RequestHead
 
 MAX_IDLE: Final = 1024
 _KEEP_ALIVE_MARGIN_S: Final = 1.0
 """How much sooner than the server announced (``Keep-Alive: timeout=N``) an idle connection is given up."""
 
-_DOWN: Final = frozenset((UpstreamFault.REFUSED, UpstreamFault.UNREACHABLE, UpstreamFault.UNRESOLVED))
-
 
 class ServerPool:
-    """The connections to one server, and whether it is known to be up (None: not known yet)."""
+    """The connections to one server.
+
+    ``index``: its place in the configuration. ``is_up``: whether it is known to accept connections (None: not known
+    yet); ``has_been_up``: whether it ever did; ``failure``: why it does not. ``outstanding``: exchanges and tunnels
+    that run there. ``address``: which of its addresses answered last. ``pool``: the upstream it belongs to.
+    """
 
     __slots__ = (
         "_dialler",
         "_idle",
         "_idle_timeout_s",
+        "_prober",
         "_service",
-        "_upstream",
         "address",
+        "failure",
+        "has_been_up",
+        "index",
         "is_up",
+        "outstanding",
+        "pool",
         "response_timeout_s",
         "server",
     )
 
-    def __init__(self, service: Service, upstream: Upstream, server: ServerAddress) -> None:
+    def __init__(self, service: Service, pool: UpstreamPool, server: ServerAddress, index: int) -> None:
+        upstream = pool.upstream
         self._service = service
-        self._upstream = upstream.name
+        self.pool = pool
         self._idle_timeout_s = upstream.idle_timeout_s
         self._dialler = Dialler(service.loop, server, timeout_s=upstream.connect_timeout_s, verify=upstream.tls_verify)
         self._idle: list[UpstreamConnection] = []
+        self._prober = Prober(service.loop, self.probe, pool.is_awaited)
         self.response_timeout_s = upstream.response_timeout_s
         self.server = server
+        self.index = index
         self.is_up: bool | None = None
+        self.has_been_up = False
+        self.failure: UpstreamError | None = None
+        self.outstanding = 0
         self.address = ""
 
     def take_idle(self) -> UpstreamConnection | None:
@@ -101,24 +120,61 @@ class ServerPool:
             address = await self._dialler.dial(build)
             winner = next(connection for connection in connections if connection.is_open)
         except UpstreamError as error:
-            if error.fault in _DOWN:
-                self._note_state(is_up=False, detail=_reason(error))
+            self.failure = error
+            if error.fault in NO_CONNECTION:
+                self._note_down(_reason(error))
             raise
         finally:
             # Two addresses may have answered at once, or the asking exchange has been cancelled in the last moment.
             for connection in connections:
                 if connection is not winner and connection.is_open:
                     connection.close()
-        self._note_state(is_up=True, address=address)
+        self._note_up(address)
         return winner
 
-    def _note_state(self, *, is_up: bool, address: str = "", detail: str = "") -> None:
-        if is_up:
-            self.address = address
-        if self.is_up is is_up:
-            return
-        self.is_up = is_up
-        state = UpstreamState(self._upstream, self.server.url, is_up, address, detail)
+    async def probe(self) -> bool:
+        """Find out whether the server accepts connections."""
+        try:
+            connection = await self.connect()
+        except UpstreamError:
+            return False
+        connection.close()
+        return True
+
+    def end_one(self) -> None:
+        """One exchange or tunnel less runs there."""
+        self.outstanding -= 1
+
+    def hurry(self) -> None:
+        """Somebody waits for this server: look for it more often."""
+        self._prober.hurry()
+
+    def close(self) -> None:
+        """End for good: close what is idle, look for the server no more."""
+        self._prober.close()
+        self.close_idle()
+
+    def _note_up(self, address: str) -> None:
+        if self.address not in ("", address):
+            self.close_idle()  # the server has moved; who lives at its old address now is anybody's guess
+        self.address = address
+        was_up, self.is_up, self.has_been_up = self.is_up, True, True
+        self._prober.rest()
+        if not was_up:
+            self._report("")
+            self.pool.open_door()
+
+    def _note_down(self, detail: str) -> None:
+        was_up, self.is_up = self.is_up, False
+        self._prober.start()
+        if was_up is not False:
+            self.close_idle()
+            self._report(detail)
+
+    def _report(self, detail: str) -> None:
+        is_up = bool(self.is_up)
+        address = self.address if is_up else ""
+        state = UpstreamState(self.pool.upstream.name, self.server.url, is_up, address, detail)
         self._service.emit(lambda: state)
 
 
@@ -128,56 +184,100 @@ def _reason(error: UpstreamError) -> str:
 
 
 class UpstreamPool:
-    """The servers of one upstream. Requests take turns over the servers; one that refuses is passed over."""
+    """The servers of one upstream. ``only``: its server, where it has no other, so that there is nothing to choose.
 
-    __slots__ = ("_next", "servers", "upstream")
+    `sessions`: what a pool that this one replaces has learnt about Engine.IO sessions.
+    """
 
-    def __init__(self, service: Service, upstream: Upstream) -> None:
+    __slots__ = ("_room", "_service", "balancer", "only", "servers", "upstream")
+
+    def __init__(self, service: Service, upstream: Upstream, sessions: Sessions | None = None) -> None:
+        self._service = service
+        self._room = WaitingRoom(service.loop)
         self.upstream = upstream
-        self.servers = [ServerPool(service, upstream, server) for server in upstream.servers]
-        self._next = 0
+        self.servers = [ServerPool(service, self, server, index) for index, server in enumerate(upstream.servers)]
+        self.only = self.servers[0] if len(self.servers) == 1 else None
+        self.balancer = Balancer(upstream, sessions)
 
-    def choose(self) -> ServerPool:
-        """Return the server whose turn it is."""
-        servers = self.servers
-        if len(servers) == 1:
-            return servers[0]
-        self._next = (self._next + 1) % len(servers)
-        return servers[self._next]
+    def choose(self, request: RequestHead) -> Choice:
+        """Return which server takes `request`, and why."""
+        return self.balancer.choose(request, self.servers)
+
+    async def open(self, first: ServerPool, *, may_wait: bool, is_bound: bool) -> UpstreamConnection:
+        """Return a new connection to `first` or, unless the request `is_bound` to it, to any other server.
+
+        When all servers that were up refuse, a request that `may_wait` does so for at most ``hold_s`` seconds.
+        Cancelled while it waits, it leaves no trace. Raises :class:`UpstreamError`.
+        """
+        if is_bound:
+            return await first.connect()
+        if not may_wait or not self.upstream.hold_s:
+            return await self.connect(first)
+        until = self._service.loop.time() + self.upstream.hold_s
+        while True:
+            if not self.is_away:
+                try:
+                    return await self.connect(first)
+                except UpstreamError:
+                    if not self.is_away:
+                        raise
+            for server in self.servers:
+                server.hurry()
+            if not await self._room.wait(until):
+                raise _joined([server.failure for server in self.servers if server.failure is not None])
 
     async def connect(self, first: ServerPool) -> UpstreamConnection:
-        """Return a new connection to `first` or, where that is down, to any other server.
+        """Return a new connection to `first` or, where that is down, to any other server, those known to be down last.
 
         Raises :class:`UpstreamError`: of the only server, or with the attempts at all of them.
         """
-        start = self.servers.index(first)
+        start = first.index
         failures: list[UpstreamError] = []
-        for server in self.servers[start:] + self.servers[:start]:
+        for server in sorted(self.servers[start:] + self.servers[:start], key=lambda server: server.is_up is False):
             try:
                 return await server.connect()
             except UpstreamError as error:
                 failures.append(error)
-        last = failures[-1]
-        if len(failures) == 1:
-            raise last
-        tried = tuple(attempt for failure in failures for attempt in failure.tried)
-        raise UpstreamError(last.fault, ", ".join(failure.server for failure in failures), last.detail, tried)
+        raise _joined(failures)
+
+    @property
+    def has_been_up(self) -> bool:
+        """Whether any of the servers has ever accepted a connection."""
+        return any(server.has_been_up for server in self.servers)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the upstream was up and all of its servers refuse now."""
+        return self.has_been_up and all(server.is_up is False for server in self.servers)
+
+    def is_awaited(self) -> bool:
+        """Tell whether requests wait for this upstream."""
+        return self._room.count > 0
+
+    def open_door(self) -> None:
+        """Let those go on who wait: a server is back."""
+        self._room.open()
 
     async def probe(self) -> None:
         """Find out which servers accept connections, so that the console can say so."""
         for server in self.servers:
-            try:
-                connection = await server.connect()
-            except UpstreamError:
-                continue
-            connection.close()
+            await server.probe()
 
     def close_expired(self, now: float) -> None:
         """Close idle connections whose time is over."""
         for server in self.servers:
             server.close_expired(now)
 
-    def close_idle(self) -> None:
-        """Close all idle connections."""
+    def close(self) -> None:
+        """End for good: close what is idle, look for servers no more."""
         for server in self.servers:
-            server.close_idle()
+            server.close()
+
+
+def _joined(failures: list[UpstreamError]) -> UpstreamError:
+    """Return one error for `failures`, of one server each."""
+    last = failures[-1]
+    if len(failures) == 1:
+        return last
+    tried = tuple(attempt for failure in failures for attempt in failure.tried)
+    return UpstreamError(last.fault, ", ".join(failure.server for failure in failures), last.detail, tried)

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from devproxy.gateway.surroundings import is_in_container
+
 if TYPE_CHECKING:
     from devproxy.events import Event, Sink
     from devproxy.gateway.downstream import DownstreamConnection
@@ -25,13 +27,14 @@ class Service:
 
     ``snapshot``: replaced whole on reload; an exchange reads it once. ``pools``: by upstream name. ``connections``:
     every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded. ``is_terse``:
-    exchanges that are complete are not reported. ``now``: the loop's time at the last sweep, exact enough
-    for time-outs and free to read.
+    exchanges that are complete are not reported. ``is_in_container``: only advice depends on it. ``now``: the loop's
+    time at the last sweep, exact enough for time-outs and free to read.
     """
 
     __slots__ = (
         "_unused",
         "connections",
+        "is_in_container",
         "is_stopping",
         "is_terse",
         "loop",
@@ -54,6 +57,7 @@ class Service:
         self.connections: set[DownstreamConnection] = set()
         self.tunnels: set[Tunnel] = set()
         self.tunnel_count = 0
+        self.is_in_container = is_in_container()
         self.is_stopping = False
         self.now = loop.time()
         self._unused: asyncio.Future[None] | None = None

@@ -115,9 +115,11 @@ class Tunnel:
         server: str,
         client_address: str,
         duration_s: float,
+        on_end: Callable[[], None],
     ) -> None:
         is_websocket = protocol == "websocket"
         self._service = service
+        self._on_end = on_end
         self._client = End(self, "client", client, FrameTracker(is_masked=True) if is_websocket else None)
         self._upstream = End(self, "upstream", server_end, FrameTracker(is_masked=False) if is_websocket else None)
         self._client.join(self._upstream)
@@ -176,6 +178,7 @@ class Tunnel:
         if not self._is_over:
             self._is_over = True
             self._service.remove_tunnel(self)
+            self._on_end()
             if self._timer is not None:
                 self._timer.cancel()
             self._service.emit(self._summary)

@@ -28,7 +28,7 @@ MAX_INTERIM_RESPONSES: Final = 32
 class UpstreamConnection(asyncio.Protocol):
     """A protocol towards a server. Used by one exchange at a time; idle in its pool in between.
 
-    ``pool``: of the server at the other end. ``served``: responses completed so far; a connection that has served may
+    ``server_pool``: of the server at the other end. ``served``: responses completed so far; a connection that has served may
     have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be reused.
     """
 
@@ -44,8 +44,8 @@ class UpstreamConnection(asyncio.Protocol):
         "_service",
         "expires_at",
         "has_answered",
-        "pool",
         "served",
+        "server_pool",
         "transport",
     )
 
@@ -53,7 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, service: Service, pool: ServerPool) -> None:
         self._service = service
-        self.pool = pool
+        self.server_pool = pool
         self._reader = HeadReader(Kind.RESPONSE, service.snapshot.limits)
         self._exchange: Exchange | None = None
         self._chunked: ChunkedReader | None = None
@@ -77,7 +77,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Pass on what the server sent; data that nobody asked for ends the connection (RFC 9112 section 6.3)."""
         exchange = self._exchange
         if exchange is None:
-            self.pool.forget(self)
+            self.server_pool.forget(self)
             self.transport.abort()
         elif self._in_body:
             self._take_body(exchange, data)
@@ -94,7 +94,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Take the end of the connection, reading first what came in before a write failed."""
         exchange = self._exchange
         if exchange is None:
-            self.pool.forget(self)
+            self.server_pool.forget(self)
             return
         if exc is not None and not self._in_body:
             words = last_words(self.transport)
@@ -245,7 +245,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._chunked = None
         self.served += 1
         if self._reusable and not exchange.client.body_remaining and not self.transport.is_closing():
-            self.pool.release(self, self._keep_alive_timeout_s)
+            self.server_pool.release(self, self._keep_alive_timeout_s)
         else:
             self.transport.close()
 
