@@ -50,7 +50,12 @@ class Gateway:
         """Begin to accept clients, then look which upstreams are up."""
         loop = asyncio.get_running_loop()
         service = self._service = Service(
-            loop, compile_snapshot(self._config, secrets.token_hex(4)), self._sink, is_terse=self._is_terse
+            loop,
+            compile_snapshot(
+                self._config, secrets.token_hex(4), bound=[sock.getsockname()[0] for sock in self._sockets]
+            ),
+            self._sink,
+            is_terse=self._is_terse,
         )
         service.pools = {upstream.name: UpstreamPool(service, upstream) for upstream in self._config.upstreams}
         for sock in self._sockets:

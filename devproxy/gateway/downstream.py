@@ -346,9 +346,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     # -- endings -------------------------------------------------------------------------------------------------
 
-    def _refuse(
-        self, answer: answers.Answer, detail: str, octets: bytes, head: RequestHead | None = None
-    ) -> None:
+    def _refuse(self, answer: answers.Answer, detail: str, octets: bytes, head: RequestHead | None = None) -> None:
         """Answer what is no request at all, and end the connection. `octets`: as far as it came; `head`: if it came."""
         lines = lines_for_unread(octets, self._service.snapshot)
         data = answers.render_answer(answer, head, keep_alive=False, lines=lines)

@@ -28,8 +28,9 @@ MAX_INTERIM_RESPONSES: Final = 32
 class UpstreamConnection(asyncio.Protocol):
     """A protocol towards a server. Used by one exchange at a time; idle in its pool in between.
 
-    ``server_pool``: of the server at the other end. ``served``: responses completed so far; a connection that has served may
-    have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be reused.
+    ``server_pool``: of the server at the other end. ``served``: responses completed so far; a connection that has
+    served may have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be
+    reused.
     """
 
     __slots__ = (

@@ -36,8 +36,8 @@ _SLASH: Final = 0x2F
 class Respond:
     """devproxy answers by itself.
 
-    ``route``: the label of the route concerned, empty for none. ``lines``: field lines that go with the answer, by which
-    a page that is allowed to can read it.
+    ``route``: the label of the route concerned, empty for none. ``lines``: field lines that go with the answer, by
+    which a page that is allowed to can read it.
     """
 
     answer: Answer
@@ -136,7 +136,18 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
         if compiled.cors.preflight is PreflightRule.ANSWER:
             return fallback
     elif compiled.route.guard:
-        source = judge_source(head, is_origin_allowed=decision.is_allowed)
+        facts = head.facts
+        source = judge_source(
+            method=head.method,
+            host=facts.host,
+            origins=facts.origins,
+            fetch_site=facts.fetch_site,
+            fetch_mode=facts.fetch_mode,
+            fetch_dest=facts.fetch_dest,
+            is_upgrade=facts.upgrade != b"",
+            is_origin_allowed=decision.is_allowed,
+            cors=compiled.route.cors,
+        )
         if source is not None:
             return Respond(answers.refused_source(source, compiled.label), name, local_lines(decision))
     path = b""
@@ -198,9 +209,7 @@ def _own_page(head: RequestHead, path: bytes) -> Respond:
     return Respond(answers.reserved_path(head), RESERVED_PREFIX.decode())
 
 
-def _refusal(
-    head: RequestHead, raw_path: bytes, compiled: CompiledRoute | None, snapshot: Snapshot
-) -> Answer | None:
+def _refusal(head: RequestHead, raw_path: bytes, compiled: CompiledRoute | None, snapshot: Snapshot) -> Answer | None:
     """Return the answer to a request that must not be forwarded whoever sent it, or None."""
     if compiled is None:
         return answers.asterisk_options() if raw_path == b"*" else answers.no_route(head)
@@ -284,5 +293,3 @@ def _authority(server: ServerAddress) -> str:
 def _web_origin(server: ServerAddress) -> str:
     scheme = "https" if server.scheme is Scheme.HTTPS else "http"
     return f"{scheme}://{_authority(server)}"
-
-

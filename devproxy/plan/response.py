@@ -53,9 +53,10 @@ def finish_response(
 ) -> tuple[bytes, bool]:
     """Return the response head for the client, and whether the client's connection ends with the body.
 
-    `peer`: who asked; `server`: who answered. `body_length`: of the body that follows (see ``response_body_length``). `close`: the client's connection cannot go
-    on in any case, for example because its request is not complete. An interim response (1xx) never ends a connection.
-    A chunked body loses its coding on the way to a client that speaks HTTP/1.0, whose connection then ends with it.
+    `peer`: who asked; `server`: who answered. `body_length`: of the body that follows (see ``response_body_length``).
+    `close`: the client's connection cannot go on in any case, for example because its request is not complete. An
+    interim response (1xx) never ends a connection. A chunked body loses its coding on the way to a client that speaks
+    HTTP/1.0, whose connection then ends with it.
     """
     # By identity: what is remembered keeps its facts alive, so that no others can take their place in memory.
     known = forward.finishes.get(id(head.facts))

@@ -89,7 +89,7 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
         reads_headers=any(route.match_headers for route in config.routes),
         compiled={id(route): _compile_route(config, route, via_line) for route in config.routes},
         default_cors=compile_cors(Cors(), config.source),
-        hosts=compile_hosts(config.server.allowed_hosts, bound),
+        hosts=compile_hosts((*config.server.allowed_hosts, *_named_hosts(config)), bound),
         limits=Limits(
             max_target_bytes=config.server.max_target_bytes,
             max_head_bytes=config.server.max_head_bytes,
@@ -100,6 +100,11 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
         head_timeout_s=config.server.head_timeout_s or math.inf,
         via_token=token,
     )
+
+
+def _named_hosts(config: Config) -> set[str]:
+    """Return the hosts that routes name: whoever wrote them there means them to be reached."""
+    return {name.removeprefix("*") for route in config.routes for name in route.match_host}
 
 
 def _compile_route(config: Config, route: Route, via_line: bytes) -> CompiledRoute:

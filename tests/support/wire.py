@@ -18,9 +18,21 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 
-from devproxy.config.model import Config, Listen, PathKind, Route, Scheme, Server, ServerAddress, Upstream
+from devproxy.config.model import (
+    Config,
+    Cors,
+    CorsMode,
+    Listen,
+    PathKind,
+    Route,
+    Scheme,
+    Server,
+    ServerAddress,
+    Upstream,
+)
 from devproxy.events import Event, ExchangeFinished
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.listen import bind
@@ -205,16 +217,24 @@ def address_of(port: int, *, host: str = "127.0.0.1", scheme: Scheme = Scheme.HT
     return ServerAddress(scheme=scheme, host=host, port=port, url=url, path=path)
 
 
+OPEN = Route(kind=PathKind.PREFIX, pattern="/", upstream="backend", cors=Cors(mode=CorsMode.PASSTHROUGH), guard=False)
+"""Takes everything, refuses nobody and leaves the response's fields as they are: forwarding and nothing else."""
+
+
 def config_for(
     servers: Iterable[ServerAddress],
     *,
-    routes: tuple[Route, ...] = (Route(kind=PathKind.PREFIX, pattern="/", upstream="backend"),),
+    routes: tuple[Route, ...] = (OPEN,),
     server: Server | None = None,
     upstream: Upstream | None = None,
 ) -> Config:
-    """Return a configuration with one upstream called ``backend`` that serves everything."""
+    """Return a configuration with one upstream called ``backend`` that serves everything.
+
+    Every Host is accepted unless `server` names some.
+    """
+    server = server or Server(listen=(Listen(host="127.0.0.1", port=0),))
     return Config(
-        server=server or Server(listen=(Listen(host="127.0.0.1", port=0),)),
+        server=server if server.allowed_hosts else replace(server, allowed_hosts=("*",)),
         upstreams=(upstream or Upstream(name="backend", servers=tuple(servers)),),
         routes=routes,
     )

@@ -34,14 +34,17 @@ from devproxy.policy.headers import Peer
 
 PEER = Peer("127.0.0.1", "http")
 HTTP = ServerAddress(scheme=Scheme.HTTP, host="127.0.0.1", port=3000, url="http://127.0.0.1:3000")
-EVERYTHING = Route(kind=PathKind.PREFIX, pattern="/", upstream="backend", cors=Cors(mode=CorsMode.PASSTHROUGH))
+EVERYTHING = Route(
+    kind=PathKind.PREFIX, pattern="/", upstream="backend", cors=Cors(mode=CorsMode.PASSTHROUGH), guard=False
+)
 """Leaves the response's fields as they are, so that what else happens to them can be seen."""
 
 
 def snapshot(*routes: Route, server: Server | None = None) -> Snapshot:
     """Return a snapshot of `routes`, all to one upstream; without any, of one route for everything."""
     upstream = Upstream(name="backend", servers=(HTTP,))
-    config = Config(server=server or Server(), upstreams=(upstream,), routes=routes or (EVERYTHING,))
+    server = replace(server or Server(), allowed_hosts=("*",))
+    config = Config(server=server, upstreams=(upstream,), routes=routes or (EVERYTHING,))
     return compile_snapshot(config, "0000")
 
 
@@ -293,10 +296,10 @@ def finished(
     assert isinstance(found, Forward)
     response = parse_response_head(b"\r\n".join((status, *lines)), snapshot().limits)
     length = response_body_length(response, head.method) if response.status >= 200 else 0
-    octets, closes = finish_response(found, head, response, body_length=length, close=close)
+    octets, closes = finish_response(found, head, response, PEER, HTTP, body_length=length, close=close)
     assert octets.endswith(b"\r\n\r\n")
     # What is remembered must not differ from what was worked out.
-    assert finish_response(found, head, response, body_length=length, close=close) == (octets, closes)
+    assert finish_response(found, head, response, PEER, HTTP, body_length=length, close=close) == (octets, closes)
     return octets[:-4].split(b"\r\n"), closes
 
 

@@ -95,8 +95,8 @@ def test_a_tested_request_is_shown_with_what_the_server_would_get(capsys: pytest
 
 
 def test_a_url_stands_for_its_host_and_its_path(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["routes", "--test", "GET", "http://app.test:8080?x=1#top"]) == 0
-    assert capsys.readouterr().out.startswith("GET /?x=1  Host: app.test:8080\n")
+    assert main(["routes", "--test", "GET", "http://app.localhost:8080?x=1#top"]) == 0
+    assert capsys.readouterr().out.startswith("GET /?x=1  Host: app.localhost:8080\n")
 
 
 def test_host_and_fields_decide_as_they_do_on_the_wire(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +107,7 @@ def test_host_and_fields_decide_as_they_do_on_the_wire(directory: Path, capsys: 
         (["--host", "app.test", *blue], 3001),
         (["--header", "Host: app.test", *blue], 3001),
         (["--host", "app.test", "--header", "x-tenant: red"], 5173),
-        (["--host", "other.test", *blue], 5173),
+        (["--host", "other.localhost", *blue], 5173),
         (blue, 5173),
     ):
         assert main(["routes", "--test", "GET", "/", *arguments]) == 0
