@@ -360,12 +360,12 @@ def _cors(name: str, types: tuple[Type, ...], default: object, example: str, mea
 
 
 _MODES: Final = tuple(mode.value for mode in CorsMode)
-_MODES_TO_COME: Final = (CorsMode.REWRITE.value, CorsMode.FIX.value)
+_MODES_TO_COME: Final = (CorsMode.FIX.value,)
 _MODE_HELP: Final = (
     'write "strip": a page served through devproxy shares its origin and needs no CORS; "passthrough" leaves the '
     "upstream's own CORS headers alone"
 )
-_DEFAULT_MODE: Final = CorsMode.STRIP.value
+_DEFAULT_MODE: Final = CorsMode.REWRITE.value
 
 _CORS_KEYS: Final = (
     Key(

@@ -121,7 +121,7 @@ class Cors:
     for. ``line``: where the policy stands in its file, 1-based; 0 when nothing was written.
     """
 
-    mode: CorsMode = CorsMode.STRIP
+    mode: CorsMode = CorsMode.REWRITE
     origins: tuple[str, ...] | None = None
     credentials: bool = True
     methods: tuple[str, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")

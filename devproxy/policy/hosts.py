@@ -1,0 +1,371 @@
+"""The guard: which Hosts devproxy answers to, and which web sites may make a browser send it requests. Pure.
+
+Owns two decisions. :func:`compile_hosts` gives the first: a Host that is none of this machine's is refused (421),
+because a web site can make its own name resolve to 127.0.0.1 (DNS rebinding) and would then be of one origin with
+whatever it finds there. :func:`judge_source` is the second: a request that a foreign site caused is refused (403).
+Requests and WebSocket handshakes take the same way through it, because browsers apply no CORS to WebSockets: whoever
+answers a handshake has to look at its Origin, and Socket.IO's ``cors`` option does not. Never decides what a page may
+*read* (``policy.cors`` does), never looks at cookies, and keeps nothing: to remember verdicts is the caller's business.
+
+Standards: RFC 9110 sections 7.2 (Host) and 15.5.20 (421), RFC 6761 section 6.3 (``localhost``), RFC 6454 section 7
+(Origin), Fetch (``Origin``), W3C Fetch Metadata Request Headers, RFC 6455 section 10.2.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Final
+
+from devproxy.config.model import Cors
+
+HOST_NOT_ALLOWED: Final = "host-not-allowed"
+CROSS_SITE: Final = "cross-site"
+ORIGIN_NOT_ALLOWED: Final = "origin-not-allowed"
+WEBSOCKET_ORIGIN_NOT_ALLOWED: Final = "websocket-origin-not-allowed"
+
+_Address = IPv4Address | IPv6Address
+
+_split_host = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,254})(?::[0-9]{0,5})?").fullmatch
+_is_name = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*").fullmatch
+# scheme "://" host [":" port] (RFC 6454 section 6.2): nothing else, in particular no list, no path and no user.
+_is_origin = re.compile(
+    rb"[A-Za-z][A-Za-z0-9+.-]{0,31}://(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,253})(?::[0-9]{1,5})?"
+).fullmatch
+_split_web_origin = re.compile(rb"(https?)://(.+)").fullmatch
+_DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
+
+_MAX_SHOWN: Final = 120
+"""Octets of a Host or an Origin that are shown to people."""
+_NAVIGATION_METHODS: Final = frozenset((b"GET", b"HEAD", b"POST"))
+"""All that a link or a form can ask for."""
+_EMBEDDED: Final = frozenset((b"object", b"embed"))
+"""Destinations of navigations that load into the page that asks instead of replacing it."""
+_NO_GUARD: Final = "or, to let every web site send requests to this route: guard = false"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostVerdict:
+    """Whether devproxy answers to a Host, and why.
+
+    ``name``: as compared: lower case, without port and final dot; printable. ``rule``: what allows it, or why nothing
+    does. ``what`` and ``help``: a sentence and what to do, both empty when it is allowed.
+    """
+
+    is_allowed: bool
+    name: str
+    rule: str
+    what: str = ""
+    help: str = ""
+
+    @property
+    def code(self) -> str:
+        """The stable code of the refusal; empty when the Host is allowed."""
+        return "" if self.is_allowed else HOST_NOT_ALLOWED
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What is known, as name and value."""
+        return (("host", self.name), ("rule", self.rule))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceVerdict:
+    """Why a request that a web site caused is refused, with 403.
+
+    ``code``: stable. ``what``: one sentence. ``help``: what to do, with the line to add. ``facts``: names and values.
+    """
+
+    code: str
+    what: str
+    help: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostGuard:
+    """The Hosts that devproxy answers to. Built by :func:`compile_hosts`.
+
+    ``names``: exactly these. ``suffixes``: each with its leading dot. ``takes_any``: whatever the Host is.
+    ``takes_any_address``: every IP address. ``written``: ``allowed_hosts`` as in the configuration, for the help.
+    """
+
+    names: frozenset[str]
+    suffixes: tuple[str, ...]
+    addresses: frozenset[_Address]
+    takes_any: bool
+    takes_any_address: bool
+    written: tuple[str, ...]
+
+    def judge(self, host: bytes) -> HostVerdict:
+        """Return the verdict on `host`: the value of Host, or the authority that replaces it; maybe empty (HTTP/1.0).
+
+        The port plays no part. Raises nothing, whatever the octets are; linear in their number.
+        """
+        if not host:
+            return HostVerdict(is_allowed=True, name="", rule="no browser sends a request without a Host")
+        name, address = _read_host(host)
+        rule = self._rule_for(name, address)
+        if rule:
+            return HostVerdict(is_allowed=True, name=name or _shown(host), rule=rule)
+        return self._refusal(name, host)
+
+    def _rule_for(self, name: str, address: _Address | None) -> str:
+        """Return what allows the Host, or an empty string."""
+        if self.takes_any:
+            return 'allowed_hosts has "*"'
+        if address is not None:
+            return self._rule_for_address(address)
+        if name == "localhost" or name.endswith(".localhost"):
+            return "this name always means this machine"
+        if name in self.names:
+            return "the name is in allowed_hosts or listened on"
+        for suffix in self.suffixes:
+            if name == suffix[1:] or name.endswith(suffix):
+                return f'allowed_hosts has "{suffix}"'
+        return ""
+
+    def _rule_for_address(self, address: _Address) -> str:
+        if address.is_loopback:
+            return "a loopback address"
+        if self.takes_any_address:
+            return "devproxy listens on every address, and an address cannot be rebound"
+        return "an address that devproxy listens on, or in allowed_hosts" if address in self.addresses else ""
+
+    def _refusal(self, name: str, host: bytes) -> HostVerdict:
+        shown = name or _shown(host)
+        if not name:
+            help = "Use http://localhost with the port of devproxy."
+            rule = "neither a host name nor an IP address"
+        else:
+            value = _listed((*self.written, name))
+            help = f"If you gave this machine that name, add to [server]: allowed_hosts = {value}"
+            rule = "not localhost, not an address listened on, not in allowed_hosts"
+        what = f"devproxy does not answer to the Host `{shown}`: a web site can make any name of its own lead here."
+        return HostVerdict(is_allowed=False, name=shown, rule=rule, what=what, help=help)
+
+
+def compile_hosts(allowed: Sequence[str], bound: Sequence[str]) -> HostGuard:
+    """Return the guard for ``allowed_hosts`` and for what devproxy listens on.
+
+    `allowed`: ``name``, an IP address (IPv6 with or without brackets), ``.name`` for the name and all below it, ``*``
+    for any. `bound`: IP addresses and names, as listened on; ``""``, ``0.0.0.0`` and ``::`` are every address, and then
+    every Host that is an IP address is accepted: what DNS rebinding needs is a name.
+    """
+    names: set[str] = set()
+    suffixes: list[str] = []
+    addresses: set[_Address] = set()
+    takes_any_address = False
+    for text in allowed:
+        if text.startswith("."):
+            suffixes.append(text.lower().removesuffix("."))
+        else:
+            _sort_in(text, names, addresses)
+    for text in bound:
+        address = _sort_in(text, names, addresses)
+        takes_any_address = takes_any_address or not text or (address is not None and address.is_unspecified)
+    return HostGuard(
+        names=frozenset(names),
+        suffixes=tuple(suffixes),
+        addresses=frozenset(addresses),
+        takes_any="*" in allowed,
+        takes_any_address=takes_any_address,
+        written=tuple(allowed),
+    )
+
+
+def _sort_in(text: str, names: set[str], addresses: set[_Address]) -> _Address | None:
+    """Put `text` where it belongs; return the address if it is one. A zone (RFC 4007) is of this machine, and goes."""
+    bare = text.removeprefix("[").removesuffix("]").partition("%")[0]
+    address = _address(bare, is_ipv6=":" in bare)
+    if address is not None:
+        addresses.add(address)
+    elif text:
+        names.add(text.lower().removesuffix("."))
+    return address
+
+
+def _read_host(host: bytes) -> tuple[str, _Address | None]:
+    """Return the name in `host` as compared and the address that it is; an empty name when it is neither.
+
+    Only the spellings that browsers send are addresses (WHATWG URL, host serializing): ``0x7f.1`` and ``2130706433``
+    are not, and being no names of anything allowed either, they are refused.
+    """
+    match = _split_host(host)
+    if match is None:
+        return "", None
+    text = match[1].decode("ascii").lower()
+    if text.startswith("["):
+        address = _address(text[1:-1], is_ipv6=True)
+        return ("" if address is None else text), address
+    name = text.removesuffix(".")
+    if not _is_name(name):
+        return "", None
+    return name, _address(name, is_ipv6=False)
+
+
+def _address(text: str, *, is_ipv6: bool) -> _Address | None:
+    """Return the IP address that `text` is, IPv4-mapped ones in their IPv4 form, or None."""
+    try:
+        if not is_ipv6:
+            return IPv4Address(text)
+        address = IPv6Address(text)
+    except AddressValueError:
+        return None
+    return address.ipv4_mapped or address
+
+
+# Where a request comes from
+
+
+def judge_source(
+    *,
+    method: bytes,
+    host: bytes,
+    origins: Sequence[bytes],
+    fetch_site: bytes,
+    fetch_mode: bytes,
+    fetch_dest: bytes,
+    is_upgrade: bool,
+    is_origin_allowed: bool,
+    cors: Cors | None = None,
+) -> SourceVerdict | None:
+    """Return why a request must not be forwarded because of the web site that caused it, or None if it passes.
+
+    `host`: one that :class:`HostGuard` allows. `origins`: the value of each Origin. `fetch_site`, `fetch_mode` and
+    `fetch_dest`: of ``Sec-Fetch-*``, empty when absent. `is_upgrade`: the client asks for another protocol.
+    `is_origin_allowed`: the route's CORS policy allows the one Origin; its ``origins`` count in every mode, also where
+    the mode leaves the response as it is, and ``null`` counts only where the policy allows it by name. `cors`: that
+    policy, for the words of the help.
+
+    Passes: what carries neither Origin nor ``Sec-Fetch-Site`` (curl, mobile apps, servers); what comes from devproxy's
+    own origin or an allowed one; navigations, form posts included, because identity providers answer with one. A CORS
+    preflight must not be asked about: it causes nothing, and ``policy.cors`` answers it. Raises nothing.
+    """
+    source = _Source(method, host, fetch_site, fetch_mode, fetch_dest, is_upgrade, is_origin_allowed, cors or Cors())
+    if not origins:
+        return source.judge_without_origin()
+    if len(origins) > 1:
+        return source.refuse_origin(b", ".join(origins), "carries more than one Origin", "A browser sends one.")
+    return source.judge_origin(origins[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is known about where a request comes from: the arguments of :func:`judge_source`."""
+
+    method: bytes
+    host: bytes
+    fetch_site: bytes
+    fetch_mode: bytes
+    fetch_dest: bytes
+    is_upgrade: bool
+    is_origin_allowed: bool
+    cors: Cors
+
+    def judge_without_origin(self) -> SourceVerdict | None:
+        # Loads of scripts, images and pages carry no Origin. Every WebSocket of a browser does.
+        return None if self.fetch_site != b"cross-site" or self._is_navigation() else self._refuse_site(b"")
+
+    def judge_origin(self, origin: bytes) -> SourceVerdict | None:
+        if origin != b"null" and not _is_origin(origin):
+            return self.refuse_origin(origin, "carries an Origin that is none", "A browser sends scheme://host:port.")
+        if self.is_origin_allowed or self._is_navigation():
+            return None
+        if is_own_origin(origin, self.host):
+            # The other scheme of the same host is another site, and only the browser can tell.
+            return self._refuse_site(origin) if self.fetch_site == b"cross-site" else None
+        if origin == b"null" and self.fetch_site == b"same-origin" and not self.is_upgrade:
+            # Own pages under `Referrer-Policy: no-referrer` (Fetch, «append a request Origin header»); the origin of
+            # a sandboxed frame is null too, but no browser calls that one the same origin.
+            return None
+        return self._refuse_foreign(origin)
+
+    def refuse_origin(self, origin: bytes, why: str, rule: str) -> SourceVerdict:
+        code = WEBSOCKET_ORIGIN_NOT_ALLOWED if self.is_upgrade else ORIGIN_NOT_ALLOWED
+        what = f"This {self._kind()} {why}: `{_shown(origin)}`."
+        return SourceVerdict(
+            code=code, what=what, help=f"{rule} Leave it out, or send just one.", facts=self._facts(origin)
+        )
+
+    def _is_navigation(self) -> bool:
+        """Tell whether the browser shows the answer as a page: the site that caused the request cannot read it."""
+        return (
+            self.fetch_mode == b"navigate"
+            and self.method in _NAVIGATION_METHODS
+            and self.fetch_dest not in _EMBEDDED
+            and not self.is_upgrade
+        )
+
+    def _refuse_site(self, origin: bytes) -> SourceVerdict:
+        what = f"Another web site caused this {self._kind()}, and it is no navigation."
+        if origin:
+            help = f"{self._line_to_add(origin)}; {_NO_GUARD}"
+        else:
+            help = (
+                "Open the page by the same host name as devproxy (127.0.0.1 and localhost are two sites), or load with "
+                f"`crossorigin` so that the Origin is sent and allowed by [routes.cors] origins; {_NO_GUARD}"
+            )
+        return SourceVerdict(code=CROSS_SITE, what=what, help=help, facts=self._facts(origin))
+
+    def _refuse_foreign(self, origin: bytes) -> SourceVerdict:
+        shown = _shown(origin)
+        if self.is_upgrade:
+            code = WEBSOCKET_ORIGIN_NOT_ALLOWED
+            what = f"A page of `{shown}` may not open a WebSocket here: browsers leave that check to the server."
+        else:
+            code = ORIGIN_NOT_ALLOWED
+            what = f"A page of `{shown}` may not send requests here: it is neither devproxy's own origin nor allowed."
+        return SourceVerdict(
+            code=code, what=what, help=f"{self._line_to_add(origin)}; {_NO_GUARD}", facts=self._facts(origin)
+        )
+
+    def _line_to_add(self, origin: bytes) -> str:
+        if origin == b"null":
+            return "If any page may send requests to this route: [routes.cors] dangerously_allow_null_origin = true"
+        listed = _listed((*(self.cors.origins or ()), origin.decode("ascii")))
+        line = f"If you trust it, add to this route: [routes.cors] origins = {listed}"
+        if self.cors.origins is None:
+            line += " (this takes the place of the default, every port of this machine)"
+        return line
+
+    def _kind(self) -> str:
+        return "WebSocket handshake" if self.is_upgrade else "request"
+
+    def _facts(self, origin: bytes) -> tuple[tuple[str, str], ...]:
+        known = (
+            ("origin", origin),
+            ("host", self.host),
+            ("sec-fetch-site", self.fetch_site),
+            ("sec-fetch-mode", self.fetch_mode),
+        )
+        facts = tuple((name, _shown(value)) for name, value in known if value)
+        return (*facts, ("policy", f"line {self.cors.line}")) if self.cors.line else facts
+
+
+def is_own_origin(origin: bytes, host: bytes) -> bool:
+    """Tell whether `origin` is that of a page that was itself asked for with `host`.
+
+    ``http`` and ``https`` both count: something in front of devproxy may speak TLS. The port counts, so another server
+    on this machine is not devproxy; a default port may be written or not.
+    """
+    match = _split_web_origin(origin.lower())
+    if match is None or not host:
+        return False
+    default = _DEFAULT_PORTS[match[1]]
+    return match[2].removesuffix(default) == host.lower().removesuffix(default)
+
+
+def _listed(items: tuple[str, ...]) -> str:
+    """Return `items` as a list in TOML, whose basic strings have the escapes of JSON."""
+    return json.dumps(items, ensure_ascii=False)
+
+
+def _shown(octets: bytes) -> str:
+    """Return `octets` for people: printable, and not too long."""
+    text = octets[:_MAX_SHOWN].decode("utf-8", "backslashreplace")
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return shown + ("…" if len(octets) > _MAX_SHOWN else "")

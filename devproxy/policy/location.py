@@ -1,0 +1,305 @@
+"""Places that an upstream names in a response, brought back to the one origin. Pure.
+
+Owns ``Location`` and ``Content-Location`` (RFC 9110 sections 10.2.2 and 8.7), ``Refresh`` (HTML, «shared declarative
+refresh steps») and ``Link`` (RFC 8288). A redirect to ``http://localhost:3001/x`` would make a browser leave the origin
+that devproxy gives it, and with it cookies, CORS and the guard. Never touches a body, follows a redirect, or changes a
+place that is certainly not an upstream's: that one crosses octet for octet. What is changed:
+
+- an absolute reference to a server of any upstream gets the front's origin, and the path under which a route leads
+  there. ``localhost``, its addresses and the unspecified ones are one host, since servers name themselves by any of
+  them. The scheme must be the upstream's: mapping ``https`` back to ``http`` would make endless redirects of a server
+  that insists on TLS. User information goes, because browsers refuse it (Fetch, HTTP-redirect fetch step 11);
+- an absolute path (``/login``) gets back what the route took off, unless it is already below the route's path: then the
+  server knows where it is mounted. A relative path stays; the browser resolves it against the URL that it asked for;
+- a reference to the front itself stays (but for user information). A server that sees the front's Host may build its
+  own address from it, or mean another part of the site: only it knows. With ``host = "upstream"`` it names itself.
+
+Start at :func:`compile_locations` and :func:`map_back`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from devproxy.config.model import Config, PathKind, Route, Scheme, ServerAddress, Upstream
+from devproxy.fields import Field
+from devproxy.routing import RouteTable, canonical_path, label, rewritten_path
+
+REFERENCE_FIELDS: Final = frozenset((b"location", b"content-location", b"refresh", b"link"))
+"""The fields that name places, in lower case."""
+
+# References are read as browsers read them (WHATWG URL). These take a backslash for a slash and ignore tabs, so what
+# has one before its query is left alone: it may be the name of a host.
+_split_absolute = re.compile(
+    rb"(?:([Hh][Tt][Tt][Pp][Ss]?):)?//([^/?#\\\t ]+)((?:/[^?#\\\t]*)?)((?:[?#].*)?)", re.DOTALL
+).fullmatch
+_split_path = re.compile(rb"(/(?!/)[^?#\\\t]*)((?:[?#].*)?)", re.DOTALL).fullmatch
+_split_authority = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]{0,5}))?").fullmatch
+_split_refresh = re.compile(rb"([0-9.]++[;, \t]++(?:[Uu][Rr][Ll][ \t]*+=[ \t]*+)?+)(?:(['\"])(.*)|(.*))").fullmatch
+_each_link = re.compile(rb'"(?:[^"\\]|\\.)*+"|<([^<>]*)>').sub
+_has_dot_segment = re.compile(rb"/(?:\.|%2[Ee]){1,2}(?:/|\Z)").search
+
+_THIS_MACHINE: Final = frozenset((b"127.0.0.1", b"::1", b"0.0.0.0", b"::"))
+_DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
+
+_Place = tuple[bytes, bytes, int]
+"""Scheme, host as compared, port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field line that takes the place of another, and why: a clause without a full stop."""
+
+    line: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocationRules:
+    """What is known about places in the responses of one route. Built by :func:`compile_locations`.
+
+    ``places``: the names of the upstreams that a place belongs to. ``leads``: the routes to each upstream, those that
+    : all routes, to see where a path leads.
+    """
+
+    route: Route
+    places: Mapping[_Place, frozenset[str]]
+    leads: Mapping[str, tuple[Route, ...]]
+    table: RouteTable
+
+
+def compile_locations(config: Config, route: Route) -> LocationRules:
+    """Return the rules for the responses of `route`, one of those in `config`."""
+    places: dict[_Place, frozenset[str]] = {}
+    for upstream in config.upstreams:
+        for server in upstream.servers:
+            is_own = upstream.name == route.upstream
+            for place in _places_of(server, route.host if is_own else "keep", is_own=is_own):
+                places[place] = places.get(place, frozenset()) | {upstream.name}
+    leads = {upstream.name: _routes_to(upstream, config.routes) for upstream in config.upstreams}
+    return LocationRules(route, places, leads, _table(config.routes))
+
+
+@lru_cache(maxsize=2)
+def _table(routes: tuple[Route, ...]) -> RouteTable:
+    return RouteTable(routes)
+
+
+def _routes_to(upstream: Upstream, routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    return tuple(route for route in routes if route.upstream == upstream.name)
+
+
+def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_Place]:
+    """Return the places that `server` may call its own: its address, and the Host that it is sent."""
+    scheme = b"https" if server.scheme is Scheme.HTTPS else b"http"
+    places: list[_Place] = []
+    if server.scheme is not Scheme.UNIX:
+        places.append((scheme, _compared_host(server.host.encode("ascii", "replace")), server.port))
+    elif is_own and sent_host == "upstream":
+        places.append((scheme, b"localhost", 80))
+    if sent_host not in ("keep", "upstream"):
+        place = _place(scheme, sent_host.encode("ascii" if sent_host.isascii() else "idna"))
+        places += [_on_this_machine(place)] if place else []
+    return places
+
+
+def map_back(rules: LocationRules, field: Field, *, front: bytes) -> Change | None:
+    """Return the line for the client where `field` names a place of an upstream, or None where it stays as it is.
+
+    `field`: one of :data:`REFERENCE_FIELDS`; others stay. `front`: the serialised origin by which the browser asked
+    (``http://localhost:8080``), from a Host that passed the grammar of heads, so that neither CR, LF nor NUL can come
+    out. Applies whatever the status is: what is no redirect is still a place. The spelling of the name, the order of
+    links and all that is no reference stay. Linear in the length of the value times the number of routes.
+    """
+    name = field.name
+    if name not in REFERENCE_FIELDS or not field.value:
+        return None
+    reasons: dict[str, None] = {}
+
+    def mapped(reference: bytes) -> bytes:
+        found = _map_reference(rules, reference, front)
+        if found is None:
+            return reference
+        reasons[found[1]] = None
+        return found[0]
+
+    if name == b"link":
+        value = _map_links(field.value, mapped)
+    elif name == b"refresh":
+        value = _map_refresh(field.value, mapped)
+    else:
+        value = mapped(field.value)
+    if value == field.value:
+        return None
+    return Change(field.line.partition(b":")[0] + b": " + value, "; ".join(reasons))
+
+
+def _map_links(value: bytes, mapped: Callable[[bytes], bytes]) -> bytes:
+    """Return a ``Link`` with each of its targets mapped; what stands in quotation marks is no target."""
+
+    def link(match: re.Match[bytes]) -> bytes:
+        return match[0] if match[1] is None else b"<%b>" % mapped(match[1])
+
+    return _each_link(link, value)
+
+
+def _map_refresh(value: bytes, mapped: Callable[[bytes], bytes]) -> bytes:
+    """Return a ``Refresh`` (``5; url=/x``, with or without ``url=`` and quotation marks) with its place mapped."""
+    match = _split_refresh(value)
+    if match is None:
+        return value
+    before, quote, quoted, plain = match.groups()
+    if quote is None:
+        return before + mapped(plain)
+    reference, closing, after = quoted.partition(quote)
+    return before + quote + mapped(reference) + closing + after
+
+
+def _map_reference(rules: LocationRules, reference: bytes, front: bytes) -> tuple[bytes, str] | None:
+    """Return what takes the place of a URI reference and why, or None where it stays."""
+    match = _split_path(reference)
+    if match is not None:
+        return _map_path(rules, *match.groups())
+    match = _split_absolute(reference)
+    if match is None:
+        return None
+    written_scheme, authority, path, rest = match.groups()
+    front_scheme, _, front_authority = front.partition(b"://")
+    scheme = (written_scheme or front_scheme).lower()
+    _, at, host = authority.rpartition(b"@")
+    place = _place(scheme, host)
+    if place is None:
+        return None
+    start = front if written_scheme else b"//" + front_authority
+    if place == _place(front_scheme, front_authority):
+        return (start + path + rest, "browsers refuse a place with user information") if at else None
+    names = rules.places.get(_on_this_machine(place))
+    if names is None:
+        return None
+    path, reason = _front_path(rules, names, path or b"/", front_authority)
+    return start + path + rest, reason
+
+
+def _map_path(rules: LocationRules, path: bytes, rest: bytes) -> tuple[bytes, str] | None:
+    """Return what takes the place of an absolute `path` with its query and fragment, or None where it stays."""
+    route = rules.route
+    if route.rewrite is None:
+        return None
+    resolved = _without_dot_segments(path)
+    taken, put = _front_end(route), _upstream_end(route)
+    if route.kind is PathKind.PREFIX and _rest_below(taken, resolved) is not None and not _is_below(taken, put):
+        return None
+    found = _turned_round(route, resolved)
+    if found is None or found == resolved:
+        return None
+    return found + rest, f"route {label(route)} takes its path off"
+
+
+def _front_path(rules: LocationRules, names: frozenset[str], path: bytes, host: bytes) -> tuple[bytes, str]:
+    """Return the path of the front that leads to `path` of the upstream called one of `names`, and why that one.
+
+    The route's own way goes first, then any other if there is just one, then the route's own although a request by GET
+    takes another way. Without any, the path stays: the request will at least not leave the origin.
+    """
+    own = rules.route
+    name = own.upstream if own.upstream in names else min(names)
+    what = f"it is a place of upstream {name}"
+    resolved = _without_dot_segments(path)
+    candidate = _turned_round(own, resolved) if own.upstream in names else None
+    if candidate is not None and _leads(rules, candidate, names, resolved, host):
+        return candidate, f"{what}, and route {label(own)} leads there"
+    found: dict[bytes, Route] = {}
+    for route in (route for name in sorted(names) for route in rules.leads[name]):
+        other = _turned_round(route, resolved)
+        if other is not None and other not in found and _leads(rules, other, names, resolved, host):
+            found[other] = route
+    if len(found) == 1:
+        front, route = found.popitem()
+        return front, f"{what}, and route {label(route)} leads there"
+    if candidate is not None:
+        return candidate, f"{what}, and its path is that of route {label(own)}"
+    why = "several routes lead" if found else "no route leads"
+    return path, f"{what}; {why} to that path, so it stays"
+
+
+def _leads(rules: LocationRules, path: bytes, names: frozenset[str], target: bytes, host: bytes) -> bool:
+    """Tell whether a plain GET of `path` arrives as `target` at one of `names`."""
+    route = rules.table.match(b"GET", path, host, ())
+    if route is None or route.upstream not in names:
+        return False
+    return canonical_path(rewritten_path(route, path)) == canonical_path(target)
+
+
+# Turning a route round
+
+
+def _turned_round(route: Route, path: bytes) -> bytes | None:
+    """Return a path that `route` sends upstream as `path`, or None when there is none.
+
+    The mirror of :func:`devproxy.routing.rewritten_path`. Begins with exactly one slash where anything is taken off, so
+    that a path never turns into the name of a host (``//evil``).
+    """
+    if route.rewrite is None:
+        return path
+    if route.kind is PathKind.EXACT:
+        taken = canonical_path(route.pattern.encode())
+        return taken if canonical_path(path) == canonical_path(rewritten_path(route, taken)) else None
+    if route.kind is not PathKind.PREFIX:
+        return path
+    rest = _rest_below(_upstream_end(route), path)
+    if rest is None:
+        return None
+    taken = _front_end(route)
+    return taken + rest if taken else b"/" + rest.lstrip(b"/")
+
+
+def _front_end(route: Route) -> bytes:
+    """Return the prefix that `route` takes off, without a slash at its end."""
+    return canonical_path(route.pattern.encode()).removesuffix(b"/")
+
+
+def _upstream_end(route: Route) -> bytes:
+    """Return what `route` puts in the place of its prefix, without a slash at its end."""
+    base = (route.rewrite or "").encode().strip(b"/")
+    return b"/" + base if base else b""
+
+
+def _rest_below(base: bytes, path: bytes) -> bytes | None:
+    """Return what follows `base` in `path` if that is `base` or below it in whole segments, else None."""
+    rest = path[len(base) :]
+    return rest if path.startswith(base) and (not rest or rest.startswith(b"/")) else None
+
+
+def _is_below(base: bytes, path: bytes) -> bool:
+    return path != base and _rest_below(base, path) is not None
+
+
+def _without_dot_segments(path: bytes) -> bytes:
+    """Return `path` as the browser would ask for it; octets are touched only where there is a dot segment."""
+    return canonical_path(path) if _has_dot_segment(path) else path
+
+
+# Places
+
+
+def _place(scheme: bytes, authority: bytes) -> _Place | None:
+    """Return the place that `authority` (without user information) is under `scheme`, or None for none."""
+    match = _split_authority(authority)
+    if match is None or scheme not in _DEFAULT_PORTS:
+        return None
+    return scheme, match[1].lower().removesuffix(b"."), int(match[2]) if match[2] else _DEFAULT_PORTS[scheme]
+
+
+def _on_this_machine(place: _Place) -> _Place:
+    """Return `place` with one name for this machine, whichever of its own it has."""
+    scheme, host, port = place
+    return scheme, _compared_host(host.removeprefix(b"[").removesuffix(b"]")), port
+
+
+def _compared_host(host: bytes) -> bytes:
+    """Return the name of a host (IPv6 without brackets) as compared."""
+    return b"localhost" if host in _THIS_MACHINE else host
