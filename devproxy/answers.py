@@ -86,8 +86,9 @@ _AWAY: Final = (
     "delay wait for it."
 )
 _OWN_CONTAINER: Final = (
-    "devproxy runs in a container, where `localhost` is the container itself. Write `host.docker.internal` for a "
-    "server on the host (on Linux with `extra_hosts`), or the name of the service for one in another container."
+    "Start that server, or correct the address: devproxy runs in a container, where `localhost` is that container "
+    "itself. Write `host.docker.internal` for a server on the host (on Linux with `extra_hosts`), or the name of the "
+    "service for one in another container."
 )
 
 

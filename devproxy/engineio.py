@@ -25,7 +25,7 @@ MAX_OPEN_BYTES: Final = 4096
 SESSION_UNKNOWN: Final = '{"code":1,"message":"Session ID unknown"}'
 """What Node's servers answer, with 400, to a session that they do not have: the client begins a new one at once."""
 
-_SID: Final = re.compile(rb'[^{]{0,256}0\{[^{}]{0,1024}?\\?"sid\\?"\s*:\s*\\?"([^"\\]{1,256})\\?"')
+_SID: Final = re.compile(rb'[^{]{0,256}0\{[^{}]{0,1024}?\\?"sid\\?"\s*:\s*\\?"([^"\\\x00-\x20]{1,256})\\?"')
 """The id in an open packet: `0{"sid":"…"` (protocol 4), `97:0{…` (3), with escaped quotes in a JSONP answer."""
 
 

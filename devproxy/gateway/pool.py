@@ -7,6 +7,7 @@ again, and requests that can wait do so meanwhile. Start at :class:`UpstreamPool
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from devproxy.answers import NO_CONNECTION
@@ -83,7 +84,8 @@ class ServerPool:
         keep_s = self._idle_timeout_s
         if announced_s is not None:
             keep_s = announced_s - _KEEP_ALIVE_MARGIN_S
-        if keep_s <= 0 or len(self._idle) >= MAX_IDLE or self._service.is_stopping:
+        has_moved = connection.address != self.address
+        if keep_s <= 0 or has_moved or len(self._idle) >= MAX_IDLE or self._service.is_stopping:
             connection.close()
             return
         connection.expires_at = self._service.now + keep_s
@@ -119,6 +121,7 @@ class ServerPool:
         try:
             address = await self._dialler.dial(build)
             winner = next(connection for connection in connections if connection.is_open)
+            winner.address = address
         except UpstreamError as error:
             self.failure = error
             if error.fault in NO_CONNECTION:
@@ -260,8 +263,7 @@ class UpstreamPool:
 
     async def probe(self) -> None:
         """Find out which servers accept connections, so that the console can say so."""
-        for server in self.servers:
-            await server.probe()
+        await asyncio.gather(*(server.probe() for server in self.servers))
 
     def close_expired(self, now: float) -> None:
         """Close idle connections whose time is over."""

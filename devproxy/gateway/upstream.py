@@ -30,7 +30,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     ``server_pool``: of the server at the other end. ``served``: responses completed so far; a connection that has
     served may have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be
-    reused.
+    reused. ``address``: the one dialled, behind the name.
     """
 
     __slots__ = (
@@ -43,6 +43,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_remaining",
         "_reusable",
         "_service",
+        "address",
         "expires_at",
         "has_answered",
         "served",
@@ -63,6 +64,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._reusable = False
         self._interims = 0
         self._keep_alive_timeout_s: int | None = None
+        self.address = ""
         self.expires_at = 0.0
         self.served = 0
         self.has_answered = False

@@ -17,7 +17,7 @@ from tests.support.gateway_process import GatewayProcess, one_origin
 @pytest.fixture(scope="session", autouse=True)
 def node_packages() -> None:
     try:
-        for folder in (install.NODE, install.CHAT):
+        for folder in install.FOLDERS:
             install.ensure(folder)
     except install.NotInstalled as problem:
         pytest.fail(str(problem), pytrace=False)

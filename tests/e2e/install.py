@@ -1,4 +1,4 @@
-"""Install the Node packages of the end-to-end tests and of the chat example, exactly as their lock files say.
+"""Install the Node packages of the end-to-end tests and of the examples, exactly as their lock files say.
 
 Run it as ``python tests/e2e/install.py``; the tests run it themselves. Nothing happens when what is installed already
 answers to the lock file.
@@ -15,6 +15,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NODE = HERE / "node"
 CHAT = HERE.parent.parent / "examples" / "chat"
+SCALED = CHAT.parent / "scaled"
+FOLDERS = (NODE, CHAT, SCALED)
 AT_LEAST = "20.19"
 """What Vite 8 asks for."""
 LIMIT_S = 300
@@ -59,9 +61,9 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def main() -> int:
-    """Install both folders; returns the exit code."""
+    """Install all folders; returns the exit code."""
     try:
-        for folder in (NODE, CHAT):
+        for folder in FOLDERS:
             ensure(folder)
     except NotInstalled as problem:
         sys.stderr.write(f"error: {problem}\n")

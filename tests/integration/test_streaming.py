@@ -258,7 +258,8 @@ async def test_half_a_gigabyte_to_a_slow_reader_does_not_grow_the_process(direct
     async with devproxy_process(upstream) as (port, pid):
         client = await connected(port)
         length = b"Content-Length: %d\r\n\r\n" % BODY_BYTES
-        client.send(GET if direction == "download" else b"POST / HTTP/1.1\r\nHost: a\r\n" + length)
+        start = b"GET / HTTP/1.1\r\n" if direction == "download" else b"POST / HTTP/1.1\r\n"
+        client.send(start + b"Host: localhost\r\n" + (b"\r\n" if direction == "download" else length))
         server = await upstream.accept()
         await server.head()
         if direction == "download":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from html.parser import HTMLParser
 
@@ -138,9 +140,58 @@ def test_octets_beyond_ascii_and_very_long_targets_are_shown_shortened(accept: b
 
 
 @pytest.mark.parametrize(("method", "reloads"), [(b"GET", True), (b"POST", False)])
-def test_a_page_tries_again_by_itself_only_where_that_repeats_a_get(method: bytes, reloads: bool) -> None:
-    _, page = rendered(failure(), request(b"Accept: text/html", line=method + b" / HTTP/1.1"))
-    assert ('<meta http-equiv="refresh" content="1">' in page) is reloads
+def test_a_page_waits_by_itself_only_where_that_repeats_a_get(method: bytes, reloads: bool) -> None:
+    fields, page = rendered(failure(), request(b"Accept: text/html", line=method + b" / HTTP/1.1"))
+    assert ('<noscript><meta http-equiv="refresh" content="1"></noscript>' in page) is reloads
+    assert ("<script>" in page) is reloads
+    assert ("script-src" in fields["content-security-policy"]) is reloads
+
+
+def test_a_waiting_page_may_run_its_own_script_and_ask_its_own_origin_and_nothing_else() -> None:
+    fields, page = rendered(failure(detail=NASTY), request(b"Accept: text/html"))
+    script = page.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert fields["content-security-policy"] == (
+        f"default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; script-src 'sha256-{digest}'"
+    )
+    assert page.count("<script>") == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [UpstreamFault.REFUSED, UpstreamFault.UNREACHABLE, UpstreamFault.UNRESOLVED, UpstreamFault.CONNECT_TIMEOUT],
+)
+def test_a_server_that_was_up_is_said_to_be_away_for_now(fault: UpstreamFault) -> None:
+    error = UpstreamError(fault, "http://api:1", "", ())
+    fields, body = rendered(answers.upstream_failed(error, upstream="api", route="/", was_up=True), request())
+    assert fields[""].startswith("HTTP/1.1 503 ")
+    assert fields["x-devproxy-error"] == fault.value
+    assert fields["retry-after"] == "1"
+    assert "may be restarting" in body
+
+
+def test_a_server_that_was_up_and_answers_nonsense_is_not_said_to_be_away() -> None:
+    error = UpstreamError(UpstreamFault.BAD_RESPONSE, "http://api:1", "", ())
+    fields, _ = rendered(answers.upstream_failed(error, upstream="api", route="/", was_up=True), request())
+    assert fields[""].startswith("HTTP/1.1 502 ")
+    assert "retry-after" not in fields
+
+
+def test_in_a_container_a_refused_localhost_gets_the_hint_that_it_is_the_container_itself() -> None:
+    error = UpstreamError(UpstreamFault.REFUSED, "http://localhost:1", "", ())
+    _, body = rendered(answers.upstream_failed(error, upstream="api", route="/", is_own_container=True), request())
+    assert "`host.docker.internal`" in body
+    assert "name of the service" in body
+
+
+@pytest.mark.parametrize("accept", [b"text/html", b"application/json", b"*/*"])
+def test_a_lost_session_is_answered_as_its_server_would_whoever_asks(accept: bytes) -> None:
+    error = UpstreamError(UpstreamFault.REFUSED, "http://api:1", "", ())
+    fields, body = rendered(answers.session_lost(error, upstream="api"), request(b"Accept: " + accept))
+    assert fields[""].startswith("HTTP/1.1 400 ")
+    assert fields["content-type"] == "application/json"
+    assert json.loads(body) == {"code": 1, "message": "Session ID unknown"}
+    assert fields["x-devproxy-error"] == "session-lost"
 
 
 def test_a_page_that_waiting_does_not_help_does_not_reload() -> None:

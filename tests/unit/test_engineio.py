@@ -10,7 +10,9 @@ from devproxy.engineio import (
     EngineRequest,
     explain_engine_error,
     is_poll,
+    opened_session,
     parse_engine_request,
+    session_id,
 )
 
 import engineio  # type: ignore[import-untyped]
@@ -232,3 +234,45 @@ def test_a_sentence_fits_into_another_one() -> None:
         assert sentence is not None
         assert sentence[0].islower()
         assert not sentence.endswith(".")
+
+
+# -- sessions ----------------------------------------------------------------------------------------------------------
+
+NODE_4 = b'0{"sid":"x-Fm_Q1mTtaCzpYZAAAA","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000}'
+NODE_3 = b'97:0{"sid":"x-Fm_Q1mTtaCzpYZAAAA","upgrades":["websocket"],"pingInterval":25000}2:40'
+PYTHON = b'0{"sid": "x-Fm_Q1mTtaCzpYZAAAA", "upgrades": ["websocket"], "pingTimeout": 20000}'
+JSONP = rb'___eio[0]("97:0{\"sid\":\"x-Fm_Q1mTtaCzpYZAAAA\",\"upgrades\":[]}2:40");'
+CHUNKED = b"76\r\n" + NODE_4 + b"\r\n0\r\n\r\n"
+OTHER_ORDER = b'0{"upgrades":["websocket"],"pingInterval":25000,"sid":"x-Fm_Q1mTtaCzpYZAAAA"}'
+BINARY_3 = b'\x00\x09\x07\xff0{"sid":"x-Fm_Q1mTtaCzpYZAAAA","upgrades":[]}\x00\x02\xff40'
+
+
+@pytest.mark.parametrize("body", [NODE_4, NODE_3, PYTHON, JSONP, CHUNKED, OTHER_ORDER, BINARY_3])
+def test_the_id_of_a_new_session_is_read_from_the_packet_that_opens_it(body: bytes) -> None:
+    assert opened_session(body) == b"x-Fm_Q1mTtaCzpYZAAAA"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        NODE_4[:20],
+        b'{"code":0,"message":"Transport unknown"}',
+        b"<html>0</html>",
+        b'4{"sid":"not-an-open-packet"}',
+        b'0{"message":{"sid":"nested"}}',
+        b'0{"sid":""}',
+        b'8\r\n0{"sid":"\r\n5\r\nabc"}\r\n0\r\n\r\n',
+        b"0{" * 5000,
+        b"\x1f\x8b\x08\x00" + bytes(60),
+    ],
+)
+def test_no_session_is_read_where_none_is_opened(body: bytes) -> None:
+    assert opened_session(body) == b""
+
+
+@pytest.mark.parametrize(("sid", "said"), [(b"abc-_", b"abc-_"), (b"a%2Fb%3D", b"a/b="), (b"a%zz", b"a%zz")])
+def test_a_session_id_is_what_the_server_wrote(sid: bytes, said: bytes) -> None:
+    engine = parse_engine_request(b"/?EIO=4&sid=" + sid)
+    assert engine is not None
+    assert session_id(engine) == said

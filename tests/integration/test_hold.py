@@ -1,0 +1,278 @@
+"""A server that was up and refuses now: who waits for it, for how long, and who is told at once."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from devproxy.config.model import Upstream
+from devproxy.events import Outcome, UpstreamState
+from devproxy.gateway import hold
+from tests.support.exchanges import GET, OK
+from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
+
+pytestmark = pytest.mark.both_loops
+
+CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+HANDSHAKE = (
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+POLL = b"GET /socket.io/?EIO=4&transport=polling&sid=x HTTP/1.1\r\nHost: a\r\n\r\n"
+LONG_S = 60.0
+"""A hold that no test waits to the end of."""
+
+
+class Restarting(ScriptedUpstream):
+    """A scripted upstream that can go and come back at its port."""
+
+    def go(self) -> None:
+        """Stop listening."""
+        self.listener.close()
+
+    def come_back(self) -> None:
+        """Listen again, at the same port."""
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", self.port))
+        self.listener.listen(1024)
+        self.listener.setblocking(False)
+
+
+@asynccontextmanager
+async def restarting(
+    *, hold_s: float = LONG_S, is_known: bool = True
+) -> AsyncIterator[tuple[Conversation, Restarting]]:
+    """Run a gateway in front of an upstream that was up (if `is_known`) and refuses now."""
+    upstream = Restarting()
+    if not is_known:
+        upstream.go()
+    settings = Upstream(name="backend", servers=(address_of(upstream.port),), hold_s=hold_s)
+    async with running(config_for((), upstream=settings), upstream) as talk:
+        await until(lambda: talk.seen(UpstreamState))
+        assert talk.seen(UpstreamState)[0].is_up is is_known
+        if is_known:
+            upstream.go()
+        yield talk, upstream
+
+
+async def ask(talk: Conversation, request: bytes = GET) -> Wire:
+    client = await talk.client()
+    client.send(request)
+    return client
+
+
+def is_awaited(talk: Conversation, count: int = 1) -> bool:
+    """Tell whether as many requests wait for the upstream."""
+    service = talk.gateway._service
+    assert service is not None
+    return service.pools["backend"]._room.count == count
+
+
+# -- who waits ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [GET, b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", b"OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n", POLL],
+    ids=["get", "head", "options", "poll"],
+)
+async def test_what_is_safe_to_delay_waits_and_goes_through_when_the_server_is_back(request_: bytes) -> None:
+    async with restarting() as (talk, upstream):
+        client = await ask(talk, request_)
+        assert await client.is_silent(0.3)
+        upstream.come_back()
+        server = await upstream.accept()
+        assert (await server.head()).startswith(request_.partition(b"\r\n")[0])
+        server.send(CLOSING)
+        assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_websocket_handshake_waits_and_becomes_one_tunnel() -> None:
+    async with restarting() as (talk, upstream):
+        client = await ask(talk, HANDSHAKE)
+        await until(lambda: is_awaited(talk))
+        upstream.come_back()
+        server = await upstream.accept()
+        await server.head()
+        server.send(SWITCHING + b"hello")
+        await client.head()
+        assert await client.read(5) == b"hello"
+        client.send(b"bye")
+        assert await server.read(3) == b"bye"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi",
+    ],
+    ids=["post", "empty post", "put", "delete", "get with a body"],
+)
+async def test_everything_else_is_told_at_once_to_come_again(request_: bytes) -> None:
+    async with restarting() as (talk, _):
+        client = await ask(talk, request_)
+        async with asyncio.timeout(LONG_S / 4):
+            head = await client.head()
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1\r\n" in head
+        length = int(head.partition(b"Content-Length: ")[2].partition(b"\r")[0])
+        body = await client.read(length)
+        assert b"connection refused" in body
+        assert b"may be restarting" in body
+
+
+async def test_nobody_waits_for_a_server_that_was_never_up() -> None:
+    async with restarting(is_known=False) as (talk, _):
+        client = await ask(talk)
+        assert (await client.head()).startswith(b"HTTP/1.1 503 ")
+
+
+async def test_nobody_waits_where_hold_s_is_0() -> None:
+    async with restarting(hold_s=0) as (talk, _):
+        client = await ask(talk)
+        assert (await client.head()).startswith(b"HTTP/1.1 503 ")
+
+
+async def test_who_has_waited_for_hold_s_gets_503_and_what_was_tried() -> None:
+    async with restarting(hold_s=0.5) as (talk, upstream):
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        client = await ask(talk)
+        head = await client.head()
+        assert loop.time() - started >= 0.45
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"127.0.0.1:%d: connection refused" % upstream.port in await client.until(b"refused")
+
+
+async def test_no_more_than_a_bounded_number_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hold, "MAX_WAITING", 3)
+    async with restarting() as (talk, upstream):
+        waiting = [await ask(talk) for _ in range(3)]
+        await until(lambda: is_awaited(talk, 3))
+        surplus = await ask(talk)
+        assert (await surplus.head()).startswith(b"HTTP/1.1 503 ")
+        upstream.come_back()
+        for _ in waiting:
+            server = await upstream.accept()
+            await server.head()
+            server.send(CLOSING)
+        for client in waiting:
+            assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_get_into_a_connection_that_died_with_its_server_waits_for_the_next_one() -> None:
+    upstream = Restarting()
+    settings = Upstream(name="backend", servers=(address_of(upstream.port),), hold_s=LONG_S)
+    async with running(config_for((), upstream=settings), upstream) as talk:
+        first = await ask(talk)
+        server = await upstream.accept()
+        await server.head()
+        server.send(OK)
+        await first.until(b"ok")
+        client = await ask(talk)
+        await server.head()
+        upstream.go()
+        server.reset()
+        await until(lambda: is_awaited(talk))
+        upstream.come_back()
+        again = await upstream.accept()
+        await again.head()
+        again.send(CLOSING)
+        assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+
+
+# -- who leaves --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("request_", [GET, POLL, HANDSHAKE], ids=["get", "poll", "handshake"])
+async def test_of_a_client_that_left_while_it_waited_the_server_hears_nothing(request_: bytes) -> None:
+    async with restarting() as (talk, upstream):
+        client = await ask(talk, request_)
+        await until(lambda: is_awaited(talk))
+        client.reset()
+        await until(lambda: is_awaited(talk, 0))
+        upstream.come_back()
+        after = await ask(talk, b"GET /after HTTP/1.1\r\nHost: a\r\n\r\n")
+        server = await upstream.accept()
+        assert (await server.head()).startswith(b"GET /after ")
+        server.send(CLOSING)
+        await after.until(b"ok")
+        assert talk.finished()[0].outcome is Outcome.CLIENT_LEFT
+        assert talk.finished()[0].status == 0
+
+
+async def test_stopping_ends_those_who_wait_and_the_prober() -> None:
+    async with restarting() as (talk, upstream):
+        client = await ask(talk)
+        await until(lambda: is_awaited(talk))
+        assert await talk.gateway.stop(drain_s=0) == 1
+        with pytest.raises(ConnectionResetError):
+            await client.rest()
+        upstream.come_back()
+        loop = asyncio.get_running_loop()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(4 * hold.RETRY_S):
+                await loop.sock_accept(upstream.listener)
+
+
+# -- what is asked and what is said ------------------------------------------------------------------------------------
+
+
+async def test_one_prober_asks_for_all_who_wait() -> None:
+    async with restarting() as (talk, _):
+        for _ in range(40):
+            await ask(talk)
+        await until(lambda: is_awaited(talk, 40))
+        dials = 0
+
+        service = talk.gateway._service
+        assert service is not None
+        dialler = service.pools["backend"].servers[0]._dialler
+        dial = type(dialler).dial
+
+        async def counted(*arguments: object) -> str:
+            nonlocal dials
+            dials += 1
+            return await dial(*arguments)  # type: ignore[arg-type]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(dialler), "dial", counted)
+            await asyncio.sleep(5 * hold.RETRY_S)
+        assert 1 <= dials <= 6
+
+
+async def test_going_and_coming_back_is_said_once_however_many_ask() -> None:
+    async with restarting() as (talk, upstream):
+        clients = [await ask(talk) for _ in range(20)]
+        await until(lambda: is_awaited(talk, 20))
+        upstream.come_back()
+        for _ in clients:
+            server = await upstream.accept()
+            await server.head()
+            server.send(CLOSING)
+        for client in clients:
+            assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+        assert [state.is_up for state in talk.seen(UpstreamState)] == [True, False, True]
+
+
+async def test_a_server_is_found_again_without_any_request() -> None:
+    async with restarting() as (talk, upstream):
+        refused = await ask(talk, b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await refused.head()
+        upstream.come_back()
+        await until(lambda: [state.is_up for state in talk.seen(UpstreamState)] == [True, False, True])
+
+
+async def test_a_server_that_starts_late_is_found_without_any_request() -> None:
+    async with restarting(is_known=False) as (talk, upstream):
+        upstream.come_back()
+        await until(lambda: [state.is_up for state in talk.seen(UpstreamState)] == [False, True])
