@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Final
 
-from devproxy.config.model import Config, Listen, Scheme, ServerAddress
+from devproxy.config.model import Config, Listen, PathKind, Route, Scheme, ServerAddress
 from devproxy.config.problems import visible
+from devproxy.hmr import PATHS, PREFIXES
 
 _LOOPBACK_NAMES: Final = ("localhost", "::1")
 
@@ -31,7 +35,36 @@ def warnings(config: Config) -> tuple[str, ...]:
             for server in upstream.servers
             if any(_is_same(listen, server) for listen in config.server.listen)
         )
-    return tuple(found)
+    return (*found, *_taken_hot_reload(config))
+
+
+def _taken_hot_reload(config: Config) -> Iterator[str]:
+    """Give a sentence for each hot-reload socket that a broad route would take from whoever serves the page."""
+    page = next((route for route in config.routes if route.kind is PathKind.PREFIX and route.pattern == "/"), None)
+    if page is None:
+        return
+    for route in config.routes:
+        if route.upstream == page.upstream or route.pattern == "/":
+            continue
+        taken = [path for path in map(bytes.decode, (*PATHS, *PREFIXES)) if _takes_broadly(route, path)]
+        if taken:
+            name, first = visible(page.upstream), taken[0]
+            yield (
+                f"the route {visible(route.pattern)} takes {' and '.join(taken)} too, where dev servers open their "
+                f'hot-reload socket: that socket goes to "{name}", which serves /. To keep it for this route, '
+                f'give it a route of its own with path_exact = "{first}".'
+            )
+
+
+def _takes_broadly(route: Route, path: str) -> bool:
+    """Tell whether `route` takes `path` without naming it."""
+    if route.kind is PathKind.REGEX:
+        return re.fullmatch(route.pattern, path) is not None
+    if route.kind is PathKind.GLOB:
+        return fnmatchcase(path, route.pattern)
+    prefix = route.pattern.rstrip("/")
+    is_below = route.kind is PathKind.PREFIX and (path + "/").startswith(prefix + "/")
+    return is_below and route.pattern not in (path, path.rstrip("/"))
 
 
 def is_loopback(host: str) -> bool:

@@ -11,9 +11,11 @@ from typing import Final
 from devproxy import __version__, answers
 from devproxy.answers import Answer
 from devproxy.config.model import Preflight as PreflightRule
-from devproxy.config.model import Scheme, ServerAddress
+from devproxy.config.model import Route, Scheme, ServerAddress
 from devproxy.engineio import is_poll, parse_engine_request
 from devproxy.fields import read_field
+from devproxy.hmr import PREFIXES as HMR_PREFIXES
+from devproxy.hmr import is_hmr_handshake
 from devproxy.messages import RequestFacts, RequestHead
 from devproxy.plan.response import Finish
 from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot
@@ -101,6 +103,8 @@ def _may_remember(plan: Forward, head: RequestHead, segment: bytes, snapshot: Sn
     return (
         plan.is_plain
         and plan.preflight is None
+        and not plan.upgrade
+        and not head.path.startswith(HMR_PREFIXES)
         and head.target[0] == _SLASH
         and snapshot.table.is_settled(head.method, segment, head.facts.host)
     )
@@ -112,12 +116,7 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     if own_path == HEALTH_PATH:
         return _own_page(head, own_path)
     host = snapshot.hosts.judge(head.facts.host)
-    route = snapshot.table.match(
-        head.method,
-        b"/" if raw_path == b"*" else raw_path,
-        head.facts.host,
-        head.fields if snapshot.reads_headers else (),
-    )
+    route = _route(head, raw_path, snapshot)
     compiled = None if route is None else snapshot.compiled[id(route)]
     decision = decide(snapshot.default_cors if compiled is None else compiled.cors, head.facts.origins)
     refusal = _refusal(head, raw_path, compiled, snapshot)
@@ -154,6 +153,20 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     if compiled.rewrites and raw_path != b"*":
         path = rewritten_path(compiled.route, raw_path) + question + query
     return _forward(head, compiled, path, decision, preflight, fallback)
+
+
+def _route(head: RequestHead, raw_path: bytes, snapshot: Snapshot) -> Route | None:
+    """Return the route that takes `head`.
+
+    A hot-reload socket goes where ``/`` goes, to whoever serves the page, unless a route names its very path.
+    """
+    fields = head.fields if snapshot.reads_headers else ()
+    route = snapshot.table.match(head.method, raw_path, head.facts.host, fields)
+    if route is None or route.pattern.encode() in (raw_path, raw_path.removesuffix(b"/")):
+        return route
+    if not is_hmr_handshake(head):
+        return route
+    return snapshot.table.match(head.method, b"/", head.facts.host, fields) or route
 
 
 def _forward(
