@@ -62,8 +62,8 @@ class Change:
 class LocationRules:
     """What is known about places in the responses of one route. Built by :func:`compile_locations`.
 
-    ``places``: the names of the upstreams that a place belongs to. ``leads``: the routes to each upstream, those that
-    : all routes, to see where a path leads.
+    ``places``: the names of the upstreams that a place belongs to. ``leads``: the routes to each upstream.
+    ``table``: all routes, to see where a path leads.
     """
 
     route: Route
