@@ -220,10 +220,10 @@ def _front_path(rules: LocationRules, names: frozenset[str], path: bytes, host: 
     if len(found) == 1:
         front, route = found.popitem()
         return front, f"{what}, and route {label(route)} leads there"
-    if candidate is not None:
+    if candidate is not None and candidate != resolved:
         return candidate, f"{what}, and its path is that of route {label(own)}"
     why = "several routes lead" if found else "no route leads"
-    return path, f"{what}; {why} to that path, so it stays"
+    return path, f"{what}; {why} a GET to its path, which stays"
 
 
 def _leads(rules: LocationRules, path: bytes, names: frozenset[str], target: bytes, host: bytes) -> bool:

@@ -338,3 +338,9 @@ def test_a_link_says_each_reason_once() -> None:
     assert found is not None
     assert found.reason.count("takes its path off") == 1
     assert found.reason.count("; ") == 1
+
+
+def test_the_reason_says_when_no_route_leads_to_a_path() -> None:
+    found = change(b"Location: http://localhost:3001/login", PLAIN, ROOT)
+    assert found is not None
+    assert found.reason == "it is a place of upstream backend; no route leads a GET to its path, which stays"
