@@ -21,6 +21,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 
 from devproxy.config.model import Cors
+from devproxy.origins import normalised, web_origin
 
 HOST_NOT_ALLOWED: Final = "host-not-allowed"
 CROSS_SITE: Final = "cross-site"
@@ -35,8 +36,6 @@ _is_name = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*").fullmatch
 _is_origin = re.compile(
     rb"[A-Za-z][A-Za-z0-9+.-]{0,31}://(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,253})(?::[0-9]{1,5})?"
 ).fullmatch
-_split_web_origin = re.compile(rb"(https?)://(.+)").fullmatch
-_DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 
 _MAX_SHOWN: Final = 120
 """Octets of a Host or an Origin that are shown to people."""
@@ -352,11 +351,8 @@ def is_own_origin(origin: bytes, host: bytes) -> bool:
     ``http`` and ``https`` both count: something in front of devproxy may speak TLS. The port counts, so another server
     on this machine is not devproxy; a default port may be written or not.
     """
-    match = _split_web_origin(origin.lower())
-    if match is None or not host:
-        return False
-    default = _DEFAULT_PORTS[match[1]]
-    return match[2].removesuffix(default) == host.lower().removesuffix(default)
+    meant = normalised(origin)
+    return meant is not None and meant in (web_origin("http", host), web_origin("https", host))
 
 
 def _listed(items: tuple[str, ...]) -> str:

@@ -62,8 +62,8 @@ class Change:
 class LocationRules:
     """What is known about places in the responses of one route. Built by :func:`compile_locations`.
 
-    ``places``: the names of the upstreams that a place belongs to. ``leads``: the routes to each upstream, those that
-    : all routes, to see where a path leads.
+    ``places``: the names of the upstreams that a place belongs to. ``leads``: the routes to each upstream.
+    ``table``: all routes, to see where a path leads.
     """
 
     route: Route
@@ -220,10 +220,10 @@ def _front_path(rules: LocationRules, names: frozenset[str], path: bytes, host: 
     if len(found) == 1:
         front, route = found.popitem()
         return front, f"{what}, and route {label(route)} leads there"
-    if candidate is not None:
+    if candidate is not None and candidate != resolved:
         return candidate, f"{what}, and its path is that of route {label(own)}"
     why = "several routes lead" if found else "no route leads"
-    return path, f"{what}; {why} to that path, so it stays"
+    return path, f"{what}; {why} a GET to its path, which stays"
 
 
 def _leads(rules: LocationRules, path: bytes, names: frozenset[str], target: bytes, host: bytes) -> bool:
