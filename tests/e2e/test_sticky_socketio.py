@@ -8,13 +8,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from devproxy.config.model import Config, PathKind, Route, Scheme, Server, ServerAddress, Sticky, Upstream
+from devproxy.config.model import Sticky, Upstream
 from devproxy.events import ExchangeFinished, TunnelOpened, UpstreamState
 from tests.e2e import install
 from tests.e2e.harness import RunClient, StartServer, node_command, python_server
 from tests.e2e.harness import Server as ServerProgram
 from tests.support.gateway_thread import GatewayThread, gateway_thread
 from tests.support.processes import Json, Program, free_port, parsed, wait_for
+from tests.support.wire import address_of, config_for
 
 PYTHON_SERVER = Path(__file__).resolve().parent / "python" / "socketio_server.py"
 TRANSPORTS = {
@@ -27,12 +28,9 @@ TRANSPORTS = {
 @contextmanager
 def balanced(ports: list[int], *, host: str = "127.0.0.1") -> Iterator[GatewayThread]:
     """Run a gateway in front of the servers at `ports`."""
-    servers = tuple(
-        ServerAddress(scheme=Scheme.HTTP, host=host, port=port, url=f"http://{host}:{port}") for port in ports
-    )
-    upstream = Upstream(name="chat", servers=servers, sticky=Sticky.SOCKETIO, hold_s=10)
-    route = Route(kind=PathKind.PREFIX, pattern="/", upstream="chat")
-    with gateway_thread(Config(server=Server(), upstreams=(upstream,), routes=(route,))) as gateway:
+    servers = tuple(address_of(port, host=host) for port in ports)
+    upstream = Upstream(name="backend", servers=servers, sticky=Sticky.SOCKETIO, hold_s=10)
+    with gateway_thread(config_for((), upstream=upstream)) as gateway:
         wait_for(lambda: len(gateway.seen(UpstreamState)) == len(ports), "that all servers are found")
         yield gateway
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from devproxy.config.model import Config, PathKind, Route, Scheme, Server, ServerAddress, Upstream
+from devproxy.config.model import Upstream
 from devproxy.events import ExchangeFinished, UpstreamState
 from tests.e2e.harness import StartServer
 from tests.support.browser import open_page
 from tests.support.gateway_thread import gateway_thread
 from tests.support.processes import free_port, wait_for
+from tests.support.wire import address_of, config_for
 
 
 async def test_a_page_opened_too_early_turns_into_the_applications_own(own_server: StartServer) -> None:
     port = free_port()
-    address = ServerAddress(scheme=Scheme.HTTP, host="localhost", port=port, url=f"http://localhost:{port}")
-    config = Config(
-        server=Server(),
-        upstreams=(Upstream(name="frontend", servers=(address,), hold_s=10),),
-        routes=(Route(kind=PathKind.PREFIX, pattern="/", upstream="frontend"),),
-    )
-    with gateway_thread(config) as gateway:
+    upstream = Upstream(name="backend", servers=(address_of(port, host="localhost"),), hold_s=10)
+    with gateway_thread(config_for((), upstream=upstream)) as gateway:
         wait_for(lambda: gateway.seen(UpstreamState), "that the server is known to be away")
         async with open_page() as page:
             await page.goto(gateway.url + "page?a=b")

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from devproxy.config.model import Upstream
 from devproxy.events import Outcome, UpstreamState
-from devproxy.gateway import hold
+from devproxy.gateway import hold, service
 from tests.support.exchanges import GET, OK
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
 
@@ -68,9 +68,9 @@ async def ask(talk: Conversation, request: bytes = GET) -> Wire:
 
 def is_awaited(talk: Conversation, count: int = 1) -> bool:
     """Tell whether as many requests wait for the upstream."""
-    service = talk.gateway._service
-    assert service is not None
-    return service.pools["backend"]._room.count == count
+    running_service = talk.gateway._service
+    assert running_service is not None
+    return running_service.pools["backend"]._room.count == count
 
 
 # -- who waits ---------------------------------------------------------------------------------------------------------
@@ -234,9 +234,9 @@ async def test_one_prober_asks_for_all_who_wait() -> None:
         await until(lambda: is_awaited(talk, 40))
         dials = 0
 
-        service = talk.gateway._service
-        assert service is not None
-        dialler = service.pools["backend"].servers[0]._dialler
+        running_service = talk.gateway._service
+        assert running_service is not None
+        dialler = running_service.pools["backend"].servers[0]._dialler
         dial = type(dialler).dial
 
         async def counted(*arguments: object) -> str:
@@ -276,3 +276,15 @@ async def test_a_server_that_starts_late_is_found_without_any_request() -> None:
     async with restarting(is_known=False) as (talk, upstream):
         upstream.come_back()
         await until(lambda: [state.is_up for state in talk.seen(UpstreamState)] == [False, True])
+
+
+@pytest.mark.parametrize(("is_in_container", "has_hint"), [(True, True), (False, False)])
+async def test_in_a_container_a_refused_localhost_is_said_to_be_the_container_itself(
+    monkeypatch: pytest.MonkeyPatch, is_in_container: bool, has_hint: bool
+) -> None:
+    monkeypatch.setattr(service, "is_in_container", lambda: is_in_container)
+    async with restarting(is_known=False) as (talk, _):
+        client = await ask(talk)
+        head = await client.head()
+        length = int(head.partition(b"Content-Length: ")[2].partition(b"\r")[0])
+        assert (b"host.docker.internal" in await client.read(length)) is has_hint
