@@ -19,8 +19,8 @@ from typing import Final
 from devproxy.engineio import SESSION_UNKNOWN
 from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
 from devproxy.messages import RequestHead
-from devproxy.policy.cors import PreflightVerdict
 from devproxy.policy.hosts import HostVerdict, SourceVerdict
+from devproxy.policy.preflight import PreflightVerdict
 
 REFUSED_STATUS: Final = 503
 _RETRY_AFTER_S: Final = 1

@@ -20,9 +20,10 @@ from devproxy.messages import RequestFacts, RequestHead
 from devproxy.plan.response import Finish
 from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot
 from devproxy.policy.cookies import CookieRules, restore
-from devproxy.policy.cors import CorsDecision, Preflight, decide, judge_preflight, local_lines, read_preflight
+from devproxy.policy.cors import CorsDecision, decide, local_lines
 from devproxy.policy.headers import Peer, late_lines, plain_head, request_lines
 from devproxy.policy.hosts import judge_source
+from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight
 from devproxy.routing import canonical_path, rewritten_path
 
 _UNDERSCORE, _PERCENT = b"_%"

@@ -15,7 +15,8 @@ from devproxy.origins import web_origin
 from devproxy.plan.snapshot import FRONT_SCHEME
 from devproxy.policy.cookies import Change as CookieChange
 from devproxy.policy.cookies import repair
-from devproxy.policy.cors import VARIES, finish, local_lines
+from devproxy.policy.cors import VARIES, local_lines
+from devproxy.policy.cors_fields import finish
 from devproxy.policy.headers import SWITCHES, Peer, late_lines, plain_head, response_fields
 from devproxy.policy.location import Change as LocationChange
 from devproxy.policy.location import map_back
@@ -138,7 +139,6 @@ def _lines(
     lines = finish(
         forward.cors,
         fields,
-        is_credentialed=request.first(b"cookie") is not None or request.first(b"authorization") is not None,
         status=head.status,
         preflight=forward.preflight,
     )

@@ -1,0 +1,158 @@
+"""What becomes of the ``Access-Control-*`` fields of an upstream's response, and of its ``Vary``, in each mode.
+
+Pure. ``passthrough`` leaves them, ``strip`` takes them off, ``rewrite`` puts the policy's in their place. ``fix``
+repairs their form and never widens what they mean: an origin that the upstream does not name gets nothing, unless it
+says ``*`` and the route's policy lets that origin in with credentials, for which ``*`` does not count (Fetch, «CORS
+check», step 3). A missing ``Access-Control-Allow-Origin`` stays missing there. Start at :func:`finish`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from devproxy.config.model import CorsMode
+from devproxy.fields import Field
+from devproxy.origins import OPAQUE, normalised
+from devproxy.policy.cors import CorsDecision
+from devproxy.policy.preflight import Preflight, access_lines, varies_on
+
+_PREFIX: Final = b"access-control-"
+_ORIGIN: Final = b"access-control-allow-origin"
+_CREDENTIALS: Final = b"access-control-allow-credentials"
+_METHODS: Final = b"access-control-allow-methods"
+_HEADERS: Final = b"access-control-allow-headers"
+_WRITTEN: Final = {
+    _ORIGIN: b"Access-Control-Allow-Origin: ",
+    _CREDENTIALS: b"Access-Control-Allow-Credentials: ",
+    _METHODS: b"Access-Control-Allow-Methods: ",
+    _HEADERS: b"Access-Control-Allow-Headers: ",
+}
+_ANY: Final = b"*"
+
+
+def finish(
+    decision: CorsDecision, fields: Sequence[Field], *, status: int, preflight: Preflight | None = None
+) -> list[bytes]:
+    """Return the lines of a response of the upstream, which has `fields` and `status`, after the route's policy.
+
+    `preflight`: what was asked, if this answers a preflight that was forwarded. Lines that the policy does not concern
+    keep their octets and order. Finishing twice is the same as once. An interim response and a 101 only lose fields:
+    CORS does not apply to them. ``Vary`` is added to, never replaced. Linear time.
+    """
+    mode = decision.mode
+    if mode is CorsMode.PASSTHROUGH or (mode is CorsMode.FIX and status < 200):
+        return [field.line for field in fields]
+    if mode is CorsMode.FIX:
+        method, headers = (b"", ()) if preflight is None else (preflight.method, preflight.headers)
+        lines = repair(
+            fields, decision.origin, grants_credentials=decision.with_credentials, method=method, headers=headers
+        )
+    else:
+        lines = [field.line for field in fields if not field.name.startswith(_PREFIX)]
+        if status < 200 or mode is CorsMode.STRIP:
+            return lines
+        lines += decision.lines if preflight is None else access_lines(decision.policy, preflight)
+    names = (b"Origin",) if preflight is None else varies_on(preflight)
+    return lines + missing_vary(fields, names) if decision.varies else lines
+
+
+def missing_vary(fields: Iterable[Field], names: Sequence[bytes]) -> list[bytes]:
+    """Return the line, if any, that makes a response with `fields` vary by all of `names` (RFC 9110 section 12.5.5).
+
+    Names that are listed already, in whatever case, are not repeated; ``*`` lists everything.
+    """
+    listed = {name.lower() for name in _elements(fields, b"vary")}
+    missing = [name for name in names if name.lower() not in listed]
+    return [b"Vary: " + b", ".join(missing)] if missing and _ANY not in listed else []
+
+
+def repair(
+    fields: Sequence[Field],
+    origin: bytes | None,
+    *,
+    grants_credentials: bool,
+    method: bytes = b"",
+    headers: Sequence[bytes] = (),
+) -> list[bytes]:
+    """Return the lines of a response with `fields`, repaired for a page of `origin` (None: there is none to judge by).
+
+    `grants_credentials`: the route's policy allows the origin, with credentials. `method` and `headers` (lower case):
+    what a preflight asked for, if this answers one. At most one ``Access-Control-Allow-Origin`` remains, and never
+    ``*`` together with credentials. A field that is right keeps its octets. Linear time; idempotent.
+    """
+    granted = _granted_origins(fields)
+    if not any(field.name == _ORIGIN for field in fields):
+        return [field.line for field in fields]
+    value = _chosen_origin(granted, origin, grants_credentials=grants_credentials)
+    is_any_made_one = value is not None and value == origin and origin not in granted
+    said = [element.lower() for element in _elements(fields, _CREDENTIALS)]
+    with_credentials = is_any_made_one or (bool(said) and all(word == b"true" for word in said))
+    if value is None or value == _ANY:
+        with_credentials = False
+    replaced = {_ORIGIN: value}
+    if with_credentials:
+        replaced[_CREDENTIALS] = b"true"
+        if method:
+            _spell_out(replaced, _METHODS, _elements(fields, _METHODS), (method,))
+            _spell_out(replaced, _HEADERS, [name.lower() for name in _elements(fields, _HEADERS)], headers)
+    elif value is None or value == _ANY:
+        replaced[_CREDENTIALS] = None
+    return _with_replaced(fields, replaced)
+
+
+def _granted_origins(fields: Iterable[Field]) -> list[bytes]:
+    """Return each origin that ``Access-Control-Allow-Origin`` names, once, in the form that a browser compares.
+
+    What is no origin stays as it is: it equals none, and the browser's message shows it.
+    """
+    found: dict[bytes, None] = {}
+    for element in _elements(fields, _ORIGIN):
+        for word in element.split():
+            found[word if word in (_ANY, OPAQUE) else normalised(word) or word] = None
+    return list(found)
+
+
+def _chosen_origin(granted: Sequence[bytes], origin: bytes | None, *, grants_credentials: bool) -> bytes | None:
+    """Return the one value to send, or None where the upstream names several and none is the page's."""
+    if origin is not None and (origin in granted or (_ANY in granted and grants_credentials)):
+        return origin
+    if _ANY in granted:
+        return _ANY
+    return granted[0] if len(granted) == 1 else None
+
+
+def _spell_out(
+    replaced: dict[bytes, bytes | None], name: bytes, listed: Sequence[bytes], asked: Sequence[bytes]
+) -> None:
+    """Where `listed` has ``*``, which does not count with credentials, list what was asked for in its place."""
+    if _ANY in listed:
+        names = dict.fromkeys((*(element for element in listed if element != _ANY), *asked))
+        replaced[name] = b", ".join(names) or None
+
+
+def _elements(fields: Iterable[Field], name: bytes) -> list[bytes]:
+    return [
+        element
+        for field in fields
+        if field.name == name
+        for part in field.value.split(b",")
+        if (element := part.strip(b" \t"))
+    ]
+
+
+def _with_replaced(fields: Iterable[Field], replaced: dict[bytes, bytes | None]) -> list[bytes]:
+    """Return the lines of `fields` with one line for each name in `replaced`, where the first one stood; None: none.
+
+    Credentials that the upstream did not send come last.
+    """
+    lines: list[bytes] = []
+    left = dict(replaced)
+    for field in fields:
+        if field.name not in replaced:
+            lines.append(field.line)
+            continue
+        value = left.pop(field.name, None)
+        if value is not None:
+            lines.append(field.line if value == field.value else _WRITTEN[field.name] + value)
+    return lines + [_WRITTEN[name] + value for name, value in left.items() if value is not None]
