@@ -184,7 +184,9 @@ def parse_pattern(text: str) -> Pattern:
         raise BadOrigin("an origin has no user name or password", f"write {_quoted(bare)}")
     if rest:
         what = "a slash at its end" if rest == "/" else "a path or query"
-        raise BadOrigin(f"{_quoted(text)} has {what}, and an origin has none", f'write "{scheme}://{authority}"')
+        raise BadOrigin(
+            f"{_quoted(text)} has {what}, and an origin has none", f"write {_quoted(f'{scheme}://{authority}')}"
+        )
     written_host, port = _split_authority(text, scheme, authority)
     is_below = written_host.startswith("*.")
     host = _parse_host(text, scheme, written_host.removeprefix("*."), is_below=is_below)
@@ -228,12 +230,15 @@ def _without_scheme(text: str) -> BadOrigin:
     what = f"{_quoted(text)} has no scheme" if text else "the origin is empty"
     bare = text.lstrip("/")
     is_host = bare and re.fullmatch(r"[\w.\-*\[\]:]+", bare)
-    return BadOrigin(what, f'write "http://{bare}"' if is_host else 'for example "http://localhost:3000"')
+    return BadOrigin(what, f"write {_quoted(f'http://{bare}')}" if is_host else 'for example "http://localhost:3000"')
 
 
 def _check_scheme(text: str, scheme: str, rest: str) -> None:
     if "*" in scheme:
-        raise BadOrigin(f"{_quoted(text)} has no scheme of its own", f'write both: "http://{rest}", "https://{rest}"')
+        raise BadOrigin(
+            f"{_quoted(text)} has no scheme of its own",
+            f"write both: {_quoted(f'http://{rest}')}, {_quoted(f'https://{rest}')}",
+        )
     if scheme in ("ws", "wss"):
         page = "http" if scheme == "ws" else "https"
         help = f"write {_quoted(f'{page}://{rest}')}: the Origin of a WebSocket is that of its page"
@@ -252,7 +257,11 @@ def _split_authority(text: str, scheme: str, authority: str) -> tuple[str, str]:
     if port is None or port == "*":
         return host, port or ""
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= MAX_PORT):
-        help = f'write "{scheme}://{host}:*" for any port' if "*" in port else "a port is a number from 1 to 65535"
+        help = (
+            f"write {_quoted(f'{scheme}://{host}:*')} for any port"
+            if "*" in port
+            else "a port is a number from 1 to 65535"
+        )
         raise BadOrigin(f"{_quoted(port)} is not a port", help)
     number = str(int(port))
     return host, "" if number == _DEFAULT_PORTS.get(scheme) else number

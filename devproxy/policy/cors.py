@@ -156,7 +156,7 @@ def local_lines(decision: CorsDecision) -> tuple[bytes, ...]:
     upstream whose word could count, so the policy's origins do, in every mode but ``strip``. For ``rewrite`` these are
     also what a response of the upstream gets, once its own are gone.
     """
-    return (*decision.lines, VARIES) if decision.varies else ()
+    return (VARIES, *decision.lines) if decision.varies else ()
 
 
 def shown(octets: bytes) -> str:

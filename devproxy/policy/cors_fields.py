@@ -43,18 +43,19 @@ def finish(
     mode = decision.mode
     if mode is CorsMode.PASSTHROUGH or (mode is CorsMode.FIX and status < 200):
         return [field.line for field in fields]
+    names = (b"Origin",) if preflight is None else varies_on(preflight)
     if mode is CorsMode.FIX:
         method, headers = (b"", ()) if preflight is None else (preflight.method, preflight.headers)
         lines = repair(
             fields, decision.origin, grants_credentials=decision.with_credentials, method=method, headers=headers
         )
-    else:
-        lines = [field.line for field in fields if not field.name.startswith(_PREFIX)]
-        if status < 200 or mode is CorsMode.STRIP:
-            return lines
+        return lines + missing_vary(fields, names)
+    lines = [field.line for field in fields if not field.name.startswith(_PREFIX)]
+    if status >= 200 and decision.varies:
+        # In the order of `local_lines`, so that finishing again finds Vary where it puts it.
+        lines += missing_vary(fields, names)
         lines += decision.lines if preflight is None else access_lines(decision.policy, preflight)
-    names = (b"Origin",) if preflight is None else varies_on(preflight)
-    return lines + missing_vary(fields, names) if decision.varies else lines
+    return lines
 
 
 def missing_vary(fields: Iterable[Field], names: Sequence[bytes]) -> list[bytes]:

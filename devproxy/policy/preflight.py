@@ -110,7 +110,7 @@ def judge_preflight(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict:
     if refusal is not None:
         return refusal
     rule = decide(policy, (asked.origin,)).rule
-    lines = (*access_lines(policy, asked), b"Vary: " + b", ".join(varies_on(asked)))
+    lines = (b"Vary: " + b", ".join(varies_on(asked)), *access_lines(policy, asked))
     return PreflightVerdict(is_allowed=True, status=204, lines=lines, rule=rule)
 
 
