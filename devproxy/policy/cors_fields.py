@@ -54,7 +54,7 @@ def finish(
     if status >= 200 and decision.varies:
         # In the order of `local_lines`, so that finishing again finds Vary where it puts it.
         lines += missing_vary(fields, names)
-        lines += decision.lines if preflight is None else access_lines(decision.policy, preflight)
+        lines += decision.lines if preflight is None else access_lines(decision, preflight)
     return lines
 
 

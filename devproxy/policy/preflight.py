@@ -15,7 +15,7 @@ from devproxy.config.model import CorsMode
 from devproxy.fields import Field, Role, is_token
 from devproxy.messages import RequestHead
 from devproxy.origins import OPAQUE, parse_origin
-from devproxy.policy.cors import CREDENTIALS_LINE, CorsPolicy, decide, shown
+from devproxy.policy.cors import CREDENTIALS_LINE, CorsDecision, CorsPolicy, decide, shown
 
 MAX_ASKED_BYTES: Final = 4096
 """Of all ``Access-Control-Request-Headers`` together. A page asks for a few dozen octets."""
@@ -105,25 +105,25 @@ def _asked_headers(fields: list[Field]) -> tuple[tuple[bytes, ...], str]:
 
 def judge_preflight(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict:
     """Return the answer of `policy` to `asked`. The origin is judged first, then method, headers and network."""
-    refusal = _refuse_origin(policy, asked) or _refuse_method(policy, asked) or _refuse_headers(policy, asked)
-    refusal = refusal or _refuse_network(policy, asked)
+    decision = decide(policy, (asked.origin,))
+    refusal = _refusal(policy, asked, decision)
     if refusal is not None:
         return refusal
-    rule = decide(policy, (asked.origin,)).rule
-    lines = (b"Vary: " + b", ".join(varies_on(asked)), *access_lines(policy, asked))
-    return PreflightVerdict(is_allowed=True, status=204, lines=lines, rule=rule)
+    lines = (_vary_line(asked), *_granting_lines(policy, asked, decision))
+    return PreflightVerdict(is_allowed=True, status=204, lines=lines, rule=decision.rule)
 
 
-def access_lines(policy: CorsPolicy, asked: Preflight) -> tuple[bytes, ...]:
-    """Return the ``Access-Control-*`` lines that grant `asked`, or none if `policy` does not.
+def access_lines(decision: CorsDecision, asked: Preflight) -> tuple[bytes, ...]:
+    """Return the ``Access-Control-*`` lines that grant `asked`, or none if the policy of `decision` does not."""
+    policy = decision.policy
+    return () if _refusal(policy, asked, decision) else _granting_lines(policy, asked, decision)
 
-    Method and headers are named, ``authorization`` too, which no ``*`` covers (Fetch, «CORS non-wildcard request-header
-    name»), and which with credentials nothing else than its name does.
+
+def _granting_lines(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> tuple[bytes, ...]:
+    """Return the lines that grant `asked`. Method and headers are named, ``authorization`` too.
+
+    No ``*`` covers that one (Fetch, «CORS non-wildcard request-header name»), and with credentials it covers nothing.
     """
-    decision = decide(policy, (asked.origin,))
-    is_refused = _refuse_method(policy, asked) or _refuse_headers(policy, asked) or _refuse_network(policy, asked)
-    if not decision.lines or is_refused:
-        return ()
     lines = [
         b"Access-Control-Allow-Origin: " + asked.origin,
         *((CREDENTIALS_LINE,) if decision.with_credentials else ()),
@@ -142,12 +142,25 @@ def varies_on(asked: Preflight) -> tuple[bytes, ...]:
     return (*_VARIES_ON, _PRIVATE_NETWORK) if asked.asks_private_network else _VARIES_ON
 
 
-def _refuse_origin(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict | None:
+def _vary_line(asked: Preflight) -> bytes:
+    return b"Vary: " + b", ".join(varies_on(asked))
+
+
+def _refusal(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> PreflightVerdict | None:
+    return (
+        _refuse_origin(policy, asked, decision)
+        or _refuse_method(policy, asked)
+        or _refuse_headers(policy, asked)
+        or _refuse_network(policy, asked)
+    )
+
+
+def _refuse_origin(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> PreflightVerdict | None:
     if policy.mode is CorsMode.STRIP:
         what = "This route lets no other origin read its responses: its CORS mode is `strip`."
         help = f"Ask for it through the page's own origin, or let the route say: {_toml('mode', 'rewrite')}"
         return _refused(policy, asked, "origin", asked.origin, what, help)
-    if decide(policy, (asked.origin,)).is_allowed:
+    if decision.is_allowed:
         return None
     if asked.origin == OPAQUE:
         what = "A page without an origin of its own (`null`: a sandboxed frame, a file) may not read this route."
@@ -198,8 +211,8 @@ def _refuse_network(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict | 
 
 
 def _refused(policy: CorsPolicy, asked: Preflight, code: str, value: bytes, what: str, help: str) -> PreflightVerdict:
-    names = code + b" ".join((b"", value)).decode("ascii") if value else code
-    lines = (b"X-Devproxy-Cors: " + names.encode(), b"Vary: " + b", ".join(varies_on(asked)))
+    names = b" ".join((code.encode(), value)).rstrip()
+    lines = (b"X-Devproxy-Cors: " + names, _vary_line(asked))
     refused = value.decode("ascii")
     return PreflightVerdict(
         is_allowed=False, status=403, lines=lines, code=code, refused=refused, what=what, help=help, rule=policy.where
