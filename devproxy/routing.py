@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from devproxy.config.labels import label as label
 from devproxy.config.model import PathKind, Route
 from devproxy.fields import Field
 
@@ -39,7 +40,6 @@ _COMPARED_AS: Final = {
 _KIND_RANK: Final = {PathKind.EXACT: 0, PathKind.REGEX: 1, PathKind.GLOB: 2, PathKind.PREFIX: 3}
 # Stand for `*` and `?` while a glob is brought into canonical form; no path that config accepts contains them.
 _ANY, _ONE = b"\0", b"\1"
-_SHOWN_CONDITIONS: Final = 3
 
 _Test = Callable[[bytes], object]
 """Tells by truth whether some octets fulfil a condition."""
@@ -212,17 +212,6 @@ class RouteTable:
             if known.is_host and candidate.is_host and not known.is_host(name) and candidate.is_host(name):
                 standing[id(candidate.route)] = candidate
         return sorted(standing.values(), key=lambda candidate: candidate.rank)
-
-
-def label(route: Route) -> str:
-    """Return a short name of `route` for logs and tables: ``/api/``, ``= /exact (POST)``, ``~ /v[0-9]+ (a.test)``.
-
-    Conditions other than the path stand in brackets: methods, hosts, headers. Printable.
-    """
-    sign = {PathKind.EXACT: "= ", PathKind.REGEX: "~ "}.get(route.kind, "")
-    headers = tuple(f"{name}: {value}" for name, value in route.match_headers)
-    conditions = "; ".join(_listed(group) for group in (route.methods, route.match_host, headers) if group)
-    return _printable(f"{sign}{route.pattern}" + (f" ({conditions})" if conditions else ""))
 
 
 def rewritten_path(route: Route, path: bytes) -> bytes:
@@ -486,11 +475,6 @@ def _check_header(fields: Sequence[Field], wanted: tuple[str, str], compiled: tu
     holds = any(is_value(value) for value in values)
     shown = " and ".join(map(_quoted, values))
     return holds, f"the header `{name}` is {shown}, {'as' if holds else 'not'} {_quoted(glob.encode())}"
-
-
-def _listed(items: tuple[str, ...]) -> str:
-    more = len(items) - _SHOWN_CONDITIONS
-    return ", ".join(items[:_SHOWN_CONDITIONS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _quoted(text: bytes | str) -> str:

@@ -14,7 +14,8 @@ from typing import Final
 from devproxy.cli.loading import configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.config import Config, Route
-from devproxy.config.model import HeaderEdits, ServerAddress
+from devproxy.config.labels import cors_text, fault_text
+from devproxy.config.model import Cookies, HeaderEdits, ServerAddress
 from devproxy.config.problems import visible
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.text import columns, padded
@@ -136,13 +137,21 @@ def _servers(config: Config, route: Route) -> str:
 
 def _rules(route: Route) -> str:
     """Return what a route changes, in the words of the configuration."""
-    rules = [f"cors: {route.cors.mode}"]
+    rules = [f"cors: {cors_text(route.cors)}"]
+    if not route.guard:
+        rules.append("guard: off")
     if route.rewrite is not None:
         rules.append("strip_prefix" if route.rewrite == "/" else f"rewrite: {route.rewrite}")
     rules += [f"{name}: {value}" for name, value in (("host", route.host), ("origin", route.origin)) if value != "keep"]
     for name, edits in (("request", route.request_headers), ("response", route.response_headers)):
         if edits != HeaderEdits():
             rules.append(f"{name} headers edited")
+    if route.cookies != Cookies():
+        rules.append("cookies edited")
+    if not route.maps_redirects:
+        rules.append("redirects: keep")
+    if fault := fault_text(route.fault):
+        rules.append(f"fault: {fault}")
     return visible(", ".join(rules))
 
 

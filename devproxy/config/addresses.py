@@ -130,6 +130,60 @@ def check_host_pattern(text: str) -> None:
     _host(host.removeprefix("*."))
 
 
+def check_domain(text: str) -> None:
+    """Raise :class:`BadAddress` unless `text` can be a cookie's Domain: a name or address, with or without a dot."""
+    if "://" in text:
+        host = split_authority(_authority(text))[0]
+        raise BadAddress(f"{quoted(text)} is a URL, and a Domain is a name alone", f"write {quoted(host)}")
+    host, port = split_authority(text)
+    if port is not None:
+        raise BadAddress(f"{quoted(text)} has a port, which no cookie knows", f"write {quoted(host)}")
+    _host(host.removeprefix("."))
+
+
+def parse_allowed_host(text: str) -> str:
+    """Return the entry of ``allowed_hosts`` that `text` is: a name, ``.name`` (it and all below it), an address, ``*``.
+
+    Lower case, in the form that browsers send (IDNA), without brackets and final dot. ``*.name`` is ``.name``.
+    """
+    if text == "*":
+        return text
+    if "://" in text or "/" in text:
+        host, _ = split_authority(_authority(text))
+        help = f"write {quoted(host)}" if host else 'for example "app.test"'
+        raise BadAddress(f"{quoted(text)} is more than a host name", help)
+    host, port = ("[" + text + "]", None) if _is_bare_ipv6(text) else split_authority(text)
+    if port is not None:
+        raise BadAddress(f"{quoted(text)} has a port, but hosts are compared without it", f"write {quoted(host)}")
+    name = host.removeprefix("*")
+    is_suffix = name.startswith(".")
+    if "*" in name:
+        raise BadAddress(f"{quoted(text)} is not a host name", 'for a name and all below it, write ".name"')
+    normal = _host(_ascii_name(name.removeprefix("."))).removesuffix(".")
+    if is_suffix and _is_ipv4(normal):
+        raise BadAddress(f"there are no names below the address {quoted(normal)}", f"write {quoted(normal)}")
+    return f".{normal}" if is_suffix else normal
+
+
+def _authority(text: str) -> str:
+    """Return what stands between scheme and path in a text that is more than an authority."""
+    return re.split(r"[/?#]", text.rpartition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+
+
+def _is_bare_ipv6(text: str) -> bool:
+    return text.count(":") > 1 and not text.startswith("[")
+
+
+def _ascii_name(text: str) -> str:
+    """Return `text` as it goes over the wire: an international name in its xn-- form (RFC 3490), else unchanged."""
+    if text.isascii():
+        return text
+    try:
+        return text.lower().encode("idna").decode()
+    except UnicodeError:
+        raise BadAddress(f"{quoted(text)} is not a host name", "write its xn-- form") from None
+
+
 def check_origin(text: str) -> None:
     """Raise :class:`BadAddress` unless `text` is a serialised origin: scheme, host, port, and nothing more."""
     match = _URL.fullmatch(text) if len(text) <= _MAX_TEXT else None

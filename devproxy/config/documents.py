@@ -94,12 +94,21 @@ def _item_schema(kind: Type, key: Key) -> dict[str, Any]:
     if kind is Type.BOOLEAN:
         return {"type": "boolean"}
     if kind is Type.STRING:
-        available = [choice for choice in key.choices if choice not in key.reserved_choices]
-        result: dict[str, Any] = {"type": "string"}
-        return result | ({"enum": available} if available else {}) | ({"pattern": key.pattern} if key.pattern else {})
+        return {"type": "string", **_choices_schema(key)} | ({"pattern": key.pattern} if key.pattern else {})
     bounds = {"minimum": key.minimum, "maximum": key.maximum}
     numeric = {"type": "integer" if kind is Type.INTEGER else "number"}
     return numeric | {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+def _choices_schema(key: Key) -> dict[str, Any]:
+    if not key.choices:
+        return {}
+    listed: dict[str, Any] = {"enum": list(key.choices)}
+    if not key.ignores_case:
+        return listed
+    # JSON Schema's expressions know no flag for case; the list is there for completion.
+    in_any_case = "|".join("".join(f"[{char.upper()}{char}]" for char in choice) for choice in key.choices)
+    return {"anyOf": [listed, {"pattern": f"^(?:{in_any_case})$"}]}
 
 
 def _described(key: Key) -> str:
@@ -107,7 +116,7 @@ def _described(key: Key) -> str:
 
 
 def _is_unavailable(key: Key) -> bool:
-    return bool(key.reserved) and not key.reserved_choices
+    return bool(key.reserved)
 
 
 def _parsed(literal: str) -> Any:
@@ -171,13 +180,31 @@ with the same conditions are an error, and so is one that another leaves no requ
     "routes.*.cors": """\
 ## `[routes.cors]`
 
-`cors = "strip"` is short for `cors = { mode = "strip" }`.
+Which pages of other origins may read what this route answers, and what becomes of the upstream's `Access-Control-*`
+headers. `cors = "strip"` is short for `cors = { mode = "strip" }`.
+
+A page that is served through devproxy shares its origin and needs none of this. Where nothing is written, every page of
+this machine is welcome, with cookies, whatever its port, and no other: a wildcard, or any origin with credentials, is
+refused when the file is read, unless the keys that begin with `dangerously_` say so.
+""",
+    "routes.*.cookies": """\
+## `[routes.cookies]`
+
+What becomes of `Set-Cookie`: [Cookies](cookies.md).
 """,
     "routes.*.headers.request": """\
 ## `[routes.headers]`
 
 Two tables of edits, `request` (towards the upstream) and `response` (towards the browser), each with these keys. Host,
-Origin and the fields that frame a message are not edited here.
+Origin and the fields that frame a message are not edited here. In values, these stand for facts of the exchange:
+`${upstream.host}`, `${upstream.port}`, `${upstream.url}`, `${client.address}`, `${host}`, `${scheme}`; `$${` is a plain
+`${`.
+""",
+    "routes.*.fault": """\
+## `[routes.fault]`
+
+Trouble made on purpose, to see how an application bears it. `devproxy up` says on which routes. All at the default:
+none.
 """,
 }
 """What stands above the keys of a table, by the table's path."""
@@ -219,12 +246,16 @@ def _row(key: Key) -> str:
 
 
 def _type_text(key: Key) -> str:
-    available = [choice for choice in key.choices if choice not in key.reserved_choices]
-    if available and key.types == (Type.STRING,):
-        return ", ".join(f"`{toml(choice)}`" for choice in available)
+    if key.choices and not key.is_container and Type.TABLE not in key.types:
+        booleans = ["`true`", "`false`"] if Type.BOOLEAN in key.types else []
+        return ", ".join([*(f"`{toml(choice)}`" for choice in key.choices if choice not in _BOOLEANS), *booleans])
     names = [kind.value.removeprefix("a ").removeprefix("an ") for kind in key.types]
     bounds = "" if key.maximum is None else f", {key.minimum or 0:.0f} to {key.maximum:.0f}"
     return " or ".join(names) + bounds
+
+
+_BOOLEANS: Final = ("true", "false")
+"""Strings that mean the same as what stands without quotes, which is what documents show."""
 
 
 def _readable(path: str) -> str:

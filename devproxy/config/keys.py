@@ -13,10 +13,24 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
-from devproxy.config.model import CorsMode, Server, Upstream
+from devproxy.config.model import (
+    Cors,
+    CorsMode,
+    Fault,
+    Preflight,
+    SameSiteRule,
+    SecureRule,
+    Server,
+    Sticky,
+    Upstream,
+)
 
 RELEASE: Final = "0.1"
 """The release whose reserved keys these are, as named in problems."""
+
+NULL_KEY: Final = "dangerously_allow_null_origin"
+ANY_KEY: Final = "dangerously_allow_any_origin"
+CREDENTIALS_KEY: Final = "dangerously_with_credentials"
 
 
 class Type(StrEnum):
@@ -46,8 +60,8 @@ ABSENT: Final = _Absent.ABSENT
 class Key:
     """One key.
 
-    ``types``: any of them will do. ``items``: what a list may hold. ``choices``: the strings allowed, all if empty.
-    ``reserved_choices``: those of the choices that this release refuses. ``minimum`` / ``maximum``: inclusive.
+    ``types``: any of them will do. ``items``: what a list may hold. ``choices``: the strings allowed, all if empty;
+    with ``ignores_case`` in any case. ``minimum`` / ``maximum``: inclusive.
     ``reserved``: what to do instead, when this release refuses anything but the default; empty for a key that works.
     ``example``: the right-hand side in TOML. ``pattern``: for editors only (JSON Schema); ``load`` says it better.
     """
@@ -58,7 +72,7 @@ class Key:
     default: object = ABSENT
     items: tuple[Type, ...] = (Type.STRING,)
     choices: tuple[str, ...] = ()
-    reserved_choices: tuple[str, ...] = ()
+    ignores_case: bool = False
     minimum: float | None = None
     maximum: float | None = None
     reserved: str = ""
@@ -113,8 +127,9 @@ _SERVER_KEYS: Final = (
         types=(Type.LIST,),
         default=[],
         example='["app.test", ".example.test"]',
-        reserved="remove the line; every Host is accepted for now",
-        meaning="Host names accepted besides `localhost`, `*.localhost` and the addresses bound.",
+        meaning="Hosts that devproxy answers to besides `localhost`, `*.localhost` and the addresses it listens on: "
+        'names, `.name` (the name and all below it), IP addresses, without a port. `["*"]`: any, which lets any web '
+        "site read your servers (DNS rebinding).",
     ),
     Key(
         path="server.tls",
@@ -196,7 +211,8 @@ _UPSTREAM_KEYS: Final = (
         example='["http://localhost:3001"]',
         pattern="^[A-Za-z]+:/",
         meaning="URLs of servers that answer alike: `http://host:port`, `https://host:port` or `unix:/path.sock`, "
-        "without a path. `localhost` is tried as ::1 and 127.0.0.1. More than one: taken in turn.",
+        "without a path. `localhost` is tried as ::1 and 127.0.0.1. More than one: the one with fewest requests "
+        "running.",
     ),
     Key(
         path="upstreams.*.tls_verify",
@@ -207,21 +223,18 @@ _UPSTREAM_KEYS: Final = (
     Key(
         path="upstreams.*.sticky",
         types=(Type.STRING,),
-        default="none",
-        choices=("none", "socketio", "cookie"),
-        reserved_choices=("socketio", "cookie"),
-        reserved='name one server only, or restrict the Socket.IO client to `transports: ["websocket"]`',
-        meaning="With more than one server: what keeps a client at the server it began with.",
+        default=_UPSTREAM.sticky.value,
+        choices=tuple(sticky.value for sticky in Sticky),
+        example='"socketio"',
+        meaning="With more than one server: what keeps a client at the server it began with. `socketio`: the session "
+        "of Engine.IO, `sid` in the query. `cookie`: a cookie that devproxy sets.",
     ),
-    Key(
-        path="upstreams.*.hold_s",
-        types=(Type.NUMBER,),
-        default=0.0,
-        minimum=0,
+    _seconds(
+        "upstreams.*.hold_s",
+        _UPSTREAM.hold_s,
+        "How long safe requests and WebSocket handshakes wait for a server that was up and now refuses; 0: they get "
+        "503 at once, as all others do.",
         maximum=600,
-        example="10.0",
-        reserved="remove the line; a request to a server that is down is answered with 502 at once",
-        meaning="How long safe requests wait for a server that was up and now refuses; 0: answer at once.",
     ),
     _seconds(
         "upstreams.*.connect_timeout_s",
@@ -341,89 +354,135 @@ _ROUTE_KEYS: Final = (
         meaning="The Origin sent upstream when the browser sent one: `keep`, `upstream` (the server's own), `remove` "
         "or an origin such as `http://localhost:3001`.",
     ),
+    Key(
+        path="routes.*.guard",
+        types=(Type.BOOLEAN,),
+        default=True,
+        example="false",
+        meaning="Whether requests that a foreign web site causes are refused (403): those from origins that `cors` "
+        "does not welcome. Links, and requests that no browser sends, pass.",
+    ),
+    Key(
+        path="routes.*.redirects",
+        types=(Type.STRING,),
+        default="map",
+        choices=("map", "keep"),
+        example='"keep"',
+        meaning="`map`: `Location`, `Content-Location`, `Refresh` and `Link` that point at an upstream come back to "
+        "the one origin. `keep`: they stay as they are.",
+    ),
 )
 
-_UNTIL_REWRITE: Final = 'remove the line; `mode = "strip"` needs none, because the page and the route share an origin'
+_NO_CORS = Cors()
+_NO_FAULT = Fault()
 
 
-def _cors(name: str, types: tuple[Type, ...], default: object, example: str, meaning: str, choices: str = "") -> Key:
+def _switch(path: str, default: bool, meaning: str) -> Key:
     return Key(
-        path=f"routes.*.cors.{name}",
-        types=types,
-        default=default,
-        example=example,
-        choices=tuple(choices.split()),
-        minimum=0 if Type.INTEGER in types else None,
-        reserved=_UNTIL_REWRITE,
-        meaning=meaning,
+        path=path, types=(Type.BOOLEAN,), default=default, example="false" if default else "true", meaning=meaning
     )
 
 
-_MODES: Final = tuple(mode.value for mode in CorsMode)
-_MODES_TO_COME: Final = (CorsMode.FIX.value,)
-_MODE_HELP: Final = (
-    'write "strip": a page served through devproxy shares its origin and needs no CORS; "passthrough" leaves the '
-    "upstream's own CORS headers alone"
-)
-_DEFAULT_MODE: Final = CorsMode.REWRITE.value
+def _word(path: str, choices: type[StrEnum], default: str, example: str, meaning: str) -> Key:
+    values = tuple(choice.value for choice in choices)
+    return Key(path=path, types=(Type.STRING,), default=default, choices=values, example=example, meaning=meaning)
+
+
+def _names(path: str, default: tuple[str, ...], example: str, meaning: str) -> Key:
+    return Key(path=path, types=(Type.LIST,), default=list(default), example=example, meaning=meaning)
+
 
 _CORS_KEYS: Final = (
     Key(
         path="routes.*.cors",
         types=(Type.STRING, Type.TABLE),
-        choices=_MODES,
-        reserved_choices=_MODES_TO_COME,
-        reserved=_MODE_HELP,
+        choices=tuple(mode.value for mode in CorsMode),
         example='"passthrough"',
-        meaning="What becomes of the response's `Access-Control-*` headers. Short form: the mode. Long form: a table.",
+        meaning="Which pages of other origins may read what this route answers. Short form: the mode. Long form: a "
+        "table.",
+    ),
+    _word(
+        "routes.*.cors.mode",
+        CorsMode,
+        _NO_CORS.mode.value,
+        '"fix"',
+        "What becomes of the upstream's `Access-Control-*` headers. `rewrite`: this policy's take their place. `fix`: "
+        "they stay and are repaired, never widened. `strip`: they go, and no other origin reads anything. "
+        "`passthrough`: they stay as they are.",
     ),
     Key(
-        path="routes.*.cors.mode",
+        path="routes.*.cors.origins",
+        types=(Type.LIST,),
+        example='["http://localhost:3000", "https://*.preview.test", "http://127.0.0.1:*"]',
+        meaning="Origins that are welcome: they may read the answers, and the guard lets their requests pass, in every "
+        "mode. `*.` before a host is one or more whole labels, the port `*` is any, `regex:` begins a regular "
+        "expression for the whole origin. `[]`: none. Not written: every page of this machine (http and https; "
+        "`localhost`, `*.localhost`, 127.0.0.1 and [::1]; any port).",
+    ),
+    _switch(
+        "routes.*.cors.credentials",
+        _NO_CORS.credentials,
+        "Whether their requests may carry cookies (`credentials: 'include'`, `withCredentials`).",
+    ),
+    _names(
+        "routes.*.cors.methods",
+        _NO_CORS.methods,
+        '["GET", "POST"]',
+        'Methods that a preflight may ask for; `GET` includes HEAD. `"*"`: any.',
+    ),
+    _names(
+        "routes.*.cors.headers",
+        _NO_CORS.headers,
+        '["Authorization", "Content-Type"]',
+        'Request headers that a preflight may ask for. `"*"`: any, each named in the answer, `Authorization` too.',
+    ),
+    _names(
+        "routes.*.cors.expose",
+        _NO_CORS.expose,
+        '["ETag"]',
+        'Response headers that scripts may read besides the usual ones. `"*"`, for all, needs `credentials = false`.',
+    ),
+    Key(
+        path="routes.*.cors.max_age_s",
+        types=(Type.INTEGER,),
+        default=_NO_CORS.max_age_s,
+        minimum=-1,
+        maximum=86_400,
+        example="60",
+        meaning="How long a browser may remember a preflight's answer; Chromium takes at most 7200. 0 or -1: not at "
+        "all.",
+    ),
+    Key(
+        path="routes.*.cors.preflight",
         types=(Type.STRING,),
-        default=_DEFAULT_MODE,
-        choices=_MODES,
-        reserved_choices=_MODES_TO_COME,
-        reserved=_MODE_HELP,
-        example='"passthrough"',
-        meaning="`strip`: they are removed, other origins get no access. `passthrough`: they stay as the upstream set "
-        "them. `rewrite` and `fix` (devproxy answers instead of the upstream) are reserved.",
+        choices=tuple(who.value for who in Preflight),
+        example='"answer"',
+        meaning="Who answers preflights. `answer`: devproxy, at once, also while the upstream is down. `forward`: the "
+        "upstream. `forward-or-answer`: the upstream, and devproxy where it does not allow what this policy allows. "
+        "Not written: `answer`; in `fix` `forward-or-answer`, in `passthrough` `forward`.",
     ),
-    _cors("origins", (Type.LIST,), [], '["http://localhost:3000"]', "Origins that may read the responses."),
-    _cors("credentials", (Type.BOOLEAN,), False, "true", "Whether they may send cookies."),
-    _cors("methods", (Type.LIST,), [], '["GET", "POST"]', "Methods allowed to them."),
-    _cors("headers", (Type.LIST,), [], '["*"]', "Request headers allowed; `*` echoes what was asked for."),
-    _cors("expose", (Type.LIST,), [], '["ETag"]', "Response headers that scripts may read."),
-    _cors("max_age_s", (Type.INTEGER,), 0, "600", "How long a browser may remember a preflight's answer."),
-    _cors(
-        "preflight",
-        (Type.STRING,),
-        "forward",
-        '"answer"',
-        "Who answers preflights.",
-        choices="answer forward forward-or-answer",
+    _switch(
+        "routes.*.cors.allow_private_network",
+        _NO_CORS.allow_private_network,
+        "Whether a preflight may ask for access from a more public network (`Access-Control-Request-Private-Network`).",
     ),
-    _cors(
-        "dangerously_allow_null_origin",
-        (Type.BOOLEAN,),
-        False,
-        "true",
-        "Accept `Origin: null`, which any site can send.",
+    _switch(
+        f"routes.*.cors.{NULL_KEY}",
+        _NO_CORS.dangerously_allow_null_origin,
+        "Welcome `Origin: null`: sandboxed frames and files, but any web site can send it.",
     ),
-    _cors("dangerously_allow_any_origin", (Type.BOOLEAN,), False, "true", "Accept every web site."),
-    _cors(
-        "dangerously_with_credentials",
-        (Type.BOOLEAN,),
-        False,
-        "true",
-        "The second key that either of those needs before credentials may go with it.",
+    _switch(f"routes.*.cors.{ANY_KEY}", _NO_CORS.dangerously_allow_any_origin, "Welcome every web site."),
+    _switch(
+        f"routes.*.cors.{CREDENTIALS_KEY}",
+        _NO_CORS.dangerously_with_credentials,
+        "The second key that either of those needs where `credentials` is true.",
     ),
 )
-
-_COOKIE_HELP: Final = "remove the line; cookies go through as the upstream set them"
 
 
 def _edits(direction: str, whose: str) -> tuple[Key, ...]:
     base = f"routes.*.headers.{direction}"
+    value = "One line of text, in which `${upstream.host}` and its like are replaced."
     return (
         _table(
             base, f"Edits of {whose} headers: `remove`, then `set`, then `add`.", example='{ set = { X-Env = "dev" } }'
@@ -435,7 +494,7 @@ def _edits(direction: str, whose: str) -> tuple[Key, ...]:
             example='{ X-Env = "dev" }',
             meaning="Fields to set; every field of the same name is replaced.",
         ),
-        Key(path=f"{base}.set.*", types=(Type.STRING,), example='"dev"', meaning="One line of text."),
+        Key(path=f"{base}.set.*", types=(Type.STRING,), example='"dev"', meaning=value),
         Key(
             path=f"{base}.add",
             types=(Type.MAP,),
@@ -443,7 +502,7 @@ def _edits(direction: str, whose: str) -> tuple[Key, ...]:
             example='{ X-Seen-By = "devproxy" }',
             meaning="Fields to add after those that are there.",
         ),
-        Key(path=f"{base}.add.*", types=(Type.STRING,), example='"devproxy"', meaning="One line of text."),
+        Key(path=f"{base}.add.*", types=(Type.STRING,), example='"devproxy"', meaning=value),
         Key(
             path=f"{base}.remove",
             types=(Type.LIST,),
@@ -454,35 +513,55 @@ def _edits(direction: str, whose: str) -> tuple[Key, ...]:
     )
 
 
-_OTHER_ROUTE_KEYS: Final = (
+_COOKIE_KEYS: Final = (
     _table("routes.*.cookies", "What becomes of `Set-Cookie`."),
     Key(
         path="routes.*.cookies.domain",
-        types=(Type.STRING,),
-        reserved=_COOKIE_HELP,
+        types=(Type.STRING, Type.MAP),
         example='""',
-        meaning='The Domain attribute; `""` removes it, not written leaves it.',
+        meaning='The Domain attribute. `""`: taken off. A name: put in place of the upstream\'s. A table: new values '
+        'by old ones, for example `{ "api.example.com" = "" }`. Not written: left as it is.',
+    ),
+    Key(path="routes.*.cookies.domain.*", types=(Type.STRING,), example='""', meaning="The new Domain."),
+    Key(
+        path="routes.*.cookies.path",
+        types=(Type.STRING,),
+        default="auto",
+        choices=("auto", "keep"),
+        example='"keep"',
+        meaning="The Path attribute. `auto`: a Path below what the route's prefix is replaced by comes back below the "
+        "prefix. `keep`: left as it is.",
     ),
     Key(
         path="routes.*.cookies.secure",
         types=(Type.STRING, Type.BOOLEAN),
-        default="keep",
-        choices=("keep", "auto"),
-        reserved=_COOKIE_HELP,
+        default=SecureRule.KEEP.value,
+        choices=tuple(rule.value for rule in SecureRule),
         example='"auto"',
-        meaning="The Secure attribute: `keep`, `auto` (follows the scheme of the front), `true` or `false`.",
+        meaning="The Secure attribute: `keep`, `auto` (follows the scheme of the front), `true` (put there) or `false` "
+        "(taken off).",
     ),
     Key(
         path="routes.*.cookies.same_site",
         types=(Type.STRING,),
-        default="keep",
-        reserved=_COOKIE_HELP,
+        default=SameSiteRule.KEEP.value,
+        choices=tuple(rule.value for rule in SameSiteRule),
+        ignores_case=True,
         example='"auto"',
-        meaning="The SameSite attribute.",
+        meaning="The SameSite attribute: `keep`, `auto` (`None` becomes `Lax` where there is no Secure), or a value, "
+        "in any case.",
     ),
-    _table("routes.*.headers", "Edits of header fields, after everything else devproxy does to them."),
-    *_edits("request", "the request's"),
-    *_edits("response", "the response's"),
+    Key(
+        path="routes.*.cookies.prefix",
+        types=(Type.STRING,),
+        default="",
+        example='"shop."',
+        meaning="Put before the name of every cookie on the way down and taken off on the way up, so that projects on "
+        "one host stop logging each other out. At most 40 characters.",
+    ),
+)
+
+_FAULT_KEYS: Final = (
     _table("routes.*.fault", "Trouble made on purpose."),
     Key(
         path="routes.*.fault.latency_ms",
@@ -490,10 +569,59 @@ _OTHER_ROUTE_KEYS: Final = (
         default=0,
         minimum=0,
         maximum=600_000,
-        reserved="remove the line",
         example="200",
-        meaning="How long every answer is delayed.",
+        meaning="How long every request is delayed, in milliseconds.",
     ),
+    Key(
+        path="routes.*.fault.error_rate",
+        types=(Type.NUMBER,),
+        default=0,
+        minimum=0,
+        maximum=1,
+        example="0.1",
+        meaning="The share of requests that are answered with `error_status` instead of being forwarded.",
+    ),
+    Key(
+        path="routes.*.fault.error_status",
+        types=(Type.INTEGER,),
+        default=_NO_FAULT.error_status,
+        minimum=400,
+        maximum=599,
+        example="500",
+        meaning="The status of those.",
+    ),
+    _switch("routes.*.fault.refuse_upgrade", False, "Whether WebSocket handshakes (and other upgrades) are refused."),
+    _seconds(
+        "routes.*.fault.drop_after_s",
+        _NO_FAULT.drop_after_s,
+        "The age at which a WebSocket (or any other tunnel) is reset; 0: never.",
+    ),
+    Key(
+        path="routes.*.fault.bandwidth_kib_s",
+        types=(Type.NUMBER,),
+        default=0,
+        minimum=0,
+        maximum=1024 * 1024,
+        example="64",
+        meaning="How much passes in a second, in KiB, in each direction of a connection; 0: no limit.",
+    ),
+    Key(
+        path="routes.*.fault.seed",
+        types=(Type.INTEGER,),
+        default=_NO_FAULT.seed,
+        minimum=0,
+        maximum=2**53,
+        example="7",
+        meaning="Decides which requests fail: the same seed, the same ones.",
+    ),
+)
+
+_OTHER_ROUTE_KEYS: Final = (
+    *_COOKIE_KEYS,
+    _table("routes.*.headers", "Edits of header fields, after everything else devproxy does to them."),
+    *_edits("request", "the request's"),
+    *_edits("response", "the response's"),
+    *_FAULT_KEYS,
 )
 
 KEYS: Final[dict[str, Key]] = {

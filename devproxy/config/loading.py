@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import tomli
 
-from devproxy.config.addresses import BadAddress, parse_listen, parse_server
+from devproxy.config.addresses import BadAddress, parse_allowed_host, parse_listen, parse_server
 from devproxy.config.conflicts import find_conflicts, listen_conflicts
 from devproxy.config.keys import KEYS
 from devproxy.config.model import Config, Listen, Route, Server, ServerAddress, Sticky, Upstream
@@ -35,6 +35,9 @@ MAX_FILE_BYTES: Final = 256 * 1024
 
 MAX_LISTENS: Final = 64
 """Most addresses to listen on."""
+
+MAX_ALLOWED_HOSTS: Final = 200
+"""Most Hosts to answer to besides those of this machine."""
 
 _NO_UPSTREAMS: Final = 'write [upstreams] and below it: backend = "http://localhost:3001"'
 _NO_ROUTES: Final = 'write [[routes]] and below it: path = "/" and upstream = "…"'
@@ -144,7 +147,7 @@ def _build(table: Table, document: Table, places: _Places, source: str, faults: 
         path = ("routes", index)
         if faults.is_bad(*path):
             continue
-        route = build_route(route_table, path, names, places.line_of(*path), faults)
+        route = build_route(route_table, path, names, places.line_of, faults)
         if route is not None:
             routes.append(route)
             paths.append(path)
@@ -183,16 +186,36 @@ def _server(table: Table, faults: Faults) -> Server:
         if conflict:
             faults.at_value(path, conflict, "remove one of them")
         listens.append(listen)
-    plain = {name: table[name] for name in Server.__dataclass_fields__ if name != "listen" and name in table}
-    return Server(listen=tuple(listens), **{name: _as_declared(name, value) for name, value in plain.items()})
+    own = ("listen", "allowed_hosts")
+    plain = {name: table[name] for name in Server.__dataclass_fields__ if name not in own and name in table}
+    return Server(
+        listen=tuple(listens),
+        allowed_hosts=_allowed_hosts(table.get("allowed_hosts", []), faults),
+        **{name: _as_declared(name, value) for name, value in plain.items()},
+    )
+
+
+def _allowed_hosts(written: list[str], faults: Faults) -> tuple[str, ...]:
+    path: Path = ("server", "allowed_hosts")
+    if len(written) > MAX_ALLOWED_HOSTS:
+        faults.at_value(path, f"at most {MAX_ALLOWED_HOSTS} hosts, got {len(written)}", 'write ".name" for many')
+        return ()
+    hosts: dict[str, None] = {}
+    for index, text in enumerate(written):
+        try:
+            hosts[parse_allowed_host(text)] = None
+        except BadAddress as error:
+            faults.at_value((*path, index), error.what, error.help)
+    if "*" in hosts and len(hosts) > 1:
+        what = '"*" is every Host, and the others add nothing to it'
+        faults.at_value((*path, written.index("*")), what, "remove it, or the others")
+    return tuple(hosts)
 
 
 def _as_declared(name: str, value: Any) -> Any:
-    """Return seconds as a float even where the file has an integer, a list as a tuple, a choice as its member."""
+    """Return seconds as a float even where the file has an integer, a choice as its member."""
     if name == "sticky":
         return Sticky(value)
-    if isinstance(value, list):
-        return tuple(value)
     return float(value) if name.endswith("_s") else value
 
 

@@ -100,7 +100,7 @@ class Upstream:
     response_timeout_s: float = 0.0
     idle_timeout_s: float = 4.0
     sticky: Sticky = Sticky.NONE
-    hold_s: float = 0.0
+    hold_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

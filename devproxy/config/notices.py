@@ -7,9 +7,24 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Final
 
-from devproxy.config.model import Config, Listen, PathKind, Route, Scheme, ServerAddress
+from devproxy.config.keys import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
+from devproxy.config.labels import label
+from devproxy.config.model import (
+    Config,
+    Cors,
+    CorsMode,
+    Listen,
+    PathKind,
+    Route,
+    Scheme,
+    ServerAddress,
+    Sticky,
+)
 from devproxy.config.problems import visible
 from devproxy.hmr import PATHS, PREFIXES
+
+CHROMIUM_MAX_AGE_S: Final = 7200
+"""Longest time for which Chromium remembers a preflight's answer (``PreflightResult``, kMaxTimeoutInSeconds)."""
 
 _LOOPBACK_NAMES: Final = ("localhost", "::1")
 
@@ -17,6 +32,7 @@ _LOOPBACK_NAMES: Final = ("localhost", "::1")
 def warnings(config: Config) -> tuple[str, ...]:
     """Return one sentence or two for each thing in `config` that a person should know; empty if there is nothing."""
     found: list[str] = []
+    is_open = any(not is_loopback(listen.host) for listen in config.server.listen)
     for listen in config.server.listen:
         if not is_loopback(listen.host):
             where = f"every address (:{listen.port})" if not listen.host else f"{listen.host}:{listen.port}"
@@ -24,6 +40,13 @@ def warnings(config: Config) -> tuple[str, ...]:
                 f"listening on {where}: others on the network reach your servers through devproxy. "
                 f'To keep it to this machine, write listen = "localhost:{listen.port}".'
             )
+    if "*" in config.server.allowed_hosts:
+        found.append(
+            'allowed_hosts = ["*"] answers to every Host: any web site can make its own name lead here and read your '
+            'servers (DNS rebinding). Name the hosts, for example allowed_hosts = ["app.test", ".ngrok.app"].'
+        )
+    for route in config.routes:
+        found += _of_route(route, is_open=is_open)
     routed = {route.upstream for route in config.routes}
     for upstream in config.upstreams:
         name = visible(upstream.name)
@@ -35,7 +58,67 @@ def warnings(config: Config) -> tuple[str, ...]:
             for server in upstream.servers
             if any(_is_same(listen, server) for listen in config.server.listen)
         )
+        if upstream.sticky is not Sticky.NONE and len(upstream.servers) == 1:
+            found.append(
+                f'sticky = "{upstream.sticky}" says nothing for the upstream "{name}", which has one server. '
+                "Remove it, or name more servers."
+            )
     return (*found, *_taken_hot_reload(config))
+
+
+def _of_route(route: Route, *, is_open: bool) -> Iterator[str]:
+    """Give the sentences about `route` alone. `is_open`: others on the network reach devproxy."""
+    name, cors = label(route), route.cors
+    keys = [
+        key
+        for key, is_set in (
+            (ANY_KEY, cors.dangerously_allow_any_origin),
+            (NULL_KEY, cors.dangerously_allow_null_origin),
+        )
+        if is_set
+    ]
+    if keys:
+        cookies = ", with your cookies" if cors.credentials else ""
+        network = " Others on the network reach it as well." if is_open else ""
+        yield (
+            f"the route {name} has {' and '.join(keys)}: any web site can use it{cookies}.{network} To keep it to your "
+            "own pages, name them in cors.origins."
+        )
+    elif cors.dangerously_with_credentials:
+        yield (
+            f"{CREDENTIALS_KEY} says nothing on the route {name}: it is the second key to {ANY_KEY} and {NULL_KEY}. "
+            "Remove it."
+        )
+    if not route.guard:
+        yield (
+            f"guard = false on the route {name}: every web site that you visit can send it requests and open its "
+            "WebSockets. To let only some in, remove it and name them in cors.origins."
+        )
+    if cors.max_age_s > CHROMIUM_MAX_AGE_S:
+        yield (
+            f"cors.max_age_s = {cors.max_age_s} on the route {name}: Chromium remembers preflights for at most "
+            f"{CHROMIUM_MAX_AGE_S} s. Write max_age_s = {CHROMIUM_MAX_AGE_S}."
+        )
+    if unused := _unused_in_mode(cors):
+        says, them = ("says", "it") if len(unused) == 1 else ("say", "them")
+        yield (
+            f'{" and ".join(unused)} {says} nothing on the route {name}: with mode = "{cors.mode}" devproxy grants '
+            f'nothing itself. Write mode = "rewrite", or remove {them}.'
+        )
+
+
+def _unused_in_mode(cors: Cors) -> list[str]:
+    """Return the keys that were written although the mode makes no use of them. The guard uses ``origins`` in all."""
+    if cors.mode not in (CorsMode.STRIP, CorsMode.PASSTHROUGH):
+        return []
+    default = Cors()
+    names = ("credentials", "methods", "headers", "expose", "max_age_s", "allow_private_network")
+    is_due = cors.dangerously_allow_any_origin or cors.dangerously_allow_null_origin
+    return [
+        f"cors.{name}"
+        for name in names
+        if getattr(cors, name) != getattr(default, name) and not (name == "credentials" and is_due)
+    ]
 
 
 def _taken_hot_reload(config: Config) -> Iterator[str]:

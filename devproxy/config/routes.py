@@ -12,8 +12,12 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from devproxy.config.addresses import BadAddress, check_authority, check_host_pattern, check_origin
-from devproxy.config.model import Cors, CorsMode, HeaderEdits, PathKind, Route
+from devproxy.config.cookies import build_cookies
+from devproxy.config.cors import build_cors
+from devproxy.config.model import Fault, HeaderEdits, PathKind, Route
+from devproxy.config.placeholders import placeholder_fault
 from devproxy.config.problems import Faults, Path, has_control, key_text, one_of, quoted, suggestion
+from devproxy.config.tokens import check_method, is_token
 
 Table = dict[str, Any]
 
@@ -24,16 +28,13 @@ MAX_PATTERN: Final = 2000
 _MAX_NAMES: Final = 10
 _KINDS: Final = tuple(kind.value for kind in (PathKind.PREFIX, PathKind.EXACT, PathKind.GLOB, PathKind.REGEX))
 _REWRITABLE: Final = (PathKind.PREFIX, PathKind.EXACT)
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_KNOWN_METHODS: Final = frozenset(
-    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "PROPFIND", "SEARCH")
-)
 _PCHAR: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@]")
 """What may stand in a path segment unencoded (RFC 3986 section 3.3)."""
 
 _ENCODED: Final = re.compile("%([0-9A-Fa-f]{2})")
 _DOTTED: Final = re.compile(r"//|/\.\.?(?:/|$)")
 _NO_PATH: Final = re.compile(r"[A-Za-z0-9_-][^|]*")
+_NO_FAULT: Final = Fault()
 _FRAMING: Final = frozenset(
     (
         "connection",
@@ -49,10 +50,13 @@ _FRAMING: Final = frozenset(
 """Fields that say how the message is framed or belong to one connection: only devproxy can know their values."""
 
 
-def build_route(table: Table, path: Path, upstreams: Collection[str], line: int, faults: Faults) -> Route | None:
+def build_route(
+    table: Table, path: Path, upstreams: Collection[str], line_of: Callable[..., int], faults: Faults
+) -> Route | None:
     """Return the route that `table` at `path` describes, or None when ``faults`` say why not.
 
-    `upstreams`: the names that exist, as a set or the like. `line`: where the route starts in its file, 1-based.
+    `upstreams`: the names that exist, as a set or the like. `line_of`: gives the line in which a path, given
+    part by part, starts in the file, 1-based; 0: nowhere.
     """
     kind, pattern = _path_condition(table, path, faults)
     _check_upstream(table, path, upstreams, faults)
@@ -65,7 +69,8 @@ def build_route(table: Table, path: Path, upstreams: Collection[str], line: int,
     edits = table.get("headers", {})
     request = _edits(edits.get("request", {}), (*path, "headers", "request"), faults)
     response = _edits(edits.get("response", {}), (*path, "headers", "response"), faults)
-    cors = table.get("cors", {})
+    cors = build_cors(table.get("cors"), (*path, "cors"), line_of(*path, "cors"), faults)
+    cookies = build_cookies(table.get("cookies"), (*path, "cookies"), faults)
     if kind is None or faults.has_any_in(*path):
         return None
     return Route(
@@ -78,11 +83,21 @@ def build_route(table: Table, path: Path, upstreams: Collection[str], line: int,
         host=table["host"],
         origin=table["origin"],
         rewrite=rewrite,
-        cors=Cors(mode=CorsMode(cors) if isinstance(cors, str) else CorsMode(cors.get("mode", CorsMode.REWRITE))),
+        cors=cors,
+        guard=table["guard"],
+        maps_redirects=table["redirects"] == "map",
+        cookies=cookies,
+        fault=_fault(table.get("fault", {})),
         request_headers=request,
         response_headers=response,
-        line=line,
+        line=line_of(*path),
     )
+
+
+def _fault(table: Table) -> Fault:
+    """Return the trouble that `table` asks for, numbers as declared: the file may have an integer for any of them."""
+    numbers = {name: type(getattr(_NO_FAULT, name))(value) for name, value in table.items()}
+    return Fault(**numbers)
 
 
 def path_fault(text: str) -> tuple[str, str] | None:
@@ -205,11 +220,7 @@ def _check_upstream(table: Table, path: Path, upstreams: Collection[str], faults
 def _methods(table: Table, path: Path, faults: Faults) -> tuple[str, ...]:
     methods: list[str] = table.get("methods", [])
     for index, method in enumerate(methods):
-        if _TOKEN.fullmatch(method) is None:
-            faults.at_value((*path, "methods", index), f"{quoted(method)} is not a method", 'for example "GET"')
-        elif method not in _KNOWN_METHODS and method.upper() in _KNOWN_METHODS:
-            help = f"write {quoted(method.upper())}"
-            faults.at_value((*path, "methods", index), f"methods are case-sensitive, got {quoted(method)}", help)
+        check_method(method, (*path, "methods", index), faults)
     return tuple(dict.fromkeys(methods))
 
 
@@ -266,12 +277,15 @@ def _check_address(
 
 def _edits(table: Table, path: Path, faults: Faults) -> HeaderEdits:
     for name in ("set", "add"):
-        for field in table.get(name, {}):
+        for field, value in table.get(name, {}).items():
             _check_editable(field, (*path, name, field), path[-1] == "request", faults)
+            fault = placeholder_fault(value)
+            if fault is not None:
+                faults.at_value((*path, name, field), *fault)
     removed: list[str] = table.get("remove", [])
     for index, field in enumerate(removed):
         place = (*path, "remove", index)
-        if _TOKEN.fullmatch(field) is None:
+        if not is_token(field):
             faults.at_value(place, f"{quoted(field)} is not a header name")
         else:
             _check_editable(field, place, path[-1] == "request", faults)
@@ -298,7 +312,7 @@ def _fields(
     """Return name and value of each field: a token, and text without control characters (RFC 9110 section 5)."""
     seen: dict[str, str] = {}
     for name, value in table.items():
-        if _TOKEN.fullmatch(name) is None:
+        if not is_token(name):
             faults.at_key((*path, name), f"{quoted(name)} is not a header name", "letters, digits and hyphens")
         elif not may_repeat and name.lower() in seen:
             what = f"`{name}` and `{seen[name.lower()]}` are the same header: case does not matter"

@@ -65,7 +65,7 @@ def _value(value: Any, key: Key, path: Path, faults: Faults) -> Any:
     if match is None:
         faults.at_value(path, f"expected {_expected(key)}, got {_shown(value)}", _help_for(value, key, path))
         return ABSENT
-    if key.reserved and not key.reserved_choices and not _equals_default(value, key):
+    if key.reserved and not _equals_default(value, key):
         what = f"`{_assignment(value, path)}` is not available in devproxy {RELEASE}"
         faults.at_value(path, what, key.reserved)
         return ABSENT
@@ -99,16 +99,13 @@ def _scalar(value: Any, key: Key, path: Path, faults: Faults) -> Any:
 
 
 def _choice(value: str, key: Key, path: Path, faults: Faults) -> Any:
+    choice = value.lower() if key.ignores_case else value
+    if choice in key.choices:
+        return choice
     name = key_text(str(path[-1]))
-    if value in key.reserved_choices:
-        faults.at_value(path, f"`{_assignment(value, path)}` is not available in devproxy {RELEASE}", key.reserved)
-    elif value not in key.choices:
-        available = [choice for choice in key.choices if choice not in key.reserved_choices]
-        meant = "" if faults.is_full else suggestion(value, available)
-        help = f"write {name} = {quoted(meant)}" if meant else ""
-        faults.at_value(path, f"expected {one_of(available)} for `{name}`, got {quoted(value)}", help)
-    else:
-        return value
+    meant = "" if faults.is_full else suggestion(value, list(key.choices))
+    help = f"write {name} = {quoted(meant)}" if meant else ""
+    faults.at_value(path, f"expected {one_of(key.choices)} for `{name}`, got {quoted(value)}", help)
     return ABSENT
 
 
@@ -165,6 +162,25 @@ _ALIASES: Final[dict[tuple[str, str], str]] = {
     ("routes.*", "method"): "did you mean `methods`?",
     ("routes.*", "changeorigin"): 'write host = "upstream"',
     ("routes.*", "ws"): "remove it: WebSockets need no setting",
+    ("routes.*", "cookiedomainrewrite"): "write cookies.domain, for the old names or for all",
+    ("routes.*", "cookiepathrewrite"): 'remove it: cookies.path = "auto" follows the route',
+    ("routes.*", "autorewrite"): 'remove it: redirects = "map" is the default',
+    ("routes.*", "hostrewrite"): 'remove it: redirects = "map" is the default',
+    ("routes.*", "protocolrewrite"): 'remove it: redirects = "map" is the default',
+    ("routes.*.cors", "origin"): "did you mean `origins`?",
+    ("routes.*.cors", "alloworigins"): "did you mean `origins`?",
+    ("routes.*.cors", "allowedorigins"): "did you mean `origins`?",
+    ("routes.*.cors", "allowmethods"): "did you mean `methods`?",
+    ("routes.*.cors", "allowedmethods"): "did you mean `methods`?",
+    ("routes.*.cors", "allowheaders"): "did you mean `headers`?",
+    ("routes.*.cors", "allowedheaders"): "did you mean `headers`?",
+    ("routes.*.cors", "exposeheaders"): "did you mean `expose`?",
+    ("routes.*.cors", "exposedheaders"): "did you mean `expose`?",
+    ("routes.*.cors", "allowcredentials"): "did you mean `credentials`?",
+    ("routes.*.cors", "supportscredentials"): "did you mean `credentials`?",
+    ("routes.*.cors", "maxage"): "did you mean `max_age_s`?",
+    ("routes.*.fault", "delay"): "did you mean `latency_ms`?",
+    ("routes.*.fault", "status"): "did you mean `error_status`?",
     ("upstreams.*", "url"): 'write servers = ["http://localhost:3001"]',
     ("upstreams.*", "server"): "did you mean `servers`?",
     ("upstreams.*", "target"): 'write servers = ["http://localhost:3001"]',
@@ -241,9 +257,8 @@ def _numeral(value: int | float) -> str:
 
 
 def _assignment(value: Any, path: Path) -> str:
-    """Return the line that the author wrote, as far as it is short: ``sticky = "socketio"``."""
-    name = spelled(tuple(part for part in path[-2:] if isinstance(part, str))) if path[-2:-1] == ("cors",) else ""
-    name = name or key_text(str(path[-1]))
+    """Return the line that the author wrote, as far as it is short: ``tls = true``."""
+    name = key_text(str(path[-1]))
     if isinstance(value, bool):
         return f"{name} = {str(value).lower()}"
     if isinstance(value, str):
@@ -261,7 +276,7 @@ def _help_for(value: Any, key: Key, path: Path) -> str:
         return f"write [[{key.name}]], with two brackets, above each of them"
     if isinstance(path[-1], int):
         return ""
-    if key.example and not (key.reserved and not key.reserved_choices):
+    if key.example and not key.reserved:
         return f"for example: {name} = {key.example}"
     return f"write [{spelled(path)}] and its keys below" if key.is_container else ""
 

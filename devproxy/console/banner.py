@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from devproxy.config.labels import cors_text, fault_text
 from devproxy.config.model import Config, Route, Upstream
 from devproxy.console.style import Style
 from devproxy.console.text import columns, cut, duration, padded, visible
@@ -77,12 +78,17 @@ def _routes(config: Config, states: ServerStates, style: Style, width: int | Non
 
 
 _Row = tuple[str, str, str, tuple[str, ...]]
-"""Label, servers, CORS mode, and the painted state with its plain twin (for its width)."""
+"""Label, servers, CORS and the guard if it is off, and the painted state with its plain twin (for its width)."""
 
 
 def _row(route: Route, upstream: Upstream, states: ServerStates, style: Style) -> _Row:
     servers = ", ".join(visible(server.url) for server in upstream.servers)
-    return label(route), servers, f"cors: {route.cors.mode}", _state(upstream, states, style)
+    cors = f"cors: {cors_text(route.cors)}" + ("" if route.guard else ", guard: off")
+    painted, plain = _state(upstream, states, style)
+    if fault := fault_text(route.fault):
+        # With the state, which every width shows: whoever has forgotten a fault looks for it elsewhere for long.
+        painted, plain = f"{painted}  {style.yellow(f'fault: {fault}')}", f"{plain}  fault: {fault}"
+    return label(route), servers, cors, (painted, plain)
 
 
 def _table(rows: list[_Row], style: Style, width: int | None) -> list[str]:

@@ -8,7 +8,7 @@ import time
 import pytest
 from devproxy.config.model import PathKind, Route
 from devproxy.fields import Field, make_field
-from devproxy.routing import RouteTable, RouteVerdict, canonical_path, label, rewritten_path
+from devproxy.routing import RouteTable, RouteVerdict, canonical_path, rewritten_path
 
 EXACT, PREFIX, GLOB, REGEX = PathKind.EXACT, PathKind.PREFIX, PathKind.GLOB, PathKind.REGEX
 
@@ -477,27 +477,6 @@ def test_the_order_of_an_explanation_is_that_of_the_hosts_asked_for() -> None:
 def test_an_explanation_is_safe_to_print() -> None:
     [only] = RouteTable([prefix("/api", methods=("POST",))]).explain(b"G\x1b[31m", b"/\x1b\xff", b"", [])
     assert all(reason.isprintable() for reason in only.reasons)
-
-
-# --- labels -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("route", "expected"),
-    [
-        (prefix("/socket.io/"), "/socket.io/"),
-        (exact("/favicon.ico"), "= /favicon.ico"),
-        (regex("/v[0-9]+"), "~ /v[0-9]+"),
-        (glob("/**/*.map"), "/**/*.map"),
-        (prefix("/api/", methods=("POST", "PUT")), "/api/ (POST, PUT)"),
-        (prefix("/", hosts=("a.test",), methods=("GET",)), "/ (GET; a.test)"),
-        (prefix("/", headers=(("X-Tenant", "blue*"),)), "/ (X-Tenant: blue*)"),
-        (prefix("/", hosts=("a", "b", "c", "d", "e")), "/ (a, b, c and 2 more)"),
-        (regex("/a\nb"), "~ /a\\nb"),
-    ],
-)
-def test_a_label_is_short_and_tells_routes_apart(route: Route, expected: str) -> None:
-    assert label(route) == expected
 
 
 # --- rewriting --------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from devproxy.config import ConfigError, CorsMode, HeaderEdits, Listen, PathKind, Server, load
 from devproxy.config.loading import MAX_FILE_BYTES
+from devproxy.config.model import Sticky
 from devproxy.config.problems import MAX_PROBLEMS
 from tests.support.configuration import ROUTE, UPSTREAMS, problems_of
 
@@ -205,7 +206,10 @@ def test_more_problems_than_anybody_repairs_at_once_are_cut() -> None:
         ("drain_s = 1979-05-27", "got the date or time 1979-05-27", "", (2, 11, 10)),
         ("tls = true", "`tls = true` is not available in devproxy 0.1", "remove the line", (2, 7, 4)),
         ('tls = { cert = "x" }', "`tls` is not available in devproxy 0.1", "remove the line", (2, 7, 14)),
-        ('allowed_hosts = ["a"]', "`allowed_hosts` is not available", "remove the line", (2, 17, 5)),
+        ('allowed_hosts = "a"', "expected a list of strings", 'write allowed_hosts = ["a"]', (2, 17, 3)),
+        ('allowed_hosts = ["http://app.test:1/x"]', "more than a host name", 'write "app.test"', (2, 18, 21)),
+        ('allowed_hosts = ["a.test", "b.test:80"]', "compared without it", 'write "b.test"', (2, 28, 11)),
+        ('allowed_hosts = ["a.test", "*"]', "the others add nothing", "remove it, or the others", (2, 28, 3)),
         ("port = 8080", "unknown key `port` in `server`", 'listen = "localhost:8080"', (2, 1, 4)),
         ("drain = 1", "unknown key `drain` in `server`", "did you mean `drain_s`?", (2, 1, 5)),
         ("sticky = 1", "unknown key `sticky` in `server`", "belongs below [upstreams.NAME]", (2, 1, 6)),
@@ -218,9 +222,22 @@ def test_a_bad_line_below_server(line: str, what: str, help: str, span: tuple[in
     assert (problem.line, problem.column, problem.length) == span
 
 
-@pytest.mark.parametrize("line", ["tls = false", "allowed_hosts = []"])
-def test_a_reserved_key_at_its_default_is_accepted(line: str) -> None:
-    assert load(f"[server]\n{line}\n{UPSTREAMS}{ROUTE}".encode(), source="x").server == Server()
+def test_a_reserved_key_at_its_default_is_accepted() -> None:
+    assert load(f"[server]\ntls = false\n{UPSTREAMS}{ROUTE}".encode(), source="x").server == Server()
+
+
+def test_hosts_are_kept_as_they_are_compared_and_each_once() -> None:
+    text = '[server]\nallowed_hosts = ["App.test", "*.Example.test", ".example.test", "[::1]", "app.test."]\n'
+    server = load((text + UPSTREAMS + ROUTE).encode(), source="x").server
+    assert server.allowed_hosts == ("app.test", ".example.test", "::1")
+
+
+def test_an_upstream_says_what_keeps_its_clients_and_how_long_they_wait() -> None:
+    text = f'{UPSTREAMS}[upstreams.c]\nservers = ["http://a", "http://b"]\nsticky = "cookie"\nhold_s = 0\n{ROUTE}'
+    backend, _, several = load(text.encode(), source="x").upstreams
+    assert (several.sticky, several.hold_s) == (Sticky.COOKIE, 0.0)
+    assert (backend.sticky, backend.hold_s) == (Sticky.NONE, 10.0)
+    assert isinstance(several.hold_s, float)
 
 
 @pytest.mark.parametrize(
@@ -233,9 +250,13 @@ def test_a_reserved_key_at_its_default_is_accepted(line: str) -> None:
         ('c.servers = "http://localhost:1"', "expected a list", 'servers = ["http://localhost:1"]', (2, 13, 20)),
         ('c.servers = ["http://a", "b"]', '"b" is not a URL', 'write "http://b"', (2, 26, 3)),
         ('c.servers = ["http://a", "http://A/"]', "is there twice", "remove one", (2, 26, 11)),
-        ('c = { servers = ["http://a"], sticky = "socketio" }', "not available", "name one server", (2, 40, 10)),
-        ('c = { servers = ["http://a"], sticky = "socket" }', 'expected "none"', "", (2, 40, 8)),
-        ('c = { servers = ["http://a"], hold_s = 10.0 }', "`hold_s = 10.0` is not available", "502", (2, 40, 4)),
+        (
+            'c = { servers = ["http://a"], sticky = "socket" }',
+            'expected "none"',
+            'write sticky = "socketio"',
+            (2, 40, 8),
+        ),
+        ('c = { servers = ["http://a"], hold_s = 601 }', "from 0 to 600, got 601", "hold_s = 10", (2, 40, 3)),
         ('c = { url = "http://a" }', "unknown key `url` in `upstreams.c`", "servers =", (2, 7, 3)),
         ('"" = "http://a"', '"" is not a name', "letters", (2, 1, 2)),
         ('"a\\nb" = "http://a"', '"a\\\\u000ab" is not a name'.replace("\\\\", "\\"), "letters", (2, 1, 6)),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from devproxy.config import PathKind, Route, load
+from devproxy.config.model import Fault
 from tests.support.configuration import UPSTREAMS, problems_of, route_problems
 
 
@@ -125,16 +128,19 @@ def test_a_bad_upstream_of_a_route(line: str, what: str, help: str, column: int)
         ('strip_prefix = true\nrewrite = "/"', "exclude each other", "keep one"),
         ('rewrite = "v1"', "begins with a slash", 'write "/v1"'),
         ('rewrite = "/v1?x"', 'contains "?"', ""),
-        ('cors = "rewrite"', '`cors = "rewrite"` is not available in devproxy 0.1', 'write "strip"'),
-        ('cors = { mode = "fix" }', '`cors.mode = "fix"` is not available in devproxy 0.1', 'write "strip"'),
-        ('cors = "stirp"', 'expected "passthrough" or "strip" for `cors`', 'write cors = "strip"'),
+        ('cors = "stirp"', 'expected "passthrough", "strip", "rewrite" or "fix" for `cors`', 'write cors = "strip"'),
+        ('guard = "no"', 'expected a boolean, got the string "no"', "write guard = false"),
+        ('redirects = "maps"', 'expected "map" or "keep" for `redirects`', 'write redirects = "map"'),
+        ("cookieDomainRewrite = {}", "unknown key `cookieDomainRewrite`", "cookies.domain"),
+        ("autoRewrite = true", "unknown key `autoRewrite`", 'redirects = "map"'),
+        ("fault = { delay = 1 }", "unknown key `delay` in `routes[0].fault`", "did you mean `latency_ms`?"),
+        ("fault = { error_rate = 2 }", "from 0 to 1, got 2", "error_rate = 0"),
+        ("fault = { error_status = 200 }", "from 400 to 599, got 200", "error_status = 503"),
+        ("fault = { latency_ms = -1 }", "from 0 to 600000, got -1", "latency_ms = 0"),
+        ('headers.response.set = { X-A = "${upstream.hots}" }', 'no placeholder "upstream.hots"', "`${upstream.host}`"),
+        ('headers.request.add = { X-A = "${host" }', "that has no end", "close it"),
         ("cors = true", "expected a string or a table, got the boolean true", 'cors = "passthrough"'),
-        ("cors = { credentials = true }", "`cors.credentials = true` is not available", "remove the line"),
-        ('cors = { origins = ["http://a"] }', "`cors.origins` is not available", "remove the line"),
         ('origins = ["http://a"]', "unknown key `origins`", "did you mean `cors.origins`?"),
-        ('cookies = { secure = "auto" }', '`secure = "auto"` is not available', "as the upstream set them"),
-        ('cookies = { domain = "" }', '`domain = ""` is not available', "as the upstream set them"),
-        ("fault = { latency_ms = 200 }", "`latency_ms = 200` is not available", "remove"),
         ('target = "http://a"', "unknown key `target`", "upstream = "),
         ("changeOrigin = true", "unknown key `changeOrigin`", 'host = "upstream"'),
         ("ws = true", "unknown key `ws`", "WebSockets need no setting"),
@@ -152,8 +158,10 @@ def test_a_bad_line_of_a_route(line: str, what: str, help: str) -> None:
     [
         "cors = {}",
         "cors = { mode = 'passthrough', credentials = false, origins = [], max_age_s = 0, preflight = 'forward' }",
-        "cookies = { secure = 'keep' }",
-        "fault = { latency_ms = 0 }",
+        "cookies = {}",
+        "fault = {}",
+        'match_headers = { X-A = "${no.placeholder}" }',
+        'headers.request.set = { X-A = "$${plain} ${upstream.host}:${upstream.port} ${client.address}" }',
         "headers = { request = {} }",
         'match_headers = { X-A = "caf\\u00e9\\t*" }',
         'headers.request.set = { X-A = "a\\tb" }',
@@ -179,6 +187,30 @@ def test_patterns_without_a_fixed_prefix_cannot(kind: str, line: str) -> None:
     [problem] = route_problems(f'{kind} = "/api/"\n{BACKEND}\n{line}')
     assert f"needs `path` or `path_exact`: what `{kind}` matches" in problem.what
     assert problem.line == 7
+
+
+def test_what_a_route_says_about_the_guard_redirects_and_faults() -> None:
+    found = route(
+        f'path = "/"\n{BACKEND}\nguard = false\nredirects = "keep"\n'
+        "fault = { latency_ms = 200, error_rate = 1, error_status = 500, refuse_upgrade = true, "
+        "drop_after_s = 5, bandwidth_kib_s = 64, seed = 7 }"
+    )
+    assert (found.guard, found.maps_redirects) == (False, False)
+    assert found.fault == Fault(
+        latency_ms=200.0,
+        error_rate=1.0,
+        error_status=500,
+        refuse_upgrade=True,
+        drop_after_s=5.0,
+        bandwidth_kib_s=64.0,
+        seed=7,
+    )
+    assert all(type(getattr(found.fault, field.name)) is type(getattr(Fault(), field.name)) for field in fields(Fault))
+
+
+def test_a_route_that_says_nothing_is_guarded_and_maps_redirects() -> None:
+    found = route(f'path = "/"\n{BACKEND}')
+    assert (found.guard, found.maps_redirects, found.fault) == (True, True, Fault())
 
 
 def two_routes(first: str, second: str) -> str:

@@ -37,15 +37,15 @@ def shown(
 
 
 def test_the_whole_banner_at_a_glance() -> None:
-    assert shown(BACKEND_UP, FRONTEND_DOWN) == [
+    assert shown(BACKEND_UP, FRONTEND_DOWN, width=120) == [
         "",
         "  DEVPROXY v0.1.0  ready in 96 ms",
         "",
         "  ➜  Local:   http://localhost:8080/",
         "",
-        "  /socket.io/  → http://localhost:3001  cors: strip  answering",
-        "  /api/        → http://localhost:3001  cors: strip  answering",
-        "  /            → http://localhost:5173  cors: strip  ✗ not answering yet (connection refused)",
+        "  /socket.io/  → http://localhost:3001  cors: rewrite (loopback)  answering",
+        "  /api/        → http://localhost:3001  cors: rewrite (loopback)  answering",
+        "  /            → http://localhost:5173  cors: rewrite (loopback)  ✗ not answering yet (connection refused)",
         "",
         "  from the command line",
         "",

@@ -1,0 +1,88 @@
+"""One route's ``cookies`` -> :class:`~devproxy.config.model.Cookies`.
+
+Pure. Works on a table that ``shape`` has passed. Never looks at a cookie (``policy.cookies`` does). Standard: RFC
+6265bis, sections 5.6.3 (Domain) and 4.1.3 (names that begin with a promise). Start at :func:`build_cookies`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from devproxy.config.addresses import BadAddress, check_domain
+from devproxy.config.model import Cookies, SameSiteRule, SecureRule
+from devproxy.config.problems import Faults, Path, quoted
+from devproxy.config.tokens import is_token
+
+Table = dict[str, Any]
+
+MAX_PREFIX: Final = 40
+"""Longest prefix of names, in characters: names and values share 4096 octets."""
+
+_RESERVED: Final = ("__host-", "__secure-", "__http-")
+"""How names begin that promise something about their cookie."""
+
+
+def build_cookies(table: Table | None, path: Path, faults: Faults) -> Cookies:
+    """Return what `table` at `path` says about ``Set-Cookie``; None: nothing."""
+    if table is None:
+        return Cookies()
+    domain, domain_map = _domain(table, path, faults)
+    _check_prefix(table.get("prefix", ""), (*path, "prefix"), faults)
+    secure = table.get("secure", SecureRule.KEEP)
+    return Cookies(
+        domain=domain,
+        domain_map=domain_map,
+        maps_path=table.get("path") != "keep",
+        secure=SecureRule(str(secure).lower() if isinstance(secure, bool) else secure),
+        same_site=SameSiteRule(table.get("same_site", SameSiteRule.KEEP)),
+        prefix=table.get("prefix", ""),
+    )
+
+
+def _domain(table: Table, path: Path, faults: Faults) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+    """Return the one domain for all, or the new ones by the old ones."""
+    written = table.get("domain")
+    place = (*path, "domain")
+    if written is None:
+        return None, ()
+    if isinstance(written, str):
+        return _checked(written, place, faults), ()
+    found: dict[str, str] = {}
+    for old, new in written.items():
+        name = _checked_key(old, (*place, old), faults).removeprefix(".")
+        if name in found:
+            what = f"{quoted(old)} is there twice: neither case nor a leading dot matters"
+            faults.at_key((*place, old), what, "keep one of them")
+        found[name] = _checked(new, (*place, old), faults)
+    return None, tuple(found.items())
+
+
+def _checked(domain: str, path: Path, faults: Faults) -> str:
+    """Return `domain` in lower case; empty means that the attribute goes."""
+    try:
+        if domain:
+            check_domain(domain)
+    except BadAddress as error:
+        faults.at_value(path, error.what, error.help)
+    return domain.lower()
+
+
+def _checked_key(domain: str, path: Path, faults: Faults) -> str:
+    try:
+        check_domain(domain)
+    except BadAddress as error:
+        faults.at_key(path, error.what, error.help)
+    return domain.lower()
+
+
+def _check_prefix(prefix: str, path: Path, faults: Faults) -> None:
+    if not prefix:
+        return
+    if len(prefix) > MAX_PREFIX:
+        faults.at_value(path, f"the prefix of cookies has at most {MAX_PREFIX} characters, this one has {len(prefix)}")
+    elif not is_token(prefix):
+        help = 'letters, digits, ".", "-" and "_", for example "shop."'
+        faults.at_value(path, f"{quoted(prefix)} cannot begin the name of a cookie", help)
+    elif prefix.lower().startswith(_RESERVED):
+        what = f"{quoted(prefix)} cannot begin the name of every cookie: it promises browsers what few of them keep"
+        faults.at_value(path, what, 'for example "shop."')

@@ -1,0 +1,124 @@
+"""One route's ``cors`` -> :class:`~devproxy.config.model.Cors`: the short form, the long form, and what they may say.
+
+Pure. Works on a table that ``shape`` has passed. What nobody should write by accident needs a key whose name begins
+with ``dangerously_``, and a second one before credentials may go with it. Never applies a policy (``policy.cors``
+does). Standard: Fetch, section 3.3 (CORS protocol). Start at :func:`build_cors`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from devproxy.config.keys import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
+from devproxy.config.model import Cors, CorsMode, Preflight
+from devproxy.config.problems import Faults, Path, quoted, visible
+from devproxy.config.tokens import check_method, is_token
+from devproxy.origins import BadOrigin, parse_pattern
+
+Table = dict[str, Any]
+
+MAX_ORIGINS: Final = 100
+"""Most origins of one policy: bounds what it costs to read them and to ask them about an Origin."""
+
+ANY: Final = "*"
+
+_PREFLIGHTS: Final = {CorsMode.FIX: Preflight.FORWARD_OR_ANSWER, CorsMode.PASSTHROUGH: Preflight.FORWARD}
+"""Who answers where the route does not say: whoever the mode gives the last word. Elsewhere that is devproxy."""
+
+
+def build_cors(written: str | Table | None, path: Path, line: int, faults: Faults) -> Cors:
+    """Return the policy that `written` at `path` states: a mode, a table or (None) nothing.
+
+    `line`: where it stands, 1-based. Only worth something if ``faults`` has nothing about the route.
+    """
+    if written is None:
+        return Cors()
+    if isinstance(written, str):
+        mode = CorsMode(written)
+        return Cors(mode=mode, preflight=_default_preflight(mode), line=line)
+    mode = CorsMode(written.get("mode", Cors().mode))
+    _check_danger(written, path, faults)
+    _check_expose(written, path, faults)
+    _check_names(written, path, "headers", faults)
+    _check_methods(written, path, faults)
+    default = Cors()
+    plain: dict[str, Any] = {
+        name: tuple(dict.fromkeys(value)) if isinstance(value, list) else value
+        for name, value in written.items()
+        if name not in ("mode", "origins", "preflight")
+    }
+    return Cors(
+        mode=mode,
+        origins=_origins(written, path, faults) if "origins" in written else default.origins,
+        preflight=_preflight(written, path, mode, faults),
+        line=line,
+        **plain,
+    )
+
+
+def _default_preflight(mode: CorsMode) -> Preflight:
+    return _PREFLIGHTS.get(mode, Preflight.ANSWER)
+
+
+def _preflight(table: Table, path: Path, mode: CorsMode, faults: Faults) -> Preflight:
+    if "preflight" not in table:
+        return _default_preflight(mode)
+    preflight = Preflight(table["preflight"])
+    if mode is CorsMode.PASSTHROUGH and preflight is not Preflight.FORWARD:
+        what = (
+            f"`preflight = {quoted(preflight)}` contradicts `mode = {quoted(mode)}`, which leaves CORS to the upstream"
+        )
+        help = 'write preflight = "forward", or mode = "rewrite" to let devproxy answer for this route'
+        faults.at_value((*path, "preflight"), what, help)
+    return preflight
+
+
+def _origins(table: Table, path: Path, faults: Faults) -> tuple[str, ...]:
+    origins: list[str] = table["origins"]
+    if len(origins) > MAX_ORIGINS:
+        help = "a pattern such as https://*.app.test takes the place of many"
+        faults.at_value((*path, "origins"), f"at most {MAX_ORIGINS} origins, got {len(origins)}", help)
+        return ()
+    patterns: dict[str, None] = {}
+    for index, text in enumerate(origins):
+        try:
+            patterns[parse_pattern(text).text] = None
+        except BadOrigin as error:
+            faults.at_value((*path, "origins", index), visible(error.what), visible(error.help))
+    return tuple(patterns)
+
+
+def _check_danger(table: Table, path: Path, faults: Faults) -> None:
+    """Ask for the second key where cookies would go to pages of anybody, and refuse it where it says nothing."""
+    open_to = [name for name in (ANY_KEY, NULL_KEY) if table.get(name)]
+    # A wrong value of `credentials` is left out, and has its own problem.
+    with_credentials = table.get("credentials", not faults.is_bad(*path, "credentials"))
+    agreed = table.get(CREDENTIALS_KEY) or faults.is_bad(*path, CREDENTIALS_KEY)
+    if open_to and with_credentials and not agreed:
+        what = f"`{open_to[0]}` would let any web site read this route with your cookies"
+        help = f"write credentials = false; or, if that is really meant, {CREDENTIALS_KEY} = true"
+        faults.at_value((*path, open_to[0]), what, help)
+    elif table.get(CREDENTIALS_KEY) and not table.get("credentials", True):
+        what = f"`{CREDENTIALS_KEY}` and `credentials = false` contradict each other"
+        faults.at_value((*path, CREDENTIALS_KEY), what, "remove one of them")
+
+
+def _check_methods(table: Table, path: Path, faults: Faults) -> None:
+    for index, method in enumerate(table.get("methods", [])):
+        if method != ANY:
+            check_method(method, (*path, "methods", index), faults)
+
+
+def _check_names(table: Table, path: Path, key: str, faults: Faults) -> None:
+    for index, name in enumerate(table.get(key, [])):
+        if name != ANY and not is_token(name):
+            faults.at_value((*path, key, index), f"{quoted(name)} is not a header name", 'for example "X-Request-Id"')
+
+
+def _check_expose(table: Table, path: Path, faults: Faults) -> None:
+    _check_names(table, path, "expose", faults)
+    names: list[str] = table.get("expose", [])
+    if ANY in names and table.get("credentials"):
+        what = 'a browser takes "*" in `expose` for a header of that name when credentials go with the request'
+        help = 'name the headers, for example expose = ["ETag"], or write credentials = false'
+        faults.at_value((*path, "expose", names.index(ANY)), what, help)

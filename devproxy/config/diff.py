@@ -1,0 +1,170 @@
+"""What one configuration changes about another: one value for each key, for the short diff that a reload prints.
+
+Pure. Owns which of two parts are the same one (upstreams by name, routes by what they take) and how a change reads.
+Never shows the value of a header: it may be a secret. Never decides what a reload keeps: that is the gateway's.
+Start at :func:`diff`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from devproxy.config.labels import label, listen_text
+from devproxy.config.model import Config, HeaderEdits, Listen, Route, Server, ServerAddress
+from devproxy.config.problems import visible
+
+
+class ChangeKind(StrEnum):
+    """What happened to a part of the configuration."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One thing that differs. All texts are printable and fit on a line.
+
+    ``what``: ``server``, ``upstream backend``, ``route /api/``. ``detail``: where it leads (added, removed) or the key
+    with its old and its new value: ``cors.mode: strip -> rewrite``.
+    """
+
+    what: str
+    kind: ChangeKind
+    detail: str
+
+
+def diff(old: Config, new: Config) -> tuple[Change, ...]:
+    """Return what `new` changes about `old`: the server, then upstreams, then routes.
+
+    Within each, what is there now comes in the order of `new`, and what has gone after it in the order of `old`. Lines,
+    the order of routes and the name of the file are no changes. Empty: they do the same.
+    """
+    return (*_server(old.server, new.server), *_upstreams(old, new), *_routes(old, new))
+
+
+def _server(old: Server, new: Server) -> Iterator[Change]:
+    for detail in _details(old, new):
+        yield Change(what="server", kind=ChangeKind.CHANGED, detail=detail)
+
+
+def _upstreams(old: Config, new: Config) -> Iterator[Change]:
+    before = {upstream.name: upstream for upstream in old.upstreams}
+    for upstream in new.upstreams:
+        known = before.pop(upstream.name, None)
+        what = f"upstream {visible(upstream.name)}"
+        if known is None:
+            yield Change(what=what, kind=ChangeKind.ADDED, detail=_listed(upstream.servers))
+        else:
+            for detail in _details(known, upstream):
+                yield Change(what=what, kind=ChangeKind.CHANGED, detail=detail)
+    for gone in before.values():
+        yield Change(what=f"upstream {visible(gone.name)}", kind=ChangeKind.REMOVED, detail=_listed(gone.servers))
+
+
+def _routes(old: Config, new: Config) -> Iterator[Change]:
+    before = {_conditions(route): route for route in old.routes}
+    for route in new.routes:
+        known = before.pop(_conditions(route), None)
+        what = f"route {label(route)}"
+        if known is None:
+            yield Change(what=what, kind=ChangeKind.ADDED, detail=f"to {visible(route.upstream)}")
+        else:
+            for detail in _details(known, route):
+                yield Change(what=what, kind=ChangeKind.CHANGED, detail=detail)
+    for gone in before.values():
+        yield Change(what=f"route {label(gone)}", kind=ChangeKind.REMOVED, detail=f"to {visible(gone.upstream)}")
+
+
+def _conditions(route: Route) -> object:
+    """Return what makes a route the same one in another configuration: the requests that it takes, in one spelling."""
+    headers = frozenset((name.lower(), value) for name, value in route.match_headers)
+    return route.kind, route.pattern, frozenset(route.methods), frozenset(route.match_host), headers
+
+
+_NOT_CONTENT: Final = frozenset(("line", "name", "kind", "pattern", "methods", "match_host", "match_headers"))
+"""Fields that say where a part stands or which one it is. ``methods`` of a policy are content: it is no condition."""
+_KEYS: Final = {
+    "maps_redirects": "redirects",
+    "cookies.maps_path": "cookies.path",
+    "cookies.domain_map": "cookies.domain",
+    "request_headers": "headers.request",
+    "response_headers": "headers.response",
+}
+"""Where a field of the model is not named like its key in the file."""
+_WORDS: Final = {
+    ("redirects", True): "map",
+    ("redirects", False): "keep",
+    ("cookies.path", True): "auto",
+    ("cookies.path", False): "keep",
+    ("cookies.domain", None): "as the upstream sets it",
+    ("cookies.domain", ""): "removed",
+    ("cors.origins", None): "loopback",
+    ("rewrite", None): "none",
+}
+"""Values that the file writes in another way, or not at all."""
+
+
+def _details(old: object, new: object, prefix: str = "") -> Iterator[str]:
+    """Yield ``key: old -> new`` for each field that differs; `old` and `new` are of the same class of the model."""
+    assert is_dataclass(old)
+    for field in fields(old):
+        before, after = getattr(old, field.name), getattr(new, field.name)
+        if before == after or field.name == "line" or (not prefix and field.name in _NOT_CONTENT):
+            continue
+        name = _KEYS.get(prefix + field.name, prefix + field.name)
+        if isinstance(before, HeaderEdits):
+            yield from _edit_details(before, after, name)
+        elif is_dataclass(before):
+            yield from _details(before, after, f"{name}.")
+        else:
+            yield f"{name}: {_text(name, before)} -> {_text(name, after)}"
+
+
+def _edit_details(old: HeaderEdits, new: HeaderEdits, name: str) -> Iterator[str]:
+    """Yield what differs in the edits of header fields, naming the fields without their values."""
+    for key, before, after in (("set", old.set, new.set), ("add", old.add, new.add)):
+        if before == after:
+            continue
+        names_before, names_after = [field for field, _ in before], [field for field, _ in after]
+        if names_before == names_after:
+            changed = [one[0] for one, other in zip(before, after, strict=True) if one != other]
+            yield f"{name}.{key}: another value for {_listed(changed)}"
+        else:
+            yield f"{name}.{key}: {_listed(names_before)} -> {_listed(names_after)}"
+    if old.remove != new.remove:
+        yield f"{name}.remove: {_listed(old.remove)} -> {_listed(new.remove)}"
+
+
+_MAX_LISTED: Final = 4
+
+
+def _listed(values: tuple[Any, ...] | list[Any]) -> str:
+    """Return a few of `values` and how many more there are; ``none`` for none."""
+    shown = [_item(value) for value in values[:_MAX_LISTED]]
+    more = len(values) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "") if shown else "none"
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, str | bool | None) and (name, value) in _WORDS:
+        return _WORDS[name, value]
+    return _listed(value) if isinstance(value, tuple) else _item(value)
+
+
+def _item(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, ServerAddress):
+        return visible(value.url)
+    if isinstance(value, Listen):
+        return listen_text(value)
+    if isinstance(value, tuple):
+        return " = ".join(map(_item, value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return visible(str(value))

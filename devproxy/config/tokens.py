@@ -1,0 +1,26 @@
+"""Names from HTTP in a configuration: methods and header names are tokens (RFC 9110 section 5.6.2). Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from devproxy.config.problems import Faults, Path, quoted
+
+_match_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_KNOWN_METHODS: Final = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "PROPFIND", "SEARCH")
+)
+
+
+def is_token(text: str) -> bool:
+    """Tell whether `text` is a token: visible ASCII without delimiters, at least one character."""
+    return _match_token(text) is not None
+
+
+def check_method(method: str, path: Path, faults: Faults) -> None:
+    """Add a fault unless `method` at `path` is a method as it is sent: a token, and not ``get`` for ``GET``."""
+    if not is_token(method):
+        faults.at_value(path, f"{quoted(method)} is not a method", 'for example "GET"')
+    elif method not in _KNOWN_METHODS and method.upper() in _KNOWN_METHODS:
+        faults.at_value(path, f"methods are case-sensitive, got {quoted(method)}", f"write {quoted(method.upper())}")
