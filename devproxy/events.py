@@ -32,6 +32,8 @@ class ExchangeFinished:
     name, ``server``: the address that answered. ``status``: 0 when nothing was sent. ``duration_s``: from the complete
     request head to the last byte written; ``first_byte_s``: to the response head, 0 when there was none.
     ``request_bytes`` / ``response_bytes``: body octets. ``error``: an ``X-Devproxy-Error`` code with its detail.
+    ``advice``: what a browser makes of the answer where that is not what its page wants, each cause once a minute.
+    ``changes``: what devproxy changed in the answer and why, if asked to be verbose.
     """
 
     method: bytes
@@ -48,6 +50,8 @@ class ExchangeFinished:
     client: str
     error: str = ""
     detail: str = ""
+    advice: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -25,17 +25,19 @@ from devproxy.gateway.memory import keep_freed_pieces
 REPORT: Final = "This is a bug in devproxy: please report it, with this line, where you have devproxy from."
 
 
-def run(loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, loop_name: str, is_terse: bool) -> int:
+def run(
+    loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, loop_name: str, is_terse: bool, is_verbose: bool
+) -> int:
     """Serve on `sockets` until a signal comes; return the exit code.
 
-    `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. `is_terse`: as for
+    `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. `is_terse` and `is_verbose`: as for
     :class:`Gateway`. In the main thread, once.
     """
     runner = asyncio.Runner(loop_factory=_loop_factory(loop_name))
-    return runner.run(serve(loaded, sockets, sink, is_terse=is_terse))
+    return runner.run(serve(loaded, sockets, sink, is_terse=is_terse, is_verbose=is_verbose))
 
 
-async def serve(loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, is_terse: bool) -> int:
+async def serve(loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, is_terse: bool, is_verbose: bool) -> int:
     """Do what :func:`run` does, on the running loop."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: sink(_trouble(context)))
@@ -48,7 +50,7 @@ async def serve(loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, is_
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
-    gateway = Gateway(loaded.config, sockets, sink, is_terse=is_terse)
+    gateway = Gateway(loaded.config, sockets, sink, is_terse=is_terse, is_verbose=is_verbose)
     # Before the first client is taken from the backlog, so that nothing can be reported ahead of it.
     sink(Ready(gateway.urls, seconds_since_start()))
     for sentence in loaded.notices:

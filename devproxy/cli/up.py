@@ -46,7 +46,7 @@ def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Names
 
     console = Console(loaded.config, mode=_mode(options), colour=options.color, version=__version__)
     try:
-        return _run_loop(loaded, sockets, console, options.loop)
+        return _run_loop(loaded, sockets, console, options.loop, is_verbose=options.verbose)
     except Refused:
         raise
     except Exception as error:
@@ -57,10 +57,14 @@ def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Names
         console.close()
 
 
-def _run_loop(loaded: Loaded, sockets: list[socket.socket], console: Console, loop_name: str) -> int:
+def _run_loop(
+    loaded: Loaded, sockets: list[socket.socket], console: Console, loop_name: str, *, is_verbose: bool
+) -> int:
     from devproxy.cli import serving
 
-    return serving.run(loaded, sockets, console.sink, loop_name=loop_name, is_terse=console.is_terse)
+    return serving.run(
+        loaded, sockets, console.sink, loop_name=loop_name, is_terse=console.is_terse, is_verbose=is_verbose
+    )
 
 
 def _mode(options: argparse.Namespace) -> Mode:

@@ -71,4 +71,6 @@ def _value(value: object) -> object:
         return masked(value.decode("latin-1"))
     if isinstance(value, float):
         return round(value, 6)
+    if isinstance(value, tuple):
+        return [_value(one) for one in value]
     return value

@@ -33,6 +33,7 @@ class Row:
     """One line's text, escaped already. ``paint_status`` and ``paint_note`` give both the same weight.
 
     ``status``: of HTTP, or a close code. ``note``: a word about how it went, mostly empty. ``more``: is said below.
+    ``below``: sentences behind that, each on a line of its own.
     """
 
     time: str
@@ -48,6 +49,7 @@ class Row:
     paint_note: Paint
     note: str = ""
     more: str = ""
+    below: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,10 @@ def laid_out(row: Row, widths: Layout, style: Style) -> list[str]:
         parts.append("  " + style.dim(octets))
     more = ": ".join(part for part in ("" if has_room else row.note, row.more) if part)
     indent = widths.time + 1 if widths.time else 2
-    return ["".join(parts), *(" " * indent + row.paint_note(line) for line in wrapped(more, widths.width, indent))]
+    lines = ["".join(parts), *(" " * indent + row.paint_note(line) for line in wrapped(more, widths.width, indent))]
+    for text in row.below:
+        lines += [" " * indent + style.yellow(line) for line in wrapped(text, widths.width, indent)]
+    return lines
 
 
 def wrapped(text: str, width: int | None, indent: int) -> list[str]:

@@ -195,7 +195,7 @@ def is_well(event: Event) -> bool:
     if not isinstance(event, ExchangeFinished):
         return False
     is_error_here = event.outcome is Outcome.ANSWERED and event.status >= 500
-    return not is_error_here and event.outcome is not Outcome.UPSTREAM_LOST
+    return not is_error_here and event.outcome is not Outcome.UPSTREAM_LOST and not event.advice
 
 
 # Rows
@@ -228,6 +228,7 @@ def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
         paint_note=paint,
         note=note,
         more=visible(": ".join(part for part in (event.error, event.detail) if part)),
+        below=tuple(map(visible, (*event.advice, *event.changes))),
     )
 
 

@@ -31,15 +31,23 @@ class Gateway:
     """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.listen.bind`); `sink` gets the events.
 
     `is_terse`: the sink has no use for exchanges that are complete, and their records need not be built.
+    `is_verbose`: it wants to know what was changed in an answer, and why.
     """
 
     def __init__(
-        self, config: Config, sockets: Sequence[socket.socket], sink: Sink | None = None, *, is_terse: bool = False
+        self,
+        config: Config,
+        sockets: Sequence[socket.socket],
+        sink: Sink | None = None,
+        *,
+        is_terse: bool = False,
+        is_verbose: bool = False,
     ) -> None:
         self._config = config
         self._sockets = list(sockets)
         self._sink = sink
         self._is_terse = is_terse
+        self._is_verbose = is_verbose
         self._servers: list[asyncio.Server] = []
         self._service: Service | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -56,6 +64,7 @@ class Gateway:
             ),
             self._sink,
             is_terse=self._is_terse,
+            is_verbose=self._is_verbose,
         )
         service.pools = {upstream.name: UpstreamPool(service, upstream) for upstream in self._config.upstreams}
         for sock in self._sockets:

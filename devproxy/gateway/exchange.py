@@ -20,7 +20,7 @@ from devproxy.gateway.surroundings import is_loopback
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
-from devproxy.plan import Forward, Respond, finish_response, plan_request, render_request
+from devproxy.plan import Forward, Respond, advice_on, changes_to, finish_response, plan_request, render_request
 from devproxy.policy.cors import local_lines
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ class Exchange:
     """A request being answered. ``decodes_chunks``: the client speaks HTTP/1.0 and cannot read the chunked coding."""
 
     __slots__ = (
+        "_advice",
         "_binding",
+        "_changes",
         "_dialling",
         "_ends_with_connection",
         "_first_byte_s",
@@ -99,6 +101,8 @@ class Exchange:
         self._first_byte_s = 0.0
         self._request_bytes = 0
         self._response_bytes = 0
+        self._advice: tuple[str, ...] = ()
+        self._changes: tuple[str, ...] = ()
         self.request = request
         self.decodes_chunks = request.version_minor == 0
         self.closes = False
@@ -245,6 +249,10 @@ class Exchange:
             body_length=body_length,
             close=client.body_remaining != 0 or self._service.is_stopping,
         )
+        if self._service.sink is not None and (forward.facts.origins or head.facts.has_set_cookie):
+            self._advise(forward, head, octets)
+        if self._service.is_verbose:
+            self._changes = changes_to(forward, self.request, head)
         if self._binding is not None:
             octets = self._bind(self._binding, octets, payload)
         self._status = head.status
@@ -257,6 +265,10 @@ class Exchange:
             client.send(payload)
         if ended:
             self._finish(_COMPLETE)
+
+    def _advise(self, forward: Forward, head: ResponseHead, octets: bytes) -> None:
+        """Note what a browser will make of the response that goes to the client with the head `octets`."""
+        self._advice = self._service.untold(forward.compiled.label, advice_on(forward, self.request, head, octets))
 
     def _finish_head(self, head: ResponseHead) -> bytes:
         """Return an interim response or a switch of protocols as it goes to the client."""
@@ -460,7 +472,7 @@ class Exchange:
         self._phase = _OVER
         if self._server is not None:
             self._server.outstanding -= 1
-        if self._service.sink is not None and not (self._service.is_terse and outcome is _COMPLETE):
+        if self._service.sink is not None and (not self._service.is_terse or outcome is not _COMPLETE or self._advice):
             forward, server = self._forward, self._server
             self._service.sink(
                 ExchangeFinished(
@@ -478,6 +490,8 @@ class Exchange:
                     self.client.peer.address,
                     error,
                     detail,
+                    self._advice,
+                    self._changes,
                 )
             )
         if not report_only:

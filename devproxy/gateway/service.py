@@ -6,6 +6,7 @@ Owns no protocol; :mod:`devproxy.gateway.app` builds it and swaps its snapshot b
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from devproxy.gateway.tunnel import Tunnel
     from devproxy.plan import Snapshot
 
+TOLD_FOR_S: Final = 60.0
+"""How long the same advice is not repeated."""
+MAX_TOLD: Final = 256
 SWEEP_INTERVAL_S: Final = 0.5
 """How late a time-out may be noticed. One sweep serves all connections: no exchange needs a timer."""
 
@@ -26,9 +30,10 @@ class Service:
     """The shared state of one gateway.
 
     ``snapshot``: replaced whole on reload; an exchange reads it once. ``pools``: by upstream name. ``connections``:
-    every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded. ``is_terse``:
-    exchanges that are complete are not reported. ``is_in_container``: only advice depends on it. ``now``: the loop's
-    time at the last sweep, exact enough for time-outs and free to read.
+    every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded. ``is_terse``: exchanges
+    that are complete are not reported. ``is_verbose``: what was changed is reported too. ``told``: when some advice was
+    given last. ``is_in_container``: only advice depends on it. ``now``: the loop's time at the last sweep, exact enough
+    for time-outs and free to read.
     """
 
     __slots__ = (
@@ -37,22 +42,32 @@ class Service:
         "is_in_container",
         "is_stopping",
         "is_terse",
+        "is_verbose",
         "loop",
         "now",
         "pools",
         "sink",
         "snapshot",
+        "told",
         "tunnel_count",
         "tunnels",
     )
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, snapshot: Snapshot, sink: Sink | None, *, is_terse: bool = False
+        self,
+        loop: asyncio.AbstractEventLoop,
+        snapshot: Snapshot,
+        sink: Sink | None,
+        *,
+        is_terse: bool = False,
+        is_verbose: bool = False,
     ) -> None:
         self.loop = loop
         self.snapshot = snapshot
         self.sink = sink
         self.is_terse = is_terse
+        self.is_verbose = is_verbose
+        self.told: dict[tuple[str, str], float] = {}
         self.pools: dict[str, UpstreamPool] = {}
         self.connections: set[DownstreamConnection] = set()
         self.tunnels: set[Tunnel] = set()
@@ -66,6 +81,14 @@ class Service:
         """Tell the sink what happened, if there is one; the record is built only then."""
         if self.sink is not None:
             self.sink(build())
+
+    def untold(self, route: str, advice: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those sentences of `advice` that nobody was told about this route within the last minute."""
+        fresh = tuple(words for words in advice if self.told.get((route, words), -math.inf) <= self.now - TOLD_FOR_S)
+        if len(self.told) >= MAX_TOLD:
+            self.told.clear()
+        self.told.update({(route, words): self.now for words in fresh})
+        return fresh
 
     def remove_connection(self, connection: DownstreamConnection) -> None:
         """Forget `connection`: it is closed, or has become one end of a tunnel."""

@@ -7,7 +7,7 @@ exchange keeps the snapshot it was born with; a new configuration is a new snaps
 """
 
 from devproxy.plan.request import Forward, Plan, Respond, plan_request, render_request
-from devproxy.plan.response import finish_response
+from devproxy.plan.response import advice_on, changes_to, finish_response
 from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot, compile_snapshot
 from devproxy.plan.unread import lines_for_unread
 
@@ -18,6 +18,8 @@ __all__ = [
     "Plan",
     "Respond",
     "Snapshot",
+    "advice_on",
+    "changes_to",
     "compile_snapshot",
     "finish_response",
     "lines_for_unread",

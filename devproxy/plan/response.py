@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from devproxy.config.model import CorsMode, ServerAddress
 from devproxy.fields import Field, Role, read_field
+from devproxy.http1.head import parse_response_head
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseFacts, ResponseHead
 from devproxy.origins import web_origin
 from devproxy.plan.snapshot import FRONT_SCHEME
 from devproxy.policy.cookies import Change as CookieChange
-from devproxy.policy.cookies import repair
+from devproxy.policy.cookies import browser_verdict, front_of, repair
 from devproxy.policy.cors import VARIES, local_lines
 from devproxy.policy.cors_fields import finish
 from devproxy.policy.headers import SWITCHES, Peer, late_lines, plain_head, response_fields
 from devproxy.policy.location import Change as LocationChange
 from devproxy.policy.location import map_back
+from devproxy.policy.verdict import judge_exchange
 
 if TYPE_CHECKING:
     from devproxy.plan.request import Forward
@@ -28,18 +30,20 @@ MAX_REMEMBERED_FINISHES: Final = 256
 _SAME_ORIGIN_ONLY: Final = b"Cross-Origin-Resource-Policy: same-origin"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Finish:
     """What to do to each final response with the same ``facts``.
 
     ``is_plain``: to leave out the lines in ``dropped`` (each between two CRLFs) and to put ``tail`` at the end, blank
-    line included, is all there is to do, unless the connection ends.
+    line included, is all there is to do, unless the connection ends. ``advice``: see :func:`advice_on`; None: not asked
+    for yet.
     """
 
     facts: ResponseFacts
     is_plain: bool
     dropped: tuple[bytes, ...] = ()
     tail: bytes = b""
+    advice: tuple[str, ...] | None = None
 
 
 def finish_response(
@@ -154,3 +158,41 @@ def _lines(
 
 def _changed(field: Field, change: CookieChange | LocationChange | None) -> Field:
     return field if change is None else read_field(change.line)
+
+
+def advice_on(forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes) -> tuple[str, ...]:
+    """Return what a browser makes of a response where that is not what its page wants: a sentence for each cause.
+
+    `octets`: the head as the client gets it. Each sentence ends with what to write. Worked out once for all responses
+    to the same plan with the same facts.
+    """
+    known = forward.finishes.get(id(head.facts))
+    if known is not None and known.advice is not None:
+        return known.advice
+    sent = parse_response_head(octets[:-4], forward.compiled.limits)
+    advice = []
+    verdict = judge_exchange(request, sent, scheme=FRONT_SCHEME)
+    if verdict is not None:
+        advice.append(f"a browser says: {verdict.text} {verdict.what} {verdict.fix}")
+    if head.facts.has_set_cookie:
+        front = front_of(FRONT_SCHEME, request.facts.host)
+        cookies = (field.value for field in sent.fields if field.role == Role.SET_COOKIE)
+        advice += [words for value in cookies if (words := browser_verdict(value, front=front))]
+    if known is not None:
+        known.advice = tuple(advice)
+    return tuple(advice)
+
+
+def changes_to(forward: Forward, request: RequestHead, head: ResponseHead) -> tuple[str, ...]:
+    """Return what devproxy changed in the response `head` and why, a clause each: policy, cookies, places."""
+    compiled, found = forward.compiled, []
+    if forward.facts.origins or head.facts.access_control:
+        found.append(f"cors {forward.cors.mode}: {forward.cors.reason}")
+    for field in head.fields:
+        if field.role == Role.SET_COOKIE and compiled.cookies is not None:
+            cookie = repair(compiled.cookies, field)
+            found += () if cookie is None else cookie.reasons
+        elif field.role == Role.REFERENCE and compiled.locations is not None and request.facts.host:
+            place = map_back(compiled.locations, field, front=web_origin(FRONT_SCHEME, request.facts.host))
+            found += () if place is None else (place.reason,)
+    return tuple(found)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from devproxy.plan.request import Forward
 
 RESERVED_PREFIX: Final = b"/__devproxy/"
+MAX_ADDED_BYTES: Final = 65_536
+"""More than devproxy itself adds to a head, so that it can read again what it has written."""
 FRONT_SCHEME: Final = "http"
 """How browsers speak to devproxy."""
 
@@ -33,7 +35,7 @@ class CompiledRoute:
 
     ``host`` and ``origin``: ``keep``, ``upstream``, ``remove`` or the value to send, as in the configuration.
     ``cookies`` and ``locations``: None where the route changes none. ``is_for_own_pages``: the policy lets no other
-    origin read an answer. ``via_line``: the gateway's own, in each request.
+    origin read an answer. ``limits``: of heads. ``via_line``: the gateway's own, in each request.
     """
 
     route: Route
@@ -49,6 +51,7 @@ class CompiledRoute:
     locations: LocationRules | None
     request_edits: Edits | None
     response_edits: Edits | None
+    limits: Limits
     via_line: bytes
 
 
@@ -123,6 +126,11 @@ def _compile_route(config: Config, route: Route, via_line: bytes) -> CompiledRou
         locations=compile_locations(config, route) if route.maps_redirects else None,
         request_edits=_compile_edits(route.request_headers),
         response_edits=_compile_edits(route.response_headers),
+        limits=Limits(
+            max_target_bytes=config.server.max_target_bytes,
+            max_head_bytes=config.server.max_head_bytes + MAX_ADDED_BYTES,
+            max_fields=config.server.max_fields + MAX_ADDED_BYTES,
+        ),
         via_line=via_line,
     )
 

@@ -1,0 +1,104 @@
+"""What the log says under an exchange that a browser would block, and what a verbose one says was changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from devproxy.config.model import Cookies, Cors, CorsMode, PathKind, Route, SecureRule
+from devproxy.console.jsonlines import JsonLines
+from devproxy.console.lines import HumanLines
+from devproxy.console.style import Glyphs, Style
+from devproxy.events import ExchangeFinished, Outcome
+from devproxy.gateway.service import TOLD_FOR_S
+from tests.support.exchanges import forwarded
+from tests.support.wire import Conversation, config_for, conversation, until
+
+ROUTE = Route(kind=PathKind.PREFIX, pattern="/", upstream="backend", cors=Cors(mode=CorsMode.PASSTHROUGH))
+PAGE = b"http://localhost:3000"
+EMPTY = b"Content-Length: 0\r\n\r\n"
+
+
+def asking(*lines: bytes) -> bytes:
+    return b"\r\n".join((b"GET / HTTP/1.1", b"Host: localhost:8080", *lines, b"", b""))
+
+
+async def finished(talk: Conversation, answer: bytes, *lines: bytes) -> ExchangeFinished:
+    before = len(talk.finished())
+    client, server, _ = await forwarded(talk, asking(*lines))
+    server.send(b"HTTP/1.1 200 OK\r\n" + answer + EMPTY)
+    await client.head()
+    server.close()  # so that the next exchange is the next to connect
+    await until(lambda: len(talk.finished()) > before)
+    client.close()
+    return talk.finished()[-1]
+
+
+async def test_a_page_that_may_not_read_is_told_of_once_a_minute() -> None:
+    async with conversation(routes=(ROUTE,)) as talk:
+        origin = b"Origin: " + PAGE
+        (advice,) = (await finished(talk, b"", origin)).advice
+        assert "No 'Access-Control-Allow-Origin' header is present" in advice
+        assert 'mode = "rewrite"' in advice
+        assert (await finished(talk, b"", origin)).advice == ()
+        (other,) = (await finished(talk, b"Access-Control-Allow-Origin: *\r\n", origin, b"Cookie: a=1")).advice
+        assert "wildcard" in other
+        service = talk.gateway._service
+        assert service is not None
+        service.told = {key: at - TOLD_FOR_S - 1 for key, at in service.told.items()}
+        assert (await finished(talk, b"", origin)).advice == (advice,)
+
+
+@pytest.mark.parametrize(
+    ("answer", "lines"),
+    [
+        (b"", ()),
+        (b"", (b"Origin: http://localhost:8080",)),
+        (b"Access-Control-Allow-Origin: " + PAGE + b"\r\n", (b"Origin: " + PAGE,)),
+        (b"Set-Cookie: a=1; Path=/\r\n", ()),
+    ],
+)
+async def test_what_a_browser_takes_is_no_matter_for_advice(answer: bytes, lines: tuple[bytes, ...]) -> None:
+    async with conversation(routes=(ROUTE,)) as talk:
+        assert (await finished(talk, answer, *lines)).advice == ()
+
+
+async def test_a_cookie_that_no_browser_keeps_is_told_of() -> None:
+    async with conversation(routes=(ROUTE,)) as talk:
+        (advice,) = (await finished(talk, b"Set-Cookie: sid=secret; Domain=api.test\r\n")).advice
+        assert "Domain" in advice
+        assert "secret" not in advice
+
+
+async def test_an_answer_that_the_policy_has_repaired_needs_no_advice() -> None:
+    async with conversation(routes=(replace(ROUTE, cors=Cors()),)) as talk:
+        theirs = b"Access-Control-Allow-Origin: *\r\n"
+        assert (await finished(talk, theirs, b"Origin: " + PAGE, b"Cookie: a=1")).advice == ()
+
+
+async def test_a_verbose_log_says_what_was_changed_and_why() -> None:
+    rules = Cookies(domain="", secure=SecureRule.NEVER)
+    async with conversation(routes=(replace(ROUTE, cors=Cors(), cookies=rules),)) as talk:
+        service = talk.gateway._service
+        assert service is not None
+        answer = b"Set-Cookie: sid=secret; Domain=localhost; Secure\r\nLocation: http://127.0.0.1:%d/x\r\n"
+        quiet = await finished(talk, answer % talk.upstream.port)
+        service.is_verbose = True
+        told = await finished(talk, answer % talk.upstream.port, b"Origin: " + PAGE)
+        assert quiet.changes == ()
+        said = "\n".join(told.changes)
+        assert "cors rewrite: " in said
+        for word in ("Domain", "Secure", "upstream"):
+            assert word in said, said
+        assert "secret" not in said
+
+
+def test_advice_stands_under_its_exchange_and_in_the_json() -> None:
+    event = ExchangeFinished(
+        b"GET", b"/x", 200, "/", "backend", "", Outcome.COMPLETE, 0.01, 0.01, 0, 0, "", advice=("write this",)
+    )
+    style = Style(False, Glyphs())
+    human = HumanLines(config_for(()), version="0", style=style, width=lambda: 100, clock=lambda: 0.0)
+    lines = human.lines(0.0, event) + human.flush()
+    assert lines[-1].strip() == "write this"
+    assert '"advice":["write this"]' in JsonLines().lines(0.0, event)[0]
