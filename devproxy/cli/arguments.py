@@ -23,6 +23,8 @@ examples:
   devproxy up                                 with the devproxy.toml above here
   devproxy check                              is that file right?
   devproxy routes --test GET /apikey          which route takes this, and why
+  devproxy explain /api/ --send               what becomes of it, and what a
+                                              browser makes of the answer
   devproxy demo                               see the difference in a browser
 
 exit codes:
@@ -63,6 +65,16 @@ examples:
   devproxy routes --test POST http://app.test:8080/api/users
   devproxy routes --test GET /api/ --host app.test --header 'X-Tenant: blue'
   devproxy routes --frontend 5173 --backend 3001 --test GET /apikey
+"""
+
+
+_EXPLAIN_EXAMPLES: Final = """\
+examples:
+  devproxy explain /api/items
+  devproxy explain /api/items --origin http://localhost:3000 --send
+  devproxy explain http://localhost:8080/api/items --method PUT \\
+                   --origin https://app.test --header 'Authorization: x' \\
+                   --credentials include --send
 """
 
 
@@ -171,6 +183,21 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
 
 
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="a path, or the URL as the browser shows it")
+    parser.add_argument("--origin", metavar="ORIGIN", help="of the page that asks (default: devproxy's own)")
+    parser.add_argument("--method", default="GET", metavar="METHOD", help="default: GET")
+    parser.add_argument(
+        "--header", action="append", default=[], metavar="'NAME: VALUE'", help="that the page sets; repeatable"
+    )
+    parser.add_argument(
+        "--credentials", choices=("omit", "include"), default="omit", help="of the page's request (default: omit)"
+    )
+    parser.add_argument("--send", action="store_true", help="ask the server, and show what comes back")
+    _add_configuration(parser)
+    _add_colour(parser)
+
+
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="PATH", help="the configuration (default: devproxy.toml found upward)")
     parser.add_argument("--frontend", metavar="SERVER", help="your dev server: port, host:port or URL; needs no file")
@@ -212,6 +239,12 @@ _COMMANDS: Final = {
         "Show the routes in order of precedence, or which one takes a request, and why.",
         _ROUTES_EXAMPLES,
         _add_routes,
+    ),
+    "explain": _Command(
+        "what becomes of a request, and what a browser makes of the answer",
+        "Show the route, the heads before and after with the rule for each difference, and the verdict of a browser.",
+        _EXPLAIN_EXAMPLES,
+        _add_explain,
     ),
     "schema": _Command(
         "print the JSON Schema of devproxy.toml",

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     loaded = configuration(options)
     for sentence in loaded.notices:
         warn(sentence, options.color)
-    style = _style(options.color)
+    style = style_for(options.color)
     snapshot = compile_snapshot(loaded.config, "routes")
     if options.test is None:
         if options.host or options.header:
@@ -44,13 +44,14 @@ def run(options: argparse.Namespace) -> int:
         put(table(snapshot, style))
         return FINE
     method, target = options.test
-    head = _request(method, target, options.host, options.header)
+    head = read_request("--test", method, target, options.host, options.header, _EXAMPLE)
     text, is_taken = explanation(snapshot, head, style)
     put(text)
     return FINE if is_taken else FAILED
 
 
-def _style(colour: Colour) -> Style:
+def style_for(colour: Colour) -> Style:
+    """Return how to write to standard output."""
     out = sys.stdout
     is_terminal = out is not None and out.isatty()
     encoding = "ascii" if out is None else out.encoding
@@ -110,8 +111,13 @@ def _verdict(verdict: RouteVerdict, width: int, style: Style) -> list[str]:
     return rows if verdict.chosen else [style.dim(row) for row in rows]
 
 
-def _request(method: str, target: str, host: str | None, headers: list[str]) -> RequestHead:
-    """Return the request that the options describe, read as if it had come over the wire. Raises :class:`Refused`."""
+def read_request(
+    what: str, method: str, target: str, host: str | None, headers: list[str], example: str
+) -> RequestHead:
+    """Return the request that options describe, read as if it had come over the wire.
+
+    `what`: the option or command that a refusal names; `example`: what would be right. Raises :class:`Refused`.
+    """
     scheme, separator, rest = target.partition("://")
     if separator and scheme.lower() in ("http", "https"):
         authority, slash, tail = rest.partition("/")
@@ -119,7 +125,7 @@ def _request(method: str, target: str, host: str | None, headers: list[str]) -> 
         host, target = host or authority, "/" + tail if slash else f"/{question}{query}"
     target = target.partition("#")[0]
     if not target.startswith("/") and target != "*":
-        raise Refused(f"--test: {target} is neither a path nor a URL", _EXAMPLE)
+        raise Refused(f"{what}: {target} is neither a path nor a URL", example)
     names_host = any(text.partition(":")[0].strip().lower() == "host" for text in headers)
     lines = [f"{method} {target} HTTP/1.1", *headers]
     if host is not None or not names_host:
@@ -127,7 +133,7 @@ def _request(method: str, target: str, host: str | None, headers: list[str]) -> 
     try:
         return parse_request_head("\r\n".join(lines).encode("utf-8", "surrogateescape"), Limits())
     except BadMessage as error:
-        raise Refused(f"--test: no server would read that request: {error.reason}", _EXAMPLE) from None
+        raise Refused(f"{what}: no server would read that request: {error.reason}", example) from None
 
 
 def _servers(config: Config, route: Route) -> str:

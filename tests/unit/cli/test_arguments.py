@@ -59,7 +59,7 @@ def test_every_command_has_a_help_of_its_own_that_fits_into_80_columns(
     [
         ([], "which command?", "devproxy --help"),
         (["chekc"], "there is no command chekc", "did you mean devproxy check?"),
-        (["xyzzy"], "there is no command xyzzy", "the commands are up, check, routes, schema, health, demo"),
+        (["xyzzy"], "there is no command xyzzy", "the commands are up, check, routes, explain, schema, health, demo"),
         (["up", "--fronted", "1"], "unknown arguments: --fronted 1", "did you mean --frontend?"),
         (["up", "--front", "1"], "unknown arguments: --front 1", "devproxy up --help"),
         (["up", "--log", "xml"], "--log: invalid choice: 'xml'", "devproxy up --help"),

@@ -1,0 +1,298 @@
+"""``devproxy explain``: one request, from the page to the server and back, with the rule for every difference.
+
+Goes through the very plan, policy and repairs of a running devproxy, and through the verdict of what a browser makes of
+the result, with devproxy and without. Nothing is sent unless ``--send`` asks for it. Start at :func:`run`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from devproxy.answers import Answer, render_answer
+from devproxy.cli.loading import configuration
+from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
+from devproxy.cli.routes import read_request, style_for
+from devproxy.config.model import Scheme, ServerAddress
+from devproxy.config.problems import visible
+from devproxy.console.style import Style
+from devproxy.console.text import columns, padded
+from devproxy.fields import Role, read_field
+from devproxy.http1.head import parse_response_head
+from devproxy.messages import RequestHead, ResponseHead
+from devproxy.origins import OPAQUE, parse_origin, web_origin
+from devproxy.plan import (
+    Forward,
+    Respond,
+    Snapshot,
+    changes_to,
+    compile_snapshot,
+    finish_response,
+    plan_request,
+    render_request,
+)
+from devproxy.plan.snapshot import FRONT_SCHEME
+from devproxy.policy.headers import Peer
+from devproxy.policy.verdict import Hop, Kind, PageRequest, Verdict, judge, needs_preflight
+from devproxy.routing import label
+
+_EXAMPLE: Final = "devproxy explain /api/items --origin http://localhost:3000"
+_PEER: Final = Peer("127.0.0.1", FRONT_SCHEME)
+_INDENT: Final = "    "
+_MAX_LINE: Final = 64
+_WHY_UP: Final = {
+    Role.HOST: "host, as the route says",
+    Role.ORIGIN: "origin, as the route says",
+    Role.VIA: "devproxy is on the way (RFC 9110 section 7.6.3)",
+    Role.FORWARDED_FOR: "who asked",
+    Role.FORWARDED: "who asked, and how",
+    Role.CONNECTION: "concerns one connection only (RFC 9110 section 7.6.1)",
+    Role.KEEP_ALIVE: "concerns one connection only (RFC 9110 section 7.6.1)",
+    Role.HOP_BY_HOP: "concerns one connection only (RFC 9110 section 7.6.1)",
+    Role.TE: "concerns one connection only (RFC 9110 section 7.6.1)",
+}
+_WHY_DOWN: Final = {
+    Role.VARY: "another origin may get another answer",
+    Role.ACCESS_CONTROL: "the route's CORS mode",
+    Role.SET_COOKIE: "the route's cookie rules",
+    Role.REFERENCE: "places of an upstream come back to the one origin",
+    Role.RESOURCE_POLICY: "the route is for its own pages alone",
+}
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run ``devproxy explain``; return 1 when the request is refused or a browser would block its answer."""
+    loaded = configuration(options)
+    for sentence in loaded.notices:
+        warn(sentence, options.color)
+    style = style_for(options.color)
+    snapshot = compile_snapshot(loaded.config, "explain")
+    head = _request(options)
+    report = Report(snapshot, head, style, with_credentials=options.credentials == "include")
+    put("\n".join(report.lines(sends=options.send)) + "\n")
+    return FAILED if report.is_refused else FINE
+
+
+def _request(options: argparse.Namespace) -> RequestHead:
+    """Return the request as a browser sends it, as far as the options tell."""
+    lines: list[str] = list(options.header)
+    if options.origin is not None:
+        origin = options.origin.encode("utf-8", "surrogateescape")
+        if origin != OPAQUE and parse_origin(origin) is None:
+            raise Refused(f"--origin: {visible(options.origin)} is no origin as a browser writes it", _EXAMPLE)
+        lines.append(f"Origin: {options.origin}")
+    return read_request("explain", options.method, options.url, None, lines, _EXAMPLE)
+
+
+class Report:
+    """What becomes of one request. ``is_refused``: devproxy refuses it, or a browser would block the answer."""
+
+    def __init__(self, snapshot: Snapshot, head: RequestHead, style: Style, *, with_credentials: bool) -> None:
+        self._snapshot = snapshot
+        self._head = head
+        self._style = style
+        self._with_credentials = with_credentials
+        self.is_refused = False
+
+    def lines(self, *, sends: bool) -> Iterator[str]:
+        """Give the report, line by line; `sends`: ask the server, and say what comes back."""
+        head, style = self._head, self._style
+        yield f"{style.bold(_text(head.method))} {visible(_text(head.target))}  {style.dim(self._who())}"
+        yield from self._route()
+        plan = plan_request(head, self._snapshot)
+        if isinstance(plan, Respond):
+            yield from self._respond(plan)
+            return
+        server = self._server(plan)
+        sent = render_request(plan, head, _PEER, server)
+        yield ""
+        yield style.bold(f"up to {visible(server.url)}")
+        before = [b"%b %b HTTP/1.1" % (head.method, head.path), *head.lines]
+        yield from self._differences(before, sent[:-4].split(b"\r\n"), plan, _WHY_UP)
+        if not sends:
+            yield ""
+            yield f"{style.dim('nothing was sent; with --send the answer is shown, and what a browser makes of it')}"
+            return
+        yield from self._answer(plan, server, sent)
+
+    def _who(self) -> str:
+        origins = self._head.facts.origins
+        return f"Host: {_text(self._head.host)}" + (f"  Origin: {_text(origins[0])}" if origins else "")
+
+    def _route(self) -> Iterator[str]:
+        head = self._head
+        path = head.path.partition(b"?")[0]
+        verdicts = self._snapshot.table.explain(head.method, path, head.host, head.fields)
+        chosen = next((verdict for verdict in verdicts if verdict.chosen), None)
+        if chosen is None:
+            yield "no route takes it (devproxy routes --test says why)"
+            return
+        route = chosen.route
+        yield f"route {self._style.green(visible(label(route)))}: {visible(', '.join(chosen.reasons))}"
+        place = f"{self._snapshot.config.source}:{route.line}" if route.line else self._snapshot.config.source
+        yield f"{self._style.dim(f'upstream {visible(route.upstream)}, cors {route.cors.mode} ({visible(place)})')}"
+
+    def _respond(self, plan: Respond) -> Iterator[str]:
+        """Say what devproxy answers by itself, and what a browser makes of that."""
+        answer, style = plan.answer, self._style
+        code = f" {answer.code}" if answer.code else ""
+        self.is_refused = answer.status >= 400
+        paint = style.red if self.is_refused else style.green
+        yield ""
+        yield f"{paint('devproxy answers by itself:')} {answer.status}{code}"
+        yield from (visible(text) for text in (answer.what, answer.help) if text)
+        yield from (_INDENT + visible(_text(line)) for line in plan.lines)
+        if self._is_cross_origin and not self._is_preflight:
+            yield from self._verdicts(self._read(answer, plan.lines), None)
+
+    def _read(self, answer: Answer, lines: tuple[bytes, ...]) -> ResponseHead:
+        octets = render_answer(answer, self._head, keep_alive=True, lines=lines)
+        return parse_response_head(octets.partition(b"\r\n\r\n")[0], self._snapshot.limits)
+
+    def _server(self, plan: Forward) -> ServerAddress:
+        upstreams = self._snapshot.config.upstreams
+        return next(one for one in upstreams if one.name == plan.compiled.upstream).servers[0]
+
+    def _answer(self, plan: Forward, server: ServerAddress, sent: bytes) -> Iterator[str]:
+        theirs = _ask(server, sent, self._snapshot)
+        octets, _ = finish_response(plan, self._head, theirs, _PEER, server, body_length=0, close=False)
+        ours = parse_response_head(octets[:-4], plan.compiled.limits)
+        yield ""
+        yield self._style.bold("down to the browser")
+        yield from self._differences([theirs.start, *theirs.lines], [ours.start, *ours.lines], plan, _WHY_DOWN)
+        for change in changes_to(plan, self._head, theirs):
+            yield f"{_INDENT}{self._style.dim(visible(change))}"
+        yield from self._verdicts(ours, (theirs, server))
+
+    # -- verdicts
+
+    @property
+    def _is_preflight(self) -> bool:
+        return self._head.method == b"OPTIONS" and self._head.first(b"access-control-request-method") is not None
+
+    @property
+    def _is_cross_origin(self) -> bool:
+        origins = self._head.facts.origins
+        return bool(origins) and origins[0] != web_origin(FRONT_SCHEME, self._head.host)
+
+    def _verdicts(self, ours: ResponseHead, direct: tuple[ResponseHead, ServerAddress] | None) -> Iterator[str]:
+        """Say what a browser makes of the answer, with devproxy and, where it was asked, without."""
+        yield ""
+        if not self._is_cross_origin:
+            yield f"{self._style.green('a browser reads it')}: page and answer share an origin"
+            return
+        with_devproxy = self._judge(web_origin(FRONT_SCHEME, self._head.host), ours, self._own_preflight())
+        self.is_refused = self.is_refused or with_devproxy.is_blocked
+        yield from self._verdict("through devproxy", with_devproxy)
+        if direct is not None:
+            theirs, server = direct
+            host = f"[{server.host}]" if ":" in server.host else server.host
+            target = web_origin("https" if server.scheme is Scheme.HTTPS else "http", f"{host}:{server.port}".encode())
+            preflight = None
+            if needs_preflight(self._page(target)):
+                preflight = _ask(server, self._preflight_octets(host, server), self._snapshot)
+            yield from self._verdict("without it", self._judge(target, theirs, preflight))
+
+    def _verdict(self, where: str, verdict: Verdict) -> Iterator[str]:
+        style = self._style
+        if not verdict.is_blocked:
+            yield f"{where}: {style.green('a browser lets the page read it')}"
+            return
+        yield f"{where}: {style.red('a browser blocks it')} {style.dim(f'({verdict.step})')}"
+        yield f"{_INDENT}{visible(verdict.text)}"
+        yield f"{_INDENT}{visible(verdict.what)}"
+        yield f"{_INDENT}{style.cyan('help:')} {visible(verdict.fix)}"
+
+    def _page(self, target: bytes) -> PageRequest:
+        head = self._head
+        own = {b"host", b"origin", b"cookie", b"connection"}
+        set_by_page = tuple((field.name, field.value) for field in head.fields if field.name not in own)
+        return PageRequest(
+            kind=Kind.WEBSOCKET if head.upgrade else Kind.FETCH,
+            method=head.method,
+            page=head.facts.origins[0],
+            target=target,
+            includes_credentials=self._with_credentials,
+            headers=tuple((name, value) for name, value in set_by_page if not name.startswith(b"sec-")),
+        )
+
+    def _judge(self, target: bytes, answer: ResponseHead, preflight: ResponseHead | None) -> Verdict:
+        asked = None if preflight is None else Hop(status=preflight.status, fields=tuple(preflight.fields))
+        return judge(self._page(target), [Hop(status=answer.status, fields=tuple(answer.fields))], asked)
+
+    def _own_preflight(self) -> ResponseHead | None:
+        """Return devproxy's answer to the preflight that a browser sends first, or None where it sends none."""
+        target = web_origin(FRONT_SCHEME, self._head.host)
+        if not needs_preflight(self._page(target)):
+            return None
+        block = self._preflight_block(self._head.host)
+        plan = plan_request(read_block(block, self._snapshot), self._snapshot)
+        plan = plan if isinstance(plan, Respond) else plan.fallback or plan
+        return self._read(plan.answer, plan.lines) if isinstance(plan, Respond) else None
+
+    def _preflight_block(self, host: bytes) -> bytes:
+        page = self._page(b"")
+        names = b",".join(sorted(name for name, _ in page.headers))
+        lines = [b"OPTIONS %b HTTP/1.1" % self._head.path, b"Host: " + host, b"Origin: " + page.page]
+        lines.append(b"Access-Control-Request-Method: " + page.method)
+        return b"\r\n".join((*lines, *((b"Access-Control-Request-Headers: " + names,) if names else ())))
+
+    def _preflight_octets(self, host: str, server: ServerAddress) -> bytes:
+        return self._preflight_block(f"{host}:{server.port}".encode()) + b"\r\n\r\n"
+
+    # -- differences
+
+    def _differences(
+        self, before: Sequence[bytes], after: Sequence[bytes], plan: Forward, why: dict[Role, str]
+    ) -> Iterator[str]:
+        """Give every line of both heads: as it was, gone (-) or new (+), with the rule for what changed."""
+        left = Counter(after)
+        rows: list[tuple[str, bytes]] = []
+        for line in before:
+            rows.append((" " if left[line] else "-", line))
+            left[line] -= left[line] > 0
+        for line in after:
+            if left[line] > 0:
+                rows.append(("+", line))
+                left[line] -= 1
+        # A start line that changed stands first, next to what it was.
+        rows.sort(key=lambda row: row[1] not in (before[0], after[0]))
+        width = min(_MAX_LINE, max(columns(visible(_text(line))) for _, line in rows))
+        for sign, line in rows:
+            shown = visible(_text(line))
+            if sign == " ":
+                yield f"{_INDENT}{self._style.dim(shown)}"
+                continue
+            paint = self._style.red if sign == "-" else self._style.green
+            yield f"  {paint(sign)} {padded(shown, width)}  {self._style.dim(self._rule(line, before[0], plan, why))}"
+
+    def _rule(self, line: bytes, start: bytes, plan: Forward, why: dict[Role, str]) -> str:
+        if line.endswith(b" HTTP/1.1") or line.startswith(b"HTTP/1."):
+            return "strip_prefix or rewrite, as the route says" if why is _WHY_UP else "the version"
+        field = read_field(line)
+        edits = plan.compiled.request_edits if why is _WHY_UP else plan.compiled.response_edits
+        if edits is not None and (field.name in edits.leave_out or line in edits.put or edits.late):
+            return "[routes.headers]"
+        if field.role == Role.END_TO_END and field.name == b"cookie":
+            return "the route's cookie rules"
+        return why.get(Role(field.role), "concerns one connection only" if field.role > Role.ACCESS_CONTROL else "")
+
+
+def read_block(block: bytes, snapshot: Snapshot) -> RequestHead:
+    """Return the head that `block` states."""
+    from devproxy.http1.head import parse_request_head
+
+    return parse_request_head(block, snapshot.limits)
+
+
+def _ask(server: ServerAddress, octets: bytes, snapshot: Snapshot) -> ResponseHead:
+    """Send `octets` to `server` and return the head of its final answer. Raises :class:`Refused`."""
+    from devproxy.cli.probing import head_of_answer
+
+    return head_of_answer(server, octets, snapshot.limits)
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "backslashreplace")

@@ -1,0 +1,65 @@
+"""One request to a server, by hand, for ``explain``: the head of what it answers and no more."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+from typing import Final
+
+from devproxy.cli.refusal import FAILED, Refused
+from devproxy.config.model import Scheme, ServerAddress
+from devproxy.errors import BadMessage
+from devproxy.http1.head import parse_response_head
+from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.start_line import Limits
+from devproxy.messages import ResponseHead
+
+TIMEOUT_S: Final = 10.0
+
+
+def head_of_answer(server: ServerAddress, octets: bytes, limits: Limits) -> ResponseHead:
+    """Send `octets`, a whole request, to `server`; return the head of its final answer.
+
+    Raises :class:`Refused`, with exit code 1, when there is none within ten seconds.
+    """
+    try:
+        with closing(_connected(server)) as sock:
+            sock.sendall(octets)
+            return _final_head(sock, limits)
+    except (OSError, BadMessage) as error:
+        reason = error.reason if isinstance(error, BadMessage) else error.strerror or str(error)
+        help = "start that server, or leave --send out"
+        raise Refused(f"{server.url} gave no answer: {reason}", help, exit_code=FAILED) from None
+
+
+def _connected(server: ServerAddress) -> socket.socket:
+    if server.scheme is Scheme.UNIX:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(TIMEOUT_S)
+        sock.connect(server.path)
+        return sock
+    sock = socket.create_connection((server.host, server.port), timeout=TIMEOUT_S)
+    if server.scheme is not Scheme.HTTPS:
+        return sock
+    import ssl  # 20 ms, and most servers of a developer speak plain HTTP
+
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # what it answers is shown, not trusted
+    return context.wrap_socket(sock, server_hostname=server.host)
+
+
+def _final_head(sock: socket.socket, limits: Limits) -> ResponseHead:
+    reader, data = HeadReader(Kind.RESPONSE, limits), b""
+    while True:
+        if not data:
+            data = sock.recv(65536)
+            if not data:
+                raise ConnectionResetError(0, "it closed the connection")
+        found = reader.feed(data)
+        data = b""
+        if found is not None:
+            block, data = found
+            head = parse_response_head(block, limits)
+            if head.status >= 200 or head.status == 101:
+                return head

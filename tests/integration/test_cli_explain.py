@@ -1,0 +1,139 @@
+"""``devproxy explain``: what it prints is what happens, without sending and with."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from devproxy.cli import main
+
+HEADS: dict[str, list[tuple[str, str]]] = {
+    "/items": [("Access-Control-Allow-Origin", "*"), ("Location", "http://127.0.0.1:PORT/login")],
+    "/pass/": [("Access-Control-Allow-Origin", "*"), ("Set-Cookie", "sid=1")],
+}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        assert isinstance(self.server, http.server.HTTPServer)
+        self.send_response(200)
+        for name, value in HEADS.get(self.path, []):
+            self.send_header(name, value.replace("PORT", str(self.server.server_port)))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[str]:
+    """Give the path of a configuration in front of a running server."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        path = tmp_path / "devproxy.toml"
+        path.write_text(
+            f'[upstreams]\nb = "http://127.0.0.1:{server.server_port}"\n'
+            '[[routes]]\npath = "/api/"\nupstream = "b"\nstrip_prefix = true\n'
+            '[[routes]]\npath = "/pass/"\nupstream = "b"\ncors = "passthrough"\n'
+        )
+        yield str(path)
+        server.shutdown()
+        thread.join()
+
+
+def explained(capsys: pytest.CaptureFixture[str], config: str, *arguments: str) -> tuple[int, str]:
+    code = main(["explain", *arguments, "--config", config, "--color", "never"])
+    return code, capsys.readouterr().out
+
+
+def test_the_route_and_what_goes_up_are_told_without_asking_anybody(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out = explained(capsys, config, "/api/items?x=1")
+    assert code == 0
+    assert "route /api/: `/api/items` is `/api` or below it" in out
+    assert "- GET /api/items?x=1 HTTP/1.1" in out
+    assert "+ GET /items?x=1 HTTP/1.1" in out
+    assert "+ X-Forwarded-For: 127.0.0.1" in out
+    assert "nothing was sent" in out
+
+
+def test_an_answer_is_shown_before_and_after_with_the_rule_for_each_difference_and_both_verdicts(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    origin = "http://localhost:3000"
+    code, out = explained(capsys, config, "/api/items", "--origin", origin, "--credentials", "include", "--send")
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "- Access-Control-Allow-Origin: * the route's CORS mode" in lines
+    assert f"+ Access-Control-Allow-Origin: {origin} the route's CORS mode" in lines
+    assert any(line.startswith("+ Location: http://localhost/api/login places of") for line in lines)
+    assert "through devproxy: a browser lets the page read it" in lines
+    assert any(line.startswith("without it: a browser blocks it") for line in lines)
+    assert "must not be the wildcard '*' when the request's credentials mode is 'include'." in lines
+
+
+def test_what_a_browser_would_block_ends_with_1_and_the_lines_to_write(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("/pass/", "--origin", "http://localhost:3000", "--credentials", "include", "--send")
+    code, out = explained(capsys, config, *arguments)
+    assert code == 1
+    assert "through devproxy: a browser blocks it" in out
+    assert 'help: [routes.cors] mode = "rewrite"' in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("/api/x", "--origin", "https://evil.test"), ("403 origin-not-allowed", 'origins = ["https://evil.test"]')),
+        (("http://evil.test/api/x",), ("421 host-not-allowed", 'allowed_hosts = ["evil.test"]')),
+        (("/other",), ("404 no-route", "no route takes it")),
+    ],
+)
+def test_a_refusal_is_told_with_the_line_that_would_allow_it(
+    config: str, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    code, out = explained(capsys, config, *arguments)
+    assert code == 1
+    for word in words:
+        assert word in out
+
+
+def test_a_preflight_is_judged_before_the_request_that_needs_it(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--method", "PUT", "--origin", "http://localhost:3000", "--header", "X-A: 1", "--send")
+    _, out = explained(capsys, config, "/api/items", *asked)
+    assert "through devproxy: a browser lets the page read it" in out
+    assert "without it: a browser blocks it" in out
+    assert "Response to preflight request doesn't pass access control check" in out
+
+
+def test_what_cannot_be_asked_is_refused_in_words(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, word in (
+        (("/x", "--origin", "localhost:3000"), "--origin: localhost:3000 is no origin"),
+        (("nonsense",), "nonsense is neither a path nor a URL"),
+        (("/x", "--header", "no colon"), "no server would read that request"),
+    ):
+        assert main(["explain", *arguments, "--config", config]) == 2
+        assert word in capsys.readouterr().err
+
+
+def test_a_server_that_is_down_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import socket
+
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    path = tmp_path / "devproxy.toml"
+    path.write_text(f'[upstreams]\nb = "http://127.0.0.1:{port}"\n[[routes]]\npath = "/"\nupstream = "b"\n')
+    assert main(["explain", "/", "--send", "--config", str(path)]) == 1
+    assert "gave no answer" in capsys.readouterr().err
