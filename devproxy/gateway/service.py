@@ -6,7 +6,7 @@ Owns no protocol; :mod:`devproxy.gateway.app` builds it and swaps its snapshot b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from devproxy.gateway.surroundings import is_in_container
@@ -25,7 +25,8 @@ SWEEP_INTERVAL_S: Final = 0.5
 class Service:
     """The shared state of one gateway.
 
-    ``snapshot``: replaced whole on reload; an exchange reads it once. ``pools``: by upstream name. ``connections``:
+    ``snapshot`` and ``pools``, by upstream name: replaced whole on reload; an exchange reads them once. ``retired``:
+    pools that only exchanges and tunnels born before a reload use. ``connections``:
     every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded. ``is_terse``:
     exchanges that are complete are not reported. ``is_in_container``: only advice depends on it. ``now``: the loop's
     time at the last sweep, exact enough for time-outs and free to read.
@@ -40,6 +41,7 @@ class Service:
         "loop",
         "now",
         "pools",
+        "retired",
         "sink",
         "snapshot",
         "tunnel_count",
@@ -53,7 +55,8 @@ class Service:
         self.snapshot = snapshot
         self.sink = sink
         self.is_terse = is_terse
-        self.pools: dict[str, UpstreamPool] = {}
+        self.pools: Mapping[str, UpstreamPool] = {}
+        self.retired: list[UpstreamPool] = []
         self.connections: set[DownstreamConnection] = set()
         self.tunnels: set[Tunnel] = set()
         self.tunnel_count = 0
