@@ -112,6 +112,56 @@ class Ready:
 
 
 @dataclass(slots=True)
+class ConfigChange:
+    """One thing that a new configuration changes, as :class:`devproxy.config.diff.Change` has it, on one line.
+
+    ``kind``: ``added``, ``removed`` or ``changed``.
+    """
+
+    what: str
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True)
+class ConfigApplied:
+    """Another configuration holds from now on. What ran before ends as it began.
+
+    ``changes``: empty when the file says the same as before. ``departing_tunnels``: how many are closed after
+    ``drain_s`` seconds, because their route is gone or leads elsewhere. ``urls``: as in :class:`Ready`, empty when they
+    are the same as before. ``routes`` and ``upstreams``: the labels and names of all there are now.
+    """
+
+    source: str
+    changes: tuple[ConfigChange, ...]
+    departing_tunnels: int
+    drain_s: float
+    urls: tuple[str, ...]
+    routes: tuple[str, ...]
+    upstreams: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class ConfigRejected:
+    """The file does not load, and the configuration before holds on. ``report``: every problem, as people read them.
+
+    ``problems``: how many there are.
+    """
+
+    source: str
+    problems: int
+    report: str
+
+
+@dataclass(slots=True)
+class ConfigMissing:
+    """The file is gone or cannot be read, and the configuration before holds on. ``reason``: in the system's words."""
+
+    source: str
+    reason: str
+
+
+@dataclass(slots=True)
 class Stopping:
     """Asked to stop. ``exchanges`` / ``tunnels``: how many still run."""
 
@@ -135,5 +185,17 @@ class Trouble:
     help: str = ""
 
 
-Event = ExchangeFinished | TunnelOpened | TunnelClosed | UpstreamState | Ready | Stopping | Stopped | Trouble
+Event = (
+    ExchangeFinished
+    | TunnelOpened
+    | TunnelClosed
+    | UpstreamState
+    | Ready
+    | ConfigApplied
+    | ConfigRejected
+    | ConfigMissing
+    | Stopping
+    | Stopped
+    | Trouble
+)
 Sink = Callable[[Event], None]

@@ -27,10 +27,16 @@ class BadConfiguration(Refused):
 
 
 class Loaded(NamedTuple):
-    """A configuration, and sentences about it that a person should read."""
+    """A configuration, and sentences about it that a person should read.
+
+    ``text``: of the file that it came from; None when it came from the command line. ``listen``: the values of
+    ``--listen``, which override those of the file.
+    """
 
     config: Config
     notices: tuple[str, ...]
+    text: bytes | None = None
+    listen: tuple[str, ...] = ()
 
 
 def configuration(options: argparse.Namespace, *, listen: Sequence[str] = ()) -> Loaded:
@@ -41,25 +47,32 @@ def configuration(options: argparse.Namespace, *, listen: Sequence[str] = ()) ->
     if options.frontend is None and options.backend is None:
         if options.backend_path:
             raise Refused("--backend-path needs --backend", "devproxy up --frontend 5173 --backend 3001")
-        loaded = load_file(find(options.config))
-        notices: tuple[str, ...] = ()
-    else:
-        loaded = _named_servers(options)
-        notices = _ignored_file()
-    try:
-        loaded = config.with_listen(loaded, listen)
-    except ConfigError as error:
-        raise BadConfiguration(error, b"", COMMAND_LINE) from None
-    return Loaded(loaded, notices + config.warnings(loaded))
+        path = find(options.config)
+        return load_text(read(path), path, listen=listen)
+    loaded = _listening(_named_servers(options), listen)
+    return Loaded(loaded, _ignored_file() + config.warnings(loaded))
 
 
 def load_file(path: str) -> Config:
     """Return the configuration in the file at `path`. Raises :class:`Refused`."""
-    text = read(path)
+    return load_text(read(path), path).config
+
+
+def load_text(text: bytes, source: str, *, listen: Sequence[str] = ()) -> Loaded:
+    """Return the configuration that `text` states, the content of the file `source`. Raises :class:`Refused`."""
     try:
-        return config.load(text, source=path)
+        loaded = config.load(text, source=source)
     except ConfigError as error:
-        raise BadConfiguration(error, text, path) from None
+        raise BadConfiguration(error, text, source) from None
+    loaded = _listening(loaded, listen)
+    return Loaded(loaded, config.warnings(loaded), text, tuple(listen))
+
+
+def _listening(loaded: Config, listen: Sequence[str]) -> Config:
+    try:
+        return config.with_listen(loaded, listen)
+    except ConfigError as error:
+        raise BadConfiguration(error, b"", COMMAND_LINE) from None
 
 
 def _named_servers(options: argparse.Namespace) -> Config:

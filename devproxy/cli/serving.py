@@ -18,6 +18,7 @@ from devproxy import __version__
 from devproxy.cli.clock import seconds_since_start
 from devproxy.cli.loading import Loaded
 from devproxy.cli.refusal import FINE, INTERRUPTED, Refused
+from devproxy.cli.reloading import Reloader, can_follow
 from devproxy.events import Ready, Sink, Trouble
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.memory import keep_freed_pieces
@@ -26,18 +27,33 @@ REPORT: Final = "This is a bug in devproxy: please report it, with this line, wh
 
 
 def run(
-    loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, loop_name: str, is_terse: bool, is_verbose: bool
+    loaded: Loaded,
+    sockets: list[socket.socket],
+    sink: Sink,
+    *,
+    loop_name: str,
+    is_terse: bool,
+    is_verbose: bool,
+    is_coloured: bool,
 ) -> int:
     """Serve on `sockets` until a signal comes; return the exit code.
 
     `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. `is_terse` and `is_verbose`: as for
-    :class:`Gateway`. In the main thread, once.
+    :class:`Gateway`. `is_coloured`: whether `sink` shows reports in colour. In the main thread, once.
     """
     runner = asyncio.Runner(loop_factory=_loop_factory(loop_name))
-    return runner.run(serve(loaded, sockets, sink, is_terse=is_terse, is_verbose=is_verbose))
+    return runner.run(serve(loaded, sockets, sink, is_terse=is_terse, is_verbose=is_verbose, is_coloured=is_coloured))
 
 
-async def serve(loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, is_terse: bool, is_verbose: bool) -> int:
+async def serve(
+    loaded: Loaded,
+    sockets: list[socket.socket],
+    sink: Sink,
+    *,
+    is_terse: bool,
+    is_verbose: bool,
+    is_coloured: bool,
+) -> int:
     """Do what :func:`run` does, on the running loop."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: sink(_trouble(context)))
@@ -60,15 +76,32 @@ async def serve(loaded: Loaded, sockets: list[socket.socket], sink: Sink, *, is_
     # What start-up has made stays: no collection needs to look at it again. `up` has kept them away until here.
     gc.freeze()
     gc.enable()
+    reloader = Reloader(gateway, loaded, sink, is_coloured=is_coloured) if can_follow(loaded) else None
+    following = None
+    if reloader is not None:
+        following = loop.create_task(reloader.run())
+        following.add_done_callback(_raise_in_loop)
+        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     await first
+    if following is not None:
+        following.cancel()
     stopping = loop.create_task(gateway.stop())
     await asyncio.wait((stopping, second), return_when=asyncio.FIRST_COMPLETED)
+    if reloader is not None:
+        reloader.close()
     if stopping.done():
         stopping.result()
         return FINE
     gateway.abort()
     await asyncio.sleep(0)  # what has been cut is closed in the next turn
     return INTERRUPTED
+
+
+def _raise_in_loop(task: asyncio.Task[None]) -> None:
+    """Report what ended `task`, unless it was cancelled, like any other exception that nothing has caught."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        context = {"message": "the configuration is no longer followed", "exception": error}
+        task.get_loop().call_exception_handler(context)
 
 
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

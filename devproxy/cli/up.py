@@ -63,7 +63,13 @@ def _run_loop(
     from devproxy.cli import serving
 
     return serving.run(
-        loaded, sockets, console.sink, loop_name=loop_name, is_terse=console.is_terse, is_verbose=is_verbose
+        loaded,
+        sockets,
+        console.sink,
+        loop_name=loop_name,
+        is_terse=console.is_terse,
+        is_verbose=is_verbose,
+        is_coloured=console.is_coloured,
     )
 
 
@@ -103,7 +109,8 @@ def _cannot_listen(error: BindError) -> Refused:
 def _prepare_process() -> None:
     # The first process of a container has no default actions: without a handler, SIGTERM would do nothing.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # A terminal that is closed must not stop the traffic of whoever still uses the port.
+    # A terminal that is closed must not stop the traffic of whoever still uses the port. Where there is a file, the
+    # signal gets its handler once devproxy serves: read it again.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _occupy_standard_descriptors()
     _allow_many_connections()

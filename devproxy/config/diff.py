@@ -67,9 +67,9 @@ def _upstreams(old: Config, new: Config) -> Iterator[Change]:
 
 
 def _routes(old: Config, new: Config) -> Iterator[Change]:
-    before = {_conditions(route): route for route in old.routes}
+    before = {conditions(route): route for route in old.routes}
     for route in new.routes:
-        known = before.pop(_conditions(route), None)
+        known = before.pop(conditions(route), None)
         what = f"route {label(route)}"
         if known is None:
             yield Change(what=what, kind=ChangeKind.ADDED, detail=f"to {visible(route.upstream)}")
@@ -80,7 +80,7 @@ def _routes(old: Config, new: Config) -> Iterator[Change]:
         yield Change(what=f"route {label(gone)}", kind=ChangeKind.REMOVED, detail=f"to {visible(gone.upstream)}")
 
 
-def _conditions(route: Route) -> object:
+def conditions(route: Route) -> object:
     """Return what makes a route the same one in another configuration: the requests that it takes, in one spelling."""
     headers = frozenset((name.lower(), value) for name, value in route.match_headers)
     return route.kind, route.pattern, frozenset(route.methods), frozenset(route.match_host), headers

@@ -34,6 +34,7 @@ class Console:
     `mode`: ``human`` for all there is, ``quiet`` for errors only, ``json`` for programs. `fd`: never closed, its flags
     never changed. `colour`: see :func:`devproxy.console.style.wants_colour`. ``sink``: give this to the gateway; call
     it in one thread only. ``is_terse``: exchanges that are complete are not shown.
+    ``is_coloured``: text that comes painted is shown so.
     """
 
     sink: Sink
@@ -58,6 +59,7 @@ class Console:
             human = HumanLines(config, version=version, style=style, width=lambda: _terminal_width(fd), clock=monotonic)
             lines = QuietLines(human) if mode == "quiet" else human
         self._writer = Writer(fd, lines, encoding=encoding)
+        self.is_coloured = mode != "json" and style.has_colour
         self.is_terse = mode == "quiet"
         self.sink = self._put_unless_well if self.is_terse else self._writer.put
 

@@ -66,7 +66,7 @@ def _painted_url(url: str, style: Style) -> str:
 
 
 def _source(source: str) -> str:
-    return "from the command line" if source == "command line" else f"config {visible(source)}"
+    return "from the command line" if source == "command line" else f"watching {visible(source)}"
 
 
 def _routes(config: Config, states: ServerStates, style: Style, width: int | None) -> list[str]:

@@ -16,7 +16,7 @@ from time import gmtime, strftime
 from typing import Any, Final
 
 from devproxy.console.text import masked
-from devproxy.events import Event
+from devproxy.events import ConfigChange, Event
 
 _encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -72,5 +72,7 @@ def _value(value: object) -> object:
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, tuple):
-        return [_value(one) for one in value]
+        return [_value(item) for item in value]
+    if isinstance(value, ConfigChange):
+        return {"what": value.what, "kind": value.kind, "detail": value.detail}
     return value

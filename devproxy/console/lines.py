@@ -6,7 +6,7 @@ what went wrong is said in a word on that line and, where devproxy knows more, i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from time import localtime, strftime
 from typing import Final
@@ -14,9 +14,13 @@ from typing import Final
 from devproxy.config.model import Config
 from devproxy.console.banner import banner
 from devproxy.console.layout import Layout, Row, laid_out, layout, wrapped
+from devproxy.console.reloads import applied_lines, missing_trouble, rejected_lines
 from devproxy.console.style import Style
 from devproxy.console.text import columns, counted, duration, shown_target, size, visible
 from devproxy.events import (
+    ConfigApplied,
+    ConfigMissing,
+    ConfigRejected,
     Event,
     ExchangeFinished,
     Outcome,
@@ -77,9 +81,8 @@ class HumanLines:
         self._states: dict[tuple[str, str], UpstreamState] = {}
         self.was_up: dict[tuple[str, str], bool] = {}
         """What was last said of each server, by the upstream's name and the server's URL."""
-        self._route_width = max((columns(label(route)) for route in config.routes), default=1)
-        self._upstream_width = max([len(_HERE), *(columns(upstream.name) for upstream in config.upstreams)])
         self._layouts: dict[int | None, Layout] = {}
+        self._fit([label(route) for route in config.routes], [upstream.name for upstream in config.upstreams])
         self._ready: Ready | None = None
         self._has_banner = False
         self._held: list[tuple[float, Event]] = []
@@ -137,10 +140,23 @@ class HumanLines:
                 line = f"{_clock_time(at)} {ending_words(event)}"
                 is_after_ctrl_c = isinstance(event, Stopping) and self._width() is not None
                 return ["", line] if is_after_ctrl_c else [line]  # the terminal has shown ^C and stayed on that line
+            case ConfigApplied():
+                self._fit(event.routes, event.upstreams)
+                return applied_lines(_clock_time(at), event, style)
+            case ConfigRejected():
+                return rejected_lines(_clock_time(at), event, style)
+            case ConfigMissing():
+                return trouble_lines(missing_trouble(event), style, self._width())
             case Trouble():
                 return trouble_lines(event, style, self._width())
             case Ready():
                 return []
+
+    def _fit(self, routes: Iterable[str], upstreams: Iterable[str]) -> None:
+        """Make the columns as wide as these labels and names need."""
+        self._route_width = max(map(columns, routes), default=1)
+        self._upstream_width = max([len(_HERE), *map(columns, upstreams)])
+        self._layouts.clear()
 
     def _flushed_if_known(self) -> list[str]:
         return self.flush() if self._ready is not None and self._servers <= self._states.keys() else []
@@ -184,7 +200,7 @@ class QuietLines:
                 before = self._inner.was_up.setdefault((event.upstream, event.server), event.is_up)
                 return before is not event.is_up
             case _:
-                return isinstance(event, Trouble)
+                return isinstance(event, Trouble | ConfigRejected | ConfigMissing)
 
 
 def is_well(event: Event) -> bool:

@@ -1,11 +1,12 @@
-"""The gateway's life: take listening sockets, serve, drain, stop.
+"""The gateway's life: take listening sockets, serve, change the configuration while serving, drain, stop.
 
     gateway = Gateway(config, bind(config.server.listen), sink)
     await gateway.start()
-    ...
+    await gateway.apply(another_config)
     await gateway.stop()
 
-Owns the listening sockets, the sweep that enforces time-outs, and nothing of what a connection does.
+Owns which configuration holds, the sweep that enforces time-outs, and nothing of what a connection does. What a
+configuration keeps of the one before is decided in :mod:`devproxy.gateway.generation`.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from devproxy.config.diff import diff
 from devproxy.config.model import Config
-from devproxy.events import Sink, Stopped, Stopping
+from devproxy.errors import BindError
+from devproxy.events import ConfigApplied, ConfigChange, Sink, Stopped, Stopping, Trouble
 from devproxy.gateway.downstream import DownstreamConnection
-from devproxy.gateway.listen import BACKLOG
+from devproxy.gateway.generation import destinations, unchanged_upstreams
+from devproxy.gateway.listeners import Listeners
 from devproxy.gateway.pool import UpstreamPool
 from devproxy.gateway.service import SWEEP_INTERVAL_S, Service
-from devproxy.plan import compile_snapshot
-
-_LOOPBACK: Final = frozenset(("127.0.0.1", "::1"))
+from devproxy.plan import Snapshot, compile_snapshot
+from devproxy.routing import label
 
 
 class Gateway:
@@ -44,34 +47,92 @@ class Gateway:
         is_verbose: bool = False,
     ) -> None:
         self._config = config
-        self._sockets = list(sockets)
+        self._instance = secrets.token_hex(4)
+        self._listeners = Listeners(config.server.listen, sockets, self._connection)
         self._sink = sink
         self._is_terse = is_terse
         self._is_verbose = is_verbose
-        self._servers: list[asyncio.Server] = []
         self._service: Service | None = None
         self._sweeper: asyncio.TimerHandle | None = None
-        self._probe: asyncio.Task[None] | None = None
-        self.urls = _urls(self._sockets)
+        self._probes: set[asyncio.Task[None]] = set()
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """A URL for each way in: ``localhost`` stands for the loopback addresses that share a port."""
+        return self._listeners.urls()
 
     async def start(self) -> None:
         """Begin to accept clients, then look which upstreams are up."""
         loop = asyncio.get_running_loop()
         service = self._service = Service(
             loop,
-            compile_snapshot(
-                self._config, secrets.token_hex(4), bound=[sock.getsockname()[0] for sock in self._sockets]
-            ),
+            self._compiled(self._config),
             self._sink,
             is_terse=self._is_terse,
             is_verbose=self._is_verbose,
         )
         service.pools = {upstream.name: UpstreamPool(service, upstream) for upstream in self._config.upstreams}
-        for sock in self._sockets:
-            server = await loop.create_server(lambda: DownstreamConnection(service, "http"), sock=sock, backlog=BACKLOG)
-            self._servers.append(server)
+        await self._listeners.open()
         self._sweep()
-        self._probe = loop.create_task(self._probe_upstreams())
+        self._probe(service.pools.values())
+
+    async def apply(self, config: Config) -> None:
+        """Serve by `config` from now on; what runs ends as it began. Not to be called again before it has returned.
+
+        An address that cannot be listened on leaves all those that were: that is reported as :class:`Trouble`, and the
+        rest of `config` holds. Reports :class:`ConfigApplied`. Does nothing once the gateway stops.
+        """
+        service = self._service
+        assert service is not None
+        urls = self.urls
+        try:
+            await self._listeners.add(config.server.listen)
+        except BindError as error:
+            kept = self._config.server.listen
+            trouble = _not_bound(error, urls)
+            service.emit(lambda: trouble)
+            config = replace(config, server=replace(config.server, listen=kept))
+        snapshot = await asyncio.to_thread(self._compiled, config)
+        if service.is_stopping:  # every listener has been closed
+            return
+        departing = self._swap(service, snapshot)
+        await self._listeners.open()
+        self._listeners.release(config.server.listen)
+        old, self._config = self._config, config
+        changes = tuple(ConfigChange(one.what, one.kind, one.detail) for one in diff(old, config))
+        service.emit(
+            lambda: ConfigApplied(
+                source=config.source,
+                changes=changes,
+                departing_tunnels=departing,
+                drain_s=config.server.drain_s,
+                urls=self.urls if self.urls != urls else (),
+                routes=tuple(label(route) for route in config.routes),
+                upstreams=tuple(upstream.name for upstream in config.upstreams),
+            )
+        )
+
+    def _swap(self, service: Service, snapshot: Snapshot) -> int:
+        """Make `snapshot` the one that exchanges are born under; return how many tunnels have to go.
+
+        Pools of equal upstreams stay; those of others end when the last exchange that has them does.
+        """
+        old, new = service.pools, snapshot.config
+        unchanged = unchanged_upstreams(service.snapshot.config, new)
+        pools = {
+            upstream.name: old[upstream.name]
+            if upstream.name in unchanged
+            else UpstreamPool(service, upstream, old.get(upstream.name))
+            for upstream in new.upstreams
+        }
+        service.snapshot, service.pools = snapshot, pools
+        for name, pool in old.items():
+            if name not in unchanged:
+                pool.retire()
+                service.retired.append(pool)
+        self._probe(pool for name, pool in pools.items() if name not in unchanged)
+        where = destinations(new)
+        return sum(tunnel.review(where) for tunnel in list(service.tunnels))
 
     async def stop(self, drain_s: float | None = None) -> int:
         """Stop accepting, let what runs finish for at most `drain_s` seconds (default: the configuration's), close.
@@ -83,8 +144,7 @@ class Gateway:
             return 0
         limit_s = self._config.server.drain_s if drain_s is None else drain_s
         service.is_stopping = True
-        for server in self._servers:
-            server.close()
+        self._listeners.close()
         self._cancel_own_work()
         busy = sum(connection.is_busy for connection in service.connections)
         service.emit(lambda: Stopping(busy, len(service.tunnels), limit_s))
@@ -100,8 +160,7 @@ class Gateway:
 
     def abort(self) -> None:
         """Close everything at once."""
-        for server in self._servers:
-            server.close()
+        self._listeners.close()
         self._cancel_own_work()
         if self._service is not None:
             self._service.is_stopping = True
@@ -112,6 +171,13 @@ class Gateway:
         """How many client connections are open, tunnels included."""
         return 0 if self._service is None else len(self._service.connections) + len(self._service.tunnels)
 
+    def _connection(self) -> DownstreamConnection:
+        assert self._service is not None
+        return DownstreamConnection(self._service, "http")
+
+    def _compiled(self, config: Config) -> Snapshot:
+        return compile_snapshot(config, self._instance, bound=self._listeners.addresses())
+
     def _cut_all(self, service: Service) -> int:
         cut = 0
         for connection in list(service.connections):
@@ -119,20 +185,23 @@ class Gateway:
             connection.cut()
         for tunnel in list(service.tunnels):
             tunnel.cut()
-        for pool in service.pools.values():
+        for pool in (*service.pools.values(), *service.retired):
             pool.close()
+        service.retired.clear()
         return cut
 
     def _cancel_own_work(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
-        if self._probe is not None:
-            self._probe.cancel()
+        for probe in self._probes:
+            probe.cancel()
 
-    async def _probe_upstreams(self) -> None:
-        service = self._service
-        assert service is not None
-        await asyncio.gather(*(pool.probe() for pool in service.pools.values()))
+    def _probe(self, pools: Iterable[UpstreamPool]) -> None:
+        """Look in the background which servers of `pools` are up."""
+        for pool in pools:
+            task = asyncio.get_running_loop().create_task(pool.probe())
+            self._probes.add(task)
+            task.add_done_callback(self._probes.discard)
 
     def _sweep(self) -> None:
         """Enforce every deadline that is over; one timer for all connections."""
@@ -143,31 +212,20 @@ class Gateway:
             connection.expire()
         for pool in service.pools.values():
             pool.close_expired(now)
+        if service.retired:
+            self._end_unused(service)
         self._sweeper = service.loop.call_later(SWEEP_INTERVAL_S, self._sweep)
 
-
-def _urls(sockets: Sequence[socket.socket]) -> tuple[str, ...]:
-    """Return a URL for each way in: ``localhost`` stands for the loopback addresses that share a port."""
-    urls: dict[str, None] = {}
-    for sock in sockets:
-        name = sock.getsockname()
-        host, port = name[0], name[1]
-        if host in _LOOPBACK:
-            shown = "localhost"
-        elif host in ("::", "0.0.0.0"):
-            urls[f"http://localhost:{port}/"] = None
-            shown = _own_address() or "localhost"
-        else:
-            shown = f"[{host}]" if ":" in host else host
-        urls[f"http://{shown}:{port}/"] = None
-    return tuple(urls)
+    def _end_unused(self, service: Service) -> None:
+        """Close the retired pools that nobody has any more."""
+        for pool in [pool for pool in service.retired if not pool.is_used]:
+            pool.close()
+            service.retired.remove(pool)
 
 
-def _own_address() -> str:
-    """Return the address that this machine uses towards others, or "" (nothing is sent: a UDP socket only looks)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.connect(("192.0.2.1", 9))
-        except OSError:
-            return ""
-        return str(sock.getsockname()[0])
+def _not_bound(error: BindError, urls: Sequence[str]) -> Trouble:
+    holder = f" by {error.holder}" if error.holder else ""
+    return Trouble(
+        f"cannot listen on {error.address}: {error.reason}{holder}; devproxy still listens on {', '.join(urls)}",
+        "free that address and save the file again, or name another one below [server] listen",
+    )

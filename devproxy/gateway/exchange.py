@@ -16,6 +16,7 @@ from devproxy import answers
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
+from devproxy.gateway.generation import Birth
 from devproxy.gateway.surroundings import is_loopback
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
@@ -69,6 +70,7 @@ class Exchange:
         "_has_retried",
         "_pending",
         "_phase",
+        "_pools",
         "_request_bytes",
         "_response_bytes",
         "_server",
@@ -86,6 +88,7 @@ class Exchange:
     def __init__(self, service: Service, client: DownstreamConnection, request: RequestHead) -> None:
         self._service = service
         self._snapshot = service.snapshot
+        self._pools = service.pools
         self.client = client
         self._forward: Forward | None = None
         self._upstream: UpstreamConnection | None = None
@@ -120,7 +123,7 @@ class Exchange:
         if body and self._is_too_large:
             self._respond(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
             return
-        pool = self._service.pools[plan.compiled.upstream]
+        pool = self._pools[plan.compiled.upstream]
         self._server = server = pool.only or self._choose(pool)
         server.outstanding += 1
         connection = server.take_idle()
@@ -325,6 +328,7 @@ class Exchange:
             route=forward.compiled.label,
             upstream=forward.compiled.upstream,
             server=server.server.url,
+            born=Birth(self._snapshot, forward.compiled.route, server.server),
             client_address=self.client.peer.address,
             duration_s=perf_counter() - self._started_at,
             on_end=server.end_one,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +30,8 @@ def bind(listens: Sequence[Listen]) -> list[socket.socket]:
     """Return listening, non-blocking sockets for `listens`: for a name, one for each of its loopback addresses.
 
     ``localhost`` is 127.0.0.1 and ::1 with the same port, also for port 0; a machine without IPv6 gets the first alone.
-    Raises :class:`BindError` for the first address that cannot be had; nothing stays bound then.
+    The sockets come in the order of `listens`. Raises :class:`BindError` for the first address that cannot be had;
+    nothing stays bound then.
     """
     bound: list[socket.socket] = []
     try:
@@ -43,21 +44,50 @@ def bind(listens: Sequence[Listen]) -> list[socket.socket]:
     return bound
 
 
-def _bind_one(listen: Listen) -> list[socket.socket]:
+def bind_beside(listen: Listen, old: Sequence[socket.socket]) -> list[socket.socket]:
+    """Return what :func:`bind` does for one address, even where it overlaps with `old`, sockets of this process.
+
+    ``127.0.0.1:8080`` and ``:8080`` exclude each other unless both have SO_REUSEPORT. They have it for the moment of
+    binding only: any program of the same user that sets it too could take the port as well. Raises :class:`BindError`.
+    """
+    with _sharing([sock for sock in old if sock.getsockname()[1] == listen.port]) as is_shared:
+        bound = _bind_one(listen, is_shared=is_shared)
+        for sock in bound:
+            _share(sock, is_shared=False)
+    return bound
+
+
+@contextmanager
+def _sharing(sockets: Sequence[socket.socket]) -> Iterator[bool]:
+    """Let others bind the addresses of `sockets` meanwhile; yields whether there are any."""
+    for sock in sockets:
+        _share(sock, is_shared=True)
+    try:
+        yield bool(sockets)
+    finally:
+        for sock in sockets:
+            _share(sock, is_shared=False)
+
+
+def _share(sock: socket.socket, *, is_shared: bool) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared)
+
+
+def _bind_one(listen: Listen, *, is_shared: bool = False) -> list[socket.socket]:
     if listen.host == "localhost":
-        return _bind_localhost(listen.port)
+        return _bind_localhost(listen.port, is_shared=is_shared)
     if not listen.host:
-        return [_bind_every_address(listen.port)]
+        return [_bind_every_address(listen.port, is_shared=is_shared)]
     family, address = _resolve(listen)
-    return [_open(family, address, listen.port)]
+    return [_open(family, address, listen.port, is_shared=is_shared)]
 
 
-def _bind_localhost(port: int) -> list[socket.socket]:
+def _bind_localhost(port: int, *, is_shared: bool) -> list[socket.socket]:
     """Bind both loopback addresses to one port; a system-chosen port must be free on both."""
     for _ in range(_PORT_0_ATTEMPTS):
-        first = _open(socket.AF_INET, "127.0.0.1", port)
+        first = _open(socket.AF_INET, "127.0.0.1", port, is_shared=is_shared)
         try:
-            second = _open(socket.AF_INET6, "::1", first.getsockname()[1])
+            second = _open(socket.AF_INET6, "::1", first.getsockname()[1], is_shared=is_shared)
         except BindError as error:
             if error.reason != _REASONS[errno.EADDRINUSE]:
                 return [first]
@@ -69,14 +99,14 @@ def _bind_localhost(port: int) -> list[socket.socket]:
     raise BindError("localhost:0", "no port is free on both 127.0.0.1 and ::1")
 
 
-def _bind_every_address(port: int) -> socket.socket:
+def _bind_every_address(port: int, *, is_shared: bool) -> socket.socket:
     """Bind the IPv6 wildcard for both families, or the IPv4 one where IPv6 is missing."""
     try:
-        return _open(socket.AF_INET6, "::", port, both_families=True)
+        return _open(socket.AF_INET6, "::", port, both_families=True, is_shared=is_shared)
     except BindError as error:
         if error.reason == _REASONS[errno.EADDRINUSE]:
             raise
-        return _open(socket.AF_INET, "0.0.0.0", port)
+        return _open(socket.AF_INET, "0.0.0.0", port, is_shared=is_shared)
 
 
 def _resolve(listen: Listen) -> tuple[int, str]:
@@ -88,7 +118,9 @@ def _resolve(listen: Listen) -> tuple[int, str]:
     return family, str(address[0])
 
 
-def _open(family: int, address: str, port: int, *, both_families: bool = False) -> socket.socket:
+def _open(
+    family: int, address: str, port: int, *, both_families: bool = False, is_shared: bool = False
+) -> socket.socket:
     shown = f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
@@ -96,6 +128,7 @@ def _open(family: int, address: str, port: int, *, both_families: bool = False) 
         raise BindError(shown, error.strerror or str(error)) from None
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _share(sock, is_shared=is_shared)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both_families else 1)
         sock.bind((address, port))

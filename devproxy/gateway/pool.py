@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from devproxy.answers import NO_CONNECTION
-from devproxy.balance import Balancer, Choice, Sessions
+from devproxy.balance import Balancer, Choice
 from devproxy.config.model import ServerAddress, Upstream
 from devproxy.errors import UpstreamError
 from devproxy.events import UpstreamState
@@ -85,11 +85,16 @@ class ServerPool:
         if announced_s is not None:
             keep_s = announced_s - _KEEP_ALIVE_MARGIN_S
         has_moved = connection.address != self.address
-        if keep_s <= 0 or has_moved or len(self._idle) >= MAX_IDLE or self._service.is_stopping:
+        if keep_s <= 0 or has_moved or len(self._idle) >= MAX_IDLE or self._is_ending:
             connection.close()
             return
         connection.expires_at = self._service.now + keep_s
         self._idle.append(connection)
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether nobody will ask for another connection."""
+        return self.pool.is_retired or self._service.is_stopping
 
     def forget(self, connection: UpstreamConnection) -> None:
         """Drop `connection`, which the server closed while it was idle."""
@@ -174,7 +179,15 @@ class ServerPool:
             self.close_idle()
             self._report(detail)
 
+    def adopt(self, known: ServerPool) -> None:
+        """Take over what the pool before this one knew of the same server: what has been said is not said again."""
+        self.has_been_up = known.has_been_up
+        self.is_up = known.is_up or None  # that it is down is found out anew, by a prober of this pool
+        self.address = known.address
+
     def _report(self, detail: str) -> None:
+        if self.pool.is_retired:
+            return  # who reads it would take it for the server that is configured now
         is_up = bool(self.is_up)
         address = self.address if is_up else ""
         state = UpstreamState(self.pool.upstream.name, self.server.url, is_up, address, detail)
@@ -189,18 +202,25 @@ def _reason(error: UpstreamError) -> str:
 class UpstreamPool:
     """The servers of one upstream. ``only``: its server, where it has no other, so that there is nothing to choose.
 
-    `sessions`: what a pool that this one replaces has learnt about Engine.IO sessions.
+    ``is_retired``: another pool has taken its place, and this one serves only those who have it already. `before`: the
+    pool whose place this one takes, and whose knowledge of sessions and of equal servers it inherits.
     """
 
-    __slots__ = ("_room", "_service", "balancer", "only", "servers", "upstream")
+    __slots__ = ("_room", "_service", "balancer", "is_retired", "only", "servers", "upstream")
 
-    def __init__(self, service: Service, upstream: Upstream, sessions: Sessions | None = None) -> None:
+    def __init__(self, service: Service, upstream: Upstream, before: UpstreamPool | None = None) -> None:
         self._service = service
         self._room = WaitingRoom(service.loop)
         self.upstream = upstream
         self.servers = [ServerPool(service, self, server, index) for index, server in enumerate(upstream.servers)]
         self.only = self.servers[0] if len(self.servers) == 1 else None
-        self.balancer = Balancer(upstream, sessions)
+        self.balancer: Balancer = Balancer(upstream, None if before is None else before.balancer.sessions)
+        self.is_retired = False
+        if before is not None:
+            known = {server.server: server for server in before.servers}
+            for server in self.servers:
+                if server.server in known:
+                    server.adopt(known[server.server])
 
     def choose(self, request: RequestHead) -> Choice:
         """Return which server takes `request`, and why."""
@@ -269,6 +289,17 @@ class UpstreamPool:
         """Close idle connections whose time is over."""
         for server in self.servers:
             server.close_expired(now)
+
+    def retire(self) -> None:
+        """Keep no connection from now on; exchanges that run, and requests that wait, still come to their end."""
+        self.is_retired = True
+        for server in self.servers:
+            server.close_idle()
+
+    @property
+    def is_used(self) -> bool:
+        """Whether exchanges or tunnels run over this pool or wait for it."""
+        return any(server.outstanding for server in self.servers)
 
     def close(self) -> None:
         """End for good: close what is idle, look for servers no more."""

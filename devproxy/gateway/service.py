@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from devproxy.gateway.surroundings import is_in_container
@@ -29,11 +29,11 @@ SWEEP_INTERVAL_S: Final = 0.5
 class Service:
     """The shared state of one gateway.
 
-    ``snapshot``: replaced whole on reload; an exchange reads it once. ``pools``: by upstream name. ``connections``:
-    every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded. ``is_terse``: exchanges
-    that are complete are not reported. ``is_verbose``: what was changed is reported too. ``told``: when some advice was
-    given last. ``is_in_container``: only advice depends on it. ``now``: the loop's time at the last sweep, exact enough
-    for time-outs and free to read.
+    ``snapshot`` and ``pools``, by upstream name: replaced whole on reload; an exchange reads them once. ``retired``:
+    pools that only exchanges and tunnels born before a reload use. ``connections``: every client connection that speaks
+    HTTP; ``tunnels``: every pair that has been upgraded. ``is_terse``: exchanges that are complete are not reported.
+    ``is_verbose``: what was changed is reported too. ``told``: when some advice was given last. ``is_in_container``:
+    only advice depends on it. ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read.
     """
 
     __slots__ = (
@@ -46,6 +46,7 @@ class Service:
         "loop",
         "now",
         "pools",
+        "retired",
         "sink",
         "snapshot",
         "told",
@@ -68,7 +69,8 @@ class Service:
         self.is_terse = is_terse
         self.is_verbose = is_verbose
         self.told: dict[tuple[str, str], float] = {}
-        self.pools: dict[str, UpstreamPool] = {}
+        self.pools: Mapping[str, UpstreamPool] = {}
+        self.retired: list[UpstreamPool] = []
         self.connections: set[DownstreamConnection] = set()
         self.tunnels: set[Tunnel] = set()
         self.tunnel_count = 0

@@ -14,10 +14,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from devproxy.events import TunnelClosed, TunnelOpened
+from devproxy.gateway.generation import destinations, is_kept
 from devproxy.gateway.transports import end_writing, reset
 from devproxy.websocket import FrameTracker, close_frame
 
 if TYPE_CHECKING:
+    from devproxy.gateway.generation import Birth, Destinations
     from devproxy.gateway.service import Service
 
 HALF_CLOSE_CHECK_S: Final = 30.0
@@ -100,7 +102,8 @@ class End(asyncio.Protocol):
 
 
 class Tunnel:
-    """A joined pair. Lives until both directions have ended, one end is lost, it idles too long, or devproxy stops."""
+    """A joined pair. Lives until both directions have ended, one end is lost, it idles too long, its route goes
+    elsewhere after a reload, or devproxy stops."""
 
     def __init__(
         self,
@@ -113,6 +116,7 @@ class Tunnel:
         route: str,
         upstream: str,
         server: str,
+        born: Birth,
         client_address: str,
         duration_s: float,
         on_end: Callable[[], None],
@@ -120,12 +124,15 @@ class Tunnel:
         is_websocket = protocol == "websocket"
         self._service = service
         self._on_end = on_end
+        self._born = born
+        self._departure: asyncio.TimerHandle | None = None
         self._client = End(self, "client", client, FrameTracker(is_masked=True) if is_websocket else None)
         self._upstream = End(self, "upstream", server_end, FrameTracker(is_masked=False) if is_websocket else None)
         self._client.join(self._upstream)
         self._upstream.join(self._client)
         self._started_at = perf_counter()
         self._closed_by = ""
+        self._close_reason = ""
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
         self._seen_bytes = 0
@@ -153,6 +160,8 @@ class Tunnel:
             self._watch(limit_s, "idle")
         if self._service.is_stopping:
             self.close()
+        elif self._service.snapshot is not self._born.snapshot:
+            self.review(destinations(self._service.snapshot.config))
 
     # -- endings -------------------------------------------------------------------------------------------------
 
@@ -179,8 +188,9 @@ class Tunnel:
             self._is_over = True
             self._service.remove_tunnel(self)
             self._on_end()
-            if self._timer is not None:
-                self._timer.cancel()
+            for timer in (self._timer, self._departure):
+                if timer is not None:
+                    timer.cancel()
             self._service.emit(self._summary)
 
     def _summary(self) -> TunnelClosed:
@@ -219,9 +229,27 @@ class Tunnel:
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """End the tunnel cleanly: a Close frame to both ends at their next frame boundary, else just the end."""
+    def review(self, where: Destinations) -> bool:
+        """Judge the tunnel by the configuration that holds now: close it after ``drain_s`` unless its route still leads
+        to its server. A configuration that brings the route back in time lets it stay. True: it has to go."""
+        goes = not is_kept(self._born, where)
+        if not goes and self._departure is not None:
+            self._departure.cancel()
+            self._departure = None
+        elif goes and self._departure is None:
+            drain_s = self._service.snapshot.config.server.drain_s
+            self._departure = self._service.loop.call_later(drain_s, self.close, "its route has changed")
+        return goes
+
+    def close(self, reason: str = "devproxy stops") -> None:
+        """End the tunnel cleanly: a Close frame to both ends at their next frame boundary, else just the end.
+
+        `reason`: goes with the frame; at most 123 octets in ASCII (RFC 6455 section 5.5).
+        """
+        if self.is_closing:
+            return
         self.is_closing = True
+        self._close_reason = reason
         self._closed_by = "devproxy"
         if self._timer is not None:
             self._timer.cancel()
@@ -240,7 +268,7 @@ class Tunnel:
                 # What came from this end is complete, so the other end may be told; it gets nothing from here on.
                 end.is_muted = True
                 mask = os.urandom(4) if end is self._client else None
-                end.other.transport.write(close_frame(GOING_AWAY, "devproxy stops", mask=mask))
+                end.other.transport.write(close_frame(GOING_AWAY, self._close_reason, mask=mask))
                 end_writing(end.other.transport)
 
     def cut(self) -> None:

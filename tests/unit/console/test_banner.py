@@ -66,7 +66,7 @@ def test_only_the_port_of_an_address_is_bold() -> None:
 
 
 def test_a_file_is_named() -> None:
-    assert "  config devproxy.toml" in shown(config=replace(CONFIG, source="devproxy.toml"))
+    assert "  watching devproxy.toml" in shown(config=replace(CONFIG, source="devproxy.toml"))
 
 
 def test_an_address_that_others_can_reach_is_shown_apart() -> None:

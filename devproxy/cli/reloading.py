@@ -1,0 +1,76 @@
+"""The configuration follows its file while devproxy serves: what it says now is loaded and applied, or refused.
+
+Owns what is said of it, and that the same mistake is said once. Watching is :mod:`devproxy.gateway.reload`, changing
+over is :meth:`devproxy.gateway.app.Gateway.apply`. Imported late, with asyncio. Start at :class:`Reloader`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from devproxy.cli.loading import BadConfiguration, Loaded, load_text
+from devproxy.cli.refusal import Refused
+from devproxy.events import ConfigMissing, ConfigRejected, Sink, Trouble
+from devproxy.gateway.app import Gateway
+from devproxy.gateway.reload import FileWatch, Reading, is_regular
+
+
+class Reloader:
+    """Keeps `gateway` at what the file says that `loaded` came from; reports to `sink`.
+
+    `is_coloured`: reports are painted for a terminal. Needs a running loop.
+    """
+
+    def __init__(self, gateway: Gateway, loaded: Loaded, sink: Sink, *, is_coloured: bool) -> None:
+        assert loaded.text is not None
+        self._gateway = gateway
+        self._loaded = loaded
+        self._sink = sink
+        self._is_coloured = is_coloured
+        self._refused: bytes | None = None
+        # Absolute: the working directory may be removed and made anew.
+        self._watch = FileWatch(os.path.abspath(loaded.config.source), loaded.text)
+
+    def ask(self) -> None:
+        """Have the file read at once; what it says is reported even if it is nothing new."""
+        self._watch.ask()
+
+    async def run(self) -> None:
+        """Follow the file until cancelled."""
+        async for reading in self._watch.changes():
+            await self._take(reading)
+
+    def close(self) -> None:
+        """End the thread that watches."""
+        self._watch.close()
+
+    async def _take(self, reading: Reading) -> None:
+        source = self._loaded.config.source
+        if reading.text is None:
+            self._sink(ConfigMissing(source, reading.reason))
+            return
+        if reading.text == self._refused and not reading.is_asked:
+            return  # it was gone for a while, and is back with the mistakes that have been told
+        try:
+            # In a thread: a long file takes its time, and traffic goes on.
+            loaded = await asyncio.to_thread(load_text, reading.text, source, listen=self._loaded.listen)
+        except Refused as refusal:
+            self._refused = reading.text
+            problems = len(refusal.error.problems) if isinstance(refusal, BadConfiguration) else 1
+            self._sink(ConfigRejected(source, problems, refusal.render(colour=self._is_coloured)))
+            return
+        self._refused = None
+        known, self._loaded = self._loaded.notices, loaded
+        await self._gateway.apply(loaded.config)
+        for sentence in loaded.notices:
+            if sentence not in known:
+                self._sink(Trouble(sentence))
+
+
+def can_follow(loaded: Loaded) -> bool:
+    """Tell whether there is a file to follow: not the command line, and no pipe such as ``--config <(…)``."""
+    try:
+        return loaded.text is not None and is_regular(loaded.config.source)
+    except OSError:
+        return loaded.text is not None  # it has just been removed, and may come back

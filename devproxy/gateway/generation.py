@@ -1,0 +1,49 @@
+"""What a new configuration keeps of what runs under the old one: pools of equal upstreams, tunnels of equal routes.
+
+Decides over values and does nothing: :mod:`devproxy.gateway.app` swaps, retires and closes. Exchanges need no decision:
+they keep the snapshot and the pools that they were born with until they end. Start at :func:`is_kept`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devproxy.config.diff import conditions
+from devproxy.config.model import Config, Route, ServerAddress
+
+if TYPE_CHECKING:
+    from devproxy.plan import Snapshot
+
+Destinations = Mapping[object, tuple[ServerAddress, ...]]
+"""The servers that each route leads to, by the conditions of the route: see :func:`destinations`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """Under what a tunnel was opened: the snapshot, the route that took its handshake, and the server at its end."""
+
+    snapshot: Snapshot
+    route: Route
+    server: ServerAddress
+
+
+def destinations(config: Config) -> Destinations:
+    """Return where the routes of `config` lead. Built once for all tunnels."""
+    servers = {upstream.name: upstream.servers for upstream in config.upstreams}
+    return {conditions(route): servers[route.upstream] for route in config.routes}
+
+
+def is_kept(born: Birth, where: Destinations) -> bool:
+    """Tell whether a tunnel stays open: a route with the conditions of its own still leads to its server.
+
+    What else changes about the route, or about the upstream, concerns only handshakes to come.
+    """
+    return born.server in where.get(conditions(born.route), ())
+
+
+def unchanged_upstreams(old: Config, new: Config) -> frozenset[str]:
+    """Return the names of the upstreams that are equal in both, so that their connections serve on."""
+    before = {upstream.name: upstream for upstream in old.upstreams}
+    return frozenset(upstream.name for upstream in new.upstreams if before.get(upstream.name) == upstream)
