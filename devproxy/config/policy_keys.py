@@ -142,7 +142,12 @@ _COOKIE_KEYS: Final = (
         meaning='The Domain attribute. `""`: taken off. A name: put in place of the upstream\'s. A table: new values '
         'by old ones, for example `{ "api.example.com" = "" }`. Not written: left as it is.',
     ),
-    Key(path="routes.*.cookies.domain.*", types=(Type.STRING,), example='""', meaning="The new Domain."),
+    Key(
+        path="routes.*.cookies.domain.*",
+        types=(Type.STRING,),
+        example='""',
+        meaning='In a table each value is the new Domain; `""` takes it off.',
+    ),
     Key(
         path="routes.*.cookies.path",
         types=(Type.STRING,),
