@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from devproxy.regexes import backtracking_fault
+
 OPAQUE: Final = b"null"
 """What a browser sends for a sandboxed frame, ``file:``, ``data:`` and some redirects; any web site can cause it."""
 
@@ -197,13 +199,20 @@ def parse_pattern(text: str) -> Pattern:
 
 
 def _parse_regex(source: str) -> Pattern:
+    from warnings import catch_warnings, simplefilter  # few configurations have such patterns
+
     if not source.isascii() or len(source) > MAX_REGEX_CHARS:
         what = f"a regular expression of origins has at most {MAX_REGEX_CHARS} characters, all of them ASCII"
         raise BadOrigin(what, "split it into several, or write the host as xn--")
     try:
-        regex = re.compile(source.encode())
-    except (re.error, OverflowError, RecursionError) as error:
+        with catch_warnings():
+            simplefilter("error")  # what Python only warns about (a "possible nested set") is ambiguous
+            regex = re.compile(source.encode())
+    except (re.error, Warning, OverflowError, RecursionError) as error:
         raise BadOrigin(f"{_quoted(source)} is not a regular expression: {error}") from None
+    fault = backtracking_fault(source)  # before anything is compared: an Origin is what any web site likes
+    if fault is not None:
+        raise BadOrigin(f"{_quoted(source)} is too slow: {fault[0]}", fault[1])
     if any(regex.fullmatch(probe) for probe in _PROBES):
         help = "name the part that is yours: 'regex:https://pr-[0-9]+\\.app\\.example'; or, if every web site may read "
         raise BadOrigin(

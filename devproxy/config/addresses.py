@@ -155,7 +155,7 @@ def parse_allowed_host(text: str) -> str:
     host, port = ("[" + text + "]", None) if _is_bare_ipv6(text) else split_authority(text)
     if port is not None:
         raise BadAddress(f"{quoted(text)} has a port, but hosts are compared without it", f"write {quoted(host)}")
-    name = host.removeprefix("*")
+    name = host[1:] if host.startswith("*.") else host
     is_suffix = name.startswith(".")
     if "*" in name:
         raise BadAddress(f"{quoted(text)} is not a host name", 'for a name and all below it, write ".name"')

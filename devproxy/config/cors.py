@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from devproxy.config.keys import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
 from devproxy.config.model import Cors, CorsMode, Preflight
 from devproxy.config.problems import Faults, Path, quoted, visible
 from devproxy.config.tokens import check_method, is_token
@@ -21,6 +20,9 @@ MAX_ORIGINS: Final = 100
 """Most origins of one policy: bounds what it costs to read them and to ask them about an Origin."""
 
 ANY: Final = "*"
+NULL_KEY: Final = "dangerously_allow_null_origin"
+ANY_KEY: Final = "dangerously_allow_any_origin"
+CREDENTIALS_KEY: Final = "dangerously_with_credentials"
 
 _PREFLIGHTS: Final = {CorsMode.FIX: Preflight.FORWARD_OR_ANSWER, CorsMode.PASSTHROUGH: Preflight.FORWARD}
 """Who answers where the route does not say: whoever the mode gives the last word. Elsewhere that is devproxy."""

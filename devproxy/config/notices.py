@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Final
 
-from devproxy.config.keys import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
+from devproxy.config.cors import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
 from devproxy.config.labels import label
 from devproxy.config.model import (
     Config,
@@ -22,6 +22,7 @@ from devproxy.config.model import (
 )
 from devproxy.config.problems import visible
 from devproxy.hmr import PATHS, PREFIXES
+from devproxy.regexes import backtracking_fault
 
 CHROMIUM_MAX_AGE_S: Final = 7200
 """Longest time for which Chromium remembers a preflight's answer (``PreflightResult``, kMaxTimeoutInSeconds)."""
@@ -69,6 +70,8 @@ def warnings(config: Config) -> tuple[str, ...]:
 def _of_route(route: Route, *, is_open: bool) -> Iterator[str]:
     """Give the sentences about `route` alone. `is_open`: others on the network reach devproxy."""
     name, cors = label(route), route.cors
+    if route.kind is PathKind.REGEX and (slow := backtracking_fault(route.pattern)) is not None:
+        yield f"the regular expression of the route {name} can hold up everything: {slow[0]}. To avoid it, {slow[1]}."
     keys = [
         key
         for key, is_set in (

@@ -152,13 +152,11 @@ def _repair_domain(rules: CookieRules, cookie: SetCookie) -> None:
     old = cookie.get(b"domain")
     if not old:
         return  # an empty one means the same as none
-    new, rule = rules.domain_map.get(old.removeprefix(b".").lower()), "cookies.domain_map"
-    if new is None:
-        new, rule = rules.domain, "cookies.domain"
+    new = rules.domain_map.get(old.removeprefix(b".").lower(), rules.domain)
     if new == b"":
-        cookie.remove(b"domain", f"Domain={shown(old)} was taken off ({rule})")
+        cookie.remove(b"domain", f"Domain={shown(old)} was taken off (cookies.domain)")
     elif new is not None and new != old:
-        cookie.put(b"Domain", new, f"Domain={shown(old)} became {shown(new)} ({rule})")
+        cookie.put(b"Domain", new, f"Domain={shown(old)} became {shown(new)} (cookies.domain)")
 
 
 def _repair_path(rules: CookieRules, cookie: SetCookie) -> None:

@@ -14,8 +14,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODULES = sorted((ROOT / "devproxy").rglob("*.py"))
 MAX_CODE_LINES = 400
-TABLES = {"devproxy/config/keys.py": 600}
-"""Files that are one table, which splitting would only scatter."""
 HEAVY = ("aiohttp", "ssl", "uvloop", "watchfiles", "socketio")
 
 every_module = pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -36,8 +34,7 @@ def test_a_module_says_what_it_is_for(module: Path) -> None:
 @every_module
 def test_a_file_can_be_read_in_one_sitting(module: Path) -> None:
     count = code_lines(module.read_text(encoding="utf-8"))
-    limit = TABLES.get(module.relative_to(ROOT).as_posix(), MAX_CODE_LINES)
-    assert count <= limit, f"{count} lines of code: split it along the decisions it makes"
+    assert count <= MAX_CODE_LINES, f"{count} lines of code: split it along the decisions it makes"
 
 
 @pytest.mark.parametrize(

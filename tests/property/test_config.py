@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 import tomli
 from devproxy.config import Config, ConfigError, example, from_arguments, load, report, schema, warnings
+from devproxy.config.diff import diff
 from devproxy.config.documents import toml
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, Key, Type
 from devproxy.config.loading import MAX_FILE_BYTES
+from devproxy.config.model import Cors, CorsMode, Preflight
 from devproxy.config.positions import positions
 from devproxy.config.problems import MAX_PROBLEMS, Path
+from devproxy.origins import parse_pattern
+from devproxy.plan import compile_snapshot
 from devproxy.routing import RouteTable
 from hypothesis import example as also
 from hypothesis import given, settings
@@ -21,15 +25,20 @@ from hypothesis import strategies as st
 
 VALIDATOR: Any = import_module("jsonschema").Draft7Validator(schema())
 
+SMALLEST = from_arguments(frontend="1", backend=None, backend_paths=[], listen=[])
 VALID = (
     example().encode(),
     b'[upstreams]\na = "http://localhost:1"\n[[routes]]\npath = "/"\nupstream = "a"\n',
     b"""routes = [
   { path = "/api", upstream = 'b', methods = ["GET"], cors = { mode = "strip" } },
-  { path_glob = "/*.js", upstream = "b", headers.request.set = { "X-A" = "1" } },
+  { path_glob = "/*.js", upstream = "b", headers.request.set = { "X-A" = "${host}" } },
+  { path = "/c", upstream = "b", cors = { origins = ["http://*.a.test:*"], credentials = false, expose = ["*"] } },
+  { path = "/d", upstream = "b", cors = { mode = "fix", dangerously_allow_null_origin = true, credentials = false } },
+  { path = "/e", upstream = "b", cookies = { domain = { "a.test" = "" }, same_site = "Lax", prefix = "x." } },
+  { path = "/f", upstream = "b", fault = { error_rate = 0.5, latency_ms = 1 }, redirects = "keep", guard = false },
 ]
 upstreams.b = { servers = ["unix:/run/a.sock", "https://[::1]"], tls_verify = false }
-server.listen = [":8080"]
+server = { listen = [":8080"], allowed_hosts = ["app.test", "*.b.test", "::1"] }
 """,
 )
 SNIPPETS = st.sampled_from(
@@ -50,6 +59,16 @@ def outcome(octets: bytes) -> Config | ConfigError:
         return error
 
 
+def check_policy(cors: Cors) -> None:
+    """What holds for every policy: in normal form, and never open to anybody's pages by a single key."""
+    for text in cors.origins or ():
+        assert parse_pattern(text).text == text
+    is_open = cors.dangerously_allow_any_origin or cors.dangerously_allow_null_origin
+    assert not (is_open and cors.credentials and not cors.dangerously_with_credentials)
+    assert not (cors.credentials and "*" in cors.expose)
+    assert cors.mode is not CorsMode.PASSTHROUGH or cors.preflight is Preflight.FORWARD
+
+
 def check(octets: bytes) -> None:
     """Everything that must hold for any file."""
     result = outcome(octets)
@@ -62,7 +81,11 @@ def check(octets: bytes) -> None:
         assert result == outcome(octets)
         document = tomli.loads(octets.removeprefix(b"\xef\xbb\xbf").decode())
         assert VALIDATOR.is_valid(document), "the schema is stricter than load"
-        RouteTable(result.routes)  # whatever config lets through, routing can compile
+        compile_snapshot(result, "test")  # whatever config lets through, routing and every policy can compile
+        for route in result.routes:
+            check_policy(route.cors)
+        assert diff(result, result) == ()
+        assert all((change.what + change.detail).isprintable() for change in diff(SMALLEST, result))
         return
     assert 1 <= len(result.problems) <= MAX_PROBLEMS
     lines = octets.removeprefix(b"\xef\xbb\xbf").decode(errors="replace").replace("\r\n", "\n").split("\n")
@@ -81,6 +104,12 @@ def check(octets: bytes) -> None:
     text = report(result, octets, "devproxy.toml", colour=False)
     assert all(row.isprintable() for row in text.split("\n"))
     assert text.count("error: ") >= len(result.problems)
+
+
+@pytest.mark.parametrize("octets", VALID, ids=range(len(VALID)))
+def test_what_the_damaged_files_are_made_from_is_whole(octets: bytes) -> None:
+    assert isinstance(outcome(octets), Config)
+    check(octets)
 
 
 @given(st.binary(max_size=200))
@@ -114,7 +143,29 @@ STRINGS = st.sampled_from(
     [
         *"a b / /api/ /api /a//b /%61 /*.js /** ( .* /[a-z]+ keep upstream remove http://localhost:1 https://[::1]".split(),
         *"ws://a unix:/a localhost:8080 :0 [::1]:1 GET get strip rewrite none * *.a a.test a.test:1".split(),
-        *("", "false", "1", "auto", "\x1b", "a\r\nb", "日本"),
+        *("", "false", "1", "auto", "\x1b", "a\r\nb", "日本", "日本.test", "Lax", "answer", "map", "shop.", "__Host-"),
+        *(
+            "http://*.a.test",
+            "http://a.test:*",
+            "regex:https://a[0-9]\\.test",
+            "regex:(",
+            "null",
+            "NULL",
+            "http://\x1b",
+        ),
+        *(
+            "${host}",
+            "${",
+            "$${x}",
+            ".a.test",
+            "*.b.test",
+            "[::1]",
+            "::1",
+            "http://a.test/",
+            "file://",
+            "ETag",
+            "cookie",
+        ),
     ]
 )
 SCALARS = STRINGS | st.booleans() | st.integers(-2, 100_000) | st.floats(allow_nan=False, width=16) | st.just(10**30)
@@ -280,6 +331,13 @@ def filled(head: bytes, unit: str, tail: bytes = b"") -> bytes:
         filled(b'a = """', '""\\"', b'"""'),
         filled(b"a = [", "'',", b"]"),
         filled(UPSTREAM + b'[[routes]]\nupstream="a"\npath_regex="', "(a|b)*", b'"'),
+        filled(UPSTREAM + b'[[routes]]\npath="/"\nupstream="a"\ncors.origins=[', '"http://aN",', b"]"),
+        filled(UPSTREAM, '[[routes]]\npath="/N"\nupstream="a"\ncors.origins=["regex:https://(a|b)*[^N]"]\n'),
+        filled(UPSTREAM, '[[routes]]\npath="/N"\nupstream="a"\nguard=false\ncors.expose=["*"]\n'),
+        filled(UPSTREAM + b'[[routes]]\npath="/"\nupstream="a"\ncookies.domain={', '"aN"="b",', b'"c"=""}'),
+        filled(UPSTREAM + b'[[routes]]\npath="/"\nupstream="a"\nheaders.request.set={', 'AN="${hots}",', b'B=""}'),
+        filled(UPSTREAM + b'[[routes]]\npath="/"\nupstream="a"\nheaders.request.set={A="', "${", b'"}'),
+        filled(b"[server]\nallowed_hosts=[", '"aN.test",', b"]"),
         filled(b"a = 0x", "f"),
         filled(b"a = ", "1"),
         b"[" * MAX_FILE_BYTES,
@@ -287,7 +345,7 @@ def filled(head: bytes, unit: str, tail: bytes = b"") -> bytes:
         b"\xff" * MAX_FILE_BYTES,
         b" " * MAX_FILE_BYTES,
     ],
-    ids=range(24),
+    ids=range(31),
 )
 def test_the_largest_file_is_read_in_seconds_whatever_it_holds(octets: bytes) -> None:
     started = time.process_time()

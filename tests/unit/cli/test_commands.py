@@ -87,6 +87,29 @@ def test_routes_are_shown_in_order_of_precedence_with_where_they_lead(capsys: py
     assert "http://localhost:5173" in rest
 
 
+def test_routes_show_policies_the_guard_and_faults(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "devproxy.toml").write_text(
+        GOOD + 'cors = { origins = ["http://a.test"] }\nguard = false\nredirects = "keep"\n'
+        'cookies = { domain = "" }\nfault = { latency_ms = 250 }\n'
+    )
+    assert main(["routes"]) == 0
+    out, err = capsys.readouterr()
+    api, rest = out.splitlines()
+    assert "cors: rewrite (loopback), strip_prefix" in api
+    assert "cors: rewrite (1 origin), guard: off, cookies edited, redirects: keep, fault: 250 ms late" in rest
+    assert "guard = false on the route /" in err
+
+
+def test_check_shows_what_is_allowed_but_dangerous(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "devproxy.toml").write_text(
+        GOOD + "cors = { dangerously_allow_any_origin = true, credentials = false }\n"
+    )
+    assert main(["check"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "ok: devproxy.toml: 2 routes, 2 upstreams\n"
+    assert "any web site can use it" in err
+
+
 def test_a_tested_request_is_shown_with_what_the_server_would_get(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["routes", "--test", "GET", "/api/users?page=2"]) == 0
     said = capsys.readouterr().out

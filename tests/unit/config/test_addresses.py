@@ -6,8 +6,10 @@ import pytest
 from devproxy.config.addresses import (
     BadAddress,
     check_authority,
+    check_domain,
     check_host_pattern,
     check_origin,
+    parse_allowed_host,
     parse_endpoint,
     parse_listen,
     parse_server,
@@ -181,3 +183,65 @@ def test_an_origin_to_send(text: str) -> None:
 def test_what_is_no_origin(text: str) -> None:
     with pytest.raises(BadAddress):
         check_origin(text)
+
+
+@pytest.mark.parametrize("text", ["app.test", ".app.test", "localhost", "127.0.0.1", "[::1]"])
+def test_a_domain_of_a_cookie(text: str) -> None:
+    check_domain(text)
+
+
+@pytest.mark.parametrize("text", ["", ".", "..a", "a b", "a;b", "*.a", "a.test:80", "http://a", "https://", "é.test"])
+def test_what_is_no_domain_of_a_cookie(text: str) -> None:
+    with pytest.raises(BadAddress):
+        check_domain(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("App.Test", "app.test"),
+        ("app.test.", "app.test"),
+        (".example.test", ".example.test"),
+        ("*.Example.test", ".example.test"),
+        ("b\u00fccher.test", "xn--bcher-kva.test"),
+        (".b\u00dccher.test", ".xn--bcher-kva.test"),
+        ("192.168.1.20", "192.168.1.20"),
+        ("[FE80::1]", "fe80::1"),
+        ("fe80::1", "fe80::1"),
+        ("*", "*"),
+    ],
+)
+def test_an_allowed_host_is_kept_as_it_is_compared(text: str, expected: str) -> None:
+    assert parse_allowed_host(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "help"),
+    [
+        ("http://app.test", "more than a host name", 'write "app.test"'),
+        ("https://user@app.test:8443/x?y", "more than a host name", 'write "app.test"'),
+        ("app.test/", "more than a host name", 'write "app.test"'),
+        ("https://[::1]:80/", "more than a host name", 'write "[::1]"'),
+        ("app.test:8080", "compared without it", 'write "app.test"'),
+        ("[::1]:8080", "compared without it", 'write "[::1]"'),
+        ("a.*", "is not a host name", 'write ".name"'),
+        ("*app.test", "is not a host name", ""),
+        ("**.app.test", "is not a host name", 'write ".name"'),
+        ("", "the host is missing", ""),
+        (".", "the host is missing", ""),
+        ("*.", "the host is missing", ""),
+        ("..a", "is not a host name", ""),
+        ("a b", "is not a host name", ""),
+        ("a..b", "is not a host name", ""),
+        ("1.2.3", "is not an IPv4 address", ""),
+        ("0x7f.1", "is not an IPv4 address", ""),
+        (".127.0.0.1", "no names below the address", 'write "127.0.0.1"'),
+        ("1:2:3", "is not an IPv6 address", ""),
+        ("b\u00fc" * 60 + ".test", "is not a host name", "xn--"),
+    ],
+)
+def test_what_is_no_allowed_host_is_told_what_to_write(text: str, what: str, help: str) -> None:
+    with pytest.raises(BadAddress) as caught:
+        parse_allowed_host(text)
+    assert what in caught.value.what
+    assert help in caught.value.help

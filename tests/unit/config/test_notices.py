@@ -8,6 +8,12 @@ from devproxy.config.notices import is_loopback
 from tests.support.configuration import ROUTE, UPSTREAMS
 
 
+def said(lines: str, top: str = "") -> tuple[str, ...]:
+    """What is said about a file whose only route ends with `lines`; `top` stands before everything."""
+    text = f'{top}[upstreams]\nbackend = "http://localhost:3001"\n{ROUTE}{lines}\n'
+    return warnings(load(text.encode(), source="x"))
+
+
 @pytest.mark.parametrize("listen", ["8080", "127.0.0.1:8080", "[::1]:8080", "app.localhost:8080"])
 def test_loopback_is_nothing_to_mention(listen: str) -> None:
     assert warnings(from_arguments(frontend="5173", backend=None, backend_paths=[], listen=[listen])) == ()
@@ -47,3 +53,90 @@ def test_an_upstream_elsewhere_is_not(server: str) -> None:
 )
 def test_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "",
+        'cors = "strip"',
+        'cors = "passthrough"',
+        'cors = { mode = "strip", origins = ["http://a.test"] }',
+        'cors = { mode = "fix", expose = ["ETag"], methods = ["GET"], max_age_s = 7200 }',
+        "cors = { origins = [], credentials = false }",
+    ],
+)
+def test_an_ordinary_policy_is_nothing_to_mention(lines: str) -> None:
+    assert said(lines) == ()
+
+
+@pytest.mark.parametrize("key", ["dangerously_allow_any_origin", "dangerously_allow_null_origin"])
+def test_a_route_for_any_web_site_is_mentioned_with_what_may_go_with_it(key: str) -> None:
+    [without] = said(f"cors = {{ {key} = true, credentials = false }}")
+    assert f"the route / has {key}: any web site can use it." in without
+    assert "cors.origins" in without
+    [with_cookies] = said(f"cors = {{ {key} = true, dangerously_with_credentials = true }}")
+    assert "any web site can use it, with your cookies." in with_cookies
+
+
+def test_a_route_for_any_web_site_that_others_reach_too_says_so() -> None:
+    lines = "cors = { dangerously_allow_any_origin = true, credentials = false }"
+    listening, dangerous = said(lines, '[server]\nlisten = ":8080"\n')
+    assert "listening on every address" in listening
+    assert "Others on the network reach it as well." in dangerous
+
+
+def test_the_second_key_alone_is_mentioned_as_idle() -> None:
+    [warning] = said("cors = { dangerously_with_credentials = true }")
+    assert "dangerously_with_credentials says nothing on the route /" in warning
+
+
+def test_a_route_without_guard_is_mentioned() -> None:
+    [warning] = said("guard = false")
+    assert warning.startswith("guard = false on the route /: every web site that you visit can send it requests")
+    assert "cors.origins" in warning
+
+
+def test_any_host_is_mentioned() -> None:
+    [warning] = said("", '[server]\nallowed_hosts = ["*"]\n')
+    assert "DNS rebinding" in warning
+
+
+def test_a_longer_memory_than_chromium_has_is_mentioned() -> None:
+    [warning] = said("cors = { max_age_s = 7201 }")
+    assert "Chromium remembers preflights for at most 7200 s" in warning
+
+
+@pytest.mark.parametrize("mode", ["strip", "passthrough"])
+def test_keys_that_the_mode_makes_no_use_of_are_named(mode: str) -> None:
+    [several] = said(f'cors = {{ mode = "{mode}", expose = ["ETag"], max_age_s = 5 }}')
+    assert several.startswith(f'cors.expose and cors.max_age_s say nothing on the route /: with mode = "{mode}"')
+    [one] = said(f'cors = {{ mode = "{mode}", credentials = false }}')
+    assert one.startswith("cors.credentials says nothing")
+
+
+def test_credentials_that_a_dangerous_key_asks_about_are_not_idle() -> None:
+    [only] = said('cors = { mode = "strip", dangerously_allow_null_origin = true, credentials = false }')
+    assert "any web site can use it" in only
+
+
+def test_stickiness_of_one_server_is_mentioned() -> None:
+    text = f'[upstreams.backend]\nservers = ["http://a"]\nsticky = "socketio"\n{ROUTE}'
+    [warning] = warnings(load(text.encode(), source="x"))
+    assert 'sticky = "socketio" says nothing for the upstream "backend", which has one server.' in warning
+    several = text.replace('["http://a"]', '["http://a", "http://b"]')
+    assert warnings(load(several.encode(), source="x")) == ()
+
+
+def test_sentences_are_safe_to_print() -> None:
+    [only] = said('guard = false\nmatch_headers = { X-A = "\\u202e" }')
+    assert only.isprintable()
+
+
+def test_a_path_that_a_request_could_match_for_ever_is_mentioned() -> None:
+    upstreams = '[upstreams]\nbackend = "http://localhost:3001"\n'
+    text = f"{upstreams}[[routes]]\npath_regex = '/(?:[a-z]+/?)*x'\nupstream = \"backend\"\n"
+    [warning] = warnings(load(text.encode(), source="x"))
+    assert "can hold up everything: it repeats what repeats itself" in warning
+    assert "`[a-z]++`" in warning
+    assert warnings(load(text.replace("[a-z]+", "[a-z]++").replace("/?", "/").encode(), source="x")) == ()

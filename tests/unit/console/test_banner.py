@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from devproxy.config import from_arguments, load
-from devproxy.config.model import Config
+from devproxy.config.model import Config, Cors, Fault
 from devproxy.console.banner import banner, is_loopback
 from devproxy.console.style import ASCII_GLYPHS, Glyphs, Style
 from devproxy.console.text import columns
@@ -151,3 +152,27 @@ def test_the_banner_fits_the_terminal(width: int) -> None:
 def test_what_a_server_said_cannot_steer_the_terminal() -> None:
     lines = shown(replace(FRONTEND_DOWN, detail="\x1b]0;owned\x07"), BACKEND_UP)
     assert all(line.isprintable() for line in lines)
+
+
+def with_first_route(**changes: Any) -> Config:
+    first, *others = CONFIG.routes
+    return replace(CONFIG, routes=(replace(first, **changes), *others))
+
+
+def test_a_route_with_a_fault_is_marked_at_every_width() -> None:
+    config = with_first_route(fault=Fault(latency_ms=250.0, error_rate=0.1))
+    for width in (None, 120, 60, 30):
+        lines = shown(BACKEND_UP, FRONTEND_DOWN, config=config, width=width)
+        assert [line for line in lines if "answering  fault: 250 ms late, 10% get 503" in line], width
+
+
+def test_a_fault_stands_out_in_colour() -> None:
+    config = with_first_route(fault=Fault(refuse_upgrade=True))
+    [line] = [line for line in shown(config=config, style=Style(True, Glyphs())) if "fault" in line]
+    assert "\x1b[33mfault: upgrades refused\x1b[0m" in line
+
+
+def test_a_guard_that_is_off_and_the_number_of_origins_are_shown() -> None:
+    config = with_first_route(guard=False, cors=Cors(origins=("http://a.test", "http://b.test")))
+    [line] = [line for line in shown(BACKEND_UP, FRONTEND_DOWN, config=config, width=None) if "guard" in line]
+    assert "cors: rewrite (2 origins), guard: off" in line
