@@ -35,6 +35,8 @@ MAX_PENDING_BYTES: Final = 64 * 1024
 """Octets of a request's body that are taken in while the upstream is still being dialled."""
 
 _JOIN_BYTES: Final = 64 * 1024
+_REFUSALS: Final = (403, 421)
+"""Answers of the guard and to preflights, of which the log says what would allow the request."""
 _SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 """Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
 
@@ -416,6 +418,8 @@ class Exchange:
         data = answers.render_answer(answer, self.request, keep_alive=keeps, lines=lines)
         client.send(data)
         self._status = answer.status
+        if answer.status in _REFUSALS and answer.help:
+            self._advice = self._service.untold(route, (answer.help,))
         self._response_bytes = len(data)
         self.closes = not keeps or answer.close
         self._finish(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what, route=route)

@@ -11,7 +11,7 @@ from devproxy.console.lines import HumanLines
 from devproxy.console.style import Glyphs, Style
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.service import TOLD_FOR_S
-from tests.support.exchanges import forwarded
+from tests.support.exchanges import asked, forwarded
 from tests.support.wire import Conversation, config_for, conversation, until
 
 ROUTE = Route(kind=PathKind.PREFIX, pattern="/", upstream="backend", cors=Cors(mode=CorsMode.PASSTHROUGH))
@@ -61,6 +61,15 @@ async def test_a_page_that_may_not_read_is_told_of_once_a_minute() -> None:
 async def test_what_a_browser_takes_is_no_matter_for_advice(answer: bytes, lines: tuple[bytes, ...]) -> None:
     async with conversation(routes=(ROUTE,)) as talk:
         assert (await finished(talk, answer, *lines)).advice == ()
+
+
+async def test_a_refusal_is_told_with_the_line_that_would_allow_it() -> None:
+    async with conversation(routes=(ROUTE,)) as talk:
+        client = await asked(talk, asking(b"Origin: https://app.test"))
+        assert (await client.head()).startswith(b"HTTP/1.1 403 ")
+        await until(talk.finished)
+        (advice,) = talk.finished()[-1].advice
+        assert 'origins = ["https://app.test"]' in advice
 
 
 async def test_a_cookie_that_no_browser_keeps_is_told_of() -> None:
