@@ -142,11 +142,11 @@ class Wire:
 class ScriptedUpstream:
     """A listening socket whose connections the test answers by hand."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind((host, 0))
+        self.listener.bind((host, port))
         self.listener.listen(1024)
         self.listener.setblocking(False)
         self.port: int = self.listener.getsockname()[1]
