@@ -19,7 +19,7 @@ from typing import Final
 from devproxy.config.model import Config
 from devproxy.events import Sink, Stopped, Stopping
 from devproxy.gateway.downstream import DownstreamConnection
-from devproxy.gateway.listen import BACKLOG
+from devproxy.gateway.intake import Intake
 from devproxy.gateway.pool import UpstreamPool
 from devproxy.gateway.service import SWEEP_INTERVAL_S, Service
 from devproxy.plan import compile_snapshot
@@ -40,7 +40,7 @@ class Gateway:
         self._sockets = list(sockets)
         self._sink = sink
         self._is_terse = is_terse
-        self._servers: list[asyncio.Server] = []
+        self._intake: Intake | None = None
         self._service: Service | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._probe: asyncio.Task[None] | None = None
@@ -58,9 +58,8 @@ class Gateway:
             is_terse=self._is_terse,
         )
         service.pools = {upstream.name: UpstreamPool(service, upstream) for upstream in self._config.upstreams}
-        for sock in self._sockets:
-            server = await loop.create_server(lambda: DownstreamConnection(service, "http"), sock=sock, backlog=BACKLOG)
-            self._servers.append(server)
+        self._intake = Intake(service, self._sockets, lambda: DownstreamConnection(service, "http"))
+        await self._intake.open()
         self._sweep()
         self._probe = loop.create_task(self._probe_upstreams())
 
@@ -74,8 +73,7 @@ class Gateway:
             return 0
         limit_s = self._config.server.drain_s if drain_s is None else drain_s
         service.is_stopping = True
-        for server in self._servers:
-            server.close()
+        self._stop_accepting()
         self._cancel_own_work()
         busy = sum(connection.is_busy for connection in service.connections)
         service.emit(lambda: Stopping(busy, len(service.tunnels), limit_s))
@@ -91,8 +89,7 @@ class Gateway:
 
     def abort(self) -> None:
         """Close everything at once."""
-        for server in self._servers:
-            server.close()
+        self._stop_accepting()
         self._cancel_own_work()
         if self._service is not None:
             self._service.is_stopping = True
@@ -114,6 +111,10 @@ class Gateway:
             pool.close()
         return cut
 
+    def _stop_accepting(self) -> None:
+        if self._intake is not None:
+            self._intake.close()
+
     def _cancel_own_work(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -126,7 +127,7 @@ class Gateway:
         await asyncio.gather(*(pool.probe() for pool in service.pools.values()))
 
     def _sweep(self) -> None:
-        """Enforce every deadline that is over; one timer for all connections."""
+        """Enforce every deadline that is over, one timer for all connections; look whether descriptors are short."""
         service = self._service
         assert service is not None
         now = service.now = service.loop.time()
@@ -134,6 +135,8 @@ class Gateway:
             connection.expire()
         for pool in service.pools.values():
             pool.close_expired(now)
+        if self._intake is not None:
+            self._intake.look()
         self._sweeper = service.loop.call_later(SWEEP_INTERVAL_S, self._sweep)
 
 

@@ -1,0 +1,151 @@
+"""The way in: the listening sockets, and waiting at the door while the process has too few file descriptors left.
+
+Left to themselves, both event loops fail badly at ``EMFILE``: libuv takes the clients and closes them at once, asyncio
+reports an error for each. So devproxy stops accepting before: the kernel keeps up to ``BACKLOG`` clients waiting, and
+what has been accepted can still reach its upstream. Owns that decision and nothing of what a connection does. Start at
+:meth:`Intake.look`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from devproxy.events import DescriptorShortage
+from devproxy.gateway.listen import BACKLOG
+
+if TYPE_CHECKING:
+    from devproxy.gateway.service import Service
+
+ACCEPTS_PER_TURN: Final = 16
+"""Clients that asyncio accepts before any of them is looked at; below every reserve."""
+
+MIN_RESERVE: Final = 32
+MAX_RESERVE: Final = 1024
+QUIET_S: Final = 60.0
+"""A shortage that returns sooner than that after the last word about it is the same one, and not told again."""
+
+
+def reserve_of(limit: int) -> int:
+    """Return how many of `limit` descriptors are kept for connections to upstreams: a quarter, within bounds."""
+    return min(max(limit // 4, MIN_RESERVE), MAX_RESERVE)
+
+
+def descriptor_limit() -> int | None:
+    """Return the soft limit of this process's open files, None for no limit (or no such limit on this system)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+class Intake:
+    """Accepts clients on `sockets`, which it takes over. ``is_waiting``: descriptors are short and nobody is accepted.
+
+    `build` makes the protocol of a new client.
+    """
+
+    __slots__ = (
+        "_build",
+        "_limit",
+        "_opening",
+        "_servers",
+        "_service",
+        "_sockets",
+        "_told_until",
+        "_was_told",
+        "is_waiting",
+    )
+
+    def __init__(
+        self, service: Service, sockets: Sequence[socket.socket], build: Callable[[], asyncio.Protocol]
+    ) -> None:
+        self._service = service
+        self._sockets = list(sockets)
+        self._build = build
+        self._servers: list[asyncio.Server] = []
+        self._opening: asyncio.Task[None] | None = None
+        self._limit: int | None = None
+        self._told_until = -math.inf
+        self._was_told = False
+        self.is_waiting = False
+        service.on_shortage = self.wait
+        self._measure()
+
+    async def open(self) -> None:
+        """Begin to accept. The event loop gets a duplicate of each socket: to close that leaves the queue as it is."""
+        for sock in self._sockets:
+            twin = sock.dup()
+            server = await self._service.loop.create_server(self._build, sock=twin, backlog=ACCEPTS_PER_TURN)
+            sock.listen(BACKLOG)  # asyncio has one number for both, and for the queue it is too small
+            self._servers.append(server)
+
+    def wait(self) -> None:
+        """Accept nobody until descriptors are free again; say so once. Idle connections to upstreams are given up."""
+        if self.is_waiting or self._service.is_stopping:
+            return
+        self.is_waiting = True
+        self._stop_accepting()
+        for pool in self._service.pools.values():
+            pool.close_idle()
+        self._tell(is_over=False)
+
+    def look(self) -> None:
+        """Take note of the limit, which may have been changed, and accept again once enough descriptors are free."""
+        self._measure()
+        if self.is_waiting and self._opening is None and self._lowest_free() < self._service.descriptor_ceiling:
+            self._opening = self._service.loop.create_task(self._resume())
+
+    def close(self) -> None:
+        """Accept nobody any more: clients that wait in the queue are refused."""
+        if self._opening is not None:
+            self._opening.cancel()
+        self._stop_accepting()
+        for sock in self._sockets:
+            sock.close()
+
+    async def _resume(self) -> None:
+        try:
+            await self.open()
+        except OSError:
+            self._stop_accepting()  # the last descriptors went in this very moment; the next look tries again
+            return
+        finally:
+            self._opening = None
+        self.is_waiting = False
+        self._tell(is_over=True)
+
+    def _stop_accepting(self) -> None:
+        while self._servers:
+            self._servers.pop().close()
+
+    def _tell(self, *, is_over: bool) -> None:
+        now = self._service.loop.time()
+        if not is_over:
+            self._was_told = now >= self._told_until
+        if self._was_told:
+            limit = self._limit or 0
+            self._service.emit(lambda: DescriptorShortage(limit, is_over))
+        self._told_until = now + QUIET_S
+
+    def _measure(self) -> None:
+        limit = descriptor_limit()
+        if limit != self._limit:
+            self._limit = limit
+            self._service.descriptor_ceiling = math.inf if limit is None else limit - reserve_of(limit)
+
+    @staticmethod
+    def _lowest_free() -> float:
+        """Return the number that the next descriptor gets: POSIX gives the lowest that is free."""
+        with suppress(OSError):
+            number = os.open(os.devnull, os.O_RDONLY)
+            os.close(number)
+            return number
+        return math.inf
