@@ -14,16 +14,17 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from devproxy.events import DescriptorShortage
+from devproxy.gateway.dial import OUT_OF_DESCRIPTORS
 from devproxy.gateway.listen import BACKLOG
 
 if TYPE_CHECKING:
     from devproxy.gateway.service import Service
 
 ACCEPTS_PER_TURN: Final = 16
-"""Clients that asyncio accepts before any of them is looked at; below every reserve."""
+"""Clients that are taken in one turn of asyncio's loop."""
 
 MIN_RESERVE: Final = 32
 MAX_RESERVE: Final = 1024
@@ -53,6 +54,7 @@ class Intake:
     """
 
     __slots__ = (
+        "_arriving",
         "_build",
         "_limit",
         "_opening",
@@ -71,6 +73,7 @@ class Intake:
         self._sockets = list(sockets)
         self._build = build
         self._servers: list[asyncio.Server] = []
+        self._arriving: set[asyncio.Task[Any]] = set()
         self._opening: asyncio.Task[None] | None = None
         self._limit: int | None = None
         self._told_until = -math.inf
@@ -80,12 +83,16 @@ class Intake:
         self._measure()
 
     async def open(self) -> None:
-        """Begin to accept. The event loop gets a duplicate of each socket: to close that leaves the queue as it is."""
+        """Begin to accept: uvloop by itself, asyncio's loop by :meth:`_accept`, because it gets lost at ``EMFILE``.
+
+        uvloop gets a duplicate of each socket: to close that leaves the queue behind it as it is.
+        """
+        loop = self._service.loop
         for sock in self._sockets:
-            twin = sock.dup()
-            server = await self._service.loop.create_server(self._build, sock=twin, backlog=ACCEPTS_PER_TURN)
-            sock.listen(BACKLOG)  # asyncio has one number for both, and for the queue it is too small
-            self._servers.append(server)
+            if isinstance(loop, asyncio.SelectorEventLoop):
+                loop.add_reader(sock, self._accept, sock)
+            else:
+                self._servers.append(await loop.create_server(self._build, sock=sock.dup(), backlog=BACKLOG))
 
     def wait(self) -> None:
         """Accept nobody until descriptors are free again; say so once. Idle connections to upstreams are given up."""
@@ -123,8 +130,31 @@ class Intake:
         self._tell(is_over=True)
 
     def _stop_accepting(self) -> None:
+        if isinstance(self._service.loop, asyncio.SelectorEventLoop):
+            for sock in self._sockets:
+                self._service.loop.remove_reader(sock)
         while self._servers:
             self._servers.pop().close()
+
+    def _accept(self, sock: socket.socket) -> None:
+        """Take the clients that wait on `sock`, a few at a time, so that those that are there have their turn."""
+        loop = self._service.loop
+        for _ in range(ACCEPTS_PER_TURN):
+            try:
+                client, _ = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in OUT_OF_DESCRIPTORS:
+                    raise
+                self.wait()
+                return
+            arrival = loop.create_task(loop.connect_accepted_socket(self._build, client))
+            self._arriving.add(arrival)
+            arrival.add_done_callback(self._arriving.discard)
+            if client.fileno() >= self._service.descriptor_ceiling:
+                self.wait()
+                return
 
     def _tell(self, *, is_over: bool) -> None:
         now = self._service.loop.time()
