@@ -14,6 +14,7 @@ from typing import Final
 from devproxy.config.model import Config
 from devproxy.console.banner import banner
 from devproxy.console.layout import Layout, Row, laid_out, layout, wrapped
+from devproxy.console.secrets import masked
 from devproxy.console.style import Style
 from devproxy.console.text import columns, counted, duration, shown_target, size, visible
 from devproxy.events import (
@@ -230,7 +231,7 @@ def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
         paint_status=paint,
         paint_note=paint,
         note=note,
-        more=visible(": ".join(part for part in (event.error, event.detail) if part)),
+        more=visible(masked(": ".join(part for part in (event.error, event.detail) if part), style.glyphs.cut)),
     )
 
 
