@@ -8,44 +8,44 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from devproxy.config.model import Listen
-from devproxy.gateway.listen import BACKLOG, bind_beside
+from devproxy.gateway.intake import Intake
+from devproxy.gateway.listen import bind_beside
 
 _LOOPBACK: Final = frozenset(("127.0.0.1", "::1"))
 
 
 @dataclass(slots=True)
 class _Listener:
-    """A listening socket. ``host`` and ``port``: its name, known also after its end. ``server``: None: not used yet."""
+    """A listening socket. ``host`` and ``port``: its name, known also after its end. ``is_open``: clients are taken."""
 
     sock: socket.socket
     host: str
     port: int
-    server: asyncio.Server | None = None
+    is_open: bool = False
 
 
 class Listeners:
-    """What a gateway listens on. Takes over `sockets`, bound for `listens` in that order; `build` makes a protocol."""
+    """What a gateway listens on. Takes over `sockets`, bound for `listens` in that order."""
 
-    def __init__(
-        self, listens: Sequence[Listen], sockets: Sequence[socket.socket], build: Callable[[], asyncio.Protocol]
-    ) -> None:
+    def __init__(self, listens: Sequence[Listen], sockets: Sequence[socket.socket]) -> None:
         self._groups = _grouped(listens, [_listener(sock) for sock in sockets])
-        self._build = build
+        self._intake: Intake | None = None
         self._adoptions: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
-    async def open(self) -> None:
-        """Accept clients on every socket that does not do so yet."""
-        loop = asyncio.get_running_loop()
+    async def open(self, intake: Intake) -> None:
+        """Accept clients, through `intake`, on every socket that does not do so yet."""
+        self._intake = intake
         for listener in list(self._all()):
-            if listener.server is None and not self._is_closed:
-                listener.server = await loop.create_server(self._build, sock=listener.sock, backlog=BACKLOG)
+            if not listener.is_open and not self._is_closed:
+                listener.is_open = True
+                await intake.accept(listener.sock)
 
     async def add(self, listens: Sequence[Listen]) -> None:
         """Bind those of `listens` that are new, beside all others. Their clients wait until :meth:`open`.
@@ -78,11 +78,10 @@ class Listeners:
     def close(self) -> None:
         """Stop listening for good."""
         self._is_closed = True
+        if self._intake is not None:
+            self._intake.close()
         for listener in self._all():
-            if listener.server is not None:
-                listener.server.close()
-            else:
-                listener.sock.close()
+            listener.sock.close()
 
     def addresses(self) -> list[str]:
         """Return the IP addresses listened on."""
@@ -98,23 +97,18 @@ class Listeners:
 
     def _release(self, listener: _Listener) -> None:
         """Close a listener, but take those clients first whose connection stands already: closing would reset them."""
-        if listener.server is None:
-            listener.sock.close()
-            return
-        loop = asyncio.get_running_loop()
-        with listener.sock.dup() as rest:
-            listener.server.close()
-            rest.setblocking(False)
-            with suppress(OSError):  # there are no more
+        intake = self._intake
+        with listener.sock as sock:
+            if intake is None or not listener.is_open:
+                return
+            intake.forget(sock)
+            with suppress(OSError):  # there are no more, or no descriptor is left: whoever waits has to come again
                 while True:
-                    client, _ = rest.accept()
+                    client, _ = sock.accept()
                     client.setblocking(False)
-                    task = loop.create_task(self._adopt(client))
+                    task = asyncio.get_running_loop().create_task(intake.adopt(client))
                     self._adoptions.add(task)
                     task.add_done_callback(self._adoptions.discard)
-
-    async def _adopt(self, client: socket.socket) -> None:
-        await asyncio.get_running_loop().connect_accepted_socket(self._build, client)
 
 
 def _listener(sock: socket.socket) -> _Listener:
