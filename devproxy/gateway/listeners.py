@@ -102,7 +102,12 @@ class Listeners:
             listener.sock.close()
             return
         loop = asyncio.get_running_loop()
-        with listener.sock.dup() as rest:
+        try:
+            rest = listener.sock.dup()
+        except OSError:  # no descriptors are left: whoever waits there has to come again
+            listener.server.close()
+            return
+        with rest:
             listener.server.close()
             rest.setblocking(False)
             with suppress(OSError):  # there are no more

@@ -14,6 +14,9 @@ from devproxy.console.lines import MAX_HELD, PROBE_WAIT_S, HumanLines, QuietLine
 from devproxy.console.style import ASCII_GLYPHS, Glyphs, Style
 from devproxy.console.text import columns
 from devproxy.events import (
+    ConfigApplied,
+    ConfigMissing,
+    ConfigRejected,
     Event,
     ExchangeFinished,
     Outcome,
@@ -404,3 +407,21 @@ def test_quiet_shows_upstreams_that_come_and_go_but_not_how_they_were_at_first()
         "12:01:07 backend http://localhost:3001 stopped answering",
         "12:01:07 frontend http://localhost:5173 answers",
     ]
+
+
+APPLIED = ConfigApplied("devproxy.toml", (), 0, 3.0, (), ("/a-very-long-route/",), ("an-upstream",))
+
+
+def test_columns_are_as_wide_as_the_routes_of_a_new_configuration_need() -> None:
+    lines = human()
+    (before,) = lines.lines(AT, EXCHANGE)
+    lines.lines(AT, APPLIED)
+    (after,) = lines.lines(AT, replace(EXCHANGE, route="/a-very-long-route/", upstream="an-upstream"))
+    assert "/a-very-long-route/" in after
+    assert columns(before) == columns(after)
+
+
+def test_quiet_says_that_a_file_does_not_load_and_nothing_of_one_that_does() -> None:
+    assert quiet(APPLIED) == []
+    assert "does not load" in quiet(ConfigRejected("devproxy.toml", 1, "error: what\n"))[0]
+    assert "cannot be read" in quiet(ConfigMissing("devproxy.toml", "no such file or directory"))[0]
