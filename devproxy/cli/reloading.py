@@ -39,7 +39,10 @@ class Reloader:
     async def run(self) -> None:
         """Follow the file until cancelled."""
         async for reading in self._watch.changes():
-            await self._take(reading)
+            try:
+                await self._take(reading)
+            except (OSError, RuntimeError) as error:  # no descriptors or no threads are left
+                self._sink(Trouble(f"{self._loaded.config.source} could not be applied: {error}", "save it again"))
 
     def close(self) -> None:
         """End the thread that watches."""

@@ -66,7 +66,10 @@ def _painted_url(url: str, style: Style) -> str:
 
 
 def _source(source: str) -> str:
-    return "from the command line" if source == "command line" else f"watching {visible(source)}"
+    if source == "command line":
+        return "from the command line"
+    is_pipe = source.startswith(("/dev/", "/proc/"))  # such as --config <(…): read once
+    return f"{'config' if is_pipe else 'watching'} {visible(source)}"
 
 
 def _routes(config: Config, states: ServerStates, style: Style, width: int | None) -> list[str]:

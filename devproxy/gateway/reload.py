@@ -117,7 +117,8 @@ class FileWatch:
         wanted = directories_of(self._path)
         if self._events is None or self._events.directories != wanted:
             self._end_events()
-            self._events = DirectoryEvents(wanted, self._wake)
+            if wanted:
+                self._events = DirectoryEvents(wanted, self._wake)
 
     def _wake(self) -> None:
         """Look at the file now. May be called in any thread."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 from devproxy.events import (
@@ -19,7 +22,7 @@ from devproxy.gateway import reload
 from tests.support.gateway_process import GatewayProcess
 from tests.support.processes import wait_for
 from tests.support.reloading import ConfigurationFile, Following, following, toml
-from tests.support.wire import ScriptedUpstream, Wire, until
+from tests.support.wire import ScriptedUpstream, Wire, soon, until
 
 UPGRADE = b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -71,13 +74,14 @@ async def is_joined(client: Wire, server: Wire) -> bool:
 async def test_an_edit_is_live_within_300_ms(file: ConfigurationFile) -> None:
     text = toml(("backend", 9))
     async with following(file, text) as gateway:
-        for number in range(8):
+        taken: list[float] = []
+        for number in range(9):
             edited = text.replace("drain_s = 3.0", f"drain_s = {number + 4}")
-            before = len(gateway.talk.seen(ConfigApplied))
+            written_at = time.perf_counter()
             file.write(edited)
-            taken_s = await until(lambda before=before: len(gateway.talk.seen(ConfigApplied)) > before)
-            assert taken_s < 0.3 + 0.2  # the machine that tests may have more to do than a developer's
-        await until(lambda: gateway.reloader._watch._events is not None)
+            await gateway.next(ConfigApplied)
+            taken.append(time.perf_counter() - written_at)
+        assert median(taken) < 0.3  # of several: a machine that runs tests has more to do than a developer's
         assert gateway.talk.seen(ConfigRejected) == []
 
 
@@ -246,6 +250,39 @@ async def test_a_request_that_waits_for_its_server_goes_through_though_the_upstr
         returned.send(ok(b"!"))
         assert (await client.head()).startswith(b"HTTP/1.1 200")
         back.close()
+
+
+async def test_sessions_stay_with_their_server_though_the_upstream_changes(file: ConfigurationFile) -> None:
+    one, two = ScriptedUpstream(), ScriptedUpstream()
+    text = """\
+[server]
+listen = "127.0.0.1:0"
+[upstreams.backend]
+servers = ["http://127.0.0.1:{}", "http://127.0.0.1:{}"]
+sticky = "socketio"
+hold_s = {}
+[[routes]]
+path = "/"
+upstream = "backend"
+"""
+    poll = b"GET /socket.io/?EIO=4&transport=polling%b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with following(file, text.format(one.port, two.port, 1)) as gateway:
+        client = await gateway.talk.client()
+        client.send(poll % b"")
+        accepting = {asyncio.create_task(upstream.accept()): upstream for upstream in (one, two)}
+        done, waiting = await soon(asyncio.wait(accepting, return_when=asyncio.FIRST_COMPLETED))
+        creator, server = accepting[done.copy().pop()], done.pop().result()
+        waiting.pop().cancel()
+        server.send(ok(b'0{"sid":"abc","upgrades":[],"pingInterval":1,"pingTimeout":1,"maxPayload":1}'))
+        await client.until(b"}")
+        file.write(text.format(two.port, one.port, 2))  # the other way round
+        await gateway.next(ConfigApplied)
+        for _ in range(3):
+            other = await gateway.talk.client()
+            other.send(poll % b"&sid=abc")
+            assert b"sid=abc" in await (await creator.accept()).head()
+    one.close()
+    two.close()
 
 
 async def test_only_tunnels_of_removed_and_retargeted_routes_are_closed_and_cleanly(file: ConfigurationFile) -> None:

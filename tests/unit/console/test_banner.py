@@ -70,6 +70,10 @@ def test_a_file_is_named() -> None:
     assert "  watching devproxy.toml" in shown(config=replace(CONFIG, source="devproxy.toml"))
 
 
+def test_a_pipe_is_not_said_to_be_watched() -> None:
+    assert "  config /dev/fd/63" in shown(config=replace(CONFIG, source="/dev/fd/63"))
+
+
 def test_an_address_that_others_can_reach_is_shown_apart() -> None:
     ready = Ready(("http://localhost:8080/", "http://192.168.1.5:8080/"), 0.1)
     lines = shown(ready=ready)

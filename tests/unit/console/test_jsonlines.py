@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from devproxy.console.jsonlines import JsonLines, timestamp
 from devproxy.events import (
+    ConfigApplied,
+    ConfigChange,
+    ConfigMissing,
+    ConfigRejected,
     DescriptorShortage,
     Event,
     ExchangeFinished,
@@ -39,6 +43,9 @@ EVENTS: dict[str, Event] = {
         1, b"/ws", "websocket", "/", "front", "http://x", "127.0.0.1", 3.0, 41, 377, "client", 1000
     ),
     "upstream_state": UpstreamState("front", "http://x", False, "", "Connection refused"),
+    "config_applied": ConfigApplied("devproxy.toml", (), 0, 3.0, (), ("/",), ("front",)),
+    "config_rejected": ConfigRejected("devproxy.toml", 1, "error: what\n"),
+    "config_missing": ConfigMissing("devproxy.toml", "no such file or directory"),
     "stopping": Stopping(1, 2, 3.0),
     "stopped": Stopped(0),
     "descriptor_shortage": DescriptorShortage(1024, True),
@@ -52,6 +59,12 @@ def parsed(event: Event) -> dict[str, Any]:
     record = json.loads(line)
     assert isinstance(record, dict)
     return record
+
+
+def test_the_changes_of_a_configuration_are_objects() -> None:
+    change = ConfigChange("route /", "changed", "cors.mode: strip -> rewrite")
+    record = parsed(ConfigApplied("devproxy.toml", (change,), 0, 3.0, (), ("/",), ("front",)))
+    assert record["changes"] == [{"what": "route /", "kind": "changed", "detail": "cors.mode: strip -> rewrite"}]
 
 
 @pytest.mark.parametrize("name", sorted(EVENTS))

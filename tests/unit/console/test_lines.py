@@ -14,6 +14,9 @@ from devproxy.console.lines import MAX_HELD, PROBE_WAIT_S, HumanLines, QuietLine
 from devproxy.console.style import ASCII_GLYPHS, Glyphs, Style
 from devproxy.console.text import columns
 from devproxy.events import (
+    ConfigApplied,
+    ConfigMissing,
+    ConfigRejected,
     DescriptorShortage,
     Event,
     ExchangeFinished,
@@ -412,3 +415,21 @@ def test_a_shortage_of_descriptors_is_told_with_what_to_do_and_its_end() -> None
     assert begin[0] == "warning: file descriptors are short (limit 256): new clients wait until others leave"
     assert begin[1].startswith("help: raise the limit (`ulimit -n`)")
     assert words(end[0]).endswith("file descriptors are free again: clients that waited are accepted")
+
+
+APPLIED = ConfigApplied("devproxy.toml", (), 0, 3.0, (), ("/a-very-long-route/",), ("an-upstream",))
+
+
+def test_columns_are_as_wide_as_the_routes_of_a_new_configuration_need() -> None:
+    lines = human()
+    (before,) = lines.lines(AT, EXCHANGE)
+    lines.lines(AT, APPLIED)
+    (after,) = lines.lines(AT, replace(EXCHANGE, route="/a-very-long-route/", upstream="an-upstream"))
+    assert "/a-very-long-route/" in after
+    assert columns(before) == columns(after)
+
+
+def test_quiet_says_that_a_file_does_not_load_and_nothing_of_one_that_does() -> None:
+    assert quiet(APPLIED) == []
+    assert "does not load" in quiet(ConfigRejected("devproxy.toml", 1, "error: what\n"))[0]
+    assert "cannot be read" in quiet(ConfigMissing("devproxy.toml", "no such file or directory"))[0]
