@@ -17,6 +17,7 @@ from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
 from devproxy.gateway.generation import Birth
+from devproxy.gateway.slow_upstream import SlowUpstream
 from devproxy.gateway.surroundings import is_loopback
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from devproxy.gateway.pool import ServerPool, UpstreamPool
     from devproxy.gateway.service import Service
     from devproxy.gateway.upstream import UpstreamConnection
+    from devproxy.policy.faults import CompiledFault
 
 MAX_PENDING_BYTES: Final = 64 * 1024
 """Octets of a request's body that are taken in while the upstream is still being dialled."""
@@ -91,7 +93,7 @@ class Exchange:
         self._pools = service.pools
         self.client = client
         self._forward: Forward | None = None
-        self._upstream: UpstreamConnection | None = None
+        self._upstream: UpstreamConnection | SlowUpstream | None = None
         self._server: ServerPool | None = None
         self._binding: Binding | None = None
         self._dialling: asyncio.Task[None] | None = None
@@ -116,7 +118,10 @@ class Exchange:
         """Plan the exchange and set it going; `body`: what of the request's body came with its head."""
         plan = plan_request(self.request, self._snapshot)
         if isinstance(plan, Respond):
-            self._respond(plan.answer, route=plan.route, lines=plan.lines)
+            if plan.delay_s:
+                self._dialling = self._service.loop.create_task(self._respond_late(plan))
+            else:
+                self._respond(plan.answer, route=plan.route, lines=plan.lines)
             return
         self._forward = plan
         self._request_bytes = len(body)
@@ -126,7 +131,8 @@ class Exchange:
         pool = self._pools[plan.compiled.upstream]
         self._server = server = pool.only or self._choose(pool)
         server.outstanding += 1
-        connection = server.take_idle()
+        # A route with a fault takes the way of a request that has to wait for its connection.
+        connection = None if plan.compiled.fault is not None else server.take_idle()
         if connection is None:
             if body:
                 self._pending.append(body)
@@ -169,6 +175,11 @@ class Exchange:
         """Whether this is an Engine.IO poll, which must end upstream as soon as its client has left."""
         return self._forward is not None and self._forward.is_poll
 
+    @property
+    def is_relaying(self) -> bool:
+        """Whether the response's head is out and its body follows."""
+        return self._phase is _RELAYING
+
     def _choose(self, pool: UpstreamPool) -> ServerPool:
         choice = pool.choose(self.request)
         self._binding = Binding(pool.balancer, choice, self.request)
@@ -188,7 +199,26 @@ class Exchange:
         return self.request.method in _SAFE and self.request.facts.body_length == 0
 
     def _dial(self, server: ServerPool) -> None:
-        self._dialling = self._service.loop.create_task(self._connect(server))
+        fault = None if self._forward is None else self._forward.compiled.fault
+        work = self._connect(server) if fault is None or self._has_retried else self._connect_late(server, fault)
+        self._dialling = self._service.loop.create_task(work)
+
+    async def _connect_late(self, server: ServerPool, fault: CompiledFault) -> None:
+        """Let the route's latency pass, then go on as any other exchange. Who leaves meanwhile cancels this."""
+        if fault.latency_s:
+            await asyncio.sleep(fault.latency_s)
+        connection = server.take_idle()
+        if connection is None:
+            await self._connect(server)
+        else:
+            self._use(connection, server)
+
+    async def _respond_late(self, plan: Respond) -> None:
+        """Let the route's latency pass, then give its error. Who leaves meanwhile cancels this."""
+        await asyncio.sleep(plan.delay_s)
+        self._dialling = None
+        self._pending.clear()
+        self._respond(plan.answer, route=plan.route, lines=plan.lines)
 
     async def _connect(self, server: ServerPool) -> None:
         try:
@@ -197,6 +227,11 @@ class Exchange:
             self._dialling = None
             self._not_connected(error)
             return
+        self._use(connection, server)
+
+    def _use(self, connection: UpstreamConnection, server: ServerPool) -> None:
+        """Send on `connection`, which may lead to another server than `server`, what the client has sent so far."""
+        assert self._forward is not None
         self._dialling = None
         if connection.server_pool is not server:
             server.outstanding -= 1
@@ -204,10 +239,18 @@ class Exchange:
             self._server.outstanding += 1
         body = b"".join(self._pending)
         self._pending.clear()
-        self._send_on(connection, body)
+        fault = self._forward.compiled.fault
+        if fault is None or not fault.bytes_per_s:
+            self._send_on(connection, body)
+            self.client.resume_reading()
+            return
+        slow = SlowUpstream(self._service.loop, self, connection, fault.bytes_per_s)
+        self._send_on(slow, b"")
         self.client.resume_reading()
+        if body:
+            slow.send(body)
 
-    def _send_on(self, connection: UpstreamConnection, body: bytes) -> None:
+    def _send_on(self, connection: UpstreamConnection | SlowUpstream, body: bytes) -> None:
         assert self._forward is not None
         self._upstream = connection
         self._phase = _AWAITING_RESPONSE
@@ -332,6 +375,7 @@ class Exchange:
             client_address=self.client.peer.address,
             duration_s=perf_counter() - self._started_at,
             on_end=server.end_one,
+            fault=forward.compiled.fault,
         )
         tunnel.open(early=early, glued=glued)
 
@@ -352,7 +396,7 @@ class Exchange:
         else:
             self._upstream_failed(UpstreamError(fault, self._server.server.url, detail))
 
-    def _was_dead(self, upstream: UpstreamConnection | None, fault: UpstreamFault) -> bool:
+    def _was_dead(self, upstream: UpstreamConnection | SlowUpstream | None, fault: UpstreamFault) -> bool:
         """Tell whether a kept connection may have been closed before the request reached the server.
 
         It had served before, and no byte of an answer came.
@@ -424,13 +468,13 @@ class Exchange:
 
     def pause_response(self) -> None:
         """The client takes its response slowly: read no more of it."""
-        if self._upstream is not None and not self._upstream.is_closing:
-            self._upstream.transport.pause_reading()
+        if self._upstream is not None:
+            self._upstream.pause_reading()
 
     def resume_response(self) -> None:
         """The client has caught up."""
-        if self._upstream is not None and not self._upstream.is_closing:
-            self._upstream.transport.resume_reading()
+        if self._upstream is not None:
+            self._upstream.resume_reading()
 
     def pause_request(self) -> None:
         """The upstream takes the request slowly: read no more of it."""
@@ -477,14 +521,15 @@ class Exchange:
         if self._server is not None:
             self._server.outstanding -= 1
         if self._service.sink is not None and (not self._service.is_terse or outcome is not _COMPLETE or self._advice):
-            forward, server = self._forward, self._server
+            server = self._server
+            compiled = None if self._forward is None else self._forward.compiled
             self._service.sink(
                 ExchangeFinished(
                     self.request.method,
                     self.request.target,
                     self._status,
-                    forward.compiled.label if forward is not None else route,
-                    forward.compiled.upstream if forward is not None else "",
+                    compiled.label if compiled is not None else route,
+                    compiled.upstream if compiled is not None else "",
                     server.server.url if server is not None else "",
                     outcome,
                     perf_counter() - self._started_at,
@@ -493,7 +538,7 @@ class Exchange:
                     self._response_bytes,
                     self.client.peer.address,
                     error,
-                    detail,
+                    detail or (compiled.fault_note if compiled is not None else ""),
                     self._advice,
                     self._changes,
                 )
