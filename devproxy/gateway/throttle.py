@@ -7,15 +7,34 @@ Start at :class:`Throttle`; :mod:`devproxy.gateway.slow_upstream` puts two of th
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 SLICE_S: Final = 0.05
 """How much may leave at once, as time at the rate. Also what may leave at the start and after a pause."""
 
+_MIN_WAIT_S: Final = 0.001
+"""Rounding can leave a bucket just short of an octet: without this, the clock would be asked again at once."""
+
 _MAX_WAIT_S: Final = 3600.0
 """At rates of less than an octet in an hour, the clock is looked at in between."""
+
+
+class Timer(Protocol):
+    """A call to come."""
+
+    def cancel(self) -> None:
+        """Let it not come."""
+
+
+class Clock(Protocol):
+    """What is needed of an event loop."""
+
+    def time(self) -> float:
+        """Return the time in seconds, from any beginning."""
+
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> Timer:
+        """Call `callback` in `delay` seconds."""
 
 
 class Throttle:
@@ -43,7 +62,7 @@ class Throttle:
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        loop: Clock,
         bytes_per_s: float,
         write: Callable[[bytes], None],
         *,
@@ -60,7 +79,7 @@ class Throttle:
         self._filled_at = loop.time()
         self._held = bytearray()
         self._then: Callable[[], object] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._is_congested = False
         self._is_source_paused = False
         self._is_releasing = False
@@ -134,7 +153,8 @@ class Throttle:
         """Come back when the next slice may leave: a full one, or the rest."""
         if self._timer is None and not self._is_congested:
             missing = min(self._capacity, len(self._held)) - self._tokens
-            self._timer = self._loop.call_later(min(_MAX_WAIT_S, missing / self._bytes_per_s), self._wake)
+            wait_s = min(_MAX_WAIT_S, max(_MIN_WAIT_S, missing / self._bytes_per_s))
+            self._timer = self._loop.call_later(wait_s, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
