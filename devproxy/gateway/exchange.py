@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from devproxy.gateway.pool import ServerPool, UpstreamPool
     from devproxy.gateway.service import Service
     from devproxy.gateway.upstream import UpstreamConnection
-    from devproxy.policy.faults import CompiledFault
 
 MAX_PENDING_BYTES: Final = 64 * 1024
 """Octets of a request's body that are taken in while the upstream is still being dialled."""
@@ -96,7 +95,7 @@ class Exchange:
         self._upstream: UpstreamConnection | SlowUpstream | None = None
         self._server: ServerPool | None = None
         self._binding: Binding | None = None
-        self._dialling: asyncio.Task[None] | None = None
+        self._dialling: asyncio.Task[None] | asyncio.TimerHandle | None = None
         self._pending: list[bytes] = []
         self._phase = _PLANNED
         self._has_retried = False
@@ -119,9 +118,9 @@ class Exchange:
         plan = plan_request(self.request, self._snapshot)
         if isinstance(plan, Respond):
             if plan.delay_s:
-                self._dialling = self._service.loop.create_task(self._respond_late(plan))
+                self._dialling = self._service.loop.call_later(plan.delay_s, self._give, plan)
             else:
-                self._respond(plan.answer, route=plan.route, lines=plan.lines)
+                self._give(plan)
             return
         self._forward = plan
         self._request_bytes = len(body)
@@ -131,14 +130,17 @@ class Exchange:
         pool = self._pools[plan.compiled.upstream]
         self._server = server = pool.only or self._choose(pool)
         server.outstanding += 1
-        # A route with a fault takes the way of a request that has to wait for its connection.
-        connection = None if plan.compiled.fault is not None else server.take_idle()
-        if connection is None:
-            if body:
-                self._pending.append(body)
+        fault = plan.compiled.fault
+        connection = server.take_idle() if fault is None else None
+        if connection is not None:
+            self._send_on(connection, body)
+            return
+        if body:
+            self._pending.append(body)
+        if fault is None:
             self._dial(server)
         else:
-            self._send_on(connection, body)
+            self._dialling = self._service.loop.call_later(fault.latency_s, self._set_out, server)
 
     def request_data(self, data: bytes) -> None:
         """Pass on a further piece of the request's body."""
@@ -175,11 +177,6 @@ class Exchange:
         """Whether this is an Engine.IO poll, which must end upstream as soon as its client has left."""
         return self._forward is not None and self._forward.is_poll
 
-    @property
-    def is_relaying(self) -> bool:
-        """Whether the response's head is out and its body follows."""
-        return self._phase is _RELAYING
-
     def _choose(self, pool: UpstreamPool) -> ServerPool:
         choice = pool.choose(self.request)
         self._binding = Binding(pool.balancer, choice, self.request)
@@ -199,26 +196,15 @@ class Exchange:
         return self.request.method in _SAFE and self.request.facts.body_length == 0
 
     def _dial(self, server: ServerPool) -> None:
-        fault = None if self._forward is None else self._forward.compiled.fault
-        work = self._connect(server) if fault is None or self._has_retried else self._connect_late(server, fault)
-        self._dialling = self._service.loop.create_task(work)
+        self._dialling = self._service.loop.create_task(self._connect(server))
 
-    async def _connect_late(self, server: ServerPool, fault: CompiledFault) -> None:
-        """Let the route's latency pass, then go on as any other exchange. Who leaves meanwhile cancels this."""
-        if fault.latency_s:
-            await asyncio.sleep(fault.latency_s)
+    def _set_out(self, server: ServerPool) -> None:
+        """The latency of the route's fault has passed: go on as any other exchange. Who leaves before cancels this."""
         connection = server.take_idle()
         if connection is None:
-            await self._connect(server)
+            self._dial(server)
         else:
             self._use(connection, server)
-
-    async def _respond_late(self, plan: Respond) -> None:
-        """Let the route's latency pass, then give its error. Who leaves meanwhile cancels this."""
-        await asyncio.sleep(plan.delay_s)
-        self._dialling = None
-        self._pending.clear()
-        self._respond(plan.answer, route=plan.route, lines=plan.lines)
 
     async def _connect(self, server: ServerPool) -> None:
         try:
@@ -240,15 +226,9 @@ class Exchange:
         body = b"".join(self._pending)
         self._pending.clear()
         fault = self._forward.compiled.fault
-        if fault is None or not fault.bytes_per_s:
-            self._send_on(connection, body)
-            self.client.resume_reading()
-            return
-        slow = SlowUpstream(self._service.loop, self, connection, fault.bytes_per_s)
-        self._send_on(slow, b"")
-        self.client.resume_reading()
-        if body:
-            slow.send(body)
+        rate = 0.0 if fault is None else fault.bytes_per_s
+        self.client.resume_reading()  # first: sending may pause it again
+        self._send_on(SlowUpstream(self._service.loop, self, connection, rate) if rate else connection, body)
 
     def _send_on(self, connection: UpstreamConnection | SlowUpstream, body: bytes) -> None:
         assert self._forward is not None
@@ -445,6 +425,9 @@ class Exchange:
         )
         details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
         self._respond(answer, detail=", ".join(details) or error.detail)
+
+    def _give(self, plan: Respond) -> None:
+        self._respond(plan.answer, route=plan.route, lines=plan.lines)
 
     def _respond(
         self, answer: Answer, *, route: str = "", detail: str = "", lines: tuple[bytes, ...] | None = None

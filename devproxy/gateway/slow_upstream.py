@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class SlowUpstream:
     """`connection`, for `exchange`, at no more than `bytes_per_s` in each direction."""
 
-    __slots__ = ("_connection", "_down", "_exchange", "_is_released", "_up", "decodes_chunks", "request")
+    __slots__ = ("_connection", "_down", "_exchange", "_is_over", "_is_released", "_up", "decodes_chunks", "request")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class SlowUpstream:
     ) -> None:
         self._exchange = exchange
         self._connection = connection
+        self._is_over = False
         self._is_released = False
         self.request: RequestHead = exchange.request
         self.decodes_chunks = exchange.decodes_chunks
@@ -71,10 +72,13 @@ class SlowUpstream:
         """Whether an octet of the answer has come."""
         return self._connection.has_answered
 
-    def begin(self, exchange: Exchange, head: bytes) -> None:
-        """Send the request head; `exchange` is the one that this was made for."""
+    def begin(self, exchange: Exchange, data: bytes) -> None:
+        """Send the request head in `data`, and what there is of its body as it may; for the `exchange` of this."""
         assert exchange is self._exchange
-        self._connection.begin(self, head)
+        head, blank, body = data.partition(b"\r\n\r\n")
+        self._connection.begin(self, head + blank)
+        if body:
+            self._up.feed(body)
 
     def send(self, data: bytes) -> None:
         """Take a further piece of the request's body."""
@@ -128,7 +132,7 @@ class SlowUpstream:
 
     def response_data(self, data: bytes, ended: bool) -> None:
         """Take a further piece of the response's body; `ended`: nothing follows."""
-        if not self._exchange.is_relaying:
+        if self._is_over:
             return  # the head was enough: the exchange has answered by itself
         if ended:
             self._resume_connection()
@@ -165,5 +169,6 @@ class SlowUpstream:
             self._connection.resume_reading()
 
     def _stop(self) -> None:
+        self._is_over = True
         self._up.stop()
         self._down.stop()

@@ -36,7 +36,7 @@ class CompiledRoute:
 
     ``host`` and ``origin``: ``keep``, ``upstream``, ``remove`` or the value to send, as in the configuration.
     ``cookies`` and ``locations``: None where the route changes none. ``is_for_own_pages``: the policy lets no other
-    origin read an answer. ``limits``: of heads. ``fault``: trouble made on purpose; None for none. ``fault_note``: of it,
+    origin read an answer. ``limits``: of heads. ``fault``: trouble made on purpose, or None. ``fault_note``: of it,
     for the report of an exchange that was forwarded; empty for none. ``via_line``: the gateway's own, in each request.
     """
 
