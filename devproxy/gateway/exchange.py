@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from enum import Enum, auto
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -16,9 +15,10 @@ from devproxy import answers
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
+from devproxy.gateway.failure import failure
 from devproxy.gateway.generation import Birth
+from devproxy.gateway.phase import Phase
 from devproxy.gateway.slow_upstream import SlowUpstream
-from devproxy.gateway.surroundings import is_loopback
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
@@ -38,18 +38,6 @@ MAX_PENDING_BYTES: Final = 64 * 1024
 _JOIN_BYTES: Final = 64 * 1024
 _SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 """Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
-
-
-class Phase(Enum):
-    """How far an exchange has come."""
-
-    PLANNED = auto()
-    """No connection to an upstream yet."""
-    AWAITING_RESPONSE = auto()
-    """The request head is out."""
-    RELAYING = auto()
-    """The response head is out; its body follows."""
-    OVER = auto()
 
 
 # The members by names of their own: looking one up in its class costs as much as ten comparisons.
@@ -415,16 +403,8 @@ class Exchange:
         if self._forward.fallback is not None:
             self._answer_preflight(self._forward.fallback)
             return
-        compiled = self._forward.compiled
-        answer = answers.upstream_failed(
-            error,
-            upstream=compiled.upstream,
-            route=compiled.label,
-            was_up=self._server.pool.has_been_up,
-            is_own_container=self._service.is_in_container and is_loopback(self._server.server),
-        )
-        details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
-        self._respond(answer, detail=", ".join(details) or error.detail)
+        answer, detail = failure(error, self._forward.compiled, self._server, self._service)
+        self._respond(answer, detail=detail)
 
     def _give(self, plan: Respond) -> None:
         self._respond(plan.answer, route=plan.route, lines=plan.lines)
@@ -504,7 +484,6 @@ class Exchange:
         if self._server is not None:
             self._server.outstanding -= 1
         if self._service.sink is not None and (not self._service.is_terse or outcome is not _COMPLETE or self._advice):
-            server = self._server
             compiled = None if self._forward is None else self._forward.compiled
             self._service.sink(
                 ExchangeFinished(
@@ -513,7 +492,7 @@ class Exchange:
                     self._status,
                     compiled.label if compiled is not None else route,
                     compiled.upstream if compiled is not None else "",
-                    server.server.url if server is not None else "",
+                    self._server.server.url if self._server is not None else "",
                     outcome,
                     perf_counter() - self._started_at,
                     self._first_byte_s,
