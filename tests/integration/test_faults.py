@@ -501,3 +501,22 @@ async def test_a_forwarded_preflight_is_late_but_never_fails() -> None:
         await server.head()
         server.send(b"HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: *\r\n\r\n")
         assert (await client.head()).startswith(b"HTTP/1.1 204 ")
+
+
+async def test_a_reload_makes_trouble_for_what_begins_after_it_and_ends_it_likewise() -> None:
+    async with conversation() as talk:
+        old = talk.gateway._config
+        client, server = await joined(talk)
+        await talk.gateway.apply(replace(old, routes=(route(error_rate=1, error_status=500, drop_after_s=0.01),)))
+        asking = await talk.client()
+        asking.send(GET)
+        assert (await asking.head()).startswith(b"HTTP/1.1 500 ")
+        server.send(MESSAGE)  # a tunnel keeps the rules that it was born with
+        assert await client.read(len(MESSAGE)) == MESSAGE
+        await talk.gateway.apply(old)
+        again = await talk.client()
+        again.send(GET)
+        fresh = await talk.upstream.accept()
+        await fresh.head()
+        fresh.send(ok(b"well again"))
+        assert await body_of(again) == b"well again"
