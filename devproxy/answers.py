@@ -19,6 +19,7 @@ from typing import Final
 from devproxy.engineio import SESSION_UNKNOWN
 from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
 from devproxy.messages import RequestHead
+from devproxy.policy.faults import Injection
 from devproxy.policy.hosts import HostVerdict, SourceVerdict
 from devproxy.policy.preflight import PreflightVerdict
 
@@ -255,6 +256,17 @@ def refused_source(verdict: SourceVerdict, route: str) -> Answer:
     )
 
 
+def fault_injected(injection: Injection, route: str) -> Answer:
+    """Return the answer to a request that fails on purpose. No ``Retry-After``: nothing is being waited for."""
+    return Answer(
+        status=injection.status,
+        code="fault-injected",
+        what=injection.what,
+        facts=(("rule", injection.rule), ("route", route), ("set at", injection.place)),
+        help=f"Remove `{injection.rule}` from `[routes.fault]` of this route to have such requests forwarded again.",
+    )
+
+
 def preflight(verdict: PreflightVerdict) -> Answer:
     """Return the answer to a CORS preflight: 204, or 403 with what is not allowed and the line that allows it.
 
@@ -336,7 +348,11 @@ def render_answer(
 
 
 def _reason(status: int) -> str:
-    return HTTPStatus(status).phrase
+    """Return the reason phrase of `status`; empty, as RFC 9112 section 4 allows, for one that nobody has registered."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def _text(raw: bytes) -> str:

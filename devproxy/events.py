@@ -70,9 +70,9 @@ class TunnelOpened:
 
 @dataclass(slots=True)
 class TunnelClosed:
-    """A tunnel is over. ``closed_by``: ``client``, ``upstream``, ``idle`` or ``devproxy``. Bytes as seen by the client.
+    """A tunnel is over. ``closed_by``: ``client``, ``upstream``, ``idle``, ``fault`` or ``devproxy``.
 
-    ``close_code``: of the WebSocket Close frame when one was seen, else 0.
+    Bytes as seen by the client. ``close_code``: of the WebSocket Close frame when one was seen, else 0.
     """
 
     tunnel_id: int

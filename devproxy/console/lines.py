@@ -50,7 +50,7 @@ _OUTCOME_WORDS: Final = {
 _NORMAL_CLOSE_CODES: Final = (1000, 1001, 1005)
 """RFC 6455 section 7.4.1: normal closure, going away (a page that is left), no code given."""
 
-_CLOSED_BY: Final = {"idle": "closed, was idle"}
+_CLOSED_BY: Final = {"idle": "closed, was idle", "fault": "reset on purpose"}
 _HERE: Final = "devproxy"
 _NOTHING: Final = "-"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from enum import Enum, auto
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +15,10 @@ from devproxy import answers
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
+from devproxy.gateway.failure import failure
 from devproxy.gateway.generation import Birth
-from devproxy.gateway.surroundings import is_loopback
+from devproxy.gateway.phase import Phase
+from devproxy.gateway.slow_upstream import SlowUpstream
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
@@ -39,18 +40,6 @@ _REFUSALS: Final = (403, 421)
 """Answers of the guard and to preflights, of which the log says what would allow the request."""
 _SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 """Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
-
-
-class Phase(Enum):
-    """How far an exchange has come."""
-
-    PLANNED = auto()
-    """No connection to an upstream yet."""
-    AWAITING_RESPONSE = auto()
-    """The request head is out."""
-    RELAYING = auto()
-    """The response head is out; its body follows."""
-    OVER = auto()
 
 
 # The members by names of their own: looking one up in its class costs as much as ten comparisons.
@@ -93,10 +82,10 @@ class Exchange:
         self._pools = service.pools
         self.client = client
         self._forward: Forward | None = None
-        self._upstream: UpstreamConnection | None = None
+        self._upstream: UpstreamConnection | SlowUpstream | None = None
         self._server: ServerPool | None = None
         self._binding: Binding | None = None
-        self._dialling: asyncio.Task[None] | None = None
+        self._dialling: asyncio.Task[None] | asyncio.TimerHandle | None = None
         self._pending: list[bytes] = []
         self._phase = _PLANNED
         self._has_retried = False
@@ -118,7 +107,10 @@ class Exchange:
         """Plan the exchange and set it going; `body`: what of the request's body came with its head."""
         plan = plan_request(self.request, self._snapshot)
         if isinstance(plan, Respond):
-            self._respond(plan.answer, route=plan.route, lines=plan.lines)
+            if plan.delay_s:
+                self._dialling = self._service.loop.call_later(plan.delay_s, self._give, plan)
+            else:
+                self._give(plan)
             return
         self._forward = plan
         self._request_bytes = len(body)
@@ -128,13 +120,17 @@ class Exchange:
         pool = self._pools[plan.compiled.upstream]
         self._server = server = pool.only or self._choose(pool)
         server.outstanding += 1
-        connection = server.take_idle()
-        if connection is None:
-            if body:
-                self._pending.append(body)
+        fault = plan.compiled.fault
+        connection = server.take_idle() if fault is None else None
+        if connection is not None:
+            self._send_on(connection, body)
+            return
+        if body:
+            self._pending.append(body)
+        if fault is None:
             self._dial(server)
         else:
-            self._send_on(connection, body)
+            self._dialling = self._service.loop.call_later(fault.latency_s, self._set_out, server)
 
     def request_data(self, data: bytes) -> None:
         """Pass on a further piece of the request's body."""
@@ -192,6 +188,14 @@ class Exchange:
     def _dial(self, server: ServerPool) -> None:
         self._dialling = self._service.loop.create_task(self._connect(server))
 
+    def _set_out(self, server: ServerPool) -> None:
+        """The latency of the route's fault has passed: go on as any other exchange. Who leaves before cancels this."""
+        connection = server.take_idle()
+        if connection is None:
+            self._dial(server)
+        else:
+            self._use(connection, server)
+
     async def _connect(self, server: ServerPool) -> None:
         try:
             connection = await server.pool.open(server, may_wait=self._may_wait, is_bound=self._is_bound)
@@ -199,6 +203,11 @@ class Exchange:
             self._dialling = None
             self._not_connected(error)
             return
+        self._use(connection, server)
+
+    def _use(self, connection: UpstreamConnection, server: ServerPool) -> None:
+        """Send on `connection`, which may lead to another server than `server`, what the client has sent so far."""
+        assert self._forward is not None
         self._dialling = None
         if connection.server_pool is not server:
             server.outstanding -= 1
@@ -206,10 +215,12 @@ class Exchange:
             self._server.outstanding += 1
         body = b"".join(self._pending)
         self._pending.clear()
-        self._send_on(connection, body)
-        self.client.resume_reading()
+        fault = self._forward.compiled.fault
+        rate = 0.0 if fault is None else fault.bytes_per_s
+        self.client.resume_reading()  # first: sending may pause it again
+        self._send_on(SlowUpstream(self._service.loop, self, connection, rate) if rate else connection, body)
 
-    def _send_on(self, connection: UpstreamConnection, body: bytes) -> None:
+    def _send_on(self, connection: UpstreamConnection | SlowUpstream, body: bytes) -> None:
         assert self._forward is not None
         self._upstream = connection
         self._phase = _AWAITING_RESPONSE
@@ -334,6 +345,7 @@ class Exchange:
             client_address=self.client.peer.address,
             duration_s=perf_counter() - self._started_at,
             on_end=server.end_one,
+            fault=forward.compiled.fault,
         )
         tunnel.open(early=early, glued=glued)
 
@@ -354,7 +366,7 @@ class Exchange:
         else:
             self._upstream_failed(UpstreamError(fault, self._server.server.url, detail))
 
-    def _was_dead(self, upstream: UpstreamConnection | None, fault: UpstreamFault) -> bool:
+    def _was_dead(self, upstream: UpstreamConnection | SlowUpstream | None, fault: UpstreamFault) -> bool:
         """Tell whether a kept connection may have been closed before the request reached the server.
 
         It had served before, and no byte of an answer came.
@@ -393,16 +405,11 @@ class Exchange:
         if self._forward.fallback is not None:
             self._answer_preflight(self._forward.fallback)
             return
-        compiled = self._forward.compiled
-        answer = answers.upstream_failed(
-            error,
-            upstream=compiled.upstream,
-            route=compiled.label,
-            was_up=self._server.pool.has_been_up,
-            is_own_container=self._service.is_in_container and is_loopback(self._server.server),
-        )
-        details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
-        self._respond(answer, detail=", ".join(details) or error.detail)
+        answer, detail = failure(error, self._forward.compiled, self._server, self._service)
+        self._respond(answer, detail=detail)
+
+    def _give(self, plan: Respond) -> None:
+        self._respond(plan.answer, route=plan.route, lines=plan.lines)
 
     def _respond(
         self, answer: Answer, *, route: str = "", detail: str = "", lines: tuple[bytes, ...] | None = None
@@ -428,13 +435,13 @@ class Exchange:
 
     def pause_response(self) -> None:
         """The client takes its response slowly: read no more of it."""
-        if self._upstream is not None and not self._upstream.is_closing:
-            self._upstream.transport.pause_reading()
+        if self._upstream is not None:
+            self._upstream.pause_reading()
 
     def resume_response(self) -> None:
         """The client has caught up."""
-        if self._upstream is not None and not self._upstream.is_closing:
-            self._upstream.transport.resume_reading()
+        if self._upstream is not None:
+            self._upstream.resume_reading()
 
     def pause_request(self) -> None:
         """The upstream takes the request slowly: read no more of it."""
@@ -481,15 +488,15 @@ class Exchange:
         if self._server is not None:
             self._server.outstanding -= 1
         if self._service.sink is not None and (not self._service.is_terse or outcome is not _COMPLETE or self._advice):
-            forward, server = self._forward, self._server
+            compiled = None if self._forward is None else self._forward.compiled
             self._service.sink(
                 ExchangeFinished(
                     self.request.method,
                     self.request.target,
                     self._status,
-                    forward.compiled.label if forward is not None else route,
-                    forward.compiled.upstream if forward is not None else "",
-                    server.server.url if server is not None else "",
+                    compiled.label if compiled is not None else route,
+                    compiled.upstream if compiled is not None else "",
+                    self._server.server.url if self._server is not None else "",
                     outcome,
                     perf_counter() - self._started_at,
                     self._first_byte_s,
@@ -497,7 +504,7 @@ class Exchange:
                     self._response_bytes,
                     self.client.peer.address,
                     error,
-                    detail,
+                    detail or (compiled.fault_note if compiled is not None else ""),
                     self._advice,
                     self._changes,
                 )

@@ -10,17 +10,20 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from devproxy.events import TunnelClosed, TunnelOpened
 from devproxy.gateway.generation import destinations, is_kept
+from devproxy.gateway.throttle import Throttle
 from devproxy.gateway.transports import end_writing, reset
 from devproxy.websocket import FrameTracker, close_frame
 
 if TYPE_CHECKING:
     from devproxy.gateway.generation import Birth, Destinations
     from devproxy.gateway.service import Service
+    from devproxy.policy.faults import CompiledFault
 
 HALF_CLOSE_CHECK_S: Final = 30.0
 """How long a tunnel of which one side has ended may stand without a byte before it is closed."""
@@ -101,9 +104,69 @@ class End(asyncio.Protocol):
         self._tunnel.lost(self, exc)
 
 
+class SlowEnd(End):
+    """An end from which no more than a rate passes, on purpose.
+
+    What is held counts as not yet received: trackers, totals and endings follow what is passed on.
+    """
+
+    __slots__ = ("_throttle",)
+
+    other: SlowEnd
+
+    def __init__(
+        self,
+        tunnel: Tunnel,
+        name: str,
+        transport: asyncio.Transport,
+        tracker: FrameTracker | None,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        bytes_per_s: float,
+    ) -> None:
+        super().__init__(tunnel, name, transport, tracker)
+        self._throttle = Throttle(
+            loop, bytes_per_s, super().data_received, pause_source=self._pause, resume_source=self._resume
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Take `data`, to be passed on at the rate."""
+        self._throttle.feed(data)
+
+    def pause_writing(self) -> None:
+        """This end takes slowly: let nothing more of the other's through."""
+        self.other._throttle.pause()
+
+    def resume_writing(self) -> None:
+        """This end has caught up."""
+        self.other._throttle.resume()
+
+    def eof_received(self) -> bool:
+        """Pass the end of this direction on, behind what is held."""
+        self._throttle.end(super().eof_received)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass the loss on: a reset at once, an end behind what is held."""
+        lose = partial(super().connection_lost, exc)
+        if exc is None and not self.other.transport.is_closing():
+            self._throttle.end(lose)
+        else:
+            self._throttle.stop()
+            lose()
+
+    def _pause(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def _resume(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+
 class Tunnel:
     """A joined pair. Lives until both directions have ended, one end is lost, it idles too long, its route goes
-    elsewhere after a reload, or devproxy stops."""
+    elsewhere after a reload, or devproxy stops. With a `fault` it may be slow, and be reset at a certain age."""
 
     def __init__(
         self,
@@ -120,14 +183,19 @@ class Tunnel:
         client_address: str,
         duration_s: float,
         on_end: Callable[[], None],
+        fault: CompiledFault | None = None,
     ) -> None:
         is_websocket = protocol == "websocket"
         self._service = service
         self._on_end = on_end
         self._born = born
         self._departure: asyncio.TimerHandle | None = None
-        self._client = End(self, "client", client, FrameTracker(is_masked=True) if is_websocket else None)
-        self._upstream = End(self, "upstream", server_end, FrameTracker(is_masked=False) if is_websocket else None)
+        self._fault = fault
+        make: Callable[..., End] = End
+        if fault is not None and fault.bytes_per_s:
+            make = partial(SlowEnd, loop=service.loop, bytes_per_s=fault.bytes_per_s)
+        self._client = make(self, "client", client, FrameTracker(is_masked=True) if is_websocket else None)
+        self._upstream = make(self, "upstream", server_end, FrameTracker(is_masked=False) if is_websocket else None)
         self._client.join(self._upstream)
         self._upstream.join(self._client)
         self._started_at = perf_counter()
@@ -135,6 +203,7 @@ class Tunnel:
         self._close_reason = ""
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
+        self._drop_timer: asyncio.TimerHandle | None = None
         self._seen_bytes = 0
         self.is_closing = False
         self.tunnel_id = service.next_tunnel_id()
@@ -158,6 +227,8 @@ class Tunnel:
         limit_s = self._service.snapshot.config.server.tunnel_idle_timeout_s
         if limit_s:
             self._watch(limit_s, "idle")
+        if self._fault is not None and self._fault.drop_after_s:
+            self._drop_timer = self._service.loop.call_later(self._fault.drop_after_s, self._drop)
         if self._service.is_stopping:
             self.close()
         elif self._service.snapshot is not self._born.snapshot:
@@ -188,7 +259,7 @@ class Tunnel:
             self._is_over = True
             self._service.remove_tunnel(self)
             self._on_end()
-            for timer in (self._timer, self._departure):
+            for timer in (self._timer, self._departure, self._drop_timer):
                 if timer is not None:
                     timer.cancel()
             self._service.emit(self._summary)
@@ -226,6 +297,12 @@ class Tunnel:
         self._closed_by = closed_by
         self._client.transport.close()
         self._upstream.transport.close()
+
+    def _drop(self) -> None:
+        """Reset both ends: the tunnel has reached the age that the route's fault gives it."""
+        self._closed_by = self._closed_by or "fault"
+        reset(self._client.transport)
+        reset(self._upstream.transport)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ came. A connection on which anything unexpected happened is never used again. St
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from devproxy.errors import BadMessage, UpstreamFault
 from devproxy.gateway.transports import last_words, reset, set_limits
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from devproxy.gateway.exchange import Exchange
     from devproxy.gateway.pool import ServerPool
     from devproxy.gateway.service import Service
+    from devproxy.gateway.slow_upstream import SlowUpstream
+
+    Asker: TypeAlias = Exchange | SlowUpstream
 
 MAX_INTERIM_RESPONSES: Final = 32
 
@@ -57,7 +60,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._service = service
         self.server_pool = pool
         self._reader = HeadReader(Kind.RESPONSE, service.snapshot.limits)
-        self._exchange: Exchange | None = None
+        self._exchange: Asker | None = None
         self._chunked: ChunkedReader | None = None
         self._in_body = False
         self._remaining = 0
@@ -122,12 +125,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether the connection has been made and not been closed."""
         return hasattr(self, "transport") and not self.transport.is_closing()
 
-    @property
-    def is_closing(self) -> bool:
-        """Whether the connection is being closed."""
-        return self.transport.is_closing()
-
-    def begin(self, exchange: Exchange, data: bytes) -> None:
+    def begin(self, exchange: Asker, data: bytes) -> None:
         """Send `data` (a request head and what there is of its body) for `exchange`, and wait for the response."""
         self._exchange = exchange
         self._in_body = False
@@ -139,6 +137,16 @@ class UpstreamConnection(asyncio.Protocol):
         """Send a further piece of the request's body, unless the connection is being closed."""
         if not self.transport.is_closing():
             self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Read no more of the response for now, unless the connection is being closed."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def detach(self) -> asyncio.Transport:
         """Give the transport away, to a tunnel."""
@@ -157,7 +165,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     # -- framing -------------------------------------------------------------------------------------------------
 
-    def _take_head(self, exchange: Exchange, data: bytes) -> None:
+    def _take_head(self, exchange: Asker, data: bytes) -> None:
         while True:
             try:
                 found = self._reader.feed(data)
@@ -201,7 +209,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._complete(exchange)
         exchange.response(head, length, payload, ended)
 
-    def _switch(self, exchange: Exchange, protocol: bytes) -> None:
+    def _switch(self, exchange: Asker, protocol: bytes) -> None:
         """Check that a 101 switches to what was asked for (RFC 9110 section 15.2.2)."""
         asked = [token.strip() for token in exchange.request.upgrade.split(b",") if token.strip()]
         if not asked:
@@ -209,7 +217,7 @@ class UpstreamConnection(asyncio.Protocol):
         if protocol not in asked:
             raise BadMessage("101 switches to another protocol than the one asked for", source="RFC 9110 7.8")
 
-    def _take_body(self, exchange: Exchange, data: bytes) -> None:
+    def _take_body(self, exchange: Asker, data: bytes) -> None:
         try:
             payload, ended = self._frame(data)
         except BadMessage as error:
@@ -241,7 +249,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._reusable = False
         return payload, True
 
-    def _complete(self, exchange: Exchange) -> None:
+    def _complete(self, exchange: Asker) -> None:
         """The response is over: give the connection back, or close it when it can't be trusted with another."""
         self._exchange = None
         self._in_body = False
@@ -266,7 +274,7 @@ class UpstreamConnection(asyncio.Protocol):
         detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
         exchange.upstream_lost(UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
 
-    def _fail(self, exchange: Exchange, fault: UpstreamFault, detail: str) -> None:
+    def _fail(self, exchange: Asker, fault: UpstreamFault, detail: str) -> None:
         self._exchange = None
         self.transport.abort()
         exchange.upstream_lost(fault, detail, was_reset=False)

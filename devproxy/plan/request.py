@@ -21,6 +21,7 @@ from devproxy.plan.response import Finish
 from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot
 from devproxy.policy.cookies import CookieRules, restore
 from devproxy.policy.cors import CorsDecision, decide, local_lines
+from devproxy.policy.faults import inject
 from devproxy.policy.headers import Peer, late_lines, plain_head, request_lines
 from devproxy.policy.hosts import judge_source
 from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight
@@ -40,12 +41,13 @@ class Respond:
     """devproxy answers by itself.
 
     ``route``: the label of the route concerned, empty for none. ``lines``: field lines that go with the answer, by
-    which a page that is allowed to can read it.
+    which a page that is allowed to can read it. ``delay_s``: how long it is to be kept back, on purpose.
     """
 
     answer: Answer
     route: str = ""
     lines: tuple[bytes, ...] = ()
+    delay_s: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +83,8 @@ def plan_request(head: RequestHead, snapshot: Snapshot) -> Plan:
     """Return what becomes of the request `head` under `snapshot`. Raises nothing.
 
     A decision is remembered where it follows from the method, the first segment of a plain path, the special fields
-    (``RequestFacts``), and whether this is a poll: that is nearly always. At most :data:`MAX_REMEMBERED_PLANS`.
+    (``RequestFacts``), and whether this is a poll: that is nearly always. At most :data:`MAX_REMEMBERED_PLANS`. One
+    that a fault leaves to chance is drawn anew each time.
     """
     facts, segment = head.facts, head.segment
     if segment is None:
@@ -105,6 +108,7 @@ def _may_remember(plan: Forward, head: RequestHead, segment: bytes, snapshot: Sn
         plan.is_plain
         and plan.preflight is None
         and not plan.upgrade
+        and (plan.compiled.fault is None or not plan.compiled.fault.is_by_chance)
         and not head.path.startswith(HMR_PREFIXES)
         and head.target[0] == _SLASH
         and snapshot.table.is_settled(head.method, segment, head.facts.host)
@@ -150,10 +154,26 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
         )
         if source is not None:
             return Respond(answers.refused_source(source, compiled.label), name, local_lines(decision))
+    injected = None if compiled.fault is None or preflight is not None else _injected(head, compiled, decision)
+    if injected is not None:
+        return injected
     path = b""
     if compiled.rewrites and raw_path != b"*":
         path = rewritten_path(compiled.route, raw_path) + question + query
     return _forward(head, compiled, path, decision, preflight, fallback)
+
+
+def _injected(head: RequestHead, compiled: CompiledRoute, decision: CorsDecision) -> Respond | None:
+    """Return the error that the route's fault gives `head` instead of forwarding it, or None.
+
+    Not for preflights: a browser would report a problem of CORS instead of the fault.
+    """
+    fault = compiled.fault
+    injection = None if fault is None else inject(fault, is_upgrade=head.facts.upgrade != b"")
+    if fault is None or injection is None:
+        return None
+    answer = answers.fault_injected(injection, compiled.label)
+    return Respond(answer, compiled.label, local_lines(decision), fault.latency_s)
 
 
 def _route(head: RequestHead, raw_path: bytes, snapshot: Snapshot) -> Route | None:

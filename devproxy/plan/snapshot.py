@@ -14,6 +14,7 @@ from devproxy.config.model import Config, Cors, CorsMode, HeaderEdits, Route
 from devproxy.http1.start_line import Limits
 from devproxy.policy.cookies import CookieRules, compile_cookies
 from devproxy.policy.cors import CorsPolicy, compile_cors
+from devproxy.policy.faults import CompiledFault, compile_fault
 from devproxy.policy.headers import Edits, compile_edits
 from devproxy.policy.hosts import HostGuard, compile_hosts
 from devproxy.policy.location import LocationRules, compile_locations
@@ -35,7 +36,8 @@ class CompiledRoute:
 
     ``host`` and ``origin``: ``keep``, ``upstream``, ``remove`` or the value to send, as in the configuration.
     ``cookies`` and ``locations``: None where the route changes none. ``is_for_own_pages``: the policy lets no other
-    origin read an answer. ``limits``: of heads. ``via_line``: the gateway's own, in each request.
+    origin read an answer. ``limits``: of heads. ``fault``: trouble made on purpose, or None. ``fault_note``: of it,
+    for the report of an exchange that was forwarded; empty for none. ``via_line``: the gateway's own, in each request.
     """
 
     route: Route
@@ -52,6 +54,8 @@ class CompiledRoute:
     request_edits: Edits | None
     response_edits: Edits | None
     limits: Limits
+    fault: CompiledFault | None
+    fault_note: str
     via_line: bytes
 
 
@@ -111,6 +115,7 @@ def _named_hosts(config: Config) -> set[str]:
 
 
 def _compile_route(config: Config, route: Route, via_line: bytes) -> CompiledRoute:
+    fault = compile_fault(route, config.source)
     return CompiledRoute(
         route=route,
         label=label(route),
@@ -131,6 +136,8 @@ def _compile_route(config: Config, route: Route, via_line: bytes) -> CompiledRou
             max_head_bytes=config.server.max_head_bytes + MAX_ADDED_BYTES,
             max_fields=config.server.max_fields + MAX_ADDED_BYTES,
         ),
+        fault=fault,
+        fault_note="" if fault is None else fault.note,
         via_line=via_line,
     )
 

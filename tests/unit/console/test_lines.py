@@ -254,6 +254,7 @@ def test_a_tunnel_has_a_line_when_it_opens_and_one_when_it_is_over() -> None:
         ("upstream", "closed by upstream #7"),
         ("devproxy", "closed by devproxy #7"),
         ("idle", "closed, was idle #7"),
+        ("fault", "reset on purpose #7"),
     ],
 )
 def test_the_end_of_a_tunnel_says_who_closed_it(closed_by: str, expected: str) -> None:
