@@ -18,11 +18,12 @@ from devproxy.gateway.binding import Binding
 from devproxy.gateway.failure import failure
 from devproxy.gateway.generation import Birth
 from devproxy.gateway.phase import Phase
+from devproxy.gateway.remarks import NONE, remarks_on, remarks_on_own
 from devproxy.gateway.slow_upstream import SlowUpstream
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
-from devproxy.plan import Forward, Respond, advice_on, changes_to, finish_response, plan_request, render_request
+from devproxy.plan import Forward, Respond, finish_response, plan_request, render_request
 from devproxy.policy.cors import local_lines
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ MAX_PENDING_BYTES: Final = 64 * 1024
 """Octets of a request's body that are taken in while the upstream is still being dialled."""
 
 _JOIN_BYTES: Final = 64 * 1024
-_REFUSALS: Final = (403, 421)
-"""Answers of the guard and to preflights, of which the log says what would allow the request."""
 _SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 """Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
 
@@ -51,9 +50,7 @@ class Exchange:
     """A request being answered. ``decodes_chunks``: the client speaks HTTP/1.0 and cannot read the chunked coding."""
 
     __slots__ = (
-        "_advice",
         "_binding",
-        "_changes",
         "_dialling",
         "_ends_with_connection",
         "_first_byte_s",
@@ -62,6 +59,7 @@ class Exchange:
         "_pending",
         "_phase",
         "_pools",
+        "_remarks",
         "_request_bytes",
         "_response_bytes",
         "_server",
@@ -95,8 +93,7 @@ class Exchange:
         self._first_byte_s = 0.0
         self._request_bytes = 0
         self._response_bytes = 0
-        self._advice: tuple[str, ...] = ()
-        self._changes: tuple[str, ...] = ()
+        self._remarks = NONE
         self.request = request
         self.decodes_chunks = request.version_minor == 0
         self.closes = False
@@ -265,10 +262,8 @@ class Exchange:
             body_length=body_length,
             close=client.body_remaining != 0 or self._service.is_stopping,
         )
-        if self._service.sink is not None and (forward.facts.origins or head.facts.has_set_cookie):
-            self._advise(forward, head, octets)
-        if self._service.is_verbose:
-            self._changes = changes_to(forward, self.request, head)
+        if forward.facts.origins or head.facts.has_set_cookie or self._service.is_verbose:
+            self._remarks = remarks_on(self._service, forward, self.request, head, octets)
         if self._binding is not None:
             octets = self._bind(self._binding, octets, payload)
         self._status = head.status
@@ -281,10 +276,6 @@ class Exchange:
             client.send(payload)
         if ended:
             self._finish(_COMPLETE)
-
-    def _advise(self, forward: Forward, head: ResponseHead, octets: bytes) -> None:
-        """Note what a browser will make of the response that goes to the client with the head `octets`."""
-        self._advice = self._service.untold(forward.compiled.label, advice_on(forward, self.request, head, octets))
 
     def _finish_head(self, head: ResponseHead) -> bytes:
         """Return an interim response or a switch of protocols as it goes to the client."""
@@ -425,8 +416,7 @@ class Exchange:
         data = answers.render_answer(answer, self.request, keep_alive=keeps, lines=lines)
         client.send(data)
         self._status = answer.status
-        if answer.status in _REFUSALS and answer.help:
-            self._advice = self._service.untold(route, (answer.help,))
+        self._remarks = remarks_on_own(self._service, answer, route)
         self._response_bytes = len(data)
         self.closes = not keeps or answer.close
         self._finish(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what, route=route)
@@ -487,7 +477,9 @@ class Exchange:
         self._phase = _OVER
         if self._server is not None:
             self._server.outstanding -= 1
-        if self._service.sink is not None and (not self._service.is_terse or outcome is not _COMPLETE or self._advice):
+        if self._service.sink is not None and (
+            not self._service.is_terse or outcome is not _COMPLETE or self._remarks.advice
+        ):
             compiled = None if self._forward is None else self._forward.compiled
             self._service.sink(
                 ExchangeFinished(
@@ -505,8 +497,7 @@ class Exchange:
                     self.client.peer.address,
                     error,
                     detail or (compiled.fault_note if compiled is not None else ""),
-                    self._advice,
-                    self._changes,
+                    *self._remarks,
                 )
             )
         if not report_only:

@@ -1,0 +1,46 @@
+"""What is to be said about an answer beside that it was given: what a browser makes of it, and what was changed.
+
+Owns when to say it (advice once per cause and minute, changes if asked to be verbose), not what. Start at
+:func:`remarks_on`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from devproxy.plan import advice_on, changes_to
+
+if TYPE_CHECKING:
+    from devproxy.answers import Answer
+    from devproxy.gateway.service import Service
+    from devproxy.messages import RequestHead, ResponseHead
+    from devproxy.plan import Forward
+
+_REFUSALS: Final = (403, 421)
+"""Answers of the guard and to preflights, of which the log says what would allow the request."""
+
+
+class Remarks(NamedTuple):
+    """``advice`` and ``changes`` of :class:`~devproxy.events.ExchangeFinished`."""
+
+    advice: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
+NONE: Final = Remarks()
+
+
+def remarks_on(service: Service, forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes) -> Remarks:
+    """Return the remarks on a response that goes to the client with the head `octets`; `head`: as the upstream sent it.
+
+    Without an Origin and a cookie there is nothing to advise, and nearly every answer has neither.
+    """
+    if service.sink is None:
+        return NONE
+    advice = service.untold(forward.compiled.label, advice_on(forward, request, head, octets))
+    return Remarks(advice, changes_to(forward, request, head) if service.is_verbose else ())
+
+
+def remarks_on_own(service: Service, answer: Answer, route: str) -> Remarks:
+    """Return the remarks on an answer of devproxy's own."""
+    return Remarks(service.untold(route, (answer.help,))) if answer.status in _REFUSALS and answer.help else NONE
