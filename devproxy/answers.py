@@ -34,6 +34,7 @@ _UPSTREAM_STATUS: Final[dict[UpstreamFault, int]] = {
     UpstreamFault.CLOSED_EARLY: 502,
     UpstreamFault.BAD_RESPONSE: 502,
     UpstreamFault.RESPONSE_TIMEOUT: 504,
+    UpstreamFault.NO_DESCRIPTOR: 503,
 }
 
 _UPSTREAM_WORDS: Final[dict[UpstreamFault, tuple[str, str]]] = {
@@ -68,6 +69,10 @@ _UPSTREAM_WORDS: Final[dict[UpstreamFault, tuple[str, str]]] = {
     UpstreamFault.RESPONSE_TIMEOUT: (
         "it did not answer in time",
         "Raise `response_timeout_s` of the upstream, or 0 for no limit, if the server is just slow.",
+    ),
+    UpstreamFault.NO_DESCRIPTOR: (
+        "devproxy itself has no file descriptor left for another connection",
+        "Close pages and clients that hold connections open, or raise the limit of open files (`ulimit -n`).",
     ),
 }
 

@@ -44,6 +44,8 @@ class UpstreamFault(StrEnum):
     CLOSED_EARLY = "upstream-closed-before-answer"
     BAD_RESPONSE = "upstream-bad-response"
     RESPONSE_TIMEOUT = "upstream-response-timeout"
+    NO_DESCRIPTOR = "out-of-descriptors"
+    """Not the upstream's fault: devproxy itself has no file descriptor left for another connection."""
 
 
 class UpstreamError(DevproxyError):

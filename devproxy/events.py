@@ -178,6 +178,17 @@ class Stopped:
 
 
 @dataclass(slots=True)
+class DescriptorShortage:
+    """File descriptors are short and new clients wait at the door, or (``is_over``) they are accepted again.
+
+    ``limit``: how many this process may have (``ulimit -n``). Both are said once, also when it comes and goes.
+    """
+
+    limit: int
+    is_over: bool
+
+
+@dataclass(slots=True)
 class Trouble:
     """Something a person should know that belongs to no exchange: a warning with what to do about it."""
 
@@ -196,6 +207,7 @@ Event = (
     | ConfigMissing
     | Stopping
     | Stopped
+    | DescriptorShortage
     | Trouble
 )
 Sink = Callable[[Event], None]

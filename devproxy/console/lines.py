@@ -21,6 +21,7 @@ from devproxy.events import (
     ConfigApplied,
     ConfigMissing,
     ConfigRejected,
+    DescriptorShortage,
     Event,
     ExchangeFinished,
     Outcome,
@@ -147,6 +148,8 @@ class HumanLines:
                 return rejected_lines(_clock_time(at), event, style)
             case ConfigMissing():
                 return trouble_lines(missing_trouble(event), style, self._width())
+            case DescriptorShortage():
+                return shortage_lines(at, event, style, self._width())
             case Trouble():
                 return trouble_lines(event, style, self._width())
             case Ready():
@@ -200,7 +203,7 @@ class QuietLines:
                 before = self._inner.was_up.setdefault((event.upstream, event.server), event.is_up)
                 return before is not event.is_up
             case _:
-                return isinstance(event, Trouble | ConfigRejected | ConfigMissing)
+                return isinstance(event, Trouble | ConfigRejected | ConfigMissing | DescriptorShortage)
 
 
 def is_well(event: Event) -> bool:
@@ -332,6 +335,15 @@ def trouble_lines(event: Trouble, style: Style, width: int | None) -> list[str]:
     first, *more = wrapped(visible(event.what), width, len(label)) or [""]
     lines = [f"{style.yellow(label.rstrip())} {first}", *(" " * len(label) + line for line in more)]
     return [*lines, f"{style.cyan('help:')} {visible(event.help)}"] if event.help else lines
+
+
+def shortage_lines(at: float, event: DescriptorShortage, style: Style, width: int | None) -> list[str]:
+    """Return that new clients have to wait for file descriptors, with what to do; or that it is over."""
+    if event.is_over:
+        return [f"{_clock_time(at)} file descriptors are free again: clients that waited are accepted"]
+    what = f"file descriptors are short (limit {event.limit}): new clients wait until others leave"
+    advice = "raise the limit (`ulimit -n`), or close pages and clients that hold connections open"
+    return trouble_lines(Trouble(what, advice), style, width)
 
 
 def dropped_words(count: int, style: Style) -> str:

@@ -23,6 +23,7 @@ from devproxy.errors import BindError
 from devproxy.events import ConfigApplied, ConfigChange, Sink, Stopped, Stopping, Trouble
 from devproxy.gateway.downstream import DownstreamConnection
 from devproxy.gateway.generation import destinations, unchanged_upstreams
+from devproxy.gateway.intake import Intake
 from devproxy.gateway.listeners import Listeners
 from devproxy.gateway.pool import UpstreamPool
 from devproxy.gateway.service import SWEEP_INTERVAL_S, Service
@@ -48,11 +49,12 @@ class Gateway:
     ) -> None:
         self._config = config
         self._instance = secrets.token_hex(4)
-        self._listeners = Listeners(config.server.listen, sockets, self._connection)
+        self._listeners = Listeners(config.server.listen, sockets, self._connection, self._on_shortage)
         self._sink = sink
         self._is_terse = is_terse
         self._is_verbose = is_verbose
         self._service: Service | None = None
+        self._intake: Intake | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._probes: set[asyncio.Task[None]] = set()
 
@@ -72,6 +74,7 @@ class Gateway:
             is_verbose=self._is_verbose,
         )
         service.pools = {upstream.name: UpstreamPool(service, upstream) for upstream in self._config.upstreams}
+        self._intake = Intake(service, self._listeners)
         await self._listeners.open()
         self._sweep()
         self._probe(service.pools.values())
@@ -175,6 +178,10 @@ class Gateway:
         assert self._service is not None
         return DownstreamConnection(self._service, "http")
 
+    def _on_shortage(self) -> None:
+        if self._service is not None:
+            self._service.on_shortage()
+
     def _compiled(self, config: Config) -> Snapshot:
         return compile_snapshot(config, self._instance, bound=self._listeners.addresses())
 
@@ -204,7 +211,7 @@ class Gateway:
             task.add_done_callback(self._probes.discard)
 
     def _sweep(self) -> None:
-        """Enforce every deadline that is over; one timer for all connections."""
+        """Enforce every deadline that is over, one timer for all connections; look whether descriptors are short."""
         service = self._service
         assert service is not None
         now = service.now = service.loop.time()
@@ -214,6 +221,8 @@ class Gateway:
             pool.close_expired(now)
         if service.retired:
             self._end_unused(service)
+        if self._intake is not None:
+            self._intake.look()
         self._sweeper = service.loop.call_later(SWEEP_INTERVAL_S, self._sweep)
 
     def _end_unused(self, service: Service) -> None:

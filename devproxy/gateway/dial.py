@@ -29,7 +29,10 @@ _WORDS: Final = {
     errno.ETIMEDOUT: "timed out",
     errno.ENOENT: "no such socket file",
     errno.ECONNRESET: "connection reset",
+    errno.EMFILE: "no file descriptor left",
+    errno.ENFILE: "no file descriptor left on this machine",
 }
+_OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE))
 _REFUSED: Final = frozenset((errno.ECONNREFUSED, errno.ENOENT, errno.ECONNRESET))
 
 Connect = Coroutine[Any, Any, tuple[asyncio.BaseTransport, asyncio.BaseProtocol]]
@@ -86,6 +89,8 @@ class Dialler:
                 infos = await self._loop.getaddrinfo(host, self._server.port, type=socket.SOCK_STREAM)
             except OSError as error:
                 detail = error.strerror or str(error)
+                if error.errno in _OUT_OF_DESCRIPTORS and not isinstance(error, socket.gaierror):
+                    raise UpstreamError(UpstreamFault.NO_DESCRIPTOR, self._server.url, detail) from None
                 raise UpstreamError(UpstreamFault.UNRESOLVED, self._server.url, detail) from None
             found = _interleave([str(info[4][0]) for info in infos])
         if self._preferred in found:
@@ -140,7 +145,9 @@ class Dialler:
         if tls is not None:
             reason = getattr(tls, "verify_message", "") or tls.reason or str(tls)
             return UpstreamError(UpstreamFault.TLS, self._server.url, reason, _in_words(tried))
-        if numbers & _REFUSED:
+        if numbers & _OUT_OF_DESCRIPTORS:
+            fault = UpstreamFault.NO_DESCRIPTOR
+        elif numbers & _REFUSED:
             fault = UpstreamFault.REFUSED
         elif errno.ETIMEDOUT in numbers:
             fault = UpstreamFault.CONNECT_TIMEOUT

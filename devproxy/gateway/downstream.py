@@ -16,7 +16,7 @@ from devproxy import answers
 from devproxy.errors import BadMessage
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.exchange import Exchange
-from devproxy.gateway.transports import end_writing, peer_name, reset, set_limits
+from devproxy.gateway.transports import descriptor_of, end_writing, peer_name, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, recall_request_head
 from devproxy.http1.reader import HeadReader, Kind
@@ -109,6 +109,8 @@ class DownstreamConnection(asyncio.Protocol):
         self.peer = Peer(peer_name(transport), self.peer.scheme)
         self._service.connections.add(self)
         self._wait_idle()
+        if descriptor_of(self.transport) >= self._service.descriptor_ceiling:
+            self._service.on_shortage()
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent, as the state has it: a head, a body, a request to come, or nothing any more."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from devproxy.answers import NO_CONNECTION
 from devproxy.balance import Balancer, Choice
 from devproxy.config.model import ServerAddress, Upstream
-from devproxy.errors import UpstreamError
+from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import UpstreamState
 from devproxy.gateway.dial import Dialler
 from devproxy.gateway.hold import Prober, WaitingRoom
@@ -129,6 +129,8 @@ class ServerPool:
             winner.address = address
         except UpstreamError as error:
             self.failure = error
+            if error.fault is UpstreamFault.NO_DESCRIPTOR:
+                self._service.on_shortage()
             if error.fault in NO_CONNECTION:
                 self._note_down(_reason(error))
             raise
@@ -284,6 +286,11 @@ class UpstreamPool:
     async def probe(self) -> None:
         """Find out which servers accept connections, so that the console can say so."""
         await asyncio.gather(*(server.probe() for server in self.servers))
+
+    def close_idle(self) -> None:
+        """Close all idle connections."""
+        for server in self.servers:
+            server.close_idle()
 
     def close_expired(self, now: float) -> None:
         """Close idle connections whose time is over."""

@@ -34,17 +34,20 @@ class Service:
     HTTP; ``tunnels``: every pair that has been upgraded. ``is_terse``: exchanges that are complete are not reported.
     ``is_verbose``: what was changed is reported too. ``told``: when some advice was given last. ``is_in_container``:
     only advice depends on it. ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read.
+    ``descriptor_ceiling``: a client's file descriptor from which on they are short, ``on_shortage``: what to do then.
     """
 
     __slots__ = (
         "_unused",
         "connections",
+        "descriptor_ceiling",
         "is_in_container",
         "is_stopping",
         "is_terse",
         "is_verbose",
         "loop",
         "now",
+        "on_shortage",
         "pools",
         "retired",
         "sink",
@@ -77,6 +80,8 @@ class Service:
         self.is_in_container = is_in_container()
         self.is_stopping = False
         self.now = loop.time()
+        self.descriptor_ceiling: float = math.inf
+        self.on_shortage: Callable[[], None] = _do_nothing
         self._unused: asyncio.Future[None] | None = None
 
     def emit(self, build: Callable[[], Event]) -> None:
@@ -116,3 +121,7 @@ class Service:
         """Return a number that no other tunnel of this gateway has."""
         self.tunnel_count += 1
         return self.tunnel_count
+
+
+def _do_nothing() -> None:
+    """Take no notice of a shortage: nobody accepts clients yet."""

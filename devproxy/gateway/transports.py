@@ -27,6 +27,14 @@ def peer_name(transport: asyncio.BaseTransport) -> str:
     return str(name[0]) if isinstance(name, tuple) and name else "unix"
 
 
+def descriptor_of(transport: asyncio.BaseTransport) -> int:
+    """Return the number of the file descriptor, -1 where there is none. As the lowest free one is given out, a high
+    number says that all below it are in use.
+    """
+    sock = transport.get_extra_info("socket")
+    return -1 if sock is None else int(sock.fileno())
+
+
 def end_writing(transport: asyncio.Transport) -> bool:
     """Say that nothing more will be written (FIN); False where the transport cannot, or its peer is gone."""
     if transport.is_closing() or not transport.can_write_eof():
