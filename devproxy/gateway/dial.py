@@ -32,7 +32,9 @@ _WORDS: Final = {
     errno.EMFILE: "no file descriptor left",
     errno.ENFILE: "no file descriptor left on this machine",
 }
-_OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE))
+OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE))
+"""This process, or the machine, has no file descriptor left."""
+
 _REFUSED: Final = frozenset((errno.ECONNREFUSED, errno.ENOENT, errno.ECONNRESET))
 
 Connect = Coroutine[Any, Any, tuple[asyncio.BaseTransport, asyncio.BaseProtocol]]
@@ -89,7 +91,7 @@ class Dialler:
                 infos = await self._loop.getaddrinfo(host, self._server.port, type=socket.SOCK_STREAM)
             except OSError as error:
                 detail = error.strerror or str(error)
-                if error.errno in _OUT_OF_DESCRIPTORS and not isinstance(error, socket.gaierror):
+                if error.errno in OUT_OF_DESCRIPTORS and not isinstance(error, socket.gaierror):
                     raise UpstreamError(UpstreamFault.NO_DESCRIPTOR, self._server.url, detail) from None
                 raise UpstreamError(UpstreamFault.UNRESOLVED, self._server.url, detail) from None
             found = _interleave([str(info[4][0]) for info in infos])
@@ -145,7 +147,7 @@ class Dialler:
         if tls is not None:
             reason = getattr(tls, "verify_message", "") or tls.reason or str(tls)
             return UpstreamError(UpstreamFault.TLS, self._server.url, reason, _in_words(tried))
-        if numbers & _OUT_OF_DESCRIPTORS:
+        if numbers & OUT_OF_DESCRIPTORS:
             fault = UpstreamFault.NO_DESCRIPTOR
         elif numbers & _REFUSED:
             fault = UpstreamFault.REFUSED

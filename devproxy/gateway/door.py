@@ -8,18 +8,15 @@ so there the door accepts. Start at :meth:`Door.open`.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Callable
 from typing import Any, Final
 
+from devproxy.gateway.dial import OUT_OF_DESCRIPTORS
 from devproxy.gateway.listen import BACKLOG
 
 ACCEPTS_PER_TURN: Final = 16
 """Clients that are taken in one turn of asyncio's loop."""
-
-OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE))
-"""This process, or the machine, has no file descriptor left."""
 
 
 class Door:
