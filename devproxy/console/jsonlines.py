@@ -2,8 +2,8 @@
 
 Keys: ``ts`` (RFC 3339, UTC, milliseconds), ``event`` (the class name of the event in snake_case), then the fields of
 the dataclass in :mod:`devproxy.events`, in their order. Octets are decoded as Latin-1, so that each has its character.
-The line is ASCII; everything else, and every control character, is escaped by JSON (RFC 8259 section 7). Values of
-secret query parameters are masked as on the terminal. Events are written as they come: nothing is held back.
+The line is ASCII; everything else, and every control character, is escaped by JSON (RFC 8259 section 7). Credentials
+in targets and in sentences are masked as on the terminal. Events are written as they come: nothing is held back.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 from time import gmtime, strftime
 from typing import Any, Final
 
-from devproxy.console.text import masked
+from devproxy.console.secrets import masked
 from devproxy.events import ConfigChange, Event
 
 _encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
@@ -69,6 +69,8 @@ def _utc_second(second: int) -> str:
 def _value(value: object) -> object:
     if isinstance(value, bytes):
         return masked(value.decode("latin-1"))
+    if isinstance(value, str):
+        return masked(value)
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, tuple):

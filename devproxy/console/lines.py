@@ -15,6 +15,7 @@ from devproxy.config.model import Config
 from devproxy.console.banner import banner
 from devproxy.console.layout import Layout, Row, laid_out, layout, wrapped
 from devproxy.console.reloads import applied_lines, missing_trouble, rejected_lines
+from devproxy.console.secrets import masked
 from devproxy.console.style import Style
 from devproxy.console.text import columns, counted, duration, shown_target, size, visible
 from devproxy.events import (
@@ -246,8 +247,8 @@ def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
         paint_status=paint,
         paint_note=paint,
         note=note,
-        more=visible(": ".join(part for part in (event.error, event.detail) if part)),
-        below=tuple(map(visible, (*event.advice, *event.changes))),
+        more=visible(masked(": ".join(part for part in (event.error, event.detail) if part), style.glyphs.cut)),
+        below=tuple(visible(masked(line, style.glyphs.cut)) for line in (*event.advice, *event.changes)),
     )
 
 

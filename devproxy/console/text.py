@@ -1,22 +1,16 @@
 """Pieces of text that are safe and short enough for a terminal or a log.
 
 Pure. What a peer or an author sent is shown escaped: nothing of it moves the cursor, rings the bell, changes a title
-(ECMA-48) or turns the direction of writing. Secrets in a query are masked, since terminals get recorded and shared.
+(ECMA-48) or turns the direction of writing. Credentials are masked by :mod:`devproxy.console.secrets`.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Final
 from unicodedata import combining, east_asian_width
-from urllib.parse import unquote
 
-MASK: Final = "…"
+from devproxy.console.secrets import MASK, masked
 
-SECRET_PARAMETERS: Final = frozenset(("token", "access_token", "key", "sig", "code", "password", "secret"))
-"""Names of query parameters, in lower case, whose value is never shown."""
-
-_PARAMETER: Final = re.compile(r"([?&;])([^=&;#]*)=([^&;#]+)")
 _UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
@@ -25,22 +19,6 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
-
-
-def masked(target: str, mask: str = MASK) -> str:
-    """Return `target` (a request target, or its query) with the values of secret parameters replaced by `mask`.
-
-    A name counts whatever its case and percent-encoding; parameters are parted by ``&`` or ``;``.
-    """
-    start = target.find("?")
-    if start < 0:
-        return target
-
-    def mask_if_secret(match: re.Match[str]) -> str:
-        sign, name, _ = match.groups()
-        return f"{sign}{name}={mask}" if unquote(name).lower() in SECRET_PARAMETERS else match[0]
-
-    return target[:start] + _PARAMETER.sub(mask_if_secret, target[start:])
 
 
 def shown_target(target: bytes, mask: str = MASK) -> str:

@@ -27,7 +27,7 @@ SMALL_CROWD = 300
 
 MAX_FIRST_GROWTH_KIB = 48 * 1024
 MAX_LATER_GROWTH_KIB = 3 * 1024
-REPETITIONS = 3
+REPETITIONS = 2
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -111,7 +111,7 @@ class Bench:
         """Return how many files are open when nothing happens and no connection to the server is kept."""
         lowest = self.descriptors()
         calm_since = time.monotonic()
-        while time.monotonic() - calm_since < 1.5:
+        while time.monotonic() - calm_since < 0.8:
             await asyncio.sleep(0.05)
             now = self.descriptors()
             if now < lowest:

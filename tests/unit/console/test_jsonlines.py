@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from devproxy.console.jsonlines import JsonLines, timestamp
 from devproxy.events import (
+    DescriptorShortage,
     Event,
     ExchangeFinished,
     Outcome,
@@ -40,6 +41,7 @@ EVENTS: dict[str, Event] = {
     "upstream_state": UpstreamState("front", "http://x", False, "", "Connection refused"),
     "stopping": Stopping(1, 2, 3.0),
     "stopped": Stopped(0),
+    "descriptor_shortage": DescriptorShortage(1024, True),
     "trouble": Trouble("what", "help"),
 }
 

@@ -14,6 +14,7 @@ from devproxy.console.lines import MAX_HELD, PROBE_WAIT_S, HumanLines, QuietLine
 from devproxy.console.style import ASCII_GLYPHS, Glyphs, Style
 from devproxy.console.text import columns
 from devproxy.events import (
+    DescriptorShortage,
     Event,
     ExchangeFinished,
     Outcome,
@@ -404,3 +405,10 @@ def test_quiet_shows_upstreams_that_come_and_go_but_not_how_they_were_at_first()
         "12:01:07 backend http://localhost:3001 stopped answering",
         "12:01:07 frontend http://localhost:5173 answers",
     ]
+
+
+def test_a_shortage_of_descriptors_is_told_with_what_to_do_and_its_end() -> None:
+    begin, end = shown(DescriptorShortage(256, False)), shown(DescriptorShortage(256, True))
+    assert begin[0] == "warning: file descriptors are short (limit 256): new clients wait until others leave"
+    assert begin[1].startswith("help: raise the limit (`ulimit -n`)")
+    assert words(end[0]).endswith("file descriptors are free again: clients that waited are accepted")
