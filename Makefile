@@ -15,7 +15,7 @@ BENCH_STAMP := bench/node_modules/.package-lock.json
 BENCH := PATH="$$PATH:/usr/local/sbin:/usr/sbin" $(BIN)/python -m bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fix bench bench-quick cov clean
+.PHONY: help demo test check lint fix fuzz soak bench bench-quick cov clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -47,6 +47,12 @@ bench: $(TEST_STAMP) $(BENCH_STAMP) ## side by side with nginx, HAProxy, Caddy a
 bench-quick: $(TEST_STAMP) $(BENCH_STAMP) ## the same with fewer rows and repetitions
 	@scripts/system-packages bench
 	@$(BENCH) --quick
+
+fuzz: $(TEST_STAMP) ## mutated messages without end (FUZZ_SECONDS=60, FUZZ_SEED=1); what breaks a rule is kept
+	@$(BIN)/python -m tests.fuzz
+
+soak: $(TEST_STAMP) ## ten minutes of a working day: hundreds of clients, servers that die and move (SOAK_SECONDS=60)
+	@$(BIN)/python -m tests.soak
 
 cov: $(TEST_STAMP) ## coverage of the unit, property and integration tests
 	@$(BIN)/coverage run --branch --source=devproxy -m pytest -q tests/unit tests/property tests/integration

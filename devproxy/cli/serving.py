@@ -89,6 +89,9 @@ async def serve(
     await asyncio.wait((stopping, second), return_when=asyncio.FIRST_COMPLETED)
     if reloader is not None:
         reloader.close()
+        # The loop would put the default back, and whoever asks for a reload in this moment would kill it.
+        loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if stopping.done():
         stopping.result()
         return FINE

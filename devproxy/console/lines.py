@@ -248,7 +248,7 @@ def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
         paint_note=paint,
         note=note,
         more=visible(masked(": ".join(part for part in (event.error, event.detail) if part), style.glyphs.cut)),
-        below=tuple(map(visible, (*event.advice, *event.changes))),
+        below=tuple(visible(masked(line, style.glyphs.cut)) for line in (*event.advice, *event.changes)),
     )
 
 

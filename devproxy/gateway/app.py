@@ -49,12 +49,12 @@ class Gateway:
     ) -> None:
         self._config = config
         self._instance = secrets.token_hex(4)
-        self._listeners = Listeners(config.server.listen, sockets)
+        self._listeners = Listeners(config.server.listen, sockets, self._connection, self._on_shortage)
         self._sink = sink
         self._is_terse = is_terse
         self._is_verbose = is_verbose
-        self._intake: Intake | None = None
         self._service: Service | None = None
+        self._intake: Intake | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._probes: set[asyncio.Task[None]] = set()
 
@@ -74,8 +74,8 @@ class Gateway:
             is_verbose=self._is_verbose,
         )
         service.pools = {upstream.name: UpstreamPool(service, upstream) for upstream in self._config.upstreams}
-        self._intake = Intake(service, lambda: DownstreamConnection(service, "http"))
-        await self._listeners.open(self._intake)
+        self._intake = Intake(service, self._listeners)
+        await self._listeners.open()
         self._sweep()
         self._probe(service.pools.values())
 
@@ -99,8 +99,7 @@ class Gateway:
         if service.is_stopping:  # every listener has been closed
             return
         departing = self._swap(service, snapshot)
-        assert self._intake is not None
-        await self._listeners.open(self._intake)
+        await self._listeners.open()
         self._listeners.release(config.server.listen)
         old, self._config = self._config, config
         changes = tuple(ConfigChange(one.what, one.kind, one.detail) for one in diff(old, config))
@@ -174,6 +173,14 @@ class Gateway:
     def connection_count(self) -> int:
         """How many client connections are open, tunnels included."""
         return 0 if self._service is None else len(self._service.connections) + len(self._service.tunnels)
+
+    def _connection(self) -> DownstreamConnection:
+        assert self._service is not None
+        return DownstreamConnection(self._service, "http")
+
+    def _on_shortage(self) -> None:
+        if self._service is not None:
+            self._service.on_shortage()
 
     def _compiled(self, config: Config) -> Snapshot:
         return compile_snapshot(config, self._instance, bound=self._listeners.addresses())

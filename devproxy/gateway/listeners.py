@@ -8,118 +8,110 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from devproxy.config.model import Listen
-from devproxy.gateway.intake import Intake
+from devproxy.gateway.door import Door
 from devproxy.gateway.listen import bind_beside
 
 _LOOPBACK: Final = frozenset(("127.0.0.1", "::1"))
 
 
-@dataclass(slots=True)
-class _Listener:
-    """A listening socket. ``host`` and ``port``: its name, known also after its end. ``is_open``: clients are taken."""
-
-    sock: socket.socket
-    host: str
-    port: int
-    is_open: bool = False
-
-
 class Listeners:
-    """What a gateway listens on. Takes over `sockets`, bound for `listens` in that order."""
+    """What a gateway listens on. Takes over `sockets`, bound for `listens` in that order.
 
-    def __init__(self, listens: Sequence[Listen], sockets: Sequence[socket.socket]) -> None:
-        self._groups = _grouped(listens, [_listener(sock) for sock in sockets])
-        self._intake: Intake | None = None
-        self._adoptions: set[asyncio.Task[None]] = set()
+    `build` makes the protocol of a new client; `on_shortage` is called when the system gives no descriptor for one.
+    """
+
+    def __init__(
+        self,
+        listens: Sequence[Listen],
+        sockets: Sequence[socket.socket],
+        build: Callable[[], asyncio.Protocol],
+        on_shortage: Callable[[], None],
+    ) -> None:
+        self._build = build
+        self._on_shortage = on_shortage
+        self._groups = _grouped(listens, [self._door(sock) for sock in sockets])
+        self._is_paused = False
         self._is_closed = False
 
-    async def open(self, intake: Intake) -> None:
-        """Accept clients, through `intake`, on every socket that does not do so yet."""
-        self._intake = intake
-        for listener in list(self._all()):
-            if not listener.is_open and not self._is_closed:
-                listener.is_open = True
-                await intake.accept(listener.sock)
+    async def open(self) -> None:
+        """Accept clients on every socket that does not do so yet, unless that is paused."""
+        for door in list(self._all()):
+            if not self._is_paused and not self._is_closed:
+                await door.open()
+
+    def pause(self) -> None:
+        """Accept nobody, at old and new addresses, until :meth:`resume`: clients wait in the kernel's queue."""
+        self._is_paused = True
+        for door in self._all():
+            door.pause()
+
+    async def resume(self) -> None:
+        """Accept clients again. Raises OSError, and accepts nobody, where there is no descriptor to do it with."""
+        self._is_paused = False
+        try:
+            await self.open()
+        except OSError:
+            self.pause()
+            raise
 
     async def add(self, listens: Sequence[Listen]) -> None:
         """Bind those of `listens` that are new, beside all others. Their clients wait until :meth:`open`.
 
         Raises :class:`BindError` for the first one that cannot be had; none of the new ones is bound then.
         """
-        old = [listener.sock for listener in self._all()]
-        bound: dict[Listen | None, list[_Listener]] = {}
+        old = [door.sock for door in self._all()]
+        bound: dict[Listen | None, list[Door]] = {}
         is_complete = False
         try:
             for listen in listens:
                 if listen not in self._groups:
                     # In a thread: a name may take long to resolve, and so does finding out who holds a port.
                     sockets = await asyncio.to_thread(bind_beside, listen, old)
-                    bound[listen] = [_listener(sock) for sock in sockets]
+                    bound[listen] = [self._door(sock) for sock in sockets]
             is_complete = not self._is_closed
         finally:
             if not is_complete:
-                for listener in (one for group in bound.values() for one in group):
-                    listener.sock.close()
+                for door in (one for group in bound.values() for one in group):
+                    door.close(takes_waiting=False)
         if is_complete:
             self._groups |= bound
 
     def release(self, listens: Sequence[Listen]) -> None:
         """Stop listening on whatever is not one of `listens`."""
         for listen in [listen for listen in self._groups if listen not in listens]:
-            for listener in self._groups.pop(listen):
-                self._release(listener)
+            for door in self._groups.pop(listen):
+                door.close(takes_waiting=True)
 
     def close(self) -> None:
         """Stop listening for good."""
         self._is_closed = True
-        if self._intake is not None:
-            self._intake.close()
-        for listener in self._all():
-            listener.sock.close()
+        for door in self._all():
+            door.close(takes_waiting=False)
 
     def addresses(self) -> list[str]:
         """Return the IP addresses listened on."""
-        return [listener.host for listener in self._all()]
+        return [door.host for door in self._all()]
 
     def urls(self) -> tuple[str, ...]:
         """Return a URL for each way in: ``localhost`` stands for the loopback addresses that share a port."""
-        return _urls((listener.host, listener.port) for listener in self._all())
+        return _urls((door.host, door.port) for door in self._all())
 
-    def _all(self) -> Iterator[_Listener]:
+    def _door(self, sock: socket.socket) -> Door:
+        return Door(sock, self._build, self._on_shortage)
+
+    def _all(self) -> Iterator[Door]:
         for group in self._groups.values():
             yield from group
 
-    def _release(self, listener: _Listener) -> None:
-        """Close a listener, but take those clients first whose connection stands already: closing would reset them."""
-        intake = self._intake
-        with listener.sock as sock:
-            if intake is None or not listener.is_open:
-                return
-            intake.forget(sock)
-            with suppress(OSError):  # there are no more, or no descriptor is left: whoever waits has to come again
-                while True:
-                    client, _ = sock.accept()
-                    client.setblocking(False)
-                    task = asyncio.get_running_loop().create_task(intake.adopt(client))
-                    self._adoptions.add(task)
-                    task.add_done_callback(self._adoptions.discard)
 
-
-def _listener(sock: socket.socket) -> _Listener:
-    host, port, *_ = sock.getsockname()
-    return _Listener(sock, host, port)
-
-
-def _grouped(listens: Sequence[Listen], listeners: Sequence[_Listener]) -> dict[Listen | None, list[_Listener]]:
-    """Return which of `listeners` stand for which of `listens`; under None what no address accounts for."""
-    groups: dict[Listen | None, list[_Listener]] = {}
-    rest = list(listeners)
+def _grouped(listens: Sequence[Listen], doors: Sequence[Door]) -> dict[Listen | None, list[Door]]:
+    """Return which of `doors` stand for which of `listens`; under None what no address accounts for."""
+    groups: dict[Listen | None, list[Door]] = {}
+    rest = list(doors)
     for listen in listens:
         if not rest:
             break

@@ -99,7 +99,12 @@ def _is_interim(head: RequestHead | ResponseHead) -> bool:
 def _read_body(message: Message, length: int, rest: bytes) -> bytes:
     if length == CHUNKED:
         reader = ChunkedReader(is_decoding=True)
-        message.body, rest = reader.feed(rest)
+        try:
+            message.body, rest = reader.feed(rest)
+        except BadMessage:
+            reader = ChunkedReader(is_decoding=True)
+            for octet in rest:  # raises again, having given what was valid before the fault
+                message.body += reader.feed(bytes((octet,)))[0]
         message.is_complete = reader.is_done
         return rest
     if length == UNTIL_CLOSE:

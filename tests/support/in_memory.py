@@ -1,0 +1,170 @@
+"""A gateway whose connections are made of memory: octets go in by hand, and what it writes is there at once.
+
+The real protocols, exchanges, pools and plans; only the transports and the dialling are not. Start at :class:`World`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from devproxy.config.model import Config
+from devproxy.events import Event, ExchangeFinished
+from devproxy.gateway.downstream import DownstreamConnection
+from devproxy.gateway.pool import UpstreamPool
+from devproxy.gateway.service import Service
+from devproxy.gateway.upstream import UpstreamConnection
+from devproxy.plan import compile_snapshot
+from tests.support.wire import address_of, config_for
+
+TURNS = 6
+"""Turns of the loop in which everything that can happen has happened: a task, its connection, a close, its report."""
+
+
+class MemoryTransport(asyncio.Transport):
+    """Keeps what is written. ``has_ended``: the gateway has ended its side, in order (FIN) or not (``is_aborted``)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, protocol: asyncio.Protocol) -> None:
+        super().__init__({"peername": ("127.0.0.1", 50000)})
+        self._loop = loop
+        self._protocol = protocol
+        self._is_closing = False
+        self.written = b""
+        self.has_ended = False
+        self.is_aborted = False
+        self.is_paused = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.has_ended, "nothing may be written behind the end"
+        if not self._is_closing:
+            self.written += bytes(data)
+
+    def write_eof(self) -> None:
+        self.has_ended = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._end(None)
+
+    def abort(self) -> None:
+        self.is_aborted = True
+        self._end(None)
+
+    def lose(self, error: Exception | None = None) -> None:
+        """End the connection from the other side."""
+        self._end(error)
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing waits to be written."""
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        assert isinstance(protocol, asyncio.Protocol)
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.Protocol:
+        return self._protocol
+
+    def receive(self, data: bytes) -> None:
+        """Deliver `data` to the gateway, unless it has closed the connection."""
+        if not self._is_closing:
+            self._protocol.data_received(data)
+
+    def receive_eof(self) -> None:
+        """Deliver the end of the other side's octets; close as an event loop does."""
+        if not self._is_closing and not self._protocol.eof_received():
+            self.close()
+
+    def _end(self, error: Exception | None) -> None:
+        self.has_ended = True
+        if not self._is_closing:
+            self._is_closing = True
+            self._loop.call_soon(lambda: self._protocol.connection_lost(error))
+
+
+class MemoryDialler:
+    """Connects to a server that is nowhere; ``transports``: of all connections made so far."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.transports: list[MemoryTransport] = []
+
+    async def dial(self, factory: Callable[[], asyncio.Protocol]) -> str:
+        protocol = factory()
+        transport = MemoryTransport(self._loop, protocol)
+        self.transports.append(transport)
+        protocol.connection_made(transport)
+        return "127.0.0.1:1"
+
+
+class World:
+    """A gateway in memory, on a loop of its own that runs only in :meth:`settle`. ``faults``: what no code caught."""
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.faults: list[dict[str, Any]] = []
+        self.loop.set_exception_handler(lambda _, context: self.faults.append(context))
+        self.events: list[Event] = []
+        config = config or config_for((address_of(1),))
+        self.service = Service(self.loop, compile_snapshot(config, "fuzz"), self.events.append)
+        self.pool = UpstreamPool(self.service, config.upstreams[0])
+        self.service.pools = {config.upstreams[0].name: self.pool}
+        self._dialler = MemoryDialler(self.loop)
+        self.pool.servers[0]._dialler = self._dialler  # type: ignore[assignment]  # all that is called of it is there
+
+    def client(self) -> MemoryTransport:
+        """Return a new connection of a client."""
+        protocol = DownstreamConnection(self.service, "http")
+        transport = MemoryTransport(self.loop, protocol)
+        protocol.connection_made(transport)
+        return transport
+
+    @property
+    def upstreams(self) -> list[MemoryTransport]:
+        """The connections to the server that have been made since :meth:`reset`."""
+        return self._dialler.transports
+
+    def idle(self) -> list[UpstreamConnection]:
+        """Return the connections that the pool keeps for another request."""
+        return self.pool.servers[0]._idle
+
+    def finished(self) -> list[ExchangeFinished]:
+        """Return the exchanges that are over."""
+        return [event for event in self.events if isinstance(event, ExchangeFinished)]
+
+    def settle(self) -> None:
+        """Let everything happen that can happen without further octets or time."""
+        for _ in range(TURNS):
+            self.loop.call_soon(self.loop.stop)
+            self.loop.run_forever()
+
+    def reset(self) -> None:
+        """Close what is open and forget what was seen, so that the next case begins anew."""
+        for connection in list(self.service.connections):
+            connection.cut()
+        for tunnel in list(self.service.tunnels):
+            tunnel.cut()
+        self.pool.close_idle()
+        self.settle()
+        assert not self.service.connections
+        assert self.pool.servers[0].outstanding == 0, "an exchange has not reported its end"
+        self._dialler.transports.clear()
+        self.events.clear()
+        self.faults.clear()
+
+    def close(self) -> None:
+        """End for good."""
+        self.reset()
+        self.pool.close()
+        self.loop.close()
