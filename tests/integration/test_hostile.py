@@ -109,14 +109,12 @@ class Bench:
 
     async def quiet_descriptors(self) -> int:
         """Return how many files are open when nothing happens and no connection to the server is kept."""
-        lowest = self.descriptors()
-        calm_since = time.monotonic()
-        while time.monotonic() - calm_since < 0.8:
+        count, since = self.descriptors(), time.monotonic()
+        while time.monotonic() - since < 2.0:
             await asyncio.sleep(0.05)
-            now = self.descriptors()
-            if now < lowest:
-                lowest, calm_since = now, time.monotonic()
-        return lowest
+            if (now := self.descriptors()) != count:
+                count, since = now, time.monotonic()
+        return count
 
 
 class SmallServer(asyncio.Protocol):
