@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from devproxy.config.model import Config, Listen, PathKind, Route, Server
@@ -25,11 +26,11 @@ LOCAL = b"localhost"
 
 
 @asynccontextmanager
-async def guarded() -> AsyncIterator[Conversation]:
-    """Run a gateway with the defaults: the guard on, no other Host than this machine's, CORS ``strip``."""
+async def guarded(route: Route = DEFAULT) -> AsyncIterator[Conversation]:
+    """Run a gateway with the defaults: the guard on, no other Host than this machine's, CORS for this machine alone."""
     upstream = ScriptedUpstream()
     server = Server(listen=(Listen(host="127.0.0.1", port=0),))
-    config = config_for((address_of(upstream.port),), routes=(DEFAULT,))
+    config = config_for((address_of(upstream.port),), routes=(route,))
     async with running(Config(server=server, upstreams=config.upstreams, routes=config.routes), upstream) as talk:
         yield talk
 
@@ -110,6 +111,10 @@ async def test_another_site_can_read_no_answer_even_if_the_server_allows_it() ->
     async with guarded() as talk:
         _, head = await answered(talk, answer, request())
         assert not [line for line in lines_of(head) if line.lower().startswith(b"access-control-")]
+    async with guarded(replace(DEFAULT, guard=False)) as talk:
+        _, head = await answered(talk, answer, request(b"Origin: https://evil.test", b"Sec-Fetch-Site: cross-site"))
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert not [line for line in lines_of(head) if line.lower().startswith(b"access-control-allow")]
 
 
 # -- smuggling -------------------------------------------------------------------------------------------------------
