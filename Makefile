@@ -40,6 +40,12 @@ fix: $(TEST_STAMP) ## repair formatting and what ruff can repair, and write the 
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+fuzz: $(TEST_STAMP) ## mutated messages without end (FUZZ_SECONDS=60, FUZZ_SEED=1); what breaks a rule is kept
+	@$(BIN)/python -m tests.fuzz
+
+soak: $(TEST_STAMP) ## ten minutes of a working day: hundreds of clients, servers that die and move (SOAK_SECONDS=60)
+	@$(BIN)/python -m tests.soak
+
 bench: $(TEST_STAMP) $(BENCH_STAMP) ## side by side with nginx, HAProxy, Caddy and http-proxy, in one run
 	@scripts/system-packages bench
 	@$(BENCH)
@@ -47,12 +53,6 @@ bench: $(TEST_STAMP) $(BENCH_STAMP) ## side by side with nginx, HAProxy, Caddy a
 bench-quick: $(TEST_STAMP) $(BENCH_STAMP) ## the same with fewer rows and repetitions
 	@scripts/system-packages bench
 	@$(BENCH) --quick
-
-fuzz: $(TEST_STAMP) ## mutated messages without end (FUZZ_SECONDS=60, FUZZ_SEED=1); what breaks a rule is kept
-	@$(BIN)/python -m tests.fuzz
-
-soak: $(TEST_STAMP) ## ten minutes of a working day: hundreds of clients, servers that die and move (SOAK_SECONDS=60)
-	@$(BIN)/python -m tests.soak
 
 cov: $(TEST_STAMP) ## coverage of the unit, property and integration tests
 	@$(BIN)/coverage run --branch --source=devproxy -m pytest -q tests/unit tests/property tests/integration

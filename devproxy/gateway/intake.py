@@ -28,7 +28,7 @@ QUIET_S: Final = 60.0
 
 def reserve_of(limit: int) -> int:
     """Return how many of `limit` descriptors are kept for connections to upstreams: a quarter, within bounds."""
-    return min(max(limit // 4, MIN_RESERVE), MAX_RESERVE)
+    return min(max(limit // 4, MIN_RESERVE), limit // 2, MAX_RESERVE)
 
 
 def descriptor_limit() -> int | None:

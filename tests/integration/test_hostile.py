@@ -14,7 +14,6 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -79,14 +78,6 @@ class Bench:
         """Return how many files devproxy has open."""
         return len(os.listdir(f"/proc/{self.gateway.program.pid}/fd"))
 
-    def is_watching(self) -> bool:
-        """Tell whether devproxy watches its configuration, which takes files of its own."""
-        links = []
-        for number in os.listdir(f"/proc/{self.gateway.program.pid}/fd"):
-            with suppress(FileNotFoundError):
-                links.append(os.readlink(f"/proc/{self.gateway.program.pid}/fd/{number}"))
-        return any("inotify" in link for link in links)
-
     def resident_kib(self) -> int:
         """Return how much memory devproxy holds."""
         status = Path(f"/proc/{self.gateway.program.pid}/status").read_text()
@@ -118,18 +109,12 @@ class Bench:
 
     async def quiet_descriptors(self) -> int:
         """Return how many files are open when nothing happens and no connection to the server is kept."""
-        deadline = time.monotonic() + DEADLINE_S
-        while not self.is_watching():  # a second after the start
-            assert time.monotonic() < deadline, "the configuration is not watched"
+        count, since = self.descriptors(), time.monotonic()
+        while time.monotonic() - since < 2.0:
             await asyncio.sleep(0.05)
-        lowest = self.descriptors()
-        calm_since = time.monotonic()
-        while time.monotonic() - calm_since < 0.8:
-            await asyncio.sleep(0.05)
-            now = self.descriptors()
-            if now < lowest:
-                lowest, calm_since = now, time.monotonic()
-        return lowest
+            if (now := self.descriptors()) != count:
+                count, since = now, time.monotonic()
+        return count
 
 
 class SmallServer(asyncio.Protocol):

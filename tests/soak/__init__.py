@@ -1,0 +1,6 @@
+"""A working day in minutes: hundreds of clients, servers that die, come back and move, and a file that is rewritten.
+
+    python -m tests.soak --seconds 600
+
+Start at :mod:`tests.soak.__main__`; what clients check is in :mod:`tests.soak.clients`.
+"""
