@@ -1,8 +1,9 @@
 """The data path in memory: a client's connection and a server's, joined by transports that only keep what is written.
 
 No socket, no kernel and no event loop turn, so what is left is devproxy's own work, and its *count* is the same
-on every machine. ``python -m bench.pipeline`` prints microseconds per exchange and where they go; ``--count`` the instructions
-and calls (JSON); ``--baseline`` writes ``baseline.json``, which ``tests/unit/bench/test_pipeline.py`` compares with.
+on every machine. ``python -m bench.pipeline`` prints microseconds per exchange and where they go; ``--count`` the
+instructions and calls (JSON); ``--baseline`` writes ``baseline.json``, which
+``tests/unit/bench/test_pipeline.py`` compares with.
 Start at :class:`Pipeline`; what is exchanged is in :mod:`bench.traffic`.
 """
 
