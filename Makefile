@@ -15,7 +15,7 @@ BENCH_STAMP := bench/node_modules/.package-lock.json
 BENCH := PATH="$$PATH:/usr/local/sbin:/usr/sbin" $(BIN)/python -m bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fix fuzz soak bench bench-quick cov clean
+.PHONY: help demo test check lint fix fuzz soak bench bench-quick bench-baseline cov clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ bench: $(TEST_STAMP) $(BENCH_STAMP) ## side by side with nginx, HAProxy, Caddy a
 bench-quick: $(TEST_STAMP) $(BENCH_STAMP) ## the same with fewer rows and repetitions
 	@scripts/system-packages bench
 	@$(BENCH) --quick
+
+bench-baseline: $(TEST_STAMP) ## save how much work an exchange is; NOTE="why" where it has grown by more than 10 %
+	@$(BIN)/python -m bench.pipeline --baseline --note '$(NOTE)'
 
 cov: $(TEST_STAMP) ## coverage of the unit, property and integration tests
 	@$(BIN)/coverage run --branch --source=devproxy -m pytest -q tests/unit tests/property tests/integration

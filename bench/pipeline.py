@@ -1,0 +1,492 @@
+"""The data path in memory: a client's connection and a server's, joined by transports that only keep what is written.
+
+No socket, no kernel and no event loop turn, so what is left is devproxy's own work, and its *count* is the same
+on every machine. ``python -m bench.pipeline`` prints microseconds per exchange and where they go; ``--count`` the
+instructions and calls (JSON); ``--baseline`` writes ``baseline.json``, which
+``tests/unit/bench/test_pipeline.py`` compares with.
+Start at :class:`Pipeline`; what is exchanged is in :mod:`bench.traffic`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count as counter
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from types import FrameType, ModuleType
+from typing import Any, Final, cast
+
+from devproxy.config import load
+from devproxy.config.model import Config, Cors, CorsMode
+from devproxy.gateway import downstream, exchange, upstream
+from devproxy.gateway.pool import UpstreamPool
+from devproxy.gateway.service import Service
+from devproxy.plan import compile_snapshot
+
+from bench import traffic
+
+BASELINE: Final = Path(__file__).parent / "baseline.json"
+ALLOWED_GROWTH: Final = 0.10
+VERSION: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""Instructions differ between these versions of Python, and not within one."""
+
+ROUNDS: Final = 9
+REPEATS: Final = 20
+CONFIG: Final = b"""
+[upstreams]
+files = "http://127.0.0.1:1"
+streams = "http://127.0.0.1:2"
+[[routes]]
+path = "/socket.io/"
+upstream = "streams"
+[[routes]]
+path = "/api/"
+upstream = "streams"
+[[routes]]
+path = "/"
+upstream = "files"
+"""
+
+PHASES: Final[tuple[tuple[str, tuple[tuple[ModuleType, str], ...]], ...]] = (
+    ("recall", ((downstream, "recall_request_head"), (downstream, "parse_request_head"))),
+    ("plan", ((exchange, "plan_request"),)),
+    ("render", ((exchange, "render_request"),)),
+    ("parse", ((upstream, "recall_response_head"), (upstream, "parse_response_head"))),
+    ("finish", ((exchange, "finish_response"),)),
+)
+"""What an exchange's pure parts are called where the gateway calls them; ``rest`` is what is left."""
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written. ``protocol``: who gets what the other end sends."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__({"peername": ("127.0.0.1", port)})
+        self.written: list[bytes] = []
+        self.write = self.written.append  # type: ignore[method-assign, assignment]  # no frame of Python of our own
+        self.protocol: Any = None
+        self.is_closed = False
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return cast("asyncio.BaseProtocol", self.protocol)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Accept any: nothing ever waits here."""
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = True
+
+    def pause_reading(self) -> None:
+        """Accept: what comes is up to whoever drives the pipeline."""
+
+    def resume_reading(self) -> None:
+        """Accept, likewise."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A piece of work: what the client sends, and the pieces in which the server of `upstream` answers."""
+
+    upstream: str
+    request: bytes
+    answer: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Steps that are done again and again; one unit of work is `steps_per_unit` of them.
+
+    ``build``: gives the steps of a pass; another pass number may give lines that have never been seen. ``opens``: what
+    is exchanged first, on a connection that stays.
+    """
+
+    key: str
+    title: str
+    build: Callable[[int], Sequence[Step]]
+    steps_per_unit: int = 1
+    opens: Step | None = None
+
+
+class Pipeline:
+    """One client's connection and an idle one to each upstream, on a service of its own. Close it at the end."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()  # never runs: nothing here waits
+        config = configuration()
+        service = Service(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), None, is_terse=True)
+        self.servers: dict[str, Wire] = {}
+        for one in config.upstreams:
+            pool = service.pools[one.name] = UpstreamPool(service, one)
+            wire = self.servers[one.name] = Wire(1)
+            wire.protocol = upstream.UpstreamConnection(service, pool.servers[0])
+            wire.protocol.connection_made(wire)
+            pool.servers[0].release(wire.protocol, None)
+        self.client = Wire(50_000)
+        self.client.protocol = downstream.DownstreamConnection(service, "http")
+        self.client.protocol.connection_made(self.client)
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Do `steps` one after another. Nothing is checked: see :meth:`check`."""
+        client, servers = self.client, self.servers
+        for step in steps:
+            server = servers[step.upstream]
+            client.protocol.data_received(step.request)
+            for piece in step.answer:
+                server.protocol.data_received(piece)
+
+    def check(self, steps: Sequence[Step]) -> None:
+        """Do `steps` once. Raises RuntimeError where a request or an answer does not come out as it should."""
+        for step in steps:
+            self.forget_written()
+            self.run((step,))
+            up, down = (b"".join(wire.written) for wire in (self.servers[step.upstream], self.client))
+            first_line = step.request.partition(b"\r\n")[0]
+            body = b"".join(step.answer).partition(b"\r\n\r\n")[2]
+            if not up.startswith(first_line) and step.request not in up:
+                raise RuntimeError(f"{first_line!r} did not reach the upstream: {down[:200]!r}")
+            if not down.endswith(body) or self.client.is_closed:
+                raise RuntimeError(f"{first_line!r} was not answered with what the upstream sent: {down[:200]!r}")
+            if b"\r\nOrigin: " in step.request and b"Allow-Origin: " + traffic.OTHER_ORIGIN.encode() not in down:
+                raise RuntimeError(f"{first_line!r} was answered without the CORS lines of its origin: {down[:300]!r}")
+            if b"Access-Control-Allow-Origin: *" in down:
+                raise RuntimeError(f"{first_line!r}: the upstream's CORS lines are still there")
+        self.forget_written()
+
+    def forget_written(self) -> None:
+        """Drop what the wires have kept."""
+        for wire in (self.client, *self.servers.values()):
+            wire.written.clear()
+
+    def close(self) -> None:
+        """End the loop that never ran."""
+        self._loop.close()
+
+
+def configuration() -> Config:
+    """Return three routes that rewrite CORS for loopback origins, which is what a file without ``cors`` means."""
+    config = load(CONFIG, source="bench.toml")
+    cors = Cors(mode=CorsMode.REWRITE, credentials=True)
+    return replace(config, routes=tuple(replace(route, cors=cors) for route in config.routes))
+
+
+# What is exchanged
+
+
+def _modules(origin: str = "", *, is_new: bool = False, count: int = 400) -> Callable[[int], Sequence[Step]]:
+    answer = (traffic.module_answer(),)
+    salts = counter(1)
+
+    def build(turn: int) -> Sequence[Step]:
+        salt = next(salts) if is_new else 0
+        requests = (traffic.module_request(number, origin=origin, salt=salt) for number in range(count))
+        return [Step("files", request, answer) for request in requests]
+
+    return build
+
+
+def _polls(turn: int) -> Sequence[Step]:
+    steps = []
+    for number in range(100):
+        session = f"{number * 7919:020d}"
+        get = traffic.poll_request(session, stamp=f"{number:x}", origin=traffic.OTHER_ORIGIN)
+        post = traffic.poll_request(session, stamp=f"{number:x}p", body=b'42["a",1]', origin=traffic.OTHER_ORIGIN)
+        steps.append(Step("streams", get, (traffic.answer(b'42["b",2]'),)))
+        steps.append(Step("streams", post, (traffic.answer(b"ok"),)))
+    return steps
+
+
+def _chunked(turn: int) -> Sequence[Step]:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"4000\r\n" + bytes(16_384) + b"\r\n"
+    return [Step("files", traffic.module_request(1), (head, *[chunk] * 64, b"0\r\n\r\n"))]
+
+
+def _messages(turn: int) -> Sequence[Step]:
+    return [Step("streams", b"\x82\xc0" + bytes(4) + bytes(64), (b"\x82\x40" + bytes(64),))] * 100
+
+
+HANDSHAKE: Final = Step(
+    "streams",
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+    (
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+        ),
+    ),
+)
+
+SCENARIOS: Final = (
+    Scenario("module", "small GET, lines seen before", _modules()),
+    Scenario("module_cors", "the same from an allowed origin", _modules(traffic.OTHER_ORIGIN)),
+    Scenario("module_new", "small GET, new lines", _modules(is_new=True)),
+    Scenario("poll", "Engine.IO poll cycle (GET and POST)", _polls, steps_per_unit=2),
+    Scenario("chunked", "chunked download, 64 chunks of 16 KiB", _chunked),
+    Scenario("message", "WebSocket message there and back", _messages, opens=HANDSHAKE),
+)
+
+
+@contextmanager
+def _warm(scenario: Scenario) -> Iterator[tuple[Pipeline, list[Sequence[Step]]]]:
+    """Give a pipeline that has done and checked `scenario`, and the passes that it has not done yet."""
+    pipeline = Pipeline()
+    try:
+        if scenario.opens is not None:
+            pipeline.check((scenario.opens,))
+        for turn in range(2):
+            pipeline.check(scenario.build(turn))
+        yield pipeline, [scenario.build(turn) for turn in range(2, 2 + ROUNDS)]
+    finally:
+        pipeline.close()
+
+
+# Counting
+
+
+def count(scenario: Scenario) -> dict[str, float]:
+    """Return per unit of work: ``instructions`` (bytecodes executed) and ``calls`` (of Python and of C functions)."""
+    with _warm(scenario) as (pipeline, passes):
+        steps = passes[0]
+        units = len(steps) / scenario.steps_per_unit
+        instructions = _traced(lambda: pipeline.run(steps))
+        pipeline.forget_written()
+        calls = _profiled(lambda: pipeline.run(passes[1]))
+        return {"instructions": round(instructions / units, 2), "calls": round(calls / units, 2)}
+
+
+def _traced(work: Callable[[], None]) -> int:
+    executed = 0
+
+    def local(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal executed
+        if event == "opcode":
+            executed += 1
+        return local
+
+    def start(frame: FrameType, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename == __file__:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return local
+
+    earlier = sys.gettrace()
+    sys.settrace(start)
+    try:
+        work()
+    finally:
+        sys.settrace(earlier)
+    return executed
+
+
+def _profiled(work: Callable[[], None]) -> int:
+    calls = 0
+
+    def note(frame: FrameType, event: str, arg: Any) -> None:
+        nonlocal calls
+        if event in ("call", "c_call") and frame.f_code.co_filename != __file__:
+            calls += 1
+
+    earlier = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(earlier)
+    return calls
+
+
+def count_all() -> dict[str, dict[str, float]]:
+    """Return the counts of every scenario, by its key."""
+    return {scenario.key: count(scenario) for scenario in SCENARIOS}
+
+
+def growth(counted: Mapping[str, Mapping[str, float]], saved: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return a sentence for every count that is more than :data:`ALLOWED_GROWTH` above `saved`, or not in it."""
+    found = []
+    for key, counts in counted.items():
+        for what, now in counts.items():
+            before = saved.get(key, {}).get(what)
+            if before is None:
+                found.append(f"{key}: {what} are not in the baseline")
+            elif now > before * (1 + ALLOWED_GROWTH):
+                found.append(
+                    f"{key}: {now:g} {what} for each, {now / before - 1:+.0%} against the baseline's {before:g}"
+                )
+    return found
+
+
+def read_baseline() -> dict[str, Any]:
+    """Return the baseline: ``counts`` by version of Python, and ``notes`` on what was allowed to grow."""
+    if not BASELINE.exists():
+        return {"counts": {}, "notes": []}
+    saved: dict[str, Any] = json.loads(BASELINE.read_text())
+    return saved
+
+
+def write_baseline(note: str) -> list[str]:
+    """Count, and write the baseline of this Python. Returns what has grown too much without a `note`: then it writes
+    nothing."""
+    counted, saved = count_all(), read_baseline()
+    before = saved["counts"].get(VERSION)
+    grown = [] if before is None else [line for line in growth(counted, before) if "not in the baseline" not in line]
+    if grown and not note:
+        return grown
+    if grown:
+        saved["notes"].append({"python": VERSION, "why": note, "grown": grown})
+    saved["counts"][VERSION] = counted
+    BASELINE.write_text(json.dumps(saved, indent=1, sort_keys=True) + "\n")
+    return []
+
+
+# Timing
+
+
+def time_us(scenario: Scenario) -> tuple[float, dict[str, float | None]]:
+    """Return microseconds per unit of work, and of them those of each phase; None for one that is called no more."""
+    with _warm(scenario) as (pipeline, passes):
+        units = len(passes[0]) / scenario.steps_per_unit
+        rounds = []
+        for steps in passes:
+            repeats = 1 if scenario.key == "module_new" else REPEATS
+            spent = _seconds(lambda steps=steps: pipeline.run(steps), repeats)  # type: ignore[misc]
+            rounds.append(spent / units * 1_000_000)
+            pipeline.forget_written()
+        calls = _record(lambda: pipeline.run(scenario.build(ROUNDS + 2)))
+        phases = {
+            phase: None if calls[phase] is None else _replay_us(cast("list[_Call]", calls[phase])) / units
+            for phase, _ in PHASES
+        }
+        return median(rounds), phases
+
+
+_Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+def _seconds(work: Callable[[], None], repeats: int) -> float:
+    started = perf_counter()
+    for _ in range(repeats):
+        work()
+    return (perf_counter() - started) / repeats
+
+
+def _record(work: Callable[[], None]) -> dict[str, list[_Call] | None]:
+    """Return the calls that `work` makes in each phase; None for a phase of which no function is there any more."""
+    recorded: dict[str, list[_Call] | None] = {}
+    replaced: list[tuple[ModuleType, str, Any]] = []
+    for phase, names in PHASES:
+        there = [(module, name) for module, name in names if hasattr(module, name)]
+        calls: list[_Call] | None = [] if there else None
+        recorded[phase] = calls
+        for module, name in there:
+            original = getattr(module, name)
+            replaced.append((module, name, original))
+            setattr(module, name, _recording(original, cast("list[_Call]", calls)))
+    try:
+        work()
+    finally:
+        for module, name, original in replaced:
+            setattr(module, name, original)
+    return recorded
+
+
+def _recording(function: Callable[..., Any], calls: list[_Call]) -> Callable[..., Any]:
+    def record(*args: Any, **kwargs: Any) -> Any:
+        calls.append((function, args, kwargs))
+        return function(*args, **kwargs)
+
+    return record
+
+
+def _replay_us(calls: Sequence[_Call]) -> float:
+    """Return the microseconds that `calls` take when they are made again, without those of making calls at all.
+
+    The functions are pure, so that they may be; what they remember is as warm as it was, or a little warmer.
+    """
+
+    def nothing(*args: Any, **kwargs: Any) -> None:
+        return None
+
+    def run(these: Sequence[_Call]) -> float:
+        started = perf_counter()
+        for function, args, kwargs in these:
+            function(*args, **kwargs)
+        return perf_counter() - started
+
+    empty = [(nothing, args, kwargs) for _, args, kwargs in calls]
+    spent = median(run(calls) for _ in range(ROUNDS)) - median(run(empty) for _ in range(ROUNDS))
+    return max(0.0, spent) * 1_000_000
+
+
+def render() -> str:
+    """Return the table of every scenario: microseconds per unit, by phase, and the counts."""
+    names = [phase for phase, _ in PHASES]
+    header = ["us per unit, in memory", "all", *names, "rest", "instructions", "calls"]
+    lines = [header]
+    for scenario in SCENARIOS:
+        all_us, phases = time_us(scenario)
+        counted = count(scenario)
+        known = [us for us in phases.values() if us is not None]
+        shown = ["inlined" if us is None else f"{us:.2f}" for us in phases.values()]
+        rest = f"{all_us - sum(known):.2f}"
+        lines.append(
+            [scenario.title, f"{all_us:.2f}", *shown, rest, f"{counted['instructions']:g}", f"{counted['calls']:g}"]
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    rows = [
+        [line[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))]
+        for line in lines
+    ]
+    return "\n".join("  ".join(row) for row in rows) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print times, or counts, or write the baseline."""
+    parser = argparse.ArgumentParser(prog="python -m bench.pipeline", description="The data path in memory.")
+    parser.add_argument("--count", action="store_true", help="print instructions and calls per unit as JSON")
+    parser.add_argument("--baseline", action="store_true", help=f"write {BASELINE.name} for this version of Python")
+    parser.add_argument("--note", default="", help="why a count may be more than 10 %% larger than before")
+    options = parser.parse_args(arguments)
+    if options.baseline:
+        grown = write_baseline(options.note)
+        if not grown:
+            return 0
+        print("\n".join(["error: more than 10 % above the baseline", *grown]), file=sys.stderr)
+        print('help: make bench-baseline NOTE="why it is worth that"', file=sys.stderr)
+        return 1
+    if options.count:
+        print(json.dumps({"python": VERSION, "counts": count_all()}))
+    else:
+        print(
+            f"Python {platform.python_version()}; what a unit costs without sockets, kernel and loop\n\n{render()}",
+            end="",
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
