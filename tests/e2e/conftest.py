@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from tests.e2e import install
-from tests.e2e.harness import ChatExample, RunClient, Server, StartGateway, StartServer, node_server, run_node
+from tests.e2e.article import Stage, staged
+from tests.e2e.harness import (
+    ChatExample,
+    Configured,
+    RunClient,
+    Server,
+    StartGateway,
+    StartServer,
+    node_server,
+    run_node,
+)
 from tests.support.gateway_process import GatewayProcess, one_origin
 
 
@@ -67,6 +78,29 @@ def devproxy() -> Iterator[StartGateway]:
             return gateway
 
         yield start
+
+
+@pytest.fixture
+def configured(devproxy: StartGateway, tmp_path: Path) -> Configured:
+    def start(toml: str) -> GatewayProcess:
+        file = tmp_path / "devproxy.toml"
+        file.write_text(toml)
+        return devproxy("--config", file)
+
+    return start
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_stage(node_packages: None) -> AsyncIterator[Stage]:
+    async with staged() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(module_stage: Stage, devproxy: StartGateway) -> AsyncIterator[Stage]:
+    """The article's backends and Chromium. Started once for a module; the page leaves before devproxy ends."""
+    yield module_stage
+    await module_stage.leave()
 
 
 @pytest.fixture

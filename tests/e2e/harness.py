@@ -50,6 +50,9 @@ class StartGateway(Protocol):
     ) -> GatewayProcess: ...
 
 
+Configured = Callable[[str], GatewayProcess]
+"""Start devproxy with the text of a ``devproxy.toml``, as a user writes it."""
+
 RunClient = Callable[..., Any]
 """Run a script of ``node/clients`` with its settings to the end and return its result."""
 
