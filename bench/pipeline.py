@@ -138,8 +138,9 @@ class Pipeline:
         config = configuration()
         service = Service(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), None, is_terse=True)
         self.servers: dict[str, Wire] = {}
+        service.pools = pools = {one.name: UpstreamPool(service, one) for one in config.upstreams}
         for one in config.upstreams:
-            pool = service.pools[one.name] = UpstreamPool(service, one)
+            pool = pools[one.name]
             wire = self.servers[one.name] = Wire(1)
             wire.protocol = upstream.UpstreamConnection(service, pool.servers[0])
             wire.protocol.connection_made(wire)
