@@ -1,4 +1,8 @@
-"""The proxies that are compared, each configured to do the same job: forward, stream, upgrade, strip CORS fields."""
+"""The proxies that are compared, each configured to do the same job: forward, stream, upgrade, rewrite CORS fields.
+
+The upstream's own grant to everybody is taken off, an Origin of this machine is allowed with credentials, and every
+answer varies by Origin: devproxy's default, and what each of the others is told to do.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +43,8 @@ http {{
   client_body_temp_path {work}/n1; proxy_temp_path {work}/n2; fastcgi_temp_path {work}/n3;
   uwsgi_temp_path {work}/n4; scgi_temp_path {work}/n5;
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+  map $http_origin $allowed {{ default ''; "~^https?://(localhost|127\\.0\\.0\\.1)(:[0-9]+)?$" $http_origin; }}
+  map $allowed $credentials {{ default true; '' ''; }}
   upstream files {{ server 127.0.0.1:{ports.files}; keepalive 600; keepalive_requests 1000000000; }}
   upstream streams {{ server 127.0.0.1:{ports.streams}; keepalive 600; keepalive_requests 1000000000; }}
   proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off; proxy_read_timeout 3600s;
@@ -47,6 +53,9 @@ http {{
   proxy_set_header X-Forwarded-Host $http_host; proxy_set_header X-Forwarded-Port $server_port;
   proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
   proxy_hide_header Access-Control-Allow-Origin;
+  add_header Access-Control-Allow-Origin $allowed always;
+  add_header Access-Control-Allow-Credentials $credentials always;
+  add_header Vary Origin always;
   server {{
     listen 127.0.0.1:{ports.listen} backlog=4096;
     location /socket.io/ {{ proxy_pass http://streams; }}
@@ -70,7 +79,12 @@ defaults
 frontend front
   bind 127.0.0.1:{ports.listen} backlog 4096
   http-request set-header X-Forwarded-Proto http
+  http-request set-var(txn.origin) req.hdr(Origin)
   http-response del-header Access-Control-Allow-Origin
+  http-response add-header Vary Origin
+  acl allowed var(txn.origin) -m reg ^https?://(localhost|127\\.0\\.0\\.1)(:[0-9]+)?$
+  http-response set-header Access-Control-Allow-Origin %[var(txn.origin)] if allowed
+  http-response set-header Access-Control-Allow-Credentials true if allowed
   use_backend streams if {{ path_beg /socket.io/ }} || {{ path_beg /api/ }}
   default_backend files
 backend files
@@ -85,6 +99,10 @@ CADDY = """{{
 }}
 http://:{ports.listen} {{
 	bind 127.0.0.1
+	@allowed header_regexp Origin ^https?://(localhost|127\\.0\\.0\\.1)(:[0-9]+)?$
+	header @allowed Access-Control-Allow-Origin {{http.request.header.Origin}}
+	header @allowed Access-Control-Allow-Credentials true
+	header Vary Origin
 \t@streams path /socket.io/* /api/*
 \thandle @streams {{
 \t\treverse_proxy 127.0.0.1:{ports.streams} {{
@@ -111,17 +129,14 @@ streams = "http://127.0.0.1:{ports.streams}"
 [[routes]]
 path = "/socket.io/"
 upstream = "streams"
-cors = "strip"
 
 [[routes]]
 path = "/api/"
 upstream = "streams"
-cors = "strip"
 
 [[routes]]
 path = "/"
 upstream = "files"
-cors = "strip"
 """
 
 

@@ -33,46 +33,46 @@ ROWS = (
         "get32",
         "small GET, 32 connections",
         "request",
-        2.5,
+        1.8,
         lambda port, s: load.wrk(port, "", connections=32, seconds=s),
     ),
     Row(
-        "get1", "small GET, 1 connection", "request", None, lambda port, s: load.wrk(port, "", connections=1, seconds=s)
+        "get1", "small GET, 1 connection", "request", 1.5, lambda port, s: load.wrk(port, "", connections=1, seconds=s)
     ),
     Row(
         "get512",
         "small GET, 512 connections",
         "request",
-        None,
+        1.3,
         lambda port, s: load.wrk(port, "", connections=512, seconds=s),
     ),
     Row(
         "download",
         "1 MiB download",
         "download",
-        0.6,
+        0.4,
         lambda port, s: load.wrk(port, "/download/1m", connections=8, seconds=s),
     ),
-    Row("upload", "16 MiB upload, per MiB", "MiB", 1.0, lambda port, s: load.client("upload", port, 4, s, 16 * MIB)),
+    Row("upload", "16 MiB upload, per MiB", "MiB", 0.6, lambda port, s: load.client("upload", port, 4, s, 16 * MIB)),
     Row(
         "ws64",
         "WebSocket 64 B echo, 32 conn.",
         "message",
-        2.0,
+        1.7,
         lambda port, s: load.client("websocket", port, 32, s, 64),
     ),
     Row(
         "ws64x1",
         "WebSocket 64 B echo, 1 conn.",
         "message",
-        None,
+        1.3,
         lambda port, s: load.client("websocket", port, 1, s, 64),
     ),
     Row(
         "ws1m",
         "WebSocket 1 MiB echo, 4 conn.",
         "message",
-        None,
+        0.5,
         lambda port, s: load.client("websocket", port, 4, s, MIB),
     ),
 )
@@ -94,15 +94,28 @@ def idle_kib(port: int, pid: int) -> Done:
 
 
 def does_its_job(port: int) -> str:
-    """Return "" when the proxy on `port` forwards and strips as it should, else what is wrong with its answer."""
+    """Return "" when the proxy on `port` forwards and rewrites as it should, else what is wrong with its answer."""
+    for origin, allowed in ((None, None), ("http://localhost:3000", "http://localhost:3000")):
+        wrong = _wrong_with_answer(port, origin, allowed)
+        if wrong:
+            return wrong
+    return ""
+
+
+def _wrong_with_answer(port: int, origin: str | None, allowed: str | None) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.request("GET", "/src/main.js", headers={"Host": "localhost:8080"})
+    connection.request(
+        "GET", "/src/main.js", headers={"Host": "localhost:8080", **({"Origin": origin} if origin else {})}
+    )
     response = connection.getresponse()
     body = response.read()
     connection.close()
     if response.status != 200 or body != upstreams.SMALL_BODY:
         return f"answered {response.status} with {body[:40]!r}"
-    return "kept a CORS field" if response.getheader("Access-Control-Allow-Origin") else ""
+    granted = response.getheader("Access-Control-Allow-Origin")
+    if granted != allowed:
+        return f"grants {granted} to {origin}"
+    return "" if response.getheader("Vary") == "Origin" else "does not vary by Origin"
 
 
 def first_answer_s(port: int, started: float) -> float:

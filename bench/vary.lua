@@ -9,7 +9,8 @@ for i = 1, count do
     "sec-ch-ua-platform: \"Linux\"",
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
     "Accept: */*",
-    "Sec-Fetch-Site: same-origin",
+    -- Every fourth comes from a page on another port of this machine, whose answer has to say that it may be read.
+    "Sec-Fetch-Site: " .. (i % 4 == 0 and "same-site\r\nOrigin: http://localhost:3000" or "same-origin"),
     "Sec-Fetch-Mode: cors",
     "Sec-Fetch-Dest: script",
     "Referer: http://localhost:8080/src/page" .. (i % 397) .. ".js",
