@@ -13,14 +13,35 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from tests.e2e.harness import Server, node_server
+import pytest
+from tests.e2e.harness import Configured, Server, node_server
 from tests.support.browser import Page, open_page
+from tests.support.gateway_process import GatewayProcess
 from tests.support.processes import PATIENCE_S, Json
 
 RESOLVER: Final = "--host-resolver-rules=MAP *.test 127.0.0.1"
 """Web sites whose names lead to this machine: their pages load, and their origins are foreign all the same."""
-NOTHING_KEPT: Final = "--disable-features=BackForwardCache"
-"""A page that was left is gone at once, with its polls."""
+ONE_PAGE: Final = "--disable-features=BackForwardCache,IsolateSandboxedIframes"
+"""A page that was left is gone at once, with its polls; a sandboxed frame writes to its page's console."""
+
+
+BLOCKED: Final = "has been blocked by CORS policy: "
+PREFLIGHT: Final = BLOCKED + "Response to preflight request doesn't pass access control check: "
+NOT_THERE: Final = "No 'Access-Control-Allow-Origin' header is present on the requested resource."
+MISSING: Final = BLOCKED + NOT_THERE
+WILDCARD: Final = (
+    "The value of the 'Access-Control-Allow-Origin' header in the response must not be the wildcard '*' "
+    "when the request's credentials mode is 'include'."
+)
+UPGRADE_REFUSED: Final = "Error during WebSocket handshake: Unexpected response code: "
+BLOCKED_POLL: Final = {"connected": False, "message": "xhr poll error", "status": 0, "body": ""}
+"""All that Socket.IO learns when the browser keeps an answer from it."""
+
+POLLING: Final = ["polling"]
+WEBSOCKET: Final = ["websocket"]
+TRANSPORTS: Final = pytest.mark.parametrize(
+    "transports", [POLLING, None, WEBSOCKET], ids=["polling", "upgraded", "websocket"]
+)
 
 
 class Stage:
@@ -30,13 +51,35 @@ class Stage:
     port of a backend, ``origin`` its address.
     """
 
-    def __init__(self, browser: Page, servers: Server) -> None:
+    def __init__(self, browser: Page, servers: Server, start: Configured) -> None:
         said = servers.json_line(lambda line: "ports" in line, "its ports")
         self._browser = browser
         self._ports: dict[str, int] = said["ports"]
+        self._start = start
         self._visits = 0
         self.page_port: int = said["port"]
         self.page = f"http://127.0.0.1:{self.page_port}"
+
+    async def gateway(
+        self, backend: str | int, *lines: str, routes: tuple[str, ...] = ('path = "/socket.io/"',)
+    ) -> GatewayProcess:
+        """A devproxy for the page and a backend (its name or its port), with `lines` in each of its `routes`."""
+        return await asyncio.to_thread(self._start, self.config(backend, *lines, routes=routes))
+
+    def config(self, backend: str | int, *lines: str, routes: tuple[str, ...]) -> str:
+        """The ``devproxy.toml`` of :meth:`gateway`, as a user writes it."""
+        port = self.port(backend) if isinstance(backend, str) else backend
+        text = [
+            "[upstreams]",
+            f'frontend = "http://localhost:{self.page_port}"',
+            f'backend = "http://localhost:{port}"',
+            "[[routes]]",
+            'path = "/"',
+            'upstream = "frontend"',
+        ]
+        for route in routes:
+            text += ["[[routes]]", route, 'upstream = "backend"', *lines]
+        return "\n".join(text) + "\n"
 
     def port(self, backend: str) -> int:
         """The port of a backend of ``article.mjs``."""
@@ -66,12 +109,12 @@ class Stage:
         """Call a function of the page and return what it answers."""
         return await self._browser.evaluate(f"{function}({', '.join(map(json.dumps, arguments))})")
 
-    async def dial(self, url: str = "", **options: object) -> Json:
+    async def dial(self, url: str = "", /, **options: object) -> Json:
         """Connect with Socket.IO: to `url`, or to where the page came from."""
         said: Json = await self.ask("dial", url or "/", options)
         return said
 
-    async def read(self, url: str, **init: object) -> Json:
+    async def read(self, url: str, /, **init: object) -> Json:
         """Fetch: ``status``, ``headers`` and ``body`` as far as the page may read them, or ``failed``."""
         said: Json = await self.ask("read", url, init)
         return said
@@ -93,8 +136,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged() -> AsyncIterator[Stage]:
-    """Start the backends and Chromium, and end both."""
+async def staged(start: Configured) -> AsyncIterator[Stage]:
+    """Start the backends and Chromium, and end both. `start`: how to start devproxy."""
     with node_server("article", {}) as servers:
-        async with open_page(RESOLVER, NOTHING_KEPT) as browser:
-            yield Stage(browser, servers)
+        async with open_page(RESOLVER, ONE_PAGE) as browser:
+            yield Stage(browser, servers, start)
+
+
+def chosen(transports: list[str] | None) -> dict[str, object]:
+    """The option of Socket.IO, or none for its own choice: polling, then an upgrade."""
+    return {} if transports is None else {"transports": transports}

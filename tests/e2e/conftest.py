@@ -80,27 +80,28 @@ def devproxy() -> Iterator[StartGateway]:
         yield start
 
 
-@pytest.fixture
-def configured(devproxy: StartGateway, tmp_path: Path) -> Configured:
-    def start(toml: str) -> GatewayProcess:
-        file = tmp_path / "devproxy.toml"
-        file.write_text(toml)
-        return devproxy("--config", file)
+@pytest.fixture(scope="module")
+def shared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Configured]:
+    """One devproxy for each text of a ``devproxy.toml``, for all tests of a module, with the rules of ``devproxy``."""
+    running: dict[str, GatewayProcess] = {}
+    with ExitStack() as at_the_end:
 
-    return start
+        def start(toml: str) -> GatewayProcess:
+            if toml not in running:
+                file = tmp_path_factory.mktemp("project") / "devproxy.toml"
+                file.write_text(toml)
+                running[toml] = GatewayProcess("--config", file)
+                at_the_end.callback(running[toml].stop)
+            return running[toml]
+
+        yield start
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def module_stage(node_packages: None) -> AsyncIterator[Stage]:
-    async with staged() as running:
+async def stage(node_packages: None, shared_gateway: Configured) -> AsyncIterator[Stage]:
+    """The article's backends and Chromium, for all tests of a module. The browser ends before what it talks to."""
+    async with staged(shared_gateway) as running:
         yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def stage(module_stage: Stage, devproxy: StartGateway) -> AsyncIterator[Stage]:
-    """The article's backends and Chromium. Started once for a module; the page leaves before devproxy ends."""
-    yield module_stage
-    await module_stage.leave()
 
 
 @pytest.fixture

@@ -11,29 +11,22 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.article import Stage
-from tests.e2e.harness import Configured, Server, StartGateway, python_server
+from tests.e2e.article import (
+    BLOCKED,
+    BLOCKED_POLL,
+    MISSING,
+    POLLING,
+    TRANSPORTS,
+    UPGRADE_REFUSED,
+    WEBSOCKET,
+    WILDCARD,
+    Stage,
+    chosen,
+)
+from tests.e2e.harness import Server, python_server
 from tests.e2e.test_python_socketio import SCRIPT
-from tests.support.gateway_process import GatewayProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-BLOCKED = "has been blocked by CORS policy: "
-MISSING = BLOCKED + "No 'Access-Control-Allow-Origin' header is present on the requested resource."
-WILDCARD = (
-    "The value of the 'Access-Control-Allow-Origin' header in the response must not be the wildcard '*' "
-    "when the request's credentials mode is 'include'."
-)
-UPGRADE_REFUSED = "Error during WebSocket handshake: Unexpected response code: "
-POLLING, WEBSOCKET = ["polling"], ["websocket"]
-TRANSPORTS = pytest.mark.parametrize("transports", [POLLING, None, WEBSOCKET], ids=["polling", "upgraded", "websocket"])
-
-
-def chosen(transports: list[str] | None) -> dict[str, object]:
-    return {} if transports is None else {"transports": transports}
-
-
-BLOCKED_POLL = {"connected": False, "message": "xhr poll error", "status": 0, "body": ""}
 
 
 @pytest.mark.parametrize(
@@ -64,9 +57,9 @@ async def test_directly_the_browser_blocks_the_poll_with_the_words_that_people_r
     [("plain", False), ("expressCors", False), ("wildcard", True), ("array", True), ("duplicate", True)],
 )
 async def test_on_the_one_origin_the_same_backend_just_works(
-    stage: Stage, devproxy: StartGateway, backend: str, credentials: bool, transports: list[str] | None
+    stage: Stage, backend: str, credentials: bool, transports: list[str] | None
 ) -> None:
-    gateway = await one_origin(stage, devproxy, backend)
+    gateway = await stage.gateway(backend)
     await stage.visit(gateway.origin)
 
     said = await stage.dial(withCredentials=credentials, **chosen(transports))
@@ -105,11 +98,9 @@ async def test_directly_a_server_that_looks_at_the_origin_refuses_the_websocket_
     await stage.console_line(f"WebSocket connection to '{address}/socket.io/?", f"failed: {UPGRADE_REFUSED}400")
 
 
-async def test_on_the_one_origin_a_refusal_by_the_cors_callback_is_read_and_not_taken_for_cors(
-    stage: Stage, devproxy: StartGateway
-) -> None:
+async def test_on_the_one_origin_a_refusal_by_the_cors_callback_is_read_and_not_taken_for_cors(stage: Stage) -> None:
     """The first poll has no Origin, being a GET of the same origin; the POST and the WebSocket have devproxy's."""
-    gateway = await one_origin(stage, devproxy, "callback")
+    gateway = await stage.gateway("callback")
     await stage.visit(gateway.origin)
 
     polled = await stage.dial(transports=POLLING)
@@ -127,9 +118,9 @@ async def test_on_the_one_origin_a_refusal_by_the_cors_callback_is_read_and_not_
 @pytest.mark.parametrize("backend", ["callback", "allowRequest"])
 @pytest.mark.parametrize("origin", ["https://app.example.com", "remove"])
 async def test_the_route_sends_the_origin_that_the_server_expects(
-    stage: Stage, configured: Configured, backend: str, origin: str, transports: list[str] | None
+    stage: Stage, backend: str, origin: str, transports: list[str] | None
 ) -> None:
-    gateway = await asyncio.to_thread(configured, config(stage, backend, f'origin = "{origin}"'))
+    gateway = await stage.gateway(backend, f'origin = "{origin}"')
     await stage.visit(gateway.origin)
 
     said = await stage.dial(**chosen(transports))
@@ -139,10 +130,8 @@ async def test_the_route_sends_the_origin_that_the_server_expects(
     assert stage.complaints() == []
 
 
-async def test_a_cors_option_keeps_no_web_site_from_a_websocket_but_devproxy_does(
-    stage: Stage, devproxy: StartGateway
-) -> None:
-    gateway = await one_origin(stage, devproxy, "array")
+async def test_a_cors_option_keeps_no_web_site_from_a_websocket_but_devproxy_does(stage: Stage) -> None:
+    gateway = await stage.gateway("array")
     await stage.visit(f"http://evil.test:{stage.page_port}")
     path = "/socket.io/?EIO=4&transport=websocket"
 
@@ -178,9 +167,9 @@ async def test_a_custom_path_that_the_client_does_not_know_is_a_404_behind_cors_
     [("ws", "/ws", 'path_exact = "/ws/"'), ("apiSocket", "/api/socket", 'path = "/api/"')],
 )
 async def test_a_custom_path_works_on_the_one_origin(
-    stage: Stage, configured: Configured, backend: str, path: str, route: str, transports: list[str] | None
+    stage: Stage, backend: str, path: str, route: str, transports: list[str] | None
 ) -> None:
-    gateway = await asyncio.to_thread(configured, config(stage, backend, route=route))
+    gateway = await stage.gateway(backend, routes=(route,))
     await stage.visit(gateway.origin)
 
     said = await stage.dial(path=path, **chosen(transports))
@@ -190,10 +179,8 @@ async def test_a_custom_path_works_on_the_one_origin(
     assert stage.complaints() == []
 
 
-async def test_on_the_one_origin_a_wrong_path_is_a_404_that_the_page_reads(
-    stage: Stage, devproxy: StartGateway
-) -> None:
-    gateway = await one_origin(stage, devproxy, "apiSocket")
+async def test_on_the_one_origin_a_wrong_path_is_a_404_that_the_page_reads(stage: Stage) -> None:
+    gateway = await stage.gateway("apiSocket")
     await stage.visit(gateway.origin)
 
     said = await stage.dial()
@@ -204,15 +191,13 @@ async def test_on_the_one_origin_a_wrong_path_is_a_404_that_the_page_reads(
 
 
 @TRANSPORTS
-async def test_a_namespace_is_no_path_and_needs_no_route(
-    stage: Stage, devproxy: StartGateway, transports: list[str] | None
-) -> None:
+async def test_a_namespace_is_no_path_and_needs_no_route(stage: Stage, transports: list[str] | None) -> None:
     await stage.visit(stage.page)
     if transports != WEBSOCKET:
         assert await stage.dial(stage.origin("plain") + "/admin", **chosen(transports)) == BLOCKED_POLL
         await stage.console_line(f"{stage.origin('plain')}/socket.io/?", MISSING)
 
-    gateway = await one_origin(stage, devproxy, "plain")
+    gateway = await stage.gateway("plain")
     await stage.visit(gateway.origin)
     admin = await stage.dial("/admin", **chosen(transports))
     unknown = await stage.dial("/nobody", transports=transports or POLLING)
@@ -237,10 +222,8 @@ async def test_directly_a_client_of_version_2_meets_cors_before_it_learns_about_
     await stage.console_line(f"{stage.origin(backend)}/socket.io/?EIO=3", MISSING)
 
 
-async def test_on_the_one_origin_a_client_of_version_2_is_told_about_versions(
-    stage: Stage, devproxy: StartGateway
-) -> None:
-    gateway = await one_origin(stage, devproxy, "plain")
+async def test_on_the_one_origin_a_client_of_version_2_is_told_about_versions(stage: Stage) -> None:
+    gateway = await stage.gateway("plain")
     await stage.visit(gateway.origin)
 
     said = await stage.dial(major=2)
@@ -253,9 +236,9 @@ async def test_on_the_one_origin_a_client_of_version_2_is_told_about_versions(
 
 @TRANSPORTS
 async def test_on_the_one_origin_allow_eio3_is_all_that_a_client_of_version_2_needs(
-    stage: Stage, devproxy: StartGateway, transports: list[str] | None
+    stage: Stage, transports: list[str] | None
 ) -> None:
-    gateway = await one_origin(stage, devproxy, "allowEIO3")
+    gateway = await stage.gateway("allowEIO3")
     await stage.visit(gateway.origin)
 
     said = await stage.dial(major=2, **chosen(transports))
@@ -289,10 +272,9 @@ async def test_directly_python_socketio_refuses_the_page(stage: Stage, python_ba
 @TRANSPORTS
 @pytest.mark.parametrize("host", ["keep", "upstream"])
 async def test_on_the_one_origin_python_socketio_accepts_its_own_page(
-    stage: Stage, configured: Configured, python_backend: Server, host: str, transports: list[str] | None
+    stage: Stage, python_backend: Server, host: str, transports: list[str] | None
 ) -> None:
-    text = config(stage, python_backend.port, f'host = "{host}"')
-    gateway = await asyncio.to_thread(configured, text)
+    gateway = await stage.gateway(python_backend.port, f'host = "{host}"')
     await stage.visit(gateway.origin)
 
     said = await stage.dial(**chosen(transports))
@@ -302,40 +284,12 @@ async def test_on_the_one_origin_python_socketio_accepts_its_own_page(
 
 
 async def test_python_socketio_says_itself_whom_it_refuses_and_the_page_reads_it(
-    stage: Stage, configured: Configured, python_backend: Server
+    stage: Stage, python_backend: Server
 ) -> None:
-    gateway = await asyncio.to_thread(configured, config(stage, python_backend.port))
+    gateway = await stage.gateway(python_backend.port)
     await stage.visit(stage.page)
 
     said = await stage.dial(f"http://127.0.0.1:{gateway.port}", transports=POLLING)
 
     assert (said["message"], said["status"]) == ("xhr poll error", 400)
     assert said["body"] == f'"{stage.page} is not an accepted origin."'
-
-
-# How it is started
-
-
-async def one_origin(stage: Stage, devproxy: StartGateway, backend: str) -> GatewayProcess:
-    """Put devproxy in front of the page and of a backend, by the command line alone."""
-    return await asyncio.to_thread(devproxy, frontend=str(stage.page_port), backend=str(stage.port(backend)))
-
-
-def config(stage: Stage, backend: str | int, *lines: str, route: str = 'path = "/socket.io/"') -> str:
-    """A ``devproxy.toml`` for the page and a backend (its name or its port), with `lines` in the backend's `route`."""
-    port = stage.port(backend) if isinstance(backend, str) else backend
-    return "\n".join(
-        (
-            "[upstreams]",
-            f'frontend = "http://localhost:{stage.page_port}"',
-            f'backend = "http://localhost:{port}"',
-            "[[routes]]",
-            'path = "/"',
-            'upstream = "frontend"',
-            "[[routes]]",
-            route,
-            'upstream = "backend"',
-            *lines,
-            "",
-        )
-    )

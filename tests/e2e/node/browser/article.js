@@ -50,7 +50,7 @@ async function stream(url, init = {}) {
     const response = await fetch(url, init);
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     const pieces = [(await reader.read()).value];
-    const more = await read(`${url}/more`, { ...init, method: 'POST' });
+    const more = await read(new URL('stream/more', url), { ...init, method: 'POST' });
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) pieces.push(piece.value);
     return { pieces, more: more.body };
   } catch (error) {
