@@ -179,6 +179,18 @@ async def test_a_custom_path_works_on_the_one_origin(
     assert stage.complaints() == []
 
 
+async def test_a_websocket_at_a_path_that_nobody_handles_is_closed_without_a_word_or_by_devproxy_with_words(
+    stage: Stage,
+) -> None:
+    gateway = await stage.gateway("apiSocket")
+    await stage.visit(gateway.origin)
+
+    assert (await stage.dial(stage.origin("apiSocket"), transports=WEBSOCKET))["connected"] is False
+    await stage.console_line("Connection closed before receiving a handshake response")
+    assert (await stage.dial(transports=WEBSOCKET))["connected"] is False
+    await stage.console_line(f"{UPGRADE_REFUSED}502")
+
+
 async def test_on_the_one_origin_a_wrong_path_is_a_404_that_the_page_reads(stage: Stage) -> None:
     gateway = await stage.gateway("apiSocket")
     await stage.visit(gateway.origin)
@@ -232,6 +244,13 @@ async def test_on_the_one_origin_a_client_of_version_2_is_told_about_versions(st
     assert (said["message"], said["status"]) == ("xhr poll error", 400)
     assert (answer["status"], answer["body"]) == (400, {"code": 5, "message": "Unsupported protocol version"})
     assert not [line for line in stage.complaints() if "CORS" in line]
+
+
+async def test_directly_a_client_of_version_2_asks_with_cookies_without_being_told_to(stage: Stage) -> None:
+    await stage.visit(stage.page)
+
+    assert (await stage.dial(stage.origin("wildcard"), major=2))["connected"] is False
+    await stage.console_line(f"{stage.origin('wildcard')}/socket.io/?EIO=3", WILDCARD)
 
 
 @TRANSPORTS
@@ -293,3 +312,17 @@ async def test_python_socketio_says_itself_whom_it_refuses_and_the_page_reads_it
 
     assert (said["message"], said["status"]) == ("xhr poll error", 400)
     assert said["body"] == f'"{stage.page} is not an accepted origin."'
+
+
+@TRANSPORTS
+@pytest.mark.parametrize("lines", [('origin = "remove"',), ('origin = "upstream"', 'host = "upstream"')], ids="-".join)
+async def test_a_route_can_introduce_a_page_of_another_origin_to_python_socketio(
+    stage: Stage, python_backend: Server, lines: tuple[str, ...], transports: list[str] | None
+) -> None:
+    gateway = await stage.gateway(python_backend.port, *lines)
+    await stage.visit(stage.page)
+
+    said = await stage.dial(f"http://127.0.0.1:{gateway.port}", withCredentials=True, **chosen(transports))
+
+    assert said["connected"], said
+    assert stage.complaints() == []

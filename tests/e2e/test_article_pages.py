@@ -243,6 +243,8 @@ async def test_passthrough_shows_what_the_backend_says_by_itself(stage: Stage, b
 
     assert await stage.dial(address(gateway), withCredentials=True) == BLOCKED_POLL
     await stage.console_line(f"{address(gateway)}/socket.io/?", words)
+    if backend != "wildcard":  # devproxy cannot see the credentials mode of a request without a cookie
+        await advised(gateway, words.removeprefix(BLOCKED))
 
 
 async def test_extra_headers_of_socketio_need_a_preflight_which_devproxy_answers(stage: Stage) -> None:
@@ -321,12 +323,37 @@ async def test_on_the_one_origin_rest_and_the_handshake_share_the_session(
     assert stage.complaints() == []
 
 
-@pytest.mark.parametrize("backend", [name for name, lines in SESSIONS.items() if lines])
-async def test_on_the_one_origin_such_a_cookie_is_lost_until_the_route_repairs_it(stage: Stage, backend: str) -> None:
+@pytest.mark.parametrize(
+    ("backend", "words"),
+    [
+        ("none", 'SameSite=None needs Secure; add cookies.same_site = "auto"'),
+        ("foreignDomain", 'Domain=`app.example.com` does not cover `localhost`; add cookies.domain = ""'),
+    ],
+)
+async def test_on_the_one_origin_such_a_cookie_is_lost_until_the_route_repairs_it_and_devproxy_says_so(
+    stage: Stage, backend: str, words: str
+) -> None:
     gateway = await stage.gateway(backend, routes=BOTH)
     await stage.visit(gateway.origin)
 
     assert await users(stage, "", None) == {"rest": None, "handshake": None}
+    await advised(gateway, f"browsers refuse the cookie `connect.sid`: {words}")
+
+
+async def test_a_session_that_insists_on_https_sets_no_cookie_at_all(stage: Stage) -> None:
+    gateway = await stage.gateway("secure", routes=BOTH)
+    await stage.visit(gateway.origin)
+
+    assert await users(stage, "", None) == {"rest": None, "handshake": None}
+
+
+async def advised(gateway: GatewayProcess, words: str) -> None:
+    """Wait until devproxy's log says `words` under an exchange."""
+
+    def is_told(event: Json) -> bool:
+        return any(words in line for line in event["advice"])
+
+    await asyncio.to_thread(gateway.event, "exchange_finished", is_told, f"the advice {words}")
 
 
 # The backend is down
