@@ -47,11 +47,14 @@ class Door:
         if _needs_help(loop):
             loop.add_reader(self.sock, self._accept, ACCEPTS_PER_TURN)
             return
+        twin: socket.socket | None = None
         try:
             twin = self.sock.dup()
             self._server = await loop.create_server(self._build, sock=twin, backlog=BACKLOG)
         except OSError:
             self.is_open = False
+            if twin is not None:
+                twin.close()
             raise
         if not self.is_open:  # paused meanwhile
             self._end_server()
