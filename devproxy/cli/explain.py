@@ -35,7 +35,7 @@ from devproxy.plan import (
 )
 from devproxy.plan.snapshot import FRONT_SCHEME
 from devproxy.policy.headers import Peer
-from devproxy.policy.verdict import Hop, Kind, PageRequest, Verdict, judge, needs_preflight
+from devproxy.policy.verdict import Hop, Kind, PageRequest, Verdict, asks_first, judge, unsafe_names
 from devproxy.routing import label
 
 _EXAMPLE: Final = "devproxy explain /api/items --origin http://localhost:3000"
@@ -191,7 +191,7 @@ class Report:
             host = f"[{server.host}]" if ":" in server.host else server.host
             target = web_origin("https" if server.scheme is Scheme.HTTPS else "http", f"{host}:{server.port}".encode())
             preflight = None
-            if needs_preflight(self._page(target)):
+            if asks_first(self._page(target)):
                 preflight = _ask(server, self._preflight_octets(host, server), self._snapshot)
             yield from self._verdict("without it", self._judge(target, theirs, preflight))
 
@@ -219,13 +219,13 @@ class Report:
         )
 
     def _judge(self, target: bytes, answer: ResponseHead, preflight: ResponseHead | None) -> Verdict:
-        asked = None if preflight is None else Hop(status=preflight.status, fields=tuple(preflight.fields))
-        return judge(self._page(target), [Hop(status=answer.status, fields=tuple(answer.fields))], asked)
+        asked = None if preflight is None else Hop.of(preflight)
+        return judge(self._page(target), [Hop.of(answer)], asked)
 
     def _own_preflight(self) -> ResponseHead | None:
         """Return devproxy's answer to the preflight that a browser sends first, or None where it sends none."""
         target = web_origin(FRONT_SCHEME, self._head.host)
-        if not needs_preflight(self._page(target)):
+        if not asks_first(self._page(target)):
             return None
         block = self._preflight_block(self._head.host)
         plan = plan_request(read_block(block, self._snapshot), self._snapshot)
@@ -234,7 +234,7 @@ class Report:
 
     def _preflight_block(self, host: bytes) -> bytes:
         page = self._page(b"")
-        names = b",".join(sorted(name for name, _ in page.headers))
+        names = b",".join(unsafe_names(page.headers))
         lines = [b"OPTIONS %b HTTP/1.1" % self._head.path, b"Host: " + host, b"Origin: " + page.page]
         lines.append(b"Access-Control-Request-Method: " + page.method)
         return b"\r\n".join((*lines, *((b"Access-Control-Request-Headers: " + names,) if names else ())))

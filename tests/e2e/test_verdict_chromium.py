@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import json
 import random
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,16 +32,22 @@ from tests.support.wire import ScriptedUpstream, address_of, config_for, running
 
 SEED: Final = 20261121
 PARALLEL: Final = 8
+NOISE: Final = re.compile(r"Failed to load resource: (?:net::ERR_FAILED|the server responded)").match
+"""Said besides: the status of every answer from 400 on, and that a request failed for which there are words."""
 Lines = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One scripted answer. ``PAGE`` in a value stands for the page's origin, ``HOP`` for the next place of the case."""
+    """One scripted answer. ``PAGE`` in a value stands for the page's origin.
+
+    ``location``: the place it redirects to. ``preflight``: the answer to the preflight before it, after a redirect.
+    """
 
     status: int = 200
     lines: Lines = ()
     location: str = ""
+    preflight: Answer | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,14 +207,16 @@ class World:
 def predicted(case: Case, world: World) -> Verdict:
     page = OPAQUE if case.is_sandboxed else world.page.encode()
 
-    def hop(answer: Answer) -> Hop:
+    def hop(answer: Answer, before: Answer | None = None) -> Hop:
+        lines, place, target = list(answer.lines), b"", b""
+        if answer.location:
+            place, target = world.place(answer.location, 0, 1).encode(), world.origin_of(answer.location)
+            lines.append(("Location", place.decode()))
         fields = tuple(
-            make_field(name.encode(), value.replace("PAGE", page.decode()).encode()) for name, value in answer.lines
+            make_field(name.encode(), value.replace("PAGE", page.decode()).encode()) for name, value in lines
         )
-        if not answer.location:
-            return Hop(status=answer.status, fields=fields)
-        place = world.place(answer.location, 0, 1).encode()
-        return Hop(status=answer.status, fields=fields, location=place, target=world.origin_of(answer.location))
+        preflight = None if before is None else hop(before)
+        return Hop(status=answer.status, fields=fields, location=place, target=target, preflight=preflight)
 
     request = PageRequest(
         kind=case.kind,
@@ -217,7 +226,9 @@ def predicted(case: Case, world: World) -> Verdict:
         includes_credentials=case.credentials == "include",
         headers=tuple((name.encode(), value.encode()) for name, value in case.headers),
     )
-    return judge(request, [hop(answer) for answer in case.hops], hop(case.preflight) if case.preflight else None)
+    first, *others = case.hops
+    hops = [hop(first), *(hop(answer, answer.preflight or case.preflight) for answer in others)]
+    return judge(request, hops, hop(case.preflight) if case.preflight else None)
 
 
 # -- the servers -------------------------------------------------------------------------------------------------------
@@ -285,7 +296,9 @@ class Server:
         number, hop = (int(part) for part in target.partition("/case/")[2].split("/"))
         case = self._cases[number]
         is_preflight = method == "OPTIONS" and "access-control-request-method" in names
-        answer = case.preflight if is_preflight and case.preflight else case.hops[min(hop, len(case.hops) - 1)]
+        answer = case.hops[min(hop, len(case.hops) - 1)]
+        if is_preflight:
+            answer = answer.preflight or case.preflight or answer
         page = "null" if case.is_sandboxed else self.world.page
         fields = [f"{name}: {value.replace('PAGE', page)}" for name, value in answer.lines]
         if answer.location:
@@ -318,15 +331,17 @@ async def asked(page: Page, url: str, listed: list[tuple[int, Case]]) -> dict[in
     return {int(number): got for number, got in results.items()}
 
 
-def disagreement(number: int, case: Case, got: bool, console: list[str], verdict: Verdict) -> str:
+def disagreement(number: int, case: Case, got: bool, reports: list[tuple[str, str]], verdict: Verdict) -> str:
     """Return in which way the browser and the verdict differ, or nothing."""
-    said = [text for text in console if f"/case/{number}/" in text and "CORS policy" in text]
+    said = [text for url, text in reports if f"/case/{number}/" in url + text and not NOISE(text)]
+    if verdict.text.startswith("EventSource's"):  # words that name no URL
+        said += [text for _, text in reports if text.startswith("EventSource's")]
     if got == verdict.is_blocked:
         return f"{number}: Chromium {'allowed' if got else 'blocked'}, the verdict is {verdict}: {case}: {said}"
-    if verdict.is_blocked and not any(verdict.text in text for text in said):
+    if verdict.is_blocked and verdict.text and not any(verdict.text in text for text in said):
         return f"{number}: expected «{verdict.text}», Chromium said {said}: {case}"
-    if not verdict.is_blocked and said:
-        return f"{number}: allowed, but Chromium said {said}: {case}"
+    if not verdict.text and said:
+        return f"{number}: the verdict has no words, but Chromium said {said}: {case}"
     return ""
 
 
@@ -340,7 +355,7 @@ async def compared(listed: list[Case], page: Page, world: World, verdicts: list[
         wrong = [
             words
             for number, case in numbered
-            if (words := disagreement(number, case, results[number], page.console, verdicts[number]))
+            if (words := disagreement(number, case, results[number], page.reports, verdicts[number]))
         ]
         if not wrong:
             break

@@ -39,10 +39,14 @@ START_TIMEOUT_S: Final = 60.0
 
 
 class Page:
-    """A page and what its console and its developer tools reported (``console``: one string for each message)."""
+    """A page and what its console and its developer tools reported.
+
+    ``console``: one string for each message. ``reports``: those of the browser itself, each with the URL concerned.
+    """
 
     def __init__(self, connection: aiohttp.ClientWebSocketResponse) -> None:
         self.console: list[str] = []
+        self.reports: list[tuple[str, str]] = []
         self._connection = connection
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._numbers = itertools.count(1)
@@ -96,7 +100,9 @@ class Page:
             if (answer := self._answers.pop(data.get("id", 0), None)) is not None:
                 answer.set_result(data)
             elif data.get("method") == "Log.entryAdded":
-                self.console.append(data["params"]["entry"]["text"])
+                entry = data["params"]["entry"]
+                self.console.append(entry["text"])
+                self.reports.append((entry.get("url", ""), entry["text"]))
             elif data.get("method") == "Runtime.consoleAPICalled":
                 self.console.append(" ".join(str(each.get("value", "")) for each in data["params"]["args"]))
             elif data.get("method") == "Runtime.exceptionThrown":

@@ -1,0 +1,72 @@
+"""The verdict on one exchange as it passed over the wire: for the log, which knows the heads and not the page.
+
+Start at :func:`judge_exchange`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from devproxy.messages import RequestHead, ResponseHead
+from devproxy.origins import web_origin
+from devproxy.policy.verdict.checks import check, check_preflight, names_in
+from devproxy.policy.verdict.model import ALLOWED, Hop, PageRequest, Verdict
+from devproxy.policy.verdict.page import judge_handshake
+from devproxy.policy.verdict.safelist import MAX_SAFELISTED_VALUE
+
+_UNJUDGED_MODES: Final = frozenset((b"navigate", b"no-cors", b"same-origin"))
+"""Of ``Sec-Fetch-Mode``: the answer does not pass the CORS check."""
+_UNSAFE: Final = b"?" * (MAX_SAFELISTED_VALUE + 1)
+"""A value that needs permission whatever its header: a preflight names only such."""
+
+
+def judge_exchange(request: RequestHead, response: ResponseHead, *, scheme: str) -> Verdict | None:
+    """Return what a browser does with `response`, as the client gets it, or None where that cannot be told or is plain.
+
+    Of the page only its Origin is known, and whether it sent credentials by what came with the request: a Cookie,
+    Authorization, or a server that expects them. `scheme`: of the front.
+    """
+    facts = request.facts
+    if len(facts.origins) != 1:
+        return None
+    if facts.upgrade == b"websocket":
+        return _judge_upgrade(request, response)
+    if response.status < 200 or response.status == 304 or facts.fetch_mode in _UNJUDGED_MODES:
+        return None  # a 304 confirms an answer that has been judged (Fetch section 4.4, the note on CORS checks)
+    origin = facts.origins[0]
+    if origin == web_origin(scheme, facts.host):
+        return None
+    fields = tuple(response.fields)
+    says_credentials = any(field.name == b"access-control-allow-credentials" for field in fields)
+    has_credentials = any(field.name in (b"cookie", b"authorization") for field in request.fields)
+    asked = request.first(b"access-control-request-method")
+    page = PageRequest(
+        page=origin,
+        target=web_origin(scheme, facts.host),
+        method=request.method if asked is None else asked,
+        includes_credentials=has_credentials or says_credentials,
+        headers=() if asked is None else tuple((name, _UNSAFE) for name in _asked_headers(request)),
+    )
+    if request.method == b"OPTIONS" and asked is not None:
+        verdict = check_preflight(page, Hop.of(response), origin)
+    else:
+        verdict = check(fields, origin, includes_credentials=page.includes_credentials) or ALLOWED
+    return verdict if verdict.is_blocked else None
+
+
+def _judge_upgrade(request: RequestHead, response: ResponseHead) -> Verdict | None:
+    if response.status < 200 and response.status != 101:
+        return None
+    listed = [field.value for field in request.fields if field.name == b"sec-websocket-protocol"]
+    verdict = judge_handshake(
+        response.status,
+        response.fields,
+        key=request.first(b"sec-websocket-key") or b"",
+        protocols=names_in(b",".join(listed)),
+    )
+    return verdict if verdict.is_blocked else None
+
+
+def _asked_headers(request: RequestHead) -> list[bytes]:
+    listed = [field.value.lower() for field in request.fields if field.name == b"access-control-request-headers"]
+    return names_in(b",".join(listed))

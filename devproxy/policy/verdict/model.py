@@ -1,0 +1,83 @@
+"""What a verdict is made of: a page's request, the answers that it got, and the verdict itself. Values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from devproxy.fields import Field
+from devproxy.messages import ResponseHead
+
+REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+
+
+class Kind(StrEnum):
+    """How a page asks."""
+
+    FETCH = "fetch"
+    XHR = "XMLHttpRequest"
+    EVENT_SOURCE = "EventSource"
+    NO_CORS = "no-cors"
+    """``<img>``, ``<script>``, ``fetch`` with ``mode: "no-cors"``: sent and used, but never read."""
+    WEBSOCKET = "WebSocket"
+    NAVIGATION = "navigation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRequest:
+    """What a page asks for. ``page``: its origin, ``null`` for an opaque one. ``target``: the origin asked.
+
+    ``includes_credentials``: the credentials mode is «include», or ``withCredentials`` is set. ``headers``: those that
+    the page sets itself, names in lower case. ``key`` and ``protocols``: of a WebSocket handshake, where known.
+    """
+
+    kind: Kind = Kind.FETCH
+    method: bytes = b"GET"
+    page: bytes
+    target: bytes
+    includes_credentials: bool = False
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    key: bytes = b""
+    protocols: tuple[bytes, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """A response as the browser sees it. ``location``: the place a redirect names, absolute; ``target``: its origin.
+
+    ``preflight``: the answer to the preflight that came before, where a redirect made one necessary.
+    """
+
+    status: int
+    fields: tuple[Field, ...] = ()
+    location: bytes = b""
+    target: bytes = b""
+    preflight: Hop | None = None
+
+    @classmethod
+    def of(cls, head: ResponseHead) -> Hop:
+        """Return the response that `head` is, which leads on to nowhere that is known."""
+        return cls(status=head.status, fields=tuple(head.fields))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the browser does. ``text``: the stable part of its message, empty when it prints none.
+
+    ``step``: the rule that decided. ``what``: a sentence for people. ``fix``: the lines to write, for devproxy.
+    """
+
+    is_blocked: bool
+    text: str = ""
+    step: str = ""
+    what: str = ""
+    fix: str = ""
+
+
+ALLOWED: Final = Verdict(is_blocked=False)
+
+
+def shown(octets: bytes) -> str:
+    """Return `octets` as Chromium's console shows them: what is no printable ASCII by its number."""
+    return "".join(chr(octet) if 0x20 <= octet < 0x7F else f"\\u{octet:04X}" for octet in octets)
