@@ -125,7 +125,11 @@ class ServerPool:
         winner: UpstreamConnection | None = None
         try:
             address = await self._dialler.dial(build)
-            winner = next(connection for connection in connections if connection.is_open)
+            winner = next((connection for connection in connections if connection.is_open), None)
+            if winner is None:
+                # A server that dies may still accept, and close before we have had our turn. Nothing has been sent.
+                tried = ((address, "closed at once"),)
+                raise UpstreamError(UpstreamFault.REFUSED, self.server.url, tried=tried)
             winner.address = address
         except UpstreamError as error:
             self.failure = error

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 from devproxy.config.model import Upstream
-from devproxy.events import UpstreamState
+from devproxy.events import Trouble, UpstreamState
+from devproxy.gateway.upstream import UpstreamConnection
+from tests.support.exchanges import GET, asked, values_of
 from tests.support.wire import (
     Conversation,
     ScriptedUpstream,
@@ -328,3 +330,23 @@ async def test_a_server_that_goes_and_comes_back_is_reported_once_each_time() ->
             await answered(await ask(talk), await talk.upstream.accept(), closing)
         assert [state.is_up for state in talk.seen(UpstreamState)] == [True, False, True]
         assert talk.seen(UpstreamState)[1].detail == "connection refused"
+
+
+async def test_a_server_that_accepts_and_closes_at_once_counts_as_one_that_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection that is lost before the one who dialled has had a turn has carried nothing."""
+    made = UpstreamConnection.connection_made
+
+    def lost_at_once(self: UpstreamConnection, transport: asyncio.BaseTransport) -> None:
+        made(self, transport)
+        self.transport.abort()
+
+    async with conversation(upstream=Upstream(name="backend", servers=(), hold_s=0.0)) as talk:
+        await until(lambda: talk.seen(UpstreamState))
+        monkeypatch.setattr(UpstreamConnection, "connection_made", lost_at_once)
+        client = await asked(talk, GET)
+        head = await client.head()
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert values_of(head, b"x-devproxy-error") == [b"upstream-refused"]
+        assert not talk.seen(Trouble)
