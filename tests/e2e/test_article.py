@@ -51,6 +51,14 @@ async def test_directly_the_browser_blocks_the_poll_with_the_words_that_people_r
     await stage.console_line(access, f"from origin '{stage.page}' ", words)
 
 
+async def test_directly_the_wildcard_works_until_cookies_are_asked_for(stage: Stage) -> None:
+    await stage.visit(stage.page)
+
+    assert (await stage.dial(stage.origin("wildcard")))["connected"]
+    assert stage.complaints() == []
+    assert await stage.dial(stage.origin("wildcard"), withCredentials=True) == BLOCKED_POLL
+
+
 @TRANSPORTS
 @pytest.mark.parametrize(
     ("backend", "credentials"),

@@ -3,26 +3,23 @@
 
 const patience = 20_000;
 
-/** Connect with Socket.IO, upgrade if there is an upgrade to wait for, ask who one is, and leave. */
-async function dial(url, { major = 4, ...options } = {}) {
+/** Connect with Socket.IO, upgrade if there is an upgrade to wait for, and ask who one is. Ends with the page: a client
+ *  that closes while it polls may poll once more, and be told 400. */
+function dial(url, { major = 4, ...options } = {}) {
   const connect = { 2: window.io2, 4: window.io4 }[major];
   const socket = connect(url, { reconnection: false, forceNew: true, timeout: patience, ...options });
-  try {
-    return await new Promise((resolve) => {
-      socket.on('connect_error', (error) => resolve(refusal(error)));
-      socket.on('error', (error) => resolve(refusal(error)));
-      socket.on('connect', () => {
-        const { engine } = socket.io;
-        const ask = () => socket.emit('who am I', (said) => resolve({ connected: true, ...said }));
-        const upgrades = engine.transport.name === 'polling' && !options.transports;
-        engine.on('upgradeError', (error) => resolve({ connected: true, upgradeError: error.message }));
-        if (upgrades) engine.on('upgrade', ask);
-        else ask();
-      });
+  return new Promise((resolve) => {
+    socket.on('connect_error', (error) => resolve(refusal(error)));
+    socket.on('error', (error) => resolve(refusal(error)));
+    socket.on('connect', () => {
+      const { engine } = socket.io;
+      const ask = () => socket.emit('who am I', (said) => resolve({ connected: true, ...said }));
+      const upgrades = engine.transport.name === 'polling' && !options.transports;
+      engine.on('upgradeError', (error) => resolve({ connected: true, upgradeError: error.message }));
+      if (upgrades) engine.on('upgrade', ask);
+      else ask();
     });
-  } finally {
-    socket.close();
-  }
+  });
 }
 
 function refusal(error) {
