@@ -11,7 +11,7 @@ import pytest
 from devproxy.config.model import Upstream
 from devproxy.events import Trouble, UpstreamState
 from devproxy.gateway.upstream import UpstreamConnection
-from tests.support.exchanges import GET, asked, values_of
+from tests.support.exchanges import asked, values_of
 from tests.support.wire import (
     Conversation,
     ScriptedUpstream,
