@@ -16,6 +16,7 @@ from devproxy.config.model import Cookies, PathKind, Route, SameSiteRule, Secure
 from devproxy.fields import Field, is_token
 from devproxy.policy.set_cookie import (
     MAX_ATTRIBUTE_BYTES,
+    NO_DOMAIN,
     RESERVED,
     SetCookie,
     broken_promise,
@@ -120,7 +121,7 @@ def _path_rule(route: Route) -> tuple[bytes | None, bytes]:
     if route.kind is not PathKind.PREFIX or route.rewrite is None:
         return None, b""
     base, prefix = route.rewrite.encode().strip(b"/"), route.pattern.encode().strip(b"/")
-    # A semicolon may stand in a path but ends an attribute: such a prefix cannot be said in a cookie.
+    # A semicolon may stand in a path but ends an attribute; what is not ASCII a browser would not recognise.
     if base == prefix or not _is_cookie_path(prefix):
         return None, b""
     return b"/" + base if base else b"", b"/" + prefix if prefix else b""
@@ -222,7 +223,7 @@ def _repair_name(rules: CookieRules, cookie: SetCookie) -> None:
     if not rules.demotes:
         return
     if missing := broken_promise(cookie):
-        why = f"without {missing} browsers refuse a cookie called {shown(cookie.name)}"
+        why = f"{shown(cookie.name)} asks for {missing}, and browsers refuse a cookie that breaks that"
         cookie.rename(MARK + cookie.name, f"the name got {shown(MARK)} in front: {why}")
     elif _is_marked(cookie.name):
         # Somebody's own name that looks like one of ours: one more mark, so that undoing gives it back.
@@ -325,7 +326,8 @@ def _unkept(cookie: SetCookie) -> str:
     """Say what `cookie` has, or is called, that needs another attribute which it has not."""
     name = shown(cookie.name)
     if missing := broken_promise(cookie):
-        return f'browsers refuse the cookie {name}: its name needs {_needed(missing)}; add cookies.secure = "auto"'
+        fix = 'cookies.domain = ""' if missing == NO_DOMAIN else 'cookies.secure = "auto"'
+        return f"browsers refuse the cookie {name}: its name asks for {missing}; add {fix}"
     if cookie.has(b"secure"):
         return ""
     if (cookie.get(b"samesite") or b"").lower() == b"none":
@@ -333,7 +335,3 @@ def _unkept(cookie: SetCookie) -> str:
     if cookie.has(b"partitioned"):
         return f'browsers refuse the cookie {name}: Partitioned needs Secure; add cookies.secure = "auto"'
     return ""
-
-
-def _needed(missing: str) -> str:
-    return "that there is no Domain" if missing.startswith("being") else missing

@@ -12,6 +12,9 @@ from typing import Final
 MAX_ATTRIBUTE_BYTES: Final = 1024
 """Longest value of an attribute; a browser takes no notice of a longer one (section 5.6)."""
 
+NO_DOMAIN: Final = "no Domain"
+"""What :func:`broken_promise` says of a Domain that must not be."""
+
 RESERVED: Final = rb"(?i:__(?:Host|Secure|Http)-)"
 """How names begin that promise something about their cookie's attributes, in any case."""
 
@@ -23,44 +26,47 @@ is_reserved = re.compile(RESERVED).match
 
 
 class SetCookie:
-    """One Set-Cookie value under repair. Attributes are kept as the octets between two semicolons."""
+    """One Set-Cookie value under repair. Attributes are kept as the octets between two semicolons.
 
-    __slots__ = ("_attributes", "_lead", "_pair", "name", "reasons", "value")
+    ``name`` and ``value``: of the cookie; both may be empty. ``reasons``: one for each edit, in order. Of attributes
+    with one name, the last counts whose value is not too long.
+    """
+
+    __slots__ = ("_attributes", "_lead", "_pair", "_places", "name", "reasons", "value")
 
     def __init__(self, lead: bytes, value: bytes) -> None:
         self._lead = lead
         self._pair, *self._attributes = value.split(b";")
+        self._places = _places(self._attributes)
         self.name, self.value = split_pair(self._pair)
         self.reasons: list[str] = []
 
     @property
     def is_malformed(self) -> bool:
         """Whether a browser cannot read it: nothing is said, or a control character stands within a part."""
-        parts = (part.strip(_WHITESPACE) for each in (self._pair, *self._attributes) for part in each.split(b"=", 1))
-        return not (self.name or self.value) or any(map(_has_control, parts))
+        if not (self.name or self.value):
+            return True
+        pieces = (self._pair, *self._attributes)
+        return any(map(_has_control, pieces)) and any(
+            _has_control(part.strip(_WHITESPACE)) for piece in pieces for part in piece.split(b"=", 1)
+        )
 
     def get(self, name: bytes) -> bytes | None:
-        """Return the value of the attribute called `name` (lower case) that counts, the last one; None for none."""
-        place = self._place(name)
+        """Return the value of the attribute called `name` (lower case) that counts; None for none."""
+        place = self._places.get(name)
         return None if place is None else _attribute(self._attributes[place])[1]
 
     def has(self, name: bytes) -> bool:
         """Tell whether there is an attribute called `name` (lower case), with whatever value."""
-        return self._place(name) is not None
-
-    def _place(self, name: bytes) -> int | None:
-        for place in range(len(self._attributes) - 1, -1, -1):
-            known, value = _attribute(self._attributes[place])
-            if known == name and len(value) <= MAX_ATTRIBUTE_BYTES:
-                return place
-        return None
+        return name in self._places
 
     def put(self, name: bytes, value: bytes | None, reason: str) -> None:
         """Give the attribute called `name` a value where it counts, or append it; None: an attribute without value."""
-        place = self._place(name.lower())
+        place = self._places.get(name.lower())
         if place is None:
             if self._attributes and not self._attributes[-1].strip(_WHITESPACE):
                 del self._attributes[-1]
+            self._places[name.lower()] = len(self._attributes)
             self._attributes.append(b" " + name if value is None else b" %b=%b" % (name, value))
         elif value is not None:
             written, _, old = self._attributes[place].partition(b"=")
@@ -72,6 +78,7 @@ class SetCookie:
     def remove(self, name: bytes, reason: str) -> None:
         """Take off all attributes called `name` (lower case)."""
         self._attributes = [each for each in self._attributes if _attribute(each)[0] != name]
+        self._places = _places(self._attributes)
         self.reasons.append(reason)
 
     def rename(self, name: bytes, reason: str) -> None:
@@ -99,13 +106,19 @@ def split_pair(pair: bytes) -> tuple[bytes, bytes]:
     return name.strip(_WHITESPACE), value.strip(_WHITESPACE)
 
 
+def _places(attributes: list[bytes]) -> dict[bytes, int]:
+    """Return by its name (lower case) where each attribute stands that counts."""
+    read = enumerate(map(_attribute, attributes))
+    return {name: place for place, (name, value) in read if len(value) <= MAX_ATTRIBUTE_BYTES}
+
+
 def _attribute(octets: bytes) -> tuple[bytes, bytes]:
     name, _, value = octets.partition(b"=")
     return name.strip(_WHITESPACE).lower(), value.strip(_WHITESPACE)
 
 
 def broken_promise(cookie: SetCookie) -> str:
-    """Say what the name of `cookie` promises and its attributes do not keep; empty for nothing (section 4.1.3)."""
+    """Say what the name of `cookie` asks for and its attributes do not keep; empty for nothing (section 4.1.3)."""
     name = cookie.name.lower()
     if not is_reserved(name):
         return ""
@@ -114,7 +127,7 @@ def broken_promise(cookie: SetCookie) -> str:
     if name.startswith(b"__host-") and cookie.get(b"path") != b"/":
         return "Path=/"
     if name.startswith(b"__host-") and cookie.get(b"domain"):
-        return "being free of Domain"
+        return NO_DOMAIN
     if name.startswith((b"__http-", b"__host-http-")) and not cookie.has(b"httponly"):
         return "HttpOnly"
     return ""

@@ -173,17 +173,19 @@ async def jar(scheme: str, folder: Path) -> AsyncIterator[Jar]:
 
     tls = await asyncio.to_thread(own_certificate, folder) if scheme == "https" else None
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    async with open_page(RESOLVER, "--ignore-certificate-errors") as page:
-        yield Jar(page, scheme, server.sockets[0].getsockname()[1], lines)
-    server.close()
-    await asyncio.gather(*filter(None, tasks))  # the browser is gone, so each has seen the end of its connection
+    try:
+        async with open_page(RESOLVER, "--ignore-certificate-errors") as page:
+            yield Jar(page, scheme, server.sockets[0].getsockname()[1], lines)
+    finally:
+        server.close()
+        await asyncio.gather(*filter(None, tasks))  # the browser is gone: each has seen the end of its connection
 
 
 def own_certificate(folder: Path) -> ssl.SSLContext:
     """Return a server's context with a certificate that nobody signed."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    names = ["-subj", "/CN=app.test", "-addext", "subjectAltName=DNS:app.test", "-days", "2"]
+    names = ["-subj", "/CN=www.app.test", "-addext", "subjectAltName=DNS:www.app.test", "-days", "2"]
     subprocess.run([*command, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)

@@ -316,7 +316,7 @@ def test_every_change_has_its_reason_and_no_reason_shows_the_value() -> None:
         'Secure was taken off: the front is plain http (cookies.secure = "auto")',
         "SameSite=None became Lax: browsers take None with Secure only",
         "Partitioned was taken off: browsers take it with Secure only",
-        "the name got `insecure-` in front: without Secure browsers refuse a cookie called `__Host-a`",
+        "the name got `insecure-` in front: `__Host-a` asks for Secure, and browsers refuse a cookie that breaks that",
     )
     assert "secret" not in " ".join(change.reasons)
 
@@ -340,10 +340,10 @@ def test_a_reason_shows_octets_that_a_terminal_can_take() -> None:
         (b"a=1; Secure", b"laptop.local:8080", "was reached by plain http", 'cookies.secure = "auto"'),
         (b"a=1; SameSite=None", b"localhost", "SameSite=None needs Secure", 'cookies.same_site = "auto"'),
         (b"a=1; Partitioned", b"localhost", "Partitioned needs Secure", 'cookies.secure = "auto"'),
-        (b"__Host-a=1; Path=/", b"localhost", "its name needs Secure", 'cookies.secure = "auto"'),
-        (b"__Host-a=1; Secure", b"localhost", "its name needs Path=/", 'cookies.secure = "auto"'),
-        (b"__Host-a=1; Secure; Path=/; Domain=localhost", b"localhost", "no Domain", 'cookies.secure = "auto"'),
-        (b"__Http-a=1; Secure", b"localhost", "its name needs HttpOnly", 'cookies.secure = "auto"'),
+        (b"__Host-a=1; Path=/", b"localhost", "its name asks for Secure", 'cookies.secure = "auto"'),
+        (b"__Host-a=1; Secure", b"localhost", "its name asks for Path=/", 'cookies.secure = "auto"'),
+        (b"__Host-a=1; Secure; Path=/; Domain=localhost", b"localhost", "asks for no Domain", 'cookies.domain = ""'),
+        (b"__Http-a=1; Secure", b"localhost", "its name asks for HttpOnly", 'cookies.secure = "auto"'),
         (b"a=" + b"x" * 4096, b"localhost", "4097 octets of at most 4096", "at the server"),
         (b"", b"localhost", "empty", "mend it"),
         (b"a\tb", b"localhost", "control character", "mend it"),
@@ -382,3 +382,9 @@ def test_a_domain_that_covers_the_host_is_taken(domain: bytes) -> None:
 
 def test_a_verdict_shows_no_value() -> None:
     assert "secret" not in browser_verdict(b"a=secret; SameSite=None", front=front_of("http", b"localhost"))
+
+
+def test_the_longest_line_that_a_head_can_hold_is_repaired_in_linear_time() -> None:
+    value = b"__Host-a=1; Secure; Domain=x; SameSite=None; Partitioned" + b";" * 65_000
+    assert down(value, AUTO) == b"insecure-__Host-a=1; SameSite=Lax" + b";" * 65_000
+    assert up(b";" * 65_000 + b"insecure-__Host-a=1", AUTO) == b";" * 65_000 + b"__Host-a=1"
