@@ -97,16 +97,19 @@ class RequestHead:
 
 @dataclass(frozen=True, slots=True)
 class ResponseFacts:
-    """What the special fields of a response establish.
+    """What the status line and the special fields of a response establish.
 
-    ``content_length``: octets or None. ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says.
+    ``version_minor`` is 0 or 1. ``body_length``: octets of the body in answer to any method but HEAD, or
+    :data:`CHUNKED` or :data:`UNTIL_CLOSE`. ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says.
     ``access_control``: the lines of ``Access-Control-*`` fields, as in ``dropped``. ``varies_on_origin``: ``Vary`` says
     so, or ``*``. ``has_set_cookie``, ``has_reference``, ``has_resource_policy``: there are fields with that role. The
     others as in :class:`RequestFacts`.
     """
 
-    content_length: int | None = None
-    is_chunked: bool = False
+    status: int = 200
+    reason: bytes = b""
+    version_minor: int = 1
+    body_length: int = UNTIL_CLOSE
     keep_alive: bool = True
     keep_alive_timeout_s: int | None = None
     upgrade: bytes = b""
@@ -128,13 +131,25 @@ class ResponseHead:
     method too: :func:`devproxy.http1.framing.response_body_length`.
     """
 
-    status: int
-    reason: bytes
-    version_minor: int
     block: bytes
     start: bytes
     lines: list[bytes]
     facts: ResponseFacts
+
+    @property
+    def status(self) -> int:
+        """The status code (RFC 9110 section 15)."""
+        return self.facts.status
+
+    @property
+    def reason(self) -> bytes:
+        """The reason phrase, empty for none."""
+        return self.facts.reason
+
+    @property
+    def version_minor(self) -> int:
+        """0 or 1; the major version is always 1."""
+        return self.facts.version_minor
 
     @property
     def fields(self) -> list[Field]:

@@ -250,7 +250,7 @@ class DownstreamConnection(asyncio.Protocol):
     def _take_head(self, data: bytes) -> None:
         limits = self._service.snapshot.limits
         rest = b""
-        head = None if self._is_head_timed or self._reader.has_started else recall_request_head(data, limits)
+        head = None if self._reader.has_started else recall_request_head(data, limits)
         if head is None:
             try:
                 found = self._reader.feed(data)
@@ -264,7 +264,7 @@ class DownstreamConnection(asyncio.Protocol):
             except BadMessage as error:
                 self._refuse(answers.bad_message(error), error.reason, self._reader.pending or data)
                 return
-            self._is_head_timed = False
+        self._is_head_timed = False
         self.deadline = _NEVER
         self._state = _EXCHANGE
         self.body_remaining = length = head.facts.body_length

@@ -7,7 +7,6 @@ piece in the loop turn in which it came, and reports its end exactly once. Start
 from __future__ import annotations
 
 import asyncio
-import math
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +21,7 @@ from devproxy.gateway.remarks import NONE, remarks_on, remarks_on_own
 from devproxy.gateway.slow_upstream import SlowUpstream
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
-from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
+from devproxy.messages import UNTIL_CLOSE, RequestHead, ResponseHead
 from devproxy.plan import Forward, Respond, finish_response, plan_request, render_request
 from devproxy.policy.cors import local_lines
 
@@ -47,7 +46,7 @@ _COMPLETE: Final = Outcome.COMPLETE
 
 
 class Exchange:
-    """A request being answered. ``decodes_chunks``: the client speaks HTTP/1.0 and cannot read the chunked coding."""
+    """A request being answered. ``closes``: the client's connection ends with it."""
 
     __slots__ = (
         "_binding",
@@ -58,7 +57,6 @@ class Exchange:
         "_has_retried",
         "_pending",
         "_phase",
-        "_pools",
         "_remarks",
         "_request_bytes",
         "_response_bytes",
@@ -70,14 +68,12 @@ class Exchange:
         "_upstream",
         "client",
         "closes",
-        "decodes_chunks",
         "request",
     )
 
     def __init__(self, service: Service, client: DownstreamConnection, request: RequestHead) -> None:
         self._service = service
         self._snapshot = service.snapshot
-        self._pools = service.pools
         self.client = client
         self._forward: Forward | None = None
         self._upstream: UpstreamConnection | SlowUpstream | None = None
@@ -95,8 +91,12 @@ class Exchange:
         self._response_bytes = 0
         self._remarks = NONE
         self.request = request
-        self.decodes_chunks = request.version_minor == 0
         self.closes = False
+
+    @property
+    def decodes_chunks(self) -> bool:
+        """Whether the client speaks HTTP/1.0 and cannot read the chunked coding."""
+        return self.request.version_minor == 0
 
     # -- the request's way up -------------------------------------------------------------------------------------
 
@@ -110,11 +110,12 @@ class Exchange:
                 self._give(plan)
             return
         self._forward = plan
-        self._request_bytes = len(body)
-        if body and self._is_too_large:
-            self._respond(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
-            return
-        pool = self._pools[plan.compiled.upstream]
+        if body:
+            self._request_bytes = len(body)
+            if self._is_too_large:
+                self._respond(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
+                return
+        pool = self._service.pools[plan.compiled.upstream]
         self._server = server = pool.only or self._choose(pool)
         server.outstanding += 1
         fault = plan.compiled.fault
@@ -221,9 +222,10 @@ class Exchange:
         assert self._forward is not None
         self._upstream = connection
         self._phase = _AWAITING_RESPONSE
-        head = render_request(self._forward, self.request, self.client.peer, connection.server_pool.server)
+        server = connection.server_pool
+        head = render_request(self._forward, self.request, self.client.peer, server.server)
         connection.begin(self, head + body if body else head)
-        if connection.server_pool.response_timeout_s and self.client.is_request_complete:
+        if server.response_timeout_s and self.client.is_request_complete:
             self._await_response()
 
     def _await_response(self) -> None:
@@ -250,9 +252,9 @@ class Exchange:
         if forward.fallback is not None and not 200 <= head.status < 300:
             self._answer_preflight(forward.fallback)
             return
+        service, facts = self._service, head.facts
         self._first_byte_s = perf_counter() - self._started_at
         self._phase = _RELAYING
-        client.deadline = math.inf
         octets, self.closes = finish_response(
             forward,
             self.request,
@@ -260,22 +262,23 @@ class Exchange:
             client.peer,
             server.server,
             body_length=body_length,
-            close=client.body_remaining != 0 or self._service.is_stopping,
+            close=client.body_remaining != 0 or service.is_stopping,
         )
-        if forward.facts.origins or head.facts.has_set_cookie or self._service.is_verbose:
-            self._remarks = remarks_on(self._service, forward, self.request, head, octets)
+        if forward.facts.origins or facts.has_set_cookie or service.is_verbose:
+            self._remarks = remarks_on(service, forward, self.request, head, octets)
         if self._binding is not None:
             octets = self._bind(self._binding, octets, payload)
-        self._status = head.status
-        self._ends_with_connection = body_length == UNTIL_CLOSE or (self.decodes_chunks and body_length == CHUNKED)
-        self._response_bytes = len(payload)
-        if len(payload) < _JOIN_BYTES:
+        self._status = facts.status
+        self._response_bytes = size = len(payload)
+        if size < _JOIN_BYTES:
             client.send(octets + payload)
         else:
             client.send(octets)
             client.send(payload)
         if ended:
             self._finish(_COMPLETE)
+        elif body_length < 0:
+            self._ends_with_connection = body_length == UNTIL_CLOSE or self.decodes_chunks
 
     def _finish_head(self, head: ResponseHead) -> bytes:
         """Return an interim response or a switch of protocols as it goes to the client."""

@@ -81,20 +81,14 @@ class ServerPool:
 
     def release(self, connection: UpstreamConnection, announced_s: int | None) -> None:
         """Keep `connection` for the next request; `announced_s`: seconds that the server said it would keep it."""
-        keep_s = self._idle_timeout_s
-        if announced_s is not None:
-            keep_s = announced_s - _KEEP_ALIVE_MARGIN_S
+        service, idle = self._service, self._idle
+        keep_s = self._idle_timeout_s if announced_s is None else announced_s - _KEEP_ALIVE_MARGIN_S
         has_moved = connection.address != self.address
-        if keep_s <= 0 or has_moved or len(self._idle) >= MAX_IDLE or self._is_ending:
+        if keep_s <= 0 or has_moved or len(idle) >= MAX_IDLE or self.pool.is_retired or service.is_stopping:
             connection.close()
             return
-        connection.expires_at = self._service.now + keep_s
-        self._idle.append(connection)
-
-    @property
-    def _is_ending(self) -> bool:
-        """Whether nobody will ask for another connection."""
-        return self.pool.is_retired or self._service.is_stopping
+        connection.expires_at = service.now + keep_s
+        idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
         """Drop `connection`, which the server closed while it was idle."""

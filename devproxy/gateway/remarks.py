@@ -37,7 +37,9 @@ def remarks_on(service: Service, forward: Forward, request: RequestHead, head: R
     """
     if service.sink is None:
         return NONE
-    advice = service.untold(forward.compiled.label, advice_on(forward, request, head, octets))
+    advice = advice_on(forward, request, head, octets)
+    if advice:
+        advice = service.untold(forward.compiled.label, advice)
     return Remarks(advice, changes_to(forward, request, head) if service.is_verbose else ())
 
 

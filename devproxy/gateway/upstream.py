@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from devproxy.errors import BadMessage, UpstreamFault
 from devproxy.gateway.transports import last_words, reset, set_limits
 from devproxy.http1.framing import ChunkedReader, response_body_length
-from devproxy.http1.head import parse_response_head
+from devproxy.http1.head import parse_response_head, recall_response_head
 from devproxy.http1.reader import HeadReader, Kind
-from devproxy.messages import CHUNKED, UNTIL_CLOSE
+from devproxy.http1.start_line import Limits
+from devproxy.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
 
 if TYPE_CHECKING:
     from devproxy.gateway.exchange import Exchange
@@ -166,19 +167,22 @@ class UpstreamConnection(asyncio.Protocol):
     # -- framing -------------------------------------------------------------------------------------------------
 
     def _take_head(self, exchange: Asker, data: bytes) -> None:
+        limits = self._service.snapshot.limits
         while True:
             try:
-                found = self._reader.feed(data)
+                found = None if self._reader.has_started else recall_response_head(data, limits)
                 if found is None:
-                    return
-                block, data = found
-                head = parse_response_head(block, self._service.snapshot.limits)
-                if head.status == 101:
-                    self._switch(exchange, head.facts.upgrade)
+                    found = self._read_head(data, limits)
+                    if found is None:
+                        return
+                head, data = found
+                facts = head.facts
+                if facts.status >= 200:
+                    break
+                if facts.status == 101:
+                    self._switch(exchange, facts.upgrade)
                     exchange.upgraded(head, data)
                     return
-                if head.status >= 200:
-                    break
                 self._interims += 1
                 if self._interims > MAX_INTERIM_RESPONSES:
                     raise BadMessage(f"there were more than {MAX_INTERIM_RESPONSES} interim responses")
@@ -189,17 +193,16 @@ class UpstreamConnection(asyncio.Protocol):
             if self._exchange is not exchange or not data:
                 return
         length = response_body_length(head, exchange.request.method)
-        facts = head.facts
-        self._in_body = True
-        self._remaining = length
-        self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks) if length == CHUNKED else None
         self._reusable = facts.keep_alive and length != UNTIL_CLOSE
         self._keep_alive_timeout_s = facts.keep_alive_timeout_s
         if length == len(data):  # all of it is here, which is how most answers come
-            self._remaining = 0
             self._complete(exchange)
             exchange.response(head, length, data, True)
             return
+        self._in_body = True
+        self._remaining = length
+        if length == CHUNKED:
+            self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks)
         try:
             payload, ended = self._frame(data)
         except BadMessage as error:
@@ -208,6 +211,11 @@ class UpstreamConnection(asyncio.Protocol):
         if ended:
             self._complete(exchange)
         exchange.response(head, length, payload, ended)
+
+    def _read_head(self, data: bytes, limits: Limits) -> tuple[ResponseHead, bytes] | None:
+        """Return a head that came in pieces or has lines never seen before, and what stands behind it; None: more."""
+        found = self._reader.feed(data)
+        return None if found is None else (parse_response_head(found[0], limits), found[1])
 
     def _switch(self, exchange: Asker, protocol: bytes) -> None:
         """Check that a 101 switches to what was asked for (RFC 9110 section 15.2.2)."""
@@ -252,7 +260,6 @@ class UpstreamConnection(asyncio.Protocol):
     def _complete(self, exchange: Asker) -> None:
         """The response is over: give the connection back, or close it when it can't be trusted with another."""
         self._exchange = None
-        self._in_body = False
         self._chunked = None
         self.served += 1
         if self._reusable and not exchange.client.body_remaining and not self.transport.is_closing():

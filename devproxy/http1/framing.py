@@ -12,7 +12,7 @@ from typing import Final
 
 from devproxy.errors import BadMessage
 from devproxy.fields import TOKEN, Field, Role, parse_field
-from devproxy.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
+from devproxy.messages import ResponseHead
 
 MAX_SIZE_LINE_BYTES: Final = 512
 MAX_TRAILER_BYTES: Final = 16384
@@ -34,13 +34,7 @@ def response_body_length(head: ResponseHead, method: bytes) -> int:
 
     `method` is the request's: a response to HEAD has no body, whatever its fields say.
     """
-    status = head.status
-    if method == b"HEAD" or status == 204 or status == 304 or status < 200:
-        return 0
-    facts = head.facts
-    if facts.content_length is not None:
-        return facts.content_length
-    return CHUNKED if facts.is_chunked else UNTIL_CLOSE
+    return 0 if method == b"HEAD" else head.facts.body_length
 
 
 class _State(Enum):

@@ -9,7 +9,6 @@ arriving octets is for :mod:`devproxy.http1.reader`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import filterfalse
 from typing import Final, TypeVar
@@ -34,7 +33,7 @@ from devproxy.http1.start_line import (
     match_status_line,
     target_too_long,
 )
-from devproxy.messages import CHUNKED, RequestFacts, RequestHead, ResponseFacts, ResponseHead
+from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestFacts, RequestHead, ResponseFacts, ResponseHead
 
 _match_absolute = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)", re.DOTALL).fullmatch
 # uri-host [ ":" port ] (RFC 3986 section 3.2), without the userinfo that RFC 9110 section 4.2.4 forbids, without the
@@ -52,10 +51,15 @@ MAX_REMEMBERED_FACTS: Final = 4096
 _SPECIAL_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
 
 _Facts = TypeVar("_Facts", RequestFacts, ResponseFacts)
-_Memory = dict[tuple[object, ...], _Facts]
-_remembered_requests: _Memory[RequestFacts] = {}
+_Memory = dict[tuple[bytes, ...], _Facts]
+_RequestLine = tuple[bytes, bytes, bytes]
+"""Method, target and first segment of a plain request line of HTTP/1.1."""
+
+_remembered_request_lines: dict[bytes, _RequestLine] = {}
+_remembered_requests: tuple[_Memory[RequestFacts], _Memory[RequestFacts]] = ({}, {})
+"""By the minor version, then by the lines that are not ordinary."""
 _remembered_responses: _Memory[ResponseFacts] = {}
-_remembered_status_lines: dict[bytes, tuple[int, int, bytes]] = {}
+"""By the status line and the lines that are not ordinary. A status line is never an ordinary line."""
 
 
 def recall_request_head(octets: bytes, limits: Limits) -> RequestHead | None:
@@ -65,22 +69,33 @@ def recall_request_head(octets: bytes, limits: Limits) -> RequestHead | None:
     seen before or looks like one that has. None says nothing about `octets`: ``HeadReader`` and
     :func:`parse_request_head` find out, and give the same head where this gives one.
     """
-    size = len(octets)
-    if octets[-4:] != _CRLF2 or size > limits.max_target_bytes or size > limits.max_head_bytes:
+    if not octets.endswith(_CRLF2) or len(octets) > limits.least_bytes:
         return None
-    lines = octets.split(b"\r\n")
-    match = match_plain_request_line(lines[0])
-    if match is None or len(lines) > limits.max_fields + 3:
+    block = octets[:-4]
+    lines = block.split(b"\r\n")
+    start = lines.pop(0)
+    stated = _remembered_request_lines.get(start) or _read_plain_request_line(start)
+    if stated is None or len(lines) > limits.max_fields:
         return None
-    method, target, segment, minor = match.groups()
-    del lines[0]
-    del lines[-2:]
-    version_minor = 1 if minor == b"1" else 0
     # An empty line in between is no ordinary line, and no facts are remembered for it.
-    facts = _remembered_requests.get((version_minor, *filterfalse(_is_ordinary, lines)))
+    facts = _remembered_requests[1].get(tuple(filterfalse(_is_ordinary, lines)))
     if facts is None:
         return None
-    return RequestHead(method, target, target, version_minor, octets[:-4], lines, facts, segment)
+    method, target, segment = stated
+    return RequestHead(method, target, target, 1, block, lines, facts, segment)
+
+
+def _read_plain_request_line(line: bytes) -> _RequestLine | None:
+    """Return what a plain request line of HTTP/1.1 states; remember it if it is short, in a bounded table."""
+    match = match_plain_request_line(line)
+    if match is None or match[4] == b"0":
+        return None
+    stated = match[1], match[2], match[3]
+    if len(line) <= MAX_REMEMBERED_LINE_BYTES:
+        if len(_remembered_request_lines) >= MAX_REMEMBERED_FACTS:
+            _remembered_request_lines.clear()
+        _remembered_request_lines[line] = stated
+    return stated
 
 
 def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
@@ -105,9 +120,9 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
         )
     version_minor = 1 if minor == b"1" else 0
     looked_at = list(filterfalse(_is_ordinary, lines))
-    facts = _remembered_requests.get((version_minor, *looked_at))
+    facts = _remembered_requests[version_minor].get(tuple(looked_at))
     if facts is None:
-        facts = _establish(_remembered_requests, _request_facts, version_minor, looked_at)
+        facts = _request_facts_of(looked_at, version_minor)
     plain = match_plain_request_line(start)
     segment = plain[3] if plain is not None else None
     head = RequestHead(method, target, target, version_minor, block, lines, facts, segment)
@@ -116,6 +131,19 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
     elif b"\\" in target:
         _refuse_backslash(target)
     return head
+
+
+def _request_facts_of(lines: list[bytes], version_minor: int) -> RequestFacts:
+    """Return the facts that `lines` state, having checked the grammar of each; remember them."""
+    memory = _remembered_requests[version_minor]
+    special = _special_fields(lines)
+    # An end-to-end line that has not been seen before is why the facts were not found; they depend on the others alone.
+    key = tuple([field.line for field in special])
+    return memory.get(key) or _remember(memory, key, _request_facts(version_minor, special))
+
+
+def _special_fields(lines: list[bytes]) -> list[Field]:
+    return [field for field in parse_fields(lines) if field.role]
 
 
 def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
@@ -198,66 +226,51 @@ def _between_crlfs(field: Field) -> bytes:
     return b"\r\n" + field.line + b"\r\n"
 
 
-def _establish(
-    memory: _Memory[_Facts], read_facts: Callable[[int, list[Field]], _Facts], key: int, lines: list[bytes]
-) -> _Facts:
-    """Return the facts that `lines` state, having checked the grammar of each; remember them.
+def _remember(memory: _Memory[_Facts], key: tuple[bytes, ...], facts: _Facts) -> _Facts:
+    """Return `facts`, remembered: the same lines in the same order always state the same.
 
-    The same lines in the same order under the same `key` (version, and status for a response) always state the same
-    facts. `memory` holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full.
+    `memory` holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full.
     """
-    special: list[Field] = [field for field in parse_fields(lines) if field.role]
-    # An end-to-end line that has not been seen before is why the facts were not found; they depend on the others alone.
-    facts = memory.get((key, *[field.line for field in special]))
-    if facts is not None:
-        return facts
-    facts = read_facts(key, special)
-    if sum(map(len, lines)) <= MAX_REMEMBERED_LINE_BYTES:
+    if sum(map(len, key)) <= MAX_REMEMBERED_LINE_BYTES:
         if len(memory) >= MAX_REMEMBERED_FACTS:
             memory.clear()
-        memory[(key, *[field.line for field in special])] = facts
+        memory[key] = facts
     return facts
+
+
+def recall_response_head(octets: bytes, limits: Limits) -> tuple[ResponseHead, bytes] | None:
+    """Return the head that `octets` begin with and what stands behind it, if all of the head is familiar; else None.
+
+    The counterpart of :func:`recall_request_head`: None says nothing about `octets`.
+    """
+    block, end, rest = octets.partition(_CRLF2)
+    lines = block.split(b"\r\n")
+    facts = _remembered_responses.get(tuple(filterfalse(_is_ordinary, lines)))
+    if facts is None or not end or len(block) > limits.max_head_bytes or len(lines) > limits.max_fields:
+        return None
+    return ResponseHead(block, lines.pop(0), lines, facts), rest
 
 
 def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     """Return the response head that `block` states. Raises :class:`BadMessage`: the upstream cannot be trusted then."""
-    lines = block.split(b"\r\n")
-    start = lines.pop(0)
-    stated = _remembered_status_lines.get(start)
-    if stated is None:
-        stated = _parse_status_line(start)
-    status, version_minor, reason = stated
-    if len(lines) > limits.max_fields:
-        raise BadMessage(f"the answer has more than {limits.max_fields} header lines", source="RFC 6585 section 5")
-    # The body's extent depends on the status as well: one key for both.
-    key = status if version_minor else -status
-    looked_at = list(filterfalse(_is_ordinary, lines))
-    facts = _remembered_responses.get((key, *looked_at))
-    if facts is None:
-        facts = _establish(_remembered_responses, _response_facts, key, looked_at)
-    return ResponseHead(status, reason, version_minor, block, start, lines, facts)
-
-
-def _parse_status_line(line: bytes) -> tuple[int, int, bytes]:
-    """Return status, minor version and reason of a status line; remember it if it is short, in a bounded table."""
-    match = match_status_line(line)
+    start, *lines = block.split(b"\r\n")
+    match = match_status_line(start)
     if match is None:
         raise bad_status_line()
     minor, status, reason = match.groups()
-    stated = int(status), 1 if minor == b"1" else 0, reason or b""
-    if len(line) <= MAX_REMEMBERED_LINE_BYTES:
-        if len(_remembered_status_lines) >= MAX_REMEMBERED_FACTS:
-            _remembered_status_lines.clear()
-        _remembered_status_lines[line] = stated
-    return stated
+    if len(lines) > limits.max_fields:
+        raise BadMessage(f"the answer has more than {limits.max_fields} header lines", source="RFC 6585 section 5")
+    special = _special_fields(lines)
+    key = (start, *[field.line for field in special])
+    facts = _remembered_responses.get(key)
+    if facts is None:
+        found = _response_facts(int(status), 1 if minor == b"1" else 0, reason or b"", special)
+        facts = _remember(_remembered_responses, key, found)
+    return ResponseHead(block, start, lines, facts)
 
 
-def _response_facts(key: int, special: list[Field]) -> ResponseFacts:
-    """Establish framing, persistence and upgrade from the fields; refuse contradictions.
-
-    `key`: the status code, negative for HTTP/1.0.
-    """
-    status, version_minor = abs(key), 1 if key > 0 else 0
+def _response_facts(status: int, version_minor: int, reason: bytes, special: list[Field]) -> ResponseFacts:
+    """Establish framing, persistence and upgrade from the fields; refuse contradictions."""
     options: tuple[bytes, ...] = ()
     length: int | None = None
     timeout_s: int | None = None
@@ -282,8 +295,10 @@ def _response_facts(key: int, special: list[Field]) -> ResponseFacts:
         raise BadMessage(f"a {status} announces a body", source="RFC 9110 section 8.6")
     listed = _other_options(options)
     return ResponseFacts(
-        content_length=length,
-        is_chunked=is_chunked,
+        status=status,
+        reason=reason,
+        version_minor=version_minor,
+        body_length=_response_body_length(status, length, is_chunked),
         keep_alive=_keeps_alive(options, version_minor),
         keep_alive_timeout_s=timeout_s,
         upgrade=upgrade,
@@ -296,6 +311,15 @@ def _response_facts(key: int, special: list[Field]) -> ResponseFacts:
         has_reference=any(field.role == Role.REFERENCE for field in special),
         has_resource_policy=any(field.role == Role.RESOURCE_POLICY for field in special),
     )
+
+
+def _response_body_length(status: int, length: int | None, is_chunked: bool) -> int:
+    """Return where the body ends (RFC 9112 section 6.3, items 1, 4, 6 and 8)."""
+    if status < 200 or status == 204 or status == 304:
+        return 0
+    if length is not None:
+        return length
+    return CHUNKED if is_chunked else UNTIL_CLOSE
 
 
 def _names_origin(vary: bytes) -> bool:

@@ -37,20 +37,17 @@ class HeadReader:
     """Finds where a head ends in bytes that arrive in any pieces. Holds at most one head's worth of octets.
 
     The same octets in other pieces give the same head or are refused as well; the work grows with the octets alone.
+    ``has_started``: some octets of an unfinished head have arrived.
     """
 
-    __slots__ = ("_has_start_line", "_kind", "_limits", "_partial")
+    __slots__ = ("_has_start_line", "_kind", "_limits", "_partial", "has_started")
 
     def __init__(self, kind: Kind, limits: Limits) -> None:
         self._kind = kind
         self._limits = limits
         self._partial = bytearray()
         self._has_start_line = False
-
-    @property
-    def has_started(self) -> bool:
-        """Whether some octets of an unfinished head have arrived."""
-        return bool(self._partial)
+        self.has_started = False
 
     @property
     def pending(self) -> bytes:
@@ -81,6 +78,7 @@ class HeadReader:
         end = data.find(_CRLF2)
         if end < 0:
             self._partial += data
+            self.has_started = bool(data)
             self._refuse_hopeless(0)
             return None
         if end > self._limits.max_head_bytes:
@@ -90,7 +88,7 @@ class HeadReader:
     def _feed_more(self, data: bytes) -> tuple[bytes, bytes] | None:
         partial = self._partial
         if partial == b"\r":  # perhaps half an empty line
-            partial.clear()
+            self._forget()
             return self.feed(b"\r" + data)
         searched = max(0, len(partial) - 3)
         partial += data
@@ -101,9 +99,12 @@ class HeadReader:
         if end > self._limits.max_head_bytes:
             raise self._too_large(partial)
         block, rest = bytes(partial[:end]), bytes(partial[end + 4 :])
-        partial.clear()
-        self._has_start_line = False
+        self._forget()
         return block, rest
+
+    def _forget(self) -> None:
+        self._partial.clear()
+        self._has_start_line = self.has_started = False
 
     def _refuse_hopeless(self, searched: int) -> None:
         """Raise when the octets so far cannot become a head; those before `searched` have been looked at."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from devproxy.errors import BadMessage
@@ -33,11 +33,18 @@ _TLS_HANDSHAKE: Final = 0x16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How large a head may be: octets of the target, octets of the whole head, number of fields."""
+    """How large a head may be: octets of the target, octets of the whole head, number of fields.
+
+    ``least_bytes``: the smaller of both sizes; a head within it is within all.
+    """
 
     max_target_bytes: int = 32768
     max_head_bytes: int = 65536
     max_fields: int = 256
+    least_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "least_bytes", min(self.max_target_bytes, self.max_head_bytes))
 
 
 def bad_request_line(line: bytes) -> BadMessage:

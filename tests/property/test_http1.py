@@ -12,7 +12,7 @@ from devproxy.errors import BadMessage
 from devproxy.fields import Field, parse_field, read_field
 from devproxy.http1 import head
 from devproxy.http1.framing import ChunkedReader, response_body_length
-from devproxy.http1.head import parse_request_head, parse_response_head
+from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head, recall_response_head
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.start_line import Limits
 from devproxy.messages import RequestHead, ResponseHead
@@ -79,8 +79,8 @@ def read_heads(pieces: list[bytes], kind: Kind) -> list[object]:
     return [*heads, reader.has_started]
 
 
-def parse_head(block: bytes, kind: Kind) -> RequestHead | ResponseHead:
-    return parse_request_head(block, LIMITS) if kind is Kind.REQUEST else parse_response_head(block, LIMITS)
+def parse_head(block: bytes, kind: Kind, limits: Limits = LIMITS) -> RequestHead | ResponseHead:
+    return parse_request_head(block, limits) if kind is Kind.REQUEST else parse_response_head(block, limits)
 
 
 def read_chunked(pieces: list[bytes], *, is_decoding: bool) -> tuple[bytes, bytes, bool] | None:
@@ -204,13 +204,16 @@ def heads(draw: st.DrawFn, kind: Kind) -> bytes:
 
 
 def forget() -> None:
-    for table in (fields._remembered, head._remembered_requests, head._remembered_responses):
+    fields._remembered.clear()
+    fields.ordinary_lines.clear()
+    head._remembered_request_lines.clear()
+    for table in (*head._remembered_requests, head._remembered_responses):
         table.clear()
 
 
-def judge(block: bytes, kind: Kind) -> object:
+def judge(block: bytes, kind: Kind, limits: Limits = LIMITS) -> object:
     try:
-        return parse_head(block, kind)
+        return parse_head(block, kind, limits)
     except BadMessage as refused:
         return refused.reason
 
@@ -227,6 +230,28 @@ def test_what_was_read_before_never_changes_how_a_head_is_read(kind: Kind, data:
     forget()
     assert [judge(block, kind) for block in blocks] == expected
     assert [judge(block, kind) for block in blocks] == expected
+
+
+@settings(max_examples=400)
+@given(st.lists(heads(Kind.REQUEST), min_size=1, max_size=4))
+def test_a_request_head_that_is_recalled_is_the_one_that_would_be_read(blocks: list[bytes]) -> None:
+    forget()
+    for block in blocks:
+        read = judge(block, Kind.REQUEST, Limits())
+        recalled = recall_request_head(block + b"\r\n\r\n", Limits())
+        is_familiar = isinstance(read, RequestHead) and block.startswith(b"GET / HTTP/1.1")
+        assert recalled == (read if is_familiar else None)
+
+
+@settings(max_examples=400)
+@given(st.lists(heads(Kind.RESPONSE), min_size=1, max_size=4), st.binary(max_size=20))
+def test_a_response_head_that_is_recalled_is_the_one_that_would_be_read(blocks: list[bytes], behind: bytes) -> None:
+    forget()
+    for block in blocks:
+        read = judge(block, Kind.RESPONSE, Limits())
+        recalled = recall_response_head(block + b"\r\n\r\n" + behind, Limits())
+        assert recalled == ((read, behind) if isinstance(read, ResponseHead) else None)
+        assert recall_response_head(block, Limits()) is None, "the head is not complete"
 
 
 @given(LINES)

@@ -6,7 +6,12 @@ import pytest
 from devproxy.errors import BadMessage
 from devproxy.fields import MAX_REMEMBERED_LINE_BYTES, Role
 from devproxy.http1 import head as head_module
-from devproxy.http1.head import MAX_REMEMBERED_FACTS, parse_request_head, parse_response_head
+from devproxy.http1.head import (
+    MAX_REMEMBERED_FACTS,
+    parse_request_head,
+    parse_response_head,
+    recall_request_head,
+)
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.start_line import Limits
 from devproxy.messages import CHUNKED, RequestHead, ResponseHead
@@ -399,16 +404,30 @@ def test_fields_keep_their_order_case_and_bytes() -> None:
 
 def test_what_is_remembered_of_heads_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     memory: dict[object, object] = {}
-    monkeypatch.setattr(head_module, "_remembered_requests", memory)
+    monkeypatch.setattr(head_module, "_remembered_requests", ({}, memory))
     for number in range(MAX_REMEMBERED_FACTS + 10):
         assert request(b"Content-Length: %d" % number).body_length == number
         assert len(memory) <= MAX_REMEMBERED_FACTS
     assert len(memory) == 10
 
 
+def test_what_is_remembered_of_request_lines_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory: dict[bytes, object] = {}
+    monkeypatch.setattr(head_module, "_remembered_request_lines", memory)
+    parse_request_head(b"GET / HTTP/1.1\r\nHost: a", Limits())
+    for number in range(MAX_REMEMBERED_FACTS + 10):
+        head = recall_request_head(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number, Limits())
+        assert head is not None
+        assert head.target == b"/%d" % number
+        assert len(memory) <= MAX_REMEMBERED_FACTS
+    assert len(memory) == 10
+    assert recall_request_head(b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 512), Limits()) is not None
+    assert len(memory) == 10, "a long line is not remembered"
+
+
 def test_a_head_of_long_lines_is_read_but_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     memory: dict[object, object] = {}
-    monkeypatch.setattr(head_module, "_remembered_requests", memory)
+    monkeypatch.setattr(head_module, "_remembered_requests", ({}, memory))
     assert request(b"Connection: " + b"x" * MAX_REMEMBERED_LINE_BYTES).facts.connection_options
     assert not memory
 
@@ -469,7 +488,7 @@ def test_a_response_that_cannot_have_a_body_but_announces_one_is_refused(status:
 
 @pytest.mark.parametrize("status", [b"204", b"101"])
 def test_a_length_of_zero_is_tolerated_where_there_is_no_body(status: bytes) -> None:
-    assert response(b"Content-Length: 0", line=b"HTTP/1.1 " + status + b" x").facts.content_length == 0
+    assert response(b"Content-Length: 0", line=b"HTTP/1.1 " + status + b" x").facts.body_length == 0
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
