@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import platform
 import sys
@@ -296,11 +297,13 @@ def _traced(work: Callable[[], None]) -> int:
         return local
 
     earlier = sys.gettrace()
+    gc.disable()  # a collection may run callbacks that are none of ours
     sys.settrace(start)
     try:
         work()
     finally:
         sys.settrace(earlier)
+        gc.enable()
     return executed
 
 
@@ -313,11 +316,13 @@ def _profiled(work: Callable[[], None]) -> int:
             calls += 1
 
     earlier = sys.getprofile()
+    gc.disable()
     sys.setprofile(note)
     try:
         work()
     finally:
         sys.setprofile(earlier)
+        gc.enable()
     return calls
 
 

@@ -56,9 +56,10 @@ class RequestHead:
     """A request's start line and fields, with what its grammar check established (see :class:`RequestFacts`).
 
     ``version_minor`` is 0 or 1 (the major version is always 1). ``path``: the target in origin-form (``*`` for
-    ``OPTIONS *``), bytes untouched. ``block``: the whole head as it came, without its last CRLFCRLF. ``lines``: of the
-    fields, as they came. ``segment``: the first segment of the path with its slash, where nothing in the whole path
-    could be written in another way (RFC 3986 section 6.2.2: no percent, no empty and no dot segment); else None.
+    ``OPTIONS *``), bytes untouched. ``block``: the whole head as it came, without its last CRLFCRLF; for an
+    absolute-form target with the Host that this names (RFC 9112 section 3.2.2). ``segment``: the first segment of the
+    path with its slash, where nothing in the whole path could be written in another way (RFC 3986 section 6.2.2: no
+    percent, no empty and no dot segment); else None.
     """
 
     method: bytes
@@ -66,13 +67,17 @@ class RequestHead:
     path: bytes
     version_minor: int
     block: bytes
-    lines: list[bytes]
     facts: RequestFacts
     segment: bytes | None = None
 
     @property
+    def lines(self) -> list[bytes]:
+        """The field lines; taken apart when asked for, because to forward most messages their block is enough."""
+        return self.block.split(b"\r\n")[1:]
+
+    @property
     def fields(self) -> list[Field]:
-        """The fields, in order; read when asked for, because to forward a message its lines are enough."""
+        """The fields, in order."""
         return parse_fields(self.lines)
 
     @property
@@ -133,7 +138,6 @@ class ResponseHead:
 
     block: bytes
     start: bytes
-    lines: list[bytes]
     facts: ResponseFacts
 
     @property
@@ -152,8 +156,13 @@ class ResponseHead:
         return self.facts.version_minor
 
     @property
+    def lines(self) -> list[bytes]:
+        """The field lines; taken apart when asked for, because to forward most messages their block is enough."""
+        return self.block.split(b"\r\n")[1:]
+
+    @property
     def fields(self) -> list[Field]:
-        """The fields, in order; read when asked for, because to forward a message its lines are enough."""
+        """The fields, in order."""
         return parse_fields(self.lines)
 
     def first(self, name: bytes) -> bytes | None:

@@ -82,7 +82,7 @@ def recall_request_head(octets: bytes, limits: Limits) -> RequestHead | None:
     if facts is None:
         return None
     method, target, segment = stated
-    return RequestHead(method, target, target, 1, block, lines, facts, segment)
+    return RequestHead(method, target, target, 1, block, facts, segment)
 
 
 def _read_plain_request_line(line: bytes) -> _RequestLine | None:
@@ -125,7 +125,7 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
         facts = _request_facts_of(looked_at, version_minor)
     plain = match_plain_request_line(start)
     segment = plain[3] if plain is not None else None
-    head = RequestHead(method, target, target, version_minor, block, lines, facts, segment)
+    head = RequestHead(method, target, target, version_minor, block, facts, segment)
     if target[0] != _SLASH:
         _resolve_target(head)
     elif b"\\" in target:
@@ -248,7 +248,7 @@ def recall_response_head(octets: bytes, limits: Limits) -> tuple[ResponseHead, b
     facts = _remembered_responses.get(tuple(filterfalse(_is_ordinary, lines)))
     if facts is None or not end or len(block) > limits.max_head_bytes or len(lines) > limits.max_fields:
         return None
-    return ResponseHead(block, lines.pop(0), lines, facts), rest
+    return ResponseHead(block, lines[0], facts), rest
 
 
 def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
@@ -266,7 +266,7 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     if facts is None:
         found = _response_facts(int(status), 1 if minor == b"1" else 0, reason or b"", special)
         facts = _remember(_remembered_responses, key, found)
-    return ResponseHead(block, start, lines, facts)
+    return ResponseHead(block, start, facts)
 
 
 def _response_facts(status: int, version_minor: int, reason: bytes, special: list[Field]) -> ResponseFacts:
@@ -391,7 +391,8 @@ def _resolve_target(head: RequestHead) -> None:
     # RFC 9112 section 3.2.2: the authority of the target replaces whatever Host said.
     host = make_field(b"Host", authority)
     if head.host:
-        head.lines = [host.line if field.role == Role.HOST else field.line for field in head.fields]
+        lines = [host.line if field.role == Role.HOST else field.line for field in head.fields]
     else:
-        head.lines = [host.line, *head.lines]
+        lines = [host.line, *head.lines]
+    head.block = b"\r\n".join((head.block.partition(b"\r\n")[0], *lines))
     head.facts = replace(head.facts, host=authority)
