@@ -160,6 +160,11 @@ class Exchange:
             self.client.cut()
 
     @property
+    def sent_bytes(self) -> int:
+        """Octets of the response's body that have been sent to the client, its head counted as one more."""
+        return self._response_bytes + (self._status != 0)
+
+    @property
     def is_poll(self) -> bool:
         """Whether this is an Engine.IO poll, which must end upstream as soon as its client has left."""
         return self._forward is not None and self._forward.is_poll
