@@ -15,7 +15,7 @@ from devproxy import answers
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
-from devproxy.gateway.failure import failure
+from devproxy.gateway.failure import cut_short, failure
 from devproxy.gateway.generation import Birth
 from devproxy.gateway.phase import Phase
 from devproxy.gateway.remarks import NONE, remarks_on, remarks_on_own
@@ -380,7 +380,8 @@ class Exchange:
 
     def _cut_response(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
-        self._finish(Outcome.UPSTREAM_LOST, error=fault.value, detail=detail, report_only=True)
+        error, detail = cut_short(fault, detail)
+        self._finish(Outcome.UPSTREAM_LOST, error=error, detail=detail, report_only=True)
         if self._ends_with_connection or was_reset:
             reset(self.client.transport)
         else:
