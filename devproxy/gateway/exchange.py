@@ -15,7 +15,7 @@ from devproxy import answers
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
-from devproxy.gateway.failure import cut_short, failure
+from devproxy.gateway.failure import CUT_SHORT, cut_code, failure
 from devproxy.gateway.generation import Birth
 from devproxy.gateway.phase import Phase
 from devproxy.gateway.remarks import NONE, remarks_on, remarks_on_own
@@ -380,8 +380,7 @@ class Exchange:
 
     def _cut_response(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
-        error, detail = cut_short(fault, detail)
-        self._finish(Outcome.UPSTREAM_LOST, error=error, detail=detail, report_only=True)
+        self._finish(Outcome.UPSTREAM_LOST, error=cut_code(fault), detail=detail or CUT_SHORT, report_only=True)
         if self._ends_with_connection or was_reset:
             reset(self.client.transport)
         else:

@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from devproxy.gateway.service import Service
     from devproxy.plan.snapshot import CompiledRoute
 
-CLOSED_IN_MID_BODY: Final = "upstream-closed-in-mid-body"
+CUT_SHORT: Final = "the server closed the connection before its answer was complete"
 
 
-def cut_short(fault: UpstreamFault, detail: str) -> tuple[str, str]:
-    """Return the code and the detail for the report on a response of which the client has the head already."""
-    code = CLOSED_IN_MID_BODY if fault is UpstreamFault.CLOSED_EARLY else fault.value
-    return code, detail or "the server closed the connection before its answer was complete"
+def cut_code(fault: UpstreamFault) -> str:
+    """Return the code for the report on a response of which the client has the head already."""
+    return "upstream-closed-in-mid-body" if fault is UpstreamFault.CLOSED_EARLY else fault.value
 
 
 def failure(error: UpstreamError, compiled: CompiledRoute, server: ServerPool, service: Service) -> tuple[Answer, str]:
