@@ -61,13 +61,12 @@ class DownstreamConnection(asyncio.Protocol):
     """A protocol towards a client. ``deadline``: the loop's time at which :meth:`expire` is due.
 
     ``body_remaining``: octets of the current request's body that have not come yet, or ``CHUNKED``. ``chunk_bytes``:
-    octets of data in its chunks so far.
+    octets of data in its chunks so far. ``has_eof``: the client sends nothing more.
     """
 
     __slots__ = (
         "_chunked",
         "_exchange",
-        "_has_eof",
         "_is_congested",
         "_is_head_timed",
         "_lingered",
@@ -79,6 +78,7 @@ class DownstreamConnection(asyncio.Protocol):
         "body_remaining",
         "chunk_bytes",
         "deadline",
+        "has_eof",
         "peer",
         "transport",
     )
@@ -95,7 +95,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._chunked: ChunkedReader | None = None
         self._pipelined = b""
         self._reading_paused = False
-        self._has_eof = False
+        self.has_eof = False
         self._is_congested = False
         self._is_head_timed = False
         self._lingered = 0
@@ -130,7 +130,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Take the end of what the client sends. A client in the middle of its request has left."""
-        self._has_eof = True
+        self.has_eof = True
         exchange = self._exchange
         if self._state is _WAITING and self._pipelined:
             pass  # what came before the end is still due
@@ -207,7 +207,7 @@ class DownstreamConnection(asyncio.Protocol):
         if self._pipelined:
             self._state = _WAITING
             self._service.loop.call_soon(self._go_on)
-        elif self._has_eof:
+        elif self.has_eof:
             self.transport.close()
         elif self._is_congested:
             self._state = _WAITING
@@ -356,7 +356,7 @@ class DownstreamConnection(asyncio.Protocol):
         data, self._pipelined = self._pipelined, b""
         if data:
             self._take_head(data)
-        if self._has_eof and self._state is _IDLE:
+        if self.has_eof and self._state is _IDLE:
             self.transport.close()
 
     # -- endings -------------------------------------------------------------------------------------------------
@@ -389,7 +389,7 @@ class DownstreamConnection(asyncio.Protocol):
     def _linger(self) -> None:
         """End our side and read on for a moment, so that a reset can't destroy the answer on its way to the client."""
         self._pipelined = b""
-        if self._has_eof or not end_writing(self.transport):
+        if self.has_eof or not end_writing(self.transport):
             self.transport.close()
             return
         self._state = _LINGERING

@@ -343,7 +343,7 @@ class Exchange:
             on_end=server.end_one,
             fault=forward.compiled.fault,
         )
-        tunnel.open(early=early, glued=glued)
+        tunnel.open(early=early, glued=glued, has_ended=self.client.has_eof)
 
     def upstream_lost(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
         """The upstream's connection ended before its response did, or the response is not HTTP."""

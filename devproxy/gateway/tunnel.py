@@ -221,9 +221,12 @@ class Tunnel:
             self.tunnel_id, target, protocol, route, upstream, server, client_address, duration_s
         )
 
-    def open(self, *, early: bytes, glued: bytes) -> None:
-        """Take both transports over. `early`: octets that the client sent behind its request; `glued`: those that the
-        upstream sent behind its 101, which have been sent on already."""
+    def open(self, *, early: bytes, glued: bytes, has_ended: bool) -> None:
+        """Take both transports over.
+
+        `early`: octets that the client sent behind its request; `has_ended`: it sends nothing more. `glued`: those that
+        the upstream sent behind its 101, which have been sent on already.
+        """
         self._service.tunnels.add(self)
         self._service.emit(lambda: self._opened)
         self._client.transport.set_protocol(self._client)
@@ -237,6 +240,8 @@ class Tunnel:
         limit_s = self._service.snapshot.config.server.tunnel_idle_timeout_s
         if limit_s:
             self._watch(limit_s, "idle")
+        if has_ended:
+            self._client.eof_received()
         if self._fault is not None and self._fault.drop_after_s:
             self._drop_timer = self._service.loop.call_later(self._fault.drop_after_s, self._drop)
         if self._service.is_stopping:

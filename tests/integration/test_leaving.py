@@ -13,6 +13,8 @@ from tests.integration.test_tunnels import joined
 from tests.support.exchanges import GET, OK, asked
 from tests.support.wire import Conversation, Wire, conversation, until
 
+pytestmark = pytest.mark.both_loops
+
 COUNTED = b"Content-Length: 99999999"
 CHUNKED = b"Transfer-Encoding: chunked"
 PIECE = b"%x\r\n%b\r\n" % (65536, b"x" * 65536)
