@@ -368,7 +368,7 @@ def _render_body(answer: Answer, form: Format, *, waits: bool) -> bytes:
         return _render_json(answer)
     if form is Format.HTML:
         return _render_html(answer, waits=waits)
-    lines = [f"devproxy: {answer.what}"]
+    lines = [answer.what if answer.what.startswith("devproxy ") else f"devproxy: {answer.what}"]
     lines += [f"  {name}: {value}" for name, value in answer.facts]
     if answer.help:
         lines.append(f"help: {answer.help}")

@@ -100,9 +100,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise :class:`Refused` with what is nearest to what was typed."""
         ways = [f"{self.prog} --help"]
-        unknown = re.match(r"unrecognized arguments: (--[^ =]+)", message)
-        if unknown and (near := get_close_matches(unknown[1], re.findall(r"--[a-z-]+", self.format_usage()), 1)):
-            ways.insert(0, f"did you mean {near[0]}?")
+        unknown = re.match(r"unrecognized arguments: --([^ =]+)", message)
+        if unknown and (near := get_close_matches(unknown[1], re.findall(r"--([a-z-]+)", self.format_usage()), 1)):
+            ways.insert(0, f"did you mean --{near[0]}?")
         raise Refused(message.removeprefix("argument ").replace("unrecognized arguments", "unknown arguments"), *ways)
 
 
@@ -242,7 +242,7 @@ _COMMANDS: Final = {
     ),
     "explain": _Command(
         "what becomes of a request, and what a browser makes of the answer",
-        "Show the route, the heads before and after with the rule for each difference, and the verdict of a browser.",
+        "Show the route, the heads before and after with the rule for each difference,\nand the verdict of a browser.",
         _EXPLAIN_EXAMPLES,
         _add_explain,
     ),

@@ -27,6 +27,9 @@ from devproxy.regexes import backtracking_fault
 CHROMIUM_MAX_AGE_S: Final = 7200
 """Longest time for which Chromium remembers a preflight's answer (``PreflightResult``, kMaxTimeoutInSeconds)."""
 
+_WILDCARD: Final = re.compile(r"(?<=/)(?:\*\*?(?=/|\Z)|:[A-Za-z_]\w*(?=/|\Z))|\*")
+"""A segment that other tools take for any, or a star somewhere else in a path."""
+
 _LOOPBACK_NAMES: Final = ("localhost", "::1")
 
 
@@ -70,6 +73,11 @@ def warnings(config: Config) -> tuple[str, ...]:
 def _of_route(route: Route, *, is_open: bool) -> Iterator[str]:
     """Give the sentences about `route` alone. `is_open`: others on the network reach devproxy."""
     name, cors = label(route), route.cors
+    if route.kind in (PathKind.PREFIX, PathKind.EXACT) and (wildcard := _WILDCARD.search(route.pattern)) is not None:
+        yield (
+            f"the route {name} takes `{wildcard[0]}` as it stands, not as a wildcard. "
+            f"If it is meant as one, write {_with_wildcard(route, wildcard)}."
+        )
     if route.kind is PathKind.REGEX and (slow := backtracking_fault(route.pattern)) is not None:
         yield f"the regular expression of the route {name} can hold up everything: {slow[0]}. To avoid it, {slow[1]}."
     keys = [
@@ -108,6 +116,18 @@ def _of_route(route: Route, *, is_open: bool) -> Iterator[str]:
             f'{" and ".join(unused)} {says} nothing on the route {name}: with mode = "{cors.mode}" devproxy grants '
             f'nothing itself. Write mode = "rewrite", or remove {them}.'
         )
+
+
+def _with_wildcard(route: Route, wildcard: re.Match[str]) -> str:
+    """Return the condition that the author of `route` had in mind."""
+    if route.kind is PathKind.PREFIX and wildcard[0] in ("*", "**") and wildcard.end() == len(route.pattern):
+        return f'path = "{route.pattern[: wildcard.start()]}"'
+    below = "/**" if route.kind is PathKind.PREFIX else ""
+    return f'path_glob = "{_WILDCARD.sub(_star, route.pattern).rstrip("/")}{below}"'
+
+
+def _star(wildcard: re.Match[str]) -> str:
+    return wildcard[0] if wildcard[0].startswith("*") else "*"
 
 
 def _unused_in_mode(cors: Cors) -> list[str]:

@@ -69,7 +69,7 @@ class Faults:
         self.found: list[Fault] = []
         self.bad: set[Path] = set()
         """Paths of wrong values."""
-        self._touched: set[Path] = set()
+        self._touched: dict[Path, set[str | int]] = {}
 
     @property
     def is_full(self) -> bool:
@@ -93,8 +93,12 @@ class Faults:
         """Tell whether there is a fault at `path`, two parts long, or below it."""
         return path in self._touched
 
+    def keys_in(self, *path: str | int) -> frozenset[str | int]:
+        """Return the keys of the table at `path`, two parts long, at or below which there are faults."""
+        return frozenset(self._touched.get(path, ()))
+
     def _add(self, fault: Fault) -> None:
-        self._touched.add(fault.path[:2])
+        self._touched.setdefault(fault.path[:2], set()).update(fault.path[2:3])
         if not self.is_full:
             self.found.append(fault)
 

@@ -27,6 +27,23 @@ MAX_PATTERN: Final = 2000
 
 _MAX_NAMES: Final = 10
 _KINDS: Final = tuple(kind.value for kind in (PathKind.PREFIX, PathKind.EXACT, PathKind.GLOB, PathKind.REGEX))
+_NO_CONDITIONS: Final = frozenset(
+    (
+        "cookies",
+        "cors",
+        "fault",
+        "guard",
+        "headers",
+        "host",
+        "origin",
+        "redirects",
+        "rewrite",
+        "strip_prefix",
+        "upstream",
+    )
+)
+"""Keys that say nothing about which requests a route takes. One that is unknown may have been meant to."""
+
 _REWRITABLE: Final = (PathKind.PREFIX, PathKind.EXACT)
 _PCHAR: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@]")
 """What may stand in a path segment unencoded (RFC 3986 section 3.3)."""
@@ -55,6 +72,7 @@ def build_route(
 ) -> Route | None:
     """Return the route that `table` at `path` describes, or None when ``faults`` say why not.
 
+    Where they concern none of its conditions, it comes back with these alone: enough to compare it with others.
     `upstreams`: the names that exist, as a set or the like. `line_of`: gives the line in which a path, given
     part by part, starts in the file, 1-based; 0: nowhere.
     """
@@ -72,7 +90,9 @@ def build_route(
     cors = build_cors(table.get("cors"), (*path, "cors"), line_of(*path, "cors"), faults)
     cookies = build_cookies(table.get("cookies"), (*path, "cookies"), faults)
     if kind is None or faults.has_any_in(*path):
-        return None
+        if kind is None or not faults.keys_in(*path) <= _NO_CONDITIONS:
+            return None
+        return Route(kind=kind, pattern=pattern, upstream="", methods=methods, match_host=hosts, match_headers=headers)
     return Route(
         kind=kind,
         pattern=pattern,
@@ -122,7 +142,7 @@ def path_fault(text: str) -> tuple[str, str] | None:
 def _character_fault(text: str) -> tuple[str, str] | None:
     """Return what keeps `text` from being a path at all (RFC 9112 section 3.2.1), and the help; or None."""
     if not text.startswith("/"):
-        return f"a path begins with a slash, got {quoted(text)}", f"write {quoted('/' + text)}"
+        return f"a path begins with a slash, got {quoted(text)}", _help_for_slash(text)
     for char in text:
         if char in "?#":
             help = "write the path alone: requests are compared without their query"
@@ -131,6 +151,14 @@ def _character_fault(text: str) -> tuple[str, str] | None:
             help = f"write {_encoded(char)} for it, as a browser does"
             return f"{quoted(text)} contains {quoted(char)}, which no path does", help
     return None
+
+
+def _help_for_slash(text: str) -> str:
+    """Return what to write for `text`, which does not begin with a slash; other tools' notations are known."""
+    if text.startswith("^"):
+        return "for a regular expression, write path_regex"
+    _, is_url, rest = text.partition("://")
+    return f"write {quoted('/' + (rest.partition('/')[2] if is_url else text))}"
 
 
 def _encoded(char: str) -> str:

@@ -211,12 +211,17 @@ class Gateway:
             task.add_done_callback(self._probes.discard)
 
     def _sweep(self) -> None:
-        """Enforce every deadline that is over, one timer for all connections; look whether descriptors are short."""
+        """Enforce every deadline that is over, look who has left, and whether descriptors are short.
+
+        One timer for all connections.
+        """
         service = self._service
         assert service is not None
         now = service.now = service.loop.time()
         for connection in [one for one in service.connections if one.deadline <= now]:
             connection.expire()
+        for one in list(service.held_back):
+            one.look()
         for pool in service.pools.values():
             pool.close_expired(now)
         if service.retired:

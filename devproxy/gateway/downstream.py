@@ -16,6 +16,7 @@ from devproxy import answers
 from devproxy.errors import BadMessage
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.exchange import Exchange
+from devproxy.gateway.presence import Presence, presence_of, unread_bytes
 from devproxy.gateway.transports import descriptor_of, end_writing, peer_name, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, recall_request_head
@@ -31,8 +32,9 @@ MAX_PIPELINED_BYTES: Final = 64 * 1024
 LINGER_S: Final = 2.0
 MAX_LINGER_BYTES: Final = 64 * 1024 * 1024
 HALF_CLOSE_GRACE_S: Final = 0.4
-"""How long a client that has shut its sending side may still wait for its answer. Nobody can tell such a client from
-one that has left for good without sending to it; polls get no grace, because the next one must not overlap."""
+"""How long a client that has shut its sending side may still wait for its answer to begin or go on. Nobody can tell
+such a client from one that has left for good without sending to it; polls get no grace, because the next one must not
+overlap."""
 
 _NEVER: Final = math.inf
 
@@ -59,13 +61,12 @@ class DownstreamConnection(asyncio.Protocol):
     """A protocol towards a client. ``deadline``: the loop's time at which :meth:`expire` is due.
 
     ``body_remaining``: octets of the current request's body that have not come yet, or ``CHUNKED``. ``chunk_bytes``:
-    octets of data in its chunks so far.
+    octets of data in its chunks so far. ``has_eof``: the client sends nothing more.
     """
 
     __slots__ = (
         "_chunked",
         "_exchange",
-        "_has_eof",
         "_is_congested",
         "_is_head_timed",
         "_lingered",
@@ -77,6 +78,7 @@ class DownstreamConnection(asyncio.Protocol):
         "body_remaining",
         "chunk_bytes",
         "deadline",
+        "has_eof",
         "peer",
         "transport",
     )
@@ -93,7 +95,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._chunked: ChunkedReader | None = None
         self._pipelined = b""
         self._reading_paused = False
-        self._has_eof = False
+        self.has_eof = False
         self._is_congested = False
         self._is_head_timed = False
         self._lingered = 0
@@ -128,7 +130,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Take the end of what the client sends. A client in the middle of its request has left."""
-        self._has_eof = True
+        self.has_eof = True
         exchange = self._exchange
         if self._state is _WAITING and self._pipelined:
             pass  # what came before the end is still due
@@ -137,13 +139,14 @@ class DownstreamConnection(asyncio.Protocol):
         elif self.body_remaining or exchange.is_poll:
             self._client_left()
         else:
-            self._service.loop.call_later(HALF_CLOSE_GRACE_S, self._end_grace, exchange)
+            self._service.loop.call_later(HALF_CLOSE_GRACE_S, self._end_grace, exchange, exchange.sent_bytes)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection."""
         self._state = _CLOSED
         self._service.remove_connection(self)
+        self._service.held_back.discard(self)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_left()
@@ -173,13 +176,23 @@ class DownstreamConnection(asyncio.Protocol):
         """Take nothing more from the client for now."""
         if not self._reading_paused and not self.transport.is_closing():
             self._reading_paused = True
+            self._service.held_back.add(self)
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Take from the client again."""
         if self._reading_paused and not self.transport.is_closing():
             self._reading_paused = False
+            self._service.held_back.discard(self)
             self.transport.resume_reading()
+
+    def look(self) -> None:
+        """Find out whether the client has left while it is held back: by a reset, or without the rest of its body."""
+        presence = presence_of(self.transport)
+        if presence is Presence.GONE or (
+            presence is Presence.FINISHED and unread_bytes(self.transport) < self.body_remaining
+        ):
+            self._client_left()
 
     def finish(self, *, close: bool) -> None:
         """The exchange is over: take the next request, or close."""
@@ -194,7 +207,7 @@ class DownstreamConnection(asyncio.Protocol):
         if self._pipelined:
             self._state = _WAITING
             self._service.loop.call_soon(self._go_on)
-        elif self._has_eof:
+        elif self.has_eof:
             self.transport.close()
         elif self._is_congested:
             self._state = _WAITING
@@ -343,7 +356,7 @@ class DownstreamConnection(asyncio.Protocol):
         data, self._pipelined = self._pipelined, b""
         if data:
             self._take_head(data)
-        if self._has_eof and self._state is _IDLE:
+        if self.has_eof and self._state is _IDLE:
             self.transport.close()
 
     # -- endings -------------------------------------------------------------------------------------------------
@@ -376,7 +389,7 @@ class DownstreamConnection(asyncio.Protocol):
     def _linger(self) -> None:
         """End our side and read on for a moment, so that a reset can't destroy the answer on its way to the client."""
         self._pipelined = b""
-        if self._has_eof or not end_writing(self.transport):
+        if self.has_eof or not end_writing(self.transport):
             self.transport.close()
             return
         self._state = _LINGERING
@@ -388,8 +401,11 @@ class DownstreamConnection(asyncio.Protocol):
         if self._lingered > MAX_LINGER_BYTES:
             self.transport.abort()
 
-    def _end_grace(self, exchange: Exchange) -> None:
-        if self._exchange is exchange:
+    def _end_grace(self, exchange: Exchange, sent_bytes: int) -> None:
+        """Take the client for one that has left, unless it was sent something meanwhile: who had left would have reset
+        the connection at that, and who has not may wait for the rest as long as it wants.
+        """
+        if self._exchange is exchange and exchange.sent_bytes == sent_bytes:
             self._client_left()
 
     def _client_left(self) -> None:

@@ -14,7 +14,7 @@ from devproxy import answers
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
-from devproxy.gateway.failure import failure
+from devproxy.gateway.failure import CUT_SHORT, cut_code, failure
 from devproxy.gateway.generation import Birth
 from devproxy.gateway.phase import Phase
 from devproxy.gateway.remarks import NONE, remarks_on, remarks_on_own
@@ -159,6 +159,11 @@ class Exchange:
         else:
             self._finish(Outcome.ANSWERED, error=answer.code, detail=answer.what, report_only=True)
             self.client.cut()
+
+    @property
+    def sent_bytes(self) -> int:
+        """Octets of the response's body that have been sent to the client, its head counted as one more."""
+        return self._response_bytes + (self._status != 0)
 
     @property
     def is_poll(self) -> bool:
@@ -341,7 +346,7 @@ class Exchange:
             on_end=server.end_one,
             fault=forward.compiled.fault,
         )
-        tunnel.open(early=early, glued=glued)
+        tunnel.open(early=early, glued=glued, has_ended=self.client.has_eof)
 
     def upstream_lost(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
         """The upstream's connection ended before its response did, or the response is not HTTP."""
@@ -378,7 +383,7 @@ class Exchange:
 
     def _cut_response(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
-        self._finish(Outcome.UPSTREAM_LOST, error=fault.value, detail=detail, report_only=True)
+        self._finish(Outcome.UPSTREAM_LOST, error=cut_code(fault), detail=detail or CUT_SHORT, report_only=True)
         if self._ends_with_connection or was_reset:
             reset(self.client.transport)
         else:

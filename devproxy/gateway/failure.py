@@ -1,13 +1,14 @@
-"""What a client is told when no usable response came from an upstream: the error, and what the gateway knows of it.
+"""What is told when no usable response came from an upstream, or half of one: the error, and what is known of it.
 
 Sends nothing: the exchange does. Start at :func:`failure`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
+from devproxy.errors import UpstreamFault
 from devproxy.gateway.surroundings import is_loopback
 
 if TYPE_CHECKING:
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from devproxy.gateway.pool import ServerPool
     from devproxy.gateway.service import Service
     from devproxy.plan.snapshot import CompiledRoute
+
+CUT_SHORT: Final = "the server closed the connection before its answer was complete"
+
+
+def cut_code(fault: UpstreamFault) -> str:
+    """Return the code for the report on a response of which the client has the head already."""
+    return "upstream-closed-in-mid-body" if fault is UpstreamFault.CLOSED_EARLY else fault.value
 
 
 def failure(error: UpstreamError, compiled: CompiledRoute, server: ServerPool, service: Service) -> tuple[Answer, str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from devproxy.events import Event, Sink
     from devproxy.gateway.downstream import DownstreamConnection
     from devproxy.gateway.pool import UpstreamPool
+    from devproxy.gateway.presence import HeldBack
     from devproxy.gateway.tunnel import Tunnel
     from devproxy.plan import Snapshot
 
@@ -31,7 +32,8 @@ class Service:
 
     ``snapshot`` and ``pools``, by upstream name: replaced whole on reload; an exchange reads them once. ``retired``:
     pools that only exchanges and tunnels born before a reload use. ``connections``: every client connection that speaks
-    HTTP; ``tunnels``: every pair that has been upgraded. ``is_terse``: exchanges that are complete are not reported.
+    HTTP; ``tunnels``: every pair that has been upgraded. ``held_back``: those who are not read for now, because the
+    other side takes slowly. ``is_terse``: exchanges that are complete are not reported.
     ``is_verbose``: what was changed is reported too. ``told``: when some advice was given last. ``is_in_container``:
     only advice depends on it. ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read.
     ``descriptor_ceiling``: a client's file descriptor from which on they are short, ``on_shortage``: what to do then.
@@ -41,6 +43,7 @@ class Service:
         "_unused",
         "connections",
         "descriptor_ceiling",
+        "held_back",
         "is_in_container",
         "is_stopping",
         "is_terse",
@@ -76,6 +79,7 @@ class Service:
         self.retired: list[UpstreamPool] = []
         self.connections: set[DownstreamConnection] = set()
         self.tunnels: set[Tunnel] = set()
+        self.held_back: set[HeldBack] = set()
         self.tunnel_count = 0
         self.is_in_container = is_in_container()
         self.is_stopping = False

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from devproxy.events import TunnelClosed, TunnelOpened
 from devproxy.gateway.generation import destinations, is_kept
+from devproxy.gateway.presence import Presence, presence_of
 from devproxy.gateway.throttle import Throttle
 from devproxy.gateway.transports import end_writing, reset
 from devproxy.websocket import FrameTracker, close_frame
@@ -85,13 +86,29 @@ class End(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """This end takes slowly: read no more from the other."""
-        if not self.other.transport.is_closing():
-            self.other.transport.pause_reading()
+        self.other.hold_back()
 
     def resume_writing(self) -> None:
         """This end has caught up."""
-        if not self.other.transport.is_closing():
-            self.other.transport.resume_reading()
+        self.other.go_on()
+
+    def hold_back(self) -> None:
+        """Read no more from this end for now."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+            self._tunnel.held_back.add(self)
+
+    def go_on(self) -> None:
+        """Read on."""
+        self._tunnel.held_back.discard(self)
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def look(self) -> None:
+        """Find out whether the peer has reset its connection while it is held back."""
+        if presence_of(self.transport) is Presence.GONE:
+            self._tunnel.lost(self, ConnectionResetError())
+            self.transport.abort()
 
     def eof_received(self) -> bool:
         """Pass the end of this direction on; the other direction goes on."""
@@ -126,7 +143,7 @@ class SlowEnd(End):
     ) -> None:
         super().__init__(tunnel, name, transport, tracker)
         self._throttle = Throttle(
-            loop, bytes_per_s, super().data_received, pause_source=self._pause, resume_source=self._resume
+            loop, bytes_per_s, super().data_received, pause_source=self.hold_back, resume_source=self.go_on
         )
 
     def data_received(self, data: bytes) -> None:
@@ -155,14 +172,6 @@ class SlowEnd(End):
             self._throttle.stop()
             lose()
 
-    def _pause(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.pause_reading()
-
-    def _resume(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
-
 
 class Tunnel:
     """A joined pair. Lives until both directions have ended, one end is lost, it idles too long, its route goes
@@ -187,6 +196,7 @@ class Tunnel:
     ) -> None:
         is_websocket = protocol == "websocket"
         self._service = service
+        self.held_back = service.held_back
         self._on_end = on_end
         self._born = born
         self._departure: asyncio.TimerHandle | None = None
@@ -211,9 +221,12 @@ class Tunnel:
             self.tunnel_id, target, protocol, route, upstream, server, client_address, duration_s
         )
 
-    def open(self, *, early: bytes, glued: bytes) -> None:
-        """Take both transports over. `early`: octets that the client sent behind its request; `glued`: those that the
-        upstream sent behind its 101, which have been sent on already."""
+    def open(self, *, early: bytes, glued: bytes, has_ended: bool) -> None:
+        """Take both transports over.
+
+        `early`: octets that the client sent behind its request; `has_ended`: it sends nothing more. `glued`: those that
+        the upstream sent behind its 101, which have been sent on already.
+        """
         self._service.tunnels.add(self)
         self._service.emit(lambda: self._opened)
         self._client.transport.set_protocol(self._client)
@@ -227,6 +240,8 @@ class Tunnel:
         limit_s = self._service.snapshot.config.server.tunnel_idle_timeout_s
         if limit_s:
             self._watch(limit_s, "idle")
+        if has_ended:
+            self._client.eof_received()
         if self._fault is not None and self._fault.drop_after_s:
             self._drop_timer = self._service.loop.call_later(self._fault.drop_after_s, self._drop)
         if self._service.is_stopping:
@@ -257,6 +272,7 @@ class Tunnel:
                 other.close()
         if not self._is_over:
             self._is_over = True
+            self.held_back.difference_update((self._client, self._upstream))
             self._service.remove_tunnel(self)
             self._on_end()
             for timer in (self._timer, self._departure, self._drop_timer):

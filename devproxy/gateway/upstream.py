@@ -262,7 +262,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._exchange = None
         self._chunked = None
         self.served += 1
-        if self._reusable and not exchange.client.body_remaining and not self.transport.is_closing():
+        if exchange.request.facts.body_length and (
+            exchange.client.body_remaining or self.transport.get_write_buffer_size()
+        ):
+            # The server may never read the rest of the request, and to close would be to wait until it does.
+            reset(self.transport)
+        elif self._reusable and not self.transport.is_closing():
             self.server_pool.release(self, self._keep_alive_timeout_s)
         else:
             self.transport.close()
@@ -277,7 +282,7 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.response_data(b"", True)
             return
         self._exchange = None
-        self.transport.close()
+        self.transport.abort()  # whatever of the request it has not taken is of no use to it any more
         detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
         exchange.upstream_lost(UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
 

@@ -145,6 +145,8 @@ async def test_a_response_cut_short_upstream_is_cut_short_for_the_client(how: st
         assert await client.is_ended() is (how == "close")
         await until(lambda: talk.finished())
         assert talk.finished()[-1].outcome is Outcome.UPSTREAM_LOST
+        assert talk.finished()[-1].error == "upstream-closed-in-mid-body"
+        assert talk.finished()[-1].detail
 
 
 @pytest.mark.parametrize(("how", "is_complete"), [("close", True), ("reset", False)])

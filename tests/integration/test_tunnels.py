@@ -155,6 +155,25 @@ async def test_the_end_of_one_direction_is_passed_on_and_the_other_goes_on(first
         assert talk.seen(TunnelClosed)[0].closed_by == first
 
 
+@pytest.mark.both_loops
+async def test_the_end_of_a_client_that_comes_before_the_switch_is_passed_on_behind_what_it_sent() -> None:
+    async with conversation() as talk:
+        client = await talk.client()
+        client.send(HANDSHAKE + b"early")
+        client.finish()
+        server = await talk.upstream.accept()
+        await server.head()
+        await asyncio.sleep(0.05)  # the end arrives before the switch
+        server.send(SWITCH)
+        assert await server.rest() == b"early"
+        server.send(b"still here")
+        server.close()
+        await client.head()
+        assert await client.rest() == b"still here"
+        await until(lambda: talk.seen(TunnelClosed))
+        assert talk.seen(TunnelClosed)[0].closed_by == "client"
+
+
 @pytest.mark.parametrize("first", ["client", "upstream"])
 async def test_a_reset_is_passed_on_as_a_reset(first: str) -> None:
     async with conversation() as talk:

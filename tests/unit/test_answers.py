@@ -91,7 +91,7 @@ def test_each_fault_of_an_upstream_has_its_status_its_code_and_a_way_out(fault: 
 
 def test_text_says_the_same_in_lines() -> None:
     _, body = rendered(failure(), request())
-    assert body.startswith("devproxy: devproxy got no answer from `api` (http://localhost:1): nothing listens there.\n")
+    assert body.startswith("devproxy got no answer from `api` (http://localhost:1): nothing listens there.\n")
     assert "  tried: [::1]:1: connection refused\n" in body
     assert "\nhelp: " in body
 

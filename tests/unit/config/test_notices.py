@@ -140,3 +140,32 @@ def test_a_path_that_a_request_could_match_for_ever_is_mentioned() -> None:
     assert "can hold up everything: it repeats what repeats itself" in warning
     assert "`[a-z]++`" in warning
     assert warnings(load(text.replace("[a-z]+", "[a-z]++").replace("/?", "/").encode(), source="x")) == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "taken", "meant"),
+    [
+        ('path = "/api/*"', "*", 'path = "/api/"'),
+        ('path = "/api/**"', "**", 'path = "/api/"'),
+        ('path = "/*"', "*", 'path = "/"'),
+        ('path = "/users/:id/posts"', ":id", 'path_glob = "/users/*/posts/**"'),
+        ('path_exact = "/users/:id"', ":id", 'path_glob = "/users/*"'),
+        ('path_exact = "/*.js"', "*", 'path_glob = "/*.js"'),
+        ('path = "/a/*/b/"', "*", 'path_glob = "/a/*/b/**"'),
+    ],
+)
+def test_a_wildcard_in_a_path_that_knows_none_is_mentioned_with_what_to_write(
+    line: str, taken: str, meant: str
+) -> None:
+    text = f'[upstreams]\nbackend = "http://localhost:3001"\n[[routes]]\n{line}\nupstream = "backend"\n'
+    [warning] = warnings(load(text.encode(), source="x"))
+    assert f"takes `{taken}` as it stands" in warning
+    assert warning.endswith(f"write {meant}.")
+    corrected = text.replace(line, meant)
+    assert warnings(load(corrected.encode(), source="x")) == ()
+
+
+@pytest.mark.parametrize("line", ['path = "/a:b"', 'path = "/:1"', 'path_glob = "/a/*"', "path_regex = '/a/.*'"])
+def test_what_is_no_wildcard_or_one_where_they_are_known_is_not_mentioned(line: str) -> None:
+    text = f'[upstreams]\nbackend = "http://localhost:3001"\n[[routes]]\n{line}\nupstream = "backend"\n'
+    assert warnings(load(text.encode(), source="x")) == ()

@@ -41,6 +41,9 @@ def test_a_path_condition(line: str, kind: PathKind, pattern: str) -> None:
         ('path = "/a"\npath_exact = "/b"', "this one has `path`, `path_exact`", "keep one", (6, 1, 10)),
         ('path = "api"', "begins with a slash", 'write "/api"', (5, 8, 5)),
         ('path = ""', "begins with a slash", 'write "/"', (5, 8, 2)),
+        ('path = "http://localhost/api/"', "begins with a slash", 'write "/api/"', (5, 8, 23)),
+        ('path = "https://localhost"', "begins with a slash", 'write "/"', (5, 8, 19)),
+        ('path = "^/api"', "begins with a slash", "for a regular expression, write path_regex", (5, 8, 7)),
         ('path = "/a?b=1"', 'contains "?"', "without their query", (5, 8, 8)),
         ('path_exact = "/a#b"', 'contains "#"', "without their query", (5, 14, 6)),
         ('path = "/é"', 'contains "é"', "write %C3%A9", (5, 8, 4)),
@@ -234,6 +237,19 @@ def test_routes_with_the_same_conditions_are_refused_however_they_are_written(fi
     assert problem.what == "`routes[1]` takes the same requests as `routes[0]` (line 4)"
     assert "`match_host`" in problem.help
     assert problem.line == 7 + first.count("\n")
+
+
+@pytest.mark.parametrize("wrong", ['cors = "stripp"', 'host = "a b"', "strip_prefix = 1", "[routes.fault]\nx = 1"])
+def test_routes_with_the_same_conditions_are_told_of_beside_what_else_is_wrong_with_them(wrong: str) -> None:
+    problems = problems_of(two_routes('path = "/a"', f'path = "/a"\n{wrong}'))
+    assert problems[0].what == "`routes[1]` takes the same requests as `routes[0]` (line 4)"
+    assert len(problems) == 2
+
+
+@pytest.mark.parametrize("wrong", ['method = ["GET"]', 'methods = "GET"', 'methods = ["get"]', 'match_host = "a b"'])
+def test_a_route_whose_conditions_are_wrong_is_not_compared_with_others(wrong: str) -> None:
+    [problem] = problems_of(two_routes('path = "/a"', f'path = "/a"\n{wrong}'))
+    assert "takes the same requests" not in problem.what
 
 
 @pytest.mark.parametrize(

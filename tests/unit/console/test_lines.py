@@ -393,7 +393,7 @@ def test_quiet_says_nothing_while_all_is_well() -> None:
 
 
 def test_quiet_shows_the_errors_that_are_made_here() -> None:
-    lost = replace(EXCHANGE, outcome=Outcome.UPSTREAM_LOST, error="upstream-closed-before-answer")
+    lost = replace(EXCHANGE, outcome=Outcome.UPSTREAM_LOST, error="upstream-closed-in-mid-body")
     lines = quiet(REFUSED, lost, Trouble("it burns"))
     assert [line.split()[2] for line in lines if line.startswith("12:")] == ["502", "200"]
     assert lines[-1] == "warning: it burns"
