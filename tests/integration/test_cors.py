@@ -263,6 +263,8 @@ async def test_a_route_for_own_pages_alone_says_so_to_browsers() -> None:
         (closed, b"", [b"same-origin"]),
         (closed, b"Cross-Origin-Resource-Policy: cross-origin\r\n", [b"cross-origin"]),
         (DEFAULT, b"", []),
+        (replace(DEFAULT, cors=Cors(origins=(), credentials=False, dangerously_allow_any_origin=True)), b"", []),
+        (replace(DEFAULT, cors=Cors(origins=(), credentials=False, dangerously_allow_null_origin=True)), b"", []),
     ):
         async with conversation(routes=(route,), server=SERVER) as talk:
             answer = b"HTTP/1.1 200 OK\r\n" + theirs + b"Content-Length: 0\r\n\r\n"
