@@ -51,6 +51,8 @@ _SHARED_SUFFIXES: Final = frozenset(
     "repl.co replit.app railway.app".split()
 )
 """Names below which anybody gets a name of their own. The best known only: the Public Suffix List has ten thousand."""
+_DEVIATIONS: Final = frozenset("\u00df\u03c2\u200c\u200d")
+"""Sharp s, final sigma and the joiners: names that have them mean other hosts than they did to RFC 3490."""
 _WITHOUT_HOST: Final = frozenset(("file", "data", "blob", "about", "javascript", "mailto"))
 _PROBES: Final = (b"https://q7vx0.invalid", b"http://q7vx0.invalid:4711", b"https://q7vx0.j3k9.com")
 """Origins that nobody means: a regular expression that takes one of them takes any web site."""
@@ -299,14 +301,26 @@ def _parse_host(text: str, scheme: str, host: str, *, is_below: bool) -> str:
     return name
 
 
-def _ascii_name(host: str) -> str:
-    """Return `host` in lower case and, where it is not ASCII, in the form that goes over the wire (IDNA)."""
+def ascii_name(host: str) -> str:
+    """Return `host` in lower case and, where it is not ASCII, in the form that goes over the wire (RFC 3490).
+
+    Raises ValueError where there is none, and for what browsers write in another way: with RFC 3490 ``faß`` is
+    ``fass``, which is somebody else's name today (UTS 46 section 7, «deviations»).
+    """
+    name = host.lower()
     if host.isascii():
-        return host.lower()
+        return name
+    if not _DEVIATIONS.isdisjoint(name):
+        raise ValueError("a character that RFC 3490 maps to others and browsers keep")
+    return name.encode("idna").decode().lower()
+
+
+def _ascii_name(host: str) -> str:
     try:
-        return host.lower().encode("idna").decode().lower()
-    except UnicodeError:
-        raise BadOrigin(f"{_quoted(host)} is not a host name", "write its xn-- form") from None
+        return ascii_name(host)
+    except ValueError:
+        help = "write its xn-- form, as the browser's console shows it for `location.origin`"
+        raise BadOrigin(f"{_quoted(host)} is not a host name with one xn-- form", help) from None
 
 
 def _check_ipv4(name: str, *, is_below: bool) -> None:

@@ -21,6 +21,7 @@ _UNBOUNDED: Final = 160
 _find_opening = re.compile(r"\((?:\?(?:P<\w+>|P=\w+|<[=!]|[=!:>]|\(\w+\)|[a-zA-Z]*(?:-[a-zA-Z]+)?:?))?").match
 _find_class = re.compile(r"\[\^?\]?(?:[^\]\\]|\\.)*\]", re.DOTALL).match
 _find_comment = re.compile(r"\(\?#[^)]*\)").match
+_is_verbose = re.compile(r"\(\?[a-zA-Z]*x").match
 _find_repeat = re.compile(r"(?:(?P<sign>[*+?])|\{(?P<least>\d*)(?P<open>,(?P<most>\d*))?\})(?P<kind>[+?]?)").match
 
 
@@ -37,8 +38,9 @@ class _Group:
 def backtracking_fault(source: str) -> tuple[str, str] | None:
     """Return why matching `source`, which compiles, may take too long, and what to write instead; or None.
 
-    Refused: what varies in length or has branches, repeated by anything but ``?`` (exponential); and more than
-    :data:`MAX_WAYS` ways of matching (a high power). Linear in `source`.
+    Refused: what varies in length or has branches, repeated by anything but ``?`` (exponential); more than
+    :data:`MAX_WAYS` ways of matching (a high power); and verbose mode, where a repeat may stand apart from what it
+    repeats. Linear in `source`.
     """
     groups = [_Group()]
     position = 0
@@ -48,6 +50,8 @@ def backtracking_fault(source: str) -> tuple[str, str] | None:
             continue
         char = source[position]
         if char == "(" and (opening := _find_opening(source, position)) is not None:
+            if _is_verbose(opening[0]):
+                return "its verbose mode, `(?x)`, hides what repeats what", "write it in one piece, without `x`"
             groups.append(_Group(is_atomic=opening[0] == "(?>"))
             position = opening.end()
             continue
@@ -60,6 +64,8 @@ def backtracking_fault(source: str) -> tuple[str, str] | None:
         if char == ")" and len(groups) > 1:
             item = groups.pop()
         position = _end_of_item(source, position)
+        while (comment := _find_comment(source, position)) is not None:
+            position = comment.end()  # a repeat behind a comment is one of what stands before it
         repeat = _find_repeat(source, position)
         position = position if repeat is None else repeat.end()
         if not _take(groups[-1], item, repeat):

@@ -12,6 +12,7 @@ from typing import Final
 
 from devproxy.config.model import Listen, Scheme, ServerAddress
 from devproxy.config.problems import has_control, quoted
+from devproxy.origins import ascii_name
 
 MAX_PORT: Final = 65535
 MAX_SOCKET_PATH_BYTES: Final = 107
@@ -179,9 +180,9 @@ def _ascii_name(text: str) -> str:
     if text.isascii():
         return text
     try:
-        return text.lower().encode("idna").decode()
-    except UnicodeError:
-        raise BadAddress(f"{quoted(text)} is not a host name", "write its xn-- form") from None
+        return ascii_name(text)
+    except ValueError:
+        raise BadAddress(f"{quoted(text)} is not a host name with one xn-- form", "write its xn-- form") from None
 
 
 def check_origin(text: str) -> None:

@@ -22,7 +22,7 @@ from devproxy.gateway.slow_upstream import SlowUpstream
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
 from devproxy.messages import UNTIL_CLOSE, RequestHead, ResponseHead
-from devproxy.plan import Forward, Respond, finish_response, plan_request, render_request
+from devproxy.plan import Forward, Respond, answers_preflight, finish_response, plan_request, render_request
 from devproxy.policy.cors import local_lines
 
 if TYPE_CHECKING:
@@ -254,7 +254,9 @@ class Exchange:
         assert server is not None
         if ended:
             self._upstream = None  # it may serve others already: this client's pace must not hold it back
-        if forward.fallback is not None and not 200 <= head.status < 300:
+        if forward.fallback is not None and not answers_preflight(
+            forward, self.request, head, client.peer, server.server
+        ):
             self._answer_preflight(forward.fallback)
             return
         service, facts = self._service, head.facts

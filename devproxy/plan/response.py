@@ -183,6 +183,25 @@ def advice_on(forward: Forward, request: RequestHead, head: ResponseHead, octets
     return tuple(advice)
 
 
+def answers_preflight(
+    forward: Forward, request: RequestHead, head: ResponseHead, peer: Peer, server: ServerAddress
+) -> bool:
+    """Tell whether the upstream's answer `head` to the preflight `request` goes to the page.
+
+    Not where it fails (Fetch section 4.8, step 7), or where a browser would refuse it as the policy leaves it, although
+    the policy allows what was asked: then ``forward.fallback`` goes. True where there is no fallback.
+    """
+    if forward.fallback is None:
+        return True
+    if not 200 <= head.status < 300:
+        return False
+    if forward.fallback.answer.status != 204:
+        return True
+    octets, _ = finish_response(forward, request, head, peer, server, body_length=0, close=False)
+    sent = parse_response_head(octets[:-4], forward.compiled.limits)
+    return judge_exchange(request, sent, scheme=FRONT_SCHEME) is None
+
+
 def changes_to(forward: Forward, request: RequestHead, head: ResponseHead) -> tuple[str, ...]:
     """Return what devproxy changed in the response `head` and why, a clause each: policy, cookies, places."""
     compiled, found = forward.compiled, []

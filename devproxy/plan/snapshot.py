@@ -116,6 +116,7 @@ def _named_hosts(config: Config) -> set[str]:
 
 def _compile_route(config: Config, route: Route, via_line: bytes) -> CompiledRoute:
     fault = compile_fault(route, config.source)
+    cors = compile_cors(route.cors, config.source)
     return CompiledRoute(
         route=route,
         label=label(route),
@@ -124,9 +125,8 @@ def _compile_route(config: Config, route: Route, via_line: bytes) -> CompiledRou
         origin=route.origin,
         edits_authority=route.host != "keep" or route.origin != "keep",
         rewrites=route.rewrite is not None,
-        cors=compile_cors(route.cors, config.source),
-        is_for_own_pages=route.cors.mode is CorsMode.STRIP
-        or (route.cors.mode is CorsMode.REWRITE and route.cors.origins == ()),
+        cors=cors,
+        is_for_own_pages=cors.mode is CorsMode.STRIP or (cors.mode is CorsMode.REWRITE and not cors.varies),
         cookies=compile_cookies(route.cookies, route, front_scheme=FRONT_SCHEME),
         locations=compile_locations(config, route) if route.maps_redirects else None,
         request_edits=_compile_edits(route.request_headers),

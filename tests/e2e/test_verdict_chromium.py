@@ -24,7 +24,7 @@ from devproxy.fields import make_field
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
 from devproxy.origins import OPAQUE
-from devproxy.plan import Respond, Snapshot, compile_snapshot, finish_response, plan_request
+from devproxy.plan import Respond, Snapshot, answers_preflight, compile_snapshot, finish_response, plan_request
 from devproxy.policy.headers import Peer
 from devproxy.policy.verdict import REDIRECTS, Hop, Kind, PageRequest, Verdict, judge
 from tests.support.browser import Page, open_page
@@ -425,13 +425,14 @@ def what_devproxy_makes_of(case: Case, world: World, snapshot: Snapshot, number:
         fields = [f"{name}: {value.replace('PAGE', page)}" for name, value in answer.lines]
         if isinstance(plan, Respond):
             octets = render_answer(plan.answer, head, keep_alive=True, lines=plan.lines)
-        elif plan.fallback is not None and not 200 <= answer.status < 300:
-            octets = render_answer(plan.fallback.answer, head, keep_alive=True, lines=plan.fallback.lines)
         else:
             block = "\r\n".join((f"HTTP/1.1 {answer.status} X", *fields)).encode()
             response = parse_response_head(block, Limits())
             peer, server = Peer("127.0.0.1", "http"), snapshot.config.upstreams[0].servers[0]
-            octets, _ = finish_response(plan, head, response, peer, server, body_length=0, close=False)
+            if plan.fallback is not None and not answers_preflight(plan, head, response, peer, server):
+                octets = render_answer(plan.fallback.answer, head, keep_alive=True, lines=plan.fallback.lines)
+            else:
+                octets, _ = finish_response(plan, head, response, peer, server, body_length=0, close=False)
         seen = parse_response_head(octets.partition(b"\r\n\r\n")[0], Limits())
         return Hop(status=seen.status, fields=tuple(seen.fields))
 

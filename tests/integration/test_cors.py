@@ -6,7 +6,7 @@ import socket
 from dataclasses import replace
 
 import pytest
-from devproxy.config.model import Cookies, Cors, PathKind, Preflight, Route, SameSiteRule, SecureRule, Server
+from devproxy.config.model import Cookies, Cors, CorsMode, PathKind, Preflight, Route, SameSiteRule, SecureRule, Server
 from devproxy.config.model import Upstream as UpstreamConfig
 from tests.support.exchanges import OK, answered, asked, forwarded, values_of
 from tests.support.wire import ScriptedUpstream, address_of, config_for, conversation, running
@@ -195,6 +195,32 @@ async def test_a_forwarded_preflight_is_finished_or_answered_here(rule: Prefligh
         assert values_of(head, b"access-control-allow-methods") == [b"PUT"]
 
 
+LISTED = b"Access-Control-Allow-Methods: PUT\r\nAccess-Control-Allow-Credentials: true\r\n"
+
+
+@pytest.mark.parametrize(
+    ("cors", "theirs", "by_us"),
+    [
+        (Cors(), b"", True),  # as Express does by itself: 200, `Allow` and nothing more
+        (Cors(), b"Access-Control-Allow-Origin: http://localhost:4000\r\n" + LISTED, True),
+        (Cors(), b"Access-Control-Allow-Origin: http://localhost:3000\r\nAccess-Control-Allow-Methods: GET\r\n", True),
+        (Cors(), b"Access-Control-Allow-Origin: http://localhost:3000\r\n" + LISTED, False),
+        (Cors(), b"Access-Control-Allow-Origin: HTTP://localhost:3000/\r\n" + LISTED, False),
+        (Cors(methods=("GET",)), b"", False),  # the policy would refuse it too: the server has the word
+        (Cors(origins=()), b"", False),
+    ],
+)
+async def test_a_forwarded_preflight_is_answered_here_where_the_server_does_not_allow_what_the_policy_allows(
+    cors: Cors, theirs: bytes, by_us: bool
+) -> None:
+    fixed = replace(cors, mode=CorsMode.FIX, preflight=Preflight.FORWARD_OR_ANSWER)
+    async with conversation(routes=(replace(DEFAULT, cors=fixed),), server=SERVER) as talk:
+        _, head = await answered(talk, b"HTTP/1.1 200 OK\r\n" + theirs + b"Content-Length: 2\r\n\r\nno", preflight())
+        assert status_of(head) == (204 if by_us else 200)
+        if by_us:
+            assert (readers(head), values_of(head, b"access-control-allow-methods")) == (FOR_PAGE, [b"PUT"])
+
+
 async def test_a_forwarded_preflight_to_a_server_that_is_down_is_answered_here() -> None:
     route = replace(DEFAULT, cors=Cors(preflight=Preflight.FORWARD_OR_ANSWER))
     with socket.socket() as sock:
@@ -263,6 +289,8 @@ async def test_a_route_for_own_pages_alone_says_so_to_browsers() -> None:
         (closed, b"", [b"same-origin"]),
         (closed, b"Cross-Origin-Resource-Policy: cross-origin\r\n", [b"cross-origin"]),
         (DEFAULT, b"", []),
+        (replace(DEFAULT, cors=Cors(origins=(), credentials=False, dangerously_allow_any_origin=True)), b"", []),
+        (replace(DEFAULT, cors=Cors(origins=(), credentials=False, dangerously_allow_null_origin=True)), b"", []),
     ):
         async with conversation(routes=(route,), server=SERVER) as talk:
             answer = b"HTTP/1.1 200 OK\r\n" + theirs + b"Content-Length: 0\r\n\r\n"

@@ -44,6 +44,7 @@ def test_what_is_fast_on_every_text_is_taken(source: str) -> None:
         ("(?P<x>(b|a))*?", "repeats itself"),
         ("((a{1,9}))*", "repeats itself"),
         (r"(?:[a-z]+\.)+app\.test", "repeats itself"),
+        (r"(?:[a-z]+)(?#twice)(?#or more)+\.test", "repeats itself"),
         ("(?:(a|b)c){2,}", "repeats itself"),
         (".*.*.*.*x", "so many repeats"),
         (".?" * 30, "so many repeats"),
@@ -60,9 +61,28 @@ def test_what_a_text_could_keep_busy_is_refused_with_what_to_write(source: str, 
     assert "possessive" in fault[1]
 
 
+@pytest.mark.parametrize(
+    "source",
+    [r"(?x)(?:[a-z]+) +\.test", r"(?ix)a", "(?x:(?:[a-z]+) #(\n+)x", r"(?s-i:(?x:a))", "(?x)a"],
+)
+def test_verbose_mode_in_which_a_repeat_may_stand_apart_is_refused(source: str) -> None:
+    re.compile(source)
+    fault = backtracking_fault(source)
+    assert fault is not None
+    assert "verbose" in fault[0]
+    assert "without `x`" in fault[1]
+
+
+def test_verbose_mode_that_is_off_is_none() -> None:
+    assert backtracking_fault("(?i-x:a+)") is None
+
+
 PIECES = st.sampled_from(
     [
         *"ab.",
+        " ",
+        "(?#b)",
+        "(?x:",
         "[ab]",
         "[^b]",
         "(",

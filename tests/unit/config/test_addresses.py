@@ -238,6 +238,7 @@ def test_an_allowed_host_is_kept_as_it_is_compared(text: str, expected: str) -> 
         (".127.0.0.1", "no names below the address", 'write "127.0.0.1"'),
         ("1:2:3", "is not an IPv6 address", ""),
         ("b\u00fc" * 60 + ".test", "is not a host name", "xn--"),
+        ("fa\u00df.test", "one xn-- form", "xn--"),
     ],
 )
 def test_what_is_no_allowed_host_is_told_what_to_write(text: str, what: str, help: str) -> None:
