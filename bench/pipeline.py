@@ -85,6 +85,9 @@ class Wire(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Accept any: nothing ever waits here."""
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
 
