@@ -6,7 +6,7 @@ piece in the loop turn in which it came, and reports its end exactly once. Start
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from devproxy import answers
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
+from devproxy.gateway.departure import Departure
 from devproxy.gateway.failure import CUT_SHORT, cut_code, failure
 from devproxy.gateway.generation import Birth
 from devproxy.gateway.phase import Phase
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from devproxy.gateway.service import Service
     from devproxy.gateway.upstream import UpstreamConnection
 
-MAX_PENDING_BYTES: Final = 64 * 1024
-"""Octets of a request's body that are taken in while the upstream is still being dialled."""
-
 _JOIN_BYTES: Final = 64 * 1024
 _SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 """Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
@@ -50,12 +48,11 @@ class Exchange:
 
     __slots__ = (
         "_binding",
-        "_dialling",
+        "_departure",
         "_ends_with_connection",
         "_first_byte_s",
         "_forward",
         "_has_retried",
-        "_pending",
         "_phase",
         "_remarks",
         "_request_bytes",
@@ -79,8 +76,7 @@ class Exchange:
         self._upstream: UpstreamConnection | SlowUpstream | None = None
         self._server: ServerPool | None = None
         self._binding: Binding | None = None
-        self._dialling: asyncio.Task[None] | asyncio.TimerHandle | None = None
-        self._pending: list[bytes] = []
+        self._departure: Departure | None = None
         self._phase = _PLANNED
         self._has_retried = False
         self._ends_with_connection = False
@@ -105,7 +101,7 @@ class Exchange:
         plan = plan_request(self.request, self._snapshot)
         if isinstance(plan, Respond):
             if plan.delay_s:
-                self._dialling = self._service.loop.call_later(plan.delay_s, self._give, plan)
+                self._depart().delay(plan.delay_s, partial(self._give, plan))
             else:
                 self._give(plan)
             return
@@ -122,13 +118,11 @@ class Exchange:
         connection = server.take_idle() if fault is None else None
         if connection is not None:
             self._send_on(connection, body)
-            return
-        if body:
-            self._pending.append(body)
-        if fault is None:
-            self._dial(server)
+        elif fault is None:
+            self._depart(body).dial(server)
         else:
-            self._dialling = self._service.loop.call_later(fault.latency_s, self._set_out, server)
+            departure = self._depart(body)
+            departure.delay(fault.latency_s, partial(departure.set_out, server))
 
     def request_data(self, data: bytes) -> None:
         """Pass on a further piece of the request's body."""
@@ -141,10 +135,8 @@ class Exchange:
                 self._upstream.send(data)
             if self.client.is_request_complete:
                 self._await_response()
-        elif self._dialling is not None:
-            self._pending.append(data)
-            if sum(map(len, self._pending)) > MAX_PENDING_BYTES:
-                self.client.pause_reading()
+        elif self._departure is not None:
+            self._departure.keep(data)
 
     @property
     def _is_too_large(self) -> bool:
@@ -176,48 +168,31 @@ class Exchange:
         return pool.servers[choice.server]
 
     @property
-    def _is_bound(self) -> bool:
+    def is_bound(self) -> bool:
         """Whether no other server than the one chosen can answer."""
         return self._binding is not None and self._binding.is_bound
 
     @property
-    def _may_wait(self) -> bool:
+    def may_wait(self) -> bool:
         """Whether the request can be delivered later without surprise: safe, and no body to keep.
 
         A WebSocket handshake is one, and so is an Engine.IO poll that has not been sent yet.
         """
         return self.request.method in _SAFE and self.request.facts.body_length == 0
 
-    def _dial(self, server: ServerPool) -> None:
-        self._dialling = self._service.loop.create_task(self._connect(server))
+    def _depart(self, body: bytes = b"") -> Departure:
+        """There is no connection yet. Who leaves before there is one cancels this."""
+        self._departure = departure = Departure(self._service.loop, self, body)
+        return departure
 
-    def _set_out(self, server: ServerPool) -> None:
-        """The latency of the route's fault has passed: go on as any other exchange. Who leaves before cancels this."""
-        connection = server.take_idle()
-        if connection is None:
-            self._dial(server)
-        else:
-            self._use(connection, server)
-
-    async def _connect(self, server: ServerPool) -> None:
-        try:
-            connection = await server.pool.open(server, may_wait=self._may_wait, is_bound=self._is_bound)
-        except UpstreamError as error:
-            self._dialling = None
-            self._not_connected(error)
-            return
-        self._use(connection, server)
-
-    def _use(self, connection: UpstreamConnection, server: ServerPool) -> None:
-        """Send on `connection`, which may lead to another server than `server`, what the client has sent so far."""
+    def use(self, connection: UpstreamConnection, server: ServerPool, body: bytes) -> None:
+        """Send on `connection`, which may lead to another server than `server`. `body`: what has come so far."""
         assert self._forward is not None
-        self._dialling = None
+        self._departure = None
         if connection.server_pool is not server:
             server.outstanding -= 1
             self._server = connection.server_pool
             self._server.outstanding += 1
-        body = b"".join(self._pending)
-        self._pending.clear()
         fault = self._forward.compiled.fault
         rate = 0.0 if fault is None else fault.bytes_per_s
         self.client.resume_reading()  # first: sending may pause it again
@@ -363,7 +338,7 @@ class Exchange:
         if was_dead and self._may_retry:
             self._has_retried = True
             self._phase = _PLANNED
-            self._dial(self._server)
+            self._depart().dial(self._server)
         else:
             self._upstream_failed(UpstreamError(fault, self._server.server.url, detail))
 
@@ -391,10 +366,11 @@ class Exchange:
         else:
             self.client.transport.close()
 
-    def _not_connected(self, error: UpstreamError) -> None:
+    def not_connected(self, error: UpstreamError) -> None:
         """Nothing has been sent. A session that lives in the memory of a server that is gone is gone with it."""
         assert self._forward is not None
-        if self._is_bound and error.fault in answers.NO_CONNECTION:
+        self._departure = None
+        if self.is_bound and error.fault in answers.NO_CONNECTION:
             compiled = self._forward.compiled
             self._respond(answers.session_lost(error, upstream=compiled.upstream))
         else:
@@ -473,9 +449,9 @@ class Exchange:
             self._finish(Outcome.STOPPED, report_only=True)
 
     def _drop_upstream(self) -> None:
-        if self._dialling is not None:
-            self._dialling.cancel()
-            self._dialling = None
+        if self._departure is not None:
+            self._departure.cancel()
+            self._departure = None
         if self._upstream is not None:
             self._upstream.abandon()
             self._upstream = None
