@@ -68,7 +68,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         service = self._service = Service(
             loop,
-            self._compiled(self._config),
+            compile_snapshot(self._config, self._instance, bound=self._listeners.addresses()),
             self._sink,
             is_terse=self._is_terse,
             is_verbose=self._is_verbose,
@@ -95,7 +95,9 @@ class Gateway:
             trouble = _not_bound(error, urls)
             service.emit(lambda: trouble)
             config = replace(config, server=replace(config.server, listen=kept))
-        snapshot = await asyncio.to_thread(self._compiled, config)
+        # Not those that are about to be released: the guard must not depend on what was listened on before.
+        bound = self._listeners.addresses(config.server.listen)
+        snapshot = await asyncio.to_thread(compile_snapshot, config, self._instance, bound=bound)
         if service.is_stopping:  # every listener has been closed
             return
         departing = self._swap(service, snapshot)
@@ -181,9 +183,6 @@ class Gateway:
     def _on_shortage(self) -> None:
         if self._service is not None:
             self._service.on_shortage()
-
-    def _compiled(self, config: Config) -> Snapshot:
-        return compile_snapshot(config, self._instance, bound=self._listeners.addresses())
 
     def _cut_all(self, service: Service) -> int:
         cut = 0

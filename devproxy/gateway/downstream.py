@@ -199,11 +199,11 @@ class DownstreamConnection(asyncio.Protocol):
         self._exchange = None
         if self._reading_paused:
             self.resume_reading()
-        if self._service.is_stopping and not self.body_remaining and not self._pipelined:
-            self.transport.close()  # nothing came that is unread and could make a reset of this: nobody need be waited for
-            return
-        if close or self._service.is_stopping or self.body_remaining:
-            self._linger()
+        if close or self.body_remaining or self._service.is_stopping:
+            if self._service.is_stopping and not self.body_remaining and not self._pipelined:
+                self.transport.close()  # nothing that came is unread and could make a reset of this
+            else:
+                self._linger()
             return
         self._state = _IDLE
         self._wait_idle()

@@ -134,7 +134,7 @@ class Exchange:
             if data:
                 self._upstream.send(data)
             if self.client.is_request_complete:
-                self._await_response()
+                self.expect_response()
         elif self._departure is not None:
             self._departure.keep(data)
 
@@ -206,14 +206,19 @@ class Exchange:
         head = render_request(self._forward, self.request, self.client.peer, server.server)
         connection.begin(self, head + body if body else head)
         if server.response_timeout_s and self.client.is_request_complete:
-            self._await_response()
+            self.expect_response()
 
-    def _await_response(self) -> None:
+    def expect_response(self) -> None:
         """From here on a silent upstream is timed, if its configuration says so."""
         assert self._server is not None
         limit_s = self._server.response_timeout_s
-        if limit_s and self._phase is _AWAITING_RESPONSE:
+        if limit_s and self._phase is _AWAITING_RESPONSE and not self._is_sending_slowly:
             self.client.deadline = self._service.loop.time() + limit_s
+
+    @property
+    def _is_sending_slowly(self) -> bool:
+        """Whether a fault still holds some of a request that has come whole."""
+        return isinstance(self._upstream, SlowUpstream) and self._upstream.body_remaining != 0
 
     # -- the response's way down ---------------------------------------------------------------------------------
 

@@ -92,9 +92,11 @@ class Listeners:
         for door in self._all():
             door.close(takes_waiting=False)
 
-    def addresses(self) -> list[str]:
-        """Return the IP addresses listened on."""
-        return [door.host for door in self._all()]
+    def addresses(self, listens: Iterable[Listen] | None = None) -> list[str]:
+        """Return the IP addresses listened on; `listens`: those of these alone, as if the others had been released."""
+        if listens is None:
+            return [door.host for door in self._all()]
+        return [door.host for listen in listens for door in self._groups.get(listen, ())]
 
     def urls(self) -> tuple[str, ...]:
         """Return a URL for each way in: ``localhost`` stands for the loopback addresses that share a port."""

@@ -43,7 +43,7 @@ class SlowUpstream:
         self._up = Throttle(
             loop,
             bytes_per_s,
-            connection.send,
+            self._send_up,
             pause_source=exchange.pause_request,
             resume_source=exchange.resume_request,
         )
@@ -159,6 +159,11 @@ class SlowUpstream:
     def resume_request(self) -> None:
         """The upstream has caught up."""
         self._up.resume()
+
+    def _send_up(self, data: bytes) -> None:
+        self._connection.send(data)
+        if not self.body_remaining:
+            self._exchange.expect_response()
 
     def _pause_connection(self) -> None:
         if not self._is_released:

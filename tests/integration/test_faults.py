@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from devproxy.config.model import Cors, CorsMode, Fault, PathKind, Preflight, Route, Server
+from devproxy.config.model import Cors, CorsMode, Fault, PathKind, Preflight, Route, Server, Upstream
 from devproxy.events import ExchangeFinished, Outcome, TunnelClosed
 from devproxy.policy.faults import compile_fault, inject
 from devproxy.websocket import close_frame
@@ -379,6 +379,35 @@ async def test_an_upload_takes_as_long_as_its_bandwidth_says() -> None:
         await sending
         server.send(ok(b"taken"))
         assert await body_of(client) == b"taken"
+
+
+async def test_a_server_is_timed_from_the_end_of_a_slow_upload() -> None:
+    upstream = Upstream(name="backend", servers=(), response_timeout_s=0.5)
+    async with conversation(routes=(route(bandwidth_kib_s=16),), upstream=upstream) as talk:
+        client = await talk.client()
+        client.send(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 24576\r\n\r\n")
+        await client.send_all(bytes(24 * KIB))  # takes 1.5 s
+        server = await talk.upstream.accept()
+        await server.head()
+        assert await server.read(24 * KIB) == bytes(24 * KIB)
+        arrived = time.perf_counter()
+        assert (await client.head()).startswith(b"HTTP/1.1 504")
+        assert time.perf_counter() - arrived >= 0.4
+
+
+async def test_the_end_of_a_slow_request_comes_behind_what_was_sent_before_it_through_a_tunnel() -> None:
+    async with troubled(bandwidth_kib_s=256) as talk:
+        client, server = await joined(talk)
+        payload = bytes(range(256)) * 400
+        await client.send_all(payload)
+        client.finish()
+        assert await server.read(len(payload)) == payload
+        server.send(MESSAGE)
+        assert await client.read(len(MESSAGE)) == MESSAGE, "the other direction goes on"
+        server.close()
+        assert await client.rest() == b""
+        await until(lambda: talk.seen(TunnelClosed))
+        assert talk.seen(TunnelClosed)[0].closed_by == "client"
 
 
 async def test_a_connection_with_a_part_of_an_upload_still_held_serves_nobody_else() -> None:

@@ -364,6 +364,24 @@ async def test_a_new_address_is_listened_on_and_open_connections_of_the_old_one_
             socket.create_connection((host, port_of(gateway))).close()
 
 
+async def test_an_address_that_is_given_up_is_no_name_of_this_devproxy_any_more(file: ConfigurationFile) -> None:
+    def text(listen: str) -> str:
+        return toml(("backend", 9), listen=listen).replace('allowed_hosts = ["*"]\n', "")
+
+    async def status_for(host: str) -> bytes:
+        client = await gateway.talk.client()
+        client.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        return (await client.head())[9:12]  # 503: past the guard, to a server that is not there
+
+    async with following(file, text(":0")) as gateway:
+        assert await status_for("192.0.2.7") == b"503", "on every address, any address is its own"
+        file.write(text("127.0.0.1:0"))
+        await gateway.next(ConfigApplied)
+        gateway.talk.port = port_of(gateway)
+        assert await status_for("127.0.0.1") == b"503"
+        assert await status_for("192.0.2.7") == b"421"
+
+
 async def test_an_address_that_overlaps_with_the_old_one_is_taken_without_a_gap(file: ConfigurationFile) -> None:
     upstream = ScriptedUpstream()
     async with following(file, toml(("backend", upstream.port)), upstream) as gateway:
