@@ -199,6 +199,9 @@ class DownstreamConnection(asyncio.Protocol):
         self._exchange = None
         if self._reading_paused:
             self.resume_reading()
+        if self._service.is_stopping and not self.body_remaining and not self._pipelined:
+            self.transport.close()  # nothing came that is unread and could make a reset of this: nobody need be waited for
+            return
         if close or self._service.is_stopping or self.body_remaining:
             self._linger()
             return

@@ -63,7 +63,6 @@ async def test_stopping_accepts_nobody_more_and_lets_what_runs_finish() -> None:
         server.send(OK)
         assert b"\r\nConnection: close\r\n" in await client.head()
         assert await client.rest() == b"ok"
-        client.close()
         assert await soon(task) == 0
         assert talk.finished()[-1].outcome is Outcome.COMPLETE
         assert talk.seen(Stopping) == [Stopping(1, 0, 60)]
@@ -78,7 +77,6 @@ async def test_stopping_lets_a_body_that_is_on_its_way_arrive() -> None:
         task = await stopping(talk)
         server.send(OK[-1:])
         assert await client.rest() == b"ok"
-        client.close()
         assert await soon(task) == 0
 
 
@@ -90,7 +88,6 @@ async def test_stopping_lets_an_upload_that_is_on_its_way_arrive() -> None:
         assert await server.read(2) == b"ab"
         server.send(OK)
         assert (await client.rest()).endswith(b"ok")
-        client.close()
         assert await soon(task) == 0
 
 
