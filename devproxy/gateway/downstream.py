@@ -200,7 +200,7 @@ class DownstreamConnection(asyncio.Protocol):
         if self._reading_paused:
             self.resume_reading()
         if self._service.is_stopping and not self.body_remaining and not self._pipelined:
-            self.transport.close()  # nothing came that is unread and could make a reset of this: nobody need be waited for
+            self.transport.close()  # nothing that came is unread and could make a reset of this: no need to linger
             return
         if close or self._service.is_stopping or self.body_remaining:
             self._linger()
