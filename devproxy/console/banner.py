@@ -77,17 +77,20 @@ def _routes(config: Config, states: ServerStates, style: Style, width: int | Non
     routes = RouteTable(config.routes).routes
     if not routes:
         return [f"  {style.yellow('warning:')} no routes: every request gets 404"]
-    return _table([_row(route, upstreams[route.upstream], states, style) for route in routes], style, width)
+    rows = [_row(route, upstreams[route.upstream], states, style, names_address=True) for route in routes]
+    if width is not None and _whole_width(rows, style, width) > width:
+        rows = [_row(route, upstreams[route.upstream], states, style, names_address=False) for route in routes]
+    return _table(rows, style, width)
 
 
 _Row = tuple[str, str, str, tuple[str, ...]]
 """Label, servers, CORS and the guard if it is off, and the painted state with its plain twin (for its width)."""
 
 
-def _row(route: Route, upstream: Upstream, states: ServerStates, style: Style) -> _Row:
+def _row(route: Route, upstream: Upstream, states: ServerStates, style: Style, *, names_address: bool) -> _Row:
     servers = ", ".join(visible(server.url) for server in upstream.servers)
     cors = f"cors: {cors_text(route.cors)}" + ("" if route.guard else ", guard: off")
-    painted, plain = _state(upstream, states, style)
+    painted, plain = _state(upstream, states, style, names_address=names_address)
     if fault := fault_text(route.fault):
         # With the state, which every width shows: whoever has forgotten a fault looks for it elsewhere for long.
         painted, plain = f"{painted}  {style.yellow(f'fault: {fault}')}", f"{plain}  fault: {fault}"
@@ -96,13 +99,11 @@ def _row(route: Route, upstream: Upstream, states: ServerStates, style: Style) -
 
 def _table(rows: list[_Row], style: Style, width: int | None) -> list[str]:
     """Lay `rows` out in columns; in a narrow terminal without CORS, then with the state on a line of its own."""
-    limit = _MAX_LABEL if width is None else max(8, min(_MAX_LABEL, width // 3))
-    labels = [cut(row[0], limit, style.glyphs.cut) for row in rows]
+    labels = _labels(rows, style, width)
     label_width = max(map(columns, labels))
     server_width = max(columns(row[1]) for row in rows)
     cors_width = max(columns(row[2]) for row in rows)
-    state_width = max(columns(row[3][1]) for row in rows)
-    whole = 2 + label_width + 2 + columns(style.glyphs.to) + 1 + server_width + 2 + cors_width + 2 + state_width
+    whole = _whole_width(rows, style, width)
     has_cors = width is None or whole <= width
     has_state_beside = has_cors or whole - cors_width - 2 <= (width or 0)
     lines: list[str] = []
@@ -118,8 +119,25 @@ def _table(rows: list[_Row], style: Style, width: int | None) -> list[str]:
     return lines
 
 
-def _state(upstream: Upstream, states: ServerStates, style: Style) -> tuple[str, str]:
-    """Return who answers of the servers of `upstream`: painted, and plain."""
+def _labels(rows: list[_Row], style: Style, width: int | None) -> list[str]:
+    limit = _MAX_LABEL if width is None else max(8, min(_MAX_LABEL, width // 3))
+    return [cut(row[0], limit, style.glyphs.cut) for row in rows]
+
+
+def _whole_width(rows: list[_Row], style: Style, width: int | None) -> int:
+    """Return how many columns the table takes with everything in it."""
+    label_width = max(map(columns, _labels(rows, style, width)))
+    server_width = max(columns(row[1]) for row in rows)
+    cors_width = max(columns(row[2]) for row in rows)
+    state_width = max(columns(row[3][1]) for row in rows)
+    return 2 + label_width + 2 + columns(style.glyphs.to) + 1 + server_width + 2 + cors_width + 2 + state_width
+
+
+def _state(upstream: Upstream, states: ServerStates, style: Style, *, names_address: bool) -> tuple[str, str]:
+    """Return who answers of the servers of `upstream`: painted, and plain.
+
+    `names_address`: say under which of its addresses the only server answers, where its URL has a name.
+    """
     known = [states.get((upstream.name, server.url)) for server in upstream.servers]
     down = [state for state in known if state is not None and not state.is_up]
     if down:
@@ -130,4 +148,8 @@ def _state(upstream: Upstream, states: ServerStates, style: Style) -> tuple[str,
         return style.red(text), text
     if None in known:
         return style.dim("no answer so far"), "no answer so far"
-    return style.green("answering"), "answering"
+    text = "answering"
+    if names_address and len(known) == 1 and known[0] is not None:
+        address = visible(known[0].address.rpartition(":")[0].strip("[]"))
+        text += f" on {address}" if address and address not in upstream.servers[0].url else ""
+    return style.green(text), text

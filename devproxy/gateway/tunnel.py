@@ -18,7 +18,7 @@ from devproxy.events import TunnelClosed, TunnelOpened
 from devproxy.gateway.generation import destinations, is_kept
 from devproxy.gateway.presence import Presence, presence_of
 from devproxy.gateway.throttle import Throttle
-from devproxy.gateway.transports import end_writing, reset
+from devproxy.gateway.transports import end_writing, keep_alive, reset
 from devproxy.websocket import FrameTracker, close_frame
 
 if TYPE_CHECKING:
@@ -232,6 +232,7 @@ class Tunnel:
         self._service.emit(lambda: self._opened)
         self._client.transport.set_protocol(self._client)
         self._upstream.transport.set_protocol(self._upstream)
+        keep_alive(self._upstream.transport)  # the client's has it from the listening socket
         if glued:
             self._upstream.received += len(glued)
             if self._upstream.tracker is not None:

@@ -282,7 +282,7 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.response_data(b"", True)
             return
         self._exchange = None
-        self.transport.abort()  # whatever of the request it has not taken is of no use to it any more
+        reset(self.transport)  # whatever of the request it has not taken is of no use to it any more
         detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
         exchange.upstream_lost(UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
 

@@ -87,6 +87,15 @@ async def test_a_server_that_answers_an_upload_without_reading_it_is_let_go() ->
             assert await is_cut(server)
 
 
+async def test_a_server_that_ends_its_side_in_the_middle_of_an_upload_without_a_word_is_let_go() -> None:
+    async with conversation() as talk:
+        client, server = await uploading(talk, COUNTED)
+        server.finish()
+        assert (await client.head()).startswith(b"HTTP/1.1 502 ")
+        async with asyncio.timeout(1.0):
+            assert await is_cut(server)
+
+
 async def test_a_connection_whose_server_has_not_read_the_whole_request_serves_no_other() -> None:
     async with conversation() as talk:
         size = 6_000_000

@@ -28,6 +28,18 @@ SWITCH = (
 )
 
 
+KEEP_ALIVE_TIMER = 2
+
+
+def tcp_timer(local_port: int, remote_port: int) -> int:
+    """Return which timer the kernel runs for the connection that has these ports (``tr`` in proc(5))."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, _, timer, *_ = line.split()
+        if (local[-4:], remote[-4:]) == (f"{local_port:04X}", f"{remote_port:04X}"):
+            return int(timer[:2], 16)
+    raise AssertionError("there is no such connection")
+
+
 async def joined(talk: Conversation) -> tuple[Wire, Wire]:
     """Return both ends of a fresh tunnel."""
     client = await talk.client()
@@ -205,6 +217,15 @@ async def test_an_idle_tunnel_has_no_timer_unless_one_is_configured() -> None:
         assert await server.is_ended()
         await until(lambda: talk.seen(TunnelClosed))
         assert talk.seen(TunnelClosed)[0].closed_by == "idle"
+
+
+@pytest.mark.both_loops
+async def test_the_system_watches_over_both_ends_of_an_idle_tunnel() -> None:
+    async with conversation() as talk:
+        client, server = await joined(talk)
+        for wire in (client, server):
+            timer = await asyncio.to_thread(tcp_timer, wire.sock.getpeername()[1], wire.sock.getsockname()[1])
+            assert timer == KEEP_ALIVE_TIMER
 
 
 async def test_stopping_ends_a_websocket_with_a_close_frame_to_both_ends() -> None:

@@ -44,8 +44,8 @@ def test_the_whole_banner_at_a_glance() -> None:
         "",
         "  ➜  Local:   http://localhost:8080/",
         "",
-        "  /socket.io/  → http://localhost:3001  cors: rewrite (loopback)  answering",
-        "  /api/        → http://localhost:3001  cors: rewrite (loopback)  answering",
+        "  /socket.io/  → http://localhost:3001  cors: rewrite (loopback)  answering on ::1",
+        "  /api/        → http://localhost:3001  cors: rewrite (loopback)  answering on ::1",
         "  /            → http://localhost:5173  cors: rewrite (loopback)  ✗ not answering yet (connection refused)",
         "",
         "  from the command line",
@@ -153,6 +153,25 @@ def test_the_banner_fits_the_terminal(width: int) -> None:
     assert any("not answering yet (connection refused)" in line for line in lines)
 
 
+def test_the_address_that_answers_is_left_out_before_anything_else() -> None:
+    up = replace(BACKEND_UP, address="127.0.0.1:3001"), replace(FRONTEND_DOWN, is_up=True, address="[::1]:5173")
+    whole = shown(*up, width=None)[5:8]
+    assert [line.rpartition("  ")[2] for line in whole] == ["answering on 127.0.0.1"] * 2 + ["answering on ::1"]
+    width = max(map(columns, whole))
+    assert shown(*up, width=width)[5:8] == whole
+    assert shown(*up, width=width - 1)[5:8] == [line.partition(" on ")[0] for line in whole]
+
+
+def test_an_address_that_stands_in_the_url_is_not_repeated() -> None:
+    config = load(
+        b"[upstreams]\napp = 'http://[::1]:1'\n[[routes]]\npath = '/'\nupstream = 'app'\n", source="devproxy.toml"
+    )
+    [row] = [
+        line for line in shown(UpstreamState("app", "http://[::1]:1", True, "[::1]:1"), config=config) if "→" in line
+    ]
+    assert row.endswith("  answering")
+
+
 def test_what_a_server_said_cannot_steer_the_terminal() -> None:
     lines = shown(replace(FRONTEND_DOWN, detail="\x1b]0;owned\x07"), BACKEND_UP)
     assert all(line.isprintable() for line in lines)
@@ -167,7 +186,7 @@ def test_a_route_with_a_fault_is_marked_at_every_width() -> None:
     config = with_first_route(fault=Fault(latency_ms=250.0, error_rate=0.1))
     for width in (None, 120, 60, 30):
         lines = shown(BACKEND_UP, FRONTEND_DOWN, config=config, width=width)
-        assert [line for line in lines if "answering  fault: 250 ms late, 10% get 503" in line], width
+        assert [line for line in lines if "  fault: 250 ms late, 10% get 503" in line and "answering" in line], width
 
 
 def test_a_fault_stands_out_in_colour() -> None:
