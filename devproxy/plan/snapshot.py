@@ -86,7 +86,8 @@ class Snapshot:
 def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()) -> Snapshot:
     """Return `config` ready to serve.
 
-    `instance`: a token that no other devproxy has, for loop detection. `bound`: the IP addresses listened on.
+    `instance`: a token that no other devproxy has, for loop detection. `bound`: the IP addresses listened on, where they
+    are known; what ``listen`` names counts in any case.
     """
     token = b"devproxy-" + instance.encode()
     via_line = b"Via: 1.1 " + token
@@ -96,7 +97,10 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
         reads_headers=any(route.match_headers for route in config.routes),
         compiled={id(route): _compile_route(config, route, via_line) for route in config.routes},
         default_cors=compile_cors(Cors(), config.source),
-        hosts=compile_hosts((*config.server.allowed_hosts, *_named_hosts(config)), bound),
+        hosts=compile_hosts(
+            (*config.server.allowed_hosts, *_named_hosts(config)),
+            (*bound, *(listen.host for listen in config.server.listen)),
+        ),
         limits=Limits(
             max_target_bytes=config.server.max_target_bytes,
             max_head_bytes=config.server.max_head_bytes,

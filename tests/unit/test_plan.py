@@ -10,6 +10,7 @@ from devproxy.config.model import (
     Cors,
     CorsMode,
     HeaderEdits,
+    Listen,
     PathKind,
     Route,
     Scheme,
@@ -422,3 +423,29 @@ def test_limits_of_zero_are_none() -> None:
     unlimited = snapshot(server=Server(max_body_bytes=0, idle_timeout_s=0, head_timeout_s=0))
     assert min(unlimited.max_body_bytes, unlimited.idle_timeout_s, unlimited.head_timeout_s) == float("inf")
     assert CHUNKED < unlimited.max_body_bytes
+
+
+# -- the Host ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "is_answered"),
+    [
+        (Listen(host="mybox.test", port=8080), b"mybox.test:8080", True),
+        (Listen(host="mybox.test", port=8080), b"evil.mybox.test:8080", False),
+        (Listen(host="192.168.1.20", port=8080), b"192.168.1.20:8080", True),
+        (Listen(host="192.168.1.20", port=8080), b"192.168.1.21:8080", False),
+        (Listen(host="", port=8080), b"10.0.0.7:8080", True),
+        (Listen(host="", port=8080), b"mybox.test:8080", False),
+    ],
+)
+def test_the_names_and_addresses_in_listen_are_hosts_that_devproxy_answers_to(
+    listen: Listen, host: bytes, is_answered: bool
+) -> None:
+    config = Config(
+        server=Server(listen=(listen,)), upstreams=(Upstream(name="backend", servers=(HTTP,)),), routes=(EVERYTHING,)
+    )
+    found = plan_request(request(host=host), compile_snapshot(config, "0000"))
+    assert isinstance(found, Forward) == is_answered
+    if isinstance(found, Respond):
+        assert found.answer.status == 421
