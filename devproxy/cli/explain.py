@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from devproxy.answers import Answer, render_answer
 from devproxy.cli.loading import configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.cli.routes import read_request, style_for
-from devproxy.config.model import Scheme, ServerAddress
+from devproxy.config.model import Config, Scheme, ServerAddress
 from devproxy.config.problems import visible
 from devproxy.console.style import Style
 from devproxy.console.text import columns, padded
@@ -25,8 +26,10 @@ from devproxy.messages import RequestHead, ResponseHead
 from devproxy.origins import OPAQUE, parse_origin, web_origin
 from devproxy.plan import (
     Forward,
+    Plan,
     Respond,
     Snapshot,
+    answers_preflight,
     changes_to,
     compile_snapshot,
     finish_response,
@@ -35,7 +38,17 @@ from devproxy.plan import (
 )
 from devproxy.plan.snapshot import FRONT_SCHEME
 from devproxy.policy.headers import Peer
-from devproxy.policy.verdict import Hop, Kind, PageRequest, Verdict, asks_first, judge, unsafe_names
+from devproxy.policy.verdict import (
+    ALLOWED,
+    Hop,
+    Kind,
+    PageRequest,
+    Verdict,
+    asks_first,
+    judge,
+    judge_exchange,
+    unsafe_names,
+)
 from devproxy.routing import label
 
 _EXAMPLE: Final = "devproxy explain /api/items --origin http://localhost:3000"
@@ -69,21 +82,28 @@ def run(options: argparse.Namespace) -> int:
         warn(sentence, options.color)
     style = style_for(options.color)
     snapshot = compile_snapshot(loaded.config, "explain")
-    head = _request(options)
+    head = _request(options, _front(loaded.config))
     report = Report(snapshot, head, style, with_credentials=options.credentials == "include")
     put("\n".join(report.lines(sends=options.send)) + "\n")
     return FAILED if report.is_refused else FINE
 
 
-def _request(options: argparse.Namespace) -> RequestHead:
-    """Return the request as a browser sends it, as far as the options tell."""
+def _front(config: Config) -> str:
+    """Return the authority by which a browser asks for a path alone: where devproxy listens first."""
+    listen = config.server.listen[0]
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host or "localhost"
+    return host if listen.port in (0, 80) else f"{host}:{listen.port}"
+
+
+def _request(options: argparse.Namespace, front: str) -> RequestHead:
+    """Return the request as a browser sends it, as far as the options tell. `front`: the Host, if they name none."""
     lines: list[str] = list(options.header)
     if options.origin is not None:
         origin = options.origin.encode("utf-8", "surrogateescape")
         if origin != OPAQUE and parse_origin(origin) is None:
             raise Refused(f"--origin: {visible(options.origin)} is no origin as a browser writes it", _EXAMPLE)
         lines.append(f"Origin: {options.origin}")
-    return read_request("explain", options.method, options.url, None, lines, _EXAMPLE)
+    return read_request("explain", options.method, options.url, None, lines, _EXAMPLE, default_host=front)
 
 
 class Report:
@@ -145,7 +165,8 @@ class Report:
         yield from (visible(text) for text in (answer.what, answer.help) if text)
         yield from (_INDENT + visible(_text(line)) for line in plan.lines)
         if self._is_cross_origin and not self._is_preflight:
-            yield from self._verdicts(self._read(answer, plan.lines), None)
+            yield ""
+            yield from self._judged(self._read(answer, plan.lines), sends=False)
 
     def _read(self, answer: Answer, lines: tuple[bytes, ...]) -> ResponseHead:
         octets = render_answer(answer, self._head, keep_alive=True, lines=lines)
@@ -164,7 +185,7 @@ class Report:
         yield from self._differences([theirs.start, *theirs.lines], [ours.start, *ours.lines], plan, _WHY_DOWN)
         for change in changes_to(plan, self._head, theirs):
             yield f"{_INDENT}{self._style.dim(visible(change))}"
-        yield from self._verdicts(ours, (theirs, server))
+        yield from self._verdicts(ours, theirs, server, path=plan.path or self._head.path)
 
     # -- verdicts
 
@@ -177,28 +198,45 @@ class Report:
         origins = self._head.facts.origins
         return bool(origins) and origins[0] != web_origin(FRONT_SCHEME, self._head.host)
 
-    def _verdicts(self, ours: ResponseHead, direct: tuple[ResponseHead, ServerAddress] | None) -> Iterator[str]:
-        """Say what a browser makes of the answer, with devproxy and, where it was asked, without."""
+    def _verdicts(
+        self, ours: ResponseHead, theirs: ResponseHead, server: ServerAddress, *, path: bytes
+    ) -> Iterator[str]:
+        """Say what a browser makes of the answer, with devproxy and without. `path`: at the server."""
         yield ""
-        if not self._is_cross_origin:
-            yield f"{self._style.green('a browser reads it')}: page and answer share an origin"
-            return
-        with_devproxy = self._judge(web_origin(FRONT_SCHEME, self._head.host), ours, self._own_preflight())
-        self.is_refused = self.is_refused or with_devproxy.is_blocked
-        yield from self._verdict("through devproxy", with_devproxy)
-        if direct is not None:
-            theirs, server = direct
+        if self._is_preflight and self._is_cross_origin:
+            for where, answer in (("through devproxy", ours), ("without it", theirs)):
+                verdict = judge_exchange(self._head, answer, scheme=FRONT_SCHEME) or ALLOWED
+                self.is_refused = self.is_refused or (answer is ours and verdict.is_blocked)
+                yield from self._verdict(where, verdict, "goes on to the request itself")
+        elif self._is_cross_origin:
+            yield from self._judged(ours, sends=True)
             host = f"[{server.host}]" if ":" in server.host else server.host
             target = web_origin("https" if server.scheme is Scheme.HTTPS else "http", f"{host}:{server.port}".encode())
             preflight = None
             if asks_first(self._page(target)):
-                preflight = _ask(server, self._preflight_octets(host, server), self._snapshot)
+                preflight = _ask(server, self._preflight_octets(path, host, server), self._snapshot)
             yield from self._verdict("without it", self._judge(target, theirs, preflight))
+        elif self._head.facts.fetch_site in (b"", b"same-origin", b"none"):
+            yield f"{self._style.green('a browser reads it')}: page and answer share an origin"
+        else:
+            yield "the request has no Origin, so a browser makes no CORS check"
 
-    def _verdict(self, where: str, verdict: Verdict) -> Iterator[str]:
+    def _judged(self, ours: ResponseHead, *, sends: bool) -> Iterator[str]:
+        """Say what a browser makes of the answer through devproxy; `sends`: ask the server the preflight, if it is due.
+
+        Where devproxy refuses that by itself, the words are its own: they name the line to write.
+        """
+        preflight, refusal = self._own_preflight(sends=sends)
+        verdict = self._judge(web_origin(FRONT_SCHEME, self._head.host), ours, preflight)
+        if refusal is not None and verdict.is_blocked:
+            verdict = replace(verdict, what=refusal.what, fix=refusal.help)
+        self.is_refused = self.is_refused or verdict.is_blocked
+        yield from self._verdict("through devproxy", verdict)
+
+    def _verdict(self, where: str, verdict: Verdict, good: str = "lets the page read it") -> Iterator[str]:
         style = self._style
         if not verdict.is_blocked:
-            yield f"{where}: {style.green('a browser lets the page read it')}"
+            yield f"{where}: {style.green(f'a browser {good}')}"
             return
         yield f"{where}: {style.red('a browser blocks it')} {style.dim(f'({verdict.step})')}"
         yield f"{_INDENT}{visible(verdict.text)}"
@@ -222,25 +260,37 @@ class Report:
         asked = None if preflight is None else Hop.of(preflight)
         return judge(self._page(target), [Hop.of(answer)], asked)
 
-    def _own_preflight(self) -> ResponseHead | None:
-        """Return devproxy's answer to the preflight that a browser sends first, or None where it sends none."""
+    def _own_preflight(self, *, sends: bool) -> tuple[ResponseHead | None, Answer | None]:
+        """Return the answer to the preflight that a browser sends first, and devproxy's own if that refuses it.
+
+        None where no preflight is due, and where only the server could answer and nothing is to be sent.
+        """
         target = web_origin(FRONT_SCHEME, self._head.host)
         if not asks_first(self._page(target)):
-            return None
-        block = self._preflight_block(self._head.host)
-        plan = plan_request(read_block(block, self._snapshot), self._snapshot)
-        plan = plan if isinstance(plan, Respond) else plan.fallback or plan
-        return self._read(plan.answer, plan.lines) if isinstance(plan, Respond) else None
+            return None, None
+        head = read_block(self._preflight_block(self._head.path, self._head.host), self._snapshot)
+        plan: Plan | None = plan_request(head, self._snapshot)
+        if isinstance(plan, Forward) and sends:
+            server = self._server(plan)
+            theirs = _ask(server, render_request(plan, head, _PEER, server), self._snapshot)
+            if answers_preflight(plan, head, theirs, _PEER, server):
+                octets, _ = finish_response(plan, head, theirs, _PEER, server, body_length=0, close=False)
+                return parse_response_head(octets[:-4], plan.compiled.limits), None
+        if isinstance(plan, Forward):
+            plan = plan.fallback
+        if plan is None:
+            return None, None
+        return self._read(plan.answer, plan.lines), plan.answer if plan.answer.status >= 400 else None
 
-    def _preflight_block(self, host: bytes) -> bytes:
+    def _preflight_block(self, path: bytes, host: bytes) -> bytes:
         page = self._page(b"")
         names = b",".join(unsafe_names(page.headers))
-        lines = [b"OPTIONS %b HTTP/1.1" % self._head.path, b"Host: " + host, b"Origin: " + page.page]
+        lines = [b"OPTIONS %b HTTP/1.1" % path, b"Host: " + host, b"Origin: " + page.page]
         lines.append(b"Access-Control-Request-Method: " + page.method)
         return b"\r\n".join((*lines, *((b"Access-Control-Request-Headers: " + names,) if names else ())))
 
-    def _preflight_octets(self, host: str, server: ServerAddress) -> bytes:
-        return self._preflight_block(f"{host}:{server.port}".encode()) + b"\r\n\r\n"
+    def _preflight_octets(self, path: bytes, host: str, server: ServerAddress) -> bytes:
+        return self._preflight_block(path, f"{host}:{server.port}".encode()) + b"\r\n\r\n"
 
     # -- differences
 
@@ -273,7 +323,11 @@ class Report:
             return "strip_prefix or rewrite, as the route says" if why is _WHY_UP else "the version"
         field = read_field(line)
         edits = plan.compiled.request_edits if why is _WHY_UP else plan.compiled.response_edits
-        if edits is not None and (field.name in edits.leave_out or line in edits.put or edits.late):
+        if edits is not None and (
+            field.name in edits.leave_out
+            or line in edits.put
+            or any(field.name == template.name.lower() for template in edits.late)
+        ):
             return "[routes.headers]"
         if field.role == Role.END_TO_END and field.name == b"cookie":
             return "the route's cookie rules"

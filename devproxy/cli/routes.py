@@ -112,11 +112,19 @@ def _verdict(verdict: RouteVerdict, width: int, style: Style) -> list[str]:
 
 
 def read_request(
-    what: str, method: str, target: str, host: str | None, headers: list[str], example: str
+    what: str,
+    method: str,
+    target: str,
+    host: str | None,
+    headers: list[str],
+    example: str,
+    *,
+    default_host: str = "localhost",
 ) -> RequestHead:
     """Return the request that options describe, read as if it had come over the wire.
 
-    `what`: the option or command that a refusal names; `example`: what would be right. Raises :class:`Refused`.
+    `what`: the option or command that a refusal names; `example`: what would be right; `default_host`: the Host, where
+    neither `host` nor `target` nor `headers` names one. Raises :class:`Refused`.
     """
     scheme, separator, rest = target.partition("://")
     if separator and scheme.lower() in ("http", "https"):
@@ -129,7 +137,7 @@ def read_request(
     names_host = any(text.partition(":")[0].strip().lower() == "host" for text in headers)
     lines = [f"{method} {target} HTTP/1.1", *headers]
     if host is not None or not names_host:
-        lines.insert(1, f"Host: {host or 'localhost'}")
+        lines.insert(1, f"Host: {host or default_host}")
     try:
         return parse_request_head("\r\n".join(lines).encode("utf-8", "surrogateescape"), Limits())
     except BadMessage as error:

@@ -86,8 +86,8 @@ class Snapshot:
 def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()) -> Snapshot:
     """Return `config` ready to serve.
 
-    `instance`: a token that no other devproxy has, for loop detection. `bound`: the IP addresses listened on, where they
-    are known; what ``listen`` names counts in any case.
+    `instance`: a token that no other devproxy has, for loop detection. `bound`: the IP addresses listened on, where
+    they are known; what ``listen`` names counts in any case.
     """
     token = b"devproxy-" + instance.encode()
     via_line = b"Via: 1.1 " + token

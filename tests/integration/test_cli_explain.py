@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 from devproxy.cli import main
 
+READABLE = [("Access-Control-Allow-Origin", "http://localhost:3000"), ("Access-Control-Allow-Credentials", "true")]
 HEADS: dict[str, list[tuple[str, str]]] = {
     "/items": [("Access-Control-Allow-Origin", "*"), ("Location", "http://127.0.0.1:PORT/login")],
     "/pass/": [("Access-Control-Allow-Origin", "*"), ("Set-Cookie", "sid=1")],
+    "/pass/readable": READABLE,
+    "/fix/readable": READABLE,
+    "/lists/put": READABLE,
 }
 
 
@@ -27,6 +31,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def do_PUT(self) -> None:
+        self.do_GET()
+
+    def do_OPTIONS(self) -> None:
+        """Answer as a framework that does not know OPTIONS, but for one path, which allows PUT alone."""
+        knows = self.path == "/lists/put"
+        self.send_response(204 if knows else 404)
+        for name, value in (*READABLE, ("Access-Control-Allow-Methods", "PUT")) if knows else ():
+            self.send_header(name, value)
+        if not knows:
+            self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
@@ -39,9 +56,14 @@ def config(tmp_path: Path) -> Iterator[str]:
         thread.start()
         path = tmp_path / "devproxy.toml"
         path.write_text(
-            f'[upstreams]\nb = "http://127.0.0.1:{server.server_port}"\n'
+            f'[server]\nlisten = "localhost:8099"\n[upstreams]\nb = "http://127.0.0.1:{server.server_port}"\n'
             '[[routes]]\npath = "/api/"\nupstream = "b"\nstrip_prefix = true\n'
             '[[routes]]\npath = "/pass/"\nupstream = "b"\ncors = "passthrough"\n'
+            '[[routes]]\npath = "/fix/"\nupstream = "b"\ncors = "fix"\n'
+            '[[routes]]\npath = "/lists/"\nupstream = "b"\ncors = { mode = "fix", preflight = "forward" }\n'
+            '[[routes]]\npath = "/own/"\nupstream = "b"\ncors = "strip"\nhost = "upstream"\n'
+            '[routes.headers.request]\nset = { X-Up = "${upstream.host}" }\n'
+            '[[routes]]\npath = "/get/"\nupstream = "b"\ncors = { methods = ["GET"] }\n'
         )
         yield str(path)
         server.shutdown()
@@ -74,7 +96,7 @@ def test_an_answer_is_shown_before_and_after_with_the_rule_for_each_difference_a
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert "- Access-Control-Allow-Origin: * the route's CORS mode" in lines
     assert f"+ Access-Control-Allow-Origin: {origin} the route's CORS mode" in lines
-    assert any(line.startswith("+ Location: http://localhost/api/login places of") for line in lines)
+    assert any(line.startswith("+ Location: http://localhost:8099/api/login places of") for line in lines)
     assert "through devproxy: a browser lets the page read it" in lines
     assert any(line.startswith("without it: a browser blocks it") for line in lines)
     assert "must not be the wildcard '*' when the request's credentials mode is 'include'." in lines
@@ -115,6 +137,88 @@ def test_a_preflight_is_judged_before_the_request_that_needs_it(
     assert "through devproxy: a browser lets the page read it" in out
     assert "without it: a browser blocks it" in out
     assert "Response to preflight request doesn't pass access control check" in out
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/pass/readable", "through devproxy: a browser blocks it"),  # the server answers 404 to OPTIONS
+        ("/fix/readable", "through devproxy: a browser lets the page read it"),  # devproxy answers in its place
+        ("/lists/put", "through devproxy: a browser lets the page read it"),
+    ],
+)
+def test_a_preflight_that_the_server_answers_is_asked_too(
+    config: str, capsys: pytest.CaptureFixture[str], path: str, words: str
+) -> None:
+    asked = ("--method", "PUT", "--origin", "http://localhost:3000", "--credentials", "include")
+    _, out = explained(capsys, config, path, *asked, "--send")
+    assert words in out
+
+
+def test_the_preflight_without_devproxy_asks_for_the_path_that_the_server_knows(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out = explained(
+        capsys, config, "/api/lists/put", "--method", "PUT", "--origin", "http://localhost:3000", "--send"
+    )
+    assert "without it: a browser lets the page read it" in out
+
+
+def test_a_forwarded_preflight_that_is_asked_about_itself_gets_its_own_verdict(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = (
+        "--method",
+        "OPTIONS",
+        "--origin",
+        "http://localhost:3000",
+        "--header",
+        "Access-Control-Request-Method: PUT",
+    )
+    code, out = explained(capsys, config, "/pass/readable", *asked, "--send")
+    assert code == 1
+    assert "through devproxy: a browser blocks it" in out
+    assert "No 'Access-Control-Allow-Origin' header" in out
+    code, out = explained(capsys, config, "/lists/put", *asked, "--send")
+    assert code == 0
+    assert "through devproxy: a browser goes on to the request itself" in out
+    assert "without it: a browser goes on to the request itself" in out
+
+
+def test_a_preflight_that_the_policy_refuses_is_told_with_the_line_to_write(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--method", "PUT", "--origin", "http://localhost:3000", "--send")
+    code, out = explained(capsys, config, "/get/x", *asked)
+    assert code == 1
+    through, _, _ = out.partition("without it:")
+    assert "help: In [routes.cors] at" in through
+    assert 'methods = ["GET", "PUT"]' in through
+
+
+def test_a_path_alone_is_asked_for_where_devproxy_listens(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = explained(capsys, config, "/own/x", "--origin", "http://localhost:8099", "--send")
+    assert code == 0
+    assert "+ X-Forwarded-Port: 8099" in out
+    assert "a browser reads it: page and answer share an origin" in out
+
+
+def test_what_host_changes_is_not_put_down_to_header_edits(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out = explained(capsys, config, "/own/x")
+    rules = {line.split()[1]: line for line in out.splitlines() if line.startswith("  +")}
+    assert "host, as the route says" in rules["Host:"]
+    assert "who asked" in rules["X-Forwarded-For:"]
+    assert "[routes.headers]" in rules["X-Up:"]
+
+
+def test_a_navigation_from_another_site_is_not_said_to_share_an_origin(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    headers = ("--header", "Sec-Fetch-Site: cross-site", "--header", "Sec-Fetch-Mode: navigate")
+    code, out = explained(capsys, config, "/api/items", *headers, "--send")
+    assert code == 0
+    assert "share an origin" not in out
+    assert "no Origin, so a browser makes no CORS check" in out
 
 
 def test_what_cannot_be_asked_is_refused_in_words(config: str, capsys: pytest.CaptureFixture[str]) -> None:

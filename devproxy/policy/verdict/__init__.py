@@ -10,11 +10,12 @@ script or an image really is (opaque response blocking).
 """
 
 from devproxy.policy.verdict.exchange import judge_exchange
-from devproxy.policy.verdict.model import REDIRECTS, Hop, Kind, PageRequest, Verdict
+from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, Kind, PageRequest, Verdict
 from devproxy.policy.verdict.page import asks_first, judge, judge_handshake
 from devproxy.policy.verdict.safelist import unsafe_names
 
 __all__ = [
+    "ALLOWED",
     "REDIRECTS",
     "Hop",
     "Kind",
