@@ -14,13 +14,15 @@ from devproxy.policy.cors import decide, local_lines
 MAX_SEARCHED_BYTES: Final = 65_536
 
 _find_origins = re.compile(rb"\r\norigin:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE).findall
-_match_start = re.compile(rb"([!-~]+) (/[^ ?\r\n]*)").match
+_find_hosts = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE).findall
+_match_start = re.compile(rb"([!-~]+) (?:[Hh][Tt][Tt][Pp]://([^/?# \r\n]*))?(/[^ ?\r\n]*)").match
 
 
 def lines_for_unread(octets: bytes, snapshot: Snapshot) -> tuple[bytes, ...]:
     """Return the field lines for the answer to `octets`, the beginning of a request that was refused as a whole.
 
-    The route is found as far as that can be told; where it cannot, the policy for what no route takes stands.
+    The route is found as far as that can be told, by method, path and host; where it cannot, the policy for what no
+    route takes stands.
     """
     seen = octets[:MAX_SEARCHED_BYTES]
     origins = tuple(_find_origins(seen))
@@ -29,7 +31,9 @@ def lines_for_unread(octets: bytes, snapshot: Snapshot) -> tuple[bytes, ...]:
     policy = snapshot.default_cors
     start = _match_start(seen)
     if start is not None:
-        route = snapshot.table.match(start[1], start[2], b"", ())
+        hosts = _find_hosts(seen)
+        host = start[2] or (hosts[0] if len(hosts) == 1 else b"")
+        route = snapshot.table.match(start[1], start[3], host, ())
         if route is not None:
             policy = snapshot.compiled[id(route)].cors
     return local_lines(decide(policy, origins))

@@ -118,6 +118,23 @@ async def test_a_refusal_can_be_read_by_an_allowed_page_and_by_no_other(
     assert (status_of(head), readers(head)) == (status, FOR_NOBODY)
 
 
+@pytest.mark.parametrize(
+    "octets",
+    [
+        request(b"Content-Length: x", origin=EVIL),
+        request(b"Content-Length: x", start=b"GET http://localhost/ HTTP/1.1", origin=EVIL),
+        request(b"Transfer-Encoding: chunked", start=b"POST / HTTP/1.1", origin=EVIL, body=b"zz\r\n"),
+    ],
+)
+async def test_a_refusal_takes_the_policy_of_the_route_that_the_host_leads_to(octets: bytes) -> None:
+    named = replace(DEFAULT, match_host=("localhost",), cors=Cors(origins=(EVIL.decode(),)))
+    async with conversation(routes=(DEFAULT, named), server=SERVER) as talk:
+        head = await (await asked(talk, octets)).head()
+        assert (status_of(head), readers(head)) == (400, ([EVIL], [b"true"]))
+        head = await (await asked(talk, octets.replace(b"localhost", b"127.0.0.1"))).head()
+        assert (status_of(head), readers(head)) == (400, FOR_NOBODY)
+
+
 async def _failing(how: str, talk_request: bytes) -> bytes:
     scripted = ScriptedUpstream()
     if how == "refused":
