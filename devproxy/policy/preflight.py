@@ -131,7 +131,7 @@ def _granting_lines(policy: CorsPolicy, asked: Preflight, decision: CorsDecision
     ]
     if asked.headers:
         lines.append(b"Access-Control-Allow-Headers: " + b", ".join(asked.headers))
-    lines.append(b"Access-Control-Max-Age: %d" % policy.cors.max_age_s)
+    lines.append(b"Access-Control-Max-Age: %d" % max(policy.cors.max_age_s, 0))
     if asked.asks_private_network:
         lines.append(_ALLOWS_PRIVATE_NETWORK)
     return tuple(lines)

@@ -51,6 +51,13 @@ def test_every_other_options_is_an_ordinary_request(head: RequestHead) -> None:
     assert read_preflight(head) is None
 
 
+def test_a_preflight_that_must_not_be_remembered_is_answered_with_0_as_the_grammar_knows_no_negative_age() -> None:
+    # Fetch section 4.8, step 7.8: what is no delta-seconds means five seconds.
+    for seconds in (0, -1):
+        verdict = answered(replace(REWRITE, max_age_s=seconds), asked())
+        assert b"Access-Control-Max-Age: 0" in verdict.lines
+
+
 def test_a_preflight_is_read_as_it_was_asked() -> None:
     preflight = read_preflight(
         options(
