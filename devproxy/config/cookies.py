@@ -18,6 +18,8 @@ Table = dict[str, Any]
 MAX_PREFIX: Final = 40
 """Longest prefix of names, in characters: names and values share 4096 octets."""
 
+ANY_DOMAIN: Final = "*"
+"""In a table of Domains: every one that has no line of its own."""
 _RESERVED: Final = ("__host-", "__secure-", "__http-")
 """How names begin that promise something about their cookie."""
 
@@ -40,7 +42,7 @@ def build_cookies(table: Table | None, path: Path, faults: Faults) -> Cookies:
 
 
 def _domain(table: Table, path: Path, faults: Faults) -> tuple[str | None, tuple[tuple[str, str], ...]]:
-    """Return the one domain for all, or the new ones by the old ones."""
+    """Return the one domain for all others, which ``*`` is in a table, and the new ones by the old ones."""
     written = table.get("domain")
     place = (*path, "domain")
     if written is None:
@@ -48,13 +50,17 @@ def _domain(table: Table, path: Path, faults: Faults) -> tuple[str | None, tuple
     if isinstance(written, str):
         return _checked(written, place, faults), ()
     found: dict[str, str] = {}
+    other: str | None = None
     for old, new in written.items():
+        if old == ANY_DOMAIN:
+            other = _checked(new, (*place, old), faults)
+            continue
         name = _checked_key(old, (*place, old), faults).removeprefix(".")
         if name in found:
             what = f"{quoted(old)} is there twice: neither case nor a leading dot matters"
             faults.at_key((*place, old), what, "keep one of them")
         found[name] = _checked(new, (*place, old), faults)
-    return None, tuple(found.items())
+    return other, tuple(found.items())
 
 
 def _checked(domain: str, path: Path, faults: Faults) -> str:

@@ -140,7 +140,7 @@ _COOKIE_KEYS: Final = (
         types=(Type.STRING, Type.MAP),
         example='""',
         meaning='The Domain attribute. `""`: taken off. A name: put in place of the upstream\'s. A table: new values '
-        'by old ones, for example `{ "api.example.com" = "" }`. Not written: left as it is.',
+        'by old ones, for example `{ "api.example.com" = "" }`; `"*"` is every other. Not written: left as it is.',
     ),
     Key(
         path="routes.*.cookies.domain.*",

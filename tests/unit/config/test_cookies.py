@@ -29,6 +29,11 @@ def test_nothing_written_changes_nothing_but_paths_below_the_prefix() -> None:
             Cookies(domain_map=(("api.example.com", ""), ("example.com", "app.test"))),
         ),
         ("domain = {}", Cookies()),
+        ('domain = { "*" = "", "a.test" = "b.test" }', Cookies(domain="", domain_map=(("a.test", "b.test"),))),
+        (
+            'domain = { "a.test" = "a.test", "*" = "App.test" }',
+            Cookies(domain="app.test", domain_map=(("a.test", "a.test"),)),
+        ),
         ('path = "keep"', Cookies(maps_path=False)),
         ('path = "auto"', Cookies(maps_path=True)),
         ("secure = true", Cookies(secure=SecureRule.ALWAYS)),
