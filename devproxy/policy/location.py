@@ -7,8 +7,8 @@ place that is certainly not an upstream's: that one crosses octet for octet. Wha
 
 - an absolute reference to a server of any upstream gets the front's origin, and the path under which a route leads
   there. ``localhost``, its addresses and the unspecified ones are one host, since servers name themselves by any of
-  them. The scheme must be the upstream's: mapping ``https`` back to ``http`` would make endless redirects of a server
-  that insists on TLS. User information goes, because browsers refuse it (Fetch, HTTP-redirect fetch step 11);
+  them. The scheme, if any, must be the upstream's: mapping ``https`` back to ``http`` would make endless redirects of
+  a server that insists on TLS. User information goes, because browsers refuse it (Fetch, HTTP-redirect fetch step 11);
 - an absolute path (``/login``) gets back what the route took off, unless it is already below the route's path: then the
   server knows where it is mounted. A relative path stays; the browser resolves it against the URL that it asked for;
 - a reference to the front itself stays (but for user information). A server that sees the front's Host may build its
@@ -169,15 +169,17 @@ def _map_reference(rules: LocationRules, reference: bytes, front: bytes) -> tupl
         return None
     written_scheme, authority, path, rest = match.groups()
     front_scheme, _, front_authority = front.partition(b"://")
-    scheme = (written_scheme or front_scheme).lower()
+    # Without a scheme a server means the one that it is asked by, and the browser takes the front's.
+    schemes = (written_scheme.lower(),) if written_scheme else (front_scheme, *_DEFAULT_PORTS)
     _, at, host = authority.rpartition(b"@")
-    place = _place(scheme, host)
+    place = _place(schemes[0], host)
     if place is None:
         return None
     start = front if written_scheme else b"//" + front_authority
     if place == _place(front_scheme, front_authority):
         return (start + path + rest, "browsers refuse a place with user information") if at else None
-    names = rules.places.get(_on_this_machine(place))
+    meant = (_place(scheme, host) for scheme in schemes)
+    names = next((found for each in meant if each and (found := rules.places.get(_on_this_machine(each)))), None)
     if names is None:
         return None
     path, reason = _front_path(rules, names, path or b"/", front_authority)

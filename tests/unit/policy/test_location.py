@@ -127,6 +127,13 @@ def test_a_foreign_place_stays_octet_for_octet(reference: bytes, own: Route) -> 
     assert change(b"LOCATION:  " + reference, own, ROOT) is None
 
 
+def test_a_place_without_a_scheme_is_meant_by_that_of_the_server_or_reached_by_that_of_the_front() -> None:
+    own = route("/secure/", "secure", rewrite="/", host="upstream")
+    assert location(b"//api.example.test/x", own, ROOT) == b"//localhost:8080/secure/x"
+    assert location(b"//api.example.test:80/x", own, ROOT) == b"//api.example.test:80/x"
+    assert location(b"//localhost:3001/x", own, STRIPS, ROOT) == b"//localhost:8080/api/x"
+
+
 def test_the_name_of_the_field_stays_as_it_was_written() -> None:
     assert mapped(b"lOCATION:http://localhost:3001/api/x", PLAIN) == b"lOCATION: " + FRONT + b"/api/x"
 
