@@ -21,7 +21,7 @@ from devproxy.policy.cors_fields import finish
 from devproxy.policy.headers import SWITCHES, Peer, late_lines, plain_head, response_fields
 from devproxy.policy.location import Change as LocationChange
 from devproxy.policy.location import map_back
-from devproxy.policy.verdict import judge_exchange
+from devproxy.policy.verdict import judge_exchange, sends_cookies
 
 if TYPE_CHECKING:
     from devproxy.plan.request import Forward
@@ -35,15 +35,15 @@ class Finish:
     """What to do to each final response with the same ``facts``.
 
     ``is_plain``: to leave out the lines in ``dropped`` (each between two CRLFs) and to put ``tail`` at the end, blank
-    line included, is all there is to do, unless the connection ends. ``advice``: see :func:`advice_on`; None: not asked
-    for yet.
+    line included, is all there is to do, unless the connection ends. ``advice``: see :func:`advice_on`, to requests
+    without cookies and to those with some; None: not asked for yet.
     """
 
     facts: ResponseFacts
     is_plain: bool
     dropped: tuple[bytes, ...] = ()
     tail: bytes = b""
-    advice: tuple[str, ...] | None = None
+    advice: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
 
 def finish_response(
@@ -167,19 +167,25 @@ def advice_on(forward: Forward, request: RequestHead, head: ResponseHead, octets
     to the same plan with the same facts.
     """
     known = forward.finishes.get(id(head.facts))
-    if known is not None and known.advice is not None:
-        return known.advice
-    sent = parse_response_head(octets[:-4], forward.compiled.limits)
-    advice = []
-    verdict = judge_exchange(request, sent, scheme=FRONT_SCHEME)
+    advice = None if known is None else known.advice
+    if advice is None:
+        sent = parse_response_head(octets[:-4], forward.compiled.limits)
+        advice = (_advice(request, sent, with_cookies=False), _advice(request, sent, with_cookies=True))
+        if known is not None:
+            known.advice = advice
+    without, with_cookies = advice
+    return with_cookies if without != with_cookies and sends_cookies(request) else without
+
+
+def _advice(request: RequestHead, sent: ResponseHead, *, with_cookies: bool) -> tuple[str, ...]:
+    advice: list[str] = []
+    verdict = judge_exchange(request, sent, scheme=FRONT_SCHEME, with_cookies=with_cookies)
     if verdict is not None:
         advice.append(f"a browser says: {verdict.text} {verdict.what} {verdict.fix}")
-    if head.facts.has_set_cookie:
+    if sent.facts.has_set_cookie:
         front = front_of(FRONT_SCHEME, request.facts.host)
         cookies = (field.value for field in sent.fields if field.role == Role.SET_COOKIE)
         advice += [words for value in cookies if (words := browser_verdict(value, front=front))]
-    if known is not None:
-        known.advice = tuple(advice)
     return tuple(advice)
 
 

@@ -49,6 +49,16 @@ async def test_a_page_that_may_not_read_is_told_of_once_a_minute() -> None:
         assert (await finished(talk, b"", origin)).advice == (advice,)
 
 
+async def test_what_a_browser_takes_without_cookies_is_judged_again_when_there_are_some() -> None:
+    any_page = b"Access-Control-Allow-Origin: *\r\n"
+    async with conversation(routes=(ROUTE,)) as talk:
+        origin = b"Origin: " + PAGE
+        assert (await finished(talk, any_page, origin)).advice == ()
+        (advice,) = (await finished(talk, any_page, origin, b"Cookie: a=1")).advice
+        assert "wildcard" in advice
+        assert (await finished(talk, any_page, origin)).advice == ()
+
+
 @pytest.mark.parametrize(
     ("answer", "lines"),
     [

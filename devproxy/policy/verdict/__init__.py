@@ -9,7 +9,7 @@ it has not. Not modelled: mixed content, Local Network Access, Content Security 
 script or an image really is (opaque response blocking).
 """
 
-from devproxy.policy.verdict.exchange import judge_exchange
+from devproxy.policy.verdict.exchange import judge_exchange, sends_cookies
 from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, Kind, PageRequest, Verdict
 from devproxy.policy.verdict.page import asks_first, judge, judge_handshake
 from devproxy.policy.verdict.safelist import unsafe_names
@@ -25,5 +25,6 @@ __all__ = [
     "judge",
     "judge_exchange",
     "judge_handshake",
+    "sends_cookies",
     "unsafe_names",
 ]

@@ -20,11 +20,21 @@ _UNSAFE: Final = b"?" * (MAX_SAFELISTED_VALUE + 1)
 """A value that needs permission whatever its header: a preflight names only such."""
 
 
-def judge_exchange(request: RequestHead, response: ResponseHead, *, scheme: str) -> Verdict | None:
+def sends_cookies(request: RequestHead) -> bool:
+    """Tell whether `request` has a Cookie: then its page asked with credentials.
+
+    Authorization says nothing: scripts set it themselves, mostly to do without cookies.
+    """
+    return any(line[:7].lower() == b"cookie:" for line in request.lines)
+
+
+def judge_exchange(
+    request: RequestHead, response: ResponseHead, *, scheme: str, with_cookies: bool | None = None
+) -> Verdict | None:
     """Return what a browser does with `response`, as the client gets it, or None where that cannot be told or is plain.
 
-    Of the page only its Origin is known, and whether it sent credentials by what came with the request: a Cookie,
-    Authorization, or a server that expects them. `scheme`: of the front.
+    Of the page only its Origin is known, and whether it asked with credentials by what came: a Cookie, or a server that
+    expects some. `scheme`: of the front. `with_cookies`: as if the request had some, or none; None: as it is.
     """
     facts = request.facts
     if len(facts.origins) != 1:
@@ -38,13 +48,13 @@ def judge_exchange(request: RequestHead, response: ResponseHead, *, scheme: str)
         return None
     fields = tuple(response.fields)
     says_credentials = any(field.name == b"access-control-allow-credentials" for field in fields)
-    has_credentials = any(field.name in (b"cookie", b"authorization") for field in request.fields)
+    has_cookies = sends_cookies(request) if with_cookies is None else with_cookies
     asked = request.first(b"access-control-request-method")
     page = PageRequest(
         page=origin,
         target=web_origin(scheme, facts.host),
         method=request.method if asked is None else asked,
-        includes_credentials=has_credentials or says_credentials,
+        includes_credentials=has_cookies or says_credentials,
         headers=() if asked is None else tuple((name, _UNSAFE) for name in _asked_headers(request)),
     )
     if request.method == b"OPTIONS" and asked is not None:
