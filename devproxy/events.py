@@ -56,7 +56,10 @@ class ExchangeFinished:
 
 @dataclass(slots=True)
 class TunnelOpened:
-    """An upgrade was accepted (101). ``protocol``: the token of ``Upgrade``. ``tunnel_id`` pairs it with its end."""
+    """An upgrade was accepted (101). ``protocol``: the token of ``Upgrade``. ``tunnel_id`` pairs it with its end.
+
+    ``advice``: as in :class:`ExchangeFinished`, where a browser does not take the 101.
+    """
 
     tunnel_id: int
     target: bytes
@@ -66,6 +69,7 @@ class TunnelOpened:
     server: str
     client: str
     duration_s: float
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ what went wrong is said in a word on that line and, where devproxy knows more, i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import lru_cache
 from time import localtime, strftime
 from typing import Final
@@ -254,9 +255,10 @@ def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
 
 def opened_row(at: float, event: TunnelOpened, style: Style) -> Row:
     """Return the row of a tunnel that has been opened; its number is that of the row of its end."""
-    return _tunnel_row(
+    row = _tunnel_row(
         at, event, style, style.green, status="101", note=f"open #{event.tunnel_id}", sent="", received=""
     )
+    return replace(row, below=tuple(visible(masked(line, style.glyphs.cut)) for line in event.advice))
 
 
 def closed_row(at: float, event: TunnelClosed, style: Style) -> Row:

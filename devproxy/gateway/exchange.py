@@ -254,9 +254,7 @@ class Exchange:
         assert server is not None
         if ended:
             self._upstream = None  # it may serve others already: this client's pace must not hold it back
-        if forward.fallback is not None and not answers_preflight(
-            forward, self.request, head, client.peer, server.server
-        ):
+        if forward.fallback and not answers_preflight(forward, self.request, head, client.peer, server.server):
             self._answer_preflight(forward.fallback)
             return
         service, facts = self._service, head.facts
@@ -327,6 +325,8 @@ class Exchange:
         assert upstream is not None
         assert server is not None
         octets = self._finish_head(head)
+        if forward.facts.origins:
+            self._remarks = remarks_on(self._service, forward, self.request, head, octets)
         if self._binding is not None:
             octets = self._binding.finish(octets, server.index)
         self.client.send(octets + glued)
@@ -347,6 +347,7 @@ class Exchange:
             duration_s=perf_counter() - self._started_at,
             on_end=server.end_one,
             fault=forward.compiled.fault,
+            advice=self._remarks.advice,
         )
         tunnel.open(early=early, glued=glued, has_ended=self.client.has_eof)
 

@@ -193,6 +193,7 @@ class Tunnel:
         duration_s: float,
         on_end: Callable[[], None],
         fault: CompiledFault | None = None,
+        advice: tuple[str, ...] = (),
     ) -> None:
         is_websocket = protocol == "websocket"
         self._service = service
@@ -218,7 +219,7 @@ class Tunnel:
         self.is_closing = False
         self.tunnel_id = service.next_tunnel_id()
         self._opened = TunnelOpened(
-            self.tunnel_id, target, protocol, route, upstream, server, client_address, duration_s
+            self.tunnel_id, target, protocol, route, upstream, server, client_address, duration_s, advice
         )
 
     def open(self, *, early: bytes, glued: bytes, has_ended: bool) -> None:

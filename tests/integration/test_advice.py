@@ -9,7 +9,7 @@ from devproxy.config.model import Cookies, Cors, CorsMode, PathKind, Route, Secu
 from devproxy.console.jsonlines import JsonLines
 from devproxy.console.lines import HumanLines
 from devproxy.console.style import Glyphs, Style
-from devproxy.events import ExchangeFinished, Outcome
+from devproxy.events import ExchangeFinished, Outcome, TunnelOpened
 from devproxy.gateway.service import TOLD_FOR_S
 from tests.support.exchanges import asked, forwarded
 from tests.support.wire import Conversation, config_for, conversation, until
@@ -82,6 +82,33 @@ async def test_a_refusal_is_told_with_the_line_that_would_allow_it() -> None:
         assert 'origins = ["https://app.test"]' in advice
 
 
+async def test_an_upgrade_that_a_browser_does_not_take_is_told_of_once_a_minute() -> None:
+    handshake = asking(
+        b"Origin: " + PAGE,
+        b"Connection: Upgrade",
+        b"Upgrade: websocket",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        b"Sec-WebSocket-Protocol: graphql-transport-ws",
+    )
+    switch = (
+        b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+    )
+    chosen = b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n"
+    async with conversation(routes=(ROUTE,)) as talk:
+        for answer in (switch, switch, switch + chosen):
+            client, server, _ = await forwarded(talk, handshake)
+            server.send(answer + b"\r\n")
+            await client.head()
+            server.close()
+            client.close()
+        await until(lambda: len(talk.seen(TunnelOpened)) == 3)
+        told = [event.advice for event in talk.seen(TunnelOpened)]
+    assert "Sent non-empty 'Sec-WebSocket-Protocol' header but no response was received" in told[0][0]
+    assert told[1:] == [(), ()]
+
+
 async def test_a_cookie_that_no_browser_keeps_is_told_of() -> None:
     async with conversation(routes=(ROUTE,)) as talk:
         (advice,) = (await finished(talk, b"Set-Cookie: sid=secret; Domain=api.test\r\n")).advice
@@ -121,3 +148,5 @@ def test_advice_stands_under_its_exchange_and_in_the_json() -> None:
     lines = human.lines(0.0, event) + human.flush()
     assert lines[-1].strip() == "write this"
     assert '"advice":["write this"]' in JsonLines().lines(0.0, event)[0]
+    opened = TunnelOpened(1, b"/ws", "websocket", "/", "backend", "", "", 0.01, advice=("write that",))
+    assert [*human.lines(0.0, opened), *human.flush()][-1].strip() == "write that"
