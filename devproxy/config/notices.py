@@ -110,6 +110,13 @@ def _of_route(route: Route, *, is_open: bool) -> Iterator[str]:
             f"cors.max_age_s = {cors.max_age_s} on the route {name}: Chromium remembers preflights for at most "
             f"{CHROMIUM_MAX_AGE_S} s. Write max_age_s = {CHROMIUM_MAX_AGE_S}."
         )
+    edits = route.response_headers
+    past = [header for header, _ in (*edits.set, *edits.add) if header.lower().startswith("access-control-")]
+    if past and cors.mode is not CorsMode.PASSTHROUGH:
+        yield (
+            f"headers.response puts {' and '.join(past)} beside what CORS does on the route {name}: a browser refuses "
+            "the same header twice, and `*` with cookies. Say it in [routes.cors] instead."
+        )
     if unused := _unused_in_mode(cors):
         says, them = ("says", "it") if len(unused) == 1 else ("say", "them")
         yield (

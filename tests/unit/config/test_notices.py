@@ -115,6 +115,16 @@ def test_keys_that_the_mode_makes_no_use_of_are_named(mode: str) -> None:
     assert one.startswith("cors.credentials says nothing")
 
 
+@pytest.mark.parametrize("edit", ["set", "add"])
+def test_a_header_edit_that_goes_past_the_policy_is_mentioned(edit: str) -> None:
+    line = f'headers.response.{edit} = {{ "access-control-allow-Origin" = "*", X-A = "1" }}'
+    [warning] = said(line)
+    assert warning.startswith("headers.response puts access-control-allow-Origin beside what CORS does on the route /")
+    assert "[routes.cors]" in warning
+    assert said(f'cors = "passthrough"\n{line}') == ()
+    assert said('headers.response.remove = ["Access-Control-Allow-Origin"]') == ()
+
+
 def test_credentials_that_a_dangerous_key_asks_about_are_not_idle() -> None:
     [only] = said('cors = { mode = "strip", dangerously_allow_null_origin = true, credentials = false }')
     assert "any web site can use it" in only
