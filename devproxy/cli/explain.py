@@ -37,6 +37,7 @@ from devproxy.plan import (
     render_request,
 )
 from devproxy.plan.snapshot import FRONT_SCHEME
+from devproxy.policy.cookies import browser_verdict, front_of
 from devproxy.policy.headers import Peer
 from devproxy.policy.verdict import (
     ALLOWED,
@@ -198,6 +199,10 @@ class Report:
         for change in changes_to(plan, self._head, theirs):
             yield f"{_INDENT}{self._style.dim(visible(change))}"
         yield from self._verdicts(ours, theirs, plan)
+        front = front_of(FRONT_SCHEME, self._head.host)
+        for field in ours.fields:
+            if field.role == Role.SET_COOKIE and (words := browser_verdict(field.value, front=front)):
+                yield f"through devproxy: {visible(words)}"
 
     # -- verdicts
 

@@ -20,6 +20,7 @@ HEADS: dict[str, list[tuple[str, str]]] = {
     "/pass/readable": READABLE,
     "/fix/readable": READABLE,
     "/lists/put": READABLE,
+    "/cookies": [("Set-Cookie", "kept=1"), ("Set-Cookie", "lost=1; Domain=api.test")],
 }
 
 
@@ -222,6 +223,13 @@ def test_a_navigation_from_another_site_is_not_said_to_share_an_origin(
     assert code == 0
     assert "share an origin" not in out
     assert "no Origin, so a browser makes no CORS check" in out
+
+
+def test_a_cookie_that_a_browser_throws_away_is_told_of(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = explained(capsys, config, "/api/cookies", "--send")
+    assert code == 0
+    assert "through devproxy: browsers refuse the cookie `lost`: Domain=`api.test` does not cover `localhost`" in out
+    assert "`kept`" not in out
 
 
 def test_what_cannot_be_asked_is_refused_in_words(config: str, capsys: pytest.CaptureFixture[str]) -> None:
