@@ -16,7 +16,7 @@ from devproxy.answers import Answer, render_answer
 from devproxy.cli.loading import configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.cli.routes import read_request, style_for
-from devproxy.config.model import Config, Scheme, ServerAddress
+from devproxy.config.model import Config, Scheme, ServerAddress, Upstream
 from devproxy.config.problems import visible
 from devproxy.console.style import Style
 from devproxy.console.text import columns, padded
@@ -37,6 +37,7 @@ from devproxy.plan import (
     render_request,
 )
 from devproxy.plan.snapshot import FRONT_SCHEME
+from devproxy.policy.cookies import browser_verdict, front_of
 from devproxy.policy.headers import Peer
 from devproxy.policy.verdict import (
     ALLOWED,
@@ -120,8 +121,8 @@ class Report:
         """Give the report, line by line; `sends`: ask the server, and say what comes back."""
         head, style = self._head, self._style
         yield f"{style.bold(_text(head.method))} {visible(_text(head.target))}  {style.dim(self._who())}"
-        yield from self._route()
         plan = plan_request(head, self._snapshot)
+        yield from self._route(plan)
         if isinstance(plan, Respond):
             yield from self._respond(plan)
             return
@@ -141,7 +142,7 @@ class Report:
         origins = self._head.facts.origins
         return f"Host: {_text(self._head.host)}" + (f"  Origin: {_text(origins[0])}" if origins else "")
 
-    def _route(self) -> Iterator[str]:
+    def _route(self, plan: Plan) -> Iterator[str]:
         head = self._head
         path = head.path.partition(b"?")[0]
         verdicts = self._snapshot.table.explain(head.method, path, head.host, head.fields)
@@ -153,6 +154,9 @@ class Report:
         yield f"route {self._style.green(visible(label(route)))}: {visible(', '.join(chosen.reasons))}"
         place = f"{self._snapshot.config.source}:{route.line}" if route.line else self._snapshot.config.source
         yield f"{self._style.dim(f'upstream {visible(route.upstream)}, cors {route.cors.mode} ({visible(place)})')}"
+        if isinstance(plan, Forward) and plan.compiled.route is not route:
+            where = f"route {plan.compiled.label}, upstream {plan.compiled.upstream}"
+            yield f"but it opens a hot-reload socket, which goes to whoever serves /: {visible(where)}"
 
     def _respond(self, plan: Respond) -> Iterator[str]:
         """Say what devproxy answers by itself, and what a browser makes of that."""
@@ -172,12 +176,21 @@ class Report:
         octets = render_answer(answer, self._head, keep_alive=True, lines=lines)
         return parse_response_head(octets.partition(b"\r\n\r\n")[0], self._snapshot.limits)
 
+    def _upstream(self, plan: Forward) -> Upstream:
+        return next(one for one in self._snapshot.config.upstreams if one.name == plan.compiled.upstream)
+
     def _server(self, plan: Forward) -> ServerAddress:
-        upstreams = self._snapshot.config.upstreams
-        return next(one for one in upstreams if one.name == plan.compiled.upstream).servers[0]
+        return self._upstream(plan).servers[0]
+
+    def _ask(self, plan: Forward, octets: bytes) -> ResponseHead:
+        """Send `octets` to the server of `plan` and return the head of its final answer. Raises :class:`Refused`."""
+        from devproxy.cli.probing import head_of_answer
+
+        upstream = self._upstream(plan)
+        return head_of_answer(upstream.servers[0], octets, self._snapshot.limits, verifies=upstream.tls_verify)
 
     def _answer(self, plan: Forward, server: ServerAddress, sent: bytes) -> Iterator[str]:
-        theirs = _ask(server, sent, self._snapshot)
+        theirs = self._ask(plan, sent)
         octets, _ = finish_response(plan, self._head, theirs, _PEER, server, body_length=0, close=False)
         ours = parse_response_head(octets[:-4], plan.compiled.limits)
         yield ""
@@ -185,7 +198,11 @@ class Report:
         yield from self._differences([theirs.start, *theirs.lines], [ours.start, *ours.lines], plan, _WHY_DOWN)
         for change in changes_to(plan, self._head, theirs):
             yield f"{_INDENT}{self._style.dim(visible(change))}"
-        yield from self._verdicts(ours, theirs, server, path=plan.path or self._head.path)
+        yield from self._verdicts(ours, theirs, plan)
+        front = front_of(FRONT_SCHEME, self._head.host)
+        for field in ours.fields:
+            if field.role == Role.SET_COOKIE and (words := browser_verdict(field.value, front=front)):
+                yield f"through devproxy: {visible(words)}"
 
     # -- verdicts
 
@@ -198,10 +215,8 @@ class Report:
         origins = self._head.facts.origins
         return bool(origins) and origins[0] != web_origin(FRONT_SCHEME, self._head.host)
 
-    def _verdicts(
-        self, ours: ResponseHead, theirs: ResponseHead, server: ServerAddress, *, path: bytes
-    ) -> Iterator[str]:
-        """Say what a browser makes of the answer, with devproxy and without. `path`: at the server."""
+    def _verdicts(self, ours: ResponseHead, theirs: ResponseHead, plan: Forward) -> Iterator[str]:
+        """Say what a browser makes of the answer, with devproxy and without."""
         yield ""
         if self._is_preflight and self._is_cross_origin:
             for where, answer in (("through devproxy", ours), ("without it", theirs)):
@@ -210,16 +225,26 @@ class Report:
                 yield from self._verdict(where, verdict, "goes on to the request itself")
         elif self._is_cross_origin:
             yield from self._judged(ours, sends=True)
-            host = f"[{server.host}]" if ":" in server.host else server.host
-            target = web_origin("https" if server.scheme is Scheme.HTTPS else "http", f"{host}:{server.port}".encode())
-            preflight = None
-            if asks_first(self._page(target)):
-                preflight = _ask(server, self._preflight_octets(path, host, server), self._snapshot)
-            yield from self._verdict("without it", self._judge(target, theirs, preflight))
+            yield from self._judged_without(theirs, plan)
         elif self._head.facts.fetch_site in (b"", b"same-origin", b"none"):
             yield f"{self._style.green('a browser reads it')}: page and answer share an origin"
         else:
             yield "the request has no Origin, so a browser makes no CORS check"
+
+    def _judged_without(self, theirs: ResponseHead, plan: Forward) -> Iterator[str]:
+        """Say what a browser would make of the answer if its page asked the server itself."""
+        server = self._server(plan)
+        if server.scheme is Scheme.UNIX:
+            yield "without it: no browser reaches a Unix socket"
+            return
+        host = f"[{server.host}]" if ":" in server.host else server.host
+        authority = f"{host}:{server.port}".encode()
+        target = web_origin("https" if server.scheme is Scheme.HTTPS else "http", authority)
+        preflight = None
+        if asks_first(self._page(target)):
+            block = self._preflight_block(plan.path or self._head.path, authority)
+            preflight = self._ask(plan, block + b"\r\n\r\n")
+        yield from self._verdict("without it", self._judge(target, theirs, preflight))
 
     def _judged(self, ours: ResponseHead, *, sends: bool) -> Iterator[str]:
         """Say what a browser makes of the answer through devproxy; `sends`: ask the server the preflight, if it is due.
@@ -272,7 +297,7 @@ class Report:
         plan: Plan | None = plan_request(head, self._snapshot)
         if isinstance(plan, Forward) and sends:
             server = self._server(plan)
-            theirs = _ask(server, render_request(plan, head, _PEER, server), self._snapshot)
+            theirs = self._ask(plan, render_request(plan, head, _PEER, server))
             if answers_preflight(plan, head, theirs, _PEER, server):
                 octets, _ = finish_response(plan, head, theirs, _PEER, server, body_length=0, close=False)
                 return parse_response_head(octets[:-4], plan.compiled.limits), None
@@ -288,9 +313,6 @@ class Report:
         lines = [b"OPTIONS %b HTTP/1.1" % path, b"Host: " + host, b"Origin: " + page.page]
         lines.append(b"Access-Control-Request-Method: " + page.method)
         return b"\r\n".join((*lines, *((b"Access-Control-Request-Headers: " + names,) if names else ())))
-
-    def _preflight_octets(self, path: bytes, host: str, server: ServerAddress) -> bytes:
-        return self._preflight_block(path, f"{host}:{server.port}".encode()) + b"\r\n\r\n"
 
     # -- differences
 
@@ -339,13 +361,6 @@ def read_block(block: bytes, snapshot: Snapshot) -> RequestHead:
     from devproxy.http1.head import parse_request_head
 
     return parse_request_head(block, snapshot.limits)
-
-
-def _ask(server: ServerAddress, octets: bytes, snapshot: Snapshot) -> ResponseHead:
-    """Send `octets` to `server` and return the head of its final answer. Raises :class:`Refused`."""
-    from devproxy.cli.probing import head_of_answer
-
-    return head_of_answer(server, octets, snapshot.limits)
 
 
 def _text(octets: bytes) -> str:

@@ -17,22 +17,27 @@ from devproxy.messages import ResponseHead
 TIMEOUT_S: Final = 10.0
 
 
-def head_of_answer(server: ServerAddress, octets: bytes, limits: Limits) -> ResponseHead:
+def head_of_answer(server: ServerAddress, octets: bytes, limits: Limits, *, verifies: bool) -> ResponseHead:
     """Send `octets`, a whole request, to `server`; return the head of its final answer.
 
-    Raises :class:`Refused`, with exit code 1, when there is none within ten seconds.
+    `verifies`: its certificate has to be good, as ``tls_verify`` says. Raises :class:`Refused`, with exit code 1, when
+    there is no answer within ten seconds.
     """
     try:
-        with closing(_connected(server)) as sock:
+        with closing(_connected(server, verifies=verifies)) as sock:
             sock.sendall(octets)
             return _final_head(sock, limits)
     except (OSError, BadMessage) as error:
         reason = error.reason if isinstance(error, BadMessage) else error.strerror or str(error)
+        is_distrusted = getattr(error, "verify_message", "")
+        reason = is_distrusted or reason
         help = "start that server, or leave --send out"
+        if is_distrusted:
+            help = "set `tls_verify = false` for a self-signed certificate"
         raise Refused(f"{server.url} gave no answer: {reason}", help, exit_code=FAILED) from None
 
 
-def _connected(server: ServerAddress) -> socket.socket:
+def _connected(server: ServerAddress, *, verifies: bool) -> socket.socket:
     if server.scheme is Scheme.UNIX:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(TIMEOUT_S)
@@ -44,8 +49,9 @@ def _connected(server: ServerAddress) -> socket.socket:
     import ssl  # 20 ms, and most servers of a developer speak plain HTTP
 
     context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # what it answers is shown, not trusted
+    if not verifies:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     return context.wrap_socket(sock, server_hostname=server.host)
 
 

@@ -18,7 +18,7 @@ from devproxy.gateway.departure import Departure
 from devproxy.gateway.failure import CUT_SHORT, cut_code, failure
 from devproxy.gateway.generation import Birth
 from devproxy.gateway.phase import Phase
-from devproxy.gateway.remarks import NONE, remarks_on, remarks_on_own
+from devproxy.gateway.remarks import NONE, advice_on_switch, remarks_on, remarks_on_own
 from devproxy.gateway.slow_upstream import SlowUpstream
 from devproxy.gateway.transports import reset
 from devproxy.gateway.tunnel import Tunnel
@@ -269,10 +269,9 @@ class Exchange:
         """Return an interim response or a switch of protocols as it goes to the client."""
         assert self._forward is not None
         assert self._server is not None
-        octets, _ = finish_response(
+        return finish_response(
             self._forward, self.request, head, self.client.peer, self._server.server, body_length=0, close=False
-        )
-        return octets
+        )[0]
 
     def _answer_preflight(self, fallback: Respond) -> None:
         """The upstream gave a preflight no answer that a browser accepts: the route's policy gives one."""
@@ -327,7 +326,7 @@ class Exchange:
             duration_s=perf_counter() - self._started_at,
             on_end=server.end_one,
             fault=forward.compiled.fault,
-            advice=self._remarks.advice,
+            advice=advice_on_switch(self._service, forward, self.request, head, octets),
         )
         tunnel.open(early=early, glued=glued, has_ended=self.client.has_eof)
 
@@ -377,8 +376,7 @@ class Exchange:
         assert self._forward is not None
         self._departure = None
         if self.is_bound and error.fault in answers.NO_CONNECTION:
-            compiled = self._forward.compiled
-            self._respond(answers.session_lost(error, upstream=compiled.upstream))
+            self._respond(answers.session_lost(error, upstream=self._forward.compiled.upstream))
         else:
             self._upstream_failed(error)
 

@@ -43,6 +43,13 @@ def remarks_on(service: Service, forward: Forward, request: RequestHead, head: R
     return Remarks(advice, changes_to(forward, request, head) if service.is_verbose else ())
 
 
+def advice_on_switch(
+    service: Service, forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes
+) -> tuple[str, ...]:
+    """Return the advice on a 101 with the head `octets`: why a browser does not take it, which only one asks about."""
+    return remarks_on(service, forward, request, head, octets).advice if forward.facts.origins else ()
+
+
 def remarks_on_own(service: Service, answer: Answer, route: str) -> Remarks:
     """Return the remarks on an answer of devproxy's own."""
     return Remarks(service.untold(route, (answer.help,))) if answer.status in _REFUSALS and answer.help else NONE

@@ -22,11 +22,13 @@ _ORIGIN: Final = b"access-control-allow-origin"
 _CREDENTIALS: Final = b"access-control-allow-credentials"
 _METHODS: Final = b"access-control-allow-methods"
 _HEADERS: Final = b"access-control-allow-headers"
+_EXPOSED: Final = b"access-control-expose-headers"
 _WRITTEN: Final = {
     _ORIGIN: b"Access-Control-Allow-Origin: ",
     _CREDENTIALS: b"Access-Control-Allow-Credentials: ",
     _METHODS: b"Access-Control-Allow-Methods: ",
     _HEADERS: b"Access-Control-Allow-Headers: ",
+    _EXPOSED: b"Access-Control-Expose-Headers: ",
 }
 _ANY: Final = b"*"
 
@@ -94,6 +96,7 @@ def repair(
     replaced = {_ORIGIN: value}
     if with_credentials:
         replaced[_CREDENTIALS] = b"true"
+        _spell_out(replaced, _EXPOSED, _elements(fields, _EXPOSED), _readable_names(fields))
         if method:
             _spell_out(replaced, _METHODS, _elements(fields, _METHODS), (method,))
             _spell_out(replaced, _HEADERS, [name.lower() for name in _elements(fields, _HEADERS)], headers)
@@ -130,6 +133,15 @@ def _spell_out(
     if _ANY in listed:
         names = dict.fromkeys((*(element for element in listed if element != _ANY), *asked))
         replaced[name] = b", ".join(names) or None
+
+
+def _readable_names(fields: Iterable[Field]) -> list[bytes]:
+    """Return the names, in lower case, of what a script may read (Fetch, «forbidden response-header name»)."""
+    return [
+        field.name
+        for field in fields
+        if field.name not in (b"set-cookie", b"set-cookie2") and not field.name.startswith(_PREFIX)
+    ]
 
 
 def _elements(fields: Iterable[Field], name: bytes) -> list[bytes]:

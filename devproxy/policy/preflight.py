@@ -63,8 +63,11 @@ class PreflightVerdict:
 
 
 def read_preflight(head: RequestHead) -> Preflight | None:
-    """Return what `head` asks for if it is a preflight, else None. Linear time; lists are cut at the bounds above."""
-    if head.method != b"OPTIONS":
+    """Return what `head` asks for if it is a preflight, else None. Linear time; lists are cut at the bounds above.
+
+    What asks for another protocol is none, whatever else it says: no way past the guard leads through here.
+    """
+    if head.method != b"OPTIONS" or head.upgrade:
         return None
     fields = [field for field in head.fields if field.role in (Role.ORIGIN, Role.ACCESS_CONTROL)]
     origins = [field.value for field in fields if field.name == b"origin"]

@@ -398,9 +398,11 @@ def through_devproxy() -> Iterator[Case]:
     for prefix, origins in itertools.product(MODES, ORIGINS[:4]):
         yield Case(prefix=prefix, is_sandboxed=True, hops=(Answer(lines=origins),))
     headers = (("authorization", "x"), ("x-a", "1"))
-    for prefix, status in itertools.product(MODES, (204, 404)):
-        listed = (*GOOD, ("Access-Control-Allow-Methods", "*"), ("Access-Control-Allow-Headers", "*"))
-        preflight = Answer(status=status, lines=listed)
+    listed = (*GOOD, ("Access-Control-Allow-Methods", "*"), ("Access-Control-Allow-Headers", "*"))
+    elsewhere = (("Access-Control-Allow-Origin", "http://localhost:9"), *listed[1:])
+    for prefix, preflight in itertools.product(
+        MODES, (Answer(status=204, lines=listed), Answer(status=404, lines=listed), Answer(), Answer(lines=elsewhere))
+    ):
         yield Case(
             prefix=prefix,
             method="PUT",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +20,7 @@ HEADS: dict[str, list[tuple[str, str]]] = {
     "/pass/readable": READABLE,
     "/fix/readable": READABLE,
     "/lists/put": READABLE,
+    "/cookies": [("Set-Cookie", "kept=1"), ("Set-Cookie", "lost=1; Domain=api.test")],
 }
 
 
@@ -221,6 +225,13 @@ def test_a_navigation_from_another_site_is_not_said_to_share_an_origin(
     assert "no Origin, so a browser makes no CORS check" in out
 
 
+def test_a_cookie_that_a_browser_throws_away_is_told_of(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = explained(capsys, config, "/api/cookies", "--send")
+    assert code == 0
+    assert "through devproxy: browsers refuse the cookie `lost`: Domain=`api.test` does not cover `localhost`" in out
+    assert "`kept`" not in out
+
+
 def test_what_cannot_be_asked_is_refused_in_words(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, word in (
         (("/x", "--origin", "localhost:3000"), "--origin: localhost:3000 is no origin"),
@@ -231,9 +242,86 @@ def test_what_cannot_be_asked_is_refused_in_words(config: str, capsys: pytest.Ca
         assert word in capsys.readouterr().err
 
 
-def test_a_server_that_is_down_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import socket
+class _Speaking(threading.Thread):
+    """A server of its own kind that answers each request with 200 and nothing more."""
 
+    def __init__(self, listening: socket.socket, context: ssl.SSLContext | None = None) -> None:
+        super().__init__(daemon=True)
+        self._listening, self._context = listening, context
+
+    def run(self) -> None:
+        """Serve until the listening socket is closed."""
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            try:
+                with client if self._context is None else self._context.wrap_socket(client, server_side=True) as end:
+                    end.recv(65536)
+                    end.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            except OSError:
+                client.close()
+
+
+def test_a_certificate_that_devproxy_would_refuse_is_refused_here_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cert, key, path = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "devproxy.toml"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "2", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = _Speaking(listening, context)
+        server.start()
+        for verify, code in (("true", 1), ("false", 0)):
+            path.write_text(
+                f'[upstreams.b]\nservers = ["https://127.0.0.1:{listening.getsockname()[1]}"]\ntls_verify = {verify}\n'
+                '[[routes]]\npath = "/"\nupstream = "b"\n'
+            )
+            assert main(["explain", "/", "--send", "--config", str(path)]) == code
+            error = capsys.readouterr().err
+            assert ("self-signed certificate" in error) == (code == 1)
+            assert ("tls_verify = false" in error) == (code == 1)
+        listening.shutdown(socket.SHUT_RDWR)
+    server.join()
+
+
+def test_no_browser_reaches_a_unix_socket_without_devproxy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "devproxy.toml"
+    path.write_text(f'[upstreams]\nb = "unix:{tmp_path}/s"\n[[routes]]\npath = "/"\nupstream = "b"\n')
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{tmp_path}/s")
+        listening.listen()
+        server = _Speaking(listening)
+        server.start()
+        code, out = explained(capsys, str(path), "/", "--origin", "http://localhost:3000", "--send")
+        listening.shutdown(socket.SHUT_RDWR)
+    server.join()
+    assert code == 0
+    assert "through devproxy: a browser lets the page read it" in out
+    assert "without it: no browser reaches a Unix socket" in out
+
+
+def test_a_hot_reload_socket_is_said_to_go_where_the_page_comes_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "devproxy.toml"
+    path.write_text(
+        '[upstreams]\nf = "http://localhost:1"\nb = "http://localhost:2"\n'
+        '[[routes]]\npath = "/"\nupstream = "f"\n[[routes]]\npath = "/ws/"\nupstream = "b"\n'
+    )
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Protocol: vite-hmr")
+    headers = [option for line in upgrade for option in ("--header", line)]
+    code, out = explained(capsys, str(path), "/ws/x", *headers)
+    assert code == 0
+    assert "up to http://localhost:1" in out
+    assert "hot-reload socket, which goes to whoever serves /: route /, upstream f" in out
+
+
+def test_a_server_that_is_down_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]

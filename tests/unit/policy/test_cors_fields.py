@@ -167,6 +167,18 @@ def test_fix_spells_out_a_star_in_a_preflights_answer_where_credentials_make_it_
     ]
 
 
+def test_fix_spells_out_which_headers_a_page_with_credentials_may_read() -> None:
+    exposes = b"Access-Control-Expose-Headers: "
+    other = [b"X-Total: 9", b"ETag: 1", b"Set-Cookie: a=1", b"x-total: 8"]
+    lines = [ACAO + PAGE, exposes + b"X-Own, *", *other, ACAC]
+    assert finished(FIX, PAGE, *lines) == [ACAO + PAGE, exposes + b"X-Own, x-total, etag", *other, ACAC, VARY]
+    named = [ACAO + PAGE, exposes + b"X-Own", *other, ACAC]
+    assert finished(FIX, PAGE, *named) == [*named, VARY]
+    without = [ACAO + PAGE, exposes + b"*", *other]
+    assert finished(FIX, PAGE, *without) == [*without, VARY]
+    assert finished(FIX, PAGE, ACAO + PAGE, exposes + b"*", ACAC) == [ACAO + PAGE, ACAC, VARY]
+
+
 def test_fix_leaves_a_star_that_counts() -> None:
     lines = [ACAO + b"*", b"Access-Control-Allow-Methods: *", b"Access-Control-Allow-Headers: *"]
     preflight = asked(origin=EVIL, headers=[b"x-a"])

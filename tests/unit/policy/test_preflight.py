@@ -39,6 +39,7 @@ METHOD = b"Access-Control-Request-Method: PUT"
         options(ORIGIN, METHOD, method=b"options"),
         options(ORIGIN, ORIGIN, METHOD),
         options(ORIGIN, METHOD, METHOD),
+        options(ORIGIN, METHOD, b"Connection: Upgrade", b"Upgrade: websocket"),
         options(ORIGIN, b"Access-Control-Request-Method: "),
         options(ORIGIN, b"Access-Control-Request-Method: PUT, GET"),
         options(ORIGIN, b"Access-Control-Request-Method: " + b"A" * 65),
