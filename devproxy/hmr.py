@@ -1,9 +1,8 @@
 """Hot-reload sockets of frontend dev servers: how their handshakes look. Pure; never decides where they go.
 
 Whoever serves the page opens them, without asking the application where its routes lie, so a broad route can take them
-away from the dev server by accident. Vite says by its subprotocol who it is; Next and webpack-dev-server are known by
-their paths. Engine.IO is never mistaken for one: every client of it sends ``EIO`` in the query. Start at
-:func:`is_hmr_handshake`.
+away from the dev server by accident. Vite says by its subprotocol who it is; the others are known by their paths.
+Engine.IO is never mistaken for one: every client of it sends ``EIO`` in the query. Start at :func:`is_hmr_handshake`.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from devproxy.engineio import parse_engine_request
 from devproxy.messages import RequestHead
 
 SUBPROTOCOLS: Final = frozenset((b"vite-hmr", b"vite-ping"))
-PATHS: Final = (b"/_next/webpack-hmr", b"/ws")
-"""Next (12 and later), and webpack-dev-server 4 and 5 (``client.webSocketURL.pathname``)."""
+PATHS: Final = (b"/_next/webpack-hmr", b"/_next/hmr", b"/ws", b"/ng-cli-ws", b"/rsbuild-hmr")
+"""Next (12 and later; renamed in 16, vercel/next.js#91415), webpack-dev-server 4 and 5 and Rspack
+(``client.webSocketURL.pathname``), Angular's webpack builder, Rsbuild (``dev.client.path``)."""
 PREFIXES: Final = (b"/sockjs-node/",)
 """webpack-dev-server 3, whose SockJS also asks by plain requests."""
 

@@ -43,6 +43,9 @@ PROBE_WAIT_S: Final = 0.2
 MAX_HELD: Final = 1000
 """Events held back behind the banner; with more of them it is shown at once."""
 
+MAX_ASKED: Final = 64
+"""Pages that wait for their server, of which is remembered that they ask."""
+
 _OUTCOME_WORDS: Final = {
     Outcome.CLIENT_LEFT: "client left",
     Outcome.UPSTREAM_LOST: "upstream lost",
@@ -84,6 +87,8 @@ class HumanLines:
         self._states: dict[tuple[str, str], UpstreamState] = {}
         self.was_up: dict[tuple[str, str], bool] = {}
         """What was last said of each server, by the upstream's name and the server's URL."""
+        self._asked: set[tuple[str, bytes]] = set()
+        """What pages that wait ask once a second, by upstream and target, as far as it has been shown."""
         self._layouts: dict[int | None, Layout] = {}
         self._fit([label(route) for route in config.routes], [upstream.name for upstream in config.upstreams])
         self._ready: Ready | None = None
@@ -130,7 +135,7 @@ class HumanLines:
         style = self._style
         match event:
             case ExchangeFinished():
-                return self._laid_out(exchange_row(at, event, style))
+                return [] if self._is_asked_again(event) else self._laid_out(exchange_row(at, event, style))
             case TunnelOpened():
                 return self._laid_out(opened_row(at, event, style))
             case TunnelClosed():
@@ -138,6 +143,7 @@ class HumanLines:
             case UpstreamState():
                 was_up = self.was_up.get((event.upstream, event.server))
                 self.was_up[event.upstream, event.server] = event.is_up
+                self._asked.clear()
                 return [f"{_clock_time(at)} {upstream_words(event, was_up, style)}"]
             case Stopping() | Stopped():
                 line = f"{_clock_time(at)} {ending_words(event)}"
@@ -156,6 +162,23 @@ class HumanLines:
                 return trouble_lines(event, style, self._width())
             case Ready():
                 return []
+
+    def _is_asked_again(self, event: ExchangeFinished) -> bool:
+        """Tell whether this is what the page that waits for its server asks once a second, and has been shown."""
+        if (
+            event.method != b"HEAD"
+            or event.status != 503
+            or event.outcome is not Outcome.ANSWERED
+            or not event.upstream
+        ):
+            return False
+        question = event.upstream, event.target
+        if question in self._asked:
+            return True
+        if len(self._asked) >= MAX_ASKED:
+            self._asked.clear()
+        self._asked.add(question)
+        return False
 
     def _fit(self, routes: Iterable[str], upstreams: Iterable[str]) -> None:
         """Make the columns as wide as these labels and names need."""

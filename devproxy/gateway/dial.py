@@ -43,7 +43,7 @@ Connect = Coroutine[Any, Any, tuple[asyncio.BaseTransport, asyncio.BaseProtocol]
 class Dialler:
     """Opens connections to one server. Remembers which of its addresses answered last, and nothing else."""
 
-    __slots__ = ("_loop", "_preferred", "_server", "_timeout_s", "_tls")
+    __slots__ = ("_lookup", "_loop", "_preferred", "_server", "_timeout_s", "_tls")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, server: ServerAddress, *, timeout_s: float, verify: bool
@@ -53,6 +53,7 @@ class Dialler:
         self._timeout_s = timeout_s
         self._tls = _tls_context(verify) if server.scheme is Scheme.HTTPS else None
         self._preferred = ""
+        self._lookup: asyncio.Task[list[Any]] | None = None
 
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> str:
         """Connect a protocol from `factory`; return the address that answered, such as ``[::1]:5173``.
@@ -71,6 +72,11 @@ class Dialler:
             detail = f"no answer within {self._timeout_s:g} s"
             raise UpstreamError(UpstreamFault.CONNECT_TIMEOUT, self._server.url, detail, attempts) from None
 
+    def close(self) -> None:
+        """Wait for no answer of the resolver any more."""
+        if self._lookup is not None:
+            self._lookup.cancel()
+
     async def _dial_unix(self, factory: Callable[[], asyncio.Protocol], tried: list[tuple[str, BaseException]]) -> str:
         try:
             await self._loop.create_unix_connection(factory, self._server.path)
@@ -88,7 +94,7 @@ class Dialler:
             found = [host]
         else:
             try:
-                infos = await self._loop.getaddrinfo(host, self._server.port, type=socket.SOCK_STREAM)
+                infos = await self._infos()
             except OSError as error:
                 detail = error.strerror or str(error)
                 if error.errno in OUT_OF_DESCRIPTORS and not isinstance(error, socket.gaierror):
@@ -99,6 +105,25 @@ class Dialler:
             found.remove(self._preferred)
             found.insert(0, self._preferred)
         return found
+
+    async def _infos(self) -> list[Any]:
+        """Return what the resolver says now. Who asks while it is being asked gets the same answer.
+
+        A lookup cannot be taken back: it keeps one of the few threads for them, until the resolver answers or gives up,
+        after all who asked have left. One for each request would have every other name wait for a thread.
+        """
+        if self._lookup is None:
+            self._lookup = self._loop.create_task(self._look_up())
+            self._lookup.add_done_callback(self._end_lookup)
+        return await asyncio.shield(self._lookup)
+
+    def _end_lookup(self, lookup: asyncio.Task[list[Any]]) -> None:
+        self._lookup = None
+        if not lookup.cancelled():
+            lookup.exception()  # nobody may be left to take it
+
+    async def _look_up(self) -> list[Any]:
+        return list(await self._loop.getaddrinfo(self._server.host, self._server.port, type=socket.SOCK_STREAM))
 
     async def _race(
         self, addresses: list[str], factory: Callable[[], asyncio.Protocol], tried: list[tuple[str, BaseException]]

@@ -243,6 +243,11 @@ class DownstreamConnection(asyncio.Protocol):
             reset(self.transport)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request has come: closing the connection now costs its client nothing."""
+        return self._state is _IDLE and not self._reader.has_started
+
+    @property
     def is_busy(self) -> bool:
         """Whether an exchange runs on this connection."""
         return self._state is _EXCHANGE

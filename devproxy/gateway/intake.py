@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 MIN_RESERVE: Final = 32
 MAX_RESERVE: Final = 1024
+IDLE_AT_ONCE: Final = 64
+"""Idle connections of clients that are given up at each look while descriptors are short."""
+IDLE_FOR_S: Final = 1.0
+"""How long a client must have been idle for that. One that has just come has its request still on the way."""
 QUIET_S: Final = 60.0
 """A shortage that returns sooner than that after the last word about it is the same one, and not told again."""
 
@@ -58,20 +62,37 @@ class Intake:
         self._measure()
 
     def wait(self) -> None:
-        """Accept nobody until descriptors are free again; say so once. Idle connections to upstreams are given up."""
+        """Accept nobody until descriptors are free again; say so once. Idle connections are given up."""
         if self.is_waiting or self._service.is_stopping:
             return
         self.is_waiting = True
         self._listeners.pause()
         for pool in self._service.pools.values():
             pool.close_idle()
+        self._close_idle_clients()
         self._tell(is_over=False)
 
     def look(self) -> None:
         """Take note of the limit, which may have been changed, and accept again once enough descriptors are free."""
         self._measure()
-        if self.is_waiting and self._opening is None and self._lowest_free() < self._service.descriptor_ceiling:
+        if not self.is_waiting or self._opening is not None:
+            return
+        if self._lowest_free() < self._service.descriptor_ceiling:
             self._opening = self._service.loop.create_task(self._resume())
+        else:
+            self._close_idle_clients()
+
+    def _close_idle_clients(self) -> None:
+        """Close the connections that were idle longest, so that those who wait need not wait for their time-outs.
+
+        A client must expect that of a persistent connection at any time (RFC 9112 section 9.5). Where
+        ``idle_timeout_s`` is 0, they may stay for ever.
+        """
+        service = self._service
+        due = service.now + service.snapshot.idle_timeout_s - IDLE_FOR_S
+        idle = [one for one in service.connections if one.deadline <= due < math.inf and one.is_idle]
+        for connection in sorted(idle, key=lambda one: one.deadline)[:IDLE_AT_ONCE]:
+            connection.close_idle()
 
     async def _resume(self) -> None:
         try:

@@ -160,6 +160,7 @@ class ServerPool:
     def close(self) -> None:
         """End for good: close what is idle, look for the server no more."""
         self._prober.close()
+        self._dialler.close()
         self.close_idle()
 
     def _note_up(self, address: str) -> None:

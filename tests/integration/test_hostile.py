@@ -341,6 +341,31 @@ async def test_out_of_descriptors_it_waits_and_says_so_once_and_recovers(bench: 
     assert told[0]["limit"] == 160
 
 
+async def test_out_of_descriptors_those_who_wait_get_the_places_of_those_who_do_nothing(bench: Bench) -> None:
+    pid = bench.gateway.program.pid
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    assert await bench.is_serving()
+    descriptors = await bench.quiet_descriptors()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (160, hard))
+    try:
+        await asyncio.sleep(0.7)  # devproxy looks at its limit twice a second
+        idle = [await bench.client() for _ in range(100)]
+        for client in idle:
+            client.send(GET)
+            assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+            assert await client.read(2) == b"ok"
+        late = [await bench.client() for _ in range(40)]
+        started = time.monotonic()
+        for client in late:
+            client.send(GET)
+            assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+        assert time.monotonic() - started < 10, "idle connections may stay for 75 s otherwise"
+        bench.hang_up()
+        await bench.settled(descriptors)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def wait_for_event(bench: Bench, kind: str, count: int) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while len(bench.gateway.events(kind)) < count:

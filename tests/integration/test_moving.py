@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from devproxy.config.model import Upstream
 from devproxy.events import UpstreamState
+from devproxy.gateway.dial import Dialler
 from tests.support.exchanges import GET, OK, asked
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
 
@@ -115,3 +117,28 @@ async def test_what_cannot_wait_for_a_name_that_is_gone_is_told_to_come_again(mo
         assert head.startswith(b"HTTP/1.1 503 ")
         assert b"X-Devproxy-Error: upstream-name-not-found\r\n" in head
         assert b"Retry-After: 1\r\n" in head
+
+
+async def test_a_name_whose_resolver_is_silent_is_asked_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every lookup takes one of a few threads until it ends, whoever has given up: others would wait for a thread."""
+    async with moving(monkeypatch) as (talk, old, _, resolver):
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[tuple[object, ...]]] = loop.create_future()
+        asked_for: list[str] = []
+
+        async def silent(host: str, port: int, **options: object) -> list[tuple[object, ...]]:
+            asked_for.append(host)
+            return await asyncio.shield(answer)
+
+        monkeypatch.setattr(Dialler, "_look_up", lambda self: silent(NAME, 0))
+        clients = [await asked(talk, GET) for _ in range(5)]
+        await until(lambda: asked_for)
+        leaving = await asked(talk, GET)
+        leaving.close()
+        await until(talk.finished)
+        assert asked_for == [NAME]
+        answer.set_result(resolver(NAME, old.port))
+        for client in clients:
+            await served(client, old, CLOSING)
+        await served(await asked(talk, GET), old)
+        assert asked_for == [NAME, NAME], "and anew for the next connection"

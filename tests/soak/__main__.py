@@ -1,7 +1,8 @@
 """``make soak``, or ``python -m tests.soak [--seconds N]`` (``SOAK_SECONDS``; default 600): runs, then prints a table.
 
-Two servers. ``steady`` is killed and comes back on its port, in turns on 127.0.0.1 and ``::1``; ``moving`` is started
-anew on another port and the configuration file is rewritten, now and then after a version of it that does not load.
+``steady`` is killed and comes back on its port, in turns on 127.0.0.1 and ``::1``; ``moving`` is started anew on
+another port and the configuration file is rewritten, now and then after a version of it that does not load; ``chat`` is
+a pair of Socket.IO servers with ``sticky = "socketio"``, of which one and then the other is killed and comes back.
 Exits with 1 if a client was told something wrong, if something leaked, or if devproxy ended or reported trouble.
 """
 
@@ -23,6 +24,9 @@ from tests.support.processes import Program, wait_for
 CLIENTS = {"polls": 60, "sockets": 40, "streams": 30, "uploads": 20}
 """For each of the two servers."""
 
+CHATS = 30
+"""Socket.IO clients."""
+
 MAX_GROWTH_KIB = 12 * 1024
 _SETTLING_S = 2.0
 _REST_S = 6.0
@@ -36,11 +40,13 @@ class Day:
     def __init__(self, folder: Path) -> None:
         self.happened: Counter[str] = Counter()
         self.uploads: Counter[str] = Counter()
-        self._away: dict[str, list[tuple[float, float]]] = {"/steady/": [], "/moving/": []}
+        self._away: dict[str, list[tuple[float, float]]] = {"/steady/": [], "/moving/": [], "/chat/": []}
         self._file = folder / "devproxy.toml"
         self._steady = _backend("127.0.0.1", 0)
         self._moving = _backend("127.0.0.1", 0)
         self._steady_port = _port(self._steady)
+        self._chats = [_chat(0), _chat(0)]
+        self._chat_ports = [_port(server) for server in self._chats]
         self._write(_port(self._moving))
         self.gateway = GatewayProcess("--config", self._file, cwd=folder)
 
@@ -89,6 +95,18 @@ class Day:
         self._away["/moving/"][-1] = (started, time.monotonic())
         self.happened["kills and restarts"] += 1
 
+    def restart_chat(self) -> None:
+        """Kill one of the Socket.IO servers, in turns, and start it again: its sessions are lost, the others stay."""
+        started = time.monotonic()
+        index = self.happened["kills of a Socket.IO server"] % 2
+        self._away["/chat/"].append((started, float("inf")))
+        self._kill(self._chats[index])
+        time.sleep(0.5)
+        self._chats[index] = _chat(self._chat_ports[index])
+        _port(self._chats[index])
+        self._away["/chat/"][-1] = (started, time.monotonic())
+        self.happened["kills of a Socket.IO server"] += 1
+
     def descriptors(self) -> int:
         """Return how many files devproxy has open."""
         return len(os.listdir(f"/proc/{self.gateway.program.pid}/fd"))
@@ -114,6 +132,8 @@ class Day:
         finally:
             self._kill(self._steady)
             self._kill(self._moving)
+            for server in self._chats:
+                self._kill(server)
 
     def _said(self, kind: str) -> list[dict[str, object]]:
         return self.gateway.events(kind)
@@ -127,6 +147,9 @@ class Day:
             "[server]\ndrain_s = 1.0\n"
             f'[upstreams.steady]\nservers = ["http://localhost:{self._steady_port}"]\nhold_s = 15.0\n'
             f'[upstreams.moving]\nservers = ["http://127.0.0.1:{moving_port}"]\nhold_s = 15.0\n'
+            f"[upstreams.chat]\nservers = {[f'http://127.0.0.1:{port}' for port in self._chat_ports]}\n"
+            'sticky = "socketio"\n'
+            '[[routes]]\npath = "/chat/"\nupstream = "chat"\n'
             '[[routes]]\npath = "/steady/"\nupstream = "steady"\n'
             '[[routes]]\npath = "/moving/"\nupstream = "moving"\n'
         )
@@ -137,6 +160,10 @@ class Day:
 
 def _backend(host: str, port: int) -> Program:
     return Program([sys.executable, "-m", "tests.soak.backend", host, str(port)], name=f"backend on {host}:{port}")
+
+
+def _chat(port: int) -> Program:
+    return Program([sys.executable, "-m", "tests.soak.chat", str(port)], name=f"Socket.IO server on {port}")
 
 
 def _port(server: Program) -> int:
@@ -154,15 +181,16 @@ async def soak(day: Day, seconds: float) -> int:
     clients = Clients("127.0.0.1", day.gateway.port, day.was_away)
     for path in ("/steady/", "/moving/"):
         clients.start(path, **CLIENTS)
+    clients.start("/chat/", chats=CHATS)
     started = time.monotonic()
     warm: tuple[int, int] | None = None
-    troubles = (day.restart_steady, day.move_moving, day.restart_moving)
+    troubles = (day.restart_steady, day.move_moving, day.restart_chat, day.restart_moving)
     turn = 0
     while (passed := time.monotonic() - started) < seconds:
         await asyncio.sleep(min(6.0, seconds / 8))
         if warm is None and passed > seconds * _WARM_UP:
             warm = day.descriptors(), day.resident_kib()
-        await asyncio.to_thread(troubles[turn % 3])
+        await asyncio.to_thread(troubles[turn % len(troubles)])
         turn += 1
     await asyncio.sleep(_SETTLING_S)
     assert warm is not None
@@ -189,10 +217,10 @@ def _print(
     clients: Clients, day: Day, seconds: float, files: tuple[int, ...], memory: tuple[int, int], faults: list[str]
 ) -> None:
     say = sys.stdout.write
-    total = 2 * sum(CLIENTS.values())
+    total = 2 * sum(CLIENTS.values()) + CHATS
     say(f"\nsoak: {seconds:.0f} s, {total} clients at once\n\n")
     say(f"{'':10}{'messages':>12}{'interrupted':>14}\n")
-    for kind in ("poll", "echo", "listen", "upload"):
+    for kind in ("poll", "echo", "listen", "upload", "chat"):
         counts = clients.counts
         say(f"{kind:10}{counts[f'{kind} messages']:>12,}{counts[f'{kind} interrupted']:>14,}\n")
     say("\n" + ", ".join(f"{name}: {count}" for name, count in sorted(day.happened.items())) + "\n")

@@ -12,10 +12,12 @@ import random
 import time
 from base64 import b64encode
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
+import socketio  # type: ignore[import-untyped]
 from tests.soak.frames import read_frame, text_frame
 
 STEP_S = 30.0
@@ -47,9 +49,17 @@ class Clients:
         self.uploaded: list[str] = []
         """Uploads whose success has been confirmed."""
 
-    def start(self, path: str, *, polls: int, sockets: int, streams: int, uploads: int) -> None:
+    def start(
+        self, path: str, *, polls: int = 0, sockets: int = 0, streams: int = 0, uploads: int = 0, chats: int = 0
+    ) -> None:
         """Let so many clients of each kind work on the server at `path`, until :meth:`stop`."""
-        kinds = ((self._poll, polls), (self._echo, sockets), (self._listen, streams), (self._upload, uploads))
+        kinds = (
+            (self._poll, polls),
+            (self._echo, sockets),
+            (self._listen, streams),
+            (self._upload, uploads),
+            (self._chat, chats),
+        )
         for work, count in kinds:
             for number in range(count):
                 name = f"{path.strip('/')}-{work.__name__[1:]}-{number}"
@@ -163,6 +173,52 @@ class Clients:
                 self.uploaded.append(identity)
                 self.counts["upload messages"] += 1
                 await asyncio.sleep(0.3)
+
+    async def _chat(self, path: str, name: str) -> None:
+        """Tell numbers to a Socket.IO server; they must come back once each and in order. Every other client stays at
+        long-polling, the others go on to WebSocket."""
+        told: asyncio.Queue[int | None] = asyncio.Queue()
+        is_polling = random.Random(name).random() < 0.5
+
+        async def on_disconnect(reason: str) -> None:
+            await told.put(None)
+
+        async with aiohttp.ClientSession() as session:
+            client = socketio.AsyncClient(reconnection=False, http_session=session)
+            client.on("told", told.put)
+            client.on("disconnect", on_disconnect)
+            try:
+                await _connect(client, f"http://{self._host}:{self._port}", path, is_polling=is_polling)
+                for number in range(0, 300, 3):
+                    await _tell(client, range(number, number + 3))
+                    for expected in range(number, number + 3):
+                        async with asyncio.timeout(STEP_S):
+                            value = await told.get()
+                        if value is None:
+                            raise Interrupted("the session has ended")
+                        if value != expected:
+                            raise Wrong(f"told {expected}, got {value!r}")
+                        self.counts["chat messages"] += 1
+                    await asyncio.sleep(0.25)
+            finally:
+                await client.disconnect()
+
+
+async def _connect(client: socketio.AsyncClient, url: str, path: str, *, is_polling: bool) -> None:
+    transports = ["polling"] if is_polling else ["polling", "websocket"]
+    try:
+        async with asyncio.timeout(STEP_S):
+            await client.connect(url, socketio_path=f"{path}socket.io", transports=transports)
+    except socketio.exceptions.ConnectionError as error:
+        raise Interrupted(f"no session: {error}") from None
+
+
+async def _tell(client: socketio.AsyncClient, values: Iterable[int]) -> None:
+    try:
+        for value in values:
+            await client.emit("tell", value)
+    except socketio.exceptions.SocketIOError as error:
+        raise Interrupted(f"the session has ended: {error!r}") from None
 
 
 def _head(method: str, target: str, *fields: str) -> bytes:

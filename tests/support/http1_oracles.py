@@ -64,7 +64,8 @@ class Oracle(Protocol):
 # --- devproxy ---------------------------------------------------------------------------------------------------------
 
 
-def read_with_devproxy(stream: bytes, kind: Kind, method: bytes) -> Reading:
+def read_with_devproxy(stream: bytes, kind: Kind, method: bytes, *, is_switching: bool = True) -> Reading:
+    """Read as devproxy does. `is_switching`: whether what comes behind a request for an upgrade is another protocol."""
     reading = Reading()
     heads = HeadReader(kind, Limits())
     try:
@@ -79,7 +80,7 @@ def read_with_devproxy(stream: bytes, kind: Kind, method: bytes) -> Reading:
                 break
             if not head.facts.keep_alive and not _is_interim(head):
                 reading.end = End.CLOSED
-            if head.facts.upgrade and (isinstance(head, RequestHead) or head.status == 101):
+            if is_switching and head.facts.upgrade and (isinstance(head, RequestHead) or head.status == 101):
                 reading.end = End.CLOSED
     except BadMessage as error:
         return reading.refuse(error)

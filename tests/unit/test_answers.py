@@ -252,3 +252,9 @@ def test_health_is_json_for_everybody_and_no_error() -> None:
     assert fields[""] == "HTTP/1.1 200 OK"
     assert "x-devproxy-error" not in fields
     assert json.loads(body) == {"status": "ok", "version": "1.2"}
+
+
+@pytest.mark.parametrize(("status", "phrase"), [(413, "Content Too Large"), (414, "URI Too Long")])
+def test_a_status_has_the_name_of_rfc_9110_whatever_the_version_of_python(status: int, phrase: str) -> None:
+    answer = answers.bad_message(BadMessage("too long", status=status, source="RFC 9110"))
+    assert rendered(answer, None)[0][""] == f"HTTP/1.1 {status} {phrase}"

@@ -43,12 +43,15 @@ def upstream_of(head: RequestHead, *routes: tuple[str, str, PathKind]) -> str:
         handshake(b"/api/?token=x", b"vite-ping"),
         handshake(b"/any", b"other, Vite-HMR"),
         handshake(b"/_next/webpack-hmr?page=%2F"),
+        handshake(b"/_next/hmr?id=1"),
+        handshake(b"/rsbuild-hmr?token=x"),
+        handshake(b"/ng-cli-ws"),
         handshake(b"/ws"),
         handshake(b"/sockjs-node/123/abc/websocket"),
         request(b"/sockjs-node/info?t=1"),
     ],
 )
-def test_the_sockets_of_vite_next_and_webpack_are_recognised(head: RequestHead) -> None:
+def test_the_sockets_of_dev_servers_are_recognised(head: RequestHead) -> None:
     assert is_hmr_handshake(head)
 
 
@@ -62,6 +65,7 @@ def test_the_sockets_of_vite_next_and_webpack_are_recognised(head: RequestHead) 
         handshake(b"/", b"vite-hmr-not"),
         request(b"/ws"),
         request(b"/_next/webpack-hmr-manifest"),
+        request(b"/_next/hmr"),
         request(b"/", b"Sec-WebSocket-Protocol: vite-hmr"),
     ],
 )

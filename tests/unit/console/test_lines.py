@@ -10,7 +10,7 @@ from time import mktime
 import pytest
 from devproxy.config import from_arguments
 from devproxy.config.model import Config
-from devproxy.console.lines import MAX_HELD, PROBE_WAIT_S, HumanLines, QuietLines
+from devproxy.console.lines import MAX_ASKED, MAX_HELD, PROBE_WAIT_S, HumanLines, QuietLines
 from devproxy.console.style import ASCII_GLYPHS, Glyphs, Style
 from devproxy.console.text import columns
 from devproxy.events import (
@@ -434,3 +434,28 @@ def test_quiet_says_that_a_file_does_not_load_and_nothing_of_one_that_does() -> 
     assert quiet(APPLIED) == []
     assert "does not load" in quiet(ConfigRejected("devproxy.toml", 1, "error: what\n"))[0]
     assert "cannot be read" in quiet(ConfigMissing("devproxy.toml", "no such file or directory"))[0]
+
+
+# -- pages that wait ---------------------------------------------------------------------------------------------------
+
+WAITING = replace(REFUSED, method=b"HEAD", target=b"/", status=503)
+
+
+@pytest.mark.parametrize("is_quiet", [False, True], ids=["human", "quiet"])
+def test_what_a_waiting_page_asks_once_a_second_is_shown_once_until_the_server_comes_or_goes(is_quiet: bool) -> None:
+    inner = human()
+    shown = QuietLines(inner) if is_quiet else inner
+    inner.lines(AT, READY)
+    inner.flush()
+    shown.lines(AT, state("backend", False))
+    assert len(shown.lines(AT, WAITING)) == 2
+    assert shown.lines(AT + 1, WAITING) == []
+    assert shown.lines(AT + 2, replace(WAITING, target=b"/other")) != [], "another page"
+    assert shown.lines(AT + 3, replace(WAITING, upstream="frontend")) != [], "another server"
+    for other in (replace(WAITING, method=b"GET"), replace(WAITING, outcome=Outcome.UPSTREAM_LOST)):
+        assert shown.lines(AT + 4, other) != [] != shown.lines(AT + 5, other), "no page asks like that"
+    shown.lines(AT + 6, state("backend", True))
+    shown.lines(AT + 7, state("backend", False))
+    assert shown.lines(AT + 8, WAITING) != []
+    for number in range(MAX_ASKED + 1):
+        assert shown.lines(AT + 9, replace(WAITING, target=b"/%d" % number)) != []
