@@ -304,8 +304,6 @@ class Exchange:
         assert upstream is not None
         assert server is not None
         octets = self._finish_head(head)
-        if forward.facts.origins:
-            self._remarks = remarks_on(self._service, forward, self.request, head, octets)
         if self._binding is not None:
             octets = self._binding.finish(octets, server.index)
         self.client.send(octets + glued)
