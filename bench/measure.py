@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def family(pid: int) -> list[int]:
@@ -21,12 +19,20 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_s(pids: Iterable[int]) -> float:
-    """Return the CPU seconds (user and system, all threads) that `pids` have used."""
-    ticks = 0
-    for pid in pids:
-        columns = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(columns[11]) + int(columns[12])
-    return ticks / TICKS_PER_S
+    """Return the CPU seconds (user and system, all threads, ended ones too) that `pids` have used.
+
+    From each process's own clock, which counts nanoseconds where ``/proc/PID/stat`` counts ticks of ten milliseconds.
+    Raises :class:`OSError` when one of them is gone.
+    """
+    return sum(time.clock_gettime(_cpu_clock(pid)) for pid in pids)
+
+
+def _cpu_clock(pid: int) -> int:
+    """Return the clock of `pid`, as clock_getcpuclockid(3) makes it on Linux: the pid's complement, and CPUCLOCK_SCHED.
+
+    Python has that function for threads only.
+    """
+    return (~pid << 3) | 2
 
 
 def resident_kib(pids: Iterable[int]) -> int:
@@ -41,10 +47,14 @@ def resident_kib(pids: Iterable[int]) -> int:
 
 @dataclass
 class Cell:
-    """What one peer gave in one row: a value per round, or why there is none."""
+    """What one peer gave in one row: a value per round, or why there is none.
+
+    ``failure``: what went wrong. ``lacks``: why the peer is not measured here at all.
+    """
 
     values: list[float] = field(default_factory=list)
     failure: str = ""
+    lacks: str = ""
 
     @property
     def middle(self) -> float | None:
@@ -58,6 +68,17 @@ def ratio(cell: Cell, yardstick: Cell) -> float | None:
     return None if mine is None or not theirs else mine / theirs
 
 
+def paired_ratio(cell: Cell, yardstick: Cell) -> float | None:
+    """Return the median of the rounds' own ratios, None where either has no value.
+
+    For small differences: what slows the machine down for a while slows both of a round.
+    """
+    if ratio(cell, yardstick) is None:
+        return None
+    return median(mine / theirs for mine, theirs in zip(cell.values, yardstick.values, strict=True))
+
+
 def spread(values: Sequence[float]) -> float:
-    """Return (largest - smallest) / median, 0 for fewer than two values."""
-    return (max(values) - min(values)) / median(values) if len(values) > 1 else 0.0
+    """Return (largest - smallest) / median, 0 for fewer than two values or a median of 0."""
+    middle = median(values) if len(values) > 1 else 0.0
+    return (max(values) - min(values)) / middle if middle else 0.0

@@ -6,19 +6,24 @@ answer varies by Origin: devproxy's default, and what each of the others is told
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-HERE = Path(__file__).parent
+HERE: Final = Path(__file__).parent
+CONFIG: Final = "devproxy.toml"
+LOG: Final = "devproxy.log"
+VERSION_FIELD: Final = "X-Bench-Version"
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a proxy listens, and where its two upstreams do (see :mod:`bench.upstreams`)."""
+    """Where a proxy listens, and where its two upstreams do (:mod:`bench.upstreams`, :mod:`bench.streams`)."""
 
     listen: int
     files: int
@@ -156,9 +161,43 @@ def _http_proxy(work: Path, ports: Ports) -> list[str]:
     return ["node", str(HERE / "http-proxy.cjs"), str(ports.listen), str(ports.files), str(ports.streams)]
 
 
+def _vite(work: Path, ports: Ports) -> list[str]:
+    return ["node", str(HERE / "vite.mjs"), str(work), str(ports.listen), str(ports.files), str(ports.streams)]
+
+
 def _devproxy(work: Path, ports: Ports) -> list[str]:
-    path = _write(work / "devproxy.toml", DEVPROXY.format(ports=ports))
-    return [sys.executable, "-m", "devproxy", "up", "--config", path, "--quiet"]
+    return [*_up(work, DEVPROXY.format(ports=ports)), "--quiet"]
+
+
+def _with_50_routes(work: Path, ports: Ports) -> list[str]:
+    return [*_up(work, fifty_routes(ports)), "--quiet"]
+
+
+def _with_log(work: Path, ports: Ports) -> list[str]:
+    command = shlex.join(_up(work, DEVPROXY.format(ports=ports)))
+    return ["sh", "-c", f"exec {command} >{shlex.quote(str(work / LOG))} 2>&1"]
+
+
+def _with_sink(work: Path, ports: Ports) -> list[str]:
+    return [sys.executable, "-m", "bench.listening", _write(work / CONFIG, DEVPROXY.format(ports=ports))]
+
+
+def _up(work: Path, config: str) -> list[str]:
+    return [sys.executable, "-m", "devproxy", "up", "--config", _write(work / CONFIG, config)]
+
+
+def fifty_routes(ports: Ports) -> str:
+    """Return a configuration of fifty routes, as a large project has them: the usual three are the last ones.
+
+    What answers through ``/`` says which version of the file it was born under, ``X-Bench-Version``.
+    """
+    more = [f'path = "/service{number}/"\nupstream = "streams"\n' for number in range(38)]
+    more += [f'path_exact = "/page{number}.html"\nupstream = "files"\n' for number in range(4)]
+    more += [f'path_glob = "/assets{number}/**.map"\nupstream = "files"\n' for number in range(3)]
+    more += ['path = "/graphql"\nmethods = ["GET", "POST"]\nupstream = "streams"\ncors = "strip"\n']
+    more += ['path = "/auth/"\nupstream = "streams"\norigin = "upstream"\nhost = "upstream"\n']
+    version = f'headers = {{ response = {{ set = {{ {VERSION_FIELD} = "0" }} }} }}\n'
+    return DEVPROXY.format(ports=ports) + version + "".join(f"\n[[routes]]\n{route}" for route in more)
 
 
 def _write(path: Path, text: str) -> str:
@@ -179,20 +218,30 @@ def _says(*command: str) -> Callable[[], str]:
     return version
 
 
-def _has_http_proxy() -> bool:
-    return shutil.which("node") is not None and (HERE / "node_modules" / "http-proxy").is_dir()
+def _has_package(name: str) -> Callable[[], bool]:
+    return lambda: shutil.which("node") is not None and (HERE / "node_modules" / name).is_dir()
 
 
-PEERS = (
+def _package_version(name: str) -> Callable[[], str]:
+    return _says("node", "-p", f"'{name} ' + require('{HERE}/node_modules/{name}/package.json').version")
+
+
+def _always() -> bool:
+    return True
+
+
+_devproxy_version = _says(sys.executable, "-m", "devproxy", "--version")
+
+NPM: Final = "npm ci --prefix bench"
+PEERS: Final = (
     Peer("nginx", "apt-get install nginx-light", _nginx, _on_path("nginx"), _says("nginx", "-v")),
     Peer("haproxy", "apt-get install haproxy", _haproxy, _on_path("haproxy"), _says("haproxy", "-v")),
     Peer("caddy", "apt-get install caddy", _caddy, _on_path("caddy"), _says("caddy", "version")),
-    Peer(
-        "http-proxy",
-        "npm ci --prefix bench",
-        _http_proxy,
-        _has_http_proxy,
-        _says("node", "-p", f"'http-proxy ' + require('{HERE}/node_modules/http-proxy/package.json').version"),
-    ),
-    Peer("devproxy", "", _devproxy, lambda: True, _says(sys.executable, "-m", "devproxy", "--version")),
+    Peer("http-proxy", NPM, _http_proxy, _has_package("http-proxy"), _package_version("http-proxy")),
+    Peer("vite", NPM, _vite, _has_package("vite"), _package_version("vite")),
+    Peer("devproxy", "", _devproxy, _always, _devproxy_version),
 )
+
+WITH_50_ROUTES: Final = Peer("devproxy-50-routes", "", _with_50_routes, _always, _devproxy_version)
+WITH_LOG: Final = Peer("devproxy-log", "", _with_log, _always, _devproxy_version)
+WITH_SINK: Final = Peer("devproxy-sink", "", _with_sink, _always, _devproxy_version)

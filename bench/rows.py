@@ -1,134 +1,135 @@
-"""The rows of the table: what is done, in which unit, and what devproxy may cost at this stage."""
+"""The rows of the table: what is done, by whom, in which unit, and what devproxy may cost."""
 
 from __future__ import annotations
 
-import http.client
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
-from bench import load, upstreams
+from bench import load, states
+from bench.bounds import EVERY_PEER, Bound
 from bench.load import MIB, Done
-from bench.measure import family, resident_kib
+from bench.peers import PEERS, Peer
+from bench.targets import Target
 
-IDLE_SOCKETS = 2000
-FIRST_ANSWER_LIMIT_S = 10
+DEVPROXY: Final = next(peer for peer in PEERS if peer.name == "devproxy")
+VITE: Final = next(peer for peer in PEERS if peer.name == "vite")
+
+
+IDLE_CPU: Final = 0.5
+"""Percent of a core: less than this is 0 % in any monitor."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of work. ``budget``: how many times nginx devproxy may cost, None where nothing is promised yet."""
+    """A line of the table. ``unit``: of its numbers. ``bounds``: all of them hold; none where nothing is promised."""
 
     key: str
     title: str
     unit: str
-    budget: float | None
-    run: Callable[[int, float], Done]
+    bounds: tuple[Bound, ...] = ()
 
 
-ROWS = (
-    Row(
+@dataclass(frozen=True)
+class Work:
+    """What is done to every peer in turns, and the rows that it gives a number for, in this order.
+
+    ``run``: does it once, for about so many seconds; raises :class:`~bench.load.Failed`. ``columns``: who does it, by
+    the column of the table. ``lacks``: why the other peers do not. ``rounds``: at most so many.
+    """
+
+    rows: tuple[Row, ...]
+    run: Callable[[Target, float], tuple[float, ...]]
+    columns: Mapping[str, Peer]
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    rounds: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The name of the work is its first row's."""
+        return self.rows[0].key
+
+
+EVERYBODY: Final = {peer.name: peer for peer in PEERS}
+PROXIES: Final = {name: peer for name, peer in EVERYBODY.items() if peer is not VITE}
+NO_VITE: Final = {"vite": "compared only in what its proxy does all day: small GETs and page loads"}
+
+
+def cpu(
+    key: str, title: str, unit: str, run: Callable[[Target, float], Done], *bounds: Bound, vite: bool = False
+) -> Work:
+    """Return work of which the proxy's CPU time counts, in microseconds per unit."""
+
+    def us_per_unit(target: Target, seconds: float) -> tuple[float]:
+        done = run(target, seconds)
+        return (done.cpu_s / done.units * 1_000_000,)
+
+    row = Row(key, title, f"us per {unit}", bounds)
+    return Work((row,), us_per_unit, EVERYBODY if vite else PROXIES, {} if vite else NO_VITE)
+
+
+def small_gets(connections: int) -> Callable[[Target, float], Done]:
+    """Return the load of small GETs over so many connections."""
+    return lambda target, s: load.wrk(target, "", connections=connections, seconds=s)
+
+
+def websockets(connections: int, size: int) -> Callable[[Target, float], Done]:
+    """Return the load of messages of `size` octets over so many WebSockets."""
+    return lambda target, s: load.client("websocket", target, seconds=s, connections=connections, size=size)
+
+
+WORKS: Final = (
+    cpu(
         "get32",
         "small GET, 32 connections",
         "request",
-        1.8,
-        lambda port, s: load.wrk(port, "", connections=32, seconds=s),
+        small_gets(32),
+        Bound(1.8),
+        Bound(1 / 4, "caddy"),
+        Bound(1 / 5, "http-proxy"),
+        Bound(1 / 12, "vite"),
+        vite=True,
     ),
-    Row(
-        "get1", "small GET, 1 connection", "request", 1.5, lambda port, s: load.wrk(port, "", connections=1, seconds=s)
-    ),
-    Row(
-        "get512",
-        "small GET, 512 connections",
-        "request",
-        1.3,
-        lambda port, s: load.wrk(port, "", connections=512, seconds=s),
-    ),
-    Row(
+    cpu("get1", "small GET, 1 connection", "request", small_gets(1), Bound(1.5)),
+    cpu("get512", "small GET, 512 connections", "request", small_gets(512), Bound(1.3)),
+    cpu(
         "download",
         "1 MiB download",
         "download",
-        0.4,
-        lambda port, s: load.wrk(port, "/download/1m", connections=8, seconds=s),
+        lambda target, s: load.wrk(target, "/download/1m", connections=8, seconds=s),
+        Bound(0.4),
+        Bound(1.2, "haproxy"),
     ),
-    Row("upload", "16 MiB upload, per MiB", "MiB", 0.6, lambda port, s: load.client("upload", port, 4, s, 16 * MIB)),
-    Row(
-        "ws64",
-        "WebSocket 64 B echo, 32 conn.",
-        "message",
-        1.7,
-        lambda port, s: load.client("websocket", port, 32, s, 64),
+    cpu(
+        "upload",
+        "16 MiB upload, per MiB",
+        "MiB",
+        lambda target, s: load.client("upload", target, seconds=s, connections=4, size=16 * MIB),
+        Bound(0.6),
+        Bound(1.2, "haproxy"),
     ),
-    Row(
-        "ws64x1",
-        "WebSocket 64 B echo, 1 conn.",
-        "message",
-        1.3,
-        lambda port, s: load.client("websocket", port, 1, s, 64),
+    cpu("ws64", "WebSocket 64 B echo, 32 conn.", "message", websockets(32, 64), Bound(1.7)),
+    cpu("ws64x1", "WebSocket 64 B echo, 1 conn.", "message", websockets(1, 64), Bound(1.3)),
+    cpu("ws1m", "WebSocket 1 MiB echo, 4 conn.", "message", websockets(4, MIB), Bound(0.5), Bound(1.0, EVERY_PEER)),
+    Work(
+        (
+            Row("idle", f"idle WebSocket ({states.IDLE_SOCKETS} open)", "KiB each", (Bound(6, unit="KiB"),)),
+            Row("idlecpu", "their CPU while idle", "% of a core", (Bound(IDLE_CPU, unit="%"),)),
+        ),
+        states.idle,
+        PROXIES,
+        NO_VITE,
+        rounds=1,
     ),
-    Row(
-        "ws1m",
-        "WebSocket 1 MiB echo, 4 conn.",
-        "message",
-        0.5,
-        lambda port, s: load.client("websocket", port, 4, s, MIB),
+    Work(
+        (
+            Row("start", "spawn to first 200", "ms, wall", (Bound(200, unit="ms"),)),
+            Row("memory", "memory then", "MiB", (Bound(32, unit="MiB"),)),
+        ),
+        states.start,
+        PROXIES,
+        NO_VITE,
     ),
 )
-
-
-def idle_kib(port: int, pid: int) -> Done:
-    """Return the memory that one idle WebSocket costs, in KiB, from the growth of :data:`IDLE_SOCKETS` of them."""
-    command = [sys.executable, "-m", "bench.load", "idle", str(port), str(IDLE_SOCKETS), "0", "64"]
-    before = resident_kib(family(pid))
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdin is not None
-        if holder.stdout.readline() != "open\n":
-            return Done(0, 0, "the idle WebSockets could not be opened")
-        time.sleep(0.5)
-        grown = resident_kib(family(pid)) - before
-        holder.communicate()
-    return Done(grown / IDLE_SOCKETS, 0)
-
-
-def does_its_job(port: int) -> str:
-    """Return "" when the proxy on `port` forwards and rewrites as it should, else what is wrong with its answer."""
-    for origin, allowed in ((None, None), ("http://localhost:3000", "http://localhost:3000")):
-        wrong = _wrong_with_answer(port, origin, allowed)
-        if wrong:
-            return wrong
-    return ""
-
-
-def _wrong_with_answer(port: int, origin: str | None, allowed: str | None) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.request(
-        "GET", "/src/main.js", headers={"Host": "localhost:8080", **({"Origin": origin} if origin else {})}
-    )
-    response = connection.getresponse()
-    body = response.read()
-    connection.close()
-    if response.status != 200 or body != upstreams.SMALL_BODY:
-        return f"answered {response.status} with {body[:40]!r}"
-    granted = response.getheader("Access-Control-Allow-Origin")
-    if granted != allowed:
-        return f"grants {granted} to {origin}"
-    return "" if response.getheader("Vary") == "Origin" else "does not vary by Origin"
-
-
-def first_answer_s(port: int, started: float) -> float:
-    """Wait for the first 200 from `port`; return the seconds since `started` (``time.perf_counter``)."""
-    while time.perf_counter() - started < FIRST_ANSWER_LIMIT_S:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/")
-            if connection.getresponse().status == 200:
-                return time.perf_counter() - started
-        except OSError:
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.001)
-    raise TimeoutError(f"no answer within {FIRST_ANSWER_LIMIT_S} s")
+ROWS: Final = tuple(row for work in WORKS for row in work.rows)
+QUICK: Final = ("get32", "download", "upload", "ws64", "start")

@@ -29,6 +29,6 @@ def test_one_row_of_the_benchmark_gives_a_number() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     header, row = done.stdout.splitlines()
     assert header.split()[-5:] == ["proxy", "devproxy", "devproxy", "may", "cost"]
-    number = re.fullmatch(r"WebSocket 64 B echo, 32 conn\. \(us per message\)\s+([\d.,]+)\s+1.7x", row)
+    number = re.fullmatch(r"WebSocket 64 B echo, 32 conn\. \(us per message\)\s+([\d.,]+)\s+1.7x nginx", row)
     assert number is not None, row
     assert float(number[1].replace(",", "")) > 0

@@ -1,0 +1,39 @@
+"""``python -m bench.listening CONFIG``: devproxy as ``up`` serves it, with an event sink attached that nobody reads.
+
+A bounded buffer takes the place of the console: every event is built and kept for a while, and none is looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+from collections import deque
+from typing import Final
+
+from devproxy.cli import serving
+from devproxy.cli.files import read
+from devproxy.cli.loading import load_text
+from devproxy.events import Event
+from devproxy.gateway.listen import bind
+
+KEPT: Final = 10_000
+"""Events in the buffer; an older one makes room for each new one."""
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m bench.listening", description=__doc__)
+    parser.add_argument("config")
+    path = parser.parse_args().config
+    gc.disable()  # `serving` enables it again once it serves, as for `up`
+    loaded = load_text(read(path), path)
+    unread: deque[Event] = deque(maxlen=KEPT)
+    sockets = bind(loaded.config.server.listen)
+    return serving.run(
+        loaded, sockets, unread.append, loop_name="auto", is_terse=False, is_verbose=False, is_coloured=False
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""What is measured of a proxy that has just begun: that it does its job, how soon, its memory, and idle WebSockets."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import time
+from typing import Final
+
+from bench import load, upstreams
+from bench.load import Failed
+from bench.measure import family, resident_kib
+from bench.targets import Target, prepared
+
+IDLE_SOCKETS: Final = 2000
+SETTLE_S: Final = 0.5
+IDLE_FACTOR: Final = 3
+"""The CPU of doing nothing is measured for so many times as long as other work."""
+FIRST_ANSWER_LIMIT_S: Final = 10
+
+
+def idle(target: Target, seconds: float) -> tuple[float, float]:
+    """Return what one idle WebSocket costs in KiB, and the CPU in percent of a core while nothing happens on all.
+
+    In a process of its own: what other work has left there would be used again and not count.
+    """
+    with target.another() as fresh:
+        if fault := fault_of(fresh.port):
+            raise Failed(fault)
+        before = resident_kib(family(fresh.pid))
+        grown = 0
+
+        def look() -> None:
+            nonlocal grown
+            time.sleep(SETTLE_S)
+            grown = resident_kib(family(fresh.pid)) - before
+
+        done = load.client("idle", fresh, seconds=seconds * IDLE_FACTOR, ready=look, connections=IDLE_SOCKETS)
+        return grown / IDLE_SOCKETS, done.cpu_s / done.seconds * 100
+
+
+def start(target: Target, _seconds: float) -> tuple[float, float]:
+    """Start another one; return the milliseconds from the spawn to the first 200, and its memory then in MiB."""
+    port, _, command = prepared(target.peer, target.upstreams)
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        try:
+            seconds = first_answer_s(port, started)
+            return seconds * 1000, resident_kib(family(child.pid)) / 1024
+        finally:
+            child.terminate()
+
+
+def fault_of(port: int) -> str:
+    """Return "" when the proxy on `port` forwards and rewrites as it should, else what is wrong with its answer."""
+    for origin, allowed in ((None, None), ("http://localhost:3000", "http://localhost:3000")):
+        wrong = _wrong_with_answer(port, origin, allowed)
+        if wrong:
+            return wrong
+    return ""
+
+
+def _wrong_with_answer(port: int, origin: str | None, allowed: str | None) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request(
+        "GET", "/src/main.js", headers={"Host": "localhost:8080", **({"Origin": origin} if origin else {})}
+    )
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    if response.status != 200 or body != upstreams.SMALL_BODY:
+        return f"answered {response.status} with {body[:40]!r}"
+    granted = response.getheader("Access-Control-Allow-Origin")
+    if granted != allowed:
+        return f"grants {granted} to {origin}"
+    return "" if response.getheader("Vary") == "Origin" else "does not vary by Origin"
+
+
+def first_answer_s(port: int, started: float) -> float:
+    """Wait for the first 200 from `port`; return the seconds since `started` (``time.perf_counter``)."""
+    while time.perf_counter() - started < FIRST_ANSWER_LIMIT_S:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/")
+            if connection.getresponse().status == 200:
+                return time.perf_counter() - started
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.001)
+    raise Failed(f"no answer within {FIRST_ANSWER_LIMIT_S} s")
