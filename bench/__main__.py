@@ -49,12 +49,13 @@ def run(works: Sequence[Work], peers: Sequence[Peer], *, rounds: int, seconds: f
                     raise Failed(f"{peer.name} does not do the job: {fault}")
             return targets[peer.name]
 
+        names = [PLAIN, *names_of(peers)]
         for work in works:
-            columns = {name: target_of(peer) for name, peer in work.columns.items() if name == PLAIN or peer in peers}
+            columns = {name: target_of(peer) for name, peer in work.columns.items() if name in names}
             cells = measured(work, columns, min(rounds, work.rounds or rounds), seconds)
             for row, line in zip(work.rows, cells, strict=True):
                 say(f"{row.title}: " + ", ".join(f"{name} {cell.middle or 0:.1f}" for name, cell in line.items()))
-                lacks = {name: Cell(lacks=why) for name, why in work.lacks.items() if name in names_of(peers)}
+                lacks = {name: Cell(lacks=why) for name, why in work.lacks.items() if name in names}
                 table[row.key] = {**line, **lacks}
     return table
 
@@ -108,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if peer.name in wanted and not peer.is_there():
             say(f"missing: {peer.name} ({peer.install})")
     peers = [peer for peer in PEERS if peer.name in wanted and peer.is_there()]
-    works = [work for work in works if any(peer in peers for peer in work.columns.values())]
+    works = [work for work in works if any(peer.name in work.columns for peer in peers)]
     rows = [row for work in works for row in work.rows]
     try:
         table = run(works, peers, rounds=options.rounds, seconds=options.seconds)

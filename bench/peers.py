@@ -19,6 +19,7 @@ HERE: Final = Path(__file__).parent
 CONFIG: Final = "devproxy.toml"
 LOG: Final = "devproxy.log"
 VERSION_FIELD: Final = "X-Bench-Version"
+"""Says in an answer which version of the file it was born under, where the file is written anew."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,11 @@ def _with_50_routes(work: Path, ports: Ports) -> list[str]:
     return [*_up(work, fifty_routes(ports)), "--quiet"]
 
 
+def _reloading(work: Path, ports: Ports) -> list[str]:
+    version = f'headers = {{ response = {{ set = {{ {VERSION_FIELD} = "0" }} }} }}\n'
+    return [*_up(work, fifty_routes(ports, version)), "--quiet"]
+
+
 def _with_log(work: Path, ports: Ports) -> list[str]:
     command = shlex.join(_up(work, DEVPROXY.format(ports=ports)))
     return ["sh", "-c", f"exec {command} >{shlex.quote(str(work / LOG))} 2>&1"]
@@ -186,18 +192,14 @@ def _up(work: Path, config: str) -> list[str]:
     return [sys.executable, "-m", "devproxy", "up", "--config", _write(work / CONFIG, config)]
 
 
-def fifty_routes(ports: Ports) -> str:
-    """Return a configuration of fifty routes, as a large project has them: the usual three are the last ones.
-
-    What answers through ``/`` says which version of the file it was born under, ``X-Bench-Version``.
-    """
+def fifty_routes(ports: Ports, last: str = "") -> str:
+    """Return a configuration of fifty routes as a large project has them; `last`: more lines for the route ``/``."""
     more = [f'path = "/service{number}/"\nupstream = "streams"\n' for number in range(38)]
     more += [f'path_exact = "/page{number}.html"\nupstream = "files"\n' for number in range(4)]
     more += [f'path_glob = "/assets{number}/**.map"\nupstream = "files"\n' for number in range(3)]
     more += ['path = "/graphql"\nmethods = ["GET", "POST"]\nupstream = "streams"\ncors = "strip"\n']
     more += ['path = "/auth/"\nupstream = "streams"\norigin = "upstream"\nhost = "upstream"\n']
-    version = f'headers = {{ response = {{ set = {{ {VERSION_FIELD} = "0" }} }} }}\n'
-    return DEVPROXY.format(ports=ports) + version + "".join(f"\n[[routes]]\n{route}" for route in more)
+    return DEVPROXY.format(ports=ports) + last + "".join(f"\n[[routes]]\n{route}" for route in more)
 
 
 def _write(path: Path, text: str) -> str:
@@ -245,3 +247,4 @@ PEERS: Final = (
 WITH_50_ROUTES: Final = Peer("devproxy-50-routes", "", _with_50_routes, _always, _devproxy_version)
 WITH_LOG: Final = Peer("devproxy-log", "", _with_log, _always, _devproxy_version)
 WITH_SINK: Final = Peer("devproxy-sink", "", _with_sink, _always, _devproxy_version)
+RELOADING: Final = Peer("devproxy-reloading", "", _reloading, _always, _devproxy_version)

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench import load, states
-from bench.bounds import EVERY_PEER, Bound
+from bench.bounds import EVERY_PEER, PLAIN, Bound
 from bench.load import MIB, Done
-from bench.peers import PEERS, Peer
-from bench.targets import Target
+from bench.peers import CONFIG, PEERS, RELOADING, WITH_50_ROUTES, WITH_LOG, WITH_SINK, Peer
+from bench.targets import Target, on_own_cores
 
 DEVPROXY: Final = next(peer for peer in PEERS if peer.name == "devproxy")
 VITE: Final = next(peer for peer in PEERS if peer.name == "vite")
 
 
+RELOAD_FACTOR: Final = 4
+"""Reloads are measured for so many times as long as other work: each takes a third of a second."""
 IDLE_CPU: Final = 0.5
 """Percent of a core: less than this is 0 % in any monitor."""
 
@@ -52,6 +54,9 @@ class Work:
 
 EVERYBODY: Final = {peer.name: peer for peer in PEERS}
 PROXIES: Final = {name: peer for name, peer in EVERYBODY.items() if peer is not VITE}
+NOT_ITSELF: Final = {
+    name: "devproxy in one state against devproxy in another" for name in EVERYBODY if name != "devproxy"
+}
 NO_VITE: Final = {"vite": "compared only in what its proxy does all day: small GETs and page loads"}
 
 
@@ -78,6 +83,34 @@ def websockets(connections: int, size: int) -> Callable[[Target, float], Done]:
     return lambda target, s: load.client("websocket", target, seconds=s, connections=connections, size=size)
 
 
+def against_itself(key: str, title: str, changed: Peer, bound: float) -> Work:
+    """Return work that compares devproxy with itself: small GETs through both, `changed` may cost `bound` times it."""
+
+    def us_per_request(target: Target, seconds: float) -> tuple[float]:
+        done = load.client("modules", target, seconds=seconds, connections=32)
+        return (done.cpu_s / done.units * 1_000_000,)
+
+    row = Row(key, title, "us per request", (Bound(bound, PLAIN),))
+    return Work((row,), us_per_request, {PLAIN: DEVPROXY, "devproxy": changed}, NOT_ITSELF)
+
+
+def page_load(target: Target, seconds: float) -> tuple[float]:
+    """Return the milliseconds that the 2,000 modules of a page take through six connections."""
+    with on_own_cores(target):
+        return (load.client("page", target, seconds=seconds).figure,)
+
+
+def added_latency(target: Target, seconds: float) -> tuple[float]:
+    """Return by how many microseconds a request is slower than straight to the upstream."""
+    return (load.client("latency", target, seconds=seconds, direct=target.upstreams.files).figure,)
+
+
+def reload(target: Target, seconds: float) -> tuple[float]:
+    """Return by how many milliseconds the slowest request is slower while the file is written anew."""
+    config = str(target.folder / CONFIG)
+    return (load.client("reloading", target, seconds=seconds * RELOAD_FACTOR, connections=8, config=config).figure,)
+
+
 WORKS: Final = (
     cpu(
         "get32",
@@ -93,12 +126,26 @@ WORKS: Final = (
     cpu("get1", "small GET, 1 connection", "request", small_gets(1), Bound(1.5)),
     cpu("get512", "small GET, 512 connections", "request", small_gets(512), Bound(1.3)),
     cpu(
+        "poll",
+        "Engine.IO cycle, 500 sessions",
+        "cycle",
+        lambda target, s: load.client("polling", target, seconds=s, connections=500),
+        Bound(1.8),
+    ),
+    cpu(
         "download",
         "1 MiB download",
         "download",
         lambda target, s: load.wrk(target, "/download/1m", connections=8, seconds=s),
         Bound(0.4),
         Bound(1.2, "haproxy"),
+    ),
+    cpu(
+        "chunked",
+        "1 MiB in chunks of 16 KiB",
+        "download",
+        lambda target, s: load.client("chunked", target, seconds=s, connections=8),
+        Bound(1.0),
     ),
     cpu(
         "upload",
@@ -111,6 +158,21 @@ WORKS: Final = (
     cpu("ws64", "WebSocket 64 B echo, 32 conn.", "message", websockets(32, 64), Bound(1.7)),
     cpu("ws64x1", "WebSocket 64 B echo, 1 conn.", "message", websockets(1, 64), Bound(1.3)),
     cpu("ws1m", "WebSocket 1 MiB echo, 4 conn.", "message", websockets(4, MIB), Bound(0.5), Bound(1.0, EVERY_PEER)),
+    Work(
+        (Row("page", "page of 2,000 modules", "ms, wall", (Bound(1.1), Bound(1 / 5, "vite"))),),
+        page_load,
+        EVERYBODY,
+    ),
+    Work((Row("latency", "one request alone: p50 over direct", "us, wall"),), added_latency, PROXIES, NO_VITE),
+    against_itself("routes50", "50 routes instead of 3", WITH_50_ROUTES, 1.03),
+    against_itself("log", "console log to a file", WITH_LOG, 1.15),
+    against_itself("sink", "event sink nobody reads", WITH_SINK, 1.05),
+    Work(
+        (Row("reload", "reload of 50 routes: slowest request", "ms more", (Bound(20, unit="ms"),)),),
+        reload,
+        {"devproxy": RELOADING},
+        NOT_ITSELF,
+    ),
     Work(
         (
             Row("idle", f"idle WebSocket ({states.IDLE_SOCKETS} open)", "KiB each", (Bound(6, unit="KiB"),)),

@@ -7,10 +7,11 @@ import subprocess
 import time
 from typing import Final
 
-from bench import load, upstreams
+from bench import load
 from bench.load import Failed
 from bench.measure import family, resident_kib
-from bench.targets import Target, prepared
+from bench.targets import Target, prepared, stop
+from bench.traffic import SMALL_BODY
 
 IDLE_SOCKETS: Final = 2000
 SETTLE_S: Final = 0.5
@@ -48,7 +49,7 @@ def start(target: Target, _seconds: float) -> tuple[float, float]:
             seconds = first_answer_s(port, started)
             return seconds * 1000, resident_kib(family(child.pid)) / 1024
         finally:
-            child.terminate()
+            stop(child)
 
 
 def fault_of(port: int) -> str:
@@ -68,7 +69,7 @@ def _wrong_with_answer(port: int, origin: str | None, allowed: str | None) -> st
     response = connection.getresponse()
     body = response.read()
     connection.close()
-    if response.status != 200 or body != upstreams.SMALL_BODY:
+    if response.status != 200 or body != SMALL_BODY:
         return f"answered {response.status} with {body[:40]!r}"
     granted = response.getheader("Access-Control-Allow-Origin")
     if granted != allowed:

@@ -1,36 +1,107 @@
-"""The upstream for uploads and WebSockets: raw uvloop, as cheap as Python gets. ``python -m bench.streams PORT``."""
+"""The upstream for everything that takes its time: long-polling, chunks, uploads, WebSockets. Raw uvloop, and cheap.
+
+Run as ``python -m bench.streams PORT``. It believes its requests: one at a time on a connection, as the load has them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import hashlib
+import re
 import sys
-from typing import cast
+from collections import deque
+from typing import Final, cast
 
 import uvloop
 
+from bench.traffic import answer
+
+CHUNK: Final = 16 << 10
+CHUNKS: Final = 64
+"""Of 16 KiB each: 1 MiB."""
+
+HOLD_S: Final = 5.0
+"""How long a poll waits for a packet before it is answered by a NOOP, as a Socket.IO server does with its pings."""
+
+NOOP: Final = b"6"
+_SID: Final = re.compile(rb"[?&]sid=([^& ]+)")
+_ONE_CHUNK: Final = b"%x\r\n%b\r\n" % (CHUNK, bytes(range(256)) * (CHUNK // 256))
+_CHUNKED_HEAD: Final = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n"
+    b"Access-Control-Allow-Origin: *\r\n\r\n"
+)
+
+
+class Sessions:
+    """Engine.IO sessions, each known by its ``sid`` alone: which poll waits, and which packets wait for a poll."""
+
+    def __init__(self) -> None:
+        self._polls: dict[bytes, Server] = {}
+        self._packets: dict[bytes, deque[bytes]] = {}
+        self._timers: dict[bytes, asyncio.TimerHandle] = {}
+
+    def poll(self, sid: bytes, server: Server) -> None:
+        """Answer a poll with the packet that waits, or when one comes."""
+        if packets := self._packets.get(sid):
+            server.transport.write(answer(packets.popleft()))
+            return
+        self._polls[sid] = server
+        self._timers[sid] = asyncio.get_running_loop().call_later(HOLD_S, self.send, sid, NOOP)
+
+    def send(self, sid: bytes, packet: bytes) -> None:
+        """Give `packet` to the poll that waits, else keep it."""
+        if (server := self._polls.pop(sid, None)) is None:
+            self._packets.setdefault(sid, deque()).append(packet)
+            return
+        self._timers.pop(sid).cancel()
+        server.transport.write(answer(packet))
+
+    def leave(self, sid: bytes, server: Server) -> None:
+        """Forget the poll of a client that is gone."""
+        if self._polls.get(sid) is server:
+            del self._polls[sid]
+            self._timers.pop(sid).cancel()
+
 
 class Server(asyncio.Protocol):
-    """Takes uploads and counts them; echoes WebSocket frames, whose mask must be zero so that a payload is itself."""
+    """Answers polls and uploads, streams chunks; echoes WebSocket frames, whose mask must be zero.
+
+    ``left``: octets of a body, or of a frame's payload, that are still to come.
+    """
 
     transport: asyncio.Transport
 
-    def __init__(self) -> None:
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions = sessions
+        self.sid = b""
         self.is_websocket = False
+        self.is_post = False
         self.buffer = b""
         self.left = 0
+        self.chunks_left = 0
+        self.is_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclass of asyncio's.
         self.transport = cast("asyncio.Transport", transport)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.chunks_left = 0
+        self.sessions.leave(self.sid, self)
+
+    def pause_writing(self) -> None:
+        self.is_paused = True
+
+    def resume_writing(self) -> None:
+        self.is_paused = False
+        self.write_chunk()
+
     def data_received(self, data: bytes) -> None:
         if self.is_websocket:
             self.echo(data)
         elif self.left:
-            self.left -= len(data)
-            self.answer()
+            self.take(data)
         else:
             self.buffer += data
             head, end, rest = self.buffer.partition(b"\r\n\r\n")
@@ -41,24 +112,54 @@ class Server(asyncio.Protocol):
     def begin(self, head: bytes, rest: bytes) -> None:
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
         if b"sec-websocket-key" in fields:
-            key = next(
-                line.split(b": ", 1)[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
-            )
-            digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-            self.is_websocket = True
-            self.transport.write(
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
-            )
-            if rest:
-                self.echo(rest)
+            self.upgrade(head, rest)
+            return
+        self.is_post = head.startswith(b"POST ")
+        found = _SID.search(head)
+        self.sid = found[1] if found else b""
+        if self.is_post:
+            self.left = int(fields.get(b"content-length", b"0"))
+            self.take(rest)
+        elif self.sid:
+            self.sessions.poll(self.sid, self)
         else:
-            self.left = int(fields.get(b"content-length", b"0")) - len(rest)
-            self.answer()
+            self.chunks_left = CHUNKS
+            self.transport.write(_CHUNKED_HEAD)
+            self.write_chunk()
 
-    def answer(self) -> None:
-        if not self.left:
-            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    def take(self, data: bytes) -> None:
+        """Take octets of a request's body; a packet of a session is kept, and anything else only counted."""
+        self.left -= len(data)
+        if self.sid:
+            self.buffer += data
+        if self.left:
+            return
+        self.transport.write(answer(b"ok"))
+        if self.sid:
+            packet, self.buffer = self.buffer, b""
+            self.sessions.send(self.sid, packet)
+
+    def write_chunk(self) -> None:
+        """Write the next chunk, each in its own turn of the loop as a program that streams does."""
+        if self.is_paused or not self.chunks_left:
+            return
+        self.chunks_left -= 1
+        self.transport.write(_ONE_CHUNK if self.chunks_left else _ONE_CHUNK + b"0\r\n\r\n")
+        if self.chunks_left and not self.is_paused:
+            asyncio.get_running_loop().call_soon(self.write_chunk)
+
+    def upgrade(self, head: bytes, rest: bytes) -> None:
+        key = next(
+            line.split(b": ", 1)[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
+        )
+        digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+        self.is_websocket = True
+        self.transport.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+        )
+        if rest:
+            self.echo(rest)
 
     def echo(self, data: bytes) -> None:
         if self.left:  # inside a large frame: pass on what belongs to it
@@ -86,7 +187,8 @@ class Server(asyncio.Protocol):
 
 
 async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", port, backlog=4096)
+    sessions = Sessions()
+    server = await asyncio.get_running_loop().create_server(lambda: Server(sessions), "127.0.0.1", port, backlog=4096)
     async with server:
         await server.serve_forever()
 

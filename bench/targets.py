@@ -20,6 +20,7 @@ from bench.measure import cpu_s, family
 from bench.peers import Peer, Ports
 
 START_LIMIT_S: Final = 20
+STOP_LIMIT_S: Final = 5
 
 
 def free_port() -> int:
@@ -39,7 +40,16 @@ def process(command: Sequence[str], port: int) -> Iterator[int]:
             wait_for(port, child)
             yield child.pid
         finally:
-            child.terminate()
+            stop(child)
+
+
+def stop(child: subprocess.Popen[bytes]) -> None:
+    """End `child`, at once if need be: some wait for connections that nobody will close."""
+    child.terminate()
+    try:
+        child.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
 def wait_for(port: int, child: subprocess.Popen[bytes]) -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.upstreams import SMALL_BODY
-
+SMALL_BODY: Final = b"export const answer = 42; export default function f() { return answer }\n"
 AUTHORITY: Final = "localhost:8080"
 OTHER_ORIGIN: Final = "http://localhost:5173"
 """The page on another local port that a share of the requests comes from: what ``rewrite`` allows by default."""

@@ -16,15 +16,33 @@ from typing import Final
 import uvloop
 
 from bench.clients.client import Client, WrongAnswer
+from bench.clients.latency import AddedLatency
+from bench.clients.polling import Polling
+from bench.clients.reloading import Reloading
+from bench.clients.requests import PageLoads, Repeated
 from bench.clients.upload import Upload
 from bench.clients.websocket import Idle, WebSockets
-from bench.load import Done
+from bench.load import MIB, Done
+from bench.traffic import AUTHORITY, OTHER_ORIGIN, SMALL_BODY, module_request
+
+_CHUNKED: Final = f"GET /api/chunked HTTP/1.1\r\nHost: {AUTHORITY}\r\nAccept: */*\r\n\r\n".encode()
 
 KINDS: Final[dict[str, Callable[[argparse.Namespace], Client]]] = {
     "upload": lambda options: Upload(options.port, options.connections, options.size),
     "websocket": lambda options: WebSockets(options.port, options.connections, options.size),
+    "chunked": lambda options: Repeated(options.port, options.connections, [_CHUNKED], lambda body: len(body) == MIB),
+    "modules": lambda options: Repeated(options.port, options.connections, small_gets(), SMALL_BODY.__eq__),
+    "polling": lambda options: Polling(options.port, options.connections),
+    "page": lambda options: PageLoads(options.port),
+    "latency": lambda options: AddedLatency(options.port, options.direct),
+    "reloading": lambda options: Reloading(options.port, options.connections, options.config),
     "idle": lambda options: Idle(options.port, options.connections, options.size),
 }
+
+
+def small_gets() -> list[bytes]:
+    """Return what ``vary.lua`` has wrk send: a page's modules, a fourth of them for a page on another port."""
+    return [module_request(number, origin=OTHER_ORIGIN if number % 4 == 0 else "") for number in range(2000)]
 
 
 async def perform(client: Client, seconds: float) -> None:
@@ -48,6 +66,8 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--size", type=int, default=64, help="octets of a message or a body")
+    parser.add_argument("--direct", type=int, help="port of the upstream")
+    parser.add_argument("--config", help="file with devproxy's configuration")
     options = parser.parse_args()
     uvloop.run(perform(KINDS[options.kind](options), options.seconds))
 

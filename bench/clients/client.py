@@ -1,4 +1,4 @@
-"""What every client is, and one connection that asks and is answered."""
+"""What every client is."""
 
 from __future__ import annotations
 

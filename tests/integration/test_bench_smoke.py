@@ -1,4 +1,4 @@
-"""The benchmark itself runs: one row, one second, devproxy alone. What it measures is for a quiet machine."""
+"""The benchmark itself runs: each row that needs no wrk, once and tiny. What it measures is for a quiet machine."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from bench.rows import ROWS, Row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NEEDS_WRK = {"get32", "get1", "get512", "download"}
+HERE = [row for row in ROWS if row.key not in NEEDS_WRK]
+AGAINST_ITSELF = {"routes50", "log", "sink", "reload"}
+NUMBER = re.compile(r"-?[\d.,]+( \((\d+\.\d\dx|plain [\d.,]+)\))?")
 
 
-@pytest.mark.timeout(180)
-def test_one_row_of_the_benchmark_gives_a_number() -> None:
-    command = [sys.executable, "-m", "bench", "--rounds", "1", "--seconds", "1"]
-    done = subprocess.run(
-        [*command, "--only", "ws64", "--peers", "devproxy", "--no-keep"],
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bench", "--rounds", "1", "--seconds", "0.1", "--no-keep", *arguments],
         cwd=ROOT,
         # The upstream is nginx, which Debian keeps where only root looks.
         env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin"},
@@ -26,9 +29,32 @@ def test_one_row_of_the_benchmark_gives_a_number() -> None:
         check=False,
         timeout=150,
     )
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[str, list[str]]:
+    """The columns of each line of one run, by its title: nginx, devproxy, verdict."""
+    only = [part for row in HERE for part in ("--only", row.key)]
+    done = run(*only, "--peers", "nginx,devproxy", "--markdown")
     assert done.returncode == 0, done.stdout + done.stderr
-    header, row = done.stdout.splitlines()
-    assert header.split()[-5:] == ["proxy", "devproxy", "devproxy", "may", "cost"]
-    number = re.fullmatch(r"WebSocket 64 B echo, 32 conn\. \(us per message\)\s+([\d.,]+)\s+1.7x nginx", row)
-    assert number is not None, row
-    assert float(number[1].replace(",", "")) > 0
+    lines = [[column.strip() for column in line.split("|")[1:-1]] for line in done.stdout.splitlines() if "|" in line]
+    assert lines[0] == ["CPU of the proxy", "nginx", "devproxy", "devproxy may cost"]
+    return {line[0]: line[1:] for line in lines[2:]}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("row", HERE, ids=lambda row: row.key)
+def test_a_row_of_the_benchmark_gives_a_number_and_a_verdict_on_each_bound(
+    row: Row, table: dict[str, list[str]]
+) -> None:
+    nginx, devproxy, verdict = table[f"{row.title} ({row.unit})"]
+    assert nginx == "n/a" if row.key in AGAINST_ITSELF else NUMBER.fullmatch(nginx), nginx
+    assert NUMBER.fullmatch(devproxy), devproxy
+    verdicts = verdict.split("; ") if verdict else []
+    assert [words.partition(": ")[0] for words in verdicts] == [str(bound) for bound in row.bounds]
+
+
+def test_a_row_that_there_is_not_is_told_with_what_was_meant() -> None:
+    done = run("--only", "wss64")
+    assert done.returncode == 2
+    assert "there is no row called 'wss64': did you mean ws64?" in done.stderr

@@ -1,0 +1,134 @@
+"""What the clients share that send plain requests over several connections."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from bench import page
+from bench.clients.client import WrongAnswer
+from bench.clients.exchange import Exchange
+from bench.load import Done
+
+
+class Requests:
+    """`connections` connections, on which :meth:`begin` starts the work; it is over once :meth:`finish` is called."""
+
+    def __init__(self, port: int, connections: int) -> None:
+        self.exchanges: list[Exchange] = []
+        self._port = port
+        self._connections = connections
+        self._over: asyncio.Future[None]
+
+    async def open(self) -> None:
+        """Connect."""
+        self._over = asyncio.get_running_loop().create_future()
+        for _ in range(self._connections):
+            exchange = Exchange(self._port, self.fail)
+            await exchange.connect()
+            self.exchanges.append(exchange)
+
+    async def until_over(self) -> None:
+        """Wait for the end. Raises :class:`WrongAnswer`."""
+        await self._over
+
+    def finish(self) -> None:
+        """Have it over, whatever is still on its way."""
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """Have it over with `error`, unless it is over already."""
+        if not self._over.done():
+            self._over.set_exception(error)
+
+    def check(self, *, is_right: bool, what: str) -> None:
+        """Fail with `what` unless it is right."""
+        if not is_right:
+            self.fail(WrongAnswer(what))
+
+
+class Repeated(Requests):
+    """The same requests in turns on every connection until the time is over; units are answers.
+
+    `is_right`: whether the body of an answer is.
+    """
+
+    def __init__(
+        self, port: int, connections: int, requests: Sequence[bytes], is_right: Callable[[bytes], bool]
+    ) -> None:
+        super().__init__(port, connections)
+        self._requests = requests
+        self._is_right = is_right
+        self._count = 0
+        self._deadline = 0.0
+
+    async def run(self, seconds: float) -> Done:
+        """Ask until `seconds` are over."""
+        started = time.monotonic()
+        self._deadline = started + seconds
+        for number, exchange in enumerate(self.exchanges):
+            self._next(exchange, number * len(self._requests) // len(self.exchanges))
+        await self.until_over()
+        return Done(self._count, time.monotonic() - started)
+
+    def _next(self, exchange: Exchange, number: int) -> None:
+        def answered(_head: bytes, body: bytes) -> None:
+            self.check(is_right=self._is_right(body), what=f"the body is {body[:60]!r}, {len(body)} octets")
+            self._count += 1
+            if time.monotonic() >= self._deadline:
+                self.finish()
+            else:
+                self._next(exchange, (number + 1) % len(self._requests))
+
+        exchange.ask(self._requests[number], answered)
+
+
+class PageLoads(Requests):
+    """All modules of a page, each asked for on the first connection that is free; the page again until time is over.
+
+    Units are pages; the figure is the median of their wall times in milliseconds.
+    """
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port, page.CONNECTIONS)
+        self._modules = page.modules()
+        self._next_module = 0
+        self._missing = 0
+
+    async def run(self, seconds: float) -> Done:
+        """Load the page until `seconds` are over, and once at least."""
+        started = time.monotonic()
+        times: list[float] = []
+        while not times or time.monotonic() < started + seconds:
+            times.append(await self._load())
+        return Done(len(times), time.monotonic() - started, figure=median(times) * 1000)
+
+    async def _load(self) -> float:
+        self._over = asyncio.get_running_loop().create_future()
+        self._next_module, self._missing = 0, len(self._modules)
+        began = time.perf_counter()
+        for exchange in self.exchanges:
+            self._ask(exchange)
+        await self.until_over()
+        return time.perf_counter() - began
+
+    def _ask(self, exchange: Exchange) -> None:
+        number = self._next_module
+        if number >= len(self._modules):
+            return
+        self._next_module += 1
+        module = self._modules[number]
+
+        def answered(_head: bytes, body: bytes) -> None:
+            is_right = len(body) == module.size and body.startswith(page.mark(number))
+            self.check(is_right=is_right, what=f"{module.target} is {body[:60]!r}, {len(body)} octets")
+            self._missing -= 1
+            if self._missing:
+                self._ask(exchange)
+            else:
+                self.finish()
+
+        exchange.ask(module.request, answered)
