@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bench import load
 from bench.bounds import PLAIN
 from bench.load import Failed
 from bench.measure import Cell
@@ -47,12 +48,15 @@ def run(works: Sequence[Work], peers: Sequence[Peer], *, rounds: int, seconds: f
                 targets[peer.name] = target = stack.enter_context(running(peer, behind))
                 if fault := fault_of(target.port):
                     raise Failed(f"{peer.name} does not do the job: {fault}")
+                # Does not count: Node compiles what it has run often, and everybody's caches are empty.
+                load.client("modules", target, seconds=seconds, connections=32)
             return targets[peer.name]
 
         names = [PLAIN, *names_of(peers)]
         for work in works:
             columns = {name: target_of(peer) for name, peer in work.columns.items() if name in names}
-            cells = measured(work, columns, min(rounds, work.rounds or rounds), seconds)
+            turns = min(rounds, work.rounds or rounds) * work.slices
+            cells = measured(work, columns, turns, seconds / work.slices)
             for row, line in zip(work.rows, cells, strict=True):
                 say(f"{row.title}: " + ", ".join(f"{name} {cell.middle or 0:.1f}" for name, cell in line.items()))
                 lacks = {name: Cell(lacks=why) for name, why in work.lacks.items() if name in names}
