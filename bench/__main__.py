@@ -43,13 +43,14 @@ def run(works: Sequence[Work], peers: Sequence[Peer], *, rounds: int, seconds: f
         folder.chmod(0o755)
         behind = stack.enter_context(running_upstreams(folder))
         targets: dict[str, Target | Failed] = {}
+
+        def target_of(peer: Peer) -> Target | Failed:
+            if peer.name not in targets:
+                targets[peer.name] = begun(peer, behind, stack, seconds)
+            return targets[peer.name]
+
         for work in works:
-            columns: dict[str, Target | Failed] = {}
-            for name, peer in work.columns.items():
-                if name in names:
-                    if peer.name not in targets:
-                        targets[peer.name] = begun(peer, behind, stack, seconds)
-                    columns[name] = targets[peer.name]
+            columns = {name: target_of(peer) for name, peer in work.columns.items() if name in names}
             turns, length = (rounds * work.slices, seconds / work.slices) if rounds > 1 else (1, seconds)
             cells = measured(work, columns, min(turns, work.rounds or turns), length)
             for row, line in zip(work.rows, cells, strict=True):
