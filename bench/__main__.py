@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from bench import load
 from bench.bounds import PLAIN
 from bench.load import Failed
 from bench.measure import Cell
@@ -25,7 +26,7 @@ from bench.peers import PEERS, Peer
 from bench.report import Table, document, render
 from bench.rows import QUICK, ROWS, WORKS, Work
 from bench.states import fault_of
-from bench.targets import Target, running, running_upstreams
+from bench.targets import Target, Upstreams, running, running_upstreams
 
 RESULTS: Final = Path(__file__).parent / "results"
 ROUNDS: Final = 5
@@ -36,23 +37,22 @@ SECONDS: Final = 1.0
 def run(works: Sequence[Work], peers: Sequence[Peer], *, rounds: int, seconds: float) -> Table:
     """Measure everything; return the cells by row and column."""
     table: dict[str, Mapping[str, Cell]] = {}
+    names = [PLAIN, *names_of(peers)]
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         folder = Path(directory)
         folder.chmod(0o755)
         behind = stack.enter_context(running_upstreams(folder))
-        targets: dict[str, Target] = {}
+        targets: dict[str, Target | Failed] = {}
 
-        def target_of(peer: Peer) -> Target:
+        def target_of(peer: Peer) -> Target | Failed:
             if peer.name not in targets:
-                targets[peer.name] = target = stack.enter_context(running(peer, behind))
-                if fault := fault_of(target.port):
-                    raise Failed(f"{peer.name} does not do the job: {fault}")
+                targets[peer.name] = begun(peer, behind, stack, seconds)
             return targets[peer.name]
 
-        names = [PLAIN, *names_of(peers)]
         for work in works:
             columns = {name: target_of(peer) for name, peer in work.columns.items() if name in names}
-            cells = measured(work, columns, min(rounds, work.rounds or rounds), seconds)
+            turns, length = (rounds * work.slices, seconds / work.slices) if rounds > 1 else (1, seconds)
+            cells = measured(work, columns, min(turns, work.rounds or turns), length)
             for row, line in zip(work.rows, cells, strict=True):
                 say(f"{row.title}: " + ", ".join(f"{name} {cell.middle or 0:.1f}" for name, cell in line.items()))
                 lacks = {name: Cell(lacks=why) for name, why in work.lacks.items() if name in names}
@@ -60,21 +60,45 @@ def run(works: Sequence[Work], peers: Sequence[Peer], *, rounds: int, seconds: f
     return table
 
 
-def measured(work: Work, columns: Mapping[str, Target], rounds: int, seconds: float) -> list[dict[str, Cell]]:
+def begun(peer: Peer, behind: Upstreams, stack: contextlib.ExitStack, seconds: float) -> Target | Failed:
+    """Start `peer` until `stack` is left, see that it does its job, and warm it up; return why not where it does not.
+
+    Warming up is for Node, which compiles what it has run often, and for everybody's caches.
+    """
+    try:
+        target = stack.enter_context(running(peer, behind))
+        if fault := fault_of(target.port):
+            return Failed(f"does not do the job: {fault}")
+        load.client("modules", target, seconds=seconds, connections=32)
+    except Failed as failure:
+        say(f"{peer.name}: {failure}")
+        return failure
+    return target
+
+
+def measured(work: Work, columns: Mapping[str, Target | Failed], rounds: int, seconds: float) -> list[dict[str, Cell]]:
     """Do `work` with every target, in turns and every other round backwards; return the cells of each of its rows."""
     lines = [{name: Cell() for name in columns} for _ in work.rows]
     for number in range(rounds):
         for name in [*columns][:: -1 if number % 2 else 1]:
             cells = [line[name] for line in lines]
-            try:
-                values = work.run(columns[name], seconds)
-            except Failed as failure:
-                for cell in cells:
-                    cell.failure = str(failure)
-                continue
-            for cell, value in zip(cells, values, strict=True):
-                cell.values.append(value)
+            values = once(work, columns[name], seconds)
+            for place, cell in enumerate(cells):
+                if isinstance(values, Failed):
+                    cell.failure = str(values)
+                else:
+                    cell.values.append(values[place])
     return lines
+
+
+def once(work: Work, target: Target | Failed, seconds: float) -> tuple[float, ...] | Failed:
+    """Do `work` once; return what it gives, or why there is nothing."""
+    if isinstance(target, Failed):
+        return target
+    try:
+        return work.run(target, seconds)
+    except Failed as failure:
+        return failure
 
 
 def names_of(peers: Sequence[Peer]) -> list[str]:

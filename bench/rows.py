@@ -16,6 +16,7 @@ DEVPROXY: Final = next(peer for peer in PEERS if peer.name == "devproxy")
 VITE: Final = next(peer for peer in PEERS if peer.name == "vite")
 
 
+SLICES: Final = 4
 RELOAD_FACTOR: Final = 4
 """Reloads are measured for so many times as long as other work: each takes a third of a second."""
 IDLE_CPU: Final = 0.5
@@ -37,7 +38,8 @@ class Work:
     """What is done to every peer in turns, and the rows that it gives a number for, in this order.
 
     ``run``: does it once, for about so many seconds; raises :class:`~bench.load.Failed`. ``columns``: who does it, by
-    the column of the table. ``lacks``: why the other peers do not. ``rounds``: at most so many.
+    the column of the table. ``lacks``: why the other peers do not. ``rounds``: at most so many. ``slices``: so many
+    times as many rounds, each that much shorter, where the difference is small and the machine's mood not to be in it.
     """
 
     rows: tuple[Row, ...]
@@ -45,6 +47,7 @@ class Work:
     columns: Mapping[str, Peer]
     lacks: Mapping[str, str] = field(default_factory=dict)
     rounds: int | None = None
+    slices: int = 1
 
     @property
     def key(self) -> str:
@@ -91,7 +94,7 @@ def against_itself(key: str, title: str, changed: Peer, bound: float) -> Work:
         return (done.cpu_s / done.units * 1_000_000,)
 
     row = Row(key, title, "us per request", (Bound(bound, PLAIN),))
-    return Work((row,), us_per_request, {PLAIN: DEVPROXY, "devproxy": changed}, NOT_ITSELF)
+    return Work((row,), us_per_request, {PLAIN: DEVPROXY, "devproxy": changed}, NOT_ITSELF, slices=SLICES)
 
 
 def page_load(target: Target, seconds: float) -> tuple[float]:

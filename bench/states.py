@@ -55,7 +55,10 @@ def start(target: Target, _seconds: float) -> tuple[float, float]:
 def fault_of(port: int) -> str:
     """Return "" when the proxy on `port` forwards and rewrites as it should, else what is wrong with its answer."""
     for origin, allowed in ((None, None), ("http://localhost:3000", "http://localhost:3000")):
-        wrong = _wrong_with_answer(port, origin, allowed)
+        try:
+            wrong = _wrong_with_answer(port, origin, allowed)
+        except (OSError, http.client.HTTPException) as error:
+            wrong = f"gives no answer: {error}"
         if wrong:
             return wrong
     return ""

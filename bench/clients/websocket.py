@@ -10,6 +10,8 @@ from typing import Final
 from bench.clients.client import WrongAnswer, as_transport
 from bench.load import Done
 
+AT_ONCE: Final = 50
+"""WebSockets that are being opened at a time."""
 KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
@@ -96,13 +98,15 @@ class WebSockets:
         self.clients: list[Echoing] = []
 
     async def open(self) -> None:
-        """Connect; one message there and back on each."""
-        loop = asyncio.get_running_loop()
-        for _ in range(self._connections):
-            client = Echoing(self._size)
-            self.clients.append(client)
-            await loop.create_connection(lambda client=client: client, "127.0.0.1", self._port)  # type: ignore[misc]
-            await client.opened
+        """Connect, some at a time; one message there and back on each."""
+        while len(self.clients) < self._connections:
+            fresh = [Echoing(self._size) for _ in range(min(AT_ONCE, self._connections - len(self.clients)))]
+            self.clients.extend(fresh)
+            await asyncio.gather(*(self._connect(client) for client in fresh))
+
+    async def _connect(self, client: Echoing) -> None:
+        await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", self._port)
+        await client.opened
 
     async def run(self, seconds: float) -> Done:
         """Exchange messages until `seconds` are over."""

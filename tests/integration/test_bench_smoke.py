@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,17 +14,18 @@ from bench.rows import ROWS, Row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEEDS_WRK = {"get32", "get1", "get512", "download"}
-HERE = [row for row in ROWS if row.key not in NEEDS_WRK]
+MORE_OF_THE_SAME = {"ws64x1", "ws1m"}
+HERE = [row for row in ROWS if row.key not in NEEDS_WRK | MORE_OF_THE_SAME]
 AGAINST_ITSELF = {"routes50", "log", "sink", "reload"}
 NUMBER = re.compile(r"-?[\d.,]+( \((\d+\.\d\dx|plain [\d.,]+)\))?")
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "bench", "--rounds", "1", "--seconds", "0.1", "--no-keep", *arguments],
         cwd=ROOT,
         # The upstream is nginx, which Debian keeps where only root looks.
-        env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin"},
+        env={**os.environ, "PATH": f"{path}:{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin"},
         capture_output=True,
         text=True,
         check=False,
@@ -58,3 +60,17 @@ def test_a_row_that_there_is_not_is_told_with_what_was_meant() -> None:
     done = run("--only", "wss64")
     assert done.returncode == 2
     assert "there is no row called 'wss64': did you mean ws64?" in done.stderr
+
+
+def test_a_peer_that_does_not_start_has_no_number_and_the_others_have(tmp_path: Path) -> None:
+    # nginx is the upstream as well, and that one is called with another configuration.
+    nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin")
+    assert nginx is not None
+    broken = tmp_path / "nginx"
+    broken.write_text(f'#!/bin/sh\ncase "$2" in */upstream.conf) exec {nginx} "$@";; esac\nexit 1\n')
+    broken.chmod(0o755)
+    done = run("--only", "ws64", "--peers", "nginx,devproxy", path=str(tmp_path))
+    assert done.returncode == 1
+    assert re.search(r"message\)  nothing listens on port .*  \d+\.\d  .*1\.7x nginx$", done.stdout, re.MULTILINE), (
+        done.stdout
+    )
