@@ -364,8 +364,8 @@ class DownstreamConnection(asyncio.Protocol):
         data, self._pipelined = self._pipelined, b""
         if data:
             self._take_head(data)
-        if self.has_eof and self._state is _IDLE:
-            self.transport.close()
+        if self.has_eof:
+            self.eof_received()  # it came before this request's turn, and will not come again
 
     # -- endings -------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from devproxy.events import Outcome
 from tests.support.exchanges import GET, OK, forwarded
 from tests.support.wire import Conversation, Wire, conversation, until
 
@@ -57,6 +58,19 @@ async def test_a_client_that_ends_its_side_together_with_an_answer_gets_those_to
             server.send(OK)
             await ok(client)
         assert await client.is_ended()
+
+
+@pytest.mark.parametrize("rest", [b"POST /next HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", GET])
+async def test_a_request_whose_client_ended_before_its_turn_does_not_wait_for_ever(rest: bytes) -> None:
+    async with conversation() as talk:
+        client, server, _ = await forwarded(talk, GET + rest)
+        client.finish()
+        await asyncio.sleep(0.05)  # the end arrives before the answer
+        server.send(OK)
+        await ok(client)
+        await server.head()
+        await until(lambda: len(talk.finished()) == 2, within_s=1.0)
+        assert talk.finished()[1].outcome is Outcome.CLIENT_LEFT
 
 
 async def test_a_client_that_ends_its_side_in_the_middle_of_a_head_is_closed() -> None:
