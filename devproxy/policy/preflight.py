@@ -8,7 +8,7 @@ method and header it was and what to write. Start at :func:`read_preflight` and 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from devproxy.config.model import CorsMode
@@ -107,11 +107,15 @@ def _asked_headers(fields: list[Field]) -> tuple[tuple[bytes, ...], str]:
 
 
 def judge_preflight(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict:
-    """Return the answer of `policy` to `asked`. The origin is judged first, then method, headers and network."""
+    """Return the answer of `policy` to `asked`. The origin is judged first, then method, headers and network.
+
+    A refusal to an allowed origin names that origin: no browser goes on after a 403, but then it says that, and does
+    not say that the origin is the fault.
+    """
     decision = decide(policy, (asked.origin,))
     refusal = _refusal(policy, asked, decision)
     if refusal is not None:
-        return refusal
+        return replace(refusal, lines=(*refusal.lines, *decision.lines))
     lines = (_vary_line(asked), *_granting_lines(policy, asked, decision))
     return PreflightVerdict(is_allowed=True, status=204, lines=lines, rule=decision.rule)
 

@@ -176,7 +176,7 @@ async def test_a_preflight_for_what_the_route_does_not_list_is_refused_and_devpr
     header = await stage.read(address(gateway) + "/api/echo", headers={"Authorization": "Bearer x"})
 
     assert method == header == {"failed": "TypeError: Failed to fetch"}
-    await stage.console_line(PREFLIGHT)
+    await stage.console_line(PREFLIGHT, "It does not have HTTP ok status.")
     await refused(gateway, "preflight-refused", "may not use the method `DELETE` on this route")
     await refused(gateway, "preflight-refused", "may not send `authorization` to this route")
 

@@ -150,7 +150,8 @@ def test_a_refused_method_is_named() -> None:
     cors = replace(REWRITE, methods=("GET", "PUT"), line=31)
     verdict = answered(cors, asked(method=b"PURGE"))
     assert (verdict.status, verdict.code, verdict.refused) == (403, "method", "PURGE")
-    assert verdict.lines == (b"X-Devproxy-Cors: method PURGE", ALL_VARY)
+    # The origin is named, so that the browser does not put it down to that.
+    assert verdict.lines == (b"X-Devproxy-Cors: method PURGE", ALL_VARY, ACAO + PAGE, ACAC)
     assert 'methods = ["GET", "PUT", "PURGE"]' in verdict.help
 
 
@@ -165,7 +166,7 @@ def test_refused_headers_are_named_whatever_their_case_in_the_file() -> None:
     assert answered(cors, asked(headers=[b"authorization", b"x-a"])).is_allowed
     verdict = answered(cors, asked(headers=[b"x-a", b"x-b", b"x-c"]))
     assert (verdict.code, verdict.refused) == ("header", "x-b, x-c")
-    assert verdict.lines == (b"X-Devproxy-Cors: header x-b, x-c", ALL_VARY)
+    assert verdict.lines == (b"X-Devproxy-Cors: header x-b, x-c", ALL_VARY, ACAO + PAGE, ACAC)
     assert 'headers = ["X-A", "Authorization", "x-b", "x-c"]' in verdict.help
 
 
