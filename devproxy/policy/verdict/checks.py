@@ -63,7 +63,7 @@ def check(fields: Sequence[Field], origin: bytes, *, includes_credentials: bool)
         text="The value of the 'Access-Control-Allow-Credentials' header in the response is "
         f"'{shown(confirmed)}' which must be 'true' when the request's credentials mode is 'include'.",
         step=_STEP_CHECK + "8",
-        what="The request carries credentials, and the answer does not allow that with exactly `true`.",
+        what="To a request with credentials the answer has to allow that with exactly `true`.",
         fix='[routes.cors] mode = "fix" repairs what the server says; mode = "rewrite" takes its place',
     )
 
@@ -73,7 +73,7 @@ def _wildcard(origin: bytes, step: str) -> Verdict:
         is_blocked=True,
         text="must not be the wildcard '*' when the request's credentials mode is 'include'.",
         step=step,
-        what="The request carries credentials, for which `*` does not count.",
+        what="To a request with credentials the answer has to name the page; `*` does not count.",
         fix=_allow(origin),
     )
 
