@@ -31,16 +31,16 @@ class Restarting(ScriptedUpstream):
     """A scripted upstream that can go and come back at its port."""
 
     def go(self) -> None:
-        """Stop listening."""
+        """Stop listening. The port stays taken, so that no other program of this machine answers there meanwhile."""
         self.listener.close()
-
-    def come_back(self) -> None:
-        """Listen again, at the same port."""
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", self.port))
-        self.listener.listen(1024)
         self.listener.setblocking(False)
+
+    def come_back(self) -> None:
+        """Listen again, at the same port."""
+        self.listener.listen(1024)
 
 
 @asynccontextmanager
