@@ -110,6 +110,9 @@ class MemoryDialler:
         protocol.connection_made(transport)
         return "127.0.0.1:1"
 
+    def close(self) -> None:
+        """Do as a dialler that looks nothing up."""
+
 
 class World:
     """A gateway in memory, on a loop of its own that runs only in :meth:`settle`. ``faults``: what no code caught."""
