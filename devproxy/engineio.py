@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 MAX_EXPLAINED_BYTES: Final = 2048
@@ -29,8 +28,13 @@ _SID: Final = re.compile(rb'[^{]{0,256}0\{[^{}]{0,1024}?\\?"sid\\?"\s*:\s*\\?"([
 """The id in an open packet: `0{"sid":"…"` (protocol 4), `97:0{…` (3), with escaped quotes in a JSONP answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class EngineRequest:
+# How every client that is known writes its query: a look at the whole of it, and the session is there.
+_match_usual: Final = re.compile(
+    rb"[^?]*\?EIO=([0-9]+)&transport=(polling|websocket)(?:&t=[A-Za-z0-9_.\-]*)?(?:&sid=([^&]*))?"
+).fullmatch
+
+
+class EngineRequest(NamedTuple):
     """What the query of an Engine.IO request says, as raw octets (nothing is percent-decoded).
 
     ``eio``: the protocol version, ``3`` or ``4`` from the clients there are. ``transport``: ``polling`` or
@@ -50,6 +54,9 @@ def parse_engine_request(target: bytes) -> EngineRequest | None:
     """
     if b"EIO=" not in target:
         return None
+    usual = _match_usual(target)
+    if usual is not None:
+        return EngineRequest(usual[1], usual[2], usual[3] or b"")
     parameters: dict[bytes, bytes] = {}
     for parameter in target.partition(b"?")[2].split(b"&"):
         name, _, value = parameter.partition(b"=")

@@ -26,9 +26,10 @@ _STATUS: Final = 4
 _DURATION: Final = 7
 _OCTETS: Final = 6
 _TIME: Final = 8
+MAX_PIECES: Final = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Row:
     """One line's text, escaped already. ``paint_status`` and ``paint_note`` give both the same weight.
 
@@ -92,28 +93,61 @@ def _taken(time: int, route: int, upstream: int, octets: int) -> int:
     return taken + (2 + 2 * (octets + 1) + 1 if octets else 0)
 
 
-def laid_out(row: Row, widths: Layout, style: Style) -> list[str]:
-    """Return `row` as one line, with others below it when there is more to say."""
-    mark = style.glyphs.cut
-    method = padded(cut(row.method, _METHOD, mark), _METHOD)
-    parts = [style.dim(row.time) + " "] if widths.time else []
-    target, has_room = _target(row, widths, style)
-    parts.append(f"{method} {row.paint_status(padded(row.status, _STATUS))} {target}")
-    if widths.route:
-        parts.append("  " + style.dim(padded(cut(row.route, widths.route, mark), widths.route)))
-    if widths.upstream:
-        upstream = padded(cut(row.upstream, widths.upstream, mark), widths.upstream)
-        parts.append(f"  {style.dim(style.glyphs.to)} {upstream}")
-    parts.append(f"  {row.duration:>{_DURATION}}")
-    if widths.octets and row.sent:
-        octets = f"{style.glyphs.sent}{row.sent:<{widths.octets}} {style.glyphs.received}{row.received}"
-        parts.append("  " + style.dim(octets))
-    more = ": ".join(part for part in ("" if has_room else row.note, row.more) if part)
-    indent = widths.time + 1 if widths.time else 2
-    lines = ["".join(parts), *(" " * indent + row.paint_note(line) for line in wrapped(more, widths.width, indent))]
-    for text in row.below:
-        lines += [" " * indent + style.yellow(line) for line in wrapped(text, widths.width, indent)]
-    return lines
+class Table:
+    """Lays rows out in columns of `widths`.
+
+    Most rows begin alike and have the same route: these pieces are laid out once and remembered, at most
+    :data:`MAX_PIECES` of them.
+    """
+
+    __slots__ = ("_pieces", "_style", "_widths")
+
+    def __init__(self, widths: Layout, style: Style) -> None:
+        self._widths = widths
+        self._style = style
+        self._pieces: dict[tuple[str, str, Paint | None], str] = {}
+
+    def lines(self, row: Row) -> list[str]:
+        """Return `row` as one line, with others below it when there is more to say."""
+        widths, style, pieces = self._widths, self._style, self._pieces
+        start = pieces.get((row.method, row.status, row.paint_status)) or self._start(row)
+        target, has_room = _target(row, widths, style)
+        middle = pieces.get((row.route, row.upstream, None)) or self._middle(row)
+        line = f"{start}{target}{middle}  {row.duration:>{_DURATION}}"
+        if widths.time:
+            line = f"{style.dim(row.time)} {line}"
+        if widths.octets and row.sent:
+            octets = f"{style.glyphs.sent}{row.sent:<{widths.octets}} {style.glyphs.received}{row.received}"
+            line = f"{line}  {style.dim(octets)}"
+        if has_room and not row.more and not row.below:
+            return [line]
+        more = ": ".join(part for part in ("" if has_room else row.note, row.more) if part)
+        indent = widths.time + 1 if widths.time else 2
+        lines = [line, *(" " * indent + row.paint_note(text) for text in wrapped(more, widths.width, indent))]
+        for text in row.below:
+            lines += [" " * indent + style.yellow(line) for line in wrapped(text, widths.width, indent)]
+        return lines
+
+    def _start(self, row: Row) -> str:
+        method = padded(cut(row.method, _METHOD, self._style.glyphs.cut), _METHOD)
+        text = f"{method} {row.paint_status(padded(row.status, _STATUS))} "
+        return self._remember((row.method, row.status, row.paint_status), text)
+
+    def _middle(self, row: Row) -> str:
+        widths, style, mark = self._widths, self._style, self._style.glyphs.cut
+        text = ""
+        if widths.route:
+            text += "  " + style.dim(padded(cut(row.route, widths.route, mark), widths.route))
+        if widths.upstream:
+            upstream = padded(cut(row.upstream, widths.upstream, mark), widths.upstream)
+            text += f"  {style.dim(style.glyphs.to)} {upstream}"
+        return self._remember((row.route, row.upstream, None), text)
+
+    def _remember(self, key: tuple[str, str, Paint | None], text: str) -> str:
+        if len(self._pieces) >= MAX_PIECES:
+            self._pieces.clear()
+        self._pieces[key] = text
+        return text
 
 
 def wrapped(text: str, width: int | None, indent: int) -> list[str]:

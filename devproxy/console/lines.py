@@ -14,7 +14,7 @@ from typing import Final
 
 from devproxy.config.model import Config
 from devproxy.console.banner import banner
-from devproxy.console.layout import Layout, Row, laid_out, layout, wrapped
+from devproxy.console.layout import Row, Table, layout, wrapped
 from devproxy.console.reloads import applied_lines, missing_trouble, rejected_lines
 from devproxy.console.secrets import masked
 from devproxy.console.style import Style
@@ -65,9 +65,10 @@ class HumanLines:
     `clock`: the one of :attr:`deadline`, in seconds.
     """
 
-    batch = 32
-    pause_s = 0.004
-    """Some thousand lines a second: nobody reads more, and a page of a thousand modules still fits the queue."""
+    batch = 64
+    pause_s = 0.024
+    """More than two thousand lines a second: a page comes before its lines, and nobody reads faster than that.
+    Thousands more wait meanwhile."""
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class HumanLines:
         """What was last said of each server, by the upstream's name and the server's URL."""
         self._asked: set[tuple[str, bytes]] = set()
         """What pages that wait ask once a second, by upstream and target, as far as it has been shown."""
-        self._layouts: dict[int | None, Layout] = {}
+        self._tables: dict[int | None, Table] = {}
         self._fit([label(route) for route in config.routes], [upstream.name for upstream in config.upstreams])
         self._ready: Ready | None = None
         self._has_banner = False
@@ -184,18 +185,18 @@ class HumanLines:
         """Make the columns as wide as these labels and names need."""
         self._route_width = max(map(columns, routes), default=1)
         self._upstream_width = max([len(_HERE), *map(columns, upstreams)])
-        self._layouts.clear()
+        self._tables.clear()
 
     def _flushed_if_known(self) -> list[str]:
         return self.flush() if self._ready is not None and self._servers <= self._states.keys() else []
 
     def _laid_out(self, row: Row) -> list[str]:
         width = self._width()
-        widths = self._layouts.get(width)
-        if widths is None:
-            widths = layout(width, route=self._route_width, upstream=self._upstream_width)
-            self._layouts = {width: widths}
-        return laid_out(row, widths, self._style)
+        table = self._tables.get(width)
+        if table is None:
+            table = Table(layout(width, route=self._route_width, upstream=self._upstream_width), self._style)
+            self._tables = {width: table}
+        return table.lines(row)
 
 
 class QuietLines:
@@ -271,9 +272,17 @@ def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
         paint_status=paint,
         paint_note=paint,
         note=note,
-        more=visible(masked(": ".join(part for part in (event.error, event.detail) if part), style.glyphs.cut)),
-        below=tuple(visible(masked(line, style.glyphs.cut)) for line in (*event.advice, *event.changes)),
+        more=_more(event, style.glyphs.cut) if event.error or event.detail else "",
+        below=_below(event, style.glyphs.cut) if event.advice or event.changes else (),
     )
+
+
+def _more(event: ExchangeFinished, mark: str) -> str:
+    return visible(masked(": ".join(part for part in (event.error, event.detail) if part), mark))
+
+
+def _below(event: ExchangeFinished, mark: str) -> tuple[str, ...]:
+    return tuple(visible(masked(line, mark)) for line in (*event.advice, *event.changes))
 
 
 def opened_row(at: float, event: TunnelOpened, style: Style) -> Row:

@@ -6,11 +6,13 @@ Pure. What a peer or an author sent is shown escaped: nothing of it moves the cu
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 from unicodedata import combining, east_asian_width
 
 from devproxy.console.secrets import MASK, masked
 
+_MAX_REMEMBERED: Final = 256
 _UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
@@ -25,8 +27,16 @@ def shown_target(target: bytes, mask: str = MASK) -> str:
     """Return a request target for a terminal: masked, escaped, in ASCII but for `mask`.
 
     Browsers percent-encode (URL standard), so a raw octet beyond ASCII is odd enough to be shown as such: ``\\xe9``.
+    Remembered for the last ones, if they are short: a page asks for the same again when it is loaded again.
     """
+    return _recently_shown(target, mask) if len(target) <= _MAX_REMEMBERED else _shown(target, mask)
+
+
+def _shown(target: bytes, mask: str) -> str:
     return visible(masked(target.decode("ascii", "backslashreplace"), mask))
+
+
+_recently_shown: Final = lru_cache(maxsize=2048)(_shown)
 
 
 def columns(text: str) -> int:
@@ -68,6 +78,7 @@ def _taken(text: str, width: int) -> str:
     return text
 
 
+@lru_cache(maxsize=512)
 def size(octets: int) -> str:
     """Return a number of octets with at most three digits and a decimal unit: ``118 B``, ``1.2 kB``, ``34 MB``."""
     if octets < 1000:

@@ -270,9 +270,10 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _take_head(self, data: bytes) -> None:
         limits = self._service.snapshot.limits
-        rest = b""
-        head = None if self._reader.has_started else recall_request_head(data, limits)
-        if head is None:
+        recalled = None if self._reader.has_started else recall_request_head(data, limits)
+        if recalled is not None:
+            head, rest = recalled
+        else:
             try:
                 found = self._reader.feed(data)
                 if found is None:

@@ -62,16 +62,21 @@ _remembered_responses: _Memory[ResponseFacts] = {}
 """By the status line and the lines that are not ordinary. A status line is never an ordinary line."""
 
 
-def recall_request_head(octets: bytes, limits: Limits) -> RequestHead | None:
-    """Return the head that `octets` are, if they are one whole head and all of it is familiar; else None.
+def recall_request_head(octets: bytes, limits: Limits) -> tuple[RequestHead, bytes] | None:
+    """Return the head that `octets` begin with and what stands behind it, if all of the head is familiar; else None.
 
-    This is how most requests come: nothing stands behind the head, the path is plain, and every line of it has been
-    seen before or looks like one that has. None says nothing about `octets`: ``HeadReader`` and
+    This is how most requests come: the path is plain, every line of the head has been seen before or looks like one
+    that has, and mostly nothing stands behind it. None says nothing about `octets`: ``HeadReader`` and
     :func:`parse_request_head` find out, and give the same head where this gives one.
     """
-    if not octets.endswith(_CRLF2) or len(octets) > limits.least_bytes:
+    if octets.endswith(_CRLF2):
+        block, rest = octets[:-4], b""
+    else:
+        block, end, rest = octets.partition(_CRLF2)
+        if not end:
+            return None
+    if len(block) > limits.least_bytes:
         return None
-    block = octets[:-4]
     lines = block.split(b"\r\n")
     start = lines.pop(0)
     stated = _remembered_request_lines.get(start) or _read_plain_request_line(start)
@@ -82,7 +87,7 @@ def recall_request_head(octets: bytes, limits: Limits) -> RequestHead | None:
     if facts is None:
         return None
     method, target, segment = stated
-    return RequestHead(method, target, target, 1, block, facts, segment)
+    return RequestHead(method, target, target, 1, block, facts, segment), rest
 
 
 def _read_plain_request_line(line: bytes) -> _RequestLine | None:

@@ -89,7 +89,7 @@ def plan_request(head: RequestHead, snapshot: Snapshot) -> Plan:
     facts, segment = head.facts, head.segment
     if segment is None:
         return _plan(head, snapshot)
-    polls = b"EIO=" in head.target and _is_poll(head)
+    polls = _is_poll(head)
     # By identity: the plan keeps its facts alive, so that no others can take their place in memory.
     key = (id(facts), segment, head.method, polls, head.version_minor)
     known = snapshot.plans.get(key)
@@ -199,7 +199,7 @@ def _forward(
     fallback: Respond | None,
 ) -> Forward:
     facts = head.facts
-    polls = b"EIO=" in head.target and _is_poll(head)
+    polls = _is_poll(head)
     return Forward(
         compiled=compiled,
         facts=facts,
@@ -222,6 +222,8 @@ def _forward(
 
 
 def _is_poll(head: RequestHead) -> bool:
+    if head.method != b"GET" or b"EIO=" not in head.target:
+        return False
     engine = parse_engine_request(head.path)
     return engine is not None and is_poll(head.method, engine)
 

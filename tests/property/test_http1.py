@@ -233,14 +233,17 @@ def test_what_was_read_before_never_changes_how_a_head_is_read(kind: Kind, data:
 
 
 @settings(max_examples=400)
-@given(st.lists(heads(Kind.REQUEST), min_size=1, max_size=4))
-def test_a_request_head_that_is_recalled_is_the_one_that_would_be_read(blocks: list[bytes]) -> None:
+@given(st.lists(heads(Kind.REQUEST), min_size=1, max_size=4), st.binary(max_size=20))
+def test_a_request_head_that_is_recalled_is_the_one_that_would_be_read(blocks: list[bytes], behind: bytes) -> None:
     forget()
     for block in blocks:
         read = judge(block, Kind.REQUEST, Limits())
-        recalled = recall_request_head(block + b"\r\n\r\n", Limits())
         is_familiar = isinstance(read, RequestHead) and block.startswith(b"GET / HTTP/1.1")
-        assert recalled == (read if is_familiar else None)
+        assert recall_request_head(block + b"\r\n\r\n", Limits()) == ((read, b"") if is_familiar else None)
+        recalled = recall_request_head(block + b"\r\n\r\n" + behind, Limits())
+        if not behind.endswith(b"\r\n\r\n"):  # which looks like the end of a head
+            assert recalled == ((read, behind) if is_familiar else None)
+        assert recall_request_head(block, Limits()) is None, "the head is not complete"
 
 
 @settings(max_examples=400)

@@ -157,7 +157,7 @@ def head_of(request: tuple[bytes, bytes, bytes, bytes, list[bytes]]) -> tuple[Re
     block = b"\r\n".join((b"%b %b HTTP/1.%b" % (method, path, minor), b"Host: " + host, *lines))
     recalled = recall_request_head(block + b"\r\n\r\n", LIMITS)
     try:
-        return parse_request_head(block, LIMITS), recalled
+        return parse_request_head(block, LIMITS), None if recalled is None else recalled[0]
     except BadMessage:
         assert recalled is None
         return None

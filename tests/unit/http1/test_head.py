@@ -416,9 +416,9 @@ def test_what_is_remembered_of_request_lines_stays_bounded(monkeypatch: pytest.M
     monkeypatch.setattr(head_module, "_remembered_request_lines", memory)
     parse_request_head(b"GET / HTTP/1.1\r\nHost: a", Limits())
     for number in range(MAX_REMEMBERED_FACTS + 10):
-        head = recall_request_head(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number, Limits())
-        assert head is not None
-        assert head.target == b"/%d" % number
+        recalled = recall_request_head(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number, Limits())
+        assert recalled is not None
+        assert recalled[0].target == b"/%d" % number
         assert len(memory) <= MAX_REMEMBERED_FACTS
     assert len(memory) == 10
     assert recall_request_head(b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 512), Limits()) is not None
