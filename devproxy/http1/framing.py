@@ -45,6 +45,35 @@ class _State(Enum):
     DONE = auto()
 
 
+# The members by names of their own: looking one up in its class costs as much as ten comparisons.
+_SIZE, _DATA, _DATA_END, _TRAILER, _DONE = _State
+
+
+class _Passing:
+    """What passes of `data`: all of it, but for what is replaced. Octets that follow one another are copied once."""
+
+    __slots__ = ("_data", "_pieces", "_start")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._pieces: list[bytes] = []
+        self._start = 0
+
+    def replace(self, start: int, end: int, other: bytes) -> None:
+        """Let `other` pass instead of the octets from `start` to `end`, behind all that was replaced before."""
+        if start > self._start:
+            self._pieces.append(self._data[self._start : start])
+        if other:
+            self._pieces.append(other)
+        self._start = end
+
+    def until(self, end: int) -> bytes:
+        """Return what passes of the octets before `end`."""
+        if end > self._start:
+            self._pieces.append(self._data[self._start : end])
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
 class ChunkedReader:
     """Validates a chunked body as it passes and finds its end.
 
@@ -57,7 +86,7 @@ class ChunkedReader:
     __slots__ = ("_dropped_trailers", "_is_decoding", "_left", "_line", "_state", "_trailer_bytes", "announced_bytes")
 
     def __init__(self, *, is_decoding: bool = False, dropped_trailers: tuple[bytes, ...] = ()) -> None:
-        self._state = _State.SIZE
+        self._state = _SIZE
         self._left = 0
         self._line = b""
         self._trailer_bytes = 0
@@ -68,7 +97,7 @@ class ChunkedReader:
     @property
     def is_done(self) -> bool:
         """Whether the whole body has been seen."""
-        return self._state is _State.DONE
+        return self._state is _DONE
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Take `data`; return what is to be forwarded and, once :attr:`is_done`, the octets behind the body.
@@ -77,27 +106,24 @@ class ChunkedReader:
         an extension, a line end or a trailer outside the grammar; what was valid before the fault has been returned by
         earlier calls only.
         """
-        out: list[bytes] = []
         position = 0
         size = len(data)
-        if self._state is _State.SIZE and not self._line and not self._is_decoding:
+        if self._state is _SIZE and not self._line and not self._is_decoding:
             position = self._skip_whole_chunks(data)
             if position == size:
                 return data, b""
-            if position:
-                out.append(data[:position])
-        while position < size and self._state is not _State.DONE:
-            if self._state is _State.DATA:
+        passing = _Passing(data)
+        while position < size and self._state is not _DONE:
+            if self._state is _DATA:
                 taken = min(self._left, size - position)
-                out.append(data[position : position + taken] if taken < size else data)
                 position += taken
                 self._left -= taken
                 if not self._left:
-                    self._state = _State.DATA_END
+                    self._state = _DATA_END
             else:
-                position = self._take_line(data, position, out)
-        rest = data[position:] if self._state is _State.DONE else b""
-        return out[0] if len(out) == 1 else b"".join(out), rest
+                position = self._take_line(data, position, passing)
+        rest = data[position:] if self._state is _DONE else b""
+        return passing.until(position), rest
 
     def _skip_whole_chunks(self, data: bytes) -> int:
         """Return how much of `data`, from its beginning, is whole chunks that pass as they are."""
@@ -110,68 +136,72 @@ class ChunkedReader:
             self.announced_bytes += length
             position = end + 2
         if data.startswith(_LAST_CHUNK, position):
-            self._state = _State.DONE
+            self._state = _DONE
             position += len(_LAST_CHUNK)
         return position
 
-    def _take_line(self, data: bytes, position: int, out: list[bytes]) -> int:
+    def _take_line(self, data: bytes, position: int, passing: _Passing) -> int:
         """Read one line (size, the end of a chunk's data, trailer) from `position`; return where the next begins."""
         end = data.find(b"\n", position)
         if end < 0:
             self._line += data[position:]
             self._refuse_hopeless_line()
+            passing.replace(position, len(data), b"")
             return len(data)
         line = self._line + data[position:end]
+        is_whole = not self._line
         self._line = b""
         if line[-1:] != b"\r":
             raise BadMessage("a line of a chunked body ends in a bare LF", source="RFC 9112 section 7.1")
         line = line[:-1]
-        if self._state is _State.DATA_END:
+        passes: bytes | None
+        if self._state is _DATA_END:
             if line:
                 raise BadMessage("a chunk is longer than its size", source="RFC 9112 section 7.1")
-            self._state = _State.SIZE
-            if not self._is_decoding:
-                out.append(b"\r\n")
-        elif self._state is _State.SIZE:
-            self._take_size(line, out)
+            self._state = _SIZE
+            passes = line
+        elif self._state is _SIZE:
+            passes = self._take_size(line)
         else:
-            self._take_trailer(line, out)
+            passes = self._take_trailer(line)
+        if self._is_decoding or passes is None:
+            passing.replace(position, end + 1, b"")
+        elif not is_whole or passes != line:
+            passing.replace(position, end + 1, passes + b"\r\n")
         return end + 1
 
     def _refuse_hopeless_line(self) -> None:
         line = self._line
-        if self._state is _State.DATA_END and line != b"\r":
+        if self._state is _DATA_END and line != b"\r":
             raise BadMessage("a chunk is longer than its size", source="RFC 9112 section 7.1")
-        limit = MAX_TRAILER_BYTES if self._state is _State.TRAILER else MAX_SIZE_LINE_BYTES
+        limit = MAX_TRAILER_BYTES if self._state is _TRAILER else MAX_SIZE_LINE_BYTES
         if len(line) > limit + 1:  # the last octet may be the CR
             raise BadMessage("a line of a chunked body is too long", source="RFC 9112 section 7.1.1")
         if b"\r" in line[:-1]:
             raise BadMessage("a bare CR stands in a chunked body", source="RFC 9112 section 7.1")
 
-    def _take_size(self, line: bytes, out: list[bytes]) -> None:
+    def _take_size(self, line: bytes) -> bytes:
+        """Read a size line; return it without its extensions."""
         match = _match_size_line(line)
         if match is None or len(line) > MAX_SIZE_LINE_BYTES:
             raise BadMessage("a chunk size or extension is malformed", source="RFC 9112 section 7.1")
         self._left = int(match[1], 16)
         self.announced_bytes += self._left
-        self._state = _State.DATA if self._left else _State.TRAILER
-        if not self._is_decoding:
-            out.append(match[1] + b"\r\n")
+        self._state = _DATA if self._left else _TRAILER
+        return match[1]
 
-    def _take_trailer(self, line: bytes, out: list[bytes]) -> None:
+    def _take_trailer(self, line: bytes) -> bytes | None:
+        """Read a trailer, or the empty line behind the last one; return it, None for one that does not pass."""
         if not line:
-            self._state = _State.DONE
-            if not self._is_decoding:
-                out.append(b"\r\n")
-            return
+            self._state = _DONE
+            return line
         self._trailer_bytes += len(line)
         if self._trailer_bytes > MAX_TRAILER_BYTES:
             raise BadMessage("the trailers are too large", status=431, source="RFC 6585 section 5")
         field = parse_field(line)
         if field.role in _FORBIDDEN_TRAILERS:
             raise BadMessage("a trailer speaks of framing or of the Host", source="RFC 9110 section 6.5.1")
-        if not self._is_decoding and self._may_pass(field):
-            out.append(line + b"\r\n")
+        return line if self._may_pass(field) else None
 
     def _may_pass(self, field: Field) -> bool:
         return field.role == Role.END_TO_END and field.name not in self._dropped_trailers
