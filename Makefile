@@ -46,7 +46,7 @@ fuzz: $(TEST_STAMP) ## mutated messages without end (FUZZ_SECONDS=60, FUZZ_SEED=
 soak: $(TEST_STAMP) ## ten minutes of a working day: hundreds of clients, servers that die and move (SOAK_SECONDS=60)
 	@$(BIN)/python -m tests.soak
 
-bench: $(TEST_STAMP) $(BENCH_STAMP) ## side by side with nginx, HAProxy, Caddy and http-proxy, in one run
+bench: $(TEST_STAMP) $(BENCH_STAMP) ## side by side with nginx, HAProxy, Caddy, http-proxy and Vite, in one run
 	@scripts/system-packages bench
 	@$(BENCH)
 
