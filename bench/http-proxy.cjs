@@ -1,6 +1,7 @@
 // node http-proxy in front of the two upstreams, keep-alive towards them, CORS fields rewritten.
 const http = require("node:http");
 const httpProxy = require("http-proxy");
+const { rewriteCors } = require("./cors.cjs");
 
 const [listen, files, streams] = process.argv.slice(2).map(Number);
 const agent = new http.Agent({ keepAlive: true, maxSockets: Infinity });
@@ -8,16 +9,7 @@ const proxy = httpProxy.createProxyServer({ agent, xfwd: true });
 const target = (request) =>
   `http://127.0.0.1:${request.url.startsWith("/socket.io/") || request.url.startsWith("/api/") ? streams : files}`;
 
-const ALLOWED = /^https?:\/\/(localhost|127\.0\.0\.1)(:[0-9]+)?$/;
-proxy.on("proxyRes", (response, request) => {
-  delete response.headers["access-control-allow-origin"];
-  response.headers.vary = "Origin";
-  const origin = request.headers.origin;
-  if (origin && ALLOWED.test(origin)) {
-    response.headers["access-control-allow-origin"] = origin;
-    response.headers["access-control-allow-credentials"] = "true";
-  }
-});
+rewriteCors(proxy);
 proxy.on("error", (error, request, response) => response.destroy?.());
 const server = http.createServer((request, response) => proxy.web(request, response, { target: target(request) }));
 server.on("upgrade", (request, socket, head) => proxy.ws(request, socket, head, { target: target(request), agent: false }));

@@ -33,6 +33,7 @@ from devproxy.gateway.service import Service
 from devproxy.plan import compile_snapshot
 
 from bench import traffic
+from bench.peers import DEVPROXY, Ports
 
 BASELINE: Final = Path(__file__).parent / "baseline.json"
 ALLOWED_GROWTH: Final = 0.10
@@ -41,20 +42,8 @@ VERSION: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 ROUNDS: Final = 9
 REPEATS: Final = 20
-CONFIG: Final = b"""
-[upstreams]
-files = "http://127.0.0.1:1"
-streams = "http://127.0.0.1:2"
-[[routes]]
-path = "/socket.io/"
-upstream = "streams"
-[[routes]]
-path = "/api/"
-upstream = "streams"
-[[routes]]
-path = "/"
-upstream = "files"
-"""
+CONFIG: Final = DEVPROXY.format(ports=Ports(listen=8080, files=1, streams=2)).encode()
+"""What devproxy does its job by beside its peers; nothing listens, and nobody is asked."""
 
 PHASES: Final[tuple[tuple[str, tuple[tuple[ModuleType, str], ...]], ...]] = (
     ("recall", ((downstream, "recall_request_head"), (downstream, "parse_request_head"))),

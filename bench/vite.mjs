@@ -1,21 +1,9 @@
 // A Vite dev server as a project has it, whose server.proxy leads everything to the two upstreams; CORS fields rewritten.
 import { createServer } from "vite";
+import { rewriteCors } from "./cors.cjs";
 
 const [root, ...numbers] = process.argv.slice(2);
 const [port, files, streams] = numbers.map(Number);
-const ALLOWED = /^https?:\/\/(localhost|127\.0\.0\.1)(:[0-9]+)?$/;
-
-function rewriteCors(proxy) {
-  proxy.on("proxyRes", (response, request) => {
-    delete response.headers["access-control-allow-origin"];
-    response.headers.vary = "Origin";
-    const origin = request.headers.origin;
-    if (origin && ALLOWED.test(origin)) {
-      response.headers["access-control-allow-origin"] = origin;
-      response.headers["access-control-allow-credentials"] = "true";
-    }
-  });
-}
 
 const to = (upstream, more) => ({ target: `http://127.0.0.1:${upstream}`, xfwd: true, configure: rewriteCors, ...more });
 const server = await createServer({
