@@ -14,6 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
@@ -308,7 +309,9 @@ async def test_clients_that_leave_in_the_middle_of_everything_leave_nothing_behi
 # -- no descriptors left ---------------------------------------------------------------------------------------------
 
 
-async def test_out_of_descriptors_it_waits_and_says_so_once_and_recovers(bench: Bench) -> None:
+@asynccontextmanager
+async def few_descriptors(bench: Bench) -> AsyncIterator[int]:
+    """Let devproxy have 160 descriptors; give how many it has while nobody is there."""
     pid = bench.gateway.program.pid
     _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     assert await bench.is_serving()
@@ -316,6 +319,13 @@ async def test_out_of_descriptors_it_waits_and_says_so_once_and_recovers(bench: 
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (160, hard))
     try:
         await asyncio.sleep(0.7)  # devproxy looks at its limit twice a second
+        yield descriptors
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def test_out_of_descriptors_it_waits_and_says_so_once_and_recovers(bench: Bench) -> None:
+    async with few_descriptors(bench) as descriptors:
         for _ in range(2):
             clients = [await bench.client() for _ in range(250)]
             for client in clients:
@@ -334,21 +344,13 @@ async def test_out_of_descriptors_it_waits_and_says_so_once_and_recovers(bench: 
             bench.hang_up()
             await bench.settled(descriptors)
         assert await bench.is_serving()
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
     told = bench.gateway.events("descriptor_shortage")
     assert [event["is_over"] for event in told] == [False, True], "once, although it came twice"
     assert told[0]["limit"] == 160
 
 
 async def test_out_of_descriptors_those_who_wait_get_the_places_of_those_who_do_nothing(bench: Bench) -> None:
-    pid = bench.gateway.program.pid
-    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    assert await bench.is_serving()
-    descriptors = await bench.quiet_descriptors()
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (160, hard))
-    try:
-        await asyncio.sleep(0.7)  # devproxy looks at its limit twice a second
+    async with few_descriptors(bench) as descriptors:
         idle = [await bench.client() for _ in range(100)]
         for client in idle:
             client.send(GET)
@@ -362,8 +364,6 @@ async def test_out_of_descriptors_those_who_wait_get_the_places_of_those_who_do_
         assert time.monotonic() - started < 10, "idle connections may stay for 75 s otherwise"
         bench.hang_up()
         await bench.settled(descriptors)
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def wait_for_event(bench: Bench, kind: str, count: int) -> None:
