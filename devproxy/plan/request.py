@@ -32,6 +32,8 @@ _UNDERSCORE, _PERCENT = b"_%"
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is not forwarded."""
 HEALTH_PATH: Final = RESERVED_PREFIX + b"health"
+_DECIDING_SEGMENTS: Final = frozenset(b"/" + prefix.split(b"/")[1] for prefix in (RESERVED_PREFIX, *HMR_PREFIXES))
+"""First segments below which more of the path than that decides who answers, whatever the routes are."""
 MAX_REMEMBERED_PLANS: Final = 4096
 _SLASH: Final = 0x2F
 
@@ -109,7 +111,7 @@ def _may_remember(plan: Forward, head: RequestHead, segment: bytes, snapshot: Sn
         and plan.preflight is None
         and not plan.upgrade
         and (plan.compiled.fault is None or not plan.compiled.fault.is_by_chance)
-        and not head.path.startswith(HMR_PREFIXES)
+        and segment not in _DECIDING_SEGMENTS
         and head.target[0] == _SLASH
         and snapshot.table.is_settled(head.method, segment, head.facts.host)
     )

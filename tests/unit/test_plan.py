@@ -449,3 +449,22 @@ def test_the_names_and_addresses_in_listen_are_hosts_that_devproxy_answers_to(
     assert isinstance(found, Forward) == is_answered
     if isinstance(found, Respond):
         assert found.answer.status == 421
+
+
+# -- what is remembered ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(b"/__devproxy", b"/__devproxy/health"), (b"/__devproxy", b"/__devproxy/x"), (b"/sockjs-node", b"/sockjs-node/i")],
+)
+def test_who_answered_a_path_does_not_change_who_answers_one_below_it(first: bytes, second: bytes) -> None:
+    routes = (EVERYTHING, replace(EVERYTHING, pattern="/sockjs-node/", cors=Cors(mode=CorsMode.STRIP)))
+    seen = snapshot(*routes)
+    for _ in range(3):
+        plan(b"GET %b HTTP/1.1" % first, among=seen)
+    line = b"GET %b HTTP/1.1" % second
+    found, anew = plan(line, among=seen), plan(line, among=snapshot(*routes))
+    assert type(found) is type(anew)
+    if isinstance(found, Forward) and isinstance(anew, Forward):
+        assert found.compiled.label == anew.compiled.label
