@@ -26,8 +26,15 @@ if TYPE_CHECKING:
     from devproxy.gateway.service import Service
     from devproxy.policy.faults import CompiledFault
 
-HALF_CLOSE_CHECK_S: Final = 30.0
+HALF_CLOSE_S: Final = 30.0
 """How long a tunnel of which one side has ended may stand without a byte before it is closed."""
+
+WEBSOCKET_HALF_CLOSE_S: Final = 4.0
+"""The same for a WebSocket. Nobody half-closes one: who has sent or seen a Close frame closes the connection (RFC 6455
+section 7.1.1), so an end without an answer is a peer that is gone. With what a look is late, it takes less than 5 s."""
+
+_LOOK_S: Final = 0.5
+"""How often is looked whether a WebSocket of which one side has ended is silent."""
 
 CLOSE_GRACE_S: Final = 1.0
 """How long the two ends may take to answer a Close frame, and to come to a frame boundary before it."""
@@ -215,7 +222,6 @@ class Tunnel:
         self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
         self._drop_timer: asyncio.TimerHandle | None = None
-        self._seen_bytes = 0
         self.is_closing = False
         self.tunnel_id = service.next_tunnel_id()
         self._opened = TunnelOpened(
@@ -261,7 +267,9 @@ class Tunnel:
             end.transport.close()
             other.transport.close()
         else:
-            self._watch(HALF_CLOSE_CHECK_S, end.name)
+            limit_s = WEBSOCKET_HALF_CLOSE_S if end.tracker is not None else HALF_CLOSE_S
+            idle_limit_s = self._service.snapshot.config.server.tunnel_idle_timeout_s
+            self._watch(min(limit_s, idle_limit_s or limit_s), end.name, look_s=_LOOK_S)
 
     def lost(self, end: End, exc: Exception | None) -> None:
         """The connection of `end` is gone: end the other likewise, and report once."""
@@ -301,20 +309,43 @@ class Tunnel:
             close_code=codes[0] if codes else 0,
         )
 
-    def _watch(self, limit_s: float, closed_by: str) -> None:
-        """Close the tunnel when no byte has passed for `limit_s` seconds."""
+    def _watch(self, limit_s: float, closed_by: str, *, look_s: float = 0.0) -> None:
+        """Close the tunnel when no byte has passed for `limit_s` seconds.
+
+        `look_s`: how exactly the last byte is known; 0: closing may take up to twice as long.
+        """
         if self._timer is not None:
             self._timer.cancel()
-        self._seen_bytes = self._client.received + self._upstream.received
-        self._timer = self._service.loop.call_later(limit_s, self._check_idle, limit_s, closed_by)
+        look_s = min(look_s or limit_s, limit_s)
+        check = partial(self._check_idle, limit_s=limit_s, look_s=look_s, closed_by=closed_by)
+        self._timer = self._service.loop.call_later(look_s, check, self._progress(), look_s)
 
-    def _check_idle(self, limit_s: float, closed_by: str) -> None:
-        if self._client.received + self._upstream.received != self._seen_bytes:
-            self._watch(limit_s, closed_by)
+    def _progress(self) -> tuple[int, int]:
+        """Return what changes as long as bytes pass: how many have been received, and how many wait to be taken."""
+        ends = (self._client, self._upstream)
+        waiting = sum(0 if end.transport.is_closing() else end.transport.get_write_buffer_size() for end in ends)
+        return self._client.received + self._upstream.received, waiting
+
+    def _check_idle(
+        self, seen: tuple[int, int], silent_s: float, *, limit_s: float, look_s: float, closed_by: str
+    ) -> None:
+        """Close the tunnel, or look again: at the last look it had come to `seen`, and no byte has passed since for
+        `silent_s` seconds unless it has come further. Who is slow to take what waits for it is not silent so soon.
+        """
+        progress = self._progress()
+        is_silent = progress == seen
+        if not is_silent or silent_s < (max(limit_s, HALF_CLOSE_S) if progress[1] else limit_s):
+            check = partial(self._check_idle, limit_s=limit_s, look_s=look_s, closed_by=closed_by)
+            self._timer = self._service.loop.call_later(
+                look_s, check, progress, silent_s + look_s if is_silent else look_s
+            )
             return
         self._closed_by = closed_by
-        self._client.transport.close()
-        self._upstream.transport.close()
+        for end in (self._client, self._upstream):
+            if end.transport.get_write_buffer_size():
+                reset(end.transport)  # to close would be to wait until all of it is taken
+            else:
+                end.transport.close()
 
     def _drop(self) -> None:
         """Reset both ends: the tunnel has reached the age that the route's fault gives it."""

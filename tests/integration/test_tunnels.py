@@ -317,3 +317,72 @@ async def test_whatever_the_order_of_pieces_and_ends_bytes_out_equal_bytes_in(se
         await until(lambda: talk.seen(TunnelClosed))
         closed = talk.seen(TunnelClosed)[0]
         assert (closed.sent_bytes, closed.received_bytes) == (len(sent["client"]), len(sent["server"]))
+
+
+# -- one side has ended ------------------------------------------------------------------------------------------------
+
+ENDED_WEBSOCKET_LIMIT_S = 5.0
+"""Within how many seconds of silence a WebSocket of which one side has ended frees both connections."""
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("first", ["client", "upstream"])
+async def test_a_websocket_of_which_one_side_has_ended_and_which_is_silent_is_freed_soon(first: str) -> None:
+    async with conversation() as talk:
+        client, server = await joined(talk)
+        one, other = (client, server) if first == "client" else (server, client)
+        loop = asyncio.get_running_loop()
+        one.finish()
+        assert await other.rest() == b"", "the end itself is passed on at once"
+        ended_at = loop.time()
+        assert await one.rest() == b"", "freed, although the other side never ends"
+        assert 1.0 < loop.time() - ended_at < ENDED_WEBSOCKET_LIMIT_S
+        await until(lambda: talk.gateway.connection_count == 0)
+        (closed,) = talk.seen(TunnelClosed)
+        assert closed.closed_by == first
+
+
+@pytest.mark.parametrize("first", ["client", "upstream"])
+async def test_a_websocket_of_which_one_side_has_ended_stays_while_the_other_talks(first: str) -> None:
+    async with conversation() as talk:
+        client, server = await joined(talk)
+        one, other = (client, server) if first == "client" else (server, client)
+        loop = asyncio.get_running_loop()
+        one.finish()
+        assert await other.rest() == b""
+        for _ in range(6):
+            await asyncio.sleep(1.0)
+            other.send(b"\x81\x05still")
+            assert await one.read(7) == b"\x81\x05still"
+        silent_since = loop.time()
+        assert await one.rest() == b""
+        assert 1.0 < loop.time() - silent_since < ENDED_WEBSOCKET_LIMIT_S
+        await until(lambda: talk.gateway.connection_count == 0)
+
+
+async def test_what_a_slow_reader_has_not_taken_yet_is_not_lost_because_the_other_side_has_ended() -> None:
+    async with conversation() as talk:
+        client, server = await joined(talk)
+        data = Random(2).randbytes(1 << 20) * 16
+        await server.send_all(data[: 1 << 20])
+        sending = asyncio.ensure_future(server.send_all(data[1 << 20 :]))
+        client.finish()
+        await asyncio.sleep(ENDED_WEBSOCKET_LIMIT_S + 1.0)
+        assert await client.read(len(data)) == data
+        await sending
+
+
+async def test_another_protocol_keeps_its_time_when_one_side_has_ended() -> None:
+    async with conversation() as talk:
+        client = await talk.client()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: tcp\r\n\r\n")
+        server = await talk.upstream.accept()
+        await server.head()
+        server.send(b"HTTP/1.1 101 Go\r\nConnection: upgrade\r\nUpgrade: tcp\r\n\r\n")
+        await client.head()
+        client.finish()
+        assert await server.rest() == b""
+        assert await client.is_silent(ENDED_WEBSOCKET_LIMIT_S + 1.0)
+        server.send(b"the answer to all of it")
+        server.close()
+        assert await client.rest() == b"the answer to all of it"
