@@ -239,10 +239,12 @@ def loop_detected(route: str) -> Answer:
 
 
 def refused_host(verdict: HostVerdict) -> Answer:
-    """Return the answer to a request for a host that is not this machine's (RFC 9110 section 15.5.20)."""
-    return Answer(
-        status=421, code="host-not-allowed", what=verdict.what, help=verdict.help, facts=(("host", verdict.name),)
-    )
+    """Return the answer to a request for a host that is not this machine's (RFC 9110 section 15.5.20).
+
+    Tells nothing of the configuration: whoever reads it may be the page of a rebound name.
+    """
+    facts = (("host", verdict.name),)
+    return Answer(status=421, code="host-not-allowed", what=verdict.what, help=verdict.public_help, facts=facts)
 
 
 def refused_source(verdict: SourceVerdict, route: str) -> Answer:
@@ -302,9 +304,9 @@ def reserved_path(head: RequestHead) -> Answer:
     )
 
 
-def health(version: str) -> Answer:
-    """Return the answer to ``GET /__devproxy/health``."""
-    return Answer(status=200, code="", what="devproxy is up", facts=(("status", "ok"), ("version", version)))
+def health() -> Answer:
+    """Return the answer to ``GET /__devproxy/health``: nothing else, as it is given before the Host is judged."""
+    return Answer(status=200, code="", what="devproxy is up", facts=(("status", "ok"),))
 
 
 def asterisk_options() -> Answer:

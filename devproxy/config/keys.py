@@ -44,9 +44,9 @@ _SERVER_KEYS: Final = (
         types=(Type.LIST,),
         default=[],
         example='["app.test", ".example.test"]',
-        meaning="Hosts that devproxy answers to besides `localhost`, `*.localhost` and the addresses it listens on: "
-        'names, `.name` (the name and all below it), IP addresses, without a port. `["*"]`: any, which lets any web '
-        "site read your servers (DNS rebinding).",
+        meaning="Hosts that devproxy answers to besides `localhost`, `*.localhost`, IP addresses (but not 0.0.0.0, "
+        "`::` and IPv6 that spells an IPv4 address) and the names it listens on: names, `.name` (the name and all "
+        'below it), without a port. `["*"]`: any, which lets any web site read your servers (DNS rebinding).',
     ),
     Key(
         path="server.tls",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from devproxy import __version__, answers
+from devproxy import answers
 from devproxy.answers import Answer
 from devproxy.config.model import Preflight as PreflightRule
 from devproxy.config.model import Route, Scheme, ServerAddress
@@ -243,7 +243,7 @@ def _own_path(raw_path: bytes) -> bytes:
 def _own_page(head: RequestHead, path: bytes) -> Respond:
     """Return the page at `path`, which is in the form that is compared."""
     if path == RESERVED_PREFIX + b"health" and head.method in (b"GET", b"HEAD"):
-        return Respond(answers.health(__version__), RESERVED_PREFIX.decode())
+        return Respond(answers.health(), RESERVED_PREFIX.decode())
     return Respond(answers.reserved_path(head), RESERVED_PREFIX.decode())
 
 

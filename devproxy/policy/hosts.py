@@ -1,8 +1,8 @@
 """The guard: which Hosts devproxy answers to, and which web sites may make a browser send it requests. Pure.
 
-Owns two decisions. :func:`compile_hosts` gives the first: a Host that is none of this machine's is refused (421),
-because a web site can make its own name resolve to 127.0.0.1 (DNS rebinding) and would then be of one origin with
-whatever it finds there. :func:`judge_source` is the second: a request that a foreign site caused is refused (403).
+Owns two decisions. :func:`compile_hosts` gives the first: a name that is none of this machine's is refused as Host
+(421), because a web site can make its own name resolve to 127.0.0.1 (DNS rebinding) and would then be of one origin
+with whatever it finds there. :func:`judge_source` is the second: a request that a foreign site caused is refused (403).
 Requests and WebSocket handshakes take the same way through it, because browsers apply no CORS to WebSockets: whoever
 answers a handshake has to look at its Origin, and Socket.IO's ``cors`` option does not. Never decides what a page may
 *read* (``policy.cors`` does), never looks at cookies, and keeps nothing: to remember verdicts is the caller's business.
@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
 from devproxy.config.model import Cors
@@ -31,6 +31,11 @@ WEBSOCKET_ORIGIN_NOT_ALLOWED: Final = "websocket-origin-not-allowed"
 _Address = IPv4Address | IPv6Address
 
 _split_host = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,254})(?::[0-9]{0,5})?").fullmatch
+_find_port = re.compile(rb":([1-9][0-9]{0,4})\Z").search
+_is_number = re.compile(r"[0-9]+|0x[0-9a-f]*").fullmatch
+_THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
+_LOOPBACK_IPV6: Final = IPv6Address("::1")
+_SPELLINGS_OF_IPV4: Final = (IPv6Network("::/96"), IPv6Network("::ffff:0:0/96"), IPv6Network("::ffff:0:0:0/96"))
 _is_name = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*").fullmatch
 # scheme "://" host [":" port] (RFC 6454 section 6.2): nothing else, in particular no list, no path and no user.
 _is_origin = re.compile(
@@ -51,7 +56,8 @@ class HostVerdict:
     """Whether devproxy answers to a Host, and why.
 
     ``name``: as compared: lower case, without port and final dot; printable. ``rule``: what allows it, or why nothing
-    does. ``what`` and ``help``: a sentence and what to do, both empty when it is allowed.
+    does. ``what`` and ``help``: a sentence and what to do, both empty when it is allowed. ``public_help``: the same for
+    whoever asked, who may be the page of a rebound name: without what the configuration says.
     """
 
     is_allowed: bool
@@ -59,6 +65,7 @@ class HostVerdict:
     rule: str
     what: str = ""
     help: str = ""
+    public_help: str = ""
 
     @property
     def code(self) -> str:
@@ -88,15 +95,15 @@ class SourceVerdict:
 class HostGuard:
     """The Hosts that devproxy answers to. Built by :func:`compile_hosts`.
 
-    ``names``: exactly these. ``suffixes``: each with its leading dot. ``takes_any``: whatever the Host is.
-    ``takes_any_address``: every IP address. ``written``: ``allowed_hosts`` as in the configuration, for the help.
+    ``names``: exactly these. ``suffixes``: each with its leading dot. ``addresses``: those that are written, and count
+    even where they would not be accepted by themselves. ``takes_any``: whatever the Host is. ``written``:
+    ``allowed_hosts`` as in the configuration, for the help.
     """
 
     names: frozenset[str]
     suffixes: tuple[str, ...]
     addresses: frozenset[_Address]
     takes_any: bool
-    takes_any_address: bool
     written: tuple[str, ...]
 
     def judge(self, host: bytes) -> HostVerdict:
@@ -110,7 +117,7 @@ class HostGuard:
         rule = self._rule_for(name, address)
         if rule:
             return HostVerdict(is_allowed=True, name=name or _shown(host), rule=rule)
-        return self._refusal(name, host)
+        return self._refusal(name, address, host)
 
     def _rule_for(self, name: str, address: _Address | None) -> str:
         """Return what allows the Host, or an empty string."""
@@ -128,70 +135,108 @@ class HostGuard:
         return ""
 
     def _rule_for_address(self, address: _Address) -> str:
-        if address.is_loopback:
+        if address.is_loopback and _is_accepted(address):
             return "a loopback address"
-        if self.takes_any_address:
-            return "devproxy listens on every address, and an address cannot be rebound"
-        return "an address that devproxy listens on, or in allowed_hosts" if address in self.addresses else ""
+        if address in self.addresses:
+            return "an address in allowed_hosts"
+        return "an address, which no web site can make lead elsewhere" if _is_accepted(address) else ""
 
-    def _refusal(self, name: str, host: bytes) -> HostVerdict:
+    def _refusal(self, name: str, address: _Address | None, host: bytes) -> HostVerdict:
         shown = name or _shown(host)
-        if not name:
-            help = "Use http://localhost with the port of devproxy."
-            rule = "neither a host name nor an IP address"
-        else:
-            value = _listed((*self.written, name))
-            help = f"If you gave this machine that name, add to [server]: allowed_hosts = {value}"
-            rule = "not localhost, not an address listened on, not in allowed_hosts"
+        if not name or address is not None or _ends_in_a_number(name):
+            return self._refused_spelling(shown, address, host)
         what = f"devproxy does not answer to the Host `{shown}`: a web site can make any name of its own lead here."
-        return HostVerdict(is_allowed=False, name=shown, rule=rule, what=what, help=help)
+        start = "If you gave this machine that name, "
+        public = f"{start}add it to [server]: allowed_hosts = {_listed((name,))}"
+        if self.written:
+            public = f'{start}add "{name}" to allowed_hosts in [server]'
+        return HostVerdict(
+            is_allowed=False,
+            name=shown,
+            rule="not localhost, not an address, not listened on, not in allowed_hosts",
+            what=what,
+            help=f"{start}add to [server]: allowed_hosts = {_listed((*self.written, name))}",
+            public_help=public,
+        )
+
+    def _refused_spelling(self, shown: str, address: _Address | None, host: bytes) -> HostVerdict:
+        """Refuse what no line of the configuration should allow, and name the address that always works."""
+        if address is not None:
+            rule = "a spelling by which web pages reach this machine unseen"
+            why = "a browser that is led here by it does not say which web site asks"
+        elif shown.startswith("[") or _ends_in_a_number(shown.removesuffix(".")):
+            rule = why = "no IP address as browsers write it"
+        else:
+            rule = why = "neither a host name nor an IP address"
+        port = _find_port(host)
+        help = f"Instead, open http://localhost{port[0].decode() if port else ''}"
+        return HostVerdict(
+            is_allowed=False,
+            name=shown,
+            rule=rule,
+            what=f"devproxy does not answer to the Host `{shown}`: {why if address else f'it is {why}'}.",
+            help=help,
+            public_help=help,
+        )
 
 
 def compile_hosts(allowed: Sequence[str], bound: Sequence[str]) -> HostGuard:
     """Return the guard for ``allowed_hosts`` and for what devproxy listens on.
 
     `allowed`: ``name``, an IP address (IPv6 with or without brackets), ``.name`` for the name and all below it, ``*``
-    for any. `bound`: IP addresses and names, as listened on; ``""``, ``0.0.0.0`` and ``::`` are every address, and then
-    every Host that is an IP address is accepted: what DNS rebinding needs is a name.
+    for any. `bound`: IP addresses and names, as listened on. Addresses are accepted in any case, as what DNS rebinding
+    needs is a name; the few that are not (:func:`_is_accepted`) are where `allowed` has them.
     """
     names: set[str] = set()
     suffixes: list[str] = []
     addresses: set[_Address] = set()
-    takes_any_address = False
     for text in allowed:
         if text.startswith("."):
             suffixes.append(text.lower().removesuffix("."))
+        elif (address := _written_address(text)) is not None:
+            addresses.add(address)
         else:
-            _sort_in(text, names, addresses)
-    for text in bound:
-        address = _sort_in(text, names, addresses)
-        takes_any_address = takes_any_address or not text or (address is not None and address.is_unspecified)
+            names.add(text.lower().removesuffix("."))
+    names |= {text.lower().removesuffix(".") for text in bound if _written_address(text) is None}
     return HostGuard(
-        names=frozenset(names),
+        names=frozenset(names - {""}),
         suffixes=tuple(suffixes),
         addresses=frozenset(addresses),
         takes_any="*" in allowed,
-        takes_any_address=takes_any_address,
         written=tuple(allowed),
     )
 
 
-def _sort_in(text: str, names: set[str], addresses: set[_Address]) -> _Address | None:
-    """Put `text` where it belongs; return the address if it is one. A zone (RFC 4007) is of this machine, and goes."""
+def _written_address(text: str) -> _Address | None:
+    """Return the address that `text` is in a configuration. A zone (RFC 4007) is of this machine, and goes."""
     bare = text.removeprefix("[").removesuffix("]").partition("%")[0]
-    address = _address(bare, is_ipv6=":" in bare)
-    if address is not None:
-        addresses.add(address)
-    elif text:
-        names.add(text.lower().removesuffix("."))
-    return address
+    return _address(bare, is_ipv6=":" in bare)
+
+
+def _is_accepted(address: _Address) -> bool:
+    """Tell whether a Host that is `address` is accepted without being written.
+
+    Not those by which a browser reaches what listens on the loopback addresses, though it does not take them for
+    trustworthy and leaves out ``Sec-Fetch-Site`` (W3C Secure Contexts section 3.1; Fetch Metadata section 2): there
+    nothing tells the script of a foreign page. These are "this network" with 0.0.0.0 (RFC 1122 section 3.2.1.3), ``::``
+    and IPv6 that spells IPv4: mapped, compatible and translated (RFC 4291 section 2.5.5, RFC 2765 section 2.1).
+    """
+    if isinstance(address, IPv4Address):
+        return address not in _THIS_NETWORK
+    return address == _LOOPBACK_IPV6 or not any(address in network for network in _SPELLINGS_OF_IPV4)
+
+
+def _ends_in_a_number(name: str) -> bool:
+    """Tell whether a browser takes `name` for an IPv4 address, maybe a wrong one (WHATWG URL, «ends in a number»)."""
+    last = name.rpartition(".")[2]
+    return _is_number(last) is not None
 
 
 def _read_host(host: bytes) -> tuple[str, _Address | None]:
     """Return the name in `host` as compared and the address that it is; an empty name when it is neither.
 
     Only the spellings that browsers send are addresses (WHATWG URL, host serializing): ``0x7f.1`` and ``2130706433``
-    are not, and being no names of anything allowed either, they are refused.
+    are not.
     """
     match = _split_host(host)
     if match is None:
@@ -207,14 +252,11 @@ def _read_host(host: bytes) -> tuple[str, _Address | None]:
 
 
 def _address(text: str, *, is_ipv6: bool) -> _Address | None:
-    """Return the IP address that `text` is, IPv4-mapped ones in their IPv4 form, or None."""
+    """Return the IP address that `text` is, or None."""
     try:
-        if not is_ipv6:
-            return IPv4Address(text)
-        address = IPv6Address(text)
+        return IPv6Address(text) if is_ipv6 else IPv4Address(text)
     except AddressValueError:
         return None
-    return address.ipv4_mapped or address
 
 
 # Where a request comes from

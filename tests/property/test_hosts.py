@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 
 from devproxy.config.model import Config, PathKind, Route, Scheme, Server, ServerAddress, Upstream
 from devproxy.errors import BadMessage
@@ -35,7 +35,7 @@ hosts = st.one_of(
 
 
 @given(hosts)
-def test_only_a_name_below_localhost_or_a_loopback_address_is_answered_by_default(host: bytes) -> None:
+def test_only_a_name_below_localhost_or_an_address_as_others_write_it_is_answered_by_default(host: bytes) -> None:
     verdict = GUARD.judge(host)
     if not verdict.is_allowed:
         assert verdict.what
@@ -44,8 +44,24 @@ def test_only_a_name_below_localhost_or_a_loopback_address_is_answered_by_defaul
     bare = re.sub(rb":[0-9]*\Z", b"", host).decode("ascii").lower().removesuffix(".")
     if host and bare != "localhost" and not bare.endswith(".localhost"):
         address = ip_address(bare.strip("[]"))
-        mapped = getattr(address, "ipv4_mapped", None)
-        assert (mapped or address).is_loopback
+        assert not address.is_unspecified
+        assert getattr(address, "ipv4_mapped", None) is None
+
+
+@given(st.ip_addresses(v=4), st.integers(0, 65535), st.sampled_from(["::ffff:{}", "::{}", "::ffff:0:{}"]))
+def test_every_address_is_answered_and_none_of_the_spellings_that_hide_it(
+    address: IPv4Address, port: int, spelling: str
+) -> None:
+    assume(int(address) >> 24)
+    assert GUARD.judge(f"{address}:{port}".encode()).is_allowed
+    packed = int(address)
+    spelled = f"{packed >> 16:x}:{packed & 0xFFFF:x}"
+    hosts = [f"[{spelling.format(text)}]" for text in (str(address), spelled)]
+    hosts += [str(packed), f"0x{packed:x}", f"0{packed:o}", f"{packed >> 24}.{packed & 0xFFFFFF}"]
+    for host in hosts:
+        verdict = GUARD.judge(f"{host}:{port}".encode())
+        assert not verdict.is_allowed, host
+        assert "open http://localhost" in verdict.help
 
 
 @given(hosts)

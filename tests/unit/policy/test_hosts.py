@@ -39,11 +39,17 @@ def guard(*allowed: str, bound: tuple[str, ...] = LOOPBACK) -> HostGuard:
         b"[::1]",
         b"[::1]:8080",
         b"[0:0:0:0:0:0:0:1]:8080",
-        b"[::ffff:127.0.0.1]:8080",
-        b"[::FFFF:7f00:1]",
+        b"10.0.2.2:8080",
+        b"172.17.0.1:8080",
+        b"192.168.1.20:8080",
+        b"192.168.1.20.:8080",
+        b"8.8.8.8",
+        b"[fe80::1]",
+        b"[fd00::5]:8080",
+        b"[2001:db8::1]:8080",
     ],
 )
-def test_a_host_that_always_means_this_machine_is_answered(host: bytes) -> None:
+def test_a_host_that_no_web_site_can_choose_is_answered(host: bytes) -> None:
     verdict = guard().judge(host)
     assert (verdict.is_allowed, verdict.what, verdict.help, verdict.code) == (True, "", "", "")
     assert verdict.rule
@@ -78,14 +84,22 @@ def test_a_host_that_always_means_this_machine_is_answered(host: bytes) -> None:
         b"0177.0.0.1",
         b"127.0.0.01",
         b"127.0.0.256",
-        b"0.0.0.0:8080",
-        b"[::]:8080",
+        *(b"0", b"0:8080", b"0.0", b"0x0", b"00.0.0.0", b"0.0.0.0", b"0.0.0.0:8080", b"0.0.0.0.", b"0.0.0.0.:8080"),
+        *(b"0.1.2.3", b"127.0.0.1.1", b"0x7F.0.0.1", b"017700000001", b"127.0.1"),
+        *(b"[::]", b"[::]:8080", b"[0:0:0:0:0:0:0:0]", b"[::0.0.0.0]", b"[::0]:8080"),
+        *(
+            b"[::ffff:127.0.0.1]:8080",
+            b"[::FFFF:7f00:1]",
+            b"[0:0:0:0:0:ffff:7f00:1]",
+            b"[::ffff:0:0]",
+            b"[::ffff:a00:1]",
+        ),
+        *(b"[::127.0.0.1]", b"[::7f00:1]:8080", b"[::ffff:0:127.0.0.1]", b"[::ffff:0:7f00:1]:8080"),
+        *(b"[::%lo]", b"[fe80::1%25eth0]:8080", b"[fe80::1%eth0]"),
         b"::1",
         b"[::1",
         b"[::1%25lo]",
         b"[127.0.0.1]",
-        b"192.168.1.20:8080",
-        b"[fe80::1]",
         b"[::ffff:10.0.0.1]",
         b"localhost, evil.test",
         b"localhost/evil",
@@ -124,10 +138,44 @@ def test_the_help_is_the_line_to_add_with_what_is_there_already() -> None:
     assert guard(*tomllib.loads(line)["allowed_hosts"]).judge(b"App.Test.:8080").is_allowed
 
 
-def test_the_help_for_an_address_is_a_line_that_allows_it() -> None:
-    for host in (b"192.168.1.20:8080", b"[fe80::1]:8080"):
-        line = (help := guard().judge(host).help)[help.index("allowed_hosts") :]
-        assert guard(*tomllib.loads(line)["allowed_hosts"]).judge(host).is_allowed
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        (b"0.0.0.0:8080", "http://localhost:8080"),
+        (b"0.0.0.0.:8080", "http://localhost:8080"),
+        (b"0.0.0.0", "http://localhost"),
+        (b"0:8080", "http://localhost:8080"),
+        (b"0x7f.1:3000", "http://localhost:3000"),
+        (b"127.1:80", "http://localhost:80"),
+        (b"2130706433:65535", "http://localhost:65535"),
+        (b"[::]:8080", "http://localhost:8080"),
+        (b"[::ffff:7f00:1]:8080", "http://localhost:8080"),
+        (b"[::ffff:127.0.0.1]", "http://localhost"),
+        (b"[::1%25lo]:8080", "http://localhost:8080"),
+    ],
+)
+@pytest.mark.parametrize("bound", [LOOPBACK, ("",), ("0.0.0.0",), ("::",)])
+def test_a_spelling_of_this_machine_gets_the_address_to_open_wherever_devproxy_listens(
+    host: bytes, address: str, bound: tuple[str, ...]
+) -> None:
+    verdict = guard("one.test", bound=bound).judge(host)
+    assert not verdict.is_allowed
+    assert verdict.help.endswith(f"open {address}")
+    assert verdict.public_help == verdict.help
+
+
+def test_what_others_read_says_nothing_of_the_configuration() -> None:
+    verdict = guard("secret.test", ".staging.secret.test").judge(b"evil.test")
+    assert "secret.test" in verdict.help
+    assert "secret" not in verdict.public_help + verdict.what + verdict.name + verdict.rule
+    assert "evil.test" in verdict.public_help
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host"), [("0.0.0.0", b"0.0.0.0:8080"), ("::", b"[::]"), ("::ffff:127.0.0.1", b"[::ffff:7f00:1]:1")]
+)
+def test_who_writes_such_an_address_means_it(allowed: str, host: bytes) -> None:
+    assert guard(allowed).judge(host).is_allowed
 
 
 def test_what_is_no_host_gets_no_line_to_add() -> None:
@@ -150,7 +198,6 @@ def test_what_is_no_host_gets_no_line_to_add() -> None:
         (".app.test", b"app.test.evil", False),
         (".app.test", b"..app.test", False),
         ("10.0.0.5", b"10.0.0.5:8080", True),
-        ("10.0.0.5", b"10.0.0.6", False),
         ("[fd00::5]", b"[fd00:0::5]:8080", True),
         ("fd00::5", b"[fd00::5]", True),
         ("*", b"evil.test", True),
@@ -163,20 +210,19 @@ def test_allowed_hosts_are_names_names_with_all_below_addresses_or_any(
     assert guard(allowed).judge(host).is_allowed is is_allowed
 
 
-def test_an_address_that_is_listened_on_is_answered_and_others_are_not() -> None:
+def test_a_name_that_is_listened_on_is_answered_and_others_are_not() -> None:
     one = guard(bound=("192.168.1.20", "fe80::1%eth0", "devbox.lan"))
     assert one.judge(b"192.168.1.20:8080").is_allowed
     assert one.judge(b"[fe80::1]:8080").is_allowed
     assert one.judge(b"devbox.lan:8080").is_allowed
     assert one.judge(b"localhost:8080").is_allowed
-    assert not one.judge(b"192.168.1.21:8080").is_allowed
     assert not one.judge(b"evil.test").is_allowed
 
 
 @pytest.mark.parametrize("every", ["", "0.0.0.0", "::"])
 def test_who_listens_on_every_address_answers_to_each_but_to_no_name(every: str) -> None:
     wide = guard(bound=(every,))
-    for host in (b"192.168.1.20:8080", b"[2001:db8::1]", b"0.0.0.0:8080", b"10.0.0.1"):
+    for host in (b"192.168.1.20:8080", b"[2001:db8::1]", b"10.0.0.1"):
         assert wide.judge(host).is_allowed
     for host in (b"evil.test", b"10.0.0.1.nip.io", b"0x7f.1", b"127.1"):
         assert not wide.judge(host).is_allowed
@@ -369,6 +415,10 @@ def test_a_websocket_handshake_is_never_a_navigation() -> None:
         (b"http://app.test:8080", b"app.test", False),
         (b"ws://app.test", b"app.test", False),
         (b"http://[::1]:8080", b"[::1]:8080", True),
+        (b"http://10.0.2.2:8080", b"10.0.2.2:8080", True),
+        (b"http://10.0.2.2:3000", b"10.0.2.2:8080", False),
+        (b"http://10.0.2.3:8080", b"10.0.2.2:8080", False),
+        (b"http://[fd00::5]:8080", b"[fd00::5]:8080", True),
         (b"http://app.test", b"", False),
     ],
 )
