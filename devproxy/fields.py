@@ -19,6 +19,8 @@ TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 
 MAX_REMEMBERED_LINES: Final = 16384
 MAX_REMEMBERED_LINE_BYTES: Final = 512
+MAX_KNOWN_NAMES: Final = 1024
+MAX_KNOWN_NAME_BYTES: Final = 64
 
 # No CR, LF, NUL or other control can be in a value (RFC 9110 section 5.5); obs-text (0x80-0xFF) passes as it is. No
 # whitespace may stand before the colon or at the start of a line (RFC 9112 sections 5.1 and 5.2: obs-fold is refused).
@@ -59,7 +61,9 @@ class Role(IntEnum):
     TRAILER = 18
     FORWARDED_FOR = 19
     FORWARDED = 20
-    """Set by the gateway alone: ``X-Forwarded-Proto/-Host/-Port`` and ``X-Real-IP``."""
+    """Claims something about the client or the way that the request took: ``policy.hop`` owns what becomes of it."""
+    LOOK_ALIKE = 21
+    """Becomes another field's name where a server (WSGI, CGI) knows names by their letters and digits alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,6 @@ _ROLES: Final[dict[bytes, Role]] = {
     b"host": Role.HOST,
     b"expect": Role.EXPECT,
     b"x-forwarded-for": Role.FORWARDED_FOR,
-    b"x-forwarded-proto": Role.FORWARDED,
-    b"x-forwarded-host": Role.FORWARDED,
-    b"x-forwarded-port": Role.FORWARDED,
-    b"x-real-ip": Role.FORWARDED,
     b"via": Role.VIA,
     b"origin": Role.ORIGIN,
     b"sec-fetch-site": Role.FETCH_METADATA,
@@ -109,7 +109,38 @@ _ROLES: Final[dict[bytes, Role]] = {
     b"link": Role.REFERENCE,
     b"cross-origin-resource-policy": Role.RESOURCE_POLICY,
 }
+_CLAIMS: Final = (
+    b"forwarded x-real-ip forwarded-for forwarded-host forwarded-proto x-forwarded "
+    # the client's address
+    b"client-ip x-client-ip x-cluster-client-ip true-client-ip x-true-client-ip x-remote-ip x-remote-addr "
+    b"x-originating-ip x-original-forwarded-for x-original-for x-proxyuser-ip proxy-client-ip wl-proxy-client-ip "
+    b"cf-connecting-ip cf-connecting-ipv6 cf-pseudo-ipv4 fastly-client-ip fly-client-ip do-connecting-ip "
+    b"x-azure-clientip x-azure-socketip x-appengine-user-ip x-envoy-external-address cloudfront-viewer-address "
+    # scheme, host and path of what was asked for
+    b"front-end-https x-scheme x-proto x-url-scheme x-original-proto x-original-scheme x-arr-ssl cf-visitor "
+    b"cloudfront-forwarded-proto x-host x-original-host x-http-host-override x-original-url x-original-uri "
+    b"x-rewrite-url x-envoy-original-path x-script-name x-original-prefix"
+).split()
+"""What some server or framework takes for a fact about the client or the request, as proxies state it."""
+_ROLES.update(dict.fromkeys(_CLAIMS, Role.FORWARDED))
+_COUNTERFEITED: Final = frozenset(
+    (
+        Role.CONTENT_LENGTH,
+        Role.FETCH_METADATA,
+        Role.ACCESS_CONTROL,
+        Role.KEEP_ALIVE,
+        Role.HOP_BY_HOP,
+        Role.TRANSFER_ENCODING,
+        Role.FORWARDED_FOR,
+        Role.FORWARDED,
+    )
+)
+"""Roles of fields that the gateway sets, frames by or decides by, as far as a name of theirs has a hyphen."""
+_LETTERS_AND_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuvwxyz"
+_UNIFIED: Final = bytes(octet if octet in _LETTERS_AND_DIGITS else 0x2D for octet in range(256))
 
+_known_roles: dict[bytes, int] = {}
+"""The roles of the names that came first: a browser and a server use a hundred, and more are not kept."""
 _remembered: dict[bytes, Field] = {}
 
 ordinary_lines: Final[set[bytes]] = set()
@@ -156,10 +187,37 @@ def read_field(line: bytes) -> Field:
     if match is None:
         raise BadMessage(_fault_of(line), source="RFC 9112 section 5")
     name = match[1].lower()
+    role = _known_roles.get(name)
+    return Field(line, name, match[2].strip(b" \t"), _learn_role(name) if role is None else role)
+
+
+def _learn_role(name: bytes) -> int:
+    role = int(role_of(name))
+    if len(_known_roles) < MAX_KNOWN_NAMES and len(name) <= MAX_KNOWN_NAME_BYTES:
+        _known_roles[name] = role
+    return role
+
+
+def unified_name(name: bytes) -> bytes:
+    """Return what `name` (lower case) comes down to where only letters and digits count.
+
+    CGI makes ``HTTP_X_FORWARDED_HOST`` of ``X-Forwarded-Host`` (RFC 3875 section 4.1.18). Servers make it of
+    ``X_Forwarded_Host`` as well, PHP of ``X.Forwarded.Host`` and Apache of any other mark.
+    """
+    return name.translate(_UNIFIED)
+
+
+def role_of(name: bytes) -> Role:
+    """Return why the gateway looks at the field called `name` (lower case)."""
     role = _ROLES.get(name)
-    if role is None:
-        role = Role.ACCESS_CONTROL if name.startswith(b"access-control-") else Role.END_TO_END
-    return Field(line, name, match[2].strip(b" \t"), int(role))
+    if role is not None:
+        return role
+    unified = name.translate(_UNIFIED)
+    if unified != name:
+        return Role.LOOK_ALIKE if role_of(unified) in _COUNTERFEITED else Role.END_TO_END
+    if name.startswith(b"x-forwarded-"):
+        return Role.FORWARDED
+    return Role.ACCESS_CONTROL if name.startswith(b"access-control-") else Role.END_TO_END
 
 
 def make_field(name: bytes, value: bytes) -> Field:

@@ -235,6 +235,18 @@ def rewritten_path(route: Route, path: bytes) -> bytes:
     return base + rest if rest or prefix else base + b"/"
 
 
+def stripped_prefix(route: Route) -> bytes:
+    """Return what stands in front of each path that `route` sends upstream, as the client knows it; empty for nothing.
+
+    ``/api`` of a route that strips it. Of ``/app/v1`` with ``rewrite = "/v1"`` it is ``/app``; where another path takes
+    the place of the prefix, and for routes of other kinds, there is no such thing.
+    """
+    if route.rewrite is None or route.kind is not PathKind.PREFIX:
+        return b""
+    base, prefix = _base(route.rewrite), _prefix(route.pattern)
+    return prefix.removesuffix(base) if prefix.endswith(base) else b""
+
+
 @lru_cache(maxsize=256)
 def _base(rewrite: str) -> bytes:
     """Return what a prefix is replaced by: without a slash at its end, as the rest of a path begins with one."""

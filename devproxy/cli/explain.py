@@ -38,7 +38,7 @@ from devproxy.plan import (
 )
 from devproxy.plan.snapshot import FRONT_SCHEME
 from devproxy.policy.cookies import browser_verdict, front_of
-from devproxy.policy.headers import Peer
+from devproxy.policy.hop import Peer
 from devproxy.policy.verdict import (
     ALLOWED,
     Hop,
@@ -62,6 +62,7 @@ _WHY_UP: Final = {
     Role.VIA: "devproxy is on the way (RFC 9110 section 7.6.3)",
     Role.FORWARDED_FOR: "who asked",
     Role.FORWARDED: "who asked, and how",
+    Role.LOOK_ALIKE: "to some servers it has the name of a field that devproxy sets or goes by",
     Role.CONNECTION: "concerns one connection only (RFC 9110 section 7.6.1)",
     Role.KEEP_ALIVE: "concerns one connection only (RFC 9110 section 7.6.1)",
     Role.HOP_BY_HOP: "concerns one connection only (RFC 9110 section 7.6.1)",

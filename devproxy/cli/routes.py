@@ -24,7 +24,7 @@ from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.messages import RequestHead
 from devproxy.plan import Respond, Snapshot, compile_snapshot, plan_request, render_request
-from devproxy.policy.headers import Peer
+from devproxy.policy.hop import Peer
 from devproxy.routing import RouteVerdict, label
 
 _EXAMPLE: Final = "devproxy routes --test GET '/socket.io/?EIO=4'"

@@ -166,6 +166,41 @@ def parse_allowed_host(text: str) -> str:
     return f".{normal}" if is_suffix else normal
 
 
+def parse_trusted_proxy(text: str) -> str:
+    """Return the entry of ``trusted_proxies`` that `text` is: ``loopback``, ``private``, or a network in normal form.
+
+    An address is a network of one. IPv4-mapped ones (``::ffff:10.0.0.0/104``) are those of IPv4, as peers are.
+    """
+    if text in ("loopback", "private"):
+        return text
+    from ipaddress import IPv4Network, IPv6Network, ip_network  # most configurations need none
+
+    lower = text.lower()
+    if lower in ("loopback", "private", "localhost"):
+        meant = "loopback" if lower == "localhost" else lower
+        raise BadAddress(f"{quoted(text)} is not an address", f"write {quoted(meant)}")
+    if text == "*":
+        raise BadAddress('"*" is not an address', 'to believe everybody, write "0.0.0.0/0" and "::/0"')
+    bare, slash, bits = text.partition("/")
+    bare = bare[1:-1] if bare.startswith("[") and bare.endswith("]") else bare
+    network: IPv4Network | IPv6Network
+    try:
+        network = ip_network(bare + slash + bits, strict=False)
+    except ValueError:
+        help = 'write "loopback", "private", an address or a network such as "172.16.0.0/12"'
+        host, _, _ = bare.rpartition(":")
+        if _is_ipv4(host) or host.startswith("["):
+            help = f"a client's port is another one each time: write {quoted(host.strip('[]'))}"
+        raise BadAddress(f"{quoted(text)} is neither an IP address nor a network", help) from None
+    if "%" in text:
+        raise BadAddress(f"{quoted(text)} has a zone", f"write {quoted(text.partition('%')[0])}")
+    if ip_network(bare)[0] != network[0]:
+        raise BadAddress(f"{quoted(text)} names an address within a network", f"write {quoted(str(network))}")
+    if isinstance(network, IPv6Network) and network[0].ipv4_mapped is not None and network.prefixlen >= 96:
+        network = IPv4Network((network[0].ipv4_mapped, network.prefixlen - 96))
+    return str(network) if network.num_addresses > 1 else str(network[0])
+
+
 def _authority(text: str) -> str:
     """Return what stands between scheme and path in a text that is more than an authority."""
     return re.split(r"[/?#]", text.rpartition("://")[2], maxsplit=1)[0].rpartition("@")[2]

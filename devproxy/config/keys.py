@@ -49,6 +49,15 @@ _SERVER_KEYS: Final = (
         'below it), without a port. `["*"]`: any, which lets any web site read your servers (DNS rebinding).',
     ),
     Key(
+        path="server.trusted_proxies",
+        types=(Type.LIST,),
+        default=list(_SERVER.trusted_proxies),
+        example='["loopback", "192.168.1.20", "172.16.0.0/12"]',
+        meaning="Proxies in front of devproxy whose `X-Forwarded-*` and `X-Real-IP` are passed on: `loopback` (this "
+        "machine), `private` (private, link-local and carrier networks), addresses and networks. What anybody else "
+        "says is replaced. `[]`: nobody is believed. The guard never goes by them.",
+    ),
+    Key(
         path="server.tls",
         types=(Type.BOOLEAN, Type.TABLE),
         default=False,

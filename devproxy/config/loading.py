@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import tomli
 
-from devproxy.config.addresses import BadAddress, parse_allowed_host, parse_listen, parse_server
+from devproxy.config.addresses import BadAddress, parse_allowed_host, parse_listen, parse_server, parse_trusted_proxy
 from devproxy.config.conflicts import find_conflicts, listen_conflicts
 from devproxy.config.keys import KEYS
 from devproxy.config.model import Config, Listen, Route, Server, ServerAddress, Sticky, Upstream
@@ -39,6 +39,10 @@ MAX_LISTENS: Final = 64
 MAX_ALLOWED_HOSTS: Final = 200
 """Most Hosts to answer to besides those of this machine."""
 
+MAX_TRUSTED_PROXIES: Final = 200
+"""Most proxies and networks whose word about a request counts."""
+
+_DEFAULT_PROXIES: Final = Server().trusted_proxies
 _NO_UPSTREAMS: Final = 'write [upstreams] and below it: backend = "http://localhost:3001"'
 _NO_ROUTES: Final = 'write [[routes]] and below it: path = "/" and upstream = "…"'
 
@@ -186,11 +190,12 @@ def _server(table: Table, faults: Faults) -> Server:
         if conflict:
             faults.at_value(path, conflict, "remove one of them")
         listens.append(listen)
-    own = ("listen", "allowed_hosts")
+    own = ("listen", "allowed_hosts", "trusted_proxies")
     plain = {name: table[name] for name in Server.__dataclass_fields__ if name not in own and name in table}
     return Server(
         listen=tuple(listens),
         allowed_hosts=_allowed_hosts(table.get("allowed_hosts", []), faults),
+        trusted_proxies=_trusted_proxies(table.get("trusted_proxies", _DEFAULT_PROXIES), faults),
         **{name: _as_declared(name, value) for name, value in plain.items()},
     )
 
@@ -210,6 +215,21 @@ def _allowed_hosts(written: list[str], faults: Faults) -> tuple[str, ...]:
         what = '"*" is every Host, and the others add nothing to it'
         faults.at_value((*path, written.index("*")), what, "remove it, or the others")
     return tuple(hosts)
+
+
+def _trusted_proxies(written: Sequence[str], faults: Faults) -> tuple[str, ...]:
+    path: Path = ("server", "trusted_proxies")
+    if len(written) > MAX_TRUSTED_PROXIES:
+        what = f"at most {MAX_TRUSTED_PROXIES} proxies, got {len(written)}"
+        faults.at_value(path, what, 'write a network for many, such as "172.16.0.0/12"')
+        return ()
+    proxies: dict[str, None] = {}
+    for index, text in enumerate(written):
+        try:
+            proxies[parse_trusted_proxy(text)] = None
+        except BadAddress as error:
+            faults.at_value((*path, index), error.what, error.help)
+    return tuple(proxies)
 
 
 def _as_declared(name: str, value: Any) -> Any:

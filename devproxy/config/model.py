@@ -204,12 +204,14 @@ class Route:
 class Server:
     """How devproxy itself listens.
 
-    ``allowed_hosts``: lower case; ``.name`` is the name and all below it, ``*`` any. A time-out of 0 means none; sizes
-    are octets, 0 ``max_body_bytes`` is no limit.
+    ``allowed_hosts``: lower case; ``.name`` is the name and all below it, ``*`` any. ``trusted_proxies``: ``loopback``,
+    ``private``, and networks as ``ipaddress`` writes them. A time-out of 0 means none; sizes are octets, 0
+    ``max_body_bytes`` is no limit.
     """
 
     listen: tuple[Listen, ...] = (Listen(host="localhost", port=8080),)
     allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ("loopback",)
     drain_s: float = 3.0
     head_timeout_s: float = 10.0
     idle_timeout_s: float = 75.0

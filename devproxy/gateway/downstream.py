@@ -23,7 +23,7 @@ from devproxy.http1.head import parse_request_head, recall_request_head
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.messages import CHUNKED, RequestHead
 from devproxy.plan import lines_for_unread
-from devproxy.policy.headers import Peer
+from devproxy.policy.hop import Peer
 
 if TYPE_CHECKING:
     from devproxy.gateway.service import Service

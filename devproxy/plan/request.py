@@ -22,7 +22,8 @@ from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot
 from devproxy.policy.cookies import CookieRules, restore
 from devproxy.policy.cors import CorsDecision, decide, local_lines
 from devproxy.policy.faults import inject
-from devproxy.policy.headers import Peer, late_lines, plain_head, request_lines
+from devproxy.policy.headers import late_lines, plain_head, request_lines
+from devproxy.policy.hop import Peer
 from devproxy.policy.hosts import judge_source
 from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight
 from devproxy.routing import canonical_path, rewritten_path
@@ -269,7 +270,7 @@ def render_request(forward: Forward, head: RequestHead, peer: Peer, server: Serv
             return octets
         start, *lines = octets[:-4].split(b"\r\n")
     else:
-        lines = request_lines(head, peer, compiled.via_line, compiled.request_edits)
+        lines = request_lines(head, peer, compiled.via_line, compiled.request_edits, compiled.hop)
         if compiled.cookies is not None and compiled.cookies.renames:
             lines = _with_restored_cookies(lines, compiled.cookies)
         if compiled.request_edits is not None:

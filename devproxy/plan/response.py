@@ -18,7 +18,8 @@ from devproxy.policy.cookies import Change as CookieChange
 from devproxy.policy.cookies import browser_verdict, front_of, repair
 from devproxy.policy.cors import VARIES, local_lines
 from devproxy.policy.cors_fields import finish
-from devproxy.policy.headers import SWITCHES, Peer, late_lines, plain_head, response_fields
+from devproxy.policy.headers import SWITCHES, late_lines, plain_head, response_fields
+from devproxy.policy.hop import Peer
 from devproxy.policy.location import Change as LocationChange
 from devproxy.policy.location import map_back
 from devproxy.policy.verdict import judge_exchange, sends_cookies

@@ -16,9 +16,10 @@ from devproxy.policy.cookies import CookieRules, compile_cookies
 from devproxy.policy.cors import CorsPolicy, compile_cors
 from devproxy.policy.faults import CompiledFault, compile_fault
 from devproxy.policy.headers import Edits, compile_edits
+from devproxy.policy.hop import Hop, TrustedProxies, compile_trusted
 from devproxy.policy.hosts import HostGuard, compile_hosts
 from devproxy.policy.location import LocationRules, compile_locations
-from devproxy.routing import RouteTable, label
+from devproxy.routing import RouteTable, label, stripped_prefix
 
 if TYPE_CHECKING:
     from devproxy.plan.request import Forward
@@ -38,6 +39,7 @@ class CompiledRoute:
     ``cookies`` and ``locations``: None where the route changes none. ``is_for_own_pages``: the policy lets no other
     origin read an answer. ``limits``: of heads. ``fault``: trouble made on purpose, or None. ``fault_note``: of it,
     for the report of an exchange that was forwarded; empty for none. ``via_line``: the gateway's own, in each request.
+    ``hop``: whose word about a request counts, and the prefix that is taken off.
     """
 
     route: Route
@@ -57,6 +59,7 @@ class CompiledRoute:
     fault: CompiledFault | None
     fault_note: str
     via_line: bytes
+    hop: Hop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +94,12 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
     """
     token = b"devproxy-" + instance.encode()
     via_line = b"Via: 1.1 " + token
+    proxies = compile_trusted(config.server.trusted_proxies)
     return Snapshot(
         config=config,
         table=RouteTable(config.routes),
         reads_headers=any(route.match_headers for route in config.routes),
-        compiled={id(route): _compile_route(config, route, via_line) for route in config.routes},
+        compiled={id(route): _compile_route(config, route, via_line, proxies) for route in config.routes},
         default_cors=compile_cors(Cors(), config.source),
         hosts=compile_hosts(
             (*config.server.allowed_hosts, *_named_hosts(config)),
@@ -118,7 +122,7 @@ def _named_hosts(config: Config) -> set[str]:
     return {name.removeprefix("*") for route in config.routes for name in route.match_host}
 
 
-def _compile_route(config: Config, route: Route, via_line: bytes) -> CompiledRoute:
+def _compile_route(config: Config, route: Route, via_line: bytes, proxies: TrustedProxies) -> CompiledRoute:
     fault = compile_fault(route, config.source)
     cors = compile_cors(route.cors, config.source)
     return CompiledRoute(
@@ -143,6 +147,7 @@ def _compile_route(config: Config, route: Route, via_line: bytes) -> CompiledRou
         fault=fault,
         fault_note="" if fault is None else fault.note,
         via_line=via_line,
+        hop=Hop(proxies, stripped_prefix(route)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which fields cross the gateway, and which it adds (RFC 9110 sections 7.6 and 7.8, RFC 7239's predecessors).
+"""Which fields cross the gateway (RFC 9110 sections 7.6 and 7.8); those that it adds are of :mod:`devproxy.policy.hop`.
 
 Pure. A field that no rule names crosses as the bytes it came in: order, case, duplicates and spacing are kept. Start at
 :func:`request_lines` (towards the upstream) and :func:`response_lines` (towards the client).
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from dataclasses import field as data_field
 from typing import Final
 
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.config.placeholders import split_value
-from devproxy.fields import Field, Role, make_field, read_field
+from devproxy.fields import Field, Role, make_field, read_field, unified_name
 from devproxy.messages import CHUNKED, RequestHead, ResponseHead
+from devproxy.policy.hop import NOBODY, Hop, Peer, crosses, hop_lines
 
 # Plain integers: an IntEnum member costs a look-up for every comparison.
 _LAST_CROSSING: Final = int(Role.ACCESS_CONTROL)
@@ -28,54 +30,6 @@ _SWITCHES_FIELD: Final = read_field(SWITCHES)
 _CHUNKED_FIELD: Final = read_field(_CHUNKED_LINE)
 _CONTROLS: Final = bytes((*(octet for octet in range(0x20) if octet != 0x09), 0x7F))
 """What no field value may hold (RFC 9110 section 5.5)."""
-_DEFAULT_PORTS: Final = {"http": b"80", "https": b"443"}
-
-
-class Peer:
-    """The client's end of a connection, and the forwarding fields that it gives rise to.
-
-    ``address``: an IP address, IPv4-mapped ones in their IPv4 form, or ``unix``. ``scheme``: ``http`` or ``https``,
-    also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``.
-    """
-
-    __slots__ = ("_host", "_lines", "_tail", "_tail_host", "_tail_via", "address", "scheme")
-
-    def __init__(self, address: str, scheme: str) -> None:
-        self.address = address.removeprefix("::ffff:") if "." in address else address
-        self.scheme = scheme
-        self._host: bytes | None = None
-        self._lines: list[bytes] = []
-        self._tail_host: bytes | None = None
-        self._tail_via = b""
-        self._tail = b""
-
-    def forwarding_lines(self, host: bytes) -> list[bytes]:
-        """Return ``X-Forwarded-For/-Proto/-Host/-Port`` and ``X-Real-IP`` for a request that names `host`.
-
-        The port is the one the browser used, as it stands in Host. Remembered: a connection keeps to one Host. The
-        caller must not change the list.
-        """
-        if host != self._host:
-            _, colon, port = host.rpartition(b":")
-            if not colon or not port.isdigit():
-                port = _DEFAULT_PORTS[self.scheme]
-            address = self.address.encode()
-            self._lines = [
-                b"X-Forwarded-For: " + address,
-                b"X-Forwarded-Proto: " + self.scheme.encode(),
-                *([b"X-Forwarded-Host: " + host] if host else ()),
-                b"X-Forwarded-Port: " + port,
-                b"X-Real-IP: " + address,
-            ]
-            self._host = host
-        return self._lines
-
-    def tail(self, host: bytes, via: bytes) -> bytes:
-        """Return the forwarding fields, `via` and the blank line: what ends a plain request. Remembered, as above."""
-        if host != self._tail_host or via is not self._tail_via:
-            self._tail = b"\r\n".join((*self.forwarding_lines(host), via, b"", b""))
-            self._tail_host, self._tail_via = host, via
-        return self._tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +45,14 @@ class Edits:
     """Header edits of a route, compiled: names to leave out (lower case) and lines to put at the end.
 
     ``late``: the lines to put when one of them has a placeholder, all of them, so that they keep their order; ``put``
-    is empty then. They are known when the server is: :func:`late_lines`.
+    is empty then. They are known when the server is: :func:`late_lines`. ``look_alikes``: what the names to leave out
+    come down to where servers know them by letters and digits alone (``fields.unified_name``).
     """
 
     leave_out: frozenset[bytes]
     put: tuple[bytes, ...]
     late: tuple[Template, ...] = ()
+    look_alikes: frozenset[bytes] = data_field(default=frozenset(), compare=False)
 
 
 def compile_edits(
@@ -111,9 +67,11 @@ def compile_edits(
         return None
     leave_out = frozenset([name.lower().encode() for name in (*(name for name, _ in replaced), *removed)])
     templates = tuple(_compile_line(name, value) for name, value in (*replaced, *added))
+    look_alikes = frozenset(map(unified_name, leave_out))
     if any(len(template.pieces) > 1 for template in templates):
-        return Edits(leave_out, (), templates)
-    return Edits(leave_out, tuple(template.name + b": " + template.pieces[0] for template in templates))
+        return Edits(leave_out, (), templates, look_alikes)
+    put = tuple(template.name + b": " + template.pieces[0] for template in templates)
+    return Edits(leave_out, put, (), look_alikes)
 
 
 def _compile_line(name: str, value: str) -> Template:
@@ -162,21 +120,24 @@ def plain_head(block: bytes, dropped: tuple[bytes, ...]) -> bytes:
     return octets
 
 
-def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None) -> list[bytes]:
+def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None, hop: Hop = NOBODY) -> list[bytes]:
     """Return the field lines that go upstream for `head`, without the request line.
 
     Hop-by-hop fields and those that ``Connection`` lists are gone (RFC 9110 section 7.6.1), never Host and framing.
-    ``X-Forwarded-For`` is appended to; the other forwarding fields are the gateway's own word, unless `edits` say
-    otherwise. `via`: the whole line, always sent.
+    What looks like another field to some servers is gone too, if that one is devproxy's business or in `edits`. The
+    forwarding fields are the gateway's own word, or that of a proxy that `hop` trusts, unless `edits` say otherwise.
+    `via`: the whole line, always sent.
     """
     facts = head.facts
     lines: list[bytes] = []
-    for field in _without_listed(head.fields, facts.connection_options, edits):
+    fields = _without_listed(head.fields, facts.connection_options)
+    for field in fields if edits is None else _without_edited(fields, edits):
         if field.role <= _LAST_CROSSING:
             lines.append(field.line)
         elif field.role > _LAST_DROPPED:
-            lines += _request_line(field, head)
-    lines += _forwarding_lines(head, peer, edits)
+            lines += _request_line(field, head, peer, hop)
+    own = hop_lines(fields, facts.host, peer, hop)
+    lines += own if edits is None else [line for line in own if _name_of(line) not in edits.leave_out]
     lines.append(via)
     if b"te" in facts.connection_options and _accepts_trailers(head):
         lines += (b"TE: trailers", b"Connection: TE")
@@ -185,29 +146,30 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
     return lines
 
 
-def _forwarding_lines(head: RequestHead, peer: Peer, edits: Edits | None) -> list[bytes]:
-    """Return the forwarding fields for `head`: earlier addresses stand first, and what the route edits is left out."""
-    own = peer.forwarding_lines(head.facts.host)
-    listed = head.facts.connection_options
-    earlier = [field.value for field in head.fields if field.role == Role.FORWARDED_FOR and field.value]
-    if earlier and b"x-forwarded-for" not in listed:
-        own = [b"X-Forwarded-For: " + b", ".join((*earlier, peer.address.encode())), *own[1:]]
-    if edits is None:
-        return own
-    return [line for line in own if line.partition(b":")[0].lower() not in edits.leave_out]
+def _name_of(line: bytes) -> bytes:
+    return line.partition(b":")[0].lower()
 
 
-def _without_listed(fields: list[Field], listed: tuple[bytes, ...], edits: Edits | None) -> Iterator[Field]:
-    """Give `fields` without those that ``Connection`` lists or the route's edits leave out."""
-    leave_out = frozenset(listed) if edits is None else edits.leave_out.union(listed)
+def _without_listed(fields: list[Field], listed: tuple[bytes, ...]) -> list[Field]:
+    """Return `fields` without those that ``Connection`` lists."""
+    if not listed:
+        return fields
+    return [field for field in fields if field.name not in listed or field.role in _PROTECTED]
+
+
+def _without_edited(fields: list[Field], edits: Edits) -> Iterator[Field]:
+    """Give `fields` without those that `edits` leave out, and without what looks like one of these to a server."""
     for field in fields:
-        if field.name not in leave_out or field.role in _PROTECTED:
+        is_out = field.name in edits.leave_out or unified_name(field.name) in edits.look_alikes
+        if not is_out or field.role in _PROTECTED:
             yield field
 
 
-def _request_line(field: Field, head: RequestHead) -> tuple[bytes, ...]:
+def _request_line(field: Field, head: RequestHead, peer: Peer, hop: Hop) -> tuple[bytes, ...]:
     """Return what goes upstream for a `field` of which only the message says whether it crosses."""
     role = field.role
+    if role == Role.FORWARDED:
+        return (field.line,) if crosses(field, peer, hop) else ()
     if role == Role.TRANSFER_ENCODING:
         return (_CHUNKED_LINE,)
     if role == Role.UPGRADE and head.upgrade:
@@ -231,7 +193,7 @@ def response_fields(head: ResponseHead, *, keeps_chunked: bool, is_bodiless: boo
     something to the client.
     """
     fields: list[Field] = []
-    for field in _without_listed(head.fields, head.facts.connection_options, None):
+    for field in _without_listed(head.fields, head.facts.connection_options):
         role = field.role
         if role == Role.CONTENT_LENGTH and is_bodiless:
             continue

@@ -25,7 +25,7 @@ from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
 from devproxy.origins import OPAQUE
 from devproxy.plan import Respond, Snapshot, answers_preflight, compile_snapshot, finish_response, plan_request
-from devproxy.policy.headers import Peer
+from devproxy.policy.hop import Peer
 from devproxy.policy.verdict import REDIRECTS, Hop, Kind, PageRequest, Verdict, judge
 from tests.support.browser import Page, open_page
 from tests.support.wire import ScriptedUpstream, address_of, config_for, running

@@ -26,10 +26,12 @@ LOCAL = b"localhost"
 
 
 @asynccontextmanager
-async def guarded(route: Route = DEFAULT) -> AsyncIterator[Conversation]:
+async def guarded(
+    route: Route = DEFAULT, *, trusted_proxies: tuple[str, ...] = ("loopback",)
+) -> AsyncIterator[Conversation]:
     """Run a gateway with the defaults: the guard on, no other Host than this machine's, CORS for this machine alone."""
     upstream = ScriptedUpstream()
-    server = Server(listen=(Listen(host="127.0.0.1", port=0),))
+    server = Server(listen=(Listen(host="127.0.0.1", port=0),), trusted_proxies=trusted_proxies)
     config = config_for((address_of(upstream.port),), routes=(route,))
     async with running(Config(server=server, upstreams=config.upstreams, routes=config.routes), upstream) as talk:
         yield talk
@@ -205,7 +207,7 @@ async def test_encoded_line_ends_in_a_path_stay_encoded_in_what_devproxy_writes(
 
 
 async def test_what_a_client_says_of_itself_does_not_reach_the_server_beside_what_devproxy_says() -> None:
-    async with guarded() as talk:
+    async with guarded(trusted_proxies=()) as talk:
         _, server, head = await forwarded(talk, request(b"X-Real-IP: 10.0.0.1", b"X-Forwarded-Proto: https"))
         assert values_of(head, b"x-real-ip") == [b"127.0.0.1"]
         assert values_of(head, b"x-forwarded-proto") == [b"http"]

@@ -24,7 +24,7 @@ from devproxy.http1.head import parse_request_head, parse_response_head, recall_
 from devproxy.http1.start_line import Limits
 from devproxy.messages import RequestHead
 from devproxy.plan import Forward, Respond, Snapshot, compile_snapshot, finish_response, plan_request, render_request
-from devproxy.policy.headers import Peer
+from devproxy.policy.hop import Peer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -67,11 +67,54 @@ def test_a_line_outside_the_grammar_is_refused_with_the_reason(line: bytes, reas
         (b"X-Forwarded-Proto", Role.FORWARDED),
         (b"Access-Control-Allow-Origin", Role.ACCESS_CONTROL),
         (b"access-control-request-method", Role.ACCESS_CONTROL),
-        (b"Content_Length", Role.END_TO_END),
+        (b"X-Forwarded-Anything-Else", Role.FORWARDED),
+        (b"Forwarded", Role.FORWARDED),
+        (b"X-Original-URL", Role.FORWARDED),
+        (b"X_Anything", Role.END_TO_END),
+        (b"Host_", Role.END_TO_END),
+        (b"Content_Type", Role.END_TO_END),
     ],
 )
 def test_a_name_has_its_role_whatever_its_case(name: bytes, role: Role) -> None:
     assert read_field(name + b": 1").role == role
+
+
+@pytest.mark.parametrize("mark", [bytes((mark,)) for mark in b"!#$%&'*+.^_`|~"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"Content-Length",
+        b"Transfer-Encoding",
+        b"Keep-Alive",
+        b"Proxy-Connection",
+        b"Proxy-Authorization",
+        b"HTTP2-Settings",
+        b"X-Forwarded-For",
+        b"X-Forwarded-Proto",
+        b"X-Forwarded-Host",
+        b"X-Forwarded-Port",
+        b"X-Forwarded-Prefix",
+        b"X-Forwarded-Ssl",
+        b"X-Real-IP",
+        b"X-Original-URL",
+        b"Sec-Fetch-Site",
+        b"Access-Control-Request-Method",
+    ],
+)
+def test_a_name_that_only_marks_tell_from_one_of_the_gateways_is_a_look_alike(name: bytes, mark: bytes) -> None:
+    for written in {name.replace(b"-", mark), name.replace(b"-", mark, 1), mark.join(name.rsplit(b"-", 1))}:
+        for cased in (written, written.upper(), written.lower()):
+            assert read_field(cased + b": 1").role == Role.LOOK_ALIKE
+            assert parse_field(cased + b": 1").role == Role.LOOK_ALIKE
+
+
+def test_the_table_of_known_names_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: dict[bytes, int] = {}
+    monkeypatch.setattr(fields, "_known_roles", known)
+    for number in range(fields.MAX_KNOWN_NAMES + 10):
+        assert read_field(b"X_Forwarded-%d: 1" % number).role == Role.LOOK_ALIKE
+    assert read_field(b"X" * (fields.MAX_KNOWN_NAME_BYTES + 1) + b": 1").role == Role.END_TO_END
+    assert len(known) == fields.MAX_KNOWN_NAMES
 
 
 def test_a_repeated_line_gives_the_same_field() -> None:

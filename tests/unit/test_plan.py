@@ -31,7 +31,7 @@ from devproxy.plan import (
     plan_request,
     render_request,
 )
-from devproxy.policy.headers import Peer
+from devproxy.policy.hop import Peer
 
 PEER = Peer("127.0.0.1", "http")
 HTTP = ServerAddress(scheme=Scheme.HTTP, host="127.0.0.1", port=3000, url="http://127.0.0.1:3000")

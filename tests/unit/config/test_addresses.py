@@ -13,6 +13,7 @@ from devproxy.config.addresses import (
     parse_endpoint,
     parse_listen,
     parse_server,
+    parse_trusted_proxy,
 )
 from devproxy.config.model import Listen, Scheme, ServerAddress
 
@@ -244,5 +245,58 @@ def test_an_allowed_host_is_kept_as_it_is_compared(text: str, expected: str) -> 
 def test_what_is_no_allowed_host_is_told_what_to_write(text: str, what: str, help: str) -> None:
     with pytest.raises(BadAddress) as caught:
         parse_allowed_host(text)
+    assert what in caught.value.what
+    assert help in caught.value.help
+
+
+# -- trusted proxies ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("loopback", "loopback"),
+        ("private", "private"),
+        ("10.1.2.3", "10.1.2.3"),
+        ("10.1.2.3/32", "10.1.2.3"),
+        ("172.16.0.0/12", "172.16.0.0/12"),
+        ("10.0.0.0/255.0.0.0", "10.0.0.0/8"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("FD00::/8", "fd00::/8"),
+        ("[::1]", "::1"),
+        ("2001:0db8::0001", "2001:db8::1"),
+        ("::ffff:10.0.0.7", "10.0.0.7"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+    ],
+)
+def test_a_trusted_proxy_is_kept_as_a_peer_is_compared(text: str, expected: str) -> None:
+    assert parse_trusted_proxy(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "help"),
+    [
+        ("Loopback", "is not an address", 'write "loopback"'),
+        ("localhost", "is not an address", 'write "loopback"'),
+        ("PRIVATE", "is not an address", 'write "private"'),
+        ("*", "is not an address", '"0.0.0.0/0"'),
+        ("nginx.internal", "neither an IP address nor a network", '"172.16.0.0/12"'),
+        ("", "neither an IP address nor a network", ""),
+        ("http://10.0.0.1", "neither an IP address nor a network", ""),
+        ("10.0.0.1:8080", "neither an IP address nor a network", 'write "10.0.0.1"'),
+        ("[::1]:8080", "neither an IP address nor a network", 'write "::1"'),
+        ("10.0.0.0/33", "neither an IP address nor a network", ""),
+        ("10.0.0.0/", "neither an IP address nor a network", ""),
+        ("10.0.0.0/8/8", "neither an IP address nor a network", ""),
+        ("10.1.0.0/8", "an address within a network", 'write "10.0.0.0/8"'),
+        ("fd00::1/64", "an address within a network", 'write "fd00::/64"'),
+        ("fe80::1%eth0", "has a zone", 'write "fe80::1"'),
+        ("10.0.0.256", "neither an IP address nor a network", ""),
+        ("10.1", "neither an IP address nor a network", ""),
+    ],
+)
+def test_what_is_no_trusted_proxy_is_told_what_to_write(text: str, what: str, help: str) -> None:
+    with pytest.raises(BadAddress) as caught:
+        parse_trusted_proxy(text)
     assert what in caught.value.what
     assert help in caught.value.help

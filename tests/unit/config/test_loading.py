@@ -209,6 +209,14 @@ def test_more_problems_than_anybody_repairs_at_once_are_cut() -> None:
         ('allowed_hosts = "a"', "expected a list of strings", 'write allowed_hosts = ["a"]', (2, 17, 3)),
         ('allowed_hosts = ["http://app.test:1/x"]', "more than a host name", 'write "app.test"', (2, 18, 21)),
         ('allowed_hosts = ["a.test", "b.test:80"]', "compared without it", 'write "b.test"', (2, 28, 11)),
+        (
+            'trusted_proxies = "loopback"',
+            "expected a list of strings",
+            'write trusted_proxies = ["loopback"]',
+            (2, 19, 10),
+        ),
+        ('trusted_proxies = ["nginx"]', "neither an IP address nor a network", 'write "loopback"', (2, 20, 7)),
+        ('trusted_proxies = ["::1", "10.1.0.0/8"]', "within a network", 'write "10.0.0.0/8"', (2, 27, 12)),
         ('allowed_hosts = ["a.test", "*"]', "the others add nothing", "remove it, or the others", (2, 28, 3)),
         ("port = 8080", "unknown key `port` in `server`", 'listen = "localhost:8080"', (2, 1, 4)),
         ("drain = 1", "unknown key `drain` in `server`", "did you mean `drain_s`?", (2, 1, 5)),
@@ -230,6 +238,22 @@ def test_hosts_are_kept_as_they_are_compared_and_each_once() -> None:
     text = '[server]\nallowed_hosts = ["App.test", "*.Example.test", ".example.test", "[::1]", "app.test."]\n'
     server = load((text + UPSTREAMS + ROUTE).encode(), source="x").server
     assert server.allowed_hosts == ("app.test", ".example.test", "::1")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("", ("loopback",)),
+        ("trusted_proxies = []", ()),
+        (
+            'trusted_proxies = ["private", "10.0.0.1", "10.0.0.1/32", "FD00::/8", "private"]',
+            ("private", "10.0.0.1", "fd00::/8"),
+        ),
+    ],
+)
+def test_trusted_proxies_are_this_machines_unless_others_are_named(written: str, expected: tuple[str, ...]) -> None:
+    text = f"[server]\n{written}\n{UPSTREAMS}{ROUTE}"
+    assert load(text.encode(), source="x").server.trusted_proxies == expected
 
 
 def test_an_upstream_says_what_keeps_its_clients_and_how_long_they_wait() -> None:

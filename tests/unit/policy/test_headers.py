@@ -12,13 +12,13 @@ from devproxy.http1.start_line import Limits
 from devproxy.messages import RequestHead, ResponseHead
 from devproxy.policy.headers import (
     Edits,
-    Peer,
     compile_edits,
     late_lines,
     plain_head,
     request_lines,
     response_fields,
 )
+from devproxy.policy.hop import Peer
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -127,14 +127,6 @@ def test_a_request_tells_who_asked_for_which_host() -> None:
     assert request_lines(request(), Peer("127.0.0.1", "http"), VIA, None) == [HOST, *OWN]
 
 
-def test_forwarded_for_is_appended_to_and_the_other_fields_are_the_gateways_own_word() -> None:
-    claims = (b"X-Forwarded-For: 1.1.1.1, 2.2.2.2", b"x-forwarded-proto: https", b"X-FORWARDED-HOST: evil")
-    more = (b"X-Forwarded-For: 3.3.3.3", b"X-Forwarded-Port: 1", b"X-Real-IP: 4.4.4.4", b"A: 1")
-    sent = request_lines(request(*claims, *more), Peer("127.0.0.1", "http"), VIA, None)
-    appended = b"X-Forwarded-For: 1.1.1.1, 2.2.2.2, 3.3.3.3, 127.0.0.1"
-    assert sent == [HOST, b"A: 1", appended, *OWN[1:]]
-
-
 def test_an_empty_forwarded_for_counts_for_nothing() -> None:
     assert request_lines(request(b"X-Forwarded-For:"), Peer("127.0.0.1", "http"), VIA, None) == [HOST, *OWN]
 
@@ -164,6 +156,12 @@ def test_the_port_told_is_the_one_that_the_browser_used(host: bytes, scheme: str
     assert b"X-Forwarded-Port: " + port in sent
     assert b"X-Forwarded-Host: " + host in sent
     assert b"X-Forwarded-Proto: " + scheme.encode() in sent
+
+
+def test_what_a_route_sets_or_removes_has_no_look_alike_beside_it() -> None:
+    edits = compile_edits(replaced=[("X-Tenant", "a")], added=[], removed=["X_User"])
+    sent = up(b"X_Tenant: b", b"x.tenant: c", b"X-Tenant: d", b"X-User: e", b"X_Other: f", edits=edits)
+    assert sent == [b"X_Other: f", b"X-Tenant: a"]
 
 
 def test_a_connection_that_changes_its_host_is_told_so_each_time() -> None:

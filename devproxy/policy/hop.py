@@ -1,0 +1,236 @@
+"""The facts of the hop: who asked, by which scheme, for which host and port, below which prefix. Pure.
+
+Owns all that a request tells its server about the way that it took: ``X-Forwarded-*``, ``X-Real-IP``, ``Forwarded``
+(RFC 7239), and the other names under which proxies state such facts (``Role.FORWARDED``). A connection establishes the
+facts; where the peer is a proxy that ``trusted_proxies`` names, its own statements take their place. Nobody else's are
+believed, and no rule of devproxy's own goes by any of them: the guard judges Host, Origin and ``Sec-Fetch-*`` alone.
+
+Start at :class:`Peer` and :func:`hop_lines`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from devproxy.fields import Field, Role
+from devproxy.networks import LOOPBACK, PRIVATE, Network, address_of, is_in
+
+_DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443", b"ws": b"80", b"wss": b"443"}
+_FOR: Final = b"x-forwarded-for"
+_PROTO: Final = b"x-forwarded-proto"
+_HOST: Final = b"x-forwarded-host"
+_PORT: Final = b"x-forwarded-port"
+_PREFIX: Final = b"x-forwarded-prefix"
+_REAL_IP: Final = b"x-real-ip"
+_FORWARDED: Final = b"forwarded"
+_OWN: Final = frozenset((_FOR, _PROTO, _HOST, _PORT, _PREFIX, _REAL_IP, _FORWARDED))
+"""Fields that are written anew; other statements of a trusted proxy cross as they came."""
+_MAX_VALUE_BYTES: Final = 255
+# Plain integers: an IntEnum member costs a look-up for every comparison.
+_FIRST_CLAIM: Final = int(Role.FORWARDED_FOR)
+_LAST_CLAIM: Final = int(Role.FORWARDED)
+
+# One pass each: no two of their parts can take the same octet.
+_is_authority = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]+)(?::[0-9]{1,5})?").fullmatch
+_is_prefix = re.compile(rb"(?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+/?").fullmatch
+_has_dot_segment = re.compile(rb"/(?:\.|%2[Ee]){1,2}(?:/|\Z)").search
+_is_visible = re.compile(rb"[!#-+\--:<-~]+").fullmatch  # no quotation mark, comma or semicolon: they would begin a part
+_split_node = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[0-9.]+)(?::([0-9]{1,5}))?").fullmatch
+_is_obfuscated = re.compile(rb"_[A-Za-z0-9._-]+").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxies:
+    """The peers whose word about a request counts. Built by :func:`compile_trusted`."""
+
+    networks: tuple[Network, ...] = ()
+
+    def takes(self, address: str) -> bool:
+        """Tell whether a peer at `address` is trusted: an IP address, maybe with a zone, or ``unix``.
+
+        Whoever can connect to a Unix socket is on this machine, so it counts as a loopback address.
+        """
+        if address == "unix":
+            return LOOPBACK[0] in self.networks
+        found = address_of(address)
+        return found is not None and is_in(self.networks, found)
+
+
+def compile_trusted(written: Sequence[str]) -> TrustedProxies:
+    """Return the proxies that ``trusted_proxies`` names: ``loopback``, ``private``, addresses and networks."""
+    from ipaddress import ip_network
+
+    named = {"loopback": LOOPBACK, "private": PRIVATE}
+    return TrustedProxies(tuple(network for text in written for network in named.get(text) or (ip_network(text),)))
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What a route knows about the hop beforehand. ``prefix``: what it takes off paths, ``/api``; empty for nothing."""
+
+    proxies: TrustedProxies = TrustedProxies()
+    prefix: bytes = b""
+
+
+NOBODY: Final = Hop()
+
+
+class Peer:
+    """The client's end of a connection, and the forwarding fields that it gives rise to.
+
+    ``address``: an IP address, IPv4-mapped ones in their IPv4 form, or ``unix``. ``scheme``: ``http`` or ``https``,
+    also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``.
+    """
+
+    __slots__ = ("_host", "_is_trusted", "_lines", "_proxies", "_tail", "_tail_host", "_tail_via", "address", "scheme")
+
+    def __init__(self, address: str, scheme: str) -> None:
+        self.address = address.removeprefix("::ffff:") if "." in address else address
+        self.scheme = scheme
+        self._host: bytes | None = None
+        self._lines: list[bytes] = []
+        self._tail_host: bytes | None = None
+        self._tail_via = b""
+        self._tail = b""
+        self._proxies: TrustedProxies | None = None
+        self._is_trusted = False
+
+    def is_trusted(self, proxies: TrustedProxies) -> bool:
+        """Tell whether `proxies` take this peer. Remembered, as a connection sees few configurations."""
+        if proxies is not self._proxies:
+            self._is_trusted = proxies.takes(self.address)
+            self._proxies = proxies
+        return self._is_trusted
+
+    def forwarding_lines(self, host: bytes) -> list[bytes]:
+        """Return ``X-Forwarded-For/-Proto/-Host/-Port`` and ``X-Real-IP`` for a request that names `host`.
+
+        The port is the one the browser used, as it stands in Host. Remembered: a connection keeps to one Host. The
+        caller must not change the list.
+        """
+        if host != self._host:
+            scheme, address = self.scheme.encode(), self.address.encode()
+            self._lines = _lines(address, scheme, host, _port_of(host, scheme), address)
+            self._host = host
+        return self._lines
+
+    def tail(self, host: bytes, via: bytes) -> bytes:
+        """Return the forwarding fields, `via` and the blank line: what ends a plain request. Remembered, as above."""
+        if host != self._tail_host or via is not self._tail_via:
+            self._tail = b"\r\n".join((*self.forwarding_lines(host), via, b"", b""))
+            self._tail_host, self._tail_via = host, via
+        return self._tail
+
+
+def _lines(chain: bytes, proto: bytes, host: bytes, port: bytes, real_ip: bytes) -> list[bytes]:
+    return [
+        b"X-Forwarded-For: " + chain,
+        b"X-Forwarded-Proto: " + proto,
+        *([b"X-Forwarded-Host: " + host] if host else ()),
+        b"X-Forwarded-Port: " + port,
+        b"X-Real-IP: " + real_ip,
+    ]
+
+
+def _port_of(host: bytes, scheme: bytes) -> bytes:
+    _, colon, port = host.rpartition(b":")
+    return port if colon and _is_port(port) else _DEFAULT_PORTS[scheme.lower()]
+
+
+def hop_lines(fields: Iterable[Field], host: bytes, peer: Peer, hop: Hop) -> list[bytes]:
+    """Return the forwarding fields for a request with `fields` and `host`, its Host, that `peer` sent.
+
+    `fields`: without those that ``Connection`` lists. What no part of the grammar of its field is, a list where one
+    value is due, and a port out of range count as not said: the connection's own fact stands then. Of a list the first
+    counts, which is nearest to the client. Linear in the size of the fields.
+    """
+    own_prefix = [b"X-Forwarded-Prefix: " + hop.prefix] if hop.prefix else []
+    claims = [field for field in fields if _FIRST_CLAIM <= field.role <= _LAST_CLAIM]
+    if not claims or not peer.is_trusted(hop.proxies):
+        return peer.forwarding_lines(host) + own_prefix if own_prefix else peer.forwarding_lines(host)
+    said: dict[bytes, list[bytes]] = {}
+    for claim in claims:
+        said.setdefault(claim.name, []).extend(part for each in claim.value.split(b",") if (part := each.strip(b" \t")))
+    address = peer.address.encode()
+    chain = [part if _is_node(part) else b"unknown" for part in said.get(_FOR, ())] + [address]
+    proto = _first(said.get(_PROTO), _is_scheme) or peer.scheme.encode()
+    host = _first(said.get(_HOST), _is_host) or host
+    port = _first(said.get(_PORT), _is_port) or _port_of(host, proto)
+    real_ip = _first(said.get(_REAL_IP), _is_address) or address
+    lines = _lines(b", ".join(chain), proto, host, port, real_ip)
+    prefix = _outer_prefix(said.get(_PREFIX, ())) + hop.prefix
+    if prefix:
+        lines.append(b"X-Forwarded-Prefix: " + prefix)
+    if _FORWARDED in said:
+        lines.append(_forwarded_line(chain, proto, host))
+    return lines
+
+
+def crosses(field: Field, peer: Peer, hop: Hop) -> bool:
+    """Tell whether `field`, a claim about the hop, goes upstream as it came: no rewritten one, of a trusted proxy."""
+    return field.name not in _OWN and peer.is_trusted(hop.proxies)
+
+
+def _first(values: Sequence[bytes] | None, is_valid: Callable[[bytes], object]) -> bytes:
+    """Return the first of `values` if it is valid, else nothing: what stands behind it is of another hop."""
+    return values[0] if values and len(values[0]) <= _MAX_VALUE_BYTES and is_valid(values[0]) else b""
+
+
+def _is_scheme(value: bytes) -> bool:
+    return value.lower() in _DEFAULT_PORTS
+
+
+def _is_host(value: bytes) -> bool:
+    if _is_authority(value) is None:
+        return False
+    host, colon, port = value.rpartition(b":")
+    return not colon or value.endswith(b"]") or (host != b"" and _is_port(port))
+
+
+def _is_port(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= 5 and 1 <= int(value) <= 65535
+
+
+def _is_address(value: bytes) -> bool:
+    return value.isascii() and address_of(value.decode().removeprefix("[").removesuffix("]")) is not None
+
+
+def _is_node(value: bytes) -> bool:
+    return len(value) <= _MAX_VALUE_BYTES and _is_visible(value) is not None
+
+
+def _outer_prefix(values: Sequence[bytes]) -> bytes:
+    """Return the prefix that proxies in front have taken off: each adds its own behind that of the one before it."""
+    if not all(len(value) <= _MAX_VALUE_BYTES and (value == b"/" or _is_path(value)) for value in values):
+        return b""
+    return b"".join(value.removesuffix(b"/") for value in values)
+
+
+def _is_path(value: bytes) -> bool:
+    return _is_prefix(value) is not None and _has_dot_segment(value) is None
+
+
+def _forwarded_line(chain: Sequence[bytes], proto: bytes, host: bytes) -> bytes:
+    """Return the ``Forwarded`` that says what the ``X-Forwarded-*`` say.
+
+    Readers look for scheme and host in the first element, in the last, or anywhere; so every element has them.
+    """
+    what = (b';host="%b"' % host if host else b"") + b";proto=" + proto
+    return b"Forwarded: " + b", ".join(b"for=" + _node(part) + what for part in chain)
+
+
+def _node(value: bytes) -> bytes:
+    """Return an element of ``X-Forwarded-For`` as a node of RFC 7239 section 6; what is none is ``unknown``."""
+    if _is_obfuscated(value):
+        return value
+    bare = value.decode("ascii")
+    address = address_of(bare)
+    if address is not None:
+        return value if address.version == 4 and ":" not in bare else f'"[{bare.partition("%")[0]}]"'.encode()
+    match = _split_node(value)
+    if match is None or not _is_address(match[1]):
+        return b"unknown"
+    return b'"%b"' % value if match[2] is None or _is_port(match[2]) else b'"%b"' % match[1]
