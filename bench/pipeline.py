@@ -137,7 +137,7 @@ class Pipeline:
             wire = self.servers[one.name] = Wire(1)
             wire.protocol = upstream.UpstreamConnection(service, pool.servers[0])
             wire.protocol.connection_made(wire)
-            pool.servers[0].release(wire.protocol, None)
+            pool.servers[0].release(wire.protocol, None, None)
         self.client = Wire(50_000)
         self.client.protocol = downstream.DownstreamConnection(service, "http")
         self.client.protocol.connection_made(self.client)

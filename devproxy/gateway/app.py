@@ -149,6 +149,8 @@ class Gateway:
             return 0
         limit_s = self._config.server.drain_s if drain_s is None else drain_s
         service.is_stopping = True
+        for pool in (*service.pools.values(), *service.retired):
+            pool.keep_nothing()
         self._listeners.close()
         self._cancel_own_work()
         busy = sum(connection.is_busy for connection in service.connections)

@@ -41,7 +41,7 @@ class Departure:
 
     def set_out(self, server: ServerPool) -> None:
         """Take an idle connection to `server`, or dial."""
-        connection = server.take_idle()
+        connection = server.take_idle(self._exchange.client)
         if connection is None:
             self.dial(server)
         else:

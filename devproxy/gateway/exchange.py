@@ -115,7 +115,7 @@ class Exchange:
         self._server = server = pool.only or self._choose(pool)
         server.outstanding += 1
         fault = plan.compiled.fault
-        connection = server.take_idle() if fault is None else None
+        connection = server.take_idle(self.client) if fault is None else None
         if connection is not None:
             self._send_on(connection, body)
         elif fault is None:
@@ -197,6 +197,7 @@ class Exchange:
         rate = 0.0 if fault is None else fault.bytes_per_s
         self.client.resume_reading()  # first: sending may pause it again
         self._send_on(SlowUpstream(self._service.loop, self, connection, rate) if rate else connection, body)
+        connection.server_pool.expect(connection)
 
     def _send_on(self, connection: UpstreamConnection | SlowUpstream, body: bytes) -> None:
         assert self._forward is not None

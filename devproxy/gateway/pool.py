@@ -1,4 +1,7 @@
-"""Connections to the servers of one upstream: kept alive, last used first reused, dialled when none is left.
+"""Connections to the servers of one upstream: kept alive, reused, dialled when none is left.
+
+A client's connection gets the one that it used last if that is idle, as if there were nobody in between, else the one
+that anybody used last.
 
 An idle connection is kept for less time than the server keeps it, because a request sent into a closing connection is
 lost or, worse, delivered twice (RFC 9112 section 9.3.1). A server that refuses is left out until its prober finds it
@@ -15,11 +18,13 @@ from devproxy.balance import Balancer, Choice
 from devproxy.config.model import ServerAddress, Upstream
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import UpstreamState
+from devproxy.gateway.crowd import Crowd
 from devproxy.gateway.dial import Dialler
 from devproxy.gateway.hold import Prober, WaitingRoom
 from devproxy.gateway.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
+    from devproxy.gateway.downstream import DownstreamConnection
     from devproxy.gateway.service import Service
     from devproxy.messages import RequestHead
 
@@ -37,6 +42,8 @@ class ServerPool:
     """
 
     __slots__ = (
+        "_capacity",
+        "_crowd",
         "_dialler",
         "_idle",
         "_idle_timeout_s",
@@ -59,7 +66,9 @@ class ServerPool:
         self.pool = pool
         self._idle_timeout_s = upstream.idle_timeout_s
         self._dialler = Dialler(service.loop, server, timeout_s=upstream.connect_timeout_s, verify=upstream.tls_verify)
-        self._idle: list[UpstreamConnection] = []
+        self._idle: dict[object, UpstreamConnection] = {}
+        self._capacity = MAX_IDLE
+        self._crowd = Crowd(service.loop, give_way=self.close_idle, keep=self._keep)
         self._prober = Prober(service.loop, self.probe, pool.is_awaited)
         self.response_timeout_s = upstream.response_timeout_s
         self.server = server
@@ -70,42 +79,79 @@ class ServerPool:
         self.outstanding = 0
         self.address = ""
 
-    def take_idle(self) -> UpstreamConnection | None:
-        """Return the connection used last that is still good, or None."""
-        while self._idle:
-            connection = self._idle.pop()
+    def take_idle(self, client: DownstreamConnection) -> UpstreamConnection | None:
+        """Return the connection that `client` used last or, where that is not idle, anybody did; None: none is good."""
+        connection = self._idle.pop(client, None)
+        if connection is None or connection.expires_at <= self._service.now or connection.transport.is_closing():
+            return self._take_any(connection)
+        return connection
+
+    def _take_any(self, useless: UpstreamConnection | None) -> UpstreamConnection | None:
+        """Return the connection used last that is still good, or None. Those met that are not, and `useless`, end."""
+        while useless is not None or self._idle:
+            connection = self._idle.popitem()[1] if useless is None else useless
+            useless = None
             if connection.expires_at > self._service.now and not connection.transport.is_closing():
                 return connection
             connection.close()
         return None
 
-    def release(self, connection: UpstreamConnection, announced_s: int | None) -> None:
-        """Keep `connection` for the next request; `announced_s`: seconds that the server said it would keep it."""
-        service, idle = self._service, self._idle
+    def release(self, connection: UpstreamConnection, client: object, announced_s: int | None) -> None:
+        """Keep `connection`, which `client` used, for the next request.
+
+        `announced_s`: seconds that the server said it would keep it. What `client` is matters only to
+        :meth:`take_idle`; no two connections are kept for the same one.
+        """
         keep_s = self._idle_timeout_s if announced_s is None else announced_s - _KEEP_ALIVE_MARGIN_S
-        has_moved = connection.address != self.address
-        if keep_s <= 0 or has_moved or len(idle) >= MAX_IDLE or self.pool.is_retired or service.is_stopping:
+        idle = self._idle
+        if keep_s <= 0 or connection.address != self.address or len(idle) >= self._capacity:
+            self._release_with_care(connection, client, keep_s)
+            return
+        connection.expires_at = self._service.now + keep_s
+        connection.user = client
+        idle[client] = connection
+
+    def _release_with_care(self, connection: UpstreamConnection, client: object, keep_s: float) -> None:
+        """Close `connection`, unless all who waited for its end have been served meanwhile."""
+        if self._crowd.is_waiting:
+            self._crowd.note(connection)
+        if keep_s <= 0 or connection.address != self.address or len(self._idle) >= self._capacity:
             connection.close()
             return
-        connection.expires_at = service.now + keep_s
-        idle.append(connection)
+        connection.expires_at = self._service.now + keep_s
+        connection.user = client
+        self._idle[client] = connection
+
+    def expect(self, connection: UpstreamConnection) -> None:
+        """Take note that a request has been sent on `connection`, if it is a new one: its server may be busy."""
+        if not connection.served:
+            self._crowd.expect(connection)
+
+    def _keep(self, keeps: bool) -> None:
+        """Keep connections from now on, or none."""
+        may = keeps and not self.pool.is_retired and not self._service.is_stopping
+        self._capacity = MAX_IDLE if may else 0
+
+    def keep_nothing(self) -> None:
+        """Keep no connection any more, and close those that are idle."""
+        self._capacity = 0
+        self.close_idle()
 
     def forget(self, connection: UpstreamConnection) -> None:
         """Drop `connection`, which the server closed while it was idle."""
-        if connection in self._idle:
-            self._idle.remove(connection)
+        if self._idle.get(connection.user) is connection:
+            del self._idle[connection.user]
 
     def close_expired(self, now: float) -> None:
         """Close the idle connections whose time is over; `now` in the loop's seconds."""
-        expired = [connection for connection in self._idle if connection.expires_at <= now]
-        for connection in expired:
-            self._idle.remove(connection)
+        for connection in [connection for connection in self._idle.values() if connection.expires_at <= now]:
+            self.forget(connection)
             connection.close()
 
     def close_idle(self) -> None:
         """Close all idle connections."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.popitem()[1].close()
 
     async def connect(self) -> UpstreamConnection:
         """Return a new connection. Raises :class:`UpstreamError`."""
@@ -178,6 +224,7 @@ class ServerPool:
         self._prober.start()
         if was_up is not False:
             self.close_idle()
+            self._crowd.forget()
             self._report(detail)
 
     def adopt(self, known: ServerPool) -> None:
@@ -299,8 +346,12 @@ class UpstreamPool:
     def retire(self) -> None:
         """Keep no connection from now on; exchanges that run, and requests that wait, still come to their end."""
         self.is_retired = True
+        self.keep_nothing()
+
+    def keep_nothing(self) -> None:
+        """Keep no connection any more."""
         for server in self.servers:
-            server.close_idle()
+            server.keep_nothing()
 
     @property
     def is_used(self) -> bool:

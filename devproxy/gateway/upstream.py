@@ -34,7 +34,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     ``server_pool``: of the server at the other end. ``served``: responses completed so far; a connection that has
     served may have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be
-    reused. ``address``: the one dialled, behind the name.
+    reused. ``user``: who used it last, while it is idle. ``address``: the one dialled, behind the name.
     """
 
     __slots__ = (
@@ -53,6 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
         "served",
         "server_pool",
         "transport",
+        "user",
     )
 
     transport: asyncio.Transport
@@ -70,6 +71,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._keep_alive_timeout_s: int | None = None
         self.address = ""
         self.expires_at = 0.0
+        self.user: object = None
         self.served = 0
         self.has_answered = False
 
@@ -125,6 +127,11 @@ class UpstreamConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         """Whether the connection has been made and not been closed."""
         return hasattr(self, "transport") and not self.transport.is_closing()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether whoever sent on it still waits for the first octet that this connection brings."""
+        return self._exchange is not None and not self.served and not self.has_answered
 
     def begin(self, exchange: Asker, data: bytes) -> None:
         """Send `data` (a request head and what there is of its body) for `exchange`, and wait for the response."""
@@ -268,7 +275,7 @@ class UpstreamConnection(asyncio.Protocol):
             # The server may never read the rest of the request, and to close would be to wait until it does.
             reset(self.transport)
         elif self._reusable and not self.transport.is_closing():
-            self.server_pool.release(self, self._keep_alive_timeout_s)
+            self.server_pool.release(self, exchange.client, self._keep_alive_timeout_s)
         else:
             self.transport.close()
 

@@ -143,7 +143,7 @@ class World:
 
     def idle(self) -> list[UpstreamConnection]:
         """Return the connections that the pool keeps for another request."""
-        return self.pool.servers[0]._idle
+        return list(self.pool.servers[0]._idle.values())
 
     def finished(self) -> list[ExchangeFinished]:
         """Return the exchanges that are over."""
