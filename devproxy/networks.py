@@ -34,6 +34,9 @@ PRIVATE: Final = tuple(
 """Networks whose addresses mean another machine everywhere: private, link-local, and those of carriers (RFC 6598),
 which overlay networks such as Tailscale use too."""
 
+LOOPBACK_ADDRESSES: Final = ("::1", "127.0.0.1")
+"""What ``localhost`` and every name below it stand for, in the order to try."""
+
 _PRIVATE_SUFFIXES: Final = frozenset(
     "alt corp home internal intranet invalid lan local localdomain onion private test home.arpa".split()
 )

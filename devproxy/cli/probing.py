@@ -13,6 +13,7 @@ from devproxy.http1.head import parse_response_head
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.start_line import Limits
 from devproxy.messages import ResponseHead
+from devproxy.networks import LOOPBACK_ADDRESSES, is_this_machine
 
 TIMEOUT_S: Final = 10.0
 
@@ -43,7 +44,7 @@ def _connected(server: ServerAddress, *, verifies: bool) -> socket.socket:
         sock.settimeout(TIMEOUT_S)
         sock.connect(server.path)
         return sock
-    sock = socket.create_connection((server.host, server.port), timeout=TIMEOUT_S)
+    sock = _connected_to(server)
     if server.scheme is not Scheme.HTTPS:
         return sock
     import ssl  # 20 ms, and most servers of a developer speak plain HTTP
@@ -52,7 +53,20 @@ def _connected(server: ServerAddress, *, verifies: bool) -> socket.socket:
     if not verifies:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(sock, server_hostname=server.host)
+    return context.wrap_socket(sock, server_hostname=server.host.removesuffix("."))
+
+
+def _connected_to(server: ServerAddress) -> socket.socket:
+    """Connect to where the gateway would: of the addresses of this machine, the first that answers."""
+    hosts = LOOPBACK_ADDRESSES if is_this_machine(server.host) else (server.host,)
+    failure: OSError | None = None
+    for host in hosts:
+        try:
+            return socket.create_connection((host, server.port), timeout=TIMEOUT_S)
+        except OSError as error:
+            failure = error
+    assert failure is not None
+    raise failure
 
 
 def _final_head(sock: socket.socket, limits: Limits) -> ResponseHead:

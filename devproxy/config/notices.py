@@ -22,6 +22,7 @@ from devproxy.config.model import (
 )
 from devproxy.config.problems import visible
 from devproxy.hmr import PATHS, PREFIXES
+from devproxy.networks import is_this_machine
 from devproxy.regexes import backtracking_fault
 
 CHROMIUM_MAX_AGE_S: Final = 7200
@@ -29,8 +30,6 @@ CHROMIUM_MAX_AGE_S: Final = 7200
 
 _WILDCARD: Final = re.compile(r"(?<=/)(?:\*\*?(?=/|\Z)|:[A-Za-z_]\w*(?=/|\Z))|\*")
 """A segment that other tools take for any, or a star somewhere else in a path."""
-
-_LOOPBACK_NAMES: Final = ("localhost", "::1")
 
 
 def warnings(config: Config) -> tuple[str, ...]:
@@ -182,7 +181,7 @@ def _takes_broadly(route: Route, path: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Tell whether `host`, as in :class:`~devproxy.config.model.Listen`, is reached from this machine only."""
-    return host in _LOOPBACK_NAMES or host.endswith(".localhost") or (host.startswith("127.") and host.count(".") == 3)
+    return is_this_machine(host) or host == "::1" or (host.startswith("127.") and host.count(".") == 3)
 
 
 def _is_same(listen: Listen, server: ServerAddress) -> bool:

@@ -1,7 +1,8 @@
 """Opening connections to upstream servers: every name resolved anew, both families tried (RFC 8305).
 
 A dev server that listens on ``localhost`` may be reachable on ::1 alone or on 127.0.0.1 alone; whichever answers is
-remembered as the first to try next time. Start at :meth:`Dialler.dial`.
+remembered as the first to try next time. Names below ``localhost`` are this machine too (RFC 6761 section 6.3), and no
+resolver is asked about them: many don't know them. Start at :meth:`Dialler.dial`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Any, Final
 
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import UpstreamError, UpstreamFault
+from devproxy.networks import LOOPBACK_ADDRESSES, is_this_machine
 
 ATTEMPT_DELAY_S: Final = 0.25
 """RFC 8305 section 5: how long one address may be silent before the next is tried beside it."""
 
-_LOOPBACK: Final = ("::1", "127.0.0.1")
 _WORDS: Final = {
     errno.ECONNREFUSED: "connection refused",
     errno.EHOSTUNREACH: "no route to host",
@@ -43,7 +44,7 @@ Connect = Coroutine[Any, Any, tuple[asyncio.BaseTransport, asyncio.BaseProtocol]
 class Dialler:
     """Opens connections to one server. Remembers which of its addresses answered last, and nothing else."""
 
-    __slots__ = ("_lookup", "_loop", "_preferred", "_server", "_timeout_s", "_tls")
+    __slots__ = ("_lookup", "_loop", "_preferred", "_server", "_timeout_s", "_tls", "_tls_name")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, server: ServerAddress, *, timeout_s: float, verify: bool
@@ -52,6 +53,8 @@ class Dialler:
         self._server = server
         self._timeout_s = timeout_s
         self._tls = _tls_context(verify) if server.scheme is Scheme.HTTPS else None
+        # Without a final dot, which neither SNI (RFC 6066 section 3) nor certificates have.
+        self._tls_name = server.host.removesuffix(".") if self._tls else None
         self._preferred = ""
         self._lookup: asyncio.Task[list[Any]] | None = None
 
@@ -88,8 +91,8 @@ class Dialler:
     async def _addresses(self) -> list[str]:
         """Return the IP addresses to try, the one that answered last first."""
         host = self._server.host
-        if host == "localhost":
-            found = list(_LOOPBACK)
+        if is_this_machine(host):
+            found = list(LOOPBACK_ADDRESSES)
         elif _is_ip(host):
             found = [host]
         else:
@@ -156,7 +159,7 @@ class Dialler:
         """Connect to one IP address. A connection of a socket with itself (a free ephemeral port) is a refusal."""
         server = self._server
         transport, _ = await self._loop.create_connection(
-            factory, address, server.port, ssl=self._tls, server_hostname=server.host if self._tls else None
+            factory, address, server.port, ssl=self._tls, server_hostname=self._tls_name
         )
         if transport.get_extra_info("sockname") == transport.get_extra_info("peername"):
             transport.abort()

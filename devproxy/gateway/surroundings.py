@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from devproxy.config.model import Scheme, ServerAddress
+from devproxy.networks import is_this_machine
 
 _MARKS: Final = (".dockerenv", "run/.containerenv")
 """Files that Docker and Podman put into every container."""
@@ -26,5 +27,5 @@ def is_in_container(root: Path = Path("/"), environment: Mapping[str, str] = os.
 def is_loopback(server: ServerAddress) -> bool:
     """Tell whether `server` is on the machine (or in the container) of devproxy itself, by its address."""
     host = server.host
-    is_name = host in ("localhost", "::1") or host.endswith(".localhost")
-    return server.scheme is not Scheme.UNIX and (is_name or host.startswith("127."))
+    is_near = is_this_machine(host) or host == "::1" or host.startswith("127.")
+    return server.scheme is not Scheme.UNIX and is_near

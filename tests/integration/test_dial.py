@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from devproxy.config.addresses import parse_server
 from devproxy.config.model import Scheme, ServerAddress, Upstream
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import Outcome, UpstreamState
@@ -102,6 +103,44 @@ async def test_localhost_works_on_either_family_and_the_event_says_on_which(host
         behind.send(OK)
         assert (await client.head()).startswith(b"HTTP/1.1 200 ")
         assert [(one.is_up, one.address) for one in talk.seen(UpstreamState)] == [(True, f"{shown}:{upstream.port}")]
+
+
+@pytest.mark.parametrize("name", ["api.localhost", "a.b.c.localhost", "localhost.", "api.localhost.", "API.LocalHost"])
+@pytest.mark.parametrize("host", ["::1", "127.0.0.1"])
+async def test_a_name_below_localhost_is_this_machine_whatever_the_resolver_says(
+    name: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolver(asked: str, *args: Any, **more: Any) -> list[Any]:
+        if asked in ("::1", "127.0.0.1"):
+            return ask(asked, *args, **more)
+        raise AssertionError(f"{asked} is no question for a resolver")
+
+    ask = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    upstream = ScriptedUpstream(host)
+    server = parse_server(f"http://{name}:{upstream.port}")
+    async with running(config_for((server,)), upstream) as talk:
+        client = await talk.client()
+        client.send(GET)
+        behind = await upstream.accept()
+        await behind.head()
+        behind.send(OK)
+        assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("name", ["notlocalhost", "localhost.example.test", "localhost-2"])
+async def test_other_names_are_asked_about(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def resolver(host: str, *args: Any, **more: Any) -> list[Any]:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    with pytest.raises(UpstreamError) as caught:
+        await dialled(address_of(4711, host=name))
+    assert caught.value.fault is UpstreamFault.UNRESOLVED
+    assert asked == [name]
 
 
 @pytest.mark.parametrize(("host", "order"), [("::1", ["[::1]", "127.0.0.1"]), ("127.0.0.1", ["127.0.0.1", "[::1]"])])

@@ -31,6 +31,8 @@ def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:
     [
         ("localhost", True),
         ("app.localhost", True),
+        ("APP.Localhost.", True),
+        ("localhost.", True),
         ("127.0.0.1", True),
         ("127.1.2.3", True),
         ("::1", True),
