@@ -20,8 +20,8 @@ from devproxy.policy.cors import VARIES, local_lines
 from devproxy.policy.cors_fields import finish
 from devproxy.policy.headers import SWITCHES, late_lines, plain_head, response_fields
 from devproxy.policy.hop import Peer
+from devproxy.policy.location import Asked, map_back
 from devproxy.policy.location import Change as LocationChange
-from devproxy.policy.location import map_back
 from devproxy.policy.verdict import judge_exchange, sends_cookies
 
 if TYPE_CHECKING:
@@ -136,9 +136,11 @@ def _lines(
         fields = [_changed(field, repair(rules, field)) if field.role == Role.SET_COOKIE else field for field in fields]
     if facts.has_reference and compiled.locations is not None and request.facts.host:
         front = web_origin(FRONT_SCHEME, request.facts.host)
-        places = compiled.locations
+        places, asked = compiled.locations, _asked(forward, request)
         fields = [
-            _changed(field, map_back(places, field, front=front)) if field.role == Role.REFERENCE else field
+            _changed(field, map_back(places, field, front=front, asked=asked))
+            if field.role == Role.REFERENCE
+            else field
             for field in fields
         ]
     lines = finish(
@@ -155,6 +157,11 @@ def _lines(
         lines += edits.put
         lines += late_lines(edits, peer=peer, host=request.facts.host, server=server)
     return lines
+
+
+def _asked(forward: Forward, request: RequestHead) -> Asked:
+    path = request.path.partition(b"?")[0]
+    return Asked(path, forward.path.partition(b"?")[0] or path)
 
 
 def _changed(field: Field, change: CookieChange | LocationChange | None) -> Field:
@@ -219,6 +226,7 @@ def changes_to(forward: Forward, request: RequestHead, head: ResponseHead) -> tu
             cookie = repair(compiled.cookies, field)
             found += () if cookie is None else cookie.reasons
         elif field.role == Role.REFERENCE and compiled.locations is not None and request.facts.host:
-            place = map_back(compiled.locations, field, front=web_origin(FRONT_SCHEME, request.facts.host))
+            front = web_origin(FRONT_SCHEME, request.facts.host)
+            place = map_back(compiled.locations, field, front=front, asked=_asked(forward, request))
             found += () if place is None else (place.reason,)
     return tuple(found)

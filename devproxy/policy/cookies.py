@@ -12,8 +12,9 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from devproxy.config.model import Cookies, PathKind, Route, SameSiteRule, SecureRule
+from devproxy.config.model import Cookies, Route, SameSiteRule, SecureRule
 from devproxy.fields import Field, is_token
+from devproxy.policy.mount import Mount, mount_of
 from devproxy.policy.set_cookie import (
     MAX_ATTRIBUTE_BYTES,
     NO_DOMAIN,
@@ -41,15 +42,14 @@ _is_address = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[.*\]").fullmatch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CookieRules:
-    """The cookie rules of a route, compiled. ``path_from`` and ``path_to``: without a slash at the end; both or none.
+    """The cookie rules of a route, compiled. ``mount``: by which a Path is mapped, or None: it stays.
 
     ``demotes``: names with a reserved prefix get :data:`MARK` where the cookie breaks what the prefix asks for.
     """
 
     domain: bytes | None
     domain_map: dict[bytes, bytes]
-    path_from: bytes | None
-    path_to: bytes
+    mount: Mount | None
     secure: SecureRule
     same_site: SameSiteRule
     is_https: bool
@@ -93,12 +93,10 @@ def compile_cookies(cookies: Cookies, route: Route, *, front_scheme: str) -> Coo
     for domain in (cookies.domain or "", *(new for _, new in cookies.domain_map)):
         if not _is_domain(domain.encode()):
             raise ValueError(f"cookies.domain: {domain!r} cannot be a Domain")
-    path_from, path_to = _path_rule(route) if cookies.maps_path else (None, b"")
     rules = CookieRules(
         domain=None if cookies.domain is None else cookies.domain.encode(),
         domain_map={old.encode(): new.encode() for old, new in cookies.domain_map},
-        path_from=path_from,
-        path_to=path_to,
+        mount=_mount(route) if cookies.maps_path else None,
         secure=cookies.secure,
         same_site=cookies.same_site,
         is_https=front_scheme == "https",
@@ -108,7 +106,7 @@ def compile_cookies(cookies: Cookies, route: Route, *, front_scheme: str) -> Coo
     does_nothing = (
         rules.domain is None
         and not rules.domain_map
-        and path_from is None
+        and rules.mount is None
         and rules.secure is SecureRule.KEEP
         and rules.same_site is SameSiteRule.KEEP
         and not rules.prefix
@@ -116,15 +114,11 @@ def compile_cookies(cookies: Cookies, route: Route, *, front_scheme: str) -> Coo
     return None if does_nothing else rules
 
 
-def _path_rule(route: Route) -> tuple[bytes | None, bytes]:
-    """Return what a Path begins with at the upstream, and what the client knows that as."""
-    if route.kind is not PathKind.PREFIX or route.rewrite is None:
-        return None, b""
-    base, prefix = route.rewrite.encode().strip(b"/"), route.pattern.encode().strip(b"/")
+def _mount(route: Route) -> Mount | None:
+    """Return where the Paths of `route` are, as far as they change there and a browser can know them."""
+    mount = mount_of(route)
     # A semicolon may stand in a path but ends an attribute; what is not ASCII a browser would not recognise.
-    if base == prefix or not _is_cookie_path(prefix):
-        return None, b""
-    return b"/" + base if base else b"", b"/" + prefix if prefix else b""
+    return None if mount is None or mount.base == mount.prefix or not _is_cookie_path(mount.prefix) else mount
 
 
 # -- down --------------------------------------------------------------------------------------------------------------
@@ -163,11 +157,11 @@ def _repair_domain(rules: CookieRules, cookie: SetCookie) -> None:
 def _repair_path(rules: CookieRules, cookie: SetCookie) -> None:
     """Bring a Path back below the route's prefix. ``/`` stays: it means the whole site, in the one origin too."""
     old = cookie.get(b"path")
-    base = rules.path_from
-    if base is None or not old or old == b"/" or not (old == base or old.startswith(base + b"/")):
-        return
-    new = (rules.path_to + old[len(base) :]) or b"/"
-    if len(new) <= MAX_ATTRIBUTE_BYTES:
+    if rules.mount is None or not old or old == b"/" or not old.startswith(b"/"):
+        return  # what is no path means the folder of the address that was asked for
+    found = rules.mount.front_path(old)
+    new = old if found is None else found or b"/"
+    if new != old and len(new) <= MAX_ATTRIBUTE_BYTES:
         cookie.put(b"Path", new, f"Path={shown(old)} became {shown(new)}, as the route rewrites paths")
 
 

@@ -9,10 +9,13 @@ place that is certainly not an upstream's: that one crosses octet for octet. Wha
   there. ``localhost``, its addresses and the unspecified ones are one host, since servers name themselves by any of
   them. The scheme, if any, must be the upstream's: mapping ``https`` back to ``http`` would make endless redirects of
   a server that insists on TLS. User information goes, because browsers refuse it (Fetch, HTTP-redirect fetch step 11);
-- an absolute path (``/login``) gets back what the route took off, unless it is already below the route's path: then the
-  server knows where it is mounted. A relative path stays; the browser resolves it against the URL that it asked for;
+- an absolute path (``/login``) gets back what the route took off. A relative path stays, as the browser resolves it
+  against the URL that it asked for, unless it climbs out of the route's prefix on the way;
 - a reference to the front itself stays (but for user information). A server that sees the front's Host may build its
-  own address from it, or mean another part of the site: only it knows. With ``host = "upstream"`` it names itself.
+  own address from it, or mean another part of the site: only it knows, but for one case: where it names the very path
+  that it was asked for, or one below that (the redirect of ``/items`` to ``/items/``), it means its own.
+
+What lies below the route's prefix already stays in each of these cases (:mod:`devproxy.policy.mount`).
 
 Start at :func:`compile_locations` and :func:`map_back`.
 """
@@ -23,10 +26,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.config.model import Config, PathKind, Route, Scheme, ServerAddress, Upstream
 from devproxy.fields import Field
+from devproxy.policy.mount import Mount, mount_of, rest_below
 from devproxy.routing import RouteTable, canonical_path, label, rewritten_path
 
 REFERENCE_FIELDS: Final = frozenset((b"location", b"content-location", b"refresh", b"link"))
@@ -38,6 +42,10 @@ _split_absolute = re.compile(
     rb"(?:([Hh][Tt][Tt][Pp][Ss]?):)?//([^/?#\\\t ]+)((?:/[^?#\\\t]*)?)((?:[?#].*)?)", re.DOTALL
 ).fullmatch
 _split_path = re.compile(rb"(/(?!/)[^?#\\\t]*)((?:[?#].*)?)", re.DOTALL).fullmatch
+# A path with two dots that begins with neither slash nor scheme (RFC 3986 section 4.2: no colon comes first).
+_split_relative = re.compile(
+    rb"(?!/)(?=[^?#]*(?:\.|%2[Ee]){2})([^/:?#\\\t]*(?:/[^?#\\\t]*)?)((?:[?#].*)?)", re.DOTALL
+).fullmatch
 _split_authority = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]{0,5}))?").fullmatch
 _split_refresh = re.compile(rb"([0-9.]++[;, \t]++(?:[Uu][Rr][Ll][ \t]*+=[ \t]*+)?+)(?:(['\"])(.*)|(.*))").fullmatch
 _each_link = re.compile(rb'"(?:[^"\\]|\\.)*+"|<([^<>]*)>').sub
@@ -62,11 +70,12 @@ class Change:
 class LocationRules:
     """What is known about places in the responses of one route. Built by :func:`compile_locations`.
 
-    ``places``: the names of the upstreams that a place belongs to. ``leads``: the routes to each upstream.
-    ``table``: all routes, to see where a path leads.
+    ``mount``: where the route puts its server below a prefix. ``places``: the names of the upstreams that a place
+    belongs to. ``leads``: the routes to each upstream. ``table``: all routes, to see where a path leads.
     """
 
     route: Route
+    mount: Mount | None
     places: Mapping[_Place, frozenset[str]]
     leads: Mapping[str, tuple[Route, ...]]
     table: RouteTable
@@ -81,7 +90,7 @@ def compile_locations(config: Config, route: Route) -> LocationRules:
             for place in _places_of(server, route.host if is_own else "keep", is_own=is_own):
                 places[place] = places.get(place, frozenset()) | {upstream.name}
     leads = {upstream.name: _routes_to(upstream, config.routes) for upstream in config.upstreams}
-    return LocationRules(route, places, leads, _table(config.routes))
+    return LocationRules(route, mount_of(route), places, leads, _table(config.routes))
 
 
 @lru_cache(maxsize=2)
@@ -98,7 +107,10 @@ def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_
     scheme = b"https" if server.scheme is Scheme.HTTPS else b"http"
     places: list[_Place] = []
     if server.scheme is not Scheme.UNIX:
-        places.append((scheme, _compared_host(server.host.encode("ascii", "replace")), server.port))
+        host = server.host.encode("ascii", "replace").removesuffix(b".")
+        places.append((scheme, _compared_host(host), server.port))
+        if host.endswith(b".localhost"):  # it may also call itself by another name of this machine
+            places.append((scheme, b"localhost", server.port))
     elif is_own and sent_host == "upstream":
         places.append((scheme, b"localhost", 80))
     if sent_host not in ("keep", "upstream"):
@@ -107,13 +119,21 @@ def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_
     return places
 
 
-def map_back(rules: LocationRules, field: Field, *, front: bytes) -> Change | None:
+class Asked(NamedTuple):
+    """The path that was asked for, without its query: as the browser sent it, and as it went to the server."""
+
+    front: bytes
+    upstream: bytes
+
+
+def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked | None = None) -> Change | None:
     """Return the line for the client where `field` names a place of an upstream, or None where it stays as it is.
 
     `field`: one of :data:`REFERENCE_FIELDS`; others stay. `front`: the serialised origin by which the browser asked
     (``http://localhost:8080``), from a Host that passed the grammar of heads, so that neither CR, LF nor NUL can come
-    out. Applies whatever the status is: what is no redirect is still a place. The spelling of the name, the order of
-    links and all that is no reference stay. Linear in the length of the value times the number of routes.
+    out. `asked`: for what; None: not known. Applies whatever the status is: what is no redirect is still a place. The
+    spelling of the name, the order of links and all that is no reference stay. Linear in the length of the value times
+    the number of routes.
     """
     name = field.name
     if name not in REFERENCE_FIELDS or not field.value:
@@ -121,7 +141,7 @@ def map_back(rules: LocationRules, field: Field, *, front: bytes) -> Change | No
     reasons: dict[str, None] = {}
 
     def mapped(reference: bytes) -> bytes:
-        found = _map_reference(rules, reference, front)
+        found = _map_reference(rules, reference, front, asked)
         if found is None:
             return reference
         reasons[found[1]] = None
@@ -159,14 +179,16 @@ def _map_refresh(value: bytes, mapped: Callable[[bytes], bytes]) -> bytes:
     return before + quote + mapped(reference) + closing + after
 
 
-def _map_reference(rules: LocationRules, reference: bytes, front: bytes) -> tuple[bytes, str] | None:
+def _map_reference(
+    rules: LocationRules, reference: bytes, front: bytes, asked: Asked | None
+) -> tuple[bytes, str] | None:
     """Return what takes the place of a URI reference and why, or None where it stays."""
     match = _split_path(reference)
     if match is not None:
         return _map_path(rules, *match.groups())
     match = _split_absolute(reference)
     if match is None:
-        return None
+        return _map_relative(rules, reference, asked)
     written_scheme, authority, path, rest = match.groups()
     front_scheme, _, front_authority = front.partition(b"://")
     # Without a scheme a server means the one that it is asked by, and the browser takes the front's.
@@ -177,9 +199,11 @@ def _map_reference(rules: LocationRules, reference: bytes, front: bytes) -> tupl
         return None
     start = front if written_scheme else b"//" + front_authority
     if place == _place(front_scheme, front_authority):
+        own = _asked_path(rules, path, asked)
+        if own is not None:
+            return start + own + rest, f"it is what was asked for, and route {label(rules.route)} takes its path off"
         return (start + path + rest, "browsers refuse a place with user information") if at else None
-    meant = (_place(scheme, host) for scheme in schemes)
-    names = next((found for each in meant if each and (found := rules.places.get(_on_this_machine(each)))), None)
+    names = _names_of(rules, [found for scheme in schemes if (found := _place(scheme, host))])
     if names is None:
         return None
     path, reason = _front_path(rules, names, path or b"/", front_authority)
@@ -188,17 +212,49 @@ def _map_reference(rules: LocationRules, reference: bytes, front: bytes) -> tupl
 
 def _map_path(rules: LocationRules, path: bytes, rest: bytes) -> tuple[bytes, str] | None:
     """Return what takes the place of an absolute `path` with its query and fragment, or None where it stays."""
-    route = rules.route
-    if route.rewrite is None:
-        return None
     resolved = _without_dot_segments(path)
-    taken, put = _front_end(route), _upstream_end(route)
-    if route.kind is PathKind.PREFIX and _rest_below(taken, resolved) is not None and not _is_below(taken, put):
-        return None
-    found = _turned_round(route, resolved)
+    found = _turned_round(rules.route, rules.mount, resolved)
     if found is None or found == resolved:
         return None
-    return found + rest, f"route {label(route)} takes its path off"
+    return found + rest, f"route {label(rules.route)} takes its path off"
+
+
+def _map_relative(rules: LocationRules, reference: bytes, asked: Asked | None) -> tuple[bytes, str] | None:
+    """Return what takes the place of a relative reference that leads the browser out of the prefix, or None."""
+    match = _split_relative(reference)
+    if match is None or rules.mount is None or asked is None:
+        return None
+    path, rest = match.groups()
+    if rest_below(rules.mount.prefix, canonical_path(_folder(asked.front) + path)) is not None:
+        return None
+    found = rules.mount.front_path(canonical_path(_folder(asked.upstream) + path))
+    return None if found is None else (found + rest, f"route {label(rules.route)} takes its path off")
+
+
+def _folder(path: bytes) -> bytes:
+    return path[: path.rfind(b"/") + 1] or b"/"
+
+
+def _asked_path(rules: LocationRules, path: bytes, asked: Asked | None) -> bytes | None:
+    """Return the front's path for `path` where that is what the server was asked for, or below; None: who knows."""
+    base = b"" if asked is None else canonical_path(asked.upstream).removesuffix(b"/")
+    resolved = _without_dot_segments(path)
+    if not base or rest_below(base, canonical_path(resolved)) is None:
+        return None
+    found = _turned_round(rules.route, rules.mount, resolved)
+    return None if found == resolved else found
+
+
+def _names_of(rules: LocationRules, meant: list[_Place]) -> frozenset[str] | None:
+    """Return the names of the upstreams to which one of the places that may be `meant` belongs, or None."""
+    for place in meant:
+        scheme, host, port = near = _on_this_machine(place)
+        names = rules.places.get(near)
+        if names is None and host.endswith(b".localhost"):
+            names = rules.places.get((scheme, b"localhost", port))
+        if names is not None:
+            return names
+    return None
 
 
 def _front_path(rules: LocationRules, names: frozenset[str], path: bytes, host: bytes) -> tuple[bytes, str]:
@@ -211,13 +267,14 @@ def _front_path(rules: LocationRules, names: frozenset[str], path: bytes, host: 
     name = own.upstream if own.upstream in names else min(names)
     what = f"it is a place of upstream {name}"
     resolved = _without_dot_segments(path)
-    candidate = _turned_round(own, resolved) if own.upstream in names else None
-    if candidate is not None and _leads(rules, candidate, names, resolved, host):
+    candidate = _turned_round(own, rules.mount, resolved) if own.upstream in names else None
+    if candidate is not None and _leads(rules, candidate, names, resolved, host, rules.mount):
         return candidate, f"{what}, and route {label(own)} leads there"
     found: dict[bytes, Route] = {}
     for route in (route for name in sorted(names) for route in rules.leads[name]):
-        other = _turned_round(route, resolved)
-        if other is not None and other not in found and _leads(rules, other, names, resolved, host):
+        mount = mount_of(route)
+        other = _turned_round(route, mount, resolved)
+        if other is not None and other not in found and _leads(rules, other, names, resolved, host, mount):
             found[other] = route
     if len(found) == 1:
         front, route = found.popitem()
@@ -228,56 +285,32 @@ def _front_path(rules: LocationRules, names: frozenset[str], path: bytes, host: 
     return path, f"{what}; {why} a GET to its path, which stays"
 
 
-def _leads(rules: LocationRules, path: bytes, names: frozenset[str], target: bytes, host: bytes) -> bool:
-    """Tell whether a plain GET of `path` arrives as `target` at one of `names`."""
+def _leads(
+    rules: LocationRules, path: bytes, names: frozenset[str], target: bytes, host: bytes, mount: Mount | None
+) -> bool:
+    """Tell whether a plain GET of `path` arrives at one of `names` as `target`, or as that without its prefix."""
     route = rules.table.match(b"GET", path, host, ())
     if route is None or route.upstream not in names:
         return False
-    return canonical_path(rewritten_path(route, path)) == canonical_path(target)
+    knows = mount is not None and mount.has(target)
+    return knows or canonical_path(rewritten_path(route, path)) == canonical_path(target)
 
 
 # Turning a route round
 
 
-def _turned_round(route: Route, path: bytes) -> bytes | None:
+def _turned_round(route: Route, mount: Mount | None, path: bytes) -> bytes | None:
     """Return a path that `route` sends upstream as `path`, or None when there is none.
 
-    The mirror of :func:`devproxy.routing.rewritten_path`. Begins with exactly one slash where anything is taken off, so
-    that a path never turns into the name of a host (``//evil``).
+    The mirror of :func:`devproxy.routing.rewritten_path`; `mount`: of the route. A path that has the prefix already
+    stays as it is.
     """
-    if route.rewrite is None:
+    if mount is not None:
+        return mount.front_path(path)
+    if route.rewrite is None or route.kind is not PathKind.EXACT:
         return path
-    if route.kind is PathKind.EXACT:
-        taken = canonical_path(route.pattern.encode())
-        return taken if canonical_path(path) == canonical_path(rewritten_path(route, taken)) else None
-    if route.kind is not PathKind.PREFIX:
-        return path
-    rest = _rest_below(_upstream_end(route), path)
-    if rest is None:
-        return None
-    taken = _front_end(route)
-    return taken + rest if taken else b"/" + rest.lstrip(b"/")
-
-
-def _front_end(route: Route) -> bytes:
-    """Return the prefix that `route` takes off, without a slash at its end."""
-    return canonical_path(route.pattern.encode()).removesuffix(b"/")
-
-
-def _upstream_end(route: Route) -> bytes:
-    """Return what `route` puts in the place of its prefix, without a slash at its end."""
-    base = (route.rewrite or "").encode().strip(b"/")
-    return b"/" + base if base else b""
-
-
-def _rest_below(base: bytes, path: bytes) -> bytes | None:
-    """Return what follows `base` in `path` if that is `base` or below it in whole segments, else None."""
-    rest = path[len(base) :]
-    return rest if path.startswith(base) and (not rest or rest.startswith(b"/")) else None
-
-
-def _is_below(base: bytes, path: bytes) -> bool:
-    return path != base and _rest_below(base, path) is not None
+    taken = canonical_path(route.pattern.encode())
+    return taken if canonical_path(path) == canonical_path(rewritten_path(route, taken)) else None
 
 
 def _without_dot_segments(path: bytes) -> bytes:

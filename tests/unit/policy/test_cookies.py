@@ -119,6 +119,8 @@ def test_a_domain_in_the_map_goes_before_the_general_rule() -> None:
     [
         (b"a=1; Path=/auth", b"a=1; Path=/api/auth"),
         (b"a=1; Path=/auth/; HttpOnly", b"a=1; Path=/api/auth/; HttpOnly"),
+        (b"a=1; Path=/apix", b"a=1; Path=/api/apix"),
+        (b"a=1; Path=/API", b"a=1; Path=/api/API"),
         (b"a=1;path = /auth ;x", b"a=1;path = /api/auth ;x"),
         (b"a=1; Path=/one; Path=/two", b"a=1; Path=/one; Path=/api/two"),
         (b"a=1; Path=/", b"a=1; Path=/"),
@@ -146,6 +148,18 @@ def test_a_path_comes_back_below_the_stripped_prefix_but_the_root_stays(value: b
 )
 def test_a_path_at_or_below_what_the_prefix_is_replaced_by_comes_back(value: bytes, expected: bytes) -> None:
     assert down(value, Cookies(), MOVED) == expected
+
+
+@pytest.mark.parametrize("route", [STRIPPED, MOVED], ids=["stripped", "moved"])
+@pytest.mark.parametrize("path", [b"/api", b"/api/", b"/api/auth", b"/%61pi/auth", b"/api/../api"])
+def test_a_path_of_a_server_that_knows_where_it_is_mounted_stays(route: Route, path: bytes) -> None:
+    assert down(b"a=1; Path=" + path, Cookies(), route) == b"a=1; Path=" + path
+
+
+def test_a_base_below_the_prefix_is_the_servers_own() -> None:
+    route = Route(kind=PathKind.PREFIX, pattern="/api/", upstream="api", rewrite="/api/v2/")
+    assert down(b"a=1; Path=/api/v2/auth", Cookies(), route) == b"a=1; Path=/api/auth"
+    assert down(b"a=1; Path=/api", Cookies(), route) == b"a=1; Path=/api"
 
 
 def test_a_path_comes_back_to_the_root_where_the_route_is_the_root() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from devproxy.config.model import Config, PathKind, Route, Scheme, Server, ServerAddress, Upstream
+from devproxy.config.model import Config, Cookies, PathKind, Route, Scheme, Server, ServerAddress, Upstream
 from devproxy.fields import read_field
-from devproxy.policy.location import Change, compile_locations, map_back
+from devproxy.policy.cookies import compile_cookies, repair
+from devproxy.policy.location import Asked, Change, compile_locations, map_back
+from devproxy.policy.mount import mount_of
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 FRONT = b"http://localhost:8080"
 
@@ -43,16 +47,21 @@ ROOT = route("/", "frontend")
 
 
 def change(
-    line: bytes, own: Route, *others: Route, front: bytes = FRONT, upstreams: tuple[Upstream, ...] = ()
+    line: bytes,
+    own: Route,
+    *others: Route,
+    front: bytes = FRONT,
+    upstreams: tuple[Upstream, ...] = (),
+    asked: Asked | None = None,
 ) -> Change | None:
     ups = upstreams or (BACKEND, AUTH, SECURE, FRONTEND)
     config = Config(server=Server(), upstreams=ups, routes=(own, *others))
-    return map_back(compile_locations(config, own), read_field(line), front=front)
+    return map_back(compile_locations(config, own), read_field(line), front=front, asked=asked)
 
 
-def mapped(line: bytes, own: Route, *others: Route, front: bytes = FRONT) -> bytes:
+def mapped(line: bytes, own: Route, *others: Route, front: bytes = FRONT, asked: Asked | None = None) -> bytes:
     """The line that the client gets."""
-    found = change(line, own, *others, front=front)
+    found = change(line, own, *others, front=front, asked=asked)
     assert found is None or (found.line != line and found.reason)
     return line if found is None else found.line
 
@@ -195,7 +204,17 @@ def test_the_front_is_whatever_the_browser_called_it() -> None:
         (PLAIN, b"/login", b"/login"),
         (STRIPS, b"/", b"/api/"),
         (STRIPS, b"/login", b"/api/login"),
-        (STRIPS, b"/api/x", b"/api/api/x"),
+        (STRIPS, b"/api/x", b"/api/x"),
+        (STRIPS, b"/api", b"/api"),
+        (STRIPS, b"/api2/x", b"/api/api2/x"),
+        (STRIPS, b"/API/x", b"/api/API/x"),
+        (STRIPS, b"/%61pi/x", b"/%61pi/x"),
+        (STRIPS, b"/x/../api/y", b"/api/y"),
+        (REWRITES, b"/api/x", b"/api/x"),
+        (route("/api/", rewrite="/api/v2/"), b"/api/v2/x", b"/api/x"),
+        (route("/api/", rewrite="/api/v2/"), b"/api/v3/x", b"/api/v3/x"),
+        (route("/api/v2/", rewrite="/api/"), b"/api/x", b"/api/v2/x"),
+        (route("/api/v2/", rewrite="/api/"), b"/api/v2/x", b"/api/v2/x"),
         (STRIPS, b"//x", b"/api//x"),
         (STRIPS, b"/a%2Fb/%41", b"/api/a%2Fb/%41"),
         (STRIPS, b"/../login", b"/api/login"),
@@ -250,6 +269,129 @@ def test_an_absolute_path_gets_back_what_the_route_took_off(own: Route, path: by
     assert location(path, own) == expected
 
 
+# -- a server that knows where it is mounted, and one that does not ----------------------------------------------------
+
+KINDS = (
+    (b"Location: ", b""),
+    (b"Content-Location: ", b""),
+    (b"Refresh: 0; url=", b""),
+    (b"Link: <", b">; rel=next"),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind[0].partition(b":")[0].decode())
+@pytest.mark.parametrize("own", [STRIPS, REWRITES], ids=["strips", "rewrites"])
+@pytest.mark.parametrize("start", [b"", FRONT, b"//localhost:8080"])
+@pytest.mark.parametrize("path", [b"/api", b"/api/", b"/api/items/", b"/api/a%2Fb?x=/y#z"])
+def test_what_lies_below_the_prefix_already_stays(
+    kind: tuple[bytes, bytes], own: Route, start: bytes, path: bytes
+) -> None:
+    line = kind[0] + start + path + kind[1]
+    assert mapped(line, own, ROOT, asked=Asked(b"/api/items", b"/items")) == line
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind[0].partition(b":")[0].decode())
+@pytest.mark.parametrize("own", [STRIPS, REWRITES], ids=["strips", "rewrites"])
+def test_an_address_of_the_server_itself_gets_no_second_prefix(kind: tuple[bytes, bytes], own: Route) -> None:
+    line = kind[0] + b"http://127.0.0.1:3001/api/items/" + kind[1]
+    assert mapped(line, own, ROOT) == kind[0] + FRONT + b"/api/items/" + kind[1]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind[0].partition(b":")[0].decode())
+@pytest.mark.parametrize("start", [b"", FRONT, b"//localhost:8080", b"http://localhost:3001"])
+@pytest.mark.parametrize("path", [b"/items/", b"/items", b"/items/7", b"/items?page=2", b"/x/../items/"])
+def test_the_redirect_of_a_path_that_was_just_stripped_comes_back(
+    kind: tuple[bytes, bytes], start: bytes, path: bytes
+) -> None:
+    found = mapped(kind[0] + start + path + kind[1], STRIPS, ROOT, asked=Asked(b"/api/items", b"/items"))
+    front = b"//localhost:8080" if start.startswith(b"//") else FRONT if start else b""
+    assert found == kind[0] + front + b"/api" + path.removeprefix(b"/x/..") + kind[1]
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "reference", "expected"),
+    [
+        # other places of the front may be pages of its own
+        (STRIPS, Asked(b"/api/items", b"/items"), FRONT + b"/login", FRONT + b"/login"),
+        (STRIPS, Asked(b"/api/items", b"/items"), FRONT + b"/itemsx/", FRONT + b"/itemsx/"),
+        (STRIPS, Asked(b"/api/items", b"/items"), FRONT + b"/", FRONT + b"/"),
+        (STRIPS, Asked(b"/api/", b"/"), FRONT + b"/", FRONT + b"/"),
+        (STRIPS, Asked(b"/api", b"/"), FRONT + b"/dashboard", FRONT + b"/dashboard"),
+        (PLAIN, Asked(b"/api/items", b"/api/items"), FRONT + b"/api/items/", FRONT + b"/api/items/"),
+        (REWRITES, Asked(b"/api/items", b"/v1/items"), FRONT + b"/v1/items/", FRONT + b"/api/items/"),
+        (REWRITES, Asked(b"/api/items", b"/v1/items"), FRONT + b"/items/", FRONT + b"/items/"),
+        (STRIPS, Asked(b"/api/a%2Fb", b"/a%2Fb"), FRONT + b"/a%2fb/", FRONT + b"/api/a%2fb/"),
+        (STRIPS, Asked(b"/api/items", b"/items"), b"https://localhost:8080/items/", b"https://localhost:8080/items/"),
+        (STRIPS, Asked(b"/api/items", b"/items"), b"http://evil.test/items/", b"http://evil.test/items/"),
+        (
+            route("/old", rewrite="/new", kind=PathKind.EXACT),
+            Asked(b"/old", b"/new"),
+            FRONT + b"/new?again",
+            FRONT + b"/old?again",
+        ),
+    ],
+)
+def test_other_places_of_the_front_stay(own: Route, asked: Asked, reference: bytes, expected: bytes) -> None:
+    assert mapped(b"Location: " + reference, own, ROOT, asked=asked) == b"Location: " + expected
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "reference", "expected"),
+    [
+        (STRIPS, Asked(b"/api/items/7", b"/items/7"), b"8", b"8"),
+        (STRIPS, Asked(b"/api/items/7", b"/items/7"), b"../users/1", b"../users/1"),
+        (STRIPS, Asked(b"/api/items/7", b"/items/7"), b"../../users/1?x#y", b"/api/users/1?x#y"),
+        (STRIPS, Asked(b"/api/items", b"/items"), b"../login", b"/api/login"),
+        (STRIPS, Asked(b"/api/items", b"/items"), b"%2e%2E/login", b"/api/login"),
+        (STRIPS, Asked(b"/api/items", b"/items"), b"../api/login", b"../api/login"),
+        (STRIPS, Asked(b"/api/items", b"/items"), b"?next=../..", b"?next=../.."),
+        (STRIPS, Asked(b"/api/items", b"/items"), b"mailto:../../x", b"mailto:../../x"),
+        (STRIPS, Asked(b"/api/items", b"/items"), b"..\\..\\x", b"..\\..\\x"),
+        (REWRITES, Asked(b"/api/items", b"/v1/items"), b"../v1/login", b"/api/login"),
+        (REWRITES, Asked(b"/api/items", b"/v1/items"), b"../login", b"../login"),
+        (PLAIN, Asked(b"/api/items", b"/api/items"), b"../login", b"../login"),
+    ],
+)
+def test_a_relative_place_comes_back_where_it_climbs_out_of_the_prefix(
+    own: Route, asked: Asked, reference: bytes, expected: bytes
+) -> None:
+    assert mapped(b"Location: " + reference, own, ROOT, asked=asked) == b"Location: " + expected
+
+
+SEGMENTS = st.sampled_from([b"api", b"API", b"api2", b"apix", b"v1", b"%61pi", b"a%2Fb", b"items", b"..", b".", b""])
+PATHS = st.lists(SEGMENTS, max_size=5).map(lambda segments: b"/" + b"/".join(segments))
+RULES = st.sampled_from(
+    [
+        STRIPS,
+        REWRITES,
+        route("/", rewrite="/v1/"),
+        route("/api/", rewrite="/api/v1/"),
+        route("/api/v1/", rewrite="/api/"),
+        route("/a/b/", rewrite="/"),
+    ]
+)
+
+
+@given(own=RULES, path=PATHS, kind=st.sampled_from(KINDS))
+def test_a_place_and_a_cookie_get_the_same_path_and_getting_it_twice_is_getting_it_once(
+    own: Route, path: bytes, kind: tuple[bytes, bytes]
+) -> None:
+    assume(not path.startswith(b"//"))
+    line = kind[0] + path + kind[1]
+    once = mapped(line, own, ROOT)
+    front = mount_of(own)
+    assert front is not None
+    if front.has(once.removeprefix(kind[0]).removesuffix(kind[1])):
+        assert mapped(once, own, ROOT) == once
+    absolute = mapped(kind[0] + b"http://localhost:3001" + path + kind[1], own)
+    assert absolute.startswith(kind[0] + FRONT + b"/")
+    cookies = compile_cookies(Cookies(), own, front_scheme="http")
+    if cookies is not None and b"." not in path and path != b"/" and once != line:
+        repaired = repair(cookies, read_field(b"Set-Cookie: a=1; Path=" + path))
+        assert repaired is not None
+        assert repaired.line == b"Set-Cookie: a=1; Path=" + once.removeprefix(kind[0]).removesuffix(kind[1])
+
+
 # -- other upstreams ---------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +414,27 @@ def test_a_way_that_another_route_cuts_off_is_no_way() -> None:
     assert found is not None
     assert found.line == b"Location: " + FRONT + b"/login"
     assert "no route leads" in found.reason
+
+
+NAMED = upstream("named", "http://api.localhost:3003")
+OTHER = upstream("other", "http://web.localhost:3003")
+
+
+@pytest.mark.parametrize(
+    "host", [b"api.localhost", b"API.localhost.", b"localhost", b"127.0.0.1", b"[::1]", b"x.localhost"]
+)
+def test_a_server_below_localhost_may_name_itself_by_any_name_of_this_machine(host: bytes) -> None:
+    own = route("/api/", "named", rewrite="/")
+    found = change(b"Location: http://" + host + b":3003/x", own, upstreams=(NAMED,))
+    assert found is not None
+    assert found.line == b"Location: " + FRONT + b"/api/x"
+
+
+def test_two_names_below_localhost_are_two_servers() -> None:
+    own, other = route("/api/", "named", rewrite="/"), route("/web/", "other", rewrite="/")
+    found = change(b"Location: http://web.localhost:3003/x", own, other, upstreams=(NAMED, OTHER))
+    assert found is not None
+    assert found.line == b"Location: " + FRONT + b"/web/x"
 
 
 def test_the_own_route_is_preferred_to_others() -> None:
