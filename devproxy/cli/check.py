@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from devproxy import config
 from devproxy.cli.files import find
+from devproxy.cli.hot_reload import note_on
 from devproxy.cli.loading import BadConfiguration, load_file
 from devproxy.cli.refusal import FINE, MISUSED, Refused, put, say, warn
 from devproxy.config import Config
 from devproxy.config.problems import visible
+from devproxy.plan import compile_snapshot
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,6 +43,8 @@ def _show(path: str, result: Config | Refused, colour: str) -> None:
         return
     for sentence in config.warnings(result):
         warn(sentence, colour)
+    if note := _note(result):
+        put(f"note: {visible(path)}: {note}\n")
     counts = f"{_counted(result.routes, 'route')}, {_counted(result.upstreams, 'upstream')}"
     put(f"ok: {visible(path)}: {counts}\n")
 
@@ -55,7 +59,13 @@ def _document(path: str, result: Config | Refused) -> dict[str, object]:
         "routes": len(result.routes),
         "upstreams": len(result.upstreams),
         "warnings": list(config.warnings(result)),
+        **({"notes": [note]} if (note := _note(result)) else {}),
     }
+
+
+def _note(result: Config) -> str:
+    """Return what is right in `result` and yet good to know."""
+    return note_on(compile_snapshot(result, "check"))
 
 
 def _problems(refusal: Refused) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from devproxy.answers import Answer, render_answer
+from devproxy.cli.hot_reload import words_on
 from devproxy.cli.loading import configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.cli.routes import read_request, style_for
@@ -155,9 +156,8 @@ class Report:
         yield f"route {self._style.green(visible(label(route)))}: {visible(', '.join(chosen.reasons))}"
         place = f"{self._snapshot.config.source}:{route.line}" if route.line else self._snapshot.config.source
         yield f"{self._style.dim(f'upstream {visible(route.upstream)}, cors {route.cors.mode} ({visible(place)})')}"
-        if isinstance(plan, Forward) and plan.compiled.route is not route:
-            where = f"route {plan.compiled.label}, upstream {plan.compiled.upstream}"
-            yield f"but it opens a hot-reload socket, which goes to whoever serves /: {visible(where)}"
+        if words := words_on(self._snapshot, head):
+            yield f"{self._style.cyan('hot reload:')} {words}"
 
     def _respond(self, plan: Respond) -> Iterator[str]:
         """Say what devproxy answers by itself, and what a browser makes of that."""
@@ -354,6 +354,8 @@ class Report:
             return "[routes.headers]"
         if field.role == Role.END_TO_END and field.name == b"cookie":
             return "the route's cookie rules"
+        if why is _WHY_UP and plan.compiled.is_at_own_origin and field.role in (Role.HOST, Role.ORIGIN):
+            return "the server's own, as hot reload of devproxy's pages wants it"
         return why.get(Role(field.role), "concerns one connection only" if field.role > Role.ACCESS_CONTROL else "")
 
 

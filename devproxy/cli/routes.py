@@ -11,6 +11,7 @@ import os
 import sys
 from typing import Final
 
+from devproxy.cli.hot_reload import words_on
 from devproxy.cli.loading import configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.config import Config, Route
@@ -96,6 +97,8 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
         lines.append(f"{to} {_url(server, visible(_text(sent)))}  {name}")
     if rules := _rules(route):
         lines.append(f"  {style.dim(rules)}")
+    if words := words_on(snapshot, head):
+        lines.append(f"{style.cyan('hot reload:')} {words}")
     return "\n".join(lines) + "\n", True
 
 

@@ -21,7 +21,7 @@ from devproxy.config.model import (
     Sticky,
 )
 from devproxy.config.problems import visible
-from devproxy.hmr import PATHS, PREFIXES
+from devproxy.hmr import PATHS, PREFIXES, HotReload
 from devproxy.networks import is_this_machine
 from devproxy.regexes import backtracking_fault
 
@@ -158,25 +158,29 @@ def _taken_hot_reload(config: Config) -> Iterator[str]:
     for route in config.routes:
         if route.upstream == page.upstream or route.pattern == "/":
             continue
-        taken = [path for path in map(bytes.decode, (*PATHS, *PREFIXES)) if _takes_broadly(route, path)]
+        taken = [path for path in (*PATHS, *PREFIXES) if _takes_broadly(route, path)]
         if taken:
-            name, first = visible(page.upstream), taken[0]
+            name, first = visible(page.upstream), taken[0].decode()
+            condition = f'path = "{first}"' if taken[0] in PREFIXES else f'path_exact = "{first}"'
+            others = f" and {len(taken) - 1} more" if taken[1:] else ""
             yield (
-                f"the route {visible(route.pattern)} takes {' and '.join(taken)} too, where dev servers open their "
+                f"the route {visible(route.pattern)} takes {first}{others} too, where dev servers open their "
                 f'hot-reload socket: that socket goes to "{name}", which serves /. To keep it for this route, '
-                f'give it a route of its own with path_exact = "{first}".'
+                f"give it a route of its own with {condition}."
             )
 
 
-def _takes_broadly(route: Route, path: str) -> bool:
+def _takes_broadly(route: Route, path: bytes) -> bool:
     """Tell whether `route` takes `path` without naming it."""
+    if HotReload("", path).may_go_by(route.pattern):
+        return False
+    text = path.decode()
     if route.kind is PathKind.REGEX:
-        return re.fullmatch(route.pattern, path) is not None
+        return re.fullmatch(route.pattern, text) is not None
     if route.kind is PathKind.GLOB:
-        return fnmatchcase(path, route.pattern)
+        return fnmatchcase(text, route.pattern)
     prefix = route.pattern.rstrip("/")
-    is_below = route.kind is PathKind.PREFIX and (path + "/").startswith(prefix + "/")
-    return is_below and route.pattern not in (path, path.rstrip("/"))
+    return route.kind is PathKind.PREFIX and f"{text}/".startswith(f"{prefix}/")
 
 
 def is_loopback(host: str) -> bool:

@@ -15,7 +15,7 @@ from devproxy.config.model import Route, Scheme, ServerAddress
 from devproxy.engineio import is_poll, parse_engine_request
 from devproxy.fields import read_field
 from devproxy.hmr import PREFIXES as HMR_PREFIXES
-from devproxy.hmr import is_hmr_handshake
+from devproxy.hmr import read_hot_reload, wants_own_origin
 from devproxy.messages import RequestFacts, RequestHead
 from devproxy.plan.response import Finish
 from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot
@@ -24,7 +24,7 @@ from devproxy.policy.cors import CorsDecision, decide, local_lines
 from devproxy.policy.faults import inject
 from devproxy.policy.headers import late_lines, plain_head, request_lines
 from devproxy.policy.hop import Peer
-from devproxy.policy.hosts import judge_source
+from devproxy.policy.hosts import is_own_origin, judge_source
 from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight
 from devproxy.routing import canonical_path, rewritten_path
 
@@ -163,7 +163,16 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     path = b""
     if compiled.rewrites and raw_path != b"*":
         path = rewritten_path(compiled.route, raw_path) + question + query
+    if head.facts.origins and wants_own_origin(head, compiled.route.pattern) and _is_from_own_page(head):
+        compiled = snapshot.own_origin[id(compiled.route)]
     return _forward(head, compiled, path, decision, preflight, fallback)
+
+
+def _is_from_own_page(head: RequestHead) -> bool:
+    """Tell whether a page of devproxy's own origin sends `head`, which the guard has let pass."""
+    facts = head.facts
+    is_one = len(facts.origins) == 1 and facts.fetch_site != b"cross-site"
+    return is_one and is_own_origin(facts.origins[0], facts.host)
 
 
 def _injected(head: RequestHead, compiled: CompiledRoute, decision: CorsDecision) -> Respond | None:
@@ -186,9 +195,10 @@ def _route(head: RequestHead, raw_path: bytes, snapshot: Snapshot) -> Route | No
     """
     fields = head.fields if snapshot.reads_headers else ()
     route = snapshot.table.match(head.method, raw_path, head.facts.host, fields)
-    if route is None or route.pattern.encode() in (raw_path, raw_path.removesuffix(b"/")):
+    if route is None or route.pattern == "/":
         return route
-    if not is_hmr_handshake(head):
+    hot_reload = read_hot_reload(head)
+    if hot_reload is None or hot_reload.may_go_by(route.pattern):
         return route
     return snapshot.table.match(head.method, b"/", head.facts.host, fields) or route
 

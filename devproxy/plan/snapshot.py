@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from devproxy.config.model import Config, Cors, CorsMode, HeaderEdits, Route
@@ -40,6 +40,7 @@ class CompiledRoute:
     origin read an answer. ``limits``: of heads. ``fault``: trouble made on purpose, or None. ``fault_note``: of it,
     for the report of an exchange that was forwarded; empty for none. ``via_line``: the gateway's own, in each request.
     ``hop``: whose word about a request counts, and the prefix that is taken off.
+    ``is_at_own_origin``: see :class:`Snapshot`.
     """
 
     route: Route
@@ -60,6 +61,7 @@ class CompiledRoute:
     fault_note: str
     via_line: bytes
     hop: Hop
+    is_at_own_origin: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +69,18 @@ class Snapshot:
     """A configuration ready to serve. Immutable but for what it remembers; shared by all exchanges born under it.
 
     ``reads_headers``: a route has a condition on a header. ``compiled``: by the identity of the route, which hashes
-    quicker than its many fields. ``default_cors``: for answers to what no route takes. ``via_token``: this process's
-    pseudonym in ``Via``, by which a request that comes back is recognised. ``plans``: remembered, see
-    :func:`devproxy.plan.plan_request`. Limits that are 0 in the configuration, for «none», are infinite here.
+    quicker than its many fields. ``own_origin``: the same for what own pages ask of a dev server that knows itself
+    alone: Host and Origin are the server's, unless the route says otherwise. ``default_cors``: for answers to what no
+    route takes. ``via_token``: this process's pseudonym in ``Via``, by which a request that comes back is recognised.
+    ``plans``: remembered, see :func:`devproxy.plan.plan_request`. Limits that are 0 in the configuration, for «none»,
+    are infinite here.
     """
 
     config: Config
     table: RouteTable
     reads_headers: bool
     compiled: dict[int, CompiledRoute]
+    own_origin: dict[int, CompiledRoute]
     default_cors: CorsPolicy
     hosts: HostGuard
     limits: Limits
@@ -95,11 +100,13 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
     token = b"devproxy-" + instance.encode()
     via_line = b"Via: 1.1 " + token
     proxies = compile_trusted(config.server.trusted_proxies)
+    compiled = {id(route): _compile_route(config, route, via_line, proxies) for route in config.routes}
     return Snapshot(
         config=config,
         table=RouteTable(config.routes),
         reads_headers=any(route.match_headers for route in config.routes),
-        compiled={id(route): _compile_route(config, route, via_line, proxies) for route in config.routes},
+        compiled=compiled,
+        own_origin={key: _at_own_origin(one) for key, one in compiled.items()},
         default_cors=compile_cors(Cors(), config.source),
         hosts=compile_hosts(
             (*config.server.allowed_hosts, *_named_hosts(config)),
@@ -149,6 +156,13 @@ def _compile_route(config: Config, route: Route, via_line: bytes, proxies: Trust
         via_line=via_line,
         hop=Hop(proxies, stripped_prefix(route)),
     )
+
+
+def _at_own_origin(compiled: CompiledRoute) -> CompiledRoute:
+    if compiled.origin != "keep":
+        return compiled
+    host = "upstream" if compiled.host == "keep" else compiled.host
+    return replace(compiled, host=host, origin="upstream", edits_authority=True, is_at_own_origin=True)
 
 
 def _compile_edits(edits: HeaderEdits) -> Edits | None:

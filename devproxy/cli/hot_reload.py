@@ -1,0 +1,60 @@
+"""What ``check``, ``routes --test`` and ``explain`` say of hot-reload sockets: which rule chose who gets one, and why.
+
+Start at :func:`words_on` (one request) and :func:`note_on` (a whole configuration).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from devproxy.config.model import Route
+from devproxy.config.problems import visible
+from devproxy.hmr import COMMON_PATH, MOVED_WEBPACK_PATH, HotReload, read_hot_reload
+from devproxy.messages import RequestHead
+from devproxy.plan import Forward, Snapshot, plan_request
+from devproxy.routing import label
+
+_PATH: Final = MOVED_WEBPACK_PATH.decode()
+_WEBPACK: Final = (
+    "webpack's dev server opens its hot-reload socket at /ws as well. If that is your frontend, give the socket "
+    f'another path there: webSocketServer: {{ type: "ws", options: {{ path: "{_PATH}" }} }} and '
+    f'client: {{ webSocketURL: "auto://0.0.0.0:0{_PATH}" }}'
+)
+
+
+def words_on(snapshot: Snapshot, head: RequestHead) -> str:
+    """Return what a WebSocket at the path of `head` has to do with hot reload and who gets it; empty for nothing.
+
+    Whoever asks about such a path by a plain request means the socket, too.
+    """
+    handshake = replace(head, facts=replace(head.facts, upgrade=b"websocket"))
+    hot_reload = read_hot_reload(handshake)
+    plan = None if hot_reload is None else plan_request(handshake, snapshot)
+    if hot_reload is None or not isinstance(plan, Forward):
+        return ""
+    by_path = snapshot.table.match(head.method, head.path.partition(b"?")[0], head.host, head.fields)
+    return visible(_words(hot_reload, by_path, plan.compiled.route))
+
+
+def _words(hot_reload: HotReload, by_path: Route | None, route: Route) -> str:
+    where = f"route {label(route)}, upstream {route.upstream}"
+    if hot_reload.is_common and route.pattern != "/":
+        return f"a WebSocket here goes to whoever the routes say: {where}. {_WEBPACK}"
+    who = f"a WebSocket here is {hot_reload.tool}'s hot-reload socket"
+    if hot_reload.is_common:
+        return f"{who}, or an application's, and no route but / takes it: {where}"
+    if by_path is not None and by_path is not route:
+        return f"{who}, which goes to whoever serves /: {where} (route {label(by_path)} does not name its path)"
+    return f"{who}: {where}"
+
+
+def note_on(snapshot: Snapshot) -> str:
+    """Return a sentence on the route that takes ``/ws`` from whoever serves the page; empty where there is none."""
+    names = [name.removeprefix("*.") for route in snapshot.config.routes for name in route.match_host]
+    for name in ("localhost", *names):
+        page = snapshot.table.match(b"GET", b"/", name.encode(), ())
+        route = snapshot.table.match(b"GET", COMMON_PATH, name.encode(), ())
+        if page is not None and route is not None and page.upstream != route.upstream and route.pattern != "/":
+            return visible(f'/ws goes to "{route.upstream}" because the route {label(route)} takes it. {_WEBPACK}')
+    return ""
