@@ -33,7 +33,8 @@ class ExchangeFinished:
     request head to the last byte written; ``first_byte_s``: to the response head, 0 when there was none.
     ``request_bytes`` / ``response_bytes``: body octets. ``error``: an ``X-Devproxy-Error`` code with its detail.
     ``advice``: what a browser makes of the answer where that is not what its page wants, each cause once a minute.
-    ``changes``: what devproxy changed in the answer and why, if asked to be verbose.
+    ``changes``: what devproxy changed in the answer and why, if asked to be verbose. ``protocol``: what the client
+    asked to switch to and did not get, as in ``Upgrade`` but in lower case; empty for every other request.
     """
 
     method: bytes
@@ -52,6 +53,7 @@ class ExchangeFinished:
     detail: str = ""
     advice: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    protocol: str = ""
 
 
 @dataclass(slots=True)

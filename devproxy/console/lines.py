@@ -261,7 +261,7 @@ def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
         paint = style.cyan
     return Row(
         time=_clock_time(at),
-        method=visible(event.method.decode("latin-1")) or _NOTHING,
+        method="WS" if event.protocol == "websocket" else visible(event.method.decode("latin-1")) or _NOTHING,
         status=str(event.status) if event.status else _NOTHING,
         target=shown_target(event.target, style.glyphs.cut) or _NOTHING,
         route=visible(event.route) or _NOTHING,

@@ -470,24 +470,25 @@ class Exchange:
             not self._service.is_terse or outcome is not _COMPLETE or self._remarks.advice
         ):
             compiled = None if self._forward is None else self._forward.compiled
-            self._service.sink(
-                ExchangeFinished(
-                    self.request.method,
-                    self.request.target,
-                    self._status,
-                    compiled.label if compiled is not None else route,
-                    compiled.upstream if compiled is not None else "",
-                    self._server.server.url if self._server is not None else "",
-                    outcome,
-                    perf_counter() - self._started_at,
-                    self._first_byte_s,
-                    self._request_bytes,
-                    self._response_bytes,
-                    self.client.peer.address,
-                    error,
-                    detail or (compiled.fault_note if compiled is not None else ""),
-                    *self._remarks,
-                )
+            event = ExchangeFinished(
+                self.request.method,
+                self.request.target,
+                self._status,
+                compiled.label if compiled is not None else route,
+                compiled.upstream if compiled is not None else "",
+                self._server.server.url if self._server is not None else "",
+                outcome,
+                perf_counter() - self._started_at,
+                self._first_byte_s,
+                self._request_bytes,
+                self._response_bytes,
+                self.client.peer.address,
+                error,
+                detail or (compiled.fault_note if compiled is not None else ""),
+                *self._remarks,
             )
+            if self.request.facts.upgrade:
+                event.protocol = self.request.facts.upgrade.decode("latin-1")
+            self._service.sink(event)
         if not report_only:
             self.client.finish(close=self.closes)
