@@ -365,7 +365,7 @@ def _reason(status: int) -> str:
 
 def _text(raw: bytes) -> str:
     """Return `raw` for people: latin-1, control characters escaped, at most 200 characters."""
-    text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in raw.decode("latin-1"))
+    text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in raw[:201].decode("latin-1"))
     return text if len(text) <= 200 else text[:199] + "…"
 
 

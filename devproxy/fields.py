@@ -14,8 +14,8 @@ from typing import Final
 
 from devproxy.errors import BadMessage
 
-TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-"""RFC 9110 section 5.6.2."""
+TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+"""RFC 9110 section 5.6.2. Possessive: what follows a token is never part of one."""
 
 MAX_REMEMBERED_LINES: Final = 16384
 MAX_REMEMBERED_LINE_BYTES: Final = 512
@@ -24,7 +24,7 @@ MAX_KNOWN_NAME_BYTES: Final = 64
 
 # No CR, LF, NUL or other control can be in a value (RFC 9110 section 5.5); obs-text (0x80-0xFF) passes as it is. No
 # whitespace may stand before the colon or at the start of a line (RFC 9112 sections 5.1 and 5.2: obs-fold is refused).
-_match_line = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*)").fullmatch
+_match_line = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)").fullmatch
 _is_token = re.compile(TOKEN).fullmatch
 
 

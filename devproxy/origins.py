@@ -212,7 +212,9 @@ def _parse_regex(source: str) -> Pattern:
             regex = re.compile(source.encode())
     except (re.error, Warning, OverflowError, RecursionError) as error:
         raise BadOrigin(f"{_quoted(source)} is not a regular expression: {error}") from None
-    fault = backtracking_fault(source)  # before anything is compared: an Origin is what any web site likes
+    fault = backtracking_fault(
+        source.encode(), MAX_ORIGIN_BYTES
+    )  # before anything is compared: an Origin is what any web site likes
     if fault is not None:
         raise BadOrigin(f"{_quoted(source)} is too slow: {fault[0]}", fault[1])
     if any(regex.fullmatch(probe) for probe in _PROBES):

@@ -15,7 +15,7 @@ from devproxy.config.key import ABSENT as ABSENT
 from devproxy.config.key import Key as Key
 from devproxy.config.key import Type as Type
 from devproxy.config.key import octets, seconds, table
-from devproxy.config.model import Server, Sticky, Upstream
+from devproxy.config.model import MAX_TARGET_BYTES, Server, Sticky, Upstream
 from devproxy.config.policy_keys import POLICY_KEYS
 
 RELEASE: Final = "0.1"
@@ -91,7 +91,7 @@ _SERVER_KEYS: Final = (
         _SERVER.max_target_bytes,
         "Longest request target (path and query) in octets; a longer one gets 414.",
         minimum=256,
-        maximum=_MIB,
+        maximum=MAX_TARGET_BYTES,
     ),
     octets(
         "server.max_head_bytes",
@@ -210,7 +210,8 @@ _ROUTE_KEYS: Final = (
     ),
     _path_key(
         "path_regex",
-        "Matches the whole path by a regular expression in Python's syntax (`re.fullmatch`).",
+        "Matches the whole path by a regular expression in Python's syntax (`re.fullmatch`). One that some path would "
+        "keep busy, such as `/.*/.*/x`, is refused: write `/[^/]*/` for `/.*/`.",
         "'/v[0-9]+/.*'",
         pattern="",
     ),

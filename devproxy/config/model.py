@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+MAX_TARGET_BYTES: Final = 1 << 20
+"""What ``max_target_bytes`` can be at most."""
 
 
 class PathKind(StrEnum):

@@ -23,7 +23,6 @@ from devproxy.config.model import (
 from devproxy.config.problems import visible
 from devproxy.hmr import PATHS, PREFIXES, HotReload
 from devproxy.networks import is_this_machine
-from devproxy.regexes import backtracking_fault
 
 CHROMIUM_MAX_AGE_S: Final = 7200
 """Longest time for which Chromium remembers a preflight's answer (``PreflightResult``, kMaxTimeoutInSeconds)."""
@@ -77,8 +76,6 @@ def _of_route(route: Route, *, is_open: bool) -> Iterator[str]:
             f"the route {name} takes `{wildcard[0]}` as it stands, not as a wildcard. "
             f"If it is meant as one, write {_with_wildcard(route, wildcard)}."
         )
-    if route.kind is PathKind.REGEX and (slow := backtracking_fault(route.pattern)) is not None:
-        yield f"the regular expression of the route {name} can hold up everything: {slow[0]}. To avoid it, {slow[1]}."
     keys = [
         key
         for key, is_set in (

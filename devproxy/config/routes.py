@@ -14,16 +14,20 @@ from typing import Any, Final
 from devproxy.config.addresses import BadAddress, check_authority, check_host_pattern, check_origin
 from devproxy.config.cookies import build_cookies
 from devproxy.config.cors import build_cors
-from devproxy.config.model import Fault, HeaderEdits, PathKind, Route
+from devproxy.config.model import MAX_TARGET_BYTES, Fault, HeaderEdits, PathKind, Route
 from devproxy.config.placeholders import placeholder_fault
 from devproxy.config.problems import Faults, Path, has_control, key_text, one_of, quoted, suggestion
 from devproxy.config.tokens import check_method, is_token
+from devproxy.regexes import backtracking_fault
 
 Table = dict[str, Any]
 
 RESERVED_PREFIX: Final = "/__devproxy"
 MAX_PATTERN: Final = 2000
 """Longest path pattern, in characters: bounds the time that compiling a regular expression takes."""
+
+MAX_COMPARED_BYTES: Final = 3 * MAX_TARGET_BYTES
+"""Of a path as it is compared: each octet may have to be encoded."""
 
 _MAX_NAMES: Final = 10
 _KINDS: Final = tuple(kind.value for kind in (PathKind.PREFIX, PathKind.EXACT, PathKind.GLOB, PathKind.REGEX))
@@ -50,6 +54,8 @@ _PCHAR: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@]")
 
 _ENCODED: Final = re.compile("%([0-9A-Fa-f]{2})")
 _DOTTED: Final = re.compile(r"//|/\.\.?(?:/|$)")
+_SLOW_GLOB: Final = re.compile(r"\*\*+[^/*]+\*(?!\*)")
+"""A run over segments, and within the segment where it ends another run."""
 _NO_PATH: Final = re.compile(r"[A-Za-z0-9_-][^|]*")
 _NO_FAULT: Final = Fault()
 _FRAMING: Final = frozenset(
@@ -192,8 +198,17 @@ def _pattern_fault(kind: PathKind, pattern: str) -> tuple[str, str] | None:
     if kind is PathKind.REGEX:
         return _regex_fault(pattern)
     if kind is PathKind.GLOB:
-        return path_fault(pattern.replace("?", "-"))
+        return path_fault(pattern.replace("?", "-")) or _glob_fault(pattern)
     return path_fault(pattern)
+
+
+def _glob_fault(pattern: str) -> tuple[str, str] | None:
+    """Return why some paths would take too long: each place where the first wildcard can end begins another search."""
+    slow = _SLOW_GLOB.search(pattern)
+    if slow is None:
+        return None
+    what = f"{quoted(pattern)} is too slow: in `{slow[0]}` one wildcard follows another within a segment"
+    return what, f"write {quoted(pattern.replace(slow[0], '**/*' + slow[0].lstrip('*'), 1))}, or fewer wildcards"
 
 
 def _regex_fault(pattern: str) -> tuple[str, str] | None:
@@ -218,7 +233,8 @@ def _regex_fault(pattern: str) -> tuple[str, str] | None:
         return f"{quoted(pattern)} is not a regular expression: {getattr(error, 'msg', error)}{where}", ""
     except (OverflowError, RecursionError, ValueError, MemoryError) as error:
         return f"{quoted(pattern)} is a regular expression beyond what Python can take: {error}", "make it simpler"
-    return None
+    slow = backtracking_fault(pattern.encode(), MAX_COMPARED_BYTES)
+    return None if slow is None else (f"{quoted(pattern)} is too slow: {slow[0]}", slow[1])
 
 
 def _check_upstream(table: Table, path: Path, upstreams: Collection[str], faults: Faults) -> None:

@@ -23,12 +23,13 @@ MAX_PENDING_BYTES: Final = 64 * 1024
 class Departure:
     """What `exchange` waits for before its request can leave. `body`: what has come of the request's body."""
 
-    __slots__ = ("_exchange", "_loop", "_pending", "_waits_for")
+    __slots__ = ("_exchange", "_loop", "_pending", "_pending_bytes", "_waits_for")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, body: bytes = b"") -> None:
         self._loop = loop
         self._exchange = exchange
         self._pending = [body]
+        self._pending_bytes = len(body)
         self._waits_for: asyncio.Task[None] | asyncio.TimerHandle | None = None
 
     def delay(self, seconds: float, go_on: Callable[[], None]) -> None:
@@ -50,7 +51,8 @@ class Departure:
     def keep(self, data: bytes) -> None:
         """Keep a further piece of the request's body; more than a little waits in the kernel."""
         self._pending.append(data)
-        if sum(map(len, self._pending)) > MAX_PENDING_BYTES:
+        self._pending_bytes += len(data)
+        if self._pending_bytes > MAX_PENDING_BYTES:
             self._exchange.pause_request()
 
     def cancel(self) -> None:

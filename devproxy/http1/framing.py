@@ -7,6 +7,7 @@ the chunked coding and passes it through. Start at :func:`response_body_length`.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from enum import Enum, auto
 from typing import Final
 
@@ -19,7 +20,7 @@ MAX_TRAILER_BYTES: Final = 16384
 
 # At most 15 hex digits: below 2**60, so that no reader of this body can overflow. Extensions without any whitespace.
 _match_size_line = re.compile(
-    rb"([0-9A-Fa-f]{1,15})((?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb'|"[\x20\x21\x23-\x5b\x5d-\x7e]*"))?)*)'
+    rb"([0-9A-Fa-f]{1,15})((?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb'|"[\x20\x21\x23-\x5b\x5d-\x7e]*+"))?+)*+)'
 ).fullmatch
 # Nearly every chunk: its size without extensions.
 _match_plain_size = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n").match
@@ -88,11 +89,11 @@ class ChunkedReader:
     def __init__(self, *, is_decoding: bool = False, dropped_trailers: tuple[bytes, ...] = ()) -> None:
         self._state = _SIZE
         self._left = 0
-        self._line = b""
+        self._line: bytes | bytearray = b""
         self._trailer_bytes = 0
         self.announced_bytes = 0
         self._is_decoding = is_decoding
-        self._dropped_trailers = dropped_trailers
+        self._dropped_trailers: Collection[bytes] = dropped_trailers
 
     @property
     def is_done(self) -> bool:
@@ -144,13 +145,17 @@ class ChunkedReader:
         """Read one line (size, the end of a chunk's data, trailer) from `position`; return where the next begins."""
         end = data.find(b"\n", position)
         if end < 0:
+            seen = max(0, len(self._line) - 1)
+            self._line = self._line or bytearray()
             self._line += data[position:]
-            self._refuse_hopeless_line()
+            self._refuse_hopeless_line(seen)
             passing.replace(position, len(data), b"")
             return len(data)
-        line = self._line + data[position:end]
+        line = data[position:end]
         is_whole = not self._line
-        self._line = b""
+        if not is_whole:
+            line = bytes(self._line) + line
+            self._line = b""
         if line[-1:] != b"\r":
             raise BadMessage("a line of a chunked body ends in a bare LF", source="RFC 9112 section 7.1")
         line = line[:-1]
@@ -170,20 +175,21 @@ class ChunkedReader:
             passing.replace(position, end + 1, passes + b"\r\n")
         return end + 1
 
-    def _refuse_hopeless_line(self) -> None:
+    def _refuse_hopeless_line(self, seen: int) -> None:
+        """Raise when the unfinished line cannot become one; its octets before `seen` have been looked at."""
         line = self._line
         if self._state is _DATA_END and line != b"\r":
             raise BadMessage("a chunk is longer than its size", source="RFC 9112 section 7.1")
         limit = MAX_TRAILER_BYTES if self._state is _TRAILER else MAX_SIZE_LINE_BYTES
         if len(line) > limit + 1:  # the last octet may be the CR
             raise BadMessage("a line of a chunked body is too long", source="RFC 9112 section 7.1.1")
-        if b"\r" in line[:-1]:
+        if line.find(b"\r", seen, len(line) - 1) >= 0:
             raise BadMessage("a bare CR stands in a chunked body", source="RFC 9112 section 7.1")
 
     def _take_size(self, line: bytes) -> bytes:
         """Read a size line; return it without its extensions."""
-        match = _match_size_line(line)
-        if match is None or len(line) > MAX_SIZE_LINE_BYTES:
+        match = _match_size_line(line) if len(line) <= MAX_SIZE_LINE_BYTES else None
+        if match is None:
             raise BadMessage("a chunk size or extension is malformed", source="RFC 9112 section 7.1")
         self._left = int(match[1], 16)
         self.announced_bytes += self._left
@@ -195,6 +201,8 @@ class ChunkedReader:
         if not line:
             self._state = _DONE
             return line
+        if not self._trailer_bytes:
+            self._dropped_trailers = frozenset(self._dropped_trailers)  # there may be thousands of either
         self._trailer_bytes += len(line)
         if self._trailer_bytes > MAX_TRAILER_BYTES:
             raise BadMessage("the trailers are too large", status=431, source="RFC 6585 section 5")

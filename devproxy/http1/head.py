@@ -35,16 +35,18 @@ from devproxy.http1.start_line import (
 )
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestFacts, RequestHead, ResponseFacts, ResponseHead
 
-_match_absolute = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(.*)", re.DOTALL).fullmatch
+_match_absolute = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*+)(.*+)", re.DOTALL).fullmatch
 # uri-host [ ":" port ] (RFC 3986 section 3.2), without the userinfo that RFC 9110 section 4.2.4 forbids, without the
 # empty host that section 4.2.1 forbids, and without the comma that would read as a list of two hosts.
 _is_authority = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
+    rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++)(?::[0-9]{0,5})?"
 ).fullmatch
 _is_ordinary = ordinary_lines.__contains__
 
 _CRLF2: Final = b"\r\n\r\n"
 _MAX_LENGTH_DIGITS: Final = 18
+_MAX_LEFT_OUT: Final = 32
+"""Lines that are taken out of the octets of a head one by one. A head that has more is written anew, line by line."""
 _SLASH: Final = 0x2F
 
 MAX_REMEMBERED_FACTS: Final = 4096
@@ -156,8 +158,8 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
     host: bytes | None = None
     length: int | None = None
     is_chunked = expects_continue = False
-    upgrade = b""
-    options: tuple[bytes, ...] = ()
+    upgrades: list[bytes] = []
+    options: list[bytes] = []
     for field in special:
         role = field.role
         if role == Role.HOST:
@@ -171,7 +173,7 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
         elif role == Role.TRANSFER_ENCODING:
             is_chunked = _read_transfer_encoding(field, is_chunked, version_minor)
         elif role == Role.UPGRADE:
-            upgrade = field.value.lower() if not upgrade else upgrade + b", " + field.value.lower()
+            upgrades.append(field.value.lower())
         elif role == Role.EXPECT and version_minor:
             if field.value.lower() != b"100-continue":
                 raise BadMessage("the expectation is not 100-continue", status=417, source="RFC 9110 section 10.1.1")
@@ -179,6 +181,7 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
     _refuse_contradictions(host, version_minor, length, is_chunked)
     body_length = CHUNKED if is_chunked else length or 0
     # h2c would tunnel requests past every check (RFC 9113 dropped it); an upgrade with a body has no agreed order.
+    upgrade = b", ".join(upgrades)
     switches = b"upgrade" in options and version_minor == 1 and body_length == 0 and b"h2c" not in upgrade
     listed = _other_options(options)
     return RequestFacts(
@@ -211,16 +214,18 @@ def _refuse_contradictions(host: bytes | None, version_minor: int, length: int |
         raise BadMessage("the Host is not a host name with an optional port", source="RFC 9112 section 3.2")
 
 
-def _keeps_alive(options: tuple[bytes, ...], version_minor: int) -> bool:
+def _keeps_alive(options: list[bytes], version_minor: int) -> bool:
     return b"close" not in options and (version_minor == 1 or b"keep-alive" in options)
 
 
-def _other_options(options: tuple[bytes, ...]) -> tuple[bytes, ...]:
+def _other_options(options: list[bytes]) -> tuple[bytes, ...]:
     return tuple(option for option in options if option not in _SPECIAL_OPTIONS)
 
 
 def _is_plain(special: list[Field], listed: tuple[bytes, ...]) -> bool:
-    return not listed and all(field.role <= Role.HOP_BY_HOP for field in special)
+    """Tell whether to leave lines out is all there is to do, and few enough to look for each of them in the octets."""
+    left_out = sum(field.role >= Role.ACCESS_CONTROL for field in special)
+    return not listed and left_out <= _MAX_LEFT_OUT and all(field.role <= Role.HOP_BY_HOP for field in special)
 
 
 def _dropped(special: list[Field]) -> tuple[bytes, ...]:
@@ -276,11 +281,11 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
 
 def _response_facts(status: int, version_minor: int, reason: bytes, special: list[Field]) -> ResponseFacts:
     """Establish framing, persistence and upgrade from the fields; refuse contradictions."""
-    options: tuple[bytes, ...] = ()
+    options: list[bytes] = []
     length: int | None = None
     timeout_s: int | None = None
     is_chunked = False
-    upgrade = b""
+    upgrades: list[bytes] = []
     for field in special:
         role = field.role
         if role == Role.CONNECTION:
@@ -290,7 +295,7 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
         elif role == Role.TRANSFER_ENCODING:
             is_chunked = _read_transfer_encoding(field, is_chunked, version_minor)
         elif role == Role.UPGRADE:
-            upgrade = field.value.lower() if not upgrade else upgrade + b", " + field.value.lower()
+            upgrades.append(field.value.lower())
         elif role == Role.KEEP_ALIVE:
             timeout_s = _read_keep_alive_timeout(field.value)
     if is_chunked and length is not None:
@@ -306,7 +311,7 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
         body_length=_response_body_length(status, length, is_chunked),
         keep_alive=_keeps_alive(options, version_minor),
         keep_alive_timeout_s=timeout_s,
-        upgrade=upgrade,
+        upgrade=b", ".join(upgrades),
         connection_options=listed,
         is_plain=_is_plain(special, listed),
         dropped=_dropped(special),

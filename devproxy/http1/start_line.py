@@ -9,7 +9,7 @@ from typing import Final
 from devproxy.errors import BadMessage
 from devproxy.fields import TOKEN
 
-match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]+) HTTP/1\.([01])").fullmatch
+match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/1\.([01])").fullmatch
 # Nearly every request: a path that can be written in one way only, also to servers that cut parameters off a segment
 # before they resolve it (`..;x`). Its first segment, with the slash, is a group.
 _SEGMENT: Final = rb"(?!\.\.?[/?; ])[A-Za-z0-9\-._~!$&'()*+,;=:@]++"
@@ -22,8 +22,8 @@ match_plain_request_line = re.compile(
     + _SEGMENT
     + rb")*+/?+(?:\?[\x21\x22\x24-\x7e\x80-\xff]*+)?+) HTTP/1\.([01])"
 ).fullmatch
-match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?").fullmatch
-_match_http_version = re.compile(rb".* HTTP/[0-9](?:\.[0-9])?", re.DOTALL).fullmatch
+match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?").fullmatch
+_find_http_version = re.compile(rb" HTTP/[0-9](?:\.[0-9])?\Z").search
 
 TOKEN_BYTES: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 REQUEST_LINE_MARGIN: Final = 64
@@ -55,7 +55,7 @@ def bad_request_line(line: bytes) -> BadMessage:
         is_tls = line[0] == _TLS_HANDSHAKE
         hint = "a TLS handshake arrived, but this port speaks http" if is_tls else "this is not HTTP"
         return BadMessage(hint, source=source)
-    if _match_http_version(line) and not line.endswith((b" HTTP/1.0", b" HTTP/1.1")):
+    if _find_http_version(line) and not line.endswith((b" HTTP/1.0", b" HTTP/1.1")):
         return BadMessage("the protocol version is neither HTTP/1.0 nor HTTP/1.1", status=505, source=source)
     if b"\r" in line or b"\n" in line or b"\0" in line:
         return BadMessage("a control character stands in the request line", source=source)

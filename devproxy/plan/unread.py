@@ -13,9 +13,10 @@ from devproxy.policy.cors import decide, local_lines
 
 MAX_SEARCHED_BYTES: Final = 65_536
 
-_find_origins = re.compile(rb"\r\norigin:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE).findall
-_find_hosts = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE).findall
-_match_start = re.compile(rb"([!-~]+) (?:[Hh][Tt][Tt][Pp]://([^/?# \r\n]*))?(/[^ ?\r\n]*)").match
+# Possessive: each line is read once, whatever stands in it; what surrounds a value is taken off afterwards.
+_find_origins = re.compile(rb"\r\norigin:([^\r\n]*+)(?=\r\n)", re.IGNORECASE).findall
+_find_hosts = re.compile(rb"\r\nhost:([^\r\n]*+)(?=\r\n)", re.IGNORECASE).findall
+_match_start = re.compile(rb"([!-~]++) (?:[Hh][Tt][Tt][Pp]://([^/?# \r\n]*+))?(/[^ ?\r\n]*+)").match
 
 
 def lines_for_unread(octets: bytes, snapshot: Snapshot) -> tuple[bytes, ...]:
@@ -25,14 +26,14 @@ def lines_for_unread(octets: bytes, snapshot: Snapshot) -> tuple[bytes, ...]:
     route takes stands.
     """
     seen = octets[:MAX_SEARCHED_BYTES]
-    origins = tuple(_find_origins(seen))
+    origins = tuple(value.strip(b" \t") for value in _find_origins(seen))
     if not origins:
         return ()
     policy = snapshot.default_cors
     start = _match_start(seen)
     if start is not None:
         hosts = _find_hosts(seen)
-        host = start[2] or (hosts[0] if len(hosts) == 1 else b"")
+        host = start[2] or (hosts[0].strip(b" \t") if len(hosts) == 1 else b"")
         route = snapshot.table.match(start[1], start[3], host, ())
         if route is not None:
             policy = snapshot.compiled[id(route)].cors

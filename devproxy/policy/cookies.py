@@ -33,9 +33,9 @@ MAX_PAIR_BYTES: Final = 4096
 """Longest name and value, together, that a browser keeps (section 5.6)."""
 
 _WHITESPACE: Final = b" \t"
-_is_marked = re.compile(rb"(?:" + MARK + rb")+" + RESERVED).match
-_is_domain = re.compile(rb"[A-Za-z0-9._:\[\]-]*").fullmatch
-_is_cookie_path = re.compile(rb"[\x21-\x3a\x3c-\x7e]*").fullmatch
+_is_marked = re.compile(rb"(?:" + MARK + rb")++" + RESERVED).match
+_is_domain = re.compile(rb"[A-Za-z0-9._:\[\]-]*+").fullmatch
+_is_cookie_path = re.compile(rb"[\x21-\x3a\x3c-\x7e]*+").fullmatch
 _is_loopback = re.compile(rb"(?:.+\.)?localhost\.?|127(?:\.[0-9]{1,3}){3}|\[::1\]").fullmatch
 _is_address = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[.*\]").fullmatch
 

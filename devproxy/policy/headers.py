@@ -130,10 +130,14 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
     """
     facts = head.facts
     lines: list[bytes] = []
+    switches = False
     fields = _without_listed(head.fields, facts.connection_options)
     for field in fields if edits is None else _without_edited(fields, edits):
         if field.role <= _LAST_CROSSING:
             lines.append(field.line)
+        elif field.role == Role.UPGRADE and facts.upgrade:
+            lines += (field.line,) if switches else (SWITCHES, field.line)
+            switches = True
         elif field.role > _LAST_DROPPED:
             lines += _request_line(field, head, peer, hop)
     own = hop_lines(fields, facts.host, peer, hop)
@@ -172,9 +176,6 @@ def _request_line(field: Field, head: RequestHead, peer: Peer, hop: Hop) -> tupl
         return (field.line,) if crosses(field, peer, hop) else ()
     if role == Role.TRANSFER_ENCODING:
         return (_CHUNKED_LINE,)
-    if role == Role.UPGRADE and head.upgrade:
-        is_first = next(other for other in head.fields if other.role == Role.UPGRADE) is field
-        return (SWITCHES, field.line) if is_first else (field.line,)
     if (role == Role.EXPECT and head.facts.expects_continue) or (role == Role.TRAILER and head.body_length == CHUNKED):
         return (field.line,)
     return ()
@@ -193,6 +194,7 @@ def response_fields(head: ResponseHead, *, keeps_chunked: bool, is_bodiless: boo
     something to the client.
     """
     fields: list[Field] = []
+    switches = False
     for field in _without_listed(head.fields, head.facts.connection_options):
         role = field.role
         if role == Role.CONTENT_LENGTH and is_bodiless:
@@ -201,8 +203,9 @@ def response_fields(head: ResponseHead, *, keeps_chunked: bool, is_bodiless: boo
             fields.append(field)
         elif role > _LAST_DROPPED:
             fields += _response_field(field, head, keeps_chunked=keeps_chunked and not is_bodiless)
-        elif head.status == 101 and role == Role.CONNECTION and _SWITCHES_FIELD not in fields:
+        elif head.status == 101 and role == Role.CONNECTION and not switches:
             fields.append(_SWITCHES_FIELD)
+            switches = True
     return fields
 
 

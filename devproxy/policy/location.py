@@ -39,16 +39,17 @@ REFERENCE_FIELDS: Final = frozenset((b"location", b"content-location", b"refresh
 # References are read as browsers read them (WHATWG URL). These take a backslash for a slash and ignore tabs, so what
 # has one before its query is left alone: it may be the name of a host.
 _split_absolute = re.compile(
-    rb"(?:([Hh][Tt][Tt][Pp][Ss]?):)?//([^/?#\\\t ]+)((?:/[^?#\\\t]*)?)((?:[?#].*)?)", re.DOTALL
+    rb"(?:([Hh][Tt][Tt][Pp][Ss]?):)?//([^/?#\\\t ]++)((?:/[^?#\\\t]*+)?+)((?:[?#].*+)?+)", re.DOTALL
 ).fullmatch
-_split_path = re.compile(rb"(/(?!/)[^?#\\\t]*)((?:[?#].*)?)", re.DOTALL).fullmatch
+_split_path = re.compile(rb"(/(?!/)[^?#\\\t]*+)((?:[?#].*+)?+)", re.DOTALL).fullmatch
 # A path with two dots that begins with neither slash nor scheme (RFC 3986 section 4.2: no colon comes first).
 _split_relative = re.compile(
-    rb"(?!/)(?=[^?#]*(?:\.|%2[Ee]){2})([^/:?#\\\t]*(?:/[^?#\\\t]*)?)((?:[?#].*)?)", re.DOTALL
+    rb"(?!/)(?=[^?#]*(?:\.|%2[Ee]){2})([^/:?#\\\t]*+(?:/[^?#\\\t]*+)?+)((?:[?#].*+)?+)", re.DOTALL
 ).fullmatch
-_split_authority = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::([0-9]{0,5}))?").fullmatch
-_split_refresh = re.compile(rb"([0-9.]++[;, \t]++(?:[Uu][Rr][Ll][ \t]*+=[ \t]*+)?+)(?:(['\"])(.*)|(.*))").fullmatch
-_each_link = re.compile(rb'"(?:[^"\\]|\\.)*+"|<([^<>]*)>').sub
+_split_authority = re.compile(rb"(\[[0-9A-Fa-f:.]++\]|[^:\[\]]++)(?::([0-9]{0,5}))?").fullmatch
+_split_refresh = re.compile(rb"([0-9.]++[;, \t]++(?:[Uu][Rr][Ll][ \t]*+=[ \t]*+)?+)(?:(['\"])(.*+)|(.*+))").fullmatch
+# A quotation mark that nothing closes takes all that is left with it, so that no octet is looked at twice.
+_each_link = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|<([^<>]*+)>?', re.DOTALL).sub
 _has_dot_segment = re.compile(rb"/(?:\.|%2[Ee]){1,2}(?:/|\Z)").search
 
 _THIS_MACHINE: Final = frozenset((b"127.0.0.1", b"::1", b"0.0.0.0", b"::"))
@@ -162,7 +163,7 @@ def _map_links(value: bytes, mapped: Callable[[bytes], bytes]) -> bytes:
     """Return a ``Link`` with each of its targets mapped; what stands in quotation marks is no target."""
 
     def link(match: re.Match[bytes]) -> bytes:
-        return match[0] if match[1] is None else b"<%b>" % mapped(match[1])
+        return b"<%b>" % mapped(match[1]) if match[1] is not None and match[0].endswith(b">") else match[0]
 
     return _each_link(link, value)
 

@@ -16,17 +16,17 @@ from devproxy.policy.verdict.safelist import SAFELISTED_METHODS, normalised_meth
 
 _STEP_CHECK: Final = "Fetch section 4.10, CORS check, step "
 _STEP_PREFLIGHT: Final = "Fetch section 4.8, CORS-preflight fetch, step "
-_is_token_list = re.compile(rb"[ \t,]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*(?:,[ \t,]*|$))*").fullmatch
-_match_url = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*):(.*)", re.DOTALL).fullmatch
+_is_token_list = re.compile(rb"[ \t,]*+(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++[ \t]*+(?:,[ \t,]*+|$))*+").fullmatch
+_match_url = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*+):(.*+)", re.DOTALL).fullmatch
 # What Chromium's URL parser takes for a URL of the web: any slashes, a user, a host without what none may hold, a port.
 _match_authority = re.compile(
-    rb"[/\\]*(?:[^/\\?#@]*@)?(\[[0-9A-Fa-f:.]+\]|(?:[^/\\?#@\x00-\x08\x0b\x0c\x0e-\x20\"%<>\[\]^`{|}:]|%[0-9A-Fa-f]{2})+)"
-    rb"(?::([0-9]{0,5}))?(?:[/\\?#].*)?",
+    rb"[/\\]*+(?:[^/\\?#@]*+@)?(\[[0-9A-Fa-f:.]++\]|(?:[^/\\?#@\x00-\x08\x0b\x0c\x0e-\x20\"%<>\[\]^`{|}:]|%[0-9A-Fa-f]{2})++)"
+    rb"(?::([0-9]{0,5}))?(?:[/\\?#].*+)?",
     re.DOTALL,
 ).fullmatch
-_is_numeric = re.compile(rb"(?:.*\.)?[0-9]+\.?").fullmatch
+_is_numeric = re.compile(rb"(?:\A|\.)[0-9]++\.?\Z").search
 _WEB_SCHEMES: Final = (b"http", b"https", b"ws", b"wss", b"ftp")
-_is_loopback = re.compile(rb"https?://(?:(?:.+\.)?localhost|127\.0\.0\.1|\[::1\])(?::[0-9]+)?").fullmatch
+_is_loopback = re.compile(rb"https?://(?:(?:[^/]+\.)?localhost|127\.0\.0\.1|\[::1\])(?::[0-9]++)?").fullmatch
 
 PROXY_AUTHENTICATION: Final = Verdict(
     is_blocked=True,
@@ -170,7 +170,7 @@ def _judge_permissions(request: PageRequest, answer: Hop) -> Verdict:
                 fix='preflight = "answer" in [routes.cors]',
             )
     methods = names_in(_joined(answer, "Methods"))
-    headers = [name.lower() for name in names_in(_joined(answer, "Headers"))]
+    headers = {name.lower() for name in names_in(_joined(answer, "Headers"))}
     method, any_counts = normalised_method(request.method), not request.includes_credentials
     if method not in methods and method not in SAFELISTED_METHODS and not (any_counts and b"*" in methods):
         return Verdict(

@@ -143,15 +143,6 @@ def test_sentences_are_safe_to_print() -> None:
     assert only.isprintable()
 
 
-def test_a_path_that_a_request_could_match_for_ever_is_mentioned() -> None:
-    upstreams = '[upstreams]\nbackend = "http://localhost:3001"\n'
-    text = f"{upstreams}[[routes]]\npath_regex = '/(?:[a-z]+/?)*x'\nupstream = \"backend\"\n"
-    [warning] = warnings(load(text.encode(), source="x"))
-    assert "can hold up everything: it repeats what repeats itself" in warning
-    assert "`[a-z]++`" in warning
-    assert warnings(load(text.replace("[a-z]+", "[a-z]++").replace("/?", "/").encode(), source="x")) == ()
-
-
 @pytest.mark.parametrize(
     ("line", "taken", "meant"),
     [
