@@ -36,6 +36,8 @@ class Reason(StrEnum):
     """The request names a session that nobody has seen begin; all its requests go to the same server."""
     COOKIE = "cookie"
     """The client carries devproxy's cookie for this server."""
+    LOGIN = "login"
+    """The client's connection is logged in there (NTLM, Negotiate)."""
 
 
 class Choice(NamedTuple):
@@ -47,7 +49,7 @@ class Choice(NamedTuple):
     @property
     def is_bound(self) -> bool:
         """Whether no other server can answer the request: the session lives in the memory of this one."""
-        return self.reason in (Reason.SESSION, Reason.UNKNOWN_SESSION)
+        return self.reason in (Reason.SESSION, Reason.UNKNOWN_SESSION, Reason.LOGIN)
 
 
 class Standing(Protocol):

@@ -48,21 +48,23 @@ class Role(IntEnum):
     """Names a place that a browser goes to or remembers: ``Location``, ``Content-Location``, ``Refresh``, ``Link``."""
     RESOURCE_POLICY = 9
     """``Cross-Origin-Resource-Policy``."""
-    ACCESS_CONTROL = 10
+    LOGIN = 10
+    """Credentials or a challenge by which the connection itself is logged in, as NTLM and Negotiate do it."""
+    ACCESS_CONTROL = 11
     """Any ``Access-Control-*`` field, of a request or a response."""
-    CONNECTION = 11
-    KEEP_ALIVE = 12
-    HOP_BY_HOP = 13
+    CONNECTION = 12
+    KEEP_ALIVE = 13
+    HOP_BY_HOP = 14
     """Concerns one connection only (RFC 9110 section 7.6.1)."""
-    TE = 14
-    TRANSFER_ENCODING = 15
-    UPGRADE = 16
-    EXPECT = 17
-    TRAILER = 18
-    FORWARDED_FOR = 19
-    FORWARDED = 20
+    TE = 15
+    TRANSFER_ENCODING = 16
+    UPGRADE = 17
+    EXPECT = 18
+    TRAILER = 19
+    FORWARDED_FOR = 20
+    FORWARDED = 21
     """Claims something about the client or the way that the request took: ``policy.hop`` owns what becomes of it."""
-    LOOK_ALIKE = 21
+    LOOK_ALIKE = 22
     """Becomes another field's name where a server (WSGI, CGI) knows names by their letters and digits alone."""
 
 
@@ -109,6 +111,10 @@ _ROLES: Final[dict[bytes, Role]] = {
     b"link": Role.REFERENCE,
     b"cross-origin-resource-policy": Role.RESOURCE_POLICY,
 }
+_LOGIN_FIELDS: Final = frozenset((b"authorization", b"www-authenticate", b"persistent-auth"))
+"""Fields whose role depends on their value: a token in every request is no reason to look at each head anew."""
+_CONNECTION_SCHEMES: Final = frozenset((b"ntlm", b"negotiate", b"kerberos", b"nego2"))
+"""Authentication schemes that speak for all that follows on the same connection (RFC 4559 section 6, MS-N2HT)."""
 _CLAIMS: Final = (
     b"forwarded x-real-ip forwarded-for forwarded-host forwarded-proto x-forwarded "
     # the client's address
@@ -188,10 +194,12 @@ def read_field(line: bytes) -> Field:
         raise BadMessage(_fault_of(line), source="RFC 9112 section 5")
     name = match[1].lower()
     role = _known_roles.get(name)
-    return Field(line, name, match[2].strip(b" \t"), _learn_role(name) if role is None else role)
+    return Field(line, name, match[2].strip(b" \t"), _learn_role(name, match[2]) if role is None else role)
 
 
-def _learn_role(name: bytes) -> int:
+def _learn_role(name: bytes, value: bytes) -> int:
+    if name in _LOGIN_FIELDS:
+        return int(Role.LOGIN if _logs_connection_in(name, value) else Role.END_TO_END)
     role = int(role_of(name))
     if len(_known_roles) < MAX_KNOWN_NAMES and len(name) <= MAX_KNOWN_NAME_BYTES:
         _known_roles[name] = role
@@ -218,6 +226,19 @@ def role_of(name: bytes) -> Role:
     if name.startswith(b"x-forwarded-"):
         return Role.FORWARDED
     return Role.ACCESS_CONTROL if name.startswith(b"access-control-") else Role.END_TO_END
+
+
+def _logs_connection_in(name: bytes, value: bytes) -> bool:
+    """Tell whether the connection is logged in, or about to be, once a message with this field has passed.
+
+    A challenge without data (``WWW-Authenticate: NTLM``) only names the scheme. Elements of a list are told apart by
+    commas alone: a comma in a quoted string can make too much of a field, never too little.
+    """
+    if name == b"persistent-auth":
+        return value.strip(b" \t").lower() == b"true"
+    elements = (element.split(None, 1) for element in value.lower().split(b","))
+    schemes = {words[0]: len(words) > 1 for words in elements if words and words[0] in _CONNECTION_SCHEMES}
+    return any(schemes.values()) if name == b"www-authenticate" else bool(schemes)
 
 
 def make_field(name: bytes, value: bytes) -> Field:

@@ -32,6 +32,7 @@ class RequestFacts:
     message means to leave out the lines in ``dropped``, and nothing more; each stands there between two CRLFs.
     ``via``: the values of Via, joined. ``origins``: of every Origin, of which a browser sends at most one.
     ``fetch_site``, ``fetch_mode`` and ``fetch_dest``: of the last ``Sec-Fetch-*``, empty when there is none.
+    ``logs_in``: the message logs the connection in on which it passes (NTLM, Negotiate).
 
     Facts are shared by all requests whose special fields are the same, and may be told apart by their identity.
     """
@@ -49,6 +50,7 @@ class RequestFacts:
     fetch_site: bytes = b""
     fetch_mode: bytes = b""
     fetch_dest: bytes = b""
+    logs_in: bool = False
 
 
 @dataclass(slots=True)
@@ -126,6 +128,7 @@ class ResponseFacts:
     has_set_cookie: bool = False
     has_reference: bool = False
     has_resource_policy: bool = False
+    logs_in: bool = False
 
 
 @dataclass(slots=True)

@@ -26,7 +26,9 @@ from devproxy.plan import lines_for_unread
 from devproxy.policy.hop import Peer
 
 if TYPE_CHECKING:
+    from devproxy.gateway.pool import UpstreamPool
     from devproxy.gateway.service import Service
+    from devproxy.gateway.upstream import UpstreamConnection
 
 MAX_PIPELINED_BYTES: Final = 64 * 1024
 LINGER_S: Final = 2.0
@@ -61,7 +63,9 @@ class DownstreamConnection(asyncio.Protocol):
     """A protocol towards a client. ``deadline``: the loop's time at which :meth:`expire` is due.
 
     ``body_remaining``: octets of the current request's body that have not come yet, or ``CHUNKED``. ``chunk_bytes``:
-    octets of data in its chunks so far. ``has_eof``: the client sends nothing more.
+    octets of data in its chunks so far. ``has_eof``: the client sends nothing more. ``logins``: upstream connections
+    that are logged in for this client, which live and end with this one. ``is_ending``: this one closes with the answer
+    that runs, because devproxy stops or a login is lost.
     """
 
     __slots__ = (
@@ -79,6 +83,8 @@ class DownstreamConnection(asyncio.Protocol):
         "chunk_bytes",
         "deadline",
         "has_eof",
+        "is_ending",
+        "logins",
         "peer",
         "transport",
     )
@@ -96,6 +102,8 @@ class DownstreamConnection(asyncio.Protocol):
         self._pipelined = b""
         self._reading_paused = False
         self.has_eof = False
+        self.is_ending = service.is_stopping
+        self.logins: dict[UpstreamPool, UpstreamConnection] = {}
         self._is_congested = False
         self._is_head_timed = False
         self._lingered = 0
@@ -150,6 +158,7 @@ class DownstreamConnection(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_left()
+        self._end_logins()
 
     def pause_writing(self) -> None:
         """Stop reading from the upstream: this client takes its response slowly."""
@@ -199,7 +208,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._exchange = None
         if self._reading_paused:
             self.resume_reading()
-        if close or self.body_remaining or self._service.is_stopping:
+        if close or self.body_remaining or self.is_ending:
             if self._service.is_stopping and not self.body_remaining and not self._pipelined:
                 self.transport.close()  # nothing that came is unread and could make a reset of this
             else:
@@ -221,6 +230,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._state = _CLOSED
         self.deadline = _NEVER
         self._service.remove_connection(self)
+        self._end_logins()
         return self.transport
 
     def take_glued(self) -> bytes:
@@ -229,9 +239,25 @@ class DownstreamConnection(asyncio.Protocol):
         return glued
 
     def close_idle(self) -> None:
-        """Close the connection if no exchange runs on it; for stopping."""
+        """Close the connection, with the answer if an exchange runs on it; for stopping."""
+        self.is_ending = True
         if self._state in (_IDLE, _WAITING):
             self.transport.close()
+
+    def lose_login(self, connection: UpstreamConnection) -> None:
+        """Take the end of `connection`: where it was logged in, this one ends too, as it would without devproxy."""
+        pool = connection.server_pool.pool
+        if self.logins.get(pool) is connection:
+            del self.logins[pool]
+            if connection.is_logged_in:
+                self.close_idle()
+
+    def _end_logins(self) -> None:
+        """End the logins of a client that is gone, but for the connection that becomes a tunnel with this one."""
+        logins, self.logins = self.logins, {}
+        for connection in logins.values():
+            if connection.is_idle:
+                connection.close()
 
     def cut(self) -> None:
         """Close the connection whatever runs on it; what is cut off must not look like a complete response."""

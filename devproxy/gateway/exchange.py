@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from devproxy import answers
+from devproxy.balance import Choice, Reason
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
 from devproxy.gateway.departure import Departure
-from devproxy.gateway.failure import CUT_SHORT, cut_code, failure
+from devproxy.gateway.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, cut_code, failure
 from devproxy.gateway.generation import Birth
 from devproxy.gateway.phase import Phase
 from devproxy.gateway.remarks import NONE, advice_on_switch, remarks_on, remarks_on_own
@@ -44,7 +45,10 @@ _COMPLETE: Final = Outcome.COMPLETE
 
 
 class Exchange:
-    """A request being answered. ``closes``: the client's connection ends with it."""
+    """A request being answered. ``closes``: the client's connection ends with it.
+
+    ``holds_body``: some of the request's body has come and is kept back; see :class:`SlowUpstream`.
+    """
 
     __slots__ = (
         "_binding",
@@ -67,6 +71,8 @@ class Exchange:
         "closes",
         "request",
     )
+
+    holds_body: ClassVar[bool] = False
 
     def __init__(self, service: Service, client: DownstreamConnection, request: RequestHead) -> None:
         self._service = service
@@ -114,14 +120,16 @@ class Exchange:
         pool = self._service.pools[plan.compiled.upstream]
         self._server = server = pool.only or self._choose(pool)
         server.outstanding += 1
-        fault = plan.compiled.fault
-        connection = server.take_idle(self.client) if fault is None else None
+        connection = None if plan.is_special else server.take_idle(self.client)
         if connection is not None:
             self._send_on(connection, body)
+            return
+        departure, fault = self._depart(body), plan.compiled.fault
+        if not plan.is_special:
+            departure.dial(server)
         elif fault is None:
-            self._depart(body).dial(server)
+            departure.set_out(server)
         else:
-            departure = self._depart(body)
             departure.delay(fault.latency_s, partial(departure.set_out, server))
 
     def request_data(self, data: bytes) -> None:
@@ -163,7 +171,8 @@ class Exchange:
         return self._forward is not None and self._forward.is_poll
 
     def _choose(self, pool: UpstreamPool) -> ServerPool:
-        choice = pool.choose(self.request)
+        login = self.client.logins.get(pool)
+        choice = pool.choose(self.request) if login is None else Choice(login.server_pool.index, Reason.LOGIN)
         self._binding = Binding(pool.balancer, choice, self.request)
         return pool.servers[choice.server]
 
@@ -195,6 +204,8 @@ class Exchange:
             self._server.outstanding += 1
         fault = self._forward.compiled.fault
         rate = 0.0 if fault is None else fault.bytes_per_s
+        if self._forward.facts.logs_in:
+            connection.bind(self.client)
         self.client.resume_reading()  # first: sending may pause it again
         self._send_on(SlowUpstream(self._service.loop, self, connection, rate) if rate else connection, body)
         connection.server_pool.expect(connection)
@@ -248,7 +259,7 @@ class Exchange:
             client.peer,
             server.server,
             body_length=body_length,
-            close=client.body_remaining != 0 or service.is_stopping,
+            close=client.body_remaining != 0 or client.is_ending,
         )
         if forward.facts.origins or facts.has_set_cookie or service.is_verbose:
             self._remarks = remarks_on(service, forward, self.request, head, octets)
@@ -337,6 +348,9 @@ class Exchange:
             self._cut_response(fault, detail, was_reset=was_reset)
             return
         was_dead = self._was_dead(upstream, fault)
+        if was_dead and upstream is not None and upstream.is_logged_in:
+            self._end_with_login()
+            return
         if was_dead:
             self._server.close_idle()  # so may be the others, and not every request that takes one can be sent again
         if was_dead and self._may_retry:
@@ -361,6 +375,15 @@ class Exchange:
         The request is idempotent, has no body and is no poll.
         """
         return self._forward is not None and self._forward.is_retriable and not self._has_retried
+
+    def _end_with_login(self) -> None:
+        """The connection has gone on which the client was logged in: its own ends likewise, without an answer.
+
+        So it would be without devproxy. On another connection the request would be another one's, and a client that
+        sees its kept connection end begins anew by itself.
+        """
+        self._finish(Outcome.UPSTREAM_LOST, error=LOGIN_CODE, detail=LOGIN_LOST, report_only=True)
+        self.client.transport.close()
 
     def _cut_response(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
@@ -401,7 +424,7 @@ class Exchange:
         if lines is None:
             lines = () if self._forward is None else local_lines(self._forward.cors)
         client = self.client
-        keeps = client.is_request_complete and self.request.facts.keep_alive and not self._service.is_stopping
+        keeps = client.is_request_complete and self.request.facts.keep_alive and not client.is_ending
         data = answers.render_answer(answer, self.request, keep_alive=keeps, lines=lines)
         client.send(data)
         self._status = answer.status

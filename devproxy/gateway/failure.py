@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 CUT_SHORT: Final = "the server closed the connection before its answer was complete"
 
+LOGIN_CODE: Final = "login-lost"
+LOGIN_LOST: Final = (
+    "the server closed the connection that was logged in (NTLM, Negotiate); the client has to begin anew"
+)
+
 
 def cut_code(fault: UpstreamFault) -> str:
     """Return the code for the report on a response of which the client has the head already."""

@@ -47,6 +47,7 @@ class ServerPool:
         "_dialler",
         "_idle",
         "_idle_timeout_s",
+        "_logins",
         "_prober",
         "_service",
         "address",
@@ -67,6 +68,7 @@ class ServerPool:
         self._idle_timeout_s = upstream.idle_timeout_s
         self._dialler = Dialler(service.loop, server, timeout_s=upstream.connect_timeout_s, verify=upstream.tls_verify)
         self._idle: dict[object, UpstreamConnection] = {}
+        self._logins: dict[object, UpstreamConnection] = {}
         self._capacity = MAX_IDLE
         self._crowd = Crowd(service.loop, give_way=self.close_idle, keep=self._keep)
         self._prober = Prober(service.loop, self.probe, pool.is_awaited)
@@ -83,7 +85,7 @@ class ServerPool:
         """Return the connection that `client` used last or, where that is not idle, anybody did; None: none is good."""
         connection = self._idle.pop(client, None)
         if connection is None or connection.expires_at <= self._service.now or connection.transport.is_closing():
-            return self._take_any(connection)
+            return self._logins.pop(client, None) or self._take_any(connection)
         return connection
 
     def _take_any(self, useless: UpstreamConnection | None) -> UpstreamConnection | None:
@@ -112,7 +114,13 @@ class ServerPool:
         idle[client] = connection
 
     def _release_with_care(self, connection: UpstreamConnection, client: object, keep_s: float) -> None:
-        """Close `connection`, unless all who waited for its end have been served meanwhile."""
+        """Close `connection`, unless all who waited for its end have been served meanwhile.
+
+        One that carries a login waits for its owner alone, for as long as both ends let it.
+        """
+        if connection.owner is not None and not self.pool.is_retired and not self._service.is_stopping:
+            self._logins[connection.owner] = connection
+            return
         if self._crowd.is_waiting:
             self._crowd.note(connection)
         if keep_s <= 0 or connection.address != self.address or len(self._idle) >= self._capacity:
@@ -136,10 +144,15 @@ class ServerPool:
         """Keep no connection any more, and close those that are idle."""
         self._capacity = 0
         self.close_idle()
+        for connection in list(self._logins.values()):
+            connection.close()
 
     def forget(self, connection: UpstreamConnection) -> None:
-        """Drop `connection`, which the server closed while it was idle."""
-        if self._idle.get(connection.user) is connection:
+        """Drop `connection`, which has ended while it was idle; whoever was logged in on it has to know."""
+        if connection.owner is not None:
+            self._logins.pop(connection.owner, None)
+            connection.owner.lose_login(connection)
+        elif self._idle.get(connection.user) is connection:
             del self._idle[connection.user]
 
     def close_expired(self, now: float) -> None:
@@ -149,7 +162,7 @@ class ServerPool:
             connection.close()
 
     def close_idle(self) -> None:
-        """Close all idle connections."""
+        """Close all idle connections but those that carry a login."""
         while self._idle:
             self._idle.popitem()[1].close()
 
@@ -207,7 +220,7 @@ class ServerPool:
         """End for good: close what is idle, look for the server no more."""
         self._prober.close()
         self._dialler.close()
-        self.close_idle()
+        self.keep_nothing()
 
     def _note_up(self, address: str) -> None:
         if self.address not in ("", address):

@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 class SlowUpstream:
     """`connection`, for `exchange`, at no more than `bytes_per_s` in each direction."""
 
-    __slots__ = ("_connection", "_down", "_exchange", "_is_over", "_is_released", "_up", "decodes_chunks", "request")
+    __slots__ = (
+        "_connection",
+        "_down",
+        "_exchange",
+        "_is_over",
+        "_is_released",
+        "_up",
+        "client",
+        "decodes_chunks",
+        "request",
+    )
 
     def __init__(
         self,
@@ -38,6 +48,7 @@ class SlowUpstream:
         self._connection = connection
         self._is_over = False
         self._is_released = False
+        self.client = exchange.client
         self.request: RequestHead = exchange.request
         self.decodes_chunks = exchange.decodes_chunks
         self._up = Throttle(
@@ -71,6 +82,11 @@ class SlowUpstream:
     def has_answered(self) -> bool:
         """Whether an octet of the answer has come."""
         return self._connection.has_answered
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether the connection carries a login of its client's."""
+        return self._connection.is_logged_in
 
     def begin(self, exchange: Exchange, data: bytes) -> None:
         """Send the request head in `data`, and what there is of its body as it may; for the `exchange` of this."""
@@ -108,13 +124,13 @@ class SlowUpstream:
     # -- what the connection sees of an exchange -------------------------------------------------------------------
 
     @property
-    def client(self) -> SlowUpstream:
-        """Whoever may still have something of the request's body to send."""
-        return self
+    def holds_body(self) -> bool:
+        """Whether something of the request's body has not been sent: the connection must not serve others then."""
+        return self._up.held_bytes > 0
 
     @property
     def body_remaining(self) -> int:
-        """Not 0 while something of the request's body has not been sent: the connection must not serve others then."""
+        """Not 0 while something of the request's body has not been sent."""
         return self._exchange.client.body_remaining or self._up.held_bytes
 
     def interim(self, head: ResponseHead) -> None:

@@ -19,6 +19,7 @@ from devproxy.http1.start_line import Limits
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
 
 if TYPE_CHECKING:
+    from devproxy.gateway.downstream import DownstreamConnection
     from devproxy.gateway.exchange import Exchange
     from devproxy.gateway.pool import ServerPool
     from devproxy.gateway.service import Service
@@ -34,7 +35,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     ``server_pool``: of the server at the other end. ``served``: responses completed so far; a connection that has
     served may have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be
-    reused. ``user``: who used it last, while it is idle. ``address``: the one dialled, behind the name.
+    reused. ``user``: who used it last, while it is idle. ``address``: the one dialled, behind the name; empty once it
+    has an ``owner``, the client's connection that was logged in on it (NTLM, Negotiate): nobody else may ever use it.
     """
 
     __slots__ = (
@@ -43,6 +45,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_in_body",
         "_interims",
         "_keep_alive_timeout_s",
+        "_logged_in_after",
         "_reader",
         "_remaining",
         "_reusable",
@@ -50,6 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
         "address",
         "expires_at",
         "has_answered",
+        "owner",
         "served",
         "server_pool",
         "transport",
@@ -72,6 +76,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.address = ""
         self.expires_at = 0.0
         self.user: object = None
+        self.owner: DownstreamConnection | None = None
+        self._logged_in_after = 0
         self.served = 0
         self.has_answered = False
 
@@ -156,6 +162,24 @@ class UpstreamConnection(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.resume_reading()
 
+    def bind(self, client: DownstreamConnection) -> None:
+        """Belong to `client` from now on: what is logged in by its request is the connection (RFC 4559 section 6)."""
+        if self.owner is None:
+            self.owner = client
+            self.address = ""
+            self._logged_in_after = self.served
+            client.logins[self.server_pool.pool] = self
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether a login of its owner's has begun here and been answered: its loss cannot be made good."""
+        return self.owner is not None and self.served > self._logged_in_after
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no exchange uses it."""
+        return self._exchange is None
+
     def detach(self) -> asyncio.Transport:
         """Give the transport away, to a tunnel."""
         self._exchange = None
@@ -164,6 +188,7 @@ class UpstreamConnection(asyncio.Protocol):
     def abandon(self) -> None:
         """End the connection at once: whoever asked has left. The server notices by a reset."""
         self._exchange = None
+        self._lose_login()
         reset(self.transport)
 
     def close(self) -> None:
@@ -222,7 +247,12 @@ class UpstreamConnection(asyncio.Protocol):
     def _read_head(self, data: bytes, limits: Limits) -> tuple[ResponseHead, bytes] | None:
         """Return a head that came in pieces or has lines never seen before, and what stands behind it; None: more."""
         found = self._reader.feed(data)
-        return None if found is None else (parse_response_head(found[0], limits), found[1])
+        if found is None:
+            return None
+        head = parse_response_head(found[0], limits)
+        if head.facts.logs_in and self._exchange is not None:
+            self.bind(self._exchange.client)
+        return head, found[1]
 
     def _switch(self, exchange: Asker, protocol: bytes) -> None:
         """Check that a 101 switches to what was asked for (RFC 9110 section 15.2.2)."""
@@ -270,30 +300,38 @@ class UpstreamConnection(asyncio.Protocol):
         self._chunked = None
         self.served += 1
         if exchange.request.facts.body_length and (
-            exchange.client.body_remaining or self.transport.get_write_buffer_size()
+            exchange.client.body_remaining or exchange.holds_body or self.transport.get_write_buffer_size()
         ):
             # The server may never read the rest of the request, and to close would be to wait until it does.
             reset(self.transport)
         elif self._reusable and not self.transport.is_closing():
             self.server_pool.release(self, exchange.client, self._keep_alive_timeout_s)
         else:
+            self._lose_login()
             self.transport.close()
+
+    def _lose_login(self) -> None:
+        if self.owner is not None:
+            self.owner.lose_login(self)
 
     def _ended(self, exc: Exception | None) -> None:
         """The server ended the connection while an exchange used it."""
         exchange = self._exchange
         if exchange is None:
+            self.server_pool.forget(self)
             return
         if self._in_body and self._remaining == UNTIL_CLOSE and exc is None:
             self._complete(exchange)
             exchange.response_data(b"", True)
             return
         self._exchange = None
+        self._lose_login()
         reset(self.transport)  # whatever of the request it has not taken is of no use to it any more
         detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
         exchange.upstream_lost(UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
 
     def _fail(self, exchange: Asker, fault: UpstreamFault, detail: str) -> None:
         self._exchange = None
+        self._lose_login()
         self.transport.abort()
         exchange.upstream_lost(fault, detail, was_reset=False)

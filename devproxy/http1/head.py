@@ -198,6 +198,7 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
         fetch_site=_last(special, b"sec-fetch-site"),
         fetch_mode=_last(special, b"sec-fetch-mode"),
         fetch_dest=_last(special, b"sec-fetch-dest"),
+        logs_in=any(field.role == Role.LOGIN for field in special),
     )
 
 
@@ -239,9 +240,10 @@ def _between_crlfs(field: Field) -> bytes:
 def _remember(memory: _Memory[_Facts], key: tuple[bytes, ...], facts: _Facts) -> _Facts:
     """Return `facts`, remembered: the same lines in the same order always state the same.
 
-    `memory` holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full.
+    `memory` holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full. The steps of a
+    login never come again; as they are not in there, no message that is recalled is one.
     """
-    if sum(map(len, key)) <= MAX_REMEMBERED_LINE_BYTES:
+    if sum(map(len, key)) <= MAX_REMEMBERED_LINE_BYTES and not facts.logs_in:
         if len(memory) >= MAX_REMEMBERED_FACTS:
             memory.clear()
         memory[key] = facts
@@ -320,6 +322,7 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
         has_set_cookie=any(field.role == Role.SET_COOKIE for field in special),
         has_reference=any(field.role == Role.REFERENCE for field in special),
         has_resource_policy=any(field.role == Role.RESOURCE_POLICY for field in special),
+        logs_in=any(field.role == Role.LOGIN for field in special),
     )
 
 

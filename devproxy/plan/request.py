@@ -64,6 +64,7 @@ class Forward:
     idempotent, there is no body, and this is no Engine.IO poll (a poll delivered twice kills its session). ``upgrade``:
     the protocol asked for, empty for none. ``cors``: how the route's policy stands to the Origin. ``preflight``: what
     a preflight asks for. ``fallback``: the answer to it, where the upstream gives none that a browser accepts.
+    ``is_special``: there is more to do than to send it: the route has a fault, or the request logs its connection in.
     """
 
     compiled: CompiledRoute
@@ -76,6 +77,7 @@ class Forward:
     cors: CorsDecision
     preflight: Preflight | None = None
     fallback: Respond | None = None
+    is_special: bool = False
     finishes: dict[int, Finish] = field(default_factory=dict)
 
 
@@ -111,6 +113,7 @@ def _may_remember(plan: Forward, head: RequestHead, segment: bytes, snapshot: Sn
         plan.is_plain
         and plan.preflight is None
         and not plan.upgrade
+        and not plan.facts.logs_in
         and (plan.compiled.fault is None or not plan.compiled.fault.is_by_chance)
         and segment not in _DECIDING_SEGMENTS
         and head.target[0] == _SLASH
@@ -231,6 +234,7 @@ def _forward(
         cors=decision,
         preflight=preflight,
         fallback=fallback if compiled.cors.preflight is PreflightRule.FORWARD_OR_ANSWER else None,
+        is_special=compiled.fault is not None or facts.logs_in,
     )
 
 

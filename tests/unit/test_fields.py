@@ -171,3 +171,26 @@ def test_a_list_of_something_else_is_refused(value: bytes) -> None:
 def test_tokens_are_told_from_other_values() -> None:
     assert is_token(b"X-a")
     assert not any(is_token(value) for value in (b"", b"a b", b"a\n", b"\xc3\xa9", b"a:"))
+
+
+@pytest.mark.parametrize(
+    ("line", "logs_in"),
+    [
+        (b"Authorization: NTLM TlRMTVNTUAAB", True),
+        (b"authorization:negotiate", True),
+        (b"Authorization: \tNegotiate\tYII=", True),
+        (b"Authorization: Basic bnRsbTp4", False),
+        (b"Authorization: Bearer ntlm", False),
+        (b"Authorization: NTLMv9 x", False),
+        (b"Authorization:", False),
+        (b"WWW-Authenticate: NTLM TlRMTVNTUAAC", True),
+        (b'WWW-Authenticate: Basic realm="a", Negotiate oYG=', True),
+        (b"WWW-Authenticate: Negotiate, NTLM", False),
+        (b"WWW-Authenticate: , ,", False),
+        (b"Persistent-Auth: TRUE", True),
+        (b"Persistent-Auth: false", False),
+        (b"Proxy-Authorization: NTLM TlRMTVNTUAAB", False),
+    ],
+)
+def test_what_logs_a_connection_in(line: bytes, logs_in: bool) -> None:
+    assert (read_field(line).role == Role.LOGIN) is logs_in
