@@ -40,7 +40,7 @@ _find_numeric_end = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?\Z").search
 _is_ipv4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!\Z)|\Z)){4}").fullmatch
 _split_pattern = re.compile(r"([A-Za-z*][A-Za-z0-9+.\-*]*)://([^/?#]*)(.*)", re.DOTALL).fullmatch
 
-_PRIVATE_SUFFIXES: Final = frozenset(
+PRIVATE_SUFFIXES: Final = frozenset(
     ("localhost", "test", "example", "invalid", "local", "internal", "localdomain", "lan", "home", "intranet", "corp")
 )
 """Single labels that no registry sells (RFC 6761, RFC 6762, and what local networks use)."""
@@ -335,7 +335,7 @@ def _check_ipv4(name: str, *, is_below: bool) -> None:
 
 def _check_suffix(text: str, name: str) -> None:
     bare = name.removesuffix(".")
-    if ("." not in bare and bare not in _PRIVATE_SUFFIXES) or bare in _SHARED_SUFFIXES:
+    if ("." not in bare and bare not in PRIVATE_SUFFIXES) or bare in _SHARED_SUFFIXES:
         help = "name at least one label that is yours; `regex:` can say what its name looks like"
         raise BadOrigin(f"{_quoted(text)} takes web sites of anybody: names below {_quoted(bare)} are for all", help)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from devproxy.cli.refusal import Refused
 
@@ -31,6 +32,11 @@ def find(given: str | None) -> str:
     return found
 
 
+def is_named(given: str | None) -> bool:
+    """Tell whether :func:`find` takes a file that somebody has named, and looks for none."""
+    return bool(given or os.environ.get(ENVIRONMENT))
+
+
 def find_upward() -> str | None:
     """Return the nearest ``devproxy.toml`` in the working directory or above, relative to it; None: there is none."""
     try:
@@ -44,6 +50,40 @@ def find_upward() -> str | None:
             return None
         directory, prefix = parent, os.path.join(prefix, os.pardir)
     return os.path.join(prefix, FILE_NAME)
+
+
+def distrust(path: str) -> tuple[str, ...]:
+    """Return a sentence on the file at `path`, as :func:`find_upward` gives it, if others decide what stands in it.
+
+    Only about one in a parent folder: whoever can write there decides where the requests of this project go.
+    """
+    if not path.startswith(os.pardir):
+        return ()
+    advice = f"it decides where requests go. Name your own with --config PATH, or write a {FILE_NAME} here."
+    own = {0, os.getuid(), int(os.environ.get("SUDO_UID", "0") or 0)}
+    folder = os.path.dirname(path)
+    try:
+        file_status, folder_status = os.stat(path), os.stat(folder)
+    except OSError:
+        return ()
+    for where, status in ((path, file_status), (f"the folder of {path}", folder_status)):
+        if status.st_uid not in own:
+            return (f"{path} was found in a parent folder, and {where} belongs to {_user(status.st_uid)}: {advice}",)
+    is_open = folder_status.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH
+    if file_status.st_mode & stat.S_IWOTH or is_open:
+        what = f"the folder of {path}" if is_open else path
+        sentence = f"{path} was found in a parent folder, and every user of this machine can change {what}: {advice}"
+        return (f"{sentence} To keep it: chmod o-w {folder if is_open else path}",)
+    return ()
+
+
+def _user(number: int) -> str:
+    import pwd
+
+    try:
+        return f"the user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"another user ({number})"
 
 
 def read(path: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from devproxy import config
-from devproxy.cli.files import find, find_upward, read
+from devproxy.cli.files import distrust, find, find_upward, is_named, read
 from devproxy.cli.refusal import MISUSED, Refused
 from devproxy.config import COMMAND_LINE, Config, ConfigError
 
@@ -48,9 +48,10 @@ def configuration(options: argparse.Namespace, *, listen: Sequence[str] = ()) ->
         if options.backend_path:
             raise Refused("--backend-path needs --backend", "devproxy up --frontend 5173 --backend 3001")
         path = find(options.config)
-        return load_text(read(path), path, listen=listen)
-    loaded = _listening(_named_servers(options), listen)
-    return Loaded(loaded, _ignored_file() + config.warnings(loaded))
+        loaded = load_text(read(path), path, listen=listen)
+        return loaded if is_named(options.config) else loaded._replace(notices=distrust(path) + loaded.notices)
+    named = _listening(_named_servers(options), listen)
+    return Loaded(named, _ignored_file() + config.warnings(named))
 
 
 def load_file(path: str) -> Config:

@@ -137,8 +137,8 @@ _UPSTREAM_KEYS: Final = (
         example='["http://localhost:3001"]',
         pattern="^[A-Za-z]+:/",
         meaning="URLs of servers that answer alike: `http://host:port`, `https://host:port` or `unix:/path.sock`, "
-        "without a path. `localhost` and names below it are tried as ::1 and 127.0.0.1. More than one: the one with fewest requests "
-        "running.",
+        "without a path. `localhost` and names below it are tried as ::1 and 127.0.0.1. More than one: the one with "
+        "fewest requests running.",
     ),
     Key(
         path="upstreams.*.tls_verify",

@@ -9,6 +9,7 @@ from typing import Final
 
 from devproxy.config.cors import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
 from devproxy.config.labels import label
+from devproxy.config.loose import looseness
 from devproxy.config.model import (
     Config,
     Cors,
@@ -48,7 +49,7 @@ def warnings(config: Config) -> tuple[str, ...]:
             'servers (DNS rebinding). Name the hosts, for example allowed_hosts = ["app.test", ".ngrok.app"].'
         )
     for route in config.routes:
-        found += _of_route(route, is_open=is_open)
+        found += _of_route(route, config.source, is_open=is_open)
     routed = {route.upstream for route in config.routes}
     for upstream in config.upstreams:
         name = visible(upstream.name)
@@ -68,8 +69,8 @@ def warnings(config: Config) -> tuple[str, ...]:
     return (*found, *_taken_hot_reload(config))
 
 
-def _of_route(route: Route, *, is_open: bool) -> Iterator[str]:
-    """Give the sentences about `route` alone. `is_open`: others on the network reach devproxy."""
+def _of_route(route: Route, source: str, *, is_open: bool) -> Iterator[str]:
+    """Give the sentences about `route` alone, of the file `source`. `is_open`: others on the network reach devproxy."""
     name, cors = label(route), route.cors
     if route.kind in (PathKind.PREFIX, PathKind.EXACT) and (wildcard := _WILDCARD.search(route.pattern)) is not None:
         yield (
@@ -96,6 +97,13 @@ def _of_route(route: Route, *, is_open: bool) -> Iterator[str]:
             f"{CREDENTIALS_KEY} says nothing on the route {name}: it is the second key to {ANY_KEY} and {NULL_KEY}. "
             "Remove it."
         )
+    for pattern in cors.origins or ():
+        expression = pattern.removeprefix("regex:")
+        if expression != pattern and (loose := looseness(expression)) is not None:
+            yield (
+                f"the origin `{visible(pattern)}` of the route {name} ({visible(source)}:{cors.line}) means more than "
+                f"it says: {loose[0]}. Instead, {loose[1]}."
+            )
     if not route.guard:
         yield (
             f"guard = false on the route {name}: every web site that you visit can send it requests and open its "

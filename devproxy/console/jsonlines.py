@@ -76,5 +76,5 @@ def _value(value: object) -> object:
     if isinstance(value, tuple):
         return [_value(item) for item in value]
     if isinstance(value, ConfigChange):
-        return {"what": value.what, "kind": value.kind, "detail": value.detail}
+        return {"what": value.what, "kind": value.kind, "detail": masked(value.detail)}
     return value

@@ -348,7 +348,7 @@ def upstream_words(state: UpstreamState, was_up: bool | None, style: Style) -> s
         on = f" on {visible(state.address)}" if state.address else ""
         return f"{who} {style.green('answers')}{on}"
     what = "stopped answering" if was_up else "does not answer yet" if was_up is None else "still does not answer"
-    why = f": {visible(state.detail)}" if state.detail else ""
+    why = f": {visible(masked(state.detail, style.glyphs.cut))}" if state.detail else ""
     return f"{who} {style.red(what)}{why}"
 
 
@@ -367,7 +367,7 @@ def trouble_lines(event: Trouble, style: Style, width: int | None) -> list[str]:
     `width`: of the terminal in columns; None: no limit.
     """
     label = "warning: "
-    first, *more = wrapped(visible(event.what), width, len(label)) or [""]
+    first, *more = wrapped(visible(masked(event.what, style.glyphs.cut)), width, len(label)) or [""]
     lines = [f"{style.yellow(label.rstrip())} {first}", *(" " * len(label) + line for line in more)]
     return [*lines, f"{style.cyan('help:')} {visible(event.help)}"] if event.help else lines
 

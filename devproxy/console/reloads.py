@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from devproxy.console.secrets import masked
 from devproxy.console.style import Style
 from devproxy.console.text import counted, duration, visible
 from devproxy.events import ConfigApplied, ConfigMissing, ConfigRejected, Trouble
@@ -27,7 +28,7 @@ def applied_lines(time: str, event: ConfigApplied, style: Style) -> list[str]:
     paints = {"added": style.green, "removed": style.red, "changed": style.yellow}
     for change in event.changes[:MAX_CHANGES]:
         sign = paints[change.kind](_SIGNS[change.kind])
-        lines.append(f"{_INDENT}{sign} {style.bold(visible(change.what))} {visible(change.detail)}")
+        lines.append(f"{_INDENT}{sign} {style.bold(visible(change.what))} {visible(masked(change.detail))}")
     if len(event.changes) > MAX_CHANGES:
         lines.append(f"{_INDENT}{style.glyphs.cut} and {len(event.changes) - MAX_CHANGES} more")
     if event.urls:

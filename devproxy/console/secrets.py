@@ -1,7 +1,8 @@
 """Credentials in what is shown, masked: terminals and logs get recorded, pasted into issues and shared.
 
 Pure. Owns which names of parameters stand for a secret and how the value is taken out; nothing else of the text
-changes. What it cannot know is a secret without a name, such as a path segment. Start at :func:`masked`.
+changes. What it cannot know is a secret without a name and without a shape, such as a path segment. Linear in the
+length of the text: whoever sends a request writes it. Start at :func:`masked`.
 """
 
 from __future__ import annotations
@@ -14,52 +15,72 @@ from urllib.parse import unquote
 MASK: Final = "…"
 
 SECRET_NAMES: Final = frozenset(
-    (
-        *(
-            "auth",
-            "authorization",
-            "bearer",
-            "code",
-            "cookie",
-            "credentials",
-            "jwt",
-            "key",
-            "otp",
-            "pass",
-            "passphrase",
-        ),
-        *("passwd", "pwd", "samlresponse", "session", "sid", "sig", "ticket"),
-    )
+    "auth authorization bearer code cookie cookies credentials cvc cvv hmac jwt key mnemonic otp pass passcode "
+    "passphrase pgtid pgtiou pin samlart samlrequest samlresponse session sid sig sso ticket tok".split()
 )
-"""Names that stand for a secret, in lower case, without what is no letter or digit."""
+"""Names that stand for a secret, in lower case, without what is no letter, and without digits at the end."""
 
-SECRET_ENDINGS: Final = (
-    *("accesskey", "apikey", "assertion", "credential", "password", "privatekey", "secret", "secretkey", "sessid"),
-    *("sessionid", "sessionkey", "signature", "token"),
+SECRET_ENDINGS: Final = tuple(
+    # keys that open something (not `monkey`, and not a database's `sortkey`)
+    "accesskey accesskeyid accountkey apikey appkey authkey clientkey encryptionkey functionskey hostkey licensekey "
+    "masterkey privatekey secretkey servicekey sessionkey sharedkey signingkey streamkey subscriptionkey userkey "
+    # codes that are worth a session (not `zipcode`)
+    "authcode authorizationcode backupcode confirmationcode devicecode grantcode invitecode logincode mfacode "
+    "onetimecode oobcode recoverycode resetcode securitycode smscode totpcode usercode verificationcode verifycode "
+    # what proves who asks
+    "assertion authorization cookie credential csrf dbpass jwt magiclink otp passcode passphrase passwd password "
+    "proxyticket pwd secret session sessid sessionid sid signature token tokenhint userpass verifier xsrf".split()
 )
-"""Ends of such names: ``access_token``, ``idToken``, ``X-Amz-Signature``, ``user[password]``, ``;jsessionid``."""
+"""Ends of such names: ``access_token``, ``X-Amz-Signature``, ``connect.sid``, ``user[password]``, ``;jsessionid``."""
 
 _MAX_NAME: Final = 192
 """Characters of a name that are looked at, the last ones: a name longer than any secret's costs no memory."""
+_MAX_ENCODINGS: Final = 5
+"""How often a URL within a URL within … may have been encoded."""
 
-# A parameter begins behind one of these; a URL within a parameter (`?next=%2Fa%3Fcode%3Dx`) has them encoded.
-_find_parameters = re.compile(r"([?&;#]|%3F|%26|%3B|%23)((?:(?!%3D|%26|%3F)[^=&;#? ])*)(=|%3D)", re.IGNORECASE).finditer
+# A parameter begins behind one of these; a URL within a parameter (`?next=%2Fa%3Fcode%3Dx`) has them encoded, and a URL
+# within that one twice (`%253F`). A name holds none of them, so no octet is looked at from two places.
+_PERCENT: Final = r"%(?:25){0,4}+"
+_find_parameters = re.compile(
+    rf"([?&;#]|{_PERCENT}(?:3F|26|3B|23))"
+    rf"((?:[^=&;#?% ]++|%(?!(?:25){{0,4}}+(?:3D|26|3F|3B|23)))*+)"
+    rf"(=|{_PERCENT}3D)",
+    re.IGNORECASE,
+).finditer
 _find_end = re.compile(r"[&;# ]|$").search
-_find_end_encoded = re.compile(r"[&;# ]|%26|%3B|%23|$", re.IGNORECASE).search
+_find_end_encoded = re.compile(rf"[&;# ]|{_PERCENT}(?:26|3B|23)|$", re.IGNORECASE).search
 _find_end_in_path = re.compile(r"[&;#/? ]|$").search
-_replace_userinfo = re.compile(r"(//)[^/?#@ ]*@").sub
-_replace_separators = re.compile(r"[\W_]+").sub
+# The last at sign of an authority ends its user information (WHATWG URL, authority state). Some encode slashes, some
+# do not.
+_replace_userinfo = re.compile(r"(//)(?:[^/?#@ ]*+@)++").sub
+_replace_encoded_userinfo = re.compile(
+    rf"({_PERCENT}2F{_PERCENT}2F|(?::|{_PERCENT}3A)//)"
+    rf"(?:(?:[^/?#@& %]++|%(?!(?:25){{0,4}}+(?:2F|3F|23|40)))*+(?:@|{_PERCENT}40))++",
+    re.IGNORECASE,
+).sub
+# What may be a JWT or its like (RFC 7515 section 3.1): words with dots between, taken whole.
+_replace_dotted = re.compile(r"[A-Za-z0-9_-]++(?:(?:\.|%2[Ee])[A-Za-z0-9_-]*+)*+").sub
+_split_dots = re.compile(r"\.|%2[Ee]").split
+_JSON_OBJECT: Final = "eyJ"
+"""How an object of JSON begins in base64."""
+_MIN_HEADER: Final = 10
+_replace_separators = re.compile(r"[\W_]++").sub
 
 
 def masked(text: str, mask: str = MASK) -> str:
     """Return `text` (a request target, a URL, or a sentence that holds some) with every credential replaced by `mask`.
 
     Credentials are the values of parameters of :func:`is_secret_name`, in the query, in a URL within the query, in the
-    path (``;jsessionid=``) and in the fragment; and a URL's user information (RFC 3986 section 3.2.1), as a whole.
+    path (``;jsessionid=``) and in the fragment; a URL's user information (RFC 3986 section 3.2.1), as a whole, also
+    where the URL is encoded; and whatever looks like a JSON Web Token, wherever it stands.
     """
     if "@" in text:
         text = _replace_userinfo(lambda match: f"{match[1]}{mask}@", text)
-    if "=" not in text and "%3" not in text:
+    if "%" in text:
+        text = _replace_encoded_userinfo(lambda match: f"{match[1]}{mask}@", text)
+    if _JSON_OBJECT in text:
+        text = _replace_dotted(lambda match: _without_jwt(match[0], mask), text)
+    if "=" not in text and "%" not in text:
         return text
     query = text.find("?")
     pieces: list[str] = []
@@ -80,8 +101,26 @@ def masked(text: str, mask: str = MASK) -> str:
     return "".join((*pieces, text[done:])) if pieces else text
 
 
+def _without_jwt(words: str, mask: str) -> str:
+    """Return `words`, which have dots between them, without the JWT (of 3 or 5 parts) that they hold, if any."""
+    start = words.find(_JSON_OBJECT)
+    if start < 0:
+        return words
+    header, *others = _split_dots(words[start:], maxsplit=2)
+    if len(header) < _MIN_HEADER or not others or not others[0]:
+        return words
+    return words[:start] + mask if len(others) > 1 or others[0].startswith(_JSON_OBJECT) else words
+
+
 @lru_cache(maxsize=512)
 def is_secret_name(name: str) -> bool:
-    """Tell whether a parameter called `name` holds a secret, whatever its case, its separators and its encoding."""
-    plain = _replace_separators("", unquote(name)).lower()
+    """Tell whether a parameter called `name` holds a secret, whatever its case, its separators and its encoding.
+
+    Digits at its end do not count: ``token2``, ``password[0]``.
+    """
+    for _ in range(_MAX_ENCODINGS):
+        if "%" not in name:
+            break
+        name = unquote(name)
+    plain = _replace_separators("", name).lower().rstrip("0123456789")
     return plain in SECRET_NAMES or plain.endswith(SECRET_ENDINGS)

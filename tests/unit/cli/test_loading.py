@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -133,3 +134,50 @@ def test_every_problem_of_a_file_is_in_the_report_with_its_place(directory: Path
     report = caught.value.render(colour=False)
     assert "devproxy.toml:2:1" in report
     assert "devproxy.toml:6:1" in report
+
+
+@pytest.mark.parametrize(
+    ("file_mode", "folder_mode", "what"),
+    [
+        (0o666, 0o755, "can change ../devproxy.toml"),
+        (0o644, 0o777, "can change the folder of ../devproxy.toml"),
+        (0o644, 0o755, ""),
+        (0o644, 0o1777, ""),
+        (0o664, 0o775, ""),
+    ],
+)
+def test_a_file_in_a_parent_folder_that_everybody_can_write_is_named(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, file_mode: int, folder_mode: int, what: str
+) -> None:
+    (directory / "below").mkdir()
+    (directory / FILE_NAME).write_text(GOOD)
+    (directory / FILE_NAME).chmod(file_mode)
+    monkeypatch.chdir(directory / "below")
+    directory.chmod(folder_mode)
+    notices = configuration(up()).notices
+    if what:
+        assert what in notices[0]
+        assert "--config PATH" in notices[0]
+        assert "chmod o-w" in notices[0]
+    else:
+        assert notices == ()
+    assert configuration(up("--config", f"../{FILE_NAME}")).notices == ()
+
+
+def test_a_file_in_a_parent_folder_of_somebody_else_is_named(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (directory / "below").mkdir()
+    (directory / FILE_NAME).write_text(GOOD)
+    monkeypatch.chdir(directory / "below")
+    owner = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    if owner:
+        assert "belongs to the user" in configuration(up()).notices[0]
+    else:
+        os.chown(directory / FILE_NAME, 12345, -1)
+        assert "../devproxy.toml belongs to another user (12345)" in configuration(up()).notices[0]
+
+
+def test_a_file_right_here_is_ones_own_business(directory: Path) -> None:
+    (directory / FILE_NAME).write_text(GOOD)
+    (directory / FILE_NAME).chmod(0o666)
+    assert configuration(up()).notices == ()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 SECRET = "hunter2"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
 
 @pytest.mark.parametrize("name", sorted({*SECRET_NAMES, *SECRET_ENDINGS}))
@@ -42,6 +43,21 @@ def test_the_value_of_a_secret_parameter_is_masked(name: str) -> None:
         ("http://me:pw@h/a", "http://…@h/a"),
         ("http://me@h:80/?a=b@c", "http://…@h:80/?a=b@c"),
         ("tried http://h/?key=x and http://g/", "tried http://h/?key=… and http://g/"),
+        ("http://me:p@w@h/a", "http://…@h/a"),
+        ("/cb?auth_code=x&code_verifier=y&device_code=z", "/cb?auth_code=…&code_verifier=…&device_code=…"),
+        ("/a?connect.sid=s%3Ax", "/a?connect.sid=…"),
+        ("/a?laravel_session=x&SAMLart=y", "/a?laravel_session=…&SAMLart=…"),
+        ("/a?token[0]=x&password2=y", "/a?token[0]=…&password2=…"),
+        ("/a?to%256ben=x", "/a?to%256ben=…"),
+        ("/a?next=%252Fb%253Fcode%253Dx%2526d%253D1", "/a?next=%252Fb%253Fcode%253D…%2526d%253D1"),
+        ("/a?u=http%3A%2F%2Fme%3Apw%40h%2Fx&b=1", "/a?u=http%3A%2F%2F…@h%2Fx&b=1"),
+        ("/a?u=http%3A//me%3Apw%40h/x", "/a?u=http%3A//…@h/x"),
+        ("/a?u=http%253A%252F%252Fme%253Apw%2540h", "/a?u=http%253A%252F%252F…@h"),
+        ("/a?u=http%3a%2f%2fme:pw@h", "/a?u=http%3a%2f%2f…@h"),
+        (f"/v/{JWT}/x", "/v/…/x"),
+        (f"/v?x=Bearer%20{JWT}&y=1", "/v?x=Bearer%20…&y=1"),
+        (f"/v?x=v1_{JWT.replace('.', '%2E')}", "/v?x=v1_…"),
+        ("the server said Location: /cb?auth_code=x", "the server said Location: /cb?auth_code=…"),
     ],
 )
 def test_a_secret_is_found_however_it_is_written(target: str, expected: str) -> None:
@@ -51,7 +67,8 @@ def test_a_secret_is_found_however_it_is_written(target: str, expected: str) -> 
 @pytest.mark.parametrize(
     "target",
     ["/token=x", "/a?tokens=x", "/a?token", "/a?token=", "/a?EIO=4&t=x", "/a?", "*", "", "/a@b/c", "/a?monkey=x",
-     "/a?page=2&keys=3", "/@vite/client?v=12", "/src/App.tsx?t=1700000000"],
+     "/a?page=2&keys=3", "/@vite/client?v=12", "/a?zipcode=1&sortkey=2&inside=3",
+     "/a?u=http%3A%2F%2Fh%2Fa%40b", "/eyJs.min.js", "/src/App.tsx?t=1700000000"],
 )  # fmt: skip
 def test_what_is_no_secret_stays_readable(target: str) -> None:
     assert masked(target) == target
