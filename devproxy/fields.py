@@ -1,8 +1,8 @@
 """Field lines: bytes -> :class:`~devproxy.messages.Field`, strictly (RFC 9110 section 5, RFC 9112 section 5).
 
-Owns the field grammar and the table of names that a gateway must look at. The same line always gives the same verdict
-and the same value, so verdicts are remembered in a bounded table: a browser repeats nearly every line of a head.
-Start at :func:`parse_field`.
+Owns the field grammar and the table of names that a gateway must look at. The same line always states the same, so
+what it states is remembered (:mod:`devproxy.memory`): a browser repeats nearly every line of a head. Start at
+:func:`parse_field`; :data:`marks` says what a line contributes to the facts of a head, which for most is nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from enum import IntEnum
 from typing import Final
 
 from devproxy.errors import BadMessage
+from devproxy.memory import MEMORY, SLOT, Memory, Table, footprint
 
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 """RFC 9110 section 5.6.2. Possessive: what follows a token is never part of one."""
 
-MAX_REMEMBERED_LINES: Final = 16384
 MAX_REMEMBERED_LINE_BYTES: Final = 512
 MAX_KNOWN_NAMES: Final = 1024
 MAX_KNOWN_NAME_BYTES: Final = 64
@@ -147,44 +147,117 @@ _UNIFIED: Final = bytes(octet if octet in _LETTERS_AND_DIGITS else 0x2D for octe
 
 _known_roles: dict[bytes, int] = {}
 """The roles of the names that came first: a browser and a server use a hundred, and more are not kept."""
-_remembered: dict[bytes, Field] = {}
+# What an end-to-end field is called in most heads: its line needs no look at the name's octets.
+FAMILIAR_NAMES: Final = frozenset(
+    spelling + b":"
+    for name in (
+        b"Accept Accept-Encoding Accept-Language Accept-Ranges Age Allow Cache-Control "
+        b"Content-Encoding Content-Disposition Content-Language Content-Range Content-Security-Policy "
+        b"Content-Type Cookie Date ETag Expires If-Match If-Modified-Since If-None-Match If-Range "
+        b"If-Unmodified-Since Last-Modified Origin-Agent-Cluster Pragma Priority Range Referer Referrer-Policy "
+        b"Sec-CH-UA Sec-CH-UA-Mobile Sec-CH-UA-Platform Sec-Fetch-User Sec-WebSocket-Accept "
+        b"Sec-WebSocket-Extensions Sec-WebSocket-Key Sec-WebSocket-Protocol Sec-WebSocket-Version Server "
+        b"Server-Timing Strict-Transport-Security Timing-Allow-Origin Traceparent Upgrade-Insecure-Requests "
+        b"User-Agent X-Content-Type-Options X-Powered-By X-Request-Id X-Requested-With X-Response-Time"
+    ).split()
+    for spelling in (name, name.lower())
+)
+_VALUE_OCTETS: Final = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
+"""What a value may hold, as in the grammar."""
+_is_plain_length = re.compile(rb"content-length: *([0-9]{1,18}) *", re.IGNORECASE).fullmatch
 
-ordinary_lines: Final[set[bytes]] = set()
-"""Lines that have been read and found to be end-to-end fields: a head made of these needs no further look.
+_VERSION: Final = b"HTTP/1."
+_CRLF: Final = b"\r\n"
+UNMARKED: Final = b"\0\r\n"
+"""The mark of a line that is no field, or one that must be looked at each time."""
+STATED_LENGTH: Final = b"\0length\r\n"
+ZERO_LENGTH: Final = b"\0no length\r\n"
 
-Bounded like the table of fields, of which this is a part.
-"""
+
+_MARKED_BY_NAME: Final = frozenset(
+    (
+        Role.SET_COOKIE,
+        Role.REFERENCE,
+        Role.RESOURCE_POLICY,
+        Role.TE,
+        Role.TRAILER,
+        Role.FORWARDED_FOR,
+        Role.FORWARDED,
+    )
+)
+"""Of these fields it matters to the facts of a head that they are there, not what they say."""
+
+
+def _mark_of(line: bytes) -> bytes:
+    """Return the mark of `line`, by the grammar alone (see :class:`Marks`)."""
+    length = _is_plain_length(line)
+    if length is not None:
+        return STATED_LENGTH if length[1].strip(b"0") else ZERO_LENGTH
+    if line.startswith(_VERSION):
+        return line + _CRLF
+    try:
+        field = read_field(line)
+    except BadMessage:
+        return UNMARKED
+    if field.role == Role.END_TO_END:
+        return b""
+    if field.role in (Role.CONTENT_LENGTH, Role.LOGIN):
+        return UNMARKED
+    return (field.name if field.role in _MARKED_BY_NAME else line) + _CRLF
+
+
+class Marks(Table[bytes, bytes]):
+    """What each line of a head contributes to its facts, by the line: ``marks[line]`` is its mark.
+
+    Empty: nothing, it is a well-formed end-to-end field. For a Content-Length :data:`STATED_LENGTH` or
+    :data:`ZERO_LENGTH`, for fields that count by being there their name, for others the line itself;
+    :data:`UNMARKED` for what is no field. What begins as a status line is its own mark, and no field. Each mark ends
+    with CRLF, so that they can be joined. Heads with the same marks in the same order state the same, but for the
+    number behind the length. A line that was seen before costs one look-up.
+    """
+
+    __slots__ = ("_seen",)
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(memory, footprint)
+        self._seen = memory.marks
+
+    def __missing__(self, line: bytes) -> bytes:
+        if line[: line.find(b":") + 1] in FAMILIAR_NAMES and not line.translate(None, _VALUE_OCTETS):
+            mark = b""
+        else:
+            mark = _mark_of(line)
+        # As Table.keep_if_seen does it, at less than half its price: this is the path of all that is new.
+        seen, trace = self._seen, hash(line)
+        if seen[trace & SLOT] != trace:
+            seen[trace & SLOT] = trace
+        elif len(line) <= MAX_REMEMBERED_LINE_BYTES and mark != UNMARKED:
+            self.old.pop(line, None)
+            self.keep(line, mark)
+        return mark
+
+
+marks: Final = Marks(MEMORY)
+_fields: Final = Table[bytes, Field](MEMORY, footprint)
 
 
 def parse_field(line: bytes) -> Field:
-    """Return the field that `line` (without its CRLF) states; remembered, so that a repeated line costs one look-up.
+    """Return the field that `line` (without its CRLF) states; one that comes often costs one look-up.
 
-    Raises :class:`BadMessage` for anything outside the grammar. The table holds at most :data:`MAX_REMEMBERED_LINES`
-    lines of at most :data:`MAX_REMEMBERED_LINE_BYTES` octets each, and starts anew when full.
+    Raises :class:`BadMessage` for anything outside the grammar. Lines of at most :data:`MAX_REMEMBERED_LINE_BYTES`
+    octets are remembered when they come for the second time.
     """
-    field = _remembered.get(line)
+    field = _fields[line]
     if field is None:
         field = read_field(line)
         if len(line) <= MAX_REMEMBERED_LINE_BYTES:
-            _remember(line, field)
+            _fields.keep_if_seen(line, field)
     return field
-
-
-def _remember(line: bytes, field: Field) -> None:
-    if len(_remembered) >= MAX_REMEMBERED_LINES:
-        _remembered.clear()
-        ordinary_lines.clear()
-    _remembered[line] = field
-    if field.role == Role.END_TO_END:
-        ordinary_lines.add(line)
 
 
 def parse_fields(lines: list[bytes]) -> list[Field]:
     """Return the fields that `lines` state (see :func:`parse_field`)."""
-    try:
-        return [_remembered[line] for line in lines]
-    except KeyError:
-        return [parse_field(line) for line in lines]
+    return [_fields[line] or parse_field(line) for line in lines]
 
 
 def read_field(line: bytes) -> Field:

@@ -84,10 +84,14 @@ def wants_own_origin(head: RequestHead, pattern: str) -> bool:
     """
     if head.facts.upgrade != b"websocket":
         # Next gives fonts and source positions of its error overlay to no other origin.
-        segment = head.path.partition(b"?")[0][1:].partition(b"/")[0]
-        return segment == b"_next" or segment.startswith(b"__nextjs")
+        return has_own_segment(b"/" + head.path.partition(b"?")[0][1:].partition(b"/")[0])
     hot_reload = read_hot_reload(head)
     return hot_reload is not None and (not hot_reload.is_common or pattern == "/")
+
+
+def has_own_segment(segment: bytes) -> bool:
+    """Tell whether plain requests below the first `segment` of a path, with its slash, may be Next's own."""
+    return segment == b"/_next" or segment.startswith(b"/__nextjs")
 
 
 def _speaks_vite(head: RequestHead) -> bool:

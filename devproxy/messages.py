@@ -10,13 +10,24 @@ because freezing triples the cost of building one, and one is built for every me
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from devproxy.fields import Field, parse_fields
 
+_search_length = re.compile(rb"\r\n(?i:content-length)[ \t]*:[ \t]*([0-9]+)").search
+
 UNTIL_CLOSE: Final = -2
 """``body_length`` of a response whose body ends with its connection (RFC 9112 section 6.3, item 8)."""
+
+find_length = cast("Callable[[bytes], re.Match[bytes]]", _search_length)
+"""Finds the Content-Length of a head that was found to have one: its number is the first group."""
+
+STATED: Final = -3
+"""``body_length`` of facts whose message has a Content-Length other than 0: the head knows the number."""
 
 CHUNKED: Final = -1
 """``body_length`` of a message framed by the chunked transfer coding (RFC 9112 section 7.1)."""
@@ -26,16 +37,19 @@ CHUNKED: Final = -1
 class RequestFacts:
     """What the special fields of a request establish; for an absolute-form target ``host`` is its authority.
 
-    ``host``: empty only for HTTP/1.0. ``body_length``: octets, or :data:`CHUNKED`. ``upgrade``: the protocol asked for,
-    in lower case, when both ``Upgrade`` and ``Connection: upgrade`` ask (RFC 9110 section 7.8); else empty.
+    ``host``: empty only for HTTP/1.0. ``body_length``: 0, :data:`CHUNKED` or :data:`STATED`. ``upgrade``: the protocol
+    asked for, in lower case, when both ``Upgrade`` and ``Connection: upgrade`` ask (RFC 9110 section 7.8); else empty.
     ``connection_options``: lower case, without ``close``, ``keep-alive`` and ``upgrade``. ``is_plain``: to forward the
-    message means to leave out the lines in ``dropped``, and nothing more; each stands there between two CRLFs.
-    ``via``: the values of Via, joined. ``origins``: of every Origin, of which a browser sends at most one.
-    ``fetch_site``, ``fetch_mode`` and ``fetch_dest``: of the last ``Sec-Fetch-*``, empty when there is none.
-    ``logs_in``: the message logs the connection in on which it passes (NTLM, Negotiate).
+    message means to leave out the lines in ``dropped``, and nothing more; each stands there between two CRLFs. It is
+    empty where the message is not plain. ``via``: the values of Via, joined. ``origins``: of every Origin, of which a
+    browser sends at most one. ``fetch_site``, ``fetch_mode`` and ``fetch_dest``: of the last ``Sec-Fetch-*``, empty
+    when there is none. ``logs_in``: the message logs the connection in on which it passes (NTLM, Negotiate).
 
-    Facts are shared by all requests whose special fields are the same, and may be told apart by their identity.
+    ``is_remembered``: these facts are shared by all requests whose special fields are the same but for the number that
+    is their length, and may be told apart by their identity: so they hash.
     """
+
+    __hash__ = object.__hash__
 
     host: bytes = b""
     body_length: int = 0
@@ -51,6 +65,7 @@ class RequestFacts:
     fetch_mode: bytes = b""
     fetch_dest: bytes = b""
     logs_in: bool = False
+    is_remembered: bool = dataclasses.field(default=False, compare=False)
 
 
 @dataclass(slots=True)
@@ -90,7 +105,8 @@ class RequestHead:
     @property
     def body_length(self) -> int:
         """Octets of the body, or :data:`CHUNKED`."""
-        return self.facts.body_length
+        length = self.facts.body_length
+        return length if length != STATED else int(find_length(self.block)[1])
 
     @property
     def upgrade(self) -> bytes:
@@ -106,12 +122,14 @@ class RequestHead:
 class ResponseFacts:
     """What the status line and the special fields of a response establish.
 
-    ``version_minor`` is 0 or 1. ``body_length``: octets of the body in answer to any method but HEAD, or
-    :data:`CHUNKED` or :data:`UNTIL_CLOSE`. ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says.
-    ``access_control``: the lines of ``Access-Control-*`` fields, as in ``dropped``. ``varies_on_origin``: ``Vary`` says
-    so, or ``*``. ``has_set_cookie``, ``has_reference``, ``has_resource_policy``: there are fields with that role. The
-    others as in :class:`RequestFacts`.
+    ``version_minor`` is 0 or 1. ``body_length``: 0, :data:`CHUNKED`, :data:`UNTIL_CLOSE` or :data:`STATED`.
+    ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says. ``access_control``: the lines of
+    ``Access-Control-*`` fields, as in ``dropped``. ``varies_on_origin``: ``Vary`` says so, or ``*``.
+    ``has_set_cookie``, ``has_reference``, ``has_resource_policy``: there are fields with that role. The others as in
+    :class:`RequestFacts`.
     """
+
+    __hash__ = object.__hash__
 
     status: int = 200
     reason: bytes = b""
@@ -129,19 +147,25 @@ class ResponseFacts:
     has_reference: bool = False
     has_resource_policy: bool = False
     logs_in: bool = False
+    is_remembered: bool = dataclasses.field(default=False, compare=False)
 
 
 @dataclass(slots=True)
 class ResponseHead:
     """A response's status line and fields, with what its grammar check established (see :class:`ResponseFacts`).
 
-    ``block``: as in :class:`RequestHead`. ``start``: the status line. Where the body ends depends on the request's
-    method too: :func:`devproxy.http1.framing.response_body_length`.
+    ``block``: as in :class:`RequestHead`. ``body_length``: octets of the body in answer to any method but HEAD, or
+    :data:`CHUNKED` or :data:`UNTIL_CLOSE` (see :func:`devproxy.http1.framing.response_body_length`).
     """
 
     block: bytes
-    start: bytes
     facts: ResponseFacts
+    body_length: int
+
+    @property
+    def start(self) -> bytes:
+        """The status line."""
+        return self.block.partition(b"\r\n")[0]
 
     @property
     def status(self) -> int:

@@ -128,6 +128,11 @@ class RouteTable:
         self._rows_elsewhere = _rows(candidates, None)
 
     @property
+    def segments(self) -> frozenset[bytes]:
+        """The first segments, with their slash, on which the choice of a route may depend; all others are alike."""
+        return frozenset(b"/" + segment for segment in self._rows if segment is not None)
+
+    @property
     def routes(self) -> tuple[Route, ...]:
         """All routes in order of precedence, each where the first of its hosts puts it."""
         return tuple({id(candidate.route): candidate.route for candidate in self._candidates}.values())

@@ -315,10 +315,11 @@ class DownstreamConnection(asyncio.Protocol):
         self._is_head_timed = False
         self.deadline = _NEVER
         self._state = _EXCHANGE
-        self.body_remaining = length = head.facts.body_length
-        if length == CHUNKED:
-            self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
-            self.chunk_bytes = 0
+        if head.facts.body_length:
+            self.body_remaining = length = head.body_length
+            if length == CHUNKED:
+                self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
+                self.chunk_bytes = 0
         exchange = self._exchange = Exchange(self._service, self, head)
         if not rest:
             exchange.start(b"")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from devproxy.errors import BadMessage, UpstreamFault
 from devproxy.gateway.transports import last_words, reset, set_limits
-from devproxy.http1.framing import ChunkedReader, response_body_length
+from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_response_head, recall_response_head
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.start_line import Limits
@@ -224,7 +224,7 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.interim(head)
             if self._exchange is not exchange or not data:
                 return
-        length = response_body_length(head, exchange.request.method)
+        length = 0 if exchange.request.method == b"HEAD" else head.body_length
         self._reusable = facts.keep_alive and length != UNTIL_CLOSE
         self._keep_alive_timeout_s = facts.keep_alive_timeout_s
         if length == len(data):  # all of it is here, which is how most answers come

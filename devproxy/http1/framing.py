@@ -35,7 +35,7 @@ def response_body_length(head: ResponseHead, method: bytes) -> int:
 
     `method` is the request's: a response to HEAD has no body, whatever its fields say.
     """
-    return 0 if method == b"HEAD" else head.facts.body_length
+    return 0 if method == b"HEAD" else head.body_length
 
 
 class _State(Enum):

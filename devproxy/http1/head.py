@@ -9,17 +9,19 @@ arriving octets is for :mod:`devproxy.http1.reader`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import filterfalse
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from devproxy.errors import BadMessage
 from devproxy.fields import (
     MAX_REMEMBERED_LINE_BYTES,
+    STATED_LENGTH,
+    UNMARKED,
     Field,
     Role,
     make_field,
-    ordinary_lines,
+    marks,
     parse_fields,
     parse_token_list,
 )
@@ -33,7 +35,17 @@ from devproxy.http1.start_line import (
     match_status_line,
     target_too_long,
 )
-from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestFacts, RequestHead, ResponseFacts, ResponseHead
+from devproxy.memory import MEMORY, Table, footprint
+from devproxy.messages import (
+    CHUNKED,
+    STATED,
+    UNTIL_CLOSE,
+    RequestFacts,
+    RequestHead,
+    ResponseFacts,
+    ResponseHead,
+    find_length,
+)
 
 _match_absolute = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*+)(.*+)", re.DOTALL).fullmatch
 # uri-host [ ":" port ] (RFC 3986 section 3.2), without the userinfo that RFC 9110 section 4.2.4 forbids, without the
@@ -41,27 +53,47 @@ _match_absolute = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*+)(.*+)", re.DOTA
 _is_authority = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})++)(?::[0-9]{0,5})?"
 ).fullmatch
-_is_ordinary = ordinary_lines.__contains__
+_mark_of = cast("Callable[[bytes], bytes]", marks.__getitem__)
 
+_CRLF: Final = b"\r\n"
 _CRLF2: Final = b"\r\n\r\n"
 _MAX_LENGTH_DIGITS: Final = 18
 _MAX_LEFT_OUT: Final = 32
 """Lines that are taken out of the octets of a head one by one. A head that has more is written anew, line by line."""
 _SLASH: Final = 0x2F
 
-MAX_REMEMBERED_FACTS: Final = 4096
 _SPECIAL_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
 
 _Facts = TypeVar("_Facts", RequestFacts, ResponseFacts)
-_Memory = dict[tuple[bytes, ...], _Facts]
 _RequestLine = tuple[bytes, bytes, bytes]
 """Method, target and first segment of a plain request line of HTTP/1.1."""
 
-_remembered_request_lines: dict[bytes, _RequestLine] = {}
-_remembered_requests: tuple[_Memory[RequestFacts], _Memory[RequestFacts]] = ({}, {})
-"""By the minor version, then by the lines that are not ordinary."""
-_remembered_responses: _Memory[ResponseFacts] = {}
-"""By the status line and the lines that are not ordinary. A status line is never an ordinary line."""
+
+class _RequestLines(Table[bytes, _RequestLine]):
+    """What plain request lines of HTTP/1.1 state; None for any other line. Long lines are not remembered."""
+
+    __slots__ = ()
+
+    def __missing__(self, line: bytes) -> _RequestLine | None:
+        match = match_plain_request_line(line)
+        if match is None or match[4] == b"0":
+            return None
+        stated = match[1], match[2], match[3]
+        if self.memory.has_seen(hash(line)) and len(line) <= MAX_REMEMBERED_LINE_BYTES:
+            self.old.pop(line, None)
+            self.keep(line, stated)
+        return stated
+
+
+_request_lines: Final = _RequestLines(MEMORY, footprint)
+_requests: Final = (
+    Table[bytes, RequestFacts](MEMORY, footprint),
+    Table[bytes, RequestFacts](MEMORY, footprint),
+)
+"""By the minor version, then by the marks of the lines, joined (:class:`devproxy.fields.Marks`)."""
+_requests_1: Final = _requests[1]
+_responses: Final = Table[bytes, ResponseFacts](MEMORY, footprint)
+"""By the status line and the marks of all lines, of which a status line is its own, joined."""
 
 
 def recall_request_head(octets: bytes, limits: Limits) -> tuple[RequestHead, bytes] | None:
@@ -77,32 +109,20 @@ def recall_request_head(octets: bytes, limits: Limits) -> tuple[RequestHead, byt
         block, end, rest = octets.partition(_CRLF2)
         if not end:
             return None
-    if len(block) > limits.least_bytes:
+    if len(block) > limits.brief_bytes and (len(block) > limits.least_bytes or block.count(_CRLF) > limits.max_fields):
         return None
     lines = block.split(b"\r\n")
     start = lines.pop(0)
-    stated = _remembered_request_lines.get(start) or _read_plain_request_line(start)
-    if stated is None or len(lines) > limits.max_fields:
+    stated = _request_lines[start]
+    if stated is None:
         return None
-    # An empty line in between is no ordinary line, and no facts are remembered for it.
-    facts = _remembered_requests[1].get(tuple(filterfalse(_is_ordinary, lines)))
+    # An empty line in between is no field, and no facts are remembered for it.
+    key = b"".join(map(_mark_of, lines))
+    facts = _requests_1[key]
     if facts is None:
         return None
     method, target, segment = stated
     return RequestHead(method, target, target, 1, block, facts, segment), rest
-
-
-def _read_plain_request_line(line: bytes) -> _RequestLine | None:
-    """Return what a plain request line of HTTP/1.1 states; remember it if it is short, in a bounded table."""
-    match = match_plain_request_line(line)
-    if match is None or match[4] == b"0":
-        return None
-    stated = match[1], match[2], match[3]
-    if len(line) <= MAX_REMEMBERED_LINE_BYTES:
-        if len(_remembered_request_lines) >= MAX_REMEMBERED_FACTS:
-            _remembered_request_lines.clear()
-        _remembered_request_lines[line] = stated
-    return stated
 
 
 def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
@@ -126,10 +146,7 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
             f"there are more than {limits.max_fields} header lines", status=431, source="RFC 6585 section 5"
         )
     version_minor = 1 if minor == b"1" else 0
-    looked_at = list(filterfalse(_is_ordinary, lines))
-    facts = _remembered_requests[version_minor].get(tuple(looked_at))
-    if facts is None:
-        facts = _request_facts_of(looked_at, version_minor)
+    facts = _request_facts_of(lines, version_minor)
     plain = match_plain_request_line(start)
     segment = plain[3] if plain is not None else None
     head = RequestHead(method, target, target, version_minor, block, facts, segment)
@@ -141,12 +158,10 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
 
 
 def _request_facts_of(lines: list[bytes], version_minor: int) -> RequestFacts:
-    """Return the facts that `lines` state, having checked the grammar of each; remember them."""
-    memory = _remembered_requests[version_minor]
-    special = _special_fields(lines)
-    # An end-to-end line that has not been seen before is why the facts were not found; they depend on the others alone.
-    key = tuple([field.line for field in special])
-    return memory.get(key) or _remember(memory, key, _request_facts(version_minor, special))
+    """Return the facts that `lines` state, having checked the grammar of each."""
+    memory = _requests[version_minor]
+    key = b"".join(map(_mark_of, lines))
+    return memory[key] or _remember(memory, key, _request_facts(version_minor, _special_fields(lines)))
 
 
 def _special_fields(lines: list[bytes]) -> list[Field]:
@@ -186,13 +201,13 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
     listed = _other_options(options)
     return RequestFacts(
         host=host or b"",
-        body_length=body_length,
+        body_length=STATED if body_length > 0 else body_length,
         keep_alive=_keeps_alive(options, version_minor),
         expects_continue=expects_continue,
         upgrade=upgrade if switches else b"",
         connection_options=listed,
         is_plain=_is_plain(special, listed),
-        dropped=_dropped(special),
+        dropped=_dropped(special) if _is_plain(special, listed) else (),
         via=b", ".join(field.value for field in special if field.role == Role.VIA),
         origins=tuple(field.value for field in special if field.role == Role.ORIGIN),
         fetch_site=_last(special, b"sec-fetch-site"),
@@ -237,17 +252,19 @@ def _between_crlfs(field: Field) -> bytes:
     return b"\r\n" + field.line + b"\r\n"
 
 
-def _remember(memory: _Memory[_Facts], key: tuple[bytes, ...], facts: _Facts) -> _Facts:
-    """Return `facts`, remembered: the same lines in the same order always state the same.
+def _remember(memory: Table[bytes, _Facts], key: bytes, facts: _Facts) -> _Facts:
+    """Return `facts`, remembered if `key` was seen before: the same marks in the same order always state the same.
 
-    `memory` holds at most ``MAX_REMEMBERED_FACTS`` entries of short lines, and starts anew when full. The steps of a
-    login never come again; as they are not in there, no message that is recalled is one.
+    But for one number, the length of the body, for which there must be one place then. Long lines are not remembered,
+    nor are the steps of a login, which never come again: no message that is recalled is one.
     """
-    if sum(map(len, key)) <= MAX_REMEMBERED_LINE_BYTES and not facts.logs_in:
-        if len(memory) >= MAX_REMEMBERED_FACTS:
-            memory.clear()
-        memory[key] = facts
-    return facts
+    if UNMARKED in key or key.count(STATED_LENGTH) > 1 or len(key) > MAX_REMEMBERED_LINE_BYTES:
+        return facts
+    if not memory.memory.has_seen(hash(key)):
+        return facts
+    kept = replace(facts, is_remembered=True)
+    memory.keep(key, kept)
+    return kept
 
 
 def recall_response_head(octets: bytes, limits: Limits) -> tuple[ResponseHead, bytes] | None:
@@ -257,10 +274,15 @@ def recall_response_head(octets: bytes, limits: Limits) -> tuple[ResponseHead, b
     """
     block, end, rest = octets.partition(_CRLF2)
     lines = block.split(b"\r\n")
-    facts = _remembered_responses.get(tuple(filterfalse(_is_ordinary, lines)))
-    if facts is None or not end or len(block) > limits.max_head_bytes or len(lines) > limits.max_fields:
+    # The status line as it stands, so that no field can stand before it.
+    key = lines[0] + b"".join(map(_mark_of, lines))
+    facts = _responses[key]
+    if facts is None or not end:
         return None
-    return ResponseHead(block, lines[0], facts), rest
+    if len(block) > limits.brief_bytes and (len(block) > limits.max_head_bytes or len(lines) > limits.max_fields):
+        return None
+    length = facts.body_length
+    return ResponseHead(block, facts, length if length != STATED else int(find_length(block)[1])), rest
 
 
 def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
@@ -272,13 +294,13 @@ def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
     minor, status, reason = match.groups()
     if len(lines) > limits.max_fields:
         raise BadMessage(f"the answer has more than {limits.max_fields} header lines", source="RFC 6585 section 5")
-    special = _special_fields(lines)
-    key = (start, *[field.line for field in special])
-    facts = _remembered_responses.get(key)
+    key = start + b"".join(map(_mark_of, (start, *lines)))
+    facts = _responses[key]
     if facts is None:
-        found = _response_facts(int(status), 1 if minor == b"1" else 0, reason or b"", special)
-        facts = _remember(_remembered_responses, key, found)
-    return ResponseHead(block, start, facts)
+        found = _response_facts(int(status), 1 if minor == b"1" else 0, reason or b"", _special_fields(lines))
+        facts = _remember(_responses, key, found)
+    length = facts.body_length
+    return ResponseHead(block, facts, length if length != STATED else int(find_length(block)[1]))
 
 
 def _response_facts(status: int, version_minor: int, reason: bytes, special: list[Field]) -> ResponseFacts:
@@ -306,17 +328,19 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
         # Some parsers read a body then, others do not. A length of 0 is common, and the same to all of them.
         raise BadMessage(f"a {status} announces a body", source="RFC 9110 section 8.6")
     listed = _other_options(options)
+    is_plain = _is_plain(special, listed)
+    body_length = _response_body_length(status, length, is_chunked)
     return ResponseFacts(
         status=status,
         reason=reason,
         version_minor=version_minor,
-        body_length=_response_body_length(status, length, is_chunked),
+        body_length=STATED if body_length > 0 else body_length,
         keep_alive=_keeps_alive(options, version_minor),
         keep_alive_timeout_s=timeout_s,
         upgrade=b", ".join(upgrades),
         connection_options=listed,
-        is_plain=_is_plain(special, listed),
-        dropped=_dropped(special),
+        is_plain=is_plain,
+        dropped=_dropped(special) if is_plain else (),
         access_control=tuple(_between_crlfs(field) for field in special if field.role == Role.ACCESS_CONTROL),
         varies_on_origin=any(_names_origin(field.value) for field in special if field.role == Role.VARY),
         has_set_cookie=any(field.role == Role.SET_COOKIE for field in special),

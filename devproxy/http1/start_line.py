@@ -36,16 +36,19 @@ _TLS_HANDSHAKE: Final = 0x16
 class Limits:
     """How large a head may be: octets of the target, octets of the whole head, number of fields.
 
-    ``least_bytes``: the smaller of both sizes; a head within it is within all.
+    ``least_bytes``: the smaller of both sizes. ``brief_bytes``: a head within it is within all limits, because a field
+    line with its CRLF takes at least four octets.
     """
 
     max_target_bytes: int = 32768
     max_head_bytes: int = 65536
     max_fields: int = 256
     least_bytes: int = field(init=False)
+    brief_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "least_bytes", min(self.max_target_bytes, self.max_head_bytes))
+        object.__setattr__(self, "brief_bytes", min(self.least_bytes, 4 * self.max_fields))
 
 
 def bad_request_line(line: bytes) -> BadMessage:

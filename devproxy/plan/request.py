@@ -5,7 +5,7 @@ Start at :func:`plan_request`; :func:`render_request` writes the head for the se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from devproxy import answers
@@ -14,11 +14,11 @@ from devproxy.config.model import Preflight as PreflightRule
 from devproxy.config.model import Route, Scheme, ServerAddress
 from devproxy.engineio import is_poll, parse_engine_request
 from devproxy.fields import read_field
-from devproxy.hmr import PREFIXES as HMR_PREFIXES
 from devproxy.hmr import read_hot_reload, wants_own_origin
+from devproxy.memory import Table
 from devproxy.messages import RequestFacts, RequestHead
-from devproxy.plan.response import Finish
-from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot
+from devproxy.plan.response import Finish, FinishKey
+from devproxy.plan.snapshot import MIXED_SEGMENTS, RESERVED_PREFIX, CompiledRoute, Snapshot
 from devproxy.policy.cookies import CookieRules, restore
 from devproxy.policy.cors import CorsDecision, decide, local_lines
 from devproxy.policy.faults import inject
@@ -33,9 +33,6 @@ _UNDERSCORE, _PERCENT = b"_%"
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is not forwarded."""
 HEALTH_PATH: Final = RESERVED_PREFIX + b"health"
-_DECIDING_SEGMENTS: Final = frozenset(b"/" + prefix.split(b"/")[1] for prefix in (RESERVED_PREFIX, *HMR_PREFIXES))
-"""First segments below which more of the path than that decides who answers, whatever the routes are."""
-MAX_REMEMBERED_PLANS: Final = 4096
 _SLASH: Final = 0x2F
 
 
@@ -57,14 +54,15 @@ class Respond:
 class Forward:
     """The request goes to an upstream.
 
-    Shared by all requests for which the decision is the same (see :func:`plan_request`); immutable but for
-    ``finishes``, what is remembered of the responses to them. ``path``: the path and query to send, empty where they go
+    Shared by all requests for which the decision is the same (see :func:`plan_request`). ``finishes``: the snapshot's
+    table of what is remembered of responses. ``path``: the path and query to send, empty where they go
     as they came. ``is_plain``: the head goes as it came, without the lines that do not cross. ``is_retriable``: may be
     sent again when a kept-alive connection turns out to be dead before a byte of an answer came: the method is
     idempotent, there is no body, and this is no Engine.IO poll (a poll delivered twice kills its session). ``upgrade``:
     the protocol asked for, empty for none. ``cors``: how the route's policy stands to the Origin. ``preflight``: what
     a preflight asks for. ``fallback``: the answer to it, where the upstream gives none that a browser accepts.
     ``is_special``: there is more to do than to send it: the route has a fault, or the request logs its connection in.
+    ``is_remembered``: other requests may get this plan.
     """
 
     compiled: CompiledRoute
@@ -75,10 +73,11 @@ class Forward:
     is_poll: bool
     upgrade: bytes
     cors: CorsDecision
+    finishes: Table[FinishKey, Finish]
     preflight: Preflight | None = None
     fallback: Respond | None = None
     is_special: bool = False
-    finishes: dict[int, Finish] = field(default_factory=dict)
+    is_remembered: bool = False
 
 
 Plan = Respond | Forward
@@ -87,35 +86,34 @@ Plan = Respond | Forward
 def plan_request(head: RequestHead, snapshot: Snapshot) -> Plan:
     """Return what becomes of the request `head` under `snapshot`. Raises nothing.
 
-    A decision is remembered where it follows from the method, the first segment of a plain path, the special fields
-    (``RequestFacts``), and whether this is a poll: that is nearly always. At most :data:`MAX_REMEMBERED_PLANS`. One
-    that a fault leaves to chance is drawn anew each time.
+    A decision is remembered where it follows from the method, the first segment of a plain path if anything depends on
+    that, the special fields (``RequestFacts``), the version and whether this is a poll: that is nearly always. It is
+    remembered if the facts are. One that a fault leaves to chance is drawn anew each time.
     """
     facts, segment = head.facts, head.segment
-    if segment is None:
+    if segment is None or (facts.body_length and snapshot.limits_bodies and head.body_length > snapshot.max_body_bytes):
         return _plan(head, snapshot)
-    polls = _is_poll(head)
-    # By identity: the plan keeps its facts alive, so that no others can take their place in memory.
-    key = (id(facts), segment, head.method, polls, head.version_minor)
-    known = snapshot.plans.get(key)
+    polls = b"EIO=" in head.target and head.method == b"GET" and _is_poll(head)
+    # The facts, which belong to one version, by their identity.
+    key = (facts, snapshot.segments[segment], head.method, polls)
+    known = snapshot.plans[key]
     if known is not None:
         return known
     plan = _plan(head, snapshot)
     if isinstance(plan, Forward) and _may_remember(plan, head, segment, snapshot):
-        if len(snapshot.plans) >= MAX_REMEMBERED_PLANS:
-            snapshot.plans.clear()
-        snapshot.plans[key] = plan
+        plan.is_remembered = snapshot.plans.keep(key, plan)
     return plan
 
 
 def _may_remember(plan: Forward, head: RequestHead, segment: bytes, snapshot: Snapshot) -> bool:
     return (
-        plan.is_plain
+        head.facts.is_remembered
+        and plan.is_plain
         and plan.preflight is None
         and not plan.upgrade
         and not plan.facts.logs_in
         and (plan.compiled.fault is None or not plan.compiled.fault.is_by_chance)
-        and segment not in _DECIDING_SEGMENTS
+        and segment not in MIXED_SEGMENTS
         and head.target[0] == _SLASH
         and snapshot.table.is_settled(head.method, segment, head.facts.host)
     )
@@ -168,7 +166,7 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
         path = rewritten_path(compiled.route, raw_path) + question + query
     if head.facts.origins and wants_own_origin(head, compiled.route.pattern) and _is_from_own_page(head):
         compiled = snapshot.own_origin[id(compiled.route)]
-    return _forward(head, compiled, path, decision, preflight, fallback)
+    return _forward(head, compiled, path, decision, snapshot.finishes, preflight, fallback)
 
 
 def _is_from_own_page(head: RequestHead) -> bool:
@@ -211,11 +209,12 @@ def _forward(
     compiled: CompiledRoute,
     path: bytes,
     decision: CorsDecision,
+    finishes: Table[FinishKey, Finish],
     preflight: Preflight | None,
     fallback: Respond | None,
 ) -> Forward:
     facts = head.facts
-    polls = _is_poll(head)
+    polls = b"EIO=" in head.target and head.method == b"GET" and _is_poll(head)
     return Forward(
         compiled=compiled,
         facts=facts,
@@ -232,6 +231,7 @@ def _forward(
         is_poll=polls,
         upgrade=facts.upgrade,
         cors=decision,
+        finishes=finishes,
         preflight=preflight,
         fallback=fallback if compiled.cors.preflight is PreflightRule.FORWARD_OR_ANSWER else None,
         is_special=compiled.fault is not None or facts.logs_in,
@@ -239,8 +239,6 @@ def _forward(
 
 
 def _is_poll(head: RequestHead) -> bool:
-    if head.method != b"GET" or b"EIO=" not in head.target:
-        return False
     engine = parse_engine_request(head.path)
     return engine is not None and is_poll(head.method, engine)
 
@@ -268,7 +266,7 @@ def _refusal(head: RequestHead, raw_path: bytes, compiled: CompiledRoute | None,
         return answers.asterisk_options() if raw_path == b"*" else answers.no_route(head)
     if head.method == b"TRACE":
         return answers.method_refused(head)
-    if head.facts.body_length > snapshot.max_body_bytes:
+    if head.body_length > snapshot.max_body_bytes:
         return answers.body_too_large(snapshot.config.server.max_body_bytes)
     if snapshot.via_token in head.facts.via:
         return answers.loop_detected(compiled.label)

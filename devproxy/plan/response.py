@@ -6,11 +6,12 @@ Start at :func:`finish_response`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from devproxy.config.model import CorsMode, ServerAddress
 from devproxy.fields import Field, Role, read_field
 from devproxy.http1.head import parse_response_head
+from devproxy.memory import footprint
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseFacts, ResponseHead
 from devproxy.origins import web_origin
 from devproxy.plan.snapshot import FRONT_SCHEME
@@ -27,7 +28,8 @@ from devproxy.policy.verdict import judge_exchange, sends_cookies
 if TYPE_CHECKING:
     from devproxy.plan.request import Forward
 
-MAX_REMEMBERED_FINISHES: Final = 256
+FinishKey: TypeAlias = "tuple[Forward, ResponseFacts]"
+"""A remembered plan, and remembered facts of a response to it."""
 _SAME_ORIGIN_ONLY: Final = b"Cross-Origin-Resource-Policy: same-origin"
 
 
@@ -44,7 +46,7 @@ class Finish:
     is_plain: bool
     dropped: tuple[bytes, ...] = ()
     tail: bytes = b""
-    advice: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+    verdicts: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
 
 def finish_response(
@@ -64,10 +66,12 @@ def finish_response(
     interim response (1xx) never ends a connection. A chunked body loses its coding on the way to a client that speaks
     HTTP/1.0, whose connection then ends with it.
     """
-    # By identity: what is remembered keeps its facts alive, so that no others can take their place in memory.
-    known = forward.finishes.get(id(head.facts))
+    key = (forward, head.facts)  # both by their identity
+    known = forward.finishes[key]
     if known is None:
-        known = _remember(forward, request, head, body_length)
+        known = _find_finish(forward, request, head, body_length)
+        if forward.is_remembered and head.facts.is_remembered:
+            forward.finishes.keep(key, known)
     if known.is_plain and not close:
         return plain_head(head.block, known.dropped) + known.tail, False
     is_old_client = request.version_minor == 0
@@ -85,19 +89,11 @@ def finish_response(
     return b"\r\n".join((start, *lines, b"", b"")), closes
 
 
-def _remember(forward: Forward, request: RequestHead, head: ResponseHead, body_length: int) -> Finish:
-    """Work out what there is to do to `head`; remember it for the next one with the same facts.
-
-    The facts belong to one status and one version, and the plan to one method, so they settle where the body ends.
-    """
-    found = _find_finish(forward, request, head, body_length)
-    if len(forward.finishes) >= MAX_REMEMBERED_FINISHES:
-        forward.finishes.clear()
-    forward.finishes[id(head.facts)] = found
-    return found
-
-
 def _find_finish(forward: Forward, request: RequestHead, head: ResponseHead, body_length: int) -> Finish:
+    """Work out what there is to do to `head`, and to every other with the same facts.
+
+    The facts belong to one status and one version, and the plan to one method, so they settle how the body ends.
+    """
     facts, compiled = head.facts, forward.compiled
     mode = forward.cors.mode
     is_plain = (
@@ -171,30 +167,35 @@ def _changed(field: Field, change: CookieChange | LocationChange | None) -> Fiel
 def advice_on(forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes) -> tuple[str, ...]:
     """Return what a browser makes of a response where that is not what its page wants: a sentence for each cause.
 
-    `octets`: the head as the client gets it. Each sentence ends with what to write. Worked out once for all responses
-    to the same plan with the same facts.
+    `octets`: the head as the client gets it. Each sentence ends with what to write. What is to be said of CORS is
+    worked out once for all responses to the same plan with the same facts, of a cookie for each.
     """
-    known = forward.finishes.get(id(head.facts))
-    advice = None if known is None else known.advice
-    if advice is None:
-        sent = parse_response_head(octets[:-4], forward.compiled.limits)
-        advice = (_advice(request, sent, with_cookies=False), _advice(request, sent, with_cookies=True))
-        if known is not None:
-            known.advice = advice
-    without, with_cookies = advice
-    return with_cookies if without != with_cookies and sends_cookies(request) else without
+    compiled = forward.compiled
+    known = forward.finishes[forward, head.facts]
+    verdicts = None if known is None else known.verdicts
+    has_cookies = head.facts.has_set_cookie or compiled.response_edits is not None
+    sent = parse_response_head(octets[:-4], compiled.limits) if verdicts is None or has_cookies else None
+    if verdicts is None:
+        assert sent is not None
+        verdicts = (_verdict(request, sent, with_cookies=False), _verdict(request, sent, with_cookies=True))
+        if known is not None and forward.finishes.memory.charge(footprint(verdicts)):
+            known.verdicts = verdicts
+    without, with_cookies = verdicts
+    advice = with_cookies if without != with_cookies and sends_cookies(request) else without
+    if sent is not None and sent.facts.has_set_cookie:
+        advice += _cookie_advice(request, sent)
+    return advice
 
 
-def _advice(request: RequestHead, sent: ResponseHead, *, with_cookies: bool) -> tuple[str, ...]:
-    advice: list[str] = []
+def _verdict(request: RequestHead, sent: ResponseHead, *, with_cookies: bool) -> tuple[str, ...]:
     verdict = judge_exchange(request, sent, scheme=FRONT_SCHEME, with_cookies=with_cookies)
-    if verdict is not None:
-        advice.append(f"a browser says: {verdict.text} {verdict.what} {verdict.fix}")
-    if sent.facts.has_set_cookie:
-        front = front_of(FRONT_SCHEME, request.facts.host)
-        cookies = (field.value for field in sent.fields if field.role == Role.SET_COOKIE)
-        advice += [words for value in cookies if (words := browser_verdict(value, front=front))]
-    return tuple(advice)
+    return () if verdict is None else (f"a browser says: {verdict.text} {verdict.what} {verdict.fix}",)
+
+
+def _cookie_advice(request: RequestHead, sent: ResponseHead) -> tuple[str, ...]:
+    front = front_of(FRONT_SCHEME, request.facts.host)
+    cookies = (field.value for field in sent.fields if field.role == Role.SET_COOKIE)
+    return tuple(words for value in cookies if (words := browser_verdict(value, front=front)))
 
 
 def answers_preflight(

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from devproxy.config.model import Config, Cors, CorsMode, HeaderEdits, Route
+from devproxy.hmr import PREFIXES as HMR_PREFIXES
+from devproxy.hmr import has_own_segment
 from devproxy.http1.start_line import Limits
+from devproxy.memory import MEMORY, Memory, Table, footprint
 from devproxy.policy.cookies import CookieRules, compile_cookies
 from devproxy.policy.cors import CorsPolicy, compile_cors
 from devproxy.policy.faults import CompiledFault, compile_fault
@@ -23,10 +26,15 @@ from devproxy.routing import RouteTable, label, stripped_prefix
 
 if TYPE_CHECKING:
     from devproxy.plan.request import Forward
+    from devproxy.plan.response import Finish, FinishKey
 
 RESERVED_PREFIX: Final = b"/__devproxy/"
+MIXED_SEGMENTS: Final = frozenset(b"/" + prefix.split(b"/")[1] for prefix in (RESERVED_PREFIX, *HMR_PREFIXES))
+"""First segments below which more of the path than that decides who answers, whatever the routes are."""
 MAX_ADDED_BYTES: Final = 65_536
 """More than devproxy itself adds to a head, so that it can read again what it has written."""
+_PLAN_BYTES: Final = 1024
+"""More than a plan costs beside its facts and what belongs to its route."""
 FRONT_SCHEME: Final = "http"
 """How browsers speak to devproxy."""
 
@@ -64,6 +72,25 @@ class CompiledRoute:
     is_at_own_origin: bool = False
 
 
+class Segments(Table[bytes, bytes]):
+    """What the first segment of a path (with its slash) means to a decision: itself, or nothing, as most segments do.
+
+    ``named``: those on which it may depend who answers.
+    """
+
+    __slots__ = ("_named",)
+
+    def __init__(self, memory: Memory, named: frozenset[bytes]) -> None:
+        super().__init__(memory, footprint)
+        self._named = named
+
+    def __missing__(self, segment: bytes) -> bytes:
+        meaning = segment if segment in self._named or has_own_segment(segment) else b""
+        self.old.pop(segment, None)
+        self.keep_if_seen(segment, meaning)
+        return meaning
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """A configuration ready to serve. Immutable but for what it remembers; shared by all exchanges born under it.
@@ -72,8 +99,9 @@ class Snapshot:
     quicker than its many fields. ``own_origin``: the same for what own pages ask of a dev server that knows itself
     alone: Host and Origin are the server's, unless the route says otherwise. ``default_cors``: for answers to what no
     route takes. ``via_token``: this process's pseudonym in ``Via``, by which a request that comes back is recognised.
-    ``plans``: remembered, see :func:`devproxy.plan.plan_request`. Limits that are 0 in the configuration, for «none»,
-    are infinite here.
+    ``limits_bodies``: ``max_body_bytes`` is finite. ``segments``, ``plans`` and ``finishes``: remembered, see
+    :class:`Segments`, :func:`devproxy.plan.plan_request` and :func:`devproxy.plan.finish_response`. Limits that are 0
+    in the configuration, for «none», are infinite here.
     """
 
     config: Config
@@ -85,10 +113,13 @@ class Snapshot:
     hosts: HostGuard
     limits: Limits
     max_body_bytes: float
+    limits_bodies: bool
     idle_timeout_s: float
     head_timeout_s: float
     via_token: bytes
-    plans: dict[tuple[Any, ...], Forward] = field(default_factory=dict)
+    segments: Segments
+    plans: Table[tuple[Any, ...], Forward]
+    finishes: Table[FinishKey, Finish]
 
 
 def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()) -> Snapshot:
@@ -101,9 +132,10 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
     via_line = b"Via: 1.1 " + token
     proxies = compile_trusted(config.server.trusted_proxies)
     compiled = {id(route): _compile_route(config, route, via_line, proxies) for route in config.routes}
+    table = RouteTable(config.routes)
     return Snapshot(
         config=config,
-        table=RouteTable(config.routes),
+        table=table,
         reads_headers=any(route.match_headers for route in config.routes),
         compiled=compiled,
         own_origin={key: _at_own_origin(one) for key, one in compiled.items()},
@@ -118,10 +150,24 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
             max_fields=config.server.max_fields,
         ),
         max_body_bytes=config.server.max_body_bytes or math.inf,
+        limits_bodies=config.server.max_body_bytes != 0,
         idle_timeout_s=config.server.idle_timeout_s or math.inf,
         head_timeout_s=config.server.head_timeout_s or math.inf,
         via_token=token,
+        segments=Segments(MEMORY, table.segments | MIXED_SEGMENTS),
+        plans=Table(MEMORY, _cost_of_plan),
+        finishes=Table(MEMORY, _cost_of_finish),
     )
+
+
+def _cost_of_plan(key: tuple[Any, ...], plan: Forward) -> int:
+    return footprint(key, plan.facts, plan.cors.lines, plan.cors.reason) + _PLAN_BYTES
+
+
+def _cost_of_finish(key: FinishKey, finish: Finish) -> int:
+    """Return what a finish costs with the plan and the facts that it may be the last one to hold."""
+    plan, _ = key
+    return footprint(plan.facts, plan.cors.lines, plan.cors.reason, finish) + _PLAN_BYTES
 
 
 def _named_hosts(config: Config) -> set[str]:

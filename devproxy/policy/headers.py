@@ -116,7 +116,7 @@ def plain_head(block: bytes, dropped: tuple[bytes, ...]) -> bytes:
     """
     octets = block + b"\r\n"
     for line in dropped:
-        octets = octets.replace(line, b"\r\n", 1)
+        octets = octets.replace(line, b"\r\n")
     return octets
 
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
-from devproxy import fields
 from devproxy.errors import BadMessage
 from devproxy.fields import Field, parse_field, read_field
-from devproxy.http1 import head
 from devproxy.http1.framing import ChunkedReader, response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head, recall_response_head
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.start_line import Limits
+from devproxy.memory import MEMORY
 from devproxy.messages import RequestHead, ResponseHead
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -185,12 +184,22 @@ def test_a_remembered_field_is_what_the_grammar_alone_gives(lines: list[bytes]) 
 def heads(draw: st.DrawFn, kind: Kind) -> bytes:
     """Heads whose fields decide something, many of them contradictory."""
     starts = {Kind.REQUEST: [b"GET / HTTP/1.1", b"POST http://b.test/ HTTP/1.1", b"GET / HTTP/1.0"]}
-    starts[Kind.RESPONSE] = [b"HTTP/1.1 200 OK", b"HTTP/1.1 204 x", b"HTTP/1.1 101 x", b"HTTP/1.0 200 OK"]
+    starts[Kind.RESPONSE] = [
+        *(b"HTTP/1.1 200 OK", b"HTTP/1.1 204 x", b"HTTP/1.1 101 x", b"HTTP/1.0 200 OK"),
+        *(b"X-Hop: 1\r\nHTTP/1.1 200 OK", b"\r\nHTTP/1.1 200 OK", b"Content-Length: 5\r\nHTTP/1.1 200 OK"),
+    ]
     lines = [
         b"Host: a.test",
         b"host:b.test",
         b"Content-Length: 0",
         b"Content-Length: 5",
+        b"content-length:6 ",
+        b"Content-Length: 5, 5",
+        b"Content-Length:\t5",
+        b"HTTP/1.1 200 OK",
+        b"Set-Cookie: a=1",
+        b"Cookie: a\0",
+        b"Cookie : a",
         b"Transfer-Encoding: chunked",
         b"Connection: close",
         b"Connection: upgrade, x-hop",
@@ -201,14 +210,6 @@ def heads(draw: st.DrawFn, kind: Kind) -> bytes:
         b"TE: trailers",
     ]
     return b"\r\n".join([draw(st.sampled_from(starts[kind])), *draw(st.lists(st.sampled_from(lines), max_size=5))])
-
-
-def forget() -> None:
-    fields._remembered.clear()
-    fields.ordinary_lines.clear()
-    head._remembered_request_lines.clear()
-    for table in (*head._remembered_requests, head._remembered_responses):
-        table.clear()
 
 
 def judge(block: bytes, kind: Kind, limits: Limits = LIMITS) -> object:
@@ -225,9 +226,9 @@ def test_what_was_read_before_never_changes_how_a_head_is_read(kind: Kind, data:
     blocks = data.draw(st.lists(heads(kind), min_size=1, max_size=4))
     expected = []
     for block in blocks:
-        forget()
+        MEMORY.forget()
         expected.append(judge(block, kind))
-    forget()
+    MEMORY.forget()
     assert [judge(block, kind) for block in blocks] == expected
     assert [judge(block, kind) for block in blocks] == expected
 
@@ -235,9 +236,9 @@ def test_what_was_read_before_never_changes_how_a_head_is_read(kind: Kind, data:
 @settings(max_examples=400)
 @given(st.lists(heads(Kind.REQUEST), min_size=1, max_size=4), st.binary(max_size=20))
 def test_a_request_head_that_is_recalled_is_the_one_that_would_be_read(blocks: list[bytes], behind: bytes) -> None:
-    forget()
+    MEMORY.forget()
     for block in blocks:
-        read = judge(block, Kind.REQUEST, Limits())
+        read = [judge(block, Kind.REQUEST, Limits()) for _ in range(2)][-1]  # what comes twice is remembered
         is_familiar = isinstance(read, RequestHead) and block.startswith(b"GET / HTTP/1.1")
         assert recall_request_head(block + b"\r\n\r\n", Limits()) == ((read, b"") if is_familiar else None)
         recalled = recall_request_head(block + b"\r\n\r\n" + behind, Limits())
@@ -249,9 +250,9 @@ def test_a_request_head_that_is_recalled_is_the_one_that_would_be_read(blocks: l
 @settings(max_examples=400)
 @given(st.lists(heads(Kind.RESPONSE), min_size=1, max_size=4), st.binary(max_size=20))
 def test_a_response_head_that_is_recalled_is_the_one_that_would_be_read(blocks: list[bytes], behind: bytes) -> None:
-    forget()
+    MEMORY.forget()
     for block in blocks:
-        read = judge(block, Kind.RESPONSE, Limits())
+        read = [judge(block, Kind.RESPONSE, Limits()) for _ in range(2)][-1]
         recalled = recall_response_head(block + b"\r\n\r\n" + behind, Limits())
         assert recalled == ((read, behind) if isinstance(read, ResponseHead) else None)
         assert recall_response_head(block, Limits()) is None, "the head is not complete"

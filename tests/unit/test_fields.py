@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from devproxy import fields
 from devproxy.errors import BadMessage
-from devproxy.fields import Role, is_token, make_field, parse_field, parse_token_list, read_field
+from devproxy.fields import (
+    MAX_REMEMBERED_LINE_BYTES,
+    STATED_LENGTH,
+    UNMARKED,
+    ZERO_LENGTH,
+    Role,
+    is_token,
+    make_field,
+    marks,
+    parse_field,
+    parse_token_list,
+    read_field,
+)
+from devproxy.memory import MEMORY
 
 
 @pytest.mark.parametrize(
@@ -117,31 +132,61 @@ def test_the_table_of_known_names_stays_bounded(monkeypatch: pytest.MonkeyPatch)
     assert len(known) == fields.MAX_KNOWN_NAMES
 
 
-def test_a_repeated_line_gives_the_same_field() -> None:
+def test_a_line_that_comes_for_the_third_time_gives_the_field_of_the_second() -> None:
     line = b"X-Repeated: 1"
+    parse_field(line)
     assert parse_field(line) is parse_field(bytes(bytearray(line)))
 
 
-def test_the_table_of_remembered_lines_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "_remembered", {})
-    for number in range(fields.MAX_REMEMBERED_LINES + 10):
+def test_lines_that_do_not_repeat_are_not_remembered() -> None:
+    MEMORY.forget()
+    for number in range(1000):
         assert parse_field(b"X-N: %d" % number).value == b"%d" % number
-        assert len(fields._remembered) <= fields.MAX_REMEMBERED_LINES
-    assert len(fields._remembered) == 10
+        assert marks[b"X-M: %d" % number] == b""
+    assert MEMORY.used_bytes < 2000
 
 
-def test_a_long_line_is_read_but_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "_remembered", {})
-    long = b"X: " + b"x" * fields.MAX_REMEMBERED_LINE_BYTES
-    assert parse_field(long).value == long[3:]
-    assert not fields._remembered
+@pytest.mark.parametrize("line", [b"X: " + b"x" * MAX_REMEMBERED_LINE_BYTES, b"X : y", b"X: \0"])
+def test_a_long_line_and_a_refused_one_are_never_remembered(line: bytes) -> None:
+    MEMORY.forget()
+    for _ in range(3):
+        with suppress(BadMessage):
+            parse_field(line)
+        marks[line]
+    assert MEMORY.used_bytes == 0
 
 
-def test_a_refused_line_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fields, "_remembered", {})
-    with pytest.raises(BadMessage):
-        parse_field(b"X : y")
-    assert not fields._remembered
+@pytest.mark.parametrize(
+    ("line", "mark"),
+    [
+        (b"Accept: */*", b""),
+        (b"X-Any: 1", b""),
+        (b"Host: a", b"Host: a\r\n"),
+        (b"Set-Cookie: a=1", b"set-cookie\r\n"),
+        (b"Location: /", b"location\r\n"),
+        (b"Content-Length: 5", STATED_LENGTH),
+        (b"content-length:5 ", STATED_LENGTH),
+        (b"Content-Length: 00", ZERO_LENGTH),
+        (b"Content-Length: 5, 5", UNMARKED),
+        (b"Content-Length:\t5", UNMARKED),
+        (b"Content-Length: " + b"1" * 19, UNMARKED),
+        (b"Content-Length: -1", UNMARKED),
+        (b"Accept : */*", UNMARKED),
+        (b"Accept: \0", UNMARKED),
+        (b"Accept: \r", UNMARKED),
+        (b"Accept", UNMARKED),
+        (b"Acceptx", UNMARKED),
+        (b"", UNMARKED),
+        (b" Accept: */*", UNMARKED),
+    ],
+)
+def test_a_line_has_the_same_mark_however_often_it_comes(line: bytes, mark: bytes) -> None:
+    assert [marks[line] for _ in range(4)] == [mark] * 4
+
+
+def test_a_familiar_name_is_that_of_an_end_to_end_field() -> None:
+    for name in fields.FAMILIAR_NAMES:
+        assert read_field(name + b" 1").role == Role.END_TO_END
 
 
 @pytest.mark.parametrize("value", [b"a\r\nSet-Cookie: b", b"a\nb", b"a\0"])

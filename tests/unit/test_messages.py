@@ -18,7 +18,7 @@ def test_the_first_of_several_fields_of_a_name_is_found() -> None:
 def test_heads_find_their_fields_by_name() -> None:
     block = b"\r\n".join((b"", *[field.line for field in FIELDS]))
     request = RequestHead(b"GET", b"/", b"/", 1, block, RequestFacts())
-    response = ResponseHead(block, b"HTTP/1.1 200 OK", ResponseFacts())
+    response = ResponseHead(block, ResponseFacts(), 0)
     assert request.first(b"x-a") == response.first(b"x-a") == b"1"
     assert request.first(b"x-b") is response.first(b"x-b") is None
 

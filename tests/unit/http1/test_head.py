@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from devproxy.errors import BadMessage
 from devproxy.fields import MAX_REMEMBERED_LINE_BYTES, Role
-from devproxy.http1 import head as head_module
 from devproxy.http1.head import (
-    MAX_REMEMBERED_FACTS,
     parse_request_head,
     parse_response_head,
     recall_request_head,
+    recall_response_head,
 )
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.start_line import Limits
+from devproxy.memory import MEMORY
 from devproxy.messages import CHUNKED, RequestHead, ResponseHead
 
 LIMITS = Limits()
@@ -402,34 +402,72 @@ def test_fields_keep_their_order_case_and_bytes() -> None:
     assert head.first(b"x-absent") is None
 
 
-def test_what_is_remembered_of_heads_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory: dict[object, object] = {}
-    monkeypatch.setattr(head_module, "_remembered_requests", ({}, memory))
-    for number in range(MAX_REMEMBERED_FACTS + 10):
-        assert request(b"Content-Length: %d" % number).body_length == number
-        assert len(memory) <= MAX_REMEMBERED_FACTS
-    assert len(memory) == 10
+def test_heads_that_differ_in_what_is_always_new_are_read_by_the_same_facts() -> None:
+    heads = [
+        b"POST /%d HTTP/1.1\r\nHost: a\r\nCookie: %d\r\nReferer: /%d\r\nContent-Length: %d\r\n\r\n" % ((number,) * 4)
+        for number in range(1, 1001)
+    ]
+    for head in heads[:2]:
+        parse_request_head(head[:-4], LIMITS)
+    used = MEMORY.used_bytes
+    found = [recall_request_head(head, LIMITS) for head in heads]
+    assert [recalled and (recalled[0].target, recalled[0].body_length) for recalled in found] == [
+        (b"/%d" % number, number) for number in range(1, 1001)
+    ]
+    assert len({id(recalled[0].facts) for recalled in found if recalled}) == 1
+    assert MEMORY.used_bytes - used < 1000
 
 
-def test_what_is_remembered_of_request_lines_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory: dict[bytes, object] = {}
-    monkeypatch.setattr(head_module, "_remembered_request_lines", memory)
-    parse_request_head(b"GET / HTTP/1.1\r\nHost: a", Limits())
-    for number in range(MAX_REMEMBERED_FACTS + 10):
-        recalled = recall_request_head(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number, Limits())
-        assert recalled is not None
-        assert recalled[0].target == b"/%d" % number
-        assert len(memory) <= MAX_REMEMBERED_FACTS
-    assert len(memory) == 10
-    assert recall_request_head(b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 512), Limits()) is not None
-    assert len(memory) == 10, "a long line is not remembered"
+def test_answers_that_differ_in_what_is_always_new_are_read_by_the_same_facts() -> None:
+    heads = [
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: %d\r\nETag: %d\r\nLocation: /%d\r\nContent-Length: %d\r\n\r\n"
+        % ((number,) * 4)
+        for number in range(1, 1001)
+    ]
+    for head in heads[:2]:
+        parse_response_head(head[:-4], LIMITS)
+    found = [recall_response_head(head, LIMITS) for head in heads]
+    assert [recalled and recalled[0].body_length for recalled in found] == list(range(1, 1001))
+    assert len({id(recalled[0].facts) for recalled in found if recalled}) == 1
 
 
-def test_a_head_of_long_lines_is_read_but_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory: dict[object, object] = {}
-    monkeypatch.setattr(head_module, "_remembered_requests", ({}, memory))
-    assert request(b"Connection: " + b"x" * MAX_REMEMBERED_LINE_BYTES).facts.connection_options
-    assert not memory
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"X-A: b\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    ],
+)
+def test_what_is_no_answer_is_never_taken_for_a_familiar_one(head: bytes) -> None:
+    for block in (b"HTTP/1.1 200 OK\r\nContent-Length: 0", b"HTTP/1.1 200 OK\r\nContent-Length: 5"):
+        for _ in range(3):
+            parse_response_head(block, LIMITS)
+    for _ in range(3):
+        assert recall_response_head(head, LIMITS) is None
+
+
+def test_a_head_of_many_lines_is_not_recalled_beyond_the_limit() -> None:
+    limits = Limits(max_fields=10)
+    lines = [b"A:"] * 9
+    heads = [b"\r\n".join((b"GET / HTTP/1.1", b"Host: a", *lines[:count], b"", b"")) for count in (9, 10)]
+    for _ in range(3):
+        parse_request_head(heads[0][:-4], limits)
+    assert recall_request_head(heads[0], limits) is not None
+    assert recall_request_head(heads[0].replace(b"A:", b"A:" + b"x" * 40), limits) is not None
+    longer = heads[0].replace(b"Host: a", b"Host: a\r\nA:")
+    assert recall_request_head(longer, limits) is None
+    with pytest.raises(BadMessage):
+        parse_request_head(longer[:-4], limits)
+
+
+def test_a_head_of_long_lines_is_read_but_not_remembered() -> None:
+    MEMORY.forget()
+    for _ in range(3):
+        assert request(b"Connection: " + b"x" * MAX_REMEMBERED_LINE_BYTES).facts.connection_options
+        assert recall_request_head(b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 512), LIMITS) is None
+    assert MEMORY.used_bytes < 2000, "but for the Host"
 
 
 # --- responses --------------------------------------------------------------------------------------------------------
