@@ -19,6 +19,7 @@ from typing import Final
 from devproxy.engineio import SESSION_UNKNOWN
 from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
 from devproxy.messages import RequestHead
+from devproxy.policy.advice import advice_on_proxy, advice_on_tls
 from devproxy.policy.faults import Injection
 from devproxy.policy.hosts import HostVerdict, SourceVerdict
 from devproxy.policy.preflight import PreflightVerdict
@@ -55,10 +56,7 @@ _UPSTREAM_WORDS: Final[dict[UpstreamFault, tuple[str, str]]] = {
         "nobody answered the connection attempt in time",
         "Check that the server runs and that no firewall drops the packets (`connect_timeout_s`: how long to wait).",
     ),
-    UpstreamFault.TLS: (
-        "the TLS handshake failed",
-        "Use http:// if the server speaks plain HTTP, or set `tls_verify = false` for a self-signed certificate.",
-    ),
+    UpstreamFault.TLS: ("the TLS handshake failed", ""),
     UpstreamFault.CLOSED_EARLY: (
         "it closed the connection without an answer",
         "Look at the server's own log. For an upgrade this often means that nobody handles this path there.",
@@ -86,6 +84,8 @@ NO_CONNECTION: Final = frozenset(
     )
 )
 """Faults of a server that is not there: nothing has been sent, and it may come back."""
+
+_PERHAPS_BEHIND_A_PROXY: Final = NO_CONNECTION - {UpstreamFault.REFUSED}
 
 _AWAY: Final = (
     "It was up before and may be restarting: try again. With `hold_s` in the upstream, requests that are safe to "
@@ -160,17 +160,43 @@ def no_route(head: RequestHead) -> Answer:
         code="no-route",
         what="No route of devproxy takes this request.",
         facts=(("method", _text(head.method)), ("path", _text(head.path)), ("host", _text(head.host))),
-        help='Add a route for it, for example `path = "/"`, or ask `devproxy routes --test METHOD PATH` why.',
+        help=f'Add a route for it, for example `path = "/"`, or ask `{_question(head)}` why.',
     )
 
 
+def _question(head: RequestHead) -> str:
+    """Return the command that says which route takes `head`, and why no other does."""
+    host = head.host.decode("latin-1")
+    is_default = host.rpartition(":")[0] in _LOCAL or host in _LOCAL or not host
+    words = ("devproxy", "routes", "--test", _text(head.method), _text(head.path))
+    return " ".join(map(_shell_word, words if is_default else (*words, "--host", _text(head.host))))
+
+
+def _shell_word(text: str) -> str:
+    """Return `text` as a shell reads it, whatever is in it."""
+    if text and _PLAIN.issuperset(text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+_LOCAL: Final = ("localhost", "127.0.0.1", "[::1]")
+_PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@_")
+
+
 def upstream_failed(
-    error: UpstreamError, *, upstream: str, route: str, was_up: bool = False, is_own_container: bool = False
+    error: UpstreamError,
+    *,
+    upstream: str,
+    route: str,
+    was_up: bool = False,
+    is_own_container: bool = False,
+    unused_proxy: str = "",
 ) -> Answer:
     """Return the answer when no usable response came from an upstream: what was tried, what happened, what to do.
 
     `was_up`: a server of this upstream has accepted connections before, so that this one may be restarting.
-    `is_own_container`: devproxy runs in a container and the server's address leads back into it.
+    `is_own_container`: devproxy runs in a container and the server's address leads back into it. `unused_proxy`: the
+    variable of the environment that names a proxy, by which other programs would reach the server; empty for none.
     """
     what, advice = _UPSTREAM_WORDS[error.fault]
     status = _UPSTREAM_STATUS[error.fault]
@@ -178,6 +204,10 @@ def upstream_failed(
         status, advice = REFUSED_STATUS, _AWAY
     elif is_own_container and error.fault is UpstreamFault.REFUSED:
         advice = _OWN_CONTAINER
+    elif error.fault is UpstreamFault.TLS:
+        advice = advice_on_tls(error.detail)
+    if unused_proxy and error.fault in _PERHAPS_BEHIND_A_PROXY:
+        advice = f"{advice} {advice_on_proxy(unused_proxy)}"
     facts = [("upstream", upstream), ("server", error.server), ("route", route)]
     facts += [("tried", f"{address}: {outcome}") for address, outcome in error.tried]
     if error.detail:

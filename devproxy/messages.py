@@ -118,6 +118,10 @@ class RequestHead:
         return first(self.fields, name)
 
 
+REFUSALS: Final = (400, 403)
+"""Statuses by which servers refuse the Host or the Origin that they are asked with."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResponseFacts:
     """What the status line and the special fields of a response establish.
@@ -125,8 +129,9 @@ class ResponseFacts:
     ``version_minor`` is 0 or 1. ``body_length``: 0, :data:`CHUNKED`, :data:`UNTIL_CLOSE` or :data:`STATED`.
     ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says. ``access_control``: the lines of
     ``Access-Control-*`` fields, as in ``dropped``. ``varies_on_origin``: ``Vary`` says so, or ``*``.
-    ``has_set_cookie``, ``has_reference``, ``has_resource_policy``: there are fields with that role. The others as in
-    :class:`RequestFacts`.
+    ``has_set_cookie``, ``has_reference``, ``has_resource_policy``: there are fields with that role.
+    ``is_remarkable``: there may be something to say about it even if its page is of the same origin: it sets a cookie,
+    or its status is one of :data:`REFUSALS`. The others as in :class:`RequestFacts`.
     """
 
     __hash__ = object.__hash__
@@ -144,6 +149,7 @@ class ResponseFacts:
     access_control: tuple[bytes, ...] = ()
     varies_on_origin: bool = False
     has_set_cookie: bool = False
+    is_remarkable: bool = False
     has_reference: bool = False
     has_resource_policy: bool = False
     logs_in: bool = False

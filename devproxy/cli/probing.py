@@ -9,11 +9,13 @@ from typing import Final
 from devproxy.cli.refusal import FAILED, Refused
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import BadMessage
+from devproxy.gateway.surroundings import proxy_variable
 from devproxy.http1.head import parse_response_head
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.start_line import Limits
 from devproxy.messages import ResponseHead
 from devproxy.networks import LOOPBACK_ADDRESSES, is_this_machine
+from devproxy.policy.advice import advice_on_proxy, advice_on_tls
 
 TIMEOUT_S: Final = 10.0
 
@@ -30,12 +32,19 @@ def head_of_answer(server: ServerAddress, octets: bytes, limits: Limits, *, veri
             return _final_head(sock, limits)
     except (OSError, BadMessage) as error:
         reason = error.reason if isinstance(error, BadMessage) else error.strerror or str(error)
-        is_distrusted = getattr(error, "verify_message", "")
-        reason = is_distrusted or reason
-        help = "start that server, or leave --send out"
-        if is_distrusted:
-            help = "set `tls_verify = false` for a self-signed certificate"
-        raise Refused(f"{server.url} gave no answer: {reason}", help, exit_code=FAILED) from None
+        reason = getattr(error, "verify_message", "") or reason
+        raise Refused(
+            f"{server.url} gave no answer: {reason}", _help_for(error, server, reason), exit_code=FAILED
+        ) from None
+
+
+def _help_for(error: Exception, server: ServerAddress, reason: str) -> str:
+    if type(error).__module__ == "ssl":
+        return advice_on_tls(f"{reason} {getattr(error, 'reason', '')}")
+    variable = proxy_variable(server)
+    if isinstance(error, socket.gaierror | TimeoutError) and variable:
+        return advice_on_proxy(variable)
+    return "start that server, or leave --send out"
 
 
 def _connected(server: ServerAddress, *, verifies: bool) -> socket.socket:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from devproxy.config.foreign import translation
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
 from devproxy.config.problems import Faults, Path, clipped, key_text, one_of, quoted, spelled, suggestion, visible
 
@@ -133,9 +134,8 @@ def _unknown(name: str, value: Any, key_path: str, path: Path, faults: Faults) -
 def _help_for_unknown(name: str, value: Any, key_path: str) -> str:
     if key_path == "routes.*.headers" and isinstance(value, str):
         return f"to match requests by a header, write match_headers = {{ {key_text(name)} = {quoted(value)} }}"
-    alias = _ALIASES.get((key_path, name.lower().replace("-", "").replace("_", "")))
-    if alias:
-        return alias
+    if translated := translation(name, value, key_path):
+        return translated
     known = list(CHILDREN.get(key_path, {}))
     for nested in known:
         if name in CHILDREN.get(f"{key_path}.{nested}".lstrip("."), {}):
@@ -150,43 +150,6 @@ def _help_for_unknown(name: str, value: Any, key_path: str) -> str:
 
 
 _HEADINGS: Final = {"[server]": "server", "[upstreams.NAME]": "upstreams.*", "[[routes]]": "routes.*"}
-_ALIASES: Final[dict[tuple[str, str], str]] = {
-    ("", "upstream"): "did you mean `[upstreams]`?",
-    ("", "route"): "did you mean `[[routes]]`?",
-    ("", "port"): 'write listen = "localhost:8080" below [server]',
-    ("", "proxy"): "write one [[routes]] for each path, with `path` and `upstream`",
-    ("server", "port"): 'write listen = "localhost:8080"',
-    ("server", "host"): 'write listen = "localhost:8080"',
-    ("routes.*", "target"): 'name the server below [upstreams] and write upstream = "its name"',
-    ("routes.*", "prefix"): "did you mean `path`?",
-    ("routes.*", "method"): "did you mean `methods`?",
-    ("routes.*", "changeorigin"): 'write host = "upstream"',
-    ("routes.*", "ws"): "remove it: WebSockets need no setting",
-    ("routes.*", "cookiedomainrewrite"): "write cookies.domain, for the old names or for all",
-    ("routes.*", "cookiepathrewrite"): 'remove it: cookies.path = "auto" follows the route',
-    ("routes.*", "autorewrite"): 'remove it: redirects = "map" is the default',
-    ("routes.*", "hostrewrite"): 'remove it: redirects = "map" is the default',
-    ("routes.*", "protocolrewrite"): 'remove it: redirects = "map" is the default',
-    ("routes.*.cors", "origin"): "did you mean `origins`?",
-    ("routes.*.cors", "alloworigins"): "did you mean `origins`?",
-    ("routes.*.cors", "allowedorigins"): "did you mean `origins`?",
-    ("routes.*.cors", "allowmethods"): "did you mean `methods`?",
-    ("routes.*.cors", "allowedmethods"): "did you mean `methods`?",
-    ("routes.*.cors", "allowheaders"): "did you mean `headers`?",
-    ("routes.*.cors", "allowedheaders"): "did you mean `headers`?",
-    ("routes.*.cors", "exposeheaders"): "did you mean `expose`?",
-    ("routes.*.cors", "exposedheaders"): "did you mean `expose`?",
-    ("routes.*.cors", "allowcredentials"): "did you mean `credentials`?",
-    ("routes.*.cors", "supportscredentials"): "did you mean `credentials`?",
-    ("routes.*.cors", "maxage"): "did you mean `max_age_s`?",
-    ("routes.*.fault", "delay"): "did you mean `latency_ms`?",
-    ("routes.*.fault", "status"): "did you mean `error_status`?",
-    ("upstreams.*", "url"): 'write servers = ["http://localhost:3001"]',
-    ("upstreams.*", "server"): "did you mean `servers`?",
-    ("upstreams.*", "target"): 'write servers = ["http://localhost:3001"]',
-    ("upstreams.*", "secure"): "did you mean `tls_verify`?",
-}
-"""Words of other proxies, and what says the same here."""
 
 
 def _type_of(value: Any) -> Type | None:

@@ -261,8 +261,8 @@ class Exchange:
             body_length=body_length,
             close=client.body_remaining != 0 or client.is_ending,
         )
-        if forward.facts.origins or facts.has_set_cookie or service.is_verbose:
-            self._remarks = remarks_on(service, forward, self.request, head, octets)
+        if forward.facts.origins or facts.is_remarkable or service.is_verbose:
+            self._remarks = remarks_on(service, forward, self.request, head, octets, payload)
         if self._binding is not None:
             octets = self._bind(self._binding, octets, payload)
         self._status = facts.status

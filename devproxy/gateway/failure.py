@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
 from devproxy.errors import UpstreamFault
-from devproxy.gateway.surroundings import is_loopback
+from devproxy.gateway.surroundings import is_loopback, proxy_variable
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
@@ -39,6 +39,7 @@ def failure(error: UpstreamError, compiled: CompiledRoute, server: ServerPool, s
         route=compiled.label,
         was_up=server.pool.has_been_up,
         is_own_container=service.is_in_container and is_loopback(server.server),
+        unused_proxy=proxy_variable(server.server),
     )
     details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
     return answer, ", ".join(details) or error.detail

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from devproxy.plan import advice_on, changes_to
+from devproxy.policy.advice import advice_on_words
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from devproxy.messages import RequestHead, ResponseHead
     from devproxy.plan import Forward
 
-_REFUSALS: Final = (403, 421)
-"""Answers of the guard and to preflights, of which the log says what would allow the request."""
+_ADVISED: Final = (403, 421, 502, 504)
+"""Answers of the guard and to preflights, and those for upstreams that need something changed: the log says what."""
 
 
 class Remarks(NamedTuple):
@@ -30,14 +31,20 @@ class Remarks(NamedTuple):
 NONE: Final = Remarks()
 
 
-def remarks_on(service: Service, forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes) -> Remarks:
+def remarks_on(
+    service: Service, forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes, payload: bytes = b""
+) -> Remarks:
     """Return the remarks on a response that goes to the client with the head `octets`; `head`: as the upstream sent it.
 
-    Without an Origin and a cookie there is nothing to advise, and nearly every answer has neither.
+    `payload`: what came of its body with its head. Without an Origin, a cookie and a refusal there is nothing to
+    advise, and nearly every answer has none of them.
     """
     if service.sink is None:
         return NONE
     advice = advice_on(forward, request, head, octets)
+    compiled = forward.compiled
+    if words := advice_on_words(head.status, payload, host=compiled.host, origin=compiled.origin):
+        advice = (*advice, words)
     if advice:
         advice = service.untold(forward.compiled.label, advice)
     return Remarks(advice, changes_to(forward, request, head) if service.is_verbose else ())
@@ -52,4 +59,4 @@ def advice_on_switch(
 
 def remarks_on_own(service: Service, answer: Answer, route: str) -> Remarks:
     """Return the remarks on an answer of devproxy's own."""
-    return Remarks(service.untold(route, (answer.help,))) if answer.status in _REFUSALS and answer.help else NONE
+    return Remarks(service.untold(route, (answer.help,))) if answer.status in _ADVISED and answer.help else NONE

@@ -38,6 +38,7 @@ from devproxy.http1.start_line import (
 from devproxy.memory import MEMORY, Table, footprint
 from devproxy.messages import (
     CHUNKED,
+    REFUSALS,
     STATED,
     UNTIL_CLOSE,
     RequestFacts,
@@ -330,6 +331,7 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
     listed = _other_options(options)
     is_plain = _is_plain(special, listed)
     body_length = _response_body_length(status, length, is_chunked)
+    has_set_cookie = any(field.role == Role.SET_COOKIE for field in special)
     return ResponseFacts(
         status=status,
         reason=reason,
@@ -343,7 +345,8 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
         dropped=_dropped(special) if is_plain else (),
         access_control=tuple(_between_crlfs(field) for field in special if field.role == Role.ACCESS_CONTROL),
         varies_on_origin=any(_names_origin(field.value) for field in special if field.role == Role.VARY),
-        has_set_cookie=any(field.role == Role.SET_COOKIE for field in special),
+        has_set_cookie=has_set_cookie,
+        is_remarkable=has_set_cookie or status in REFUSALS,
         has_reference=any(field.role == Role.REFERENCE for field in special),
         has_resource_policy=any(field.role == Role.RESOURCE_POLICY for field in special),
         logs_in=any(field.role == Role.LOGIN for field in special),

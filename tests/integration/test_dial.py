@@ -287,7 +287,47 @@ async def test_a_self_signed_certificate_is_refused_with_the_reason(certificate:
     assert head.startswith(b"HTTP/1.1 502 ")
     assert b"\r\nX-Devproxy-Error: upstream-tls-failed\r\n" in head
     assert b"self-signed certificate" in body
-    assert b"tls_verify = false" in body
+    assert 0 <= body.index(b"SSL_CERT_FILE=") < body.index(b"tls_verify = false")
+
+
+async def test_what_to_do_about_a_certificate_is_in_the_log_too(certificate: tuple[Path, Path]) -> None:
+    async with tls_server(certificate, []) as port:
+        servers = (address_of(port, scheme=Scheme.HTTPS),)
+        async with running(
+            config_for((), upstream=Upstream(name="backend", servers=servers)), ScriptedUpstream()
+        ) as talk:
+            client = await talk.client()
+            client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            await client.head()
+            await until(talk.finished)
+            (advice,) = talk.finished()[0].advice
+    assert 0 <= advice.index("SSL_CERT_FILE=") < advice.index("tls_verify = false")
+
+
+async def test_the_authority_that_the_advice_names_is_trusted(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    async with tls_server(certificate, []) as port:
+        head, body = await tls_answer(port, verify=True)
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == b"ok"
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+async def test_a_name_that_perhaps_a_proxy_knows_is_said_to_be_asked_for_without_it(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "http://proxy.test:3128")
+    servers = (address_of(443, host="api.invalid", scheme=Scheme.HTTPS),)
+    async with running(config_for((), upstream=Upstream(name="backend", servers=servers)), ScriptedUpstream()) as talk:
+        client = await talk.client()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        head, body = await client.head(), await client.rest()
+        await until(talk.finished)
+    assert b"\r\nX-Devproxy-Error: upstream-name-not-found\r\n" in head
+    assert f"`{variable}` is set".encode() in body
+    assert f"`{variable}` is set" in talk.finished()[0].advice[0]
 
 
 async def test_a_self_signed_certificate_is_taken_where_nobody_verifies(certificate: tuple[Path, Path]) -> None:

@@ -149,6 +149,12 @@ def test_a_bad_upstream_of_a_route(line: str, what: str, help: str, column: int)
         ('origins = ["http://a"]', "unknown key `origins`", "did you mean `cors.origins`?"),
         ('target = "http://a"', "unknown key `target`", "upstream = "),
         ("changeOrigin = true", "unknown key `changeOrigin`", 'host = "upstream"'),
+        ("changeOrigin = true", "unknown key `changeOrigin`", 'origin = "upstream" too if the server is Django'),
+        ("secure = false", "unknown key `secure`", "tls_verify = false below [upstreams.NAME]"),
+        ("secure = true", "unknown key `secure`", "remove it"),
+        ("rejectUnauthorized = false", "unknown key `rejectUnauthorized`", "SSL_CERT_FILE="),
+        ("insecure-skip-verify = true", "unknown key `insecure-skip-verify`", "tls_verify = false"),
+        ("rewriteWsOrigin = true", "unknown key `rewriteWsOrigin`", 'origin = "upstream"'),
         ("ws = true", "unknown key `ws`", "WebSockets need no setting"),
     ],
 )
@@ -307,3 +313,18 @@ def test_a_route_that_another_leaves_no_request_is_refused(first: str, second: s
 )
 def test_a_route_that_some_request_reaches_is_not(first: str, second: str) -> None:
     assert len(load(two_routes(first, second).encode(), source="x").routes) == 2
+
+
+@pytest.mark.parametrize("place", ["", "[server]\n", '[upstreams.b]\nservers = ["https://localhost:1"]\n'])
+@pytest.mark.parametrize(
+    "line", ["secure = false", "rejectUnauthorized = false", "ssl_verify = false", "insecure = true"]
+)
+def test_whatever_turns_verification_off_elsewhere_leads_to_what_does_here(place: str, line: str) -> None:
+    problems = problems_of(f"{place}{line}\n")
+    helps = [problem.help for problem in problems if "unknown key" in problem.what]
+    assert 0 <= helps[0].index("SSL_CERT_FILE=") < helps[0].index("tls_verify = false")
+
+
+def test_an_authority_s_certificate_is_given_by_the_environment() -> None:
+    problems = problems_of('[upstreams.b]\nservers = ["https://localhost:1"]\nca = "ca.pem"\n')
+    assert "SSL_CERT_FILE=" in problems[0].help

@@ -1,0 +1,72 @@
+"""Keys of other proxies, by what people write from habit, and what says the same here. Start at :func:`translation`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_ALIASES: Final[dict[tuple[str, str], str]] = {
+    ("", "upstream"): "did you mean `[upstreams]`?",
+    ("", "route"): "did you mean `[[routes]]`?",
+    ("", "port"): 'write listen = "localhost:8080" below [server]',
+    ("", "proxy"): "write one [[routes]] for each path, with `path` and `upstream`",
+    ("server", "port"): 'write listen = "localhost:8080"',
+    ("server", "host"): 'write listen = "localhost:8080"',
+    ("routes.*", "target"): 'name the server below [upstreams] and write upstream = "its name"',
+    ("routes.*", "prefix"): "did you mean `path`?",
+    ("routes.*", "method"): "did you mean `methods`?",
+    ("routes.*", "changeorigin"): 'write host = "upstream", and origin = "upstream" too if the server is Django',
+    ("routes.*", "rewritewsorigin"): 'write origin = "upstream"',
+    ("routes.*", "ws"): "remove it: WebSockets need no setting",
+    ("routes.*", "cookiedomainrewrite"): "write cookies.domain, for the old names or for all",
+    ("routes.*", "cookiepathrewrite"): 'remove it: cookies.path = "auto" follows the route',
+    ("routes.*", "autorewrite"): 'remove it: redirects = "map" is the default',
+    ("routes.*", "hostrewrite"): 'remove it: redirects = "map" is the default',
+    ("routes.*", "protocolrewrite"): 'remove it: redirects = "map" is the default',
+    ("routes.*.cors", "origin"): "did you mean `origins`?",
+    ("routes.*.cors", "alloworigins"): "did you mean `origins`?",
+    ("routes.*.cors", "allowedorigins"): "did you mean `origins`?",
+    ("routes.*.cors", "allowmethods"): "did you mean `methods`?",
+    ("routes.*.cors", "allowedmethods"): "did you mean `methods`?",
+    ("routes.*.cors", "allowheaders"): "did you mean `headers`?",
+    ("routes.*.cors", "allowedheaders"): "did you mean `headers`?",
+    ("routes.*.cors", "exposeheaders"): "did you mean `expose`?",
+    ("routes.*.cors", "exposedheaders"): "did you mean `expose`?",
+    ("routes.*.cors", "allowcredentials"): "did you mean `credentials`?",
+    ("routes.*.cors", "supportscredentials"): "did you mean `credentials`?",
+    ("routes.*.cors", "maxage"): "did you mean `max_age_s`?",
+    ("routes.*.fault", "delay"): "did you mean `latency_ms`?",
+    ("routes.*.fault", "status"): "did you mean `error_status`?",
+    ("upstreams.*", "url"): 'write servers = ["http://localhost:3001"]',
+    ("upstreams.*", "server"): "did you mean `servers`?",
+    ("upstreams.*", "target"): 'write servers = ["http://localhost:3001"]',
+}
+"""Words of other proxies, and what says the same here."""
+
+_VERIFYING: Final = frozenset(
+    ("secure", "rejectunauthorized", "verify", "verifyssl", "verifytls", "sslverify", "strictssl", "proxysslverify")
+)
+_NOT_VERIFYING: Final = frozenset(("insecure", "skipverify", "insecureskipverify", "tlsinsecureskipverify"))
+"""Words of other proxies for whether an upstream's certificate has to be good."""
+_AUTHORITY: Final = frozenset(("ca", "cafile", "cacert", "tlsca", "sslca"))
+"""Their words for the authority that has signed it."""
+_TLS_PLACES: Final = ("", "server", "upstreams.*", "routes.*")
+
+
+def translation(name: str, value: Any, key_path: str) -> str:
+    """Return what to write instead of the key `name` with `value` in the table at `key_path`; empty for none."""
+    word = name.lower().replace("-", "").replace("_", "")
+    alias = _ALIASES.get((key_path, word), "")
+    return alias or (_help_on_tls(word, value) if key_path in _TLS_PLACES else "")
+
+
+def _help_on_tls(name: str, value: Any) -> str:
+    """Return what is written here for the word `name` of other proxies about an upstream's certificate, or nothing."""
+    trusting = "start devproxy with SSL_CERT_FILE=/path/to/ca.pem"
+    if name in _AUTHORITY:
+        return trusting
+    if name not in _VERIFYING and name not in _NOT_VERIFYING:
+        return ""
+    is_said = value not in (False, 0, "false", "")
+    if is_said is (name in _VERIFYING):
+        return "remove it: certificates are verified unless tls_verify = false stands below [upstreams.NAME]"
+    return f"{trusting}; or, to take any certificate, write tls_verify = false below [upstreams.NAME]"

@@ -1,0 +1,143 @@
+"""What to write when an upstream refuses devproxy: by what TLS says, by the words of its answer, by what is around.
+
+Pure. The words of a refusal are looked for in the first octets of a body, in time linear in their number; they decide
+nothing. Start at :func:`advice_on_words`, :func:`advice_on_tls` or :func:`advice_on_proxy`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from devproxy.messages import REFUSALS
+
+OWN_AUTHORITY: Final = "SSL_CERT_FILE=/path/to/ca.pem"
+"""In the environment, read when devproxy starts: OpenSSL's own variable (``SSL_CERT_FILE(7)``)."""
+_TRUST: Final = (
+    f"Start devproxy with `{OWN_AUTHORITY}`, the certificate of whoever signed it (of the server itself, if it did; of "
+    "mkcert: `rootCA.pem` in the folder that `mkcert -CAROOT` prints). Only if there is none: `tls_verify = false` in "
+    "the upstream, which then takes any certificate."
+)
+_NAME: Final = (
+    "The certificate is for another name: write the name that it is for in the URL of the upstream. Only if that leads "
+    "elsewhere: `tls_verify = false` in the upstream, which then takes any certificate."
+)
+_RENEW: Final = (
+    "Renew the certificate, or check the clock of this machine. Until then: `tls_verify = false` in the upstream, "
+    "which then takes any certificate."
+)
+_TLS: Final = (
+    (
+        ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH"),
+        "Use http:// instead of https:// in the upstream: the server speaks plain HTTP there.",
+    ),
+    (
+        ("ostname mismatch", "IP address mismatch"),
+        _NAME,
+    ),
+    (
+        ("expired", "not yet valid"),
+        _RENEW,
+    ),
+    (("self-signed", "self signed", "issuer", "unable to verify", "CERTIFICATE_VERIFY_FAILED"), _TRUST),
+)
+"""What OpenSSL says, and what to do about it: the first that fits."""
+
+
+def advice_on_tls(reason: str) -> str:
+    """Return what to do about a TLS handshake that failed for `reason`, in OpenSSL's words."""
+    for words, advice in _TLS:
+        if any(word in reason for word in words):
+            return advice
+    return f"Use http:// if the server speaks plain HTTP. For a certificate that is not trusted: {_TRUST}"
+
+
+def advice_on_proxy(variable: str) -> str:
+    """Return what to say of a server that is not found where the environment names a proxy in `variable`."""
+    return (
+        f"`{variable}` is set, so names outside may be known to that proxy alone. devproxy does not use it, it asks "
+        "servers directly. Reach the server by a VPN or a tunnel (`ssh -L`), or check its name."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A server's refusal of a Host or an Origin that it does not know.
+
+    ``words``: of its answer, which has one of ``statuses`` (among ``REFUSALS``); ``is_all``: and nothing else.
+    ``field``: what it looks at. ``lines``: for the route, by which it sees its own; empty where they are of no use.
+    ``own``: its setting for that.
+    """
+
+    words: bytes
+    statuses: tuple[int, ...]
+    who: str
+    field: str
+    lines: str
+    own: str
+    is_all: bool = False
+
+
+_HOST: Final = '`host = "upstream"`'
+_ORIGIN: Final = '`origin = "upstream"`'
+_BOTH: Final = f"{_HOST} and {_ORIGIN}"
+_DJANGO_HOST: Final = "`ALLOWED_HOSTS`"
+_NEXT: Final = _Refusal(
+    b"Unauthorized",
+    (403,),
+    "Next",
+    "Origin",
+    f"{_ORIGIN} and {_HOST}",
+    "`allowedDevOrigins` in next.config",
+    is_all=True,
+)
+_REFUSALS: Final = (
+    _Refusal(b"Blocked request. This host (", (403,), "Vite", "Host", _HOST, "`server.allowedHosts`"),
+    _Refusal(b"Invalid Host header", (403,), "webpack-dev-server", "Host", _HOST, "`devServer.allowedHosts`"),
+    _Refusal(b"Invalid host header", (400,), "Starlette", "Host", _HOST, "`allowed_hosts` of TrustedHostMiddleware"),
+    _Refusal(b"DisallowedHost", (400,), "Django", "Host", _BOTH, _DJANGO_HOST),  # its CSRF check compares the two
+    _Refusal(b"Invalid HTTP_HOST header", (400,), "Django", "Host", _BOTH, _DJANGO_HOST),
+    _Refusal(b"Blocked host", (403,), "Rails", "Host", "", "`config.hosts`"),  # X-Forwarded-Host counts as well
+    _Refusal(b"Origin checking failed", (403,), "Django", "Origin", _ORIGIN, "`CSRF_TRUSTED_ORIGINS`"),
+    _Refusal(
+        b"Cross-site POST form submissions are forbidden",
+        (403,),
+        "SvelteKit",
+        "Origin",
+        _ORIGIN,
+        "`csrf.trustedOrigins`",
+    ),
+    _NEXT,
+)
+_MAX_SEARCHED: Final = 16_384
+"""Octets of a body: Django's page says it behind its styles."""
+
+
+def advice_on_words(status: int, body: bytes, *, host: str, origin: str) -> str:
+    """Return what to do about an answer by which a server refuses the Host or the Origin it was sent; else nothing.
+
+    `body`: what of it came with its head. `host` and `origin`: what the route does to them (``keep``, or another word).
+    """
+    if status not in REFUSALS or not body:
+        return ""
+    searched = body[:_MAX_SEARCHED]
+    for refusal in _REFUSALS:
+        if status in refusal.statuses and (
+            searched.strip() == refusal.words if refusal.is_all else refusal.words in searched
+        ):
+            return _advice(refusal, host if refusal.field == "Host" else origin)
+    return ""
+
+
+def advice_on_no_http(line: bytes) -> str:
+    """Return what to do about a server that sent `line` instead of an answer in HTTP; empty where nothing is known."""
+    return _advice(_NEXT, "keep") if line.strip() == _NEXT.words else ""
+
+
+def _advice(refusal: _Refusal, rule: str) -> str:
+    who, field = refusal.who, refusal.field
+    if rule != "keep":
+        return f"{who} does not know the {field} that this route sends (`{field.lower()}`). Add it to {refusal.own}."
+    what = "the name that devproxy is asked by" if field == "Host" else "the Origin of devproxy's pages"
+    line = f"Write {refusal.lines} in this route, or add" if refusal.lines else "Add"
+    return f"{who} does not know {what}. {line} it to {refusal.own}."
