@@ -127,7 +127,7 @@ _BAD_METHOD: Final = (
 )
 _BAD_ORIGIN: Final = (
     "python-socketio refused the page's origin; add it to `cors_allowed_origins`, or open the page through devproxy "
-    'and leave the route at `host = "keep"`, so that Origin and Host agree'
+    "and leave `host` and `origin` of the route as they are by default, so that Origin and Host agree"
 )
 _NO_UPGRADE: Final = (
     "the request asks for WebSocket but has no Upgrade header; look for what removes it between client and server"

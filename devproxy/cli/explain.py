@@ -38,6 +38,7 @@ from devproxy.plan import (
     render_request,
 )
 from devproxy.plan.snapshot import FRONT_SCHEME
+from devproxy.policy.addressing import addressing_text
 from devproxy.policy.cookies import browser_verdict, front_of
 from devproxy.policy.hop import Peer
 from devproxy.policy.verdict import (
@@ -156,6 +157,8 @@ class Report:
         yield f"route {self._style.green(visible(label(route)))}: {visible(', '.join(chosen.reasons))}"
         place = f"{self._snapshot.config.source}:{route.line}" if route.line else self._snapshot.config.source
         yield f"{self._style.dim(f'upstream {visible(route.upstream)}, cors {route.cors.mode} ({visible(place)})')}"
+        servers = next(one.servers for one in self._snapshot.config.upstreams if one.name == route.upstream)
+        yield self._style.dim(visible(", ".join(addressing_text(route, servers, is_full=True))))
         if words := words_on(self._snapshot, head):
             yield f"{self._style.cyan('hot reload:')} {words}"
 
@@ -197,7 +200,7 @@ class Report:
         yield ""
         yield self._style.bold("down to the browser")
         yield from self._differences([theirs.start, *theirs.lines], [ours.start, *ours.lines], plan, _WHY_DOWN)
-        for change in changes_to(plan, self._head, theirs):
+        for change in changes_to(plan, self._head, theirs, server):
             yield f"{_INDENT}{self._style.dim(visible(change))}"
         yield from self._verdicts(ours, theirs, plan)
         front = front_of(FRONT_SCHEME, self._head.host)

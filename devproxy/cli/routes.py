@@ -25,6 +25,7 @@ from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.messages import RequestHead
 from devproxy.plan import Respond, Snapshot, compile_snapshot, plan_request, render_request
+from devproxy.policy.addressing import addressing, addressing_text
 from devproxy.policy.hop import Peer
 from devproxy.routing import RouteVerdict, label
 
@@ -64,7 +65,7 @@ def table(snapshot: Snapshot, style: Style) -> str:
     routes = snapshot.table.routes
     if not routes:
         return "no routes: every request gets 404\n"
-    rows = [(label(route), _servers(snapshot.config, route), _rules(route)) for route in routes]
+    rows = [(label(route), _servers(snapshot.config, route), _rules(snapshot.config, route)) for route in routes]
     widths = [max(columns(row[index]) for row in rows) for index in range(2)]
     return "".join(
         f"{padded(name, widths[0])}  {style.dim(style.glyphs.to)} {padded(servers, widths[1])}  {style.dim(rules)}\n"
@@ -95,7 +96,7 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
     for server in upstream.servers:
         sent = render_request(plan, head, Peer("127.0.0.1", "http"), server).split(b" ", 2)[1]
         lines.append(f"{to} {_url(server, visible(_text(sent)))}  {name}")
-    if rules := _rules(route):
+    if rules := _rules(snapshot.config, route, is_full=True):
         lines.append(f"  {style.dim(rules)}")
     if words := words_on(snapshot, head):
         lines.append(f"{style.cyan('hot reload:')} {words}")
@@ -152,19 +153,22 @@ def _servers(config: Config, route: Route) -> str:
     return f"{visible(upstream.name)} ({', '.join(visible(server.url) for server in upstream.servers)})"
 
 
-def _rules(route: Route) -> str:
-    """Return what a route changes, in the words of the configuration."""
+def _rules(config: Config, route: Route, *, is_full: bool = False) -> str:
+    """Return what a route changes, in the words of the configuration; `is_full`: also what comes to no change."""
+    servers = next(upstream.servers for upstream in config.upstreams if upstream.name == route.upstream)
     rules = [f"cors: {cors_text(route.cors)}"]
     if not route.guard:
         rules.append("guard: off")
     if route.rewrite is not None:
         rules.append("strip_prefix" if route.rewrite == "/" else f"rewrite: {route.rewrite}")
-    rules += [f"{name}: {value}" for name, value in (("host", route.host), ("origin", route.origin)) if value != "keep"]
+    rules += addressing_text(route, servers, is_full=is_full)
     for name, edits in (("request", route.request_headers), ("response", route.response_headers)):
         if edits != HeaderEdits():
             rules.append(f"{name} headers edited")
     if route.cookies != Cookies():
         rules.append("cookies edited")
+    if any(addressing(route, server).is_public for server in servers):
+        rules.append("cookies repaired (auto: of a public server)")
     if not route.maps_redirects:
         rules.append("redirects: keep")
     if fault := fault_text(route.fault):

@@ -226,7 +226,7 @@ def check_origin(text: str) -> None:
     if match is None or match[1] not in ("http", "https"):
         raise BadAddress(
             f"{quoted(text)} is not an origin",
-            'write "keep", "upstream", "remove" or an origin: "http://localhost:3001"',
+            'write "auto", "keep", "upstream", "remove" or an origin: "http://localhost:3001"',
         )
     if match[3]:
         raise BadAddress("an origin ends with its host or port", f"write {quoted(f'{match[1]}://{match[2]}')}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from devproxy.config.addresses import BadAddress, check_domain
-from devproxy.config.model import Cookies, SameSiteRule, SecureRule
+from devproxy.config.model import KEEP_DOMAIN, Cookies, SameSiteRule, SecureRule
 from devproxy.config.problems import Faults, Path, quoted
 from devproxy.config.tokens import is_token
 
@@ -30,13 +30,13 @@ def build_cookies(table: Table | None, path: Path, faults: Faults) -> Cookies:
         return Cookies()
     domain, domain_map = _domain(table, path, faults)
     _check_prefix(table.get("prefix", ""), (*path, "prefix"), faults)
-    secure = table.get("secure", SecureRule.KEEP)
+    secure, same_site = table.get("secure"), table.get("same_site")
     return Cookies(
         domain=domain,
         domain_map=domain_map,
         maps_path=table.get("path") != "keep",
-        secure=SecureRule(str(secure).lower() if isinstance(secure, bool) else secure),
-        same_site=SameSiteRule(table.get("same_site", SameSiteRule.KEEP)),
+        secure=None if secure is None else SecureRule(str(secure).lower() if isinstance(secure, bool) else secure),
+        same_site=None if same_site is None else SameSiteRule(same_site),
         prefix=table.get("prefix", ""),
     )
 
@@ -48,7 +48,7 @@ def _domain(table: Table, path: Path, faults: Faults) -> tuple[str | None, tuple
     if written is None:
         return None, ()
     if isinstance(written, str):
-        return _checked(written, place, faults), ()
+        return written if written == KEEP_DOMAIN else _checked(written, place, faults), ()
     found: dict[str, str] = {}
     other: str | None = None
     for old, new in written.items():

@@ -14,7 +14,8 @@ _ALIASES: Final[dict[tuple[str, str], str]] = {
     ("routes.*", "target"): 'name the server below [upstreams] and write upstream = "its name"',
     ("routes.*", "prefix"): "did you mean `path`?",
     ("routes.*", "method"): "did you mean `methods`?",
-    ("routes.*", "changeorigin"): 'write host = "upstream", and origin = "upstream" too if the server is Django',
+    ("routes.*", "changeorigin"): "remove it: public servers get their own Host by themselves; for another one write "
+    'host = "upstream", and origin = "upstream" too if it is Django',
     ("routes.*", "rewritewsorigin"): 'write origin = "upstream"',
     ("routes.*", "ws"): "remove it: WebSockets need no setting",
     ("routes.*", "cookiedomainrewrite"): "write cookies.domain, for the old names or for all",

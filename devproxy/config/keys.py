@@ -269,17 +269,20 @@ _ROUTE_KEYS: Final = (
     Key(
         path="routes.*.host",
         types=(Type.STRING,),
-        default="keep",
+        default="auto",
         example='"upstream"',
-        meaning="The Host sent upstream: `keep` (as the browser sent it), `upstream` (the server's own) or a name.",
+        meaning="The Host sent upstream: `keep` (as the browser sent it), `upstream` (the server's own) or a name. "
+        "`auto`: `upstream` for a server with a public name or address, `keep` for one of this machine, of a private "
+        "network, or with a name that no registry sells (without a dot, `.local`, `.internal`, `.test`).",
     ),
     Key(
         path="routes.*.origin",
         types=(Type.STRING,),
-        default="keep",
+        default="auto",
         example='"http://localhost:3001"',
         meaning="The Origin sent upstream when the browser sent one: `keep`, `upstream` (the server's own), `remove` "
-        "or an origin such as `http://localhost:3001`.",
+        "or an origin such as `http://localhost:3001`. `auto`: `upstream` for a public server that is sent its own "
+        "Host, else `keep`.",
     ),
     Key(
         path="routes.*.guard",

@@ -140,20 +140,26 @@ class Cors:
     line: int = 0
 
 
+KEEP_DOMAIN: Final = "keep"
+"""Leaves a cookie's Domain as it is. No browser takes a Domain of one label that is not the host itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cookies:
     """What becomes of the ``Set-Cookie`` lines of a route's responses.
 
-    ``domain``: None leaves the attribute, ``""`` removes it, else its new value; ``domain_map``: new values by old ones
-    (lower case, no leading dot), which go first. ``maps_path``: a Path below what the route's prefix is replaced by
-    comes back below the prefix. ``prefix``: put before every name on the way down, taken off on the way up.
+    ``domain``, ``secure`` and ``same_site`` are None where nothing is written: the attribute stays as it is, but is
+    repaired where a public server set it. ``domain``: ``keep`` leaves the attribute, ``""`` removes it, else its new
+    value; ``domain_map``: new values by old ones (lower case, no leading dot), which go first. ``maps_path``: a Path
+    below what the route's prefix is replaced by comes back below the prefix. ``prefix``: put before every name on the
+    way down, taken off on the way up.
     """
 
     domain: str | None = None
     domain_map: tuple[tuple[str, str], ...] = ()
     maps_path: bool = True
-    secure: SecureRule = SecureRule.KEEP
-    same_site: SameSiteRule = SameSiteRule.KEEP
+    secure: SecureRule | None = None
+    same_site: SameSiteRule | None = None
     prefix: str = ""
 
 
@@ -178,7 +184,7 @@ class Fault:
 class Route:
     """Which requests, to which upstream, under which rules.
 
-    ``host`` and ``origin``: ``keep``, ``upstream``, ``remove`` (origin only), or the value to send.
+    ``host`` and ``origin``: ``auto``, ``keep``, ``upstream``, ``remove`` (origin only), or the value to send.
     ``rewrite``: what the matched prefix is replaced by; ``strip_prefix`` is ``rewrite = "/"``, so None means neither.
     ``guard``: requests from foreign web sites are refused. ``maps_redirects``: ``Location`` and its like that point at
     an upstream come back to the one origin. ``line``: where the route starts in its file, 1-based; 0 when it came from
@@ -191,8 +197,8 @@ class Route:
     methods: tuple[str, ...] = ()
     match_host: tuple[str, ...] = ()
     match_headers: tuple[tuple[str, str], ...] = ()
-    host: str = "keep"
-    origin: str = "keep"
+    host: str = "auto"
+    origin: str = "auto"
     rewrite: str | None = None
     cors: Cors = Cors()
     guard: bool = True

@@ -140,7 +140,8 @@ _COOKIE_KEYS: Final = (
         types=(Type.STRING, Type.MAP),
         example='""',
         meaning='The Domain attribute. `""`: taken off. A name: put in place of the upstream\'s. A table: new values '
-        'by old ones, for example `{ "api.example.com" = "" }`; `"*"` is every other. Not written: left as it is.',
+        'by old ones, for example `{ "api.example.com" = "" }`; `"*"` is every other. `"keep"`: left as it is. Not '
+        "written: left as it is, but taken off where a public server set it.",
     ),
     Key(
         path="routes.*.cookies.domain.*",
@@ -160,21 +161,19 @@ _COOKIE_KEYS: Final = (
     Key(
         path="routes.*.cookies.secure",
         types=(Type.STRING, Type.BOOLEAN),
-        default=SecureRule.KEEP.value,
         choices=tuple(rule.value for rule in SecureRule),
         example='"auto"',
         meaning="The Secure attribute: `keep`, `auto` (follows the scheme of the front), `true` (put there) or `false` "
-        "(taken off).",
+        "(taken off). Not written: `keep`; `auto` where a public server set it.",
     ),
     Key(
         path="routes.*.cookies.same_site",
         types=(Type.STRING,),
-        default=SameSiteRule.KEEP.value,
         choices=tuple(rule.value for rule in SameSiteRule),
         ignores_case=True,
         example='"auto"',
         meaning="The SameSite attribute: `keep`, `auto` (`None` becomes `Lax` where there is no Secure), or a value, "
-        "in any case.",
+        "in any case. Not written: `keep`; `auto` where a public server set it.",
     ),
     Key(
         path="routes.*.cookies.prefix",

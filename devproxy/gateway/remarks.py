@@ -13,6 +13,7 @@ from devproxy.policy.advice import advice_on_words
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
+    from devproxy.config.model import ServerAddress
     from devproxy.gateway.service import Service
     from devproxy.messages import RequestHead, ResponseHead
     from devproxy.plan import Forward
@@ -32,9 +33,15 @@ NONE: Final = Remarks()
 
 
 def remarks_on(
-    service: Service, forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes, payload: bytes = b""
+    service: Service,
+    forward: Forward,
+    request: RequestHead,
+    head: ResponseHead,
+    octets: bytes,
+    server: ServerAddress,
+    payload: bytes = b"",
 ) -> Remarks:
-    """Return the remarks on a response that goes to the client with the head `octets`; `head`: as the upstream sent it.
+    """Return the remarks on a response that goes to the client with the head `octets`; `head`: as `server` sent it.
 
     `payload`: what came of its body with its head. Without an Origin, a cookie and a refusal there is nothing to
     advise, and nearly every answer has none of them.
@@ -42,19 +49,26 @@ def remarks_on(
     if service.sink is None:
         return NONE
     advice = advice_on(forward, request, head, octets)
-    compiled = forward.compiled
-    if words := advice_on_words(head.status, payload, host=compiled.host, origin=compiled.origin):
+    towards = forward.compiled.toward(server)
+    host = "keep" if towards.keeps_host else "another"
+    origin = "keep" if towards.origin_line is None else "another"
+    if words := advice_on_words(head.status, payload, host=host, origin=origin):
         advice = (*advice, words)
     if advice:
         advice = service.untold(forward.compiled.label, advice)
-    return Remarks(advice, changes_to(forward, request, head) if service.is_verbose else ())
+    return Remarks(advice, changes_to(forward, request, head, server) if service.is_verbose else ())
 
 
 def advice_on_switch(
-    service: Service, forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes
+    service: Service,
+    forward: Forward,
+    request: RequestHead,
+    head: ResponseHead,
+    octets: bytes,
+    server: ServerAddress,
 ) -> tuple[str, ...]:
     """Return the advice on a 101 with the head `octets`: why a browser does not take it, which only one asks about."""
-    return remarks_on(service, forward, request, head, octets).advice if forward.facts.origins else ()
+    return remarks_on(service, forward, request, head, octets, server).advice if forward.facts.origins else ()
 
 
 def remarks_on_own(service: Service, answer: Answer, route: str) -> Remarks:

@@ -11,14 +11,14 @@ from typing import Final
 from devproxy import answers
 from devproxy.answers import Answer
 from devproxy.config.model import Preflight as PreflightRule
-from devproxy.config.model import Route, Scheme, ServerAddress
+from devproxy.config.model import Route, ServerAddress
 from devproxy.engineio import is_poll, parse_engine_request
 from devproxy.fields import read_field
 from devproxy.hmr import read_hot_reload, wants_own_origin
 from devproxy.memory import Table
 from devproxy.messages import RequestFacts, RequestHead
 from devproxy.plan.response import Finish, FinishKey
-from devproxy.plan.snapshot import MIXED_SEGMENTS, RESERVED_PREFIX, CompiledRoute, Snapshot
+from devproxy.plan.snapshot import MIXED_SEGMENTS, RESERVED_PREFIX, CompiledRoute, Snapshot, Towards
 from devproxy.policy.cookies import CookieRules, restore
 from devproxy.policy.cors import CorsDecision, decide, local_lines
 from devproxy.policy.faults import inject
@@ -222,7 +222,7 @@ def _forward(
         is_plain=(
             facts.is_plain
             and compiled.request_edits is None
-            and not (compiled.cookies is not None and compiled.cookies.renames)
+            and compiled.restores_cookies is None
             and not path
             and head.path is head.target
             and head.version_minor == 1
@@ -283,13 +283,13 @@ def render_request(forward: Forward, head: RequestHead, peer: Peer, server: Serv
         start, *lines = octets[:-4].split(b"\r\n")
     else:
         lines = request_lines(head, peer, compiled.via_line, compiled.request_edits, compiled.hop)
-        if compiled.cookies is not None and compiled.cookies.renames:
-            lines = _with_restored_cookies(lines, compiled.cookies)
+        if compiled.restores_cookies is not None:
+            lines = _with_restored_cookies(lines, compiled.restores_cookies)
         if compiled.request_edits is not None:
             lines += late_lines(compiled.request_edits, peer=peer, host=forward.facts.host, server=server)
         start = b"%b %b HTTP/1.1" % (head.method, forward.path or head.path)
     if compiled.edits_authority or not forward.facts.host:
-        lines = _with_authority(lines, compiled, server)
+        lines = _with_authority(lines, compiled.toward(server), forward.facts)
     return b"\r\n".join((start, *lines, b"", b""))
 
 
@@ -305,42 +305,25 @@ def _with_restored_cookies(lines: list[bytes], rules: CookieRules) -> list[bytes
     return restored
 
 
-def _with_authority(lines: list[bytes], compiled: CompiledRoute, server: ServerAddress) -> list[bytes]:
-    """Return `lines` with Host and Origin as the route sends them to `server`. A missing Origin stays missing.
+def _with_authority(lines: list[bytes], towards: Towards, facts: RequestFacts) -> list[bytes]:
+    """Return `lines` with Host and Origin as the route sends them to a server. A missing Origin stays missing.
 
     A missing Host, which HTTP/1.0 allows, becomes the server's: HTTP/1.1 needs one (RFC 9112 section 3.2).
     """
     edited: list[bytes] = []
     has_host = False
+    origin_line = towards.origin_line
+    if towards.keeps_foreign_origin and not all(is_own_origin(origin, facts.host) for origin in facts.origins):
+        origin_line = None
     for line in lines:
         name = line.partition(b":")[0].lower()
         if name == b"host":
             has_host = True
-            edited.append(line if compiled.host == "keep" else _host_line(compiled, server))
-        elif name == b"origin" and compiled.origin != "keep":
-            if compiled.origin != "remove":
-                origin = _web_origin(server) if compiled.origin == "upstream" else compiled.origin
-                edited.append(b"Origin: " + origin.encode())
+            edited.append(line if towards.keeps_host else towards.host_line)
+        elif name == b"origin" and origin_line is not None:
+            edited += (origin_line,) if origin_line else ()
         else:
             edited.append(line)
     if not has_host:
-        edited.insert(0, _host_line(compiled, server))
+        edited.insert(0, towards.host_line)
     return edited
-
-
-def _host_line(compiled: CompiledRoute, server: ServerAddress) -> bytes:
-    host = _authority(server) if compiled.host in ("keep", "upstream") else compiled.host
-    return b"Host: " + host.encode("ascii" if host.isascii() else "idna")
-
-
-def _authority(server: ServerAddress) -> str:
-    """Return the Host of `server`: without the port where that is the scheme's own."""
-    if server.scheme is Scheme.UNIX:
-        return "localhost"
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return host if server.port == (443 if server.scheme is Scheme.HTTPS else 80) else f"{host}:{server.port}"
-
-
-def _web_origin(server: ServerAddress) -> str:
-    scheme = "https" if server.scheme is Scheme.HTTPS else "http"
-    return f"{scheme}://{_authority(server)}"

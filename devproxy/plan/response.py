@@ -101,7 +101,7 @@ def _find_finish(forward: Forward, request: RequestHead, head: ResponseHead, bod
         and compiled.response_edits is None
         and mode is not CorsMode.FIX
         and forward.preflight is None
-        and not (facts.has_set_cookie and compiled.cookies is not None)
+        and not (facts.has_set_cookie and compiled.repairs_cookies)
         and not (facts.has_reference and compiled.locations is not None)
         and head.version_minor == request.version_minor == 1
         and head.status >= 200
@@ -127,8 +127,8 @@ def _lines(
     fields = response_fields(
         head, keeps_chunked=request.version_minor == 1, is_bodiless=head.status < 200 or head.status == 204
     )
-    if facts.has_set_cookie and compiled.cookies is not None:
-        rules = compiled.cookies
+    rules = compiled.toward(server).cookies if facts.has_set_cookie and compiled.repairs_cookies else None
+    if rules is not None:
         fields = [_changed(field, repair(rules, field)) if field.role == Role.SET_COOKIE else field for field in fields]
     if facts.has_reference and compiled.locations is not None and request.facts.host:
         front = web_origin(FRONT_SCHEME, request.facts.host)
@@ -217,14 +217,15 @@ def answers_preflight(
     return judge_exchange(request, sent, scheme=FRONT_SCHEME) is None
 
 
-def changes_to(forward: Forward, request: RequestHead, head: ResponseHead) -> tuple[str, ...]:
-    """Return what devproxy changed in the response `head` and why, a clause each: policy, cookies, places."""
+def changes_to(forward: Forward, request: RequestHead, head: ResponseHead, server: ServerAddress) -> tuple[str, ...]:
+    """Return what devproxy changed in `head`, which `server` sent, and why, a clause each: policy, cookies, places."""
     compiled, found = forward.compiled, []
+    rules = compiled.toward(server).cookies
     if forward.facts.origins or head.facts.access_control:
         found.append(f"cors {forward.cors.mode}: {forward.cors.reason}")
     for field in head.fields:
-        if field.role == Role.SET_COOKIE and compiled.cookies is not None:
-            cookie = repair(compiled.cookies, field)
+        if field.role == Role.SET_COOKIE and rules is not None:
+            cookie = repair(rules, field)
             found += () if cookie is None else cookie.reasons
         elif field.role == Role.REFERENCE and compiled.locations is not None and request.facts.host:
             front = web_origin(FRONT_SCHEME, request.facts.host)

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from devproxy.config.model import Config, Cors, CorsMode, HeaderEdits, Route
+from devproxy.config.model import Config, Cors, CorsMode, HeaderEdits, Route, ServerAddress
 from devproxy.hmr import PREFIXES as HMR_PREFIXES
 from devproxy.hmr import has_own_segment
 from devproxy.http1.start_line import Limits
 from devproxy.memory import MEMORY, Memory, Table, footprint
+from devproxy.policy.addressing import addressing, authority_of, web_origin_of
 from devproxy.policy.cookies import CookieRules, compile_cookies
 from devproxy.policy.cors import CorsPolicy, compile_cors
 from devproxy.policy.faults import CompiledFault, compile_fault
@@ -40,11 +41,29 @@ FRONT_SCHEME: Final = "http"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Towards:
+    """How a route stands to one server.
+
+    ``host_line``: the Host to send; with ``keeps_host`` only where the client sent none. ``origin_line``: what takes
+    the place of an Origin, empty: nothing does, it goes; None: it stays. ``keeps_foreign_origin``: it stays in any case
+    if it is not devproxy's own. ``cookies``: what becomes of those that the server sets, None: nothing.
+    """
+
+    host_line: bytes
+    keeps_host: bool
+    origin_line: bytes | None
+    keeps_foreign_origin: bool
+    cookies: CookieRules | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledRoute:
     """A route with everything worked out that does not depend on the request.
 
-    ``host`` and ``origin``: ``keep``, ``upstream``, ``remove`` or the value to send, as in the configuration.
-    ``cookies`` and ``locations``: None where the route changes none. ``is_for_own_pages``: the policy lets no other
+    ``towards``: for each server of its upstream, what depends on which of them it is (see :meth:`toward`).
+    ``edits_authority``: Host or Origin changes on the way to some of them. ``repairs_cookies``: so do cookies that some
+    of them set. ``restores_cookies``: the rules that undo names, whichever server is asked, as all of them get the
+    cookies of all. ``locations``: None where the route changes none. ``is_for_own_pages``: the policy lets no other
     origin read an answer. ``limits``: of heads. ``fault``: trouble made on purpose, or None. ``fault_note``: of it,
     for the report of an exchange that was forwarded; empty for none. ``via_line``: the gateway's own, in each request.
     ``hop``: whose word about a request counts, and the prefix that is taken off.
@@ -54,13 +73,13 @@ class CompiledRoute:
     route: Route
     label: str
     upstream: str
-    host: str
-    origin: str
+    towards: dict[ServerAddress, Towards]
     edits_authority: bool
     rewrites: bool
     cors: CorsPolicy
     is_for_own_pages: bool
-    cookies: CookieRules | None
+    restores_cookies: CookieRules | None
+    repairs_cookies: bool
     locations: LocationRules | None
     request_edits: Edits | None
     response_edits: Edits | None
@@ -70,6 +89,10 @@ class CompiledRoute:
     via_line: bytes
     hop: Hop
     is_at_own_origin: bool = False
+
+    def toward(self, server: ServerAddress) -> Towards:
+        """Return what holds for `server`, one of the upstream's."""
+        return self.towards.get(server) or _toward(self.route, server)
 
 
 class Segments(Table[bytes, bytes]):
@@ -178,17 +201,19 @@ def _named_hosts(config: Config) -> set[str]:
 def _compile_route(config: Config, route: Route, via_line: bytes, proxies: TrustedProxies) -> CompiledRoute:
     fault = compile_fault(route, config.source)
     cors = compile_cors(route.cors, config.source)
+    towards = {server: _toward(route, server) for server in _servers(config, route)}
+    cookies = [one.cookies for one in towards.values() if one.cookies is not None]
     return CompiledRoute(
         route=route,
         label=label(route),
         upstream=route.upstream,
-        host=route.host,
-        origin=route.origin,
-        edits_authority=route.host != "keep" or route.origin != "keep",
+        towards=towards,
+        edits_authority=_edits_authority(towards),
         rewrites=route.rewrite is not None,
         cors=cors,
         is_for_own_pages=cors.mode is CorsMode.STRIP or (cors.mode is CorsMode.REWRITE and not cors.varies),
-        cookies=compile_cookies(route.cookies, route, front_scheme=FRONT_SCHEME),
+        restores_cookies=next((rules for rules in cookies if rules.renames), None),
+        repairs_cookies=bool(cookies),
         locations=compile_locations(config, route) if route.maps_redirects else None,
         request_edits=_compile_edits(route.request_headers),
         response_edits=_compile_edits(route.response_headers),
@@ -205,10 +230,38 @@ def _compile_route(config: Config, route: Route, via_line: bytes, proxies: Trust
 
 
 def _at_own_origin(compiled: CompiledRoute) -> CompiledRoute:
-    if compiled.origin != "keep":
+    route = compiled.route
+    if route.origin != "auto":
         return compiled
-    host = "upstream" if compiled.host == "keep" else compiled.host
-    return replace(compiled, host=host, origin="upstream", edits_authority=True, is_at_own_origin=True)
+    own = replace(route, host="upstream" if route.host == "auto" else route.host, origin="upstream")
+    towards = {server: _toward(own, server) for server in compiled.towards}
+    return replace(compiled, towards=towards, edits_authority=_edits_authority(towards), is_at_own_origin=True)
+
+
+def _servers(config: Config, route: Route) -> tuple[ServerAddress, ...]:
+    return next((one.servers for one in config.upstreams if one.name == route.upstream), ())
+
+
+def _toward(route: Route, server: ServerAddress) -> Towards:
+    found = addressing(route, server)
+    keeps_host = found.host == "keep"
+    host = authority_of(server) if keeps_host or found.host == "upstream" else found.host
+    origin_line: bytes | None = None
+    if found.origin == "remove":
+        origin_line = b""
+    elif found.origin != "keep":
+        origin_line = b"Origin: " + (web_origin_of(server) if found.origin == "upstream" else found.origin).encode()
+    return Towards(
+        host_line=b"Host: " + host.encode("ascii" if host.isascii() else "idna"),
+        keeps_host=keeps_host,
+        origin_line=origin_line,
+        keeps_foreign_origin=found.keeps_foreign_origin,
+        cookies=compile_cookies(route.cookies, route, front_scheme=FRONT_SCHEME, is_public=found.is_public),
+    )
+
+
+def _edits_authority(towards: dict[ServerAddress, Towards]) -> bool:
+    return any(not one.keeps_host or one.origin_line is not None for one in towards.values())
 
 
 def _compile_edits(edits: HeaderEdits) -> Edits | None:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from devproxy.config.model import Cookies, Route, SameSiteRule, SecureRule
+from devproxy.config.model import KEEP_DOMAIN, Cookies, Route, SameSiteRule, SecureRule
 from devproxy.fields import Field, is_token
 from devproxy.policy.mount import Mount, mount_of
 from devproxy.policy.set_cookie import (
@@ -82,26 +82,37 @@ def front_of(scheme: str, host: bytes) -> Front:
     return Front(scheme, name.lower())
 
 
-def compile_cookies(cookies: Cookies, route: Route, *, front_scheme: str) -> CookieRules | None:
+def compile_cookies(
+    cookies: Cookies, route: Route, *, front_scheme: str, is_public: bool = False
+) -> CookieRules | None:
     """Return the rules of `cookies` for `route`, or None when there is nothing to do.
 
-    `front_scheme`: ``http`` or ``https``, what browsers reach devproxy by; ``auto`` follows it. Raises ValueError for a
-    prefix that cannot begin a name or that promises something (``__Host-``), and for a domain that no attribute holds.
+    `front_scheme`: ``http`` or ``https``, what browsers reach devproxy by; ``auto`` follows it. `is_public`: for a
+    server in public, whose cookies are for its own name and for HTTPS: what is not written is repaired. Raises
+    ValueError for a prefix that cannot begin a name or that promises something (``__Host-``), and for a domain that no
+    attribute holds.
     """
     if cookies.prefix and (not is_token(cookies.prefix.encode()) or is_reserved(cookies.prefix.encode())):
         raise ValueError(f"cookies.prefix: {cookies.prefix!r} cannot begin the name of every cookie")
-    for domain in (cookies.domain or "", *(new for _, new in cookies.domain_map)):
-        if not _is_domain(domain.encode()):
-            raise ValueError(f"cookies.domain: {domain!r} cannot be a Domain")
+    domain, secure, same_site = cookies.domain, cookies.secure, cookies.same_site
+    if domain is None and is_public and not cookies.domain_map:
+        domain = ""
+    if secure is None:
+        secure = SecureRule.AUTO if is_public else SecureRule.KEEP
+    if same_site is None:
+        same_site = SameSiteRule.AUTO if is_public else SameSiteRule.KEEP
+    for name in (domain or "", *(new for _, new in cookies.domain_map)):
+        if not _is_domain(name.encode()):
+            raise ValueError(f"cookies.domain: {name!r} cannot be a Domain")
     rules = CookieRules(
-        domain=None if cookies.domain is None else cookies.domain.encode(),
+        domain=None if domain in (None, KEEP_DOMAIN) else domain.encode(),
         domain_map={old.encode(): new.encode() for old, new in cookies.domain_map},
         mount=_mount(route) if cookies.maps_path else None,
-        secure=cookies.secure,
-        same_site=cookies.same_site,
+        secure=secure,
+        same_site=same_site,
         is_https=front_scheme == "https",
         prefix=cookies.prefix.encode(),
-        demotes=cookies.secure in (SecureRule.AUTO, SecureRule.NEVER),
+        demotes=secure in (SecureRule.AUTO, SecureRule.NEVER),
     )
     does_nothing = (
         rules.domain is None

@@ -30,6 +30,7 @@ from typing import Final, NamedTuple
 
 from devproxy.config.model import Config, PathKind, Route, Scheme, ServerAddress, Upstream
 from devproxy.fields import Field
+from devproxy.policy.addressing import addressing
 from devproxy.policy.mount import Mount, mount_of, rest_below
 from devproxy.routing import RouteTable, canonical_path, label, rewritten_path
 
@@ -88,7 +89,8 @@ def compile_locations(config: Config, route: Route) -> LocationRules:
     for upstream in config.upstreams:
         for server in upstream.servers:
             is_own = upstream.name == route.upstream
-            for place in _places_of(server, route.host if is_own else "keep", is_own=is_own):
+            sent_host = addressing(route, server).host if is_own else "keep"
+            for place in _places_of(server, sent_host, is_own=is_own):
                 places[place] = places.get(place, frozenset()) | {upstream.name}
     leads = {upstream.name: _routes_to(upstream, config.routes) for upstream in config.upstreams}
     return LocationRules(route, mount_of(route), places, leads, _table(config.routes))

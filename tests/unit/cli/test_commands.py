@@ -100,6 +100,45 @@ def test_routes_show_policies_the_guard_and_faults(directory: Path, capsys: pyte
     assert "guard = false on the route /" in err
 
 
+PUBLIC = """\
+[upstreams]
+api = "https://api.staging.example.com"
+web = "http://localhost:5173"
+[[routes]]
+path = "/api/"
+upstream = "api"
+[[routes]]
+path = "/"
+upstream = "web"
+"""
+FAR = "host: upstream (auto: api.staging.example.com is a public name), origin: upstream (auto: "
+HERE = "host: keep (auto: localhost is this machine), origin: keep (auto: localhost is this machine)"
+
+
+def test_routes_say_what_auto_came_to(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "devproxy.toml").write_text(PUBLIC)
+    assert main(["routes"]) == 0
+    api, web = capsys.readouterr().out.splitlines()
+    assert FAR in api
+    assert "cookies repaired (auto: of a public server)" in api
+    assert "auto" not in web
+    assert main(["routes", "--test", "GET", "/api/x"]) == 0
+    assert FAR in capsys.readouterr().out
+    assert main(["routes", "--test", "GET", "/x"]) == 0
+    assert HERE in capsys.readouterr().out
+
+
+def test_explain_says_what_auto_came_to(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "devproxy.toml").write_text(PUBLIC)
+    assert main(["explain", "/api/x", "--origin", "http://localhost:8080"]) == 0
+    out = capsys.readouterr().out
+    assert FAR in out
+    assert "+ Host: api.staging.example.com" in out
+    assert "+ Origin: https://api.staging.example.com" in out
+    assert main(["explain", "/x"]) == 0
+    assert HERE in capsys.readouterr().out
+
+
 def test_check_shows_what_is_allowed_but_dangerous(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (directory / "devproxy.toml").write_text(
         GOOD + "cors = { dangerously_allow_any_origin = true, credentials = false }\n"

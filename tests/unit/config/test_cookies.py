@@ -29,6 +29,9 @@ def test_nothing_written_changes_nothing_but_paths_below_the_prefix() -> None:
             Cookies(domain_map=(("api.example.com", ""), ("example.com", "app.test"))),
         ),
         ("domain = {}", Cookies()),
+        ('domain = "keep"', Cookies(domain="keep")),
+        ('secure = "keep"', Cookies(secure=SecureRule.KEEP)),
+        ('same_site = "keep"', Cookies(same_site=SameSiteRule.KEEP)),
         ('domain = { "*" = "", "a.test" = "b.test" }', Cookies(domain="", domain_map=(("a.test", "b.test"),))),
         (
             'domain = { "a.test" = "a.test", "*" = "App.test" }',

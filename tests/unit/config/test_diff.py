@@ -54,11 +54,11 @@ def test_a_changed_mode_is_one_line_with_the_old_and_the_new_value() -> None:
         ({"cors": Cors(origins=("http://a.test",))}, "cors.origins: loopback -> http://a.test"),
         ({"cors": Cors(origins=())}, "cors.origins: loopback -> none"),
         ({"cors": Cors(methods=("GET",))}, "cors.methods: GET, POST, PUT, PATCH and 1 more -> GET"),
-        ({"cookies": Cookies(domain="")}, "cookies.domain: as the upstream sets it -> removed"),
+        ({"cookies": Cookies(domain="")}, "cookies.domain: not written -> removed"),
         ({"cookies": Cookies(domain_map=(("a.test", "b.test"),))}, "cookies.domain: none -> a.test = b.test"),
         ({"cookies": Cookies(maps_path=False)}, "cookies.path: auto -> keep"),
-        ({"cookies": Cookies(secure=SecureRule.NEVER)}, "cookies.secure: keep -> false"),
-        ({"cookies": Cookies(same_site=SameSiteRule.LAX)}, "cookies.same_site: keep -> lax"),
+        ({"cookies": Cookies(secure=SecureRule.NEVER)}, "cookies.secure: not written -> false"),
+        ({"cookies": Cookies(same_site=SameSiteRule.LAX)}, "cookies.same_site: not written -> lax"),
         ({"fault": Fault(latency_ms=250.0)}, "fault.latency_ms: 0 -> 250"),
         ({"fault": Fault(error_rate=0.125)}, "fault.error_rate: 0 -> 0.125"),
     ],
@@ -70,7 +70,7 @@ def test_a_changed_key_of_a_route_reads_as_in_the_file(changes: dict[str, Any], 
 def test_every_key_that_differs_has_a_line_of_its_own_in_the_order_of_the_model() -> None:
     new = with_api(guard=False, host="upstream", cors=Cors(credentials=False, max_age_s=0))
     assert [change.detail for change in diff(OLD, new)] == [
-        "host: keep -> upstream",
+        "host: auto -> upstream",
         "cors.credentials: true -> false",
         "cors.max_age_s: 600 -> 0",
         "guard: true -> false",
