@@ -183,6 +183,7 @@ _MARKED_BY_NAME: Final = frozenset(
         Role.TRAILER,
         Role.FORWARDED_FOR,
         Role.FORWARDED,
+        Role.LOOK_ALIKE,
     )
 )
 """Of these fields it matters to the facts of a head that they are there, not what they say."""
