@@ -15,7 +15,7 @@ _ALIASES: Final[dict[tuple[str, str], str]] = {
     ("routes.*", "prefix"): "did you mean `path`?",
     ("routes.*", "method"): "did you mean `methods`?",
     ("routes.*", "changeorigin"): "remove it: public servers get their own Host by themselves; for another one write "
-    'host = "upstream", and origin = "upstream" too if it is Django',
+    'host = "upstream", and origin = "upstream" too if the server is Django',
     ("routes.*", "rewritewsorigin"): 'write origin = "upstream"',
     ("routes.*", "ws"): "remove it: WebSockets need no setting",
     ("routes.*", "cookiedomainrewrite"): "write cookies.domain, for the old names or for all",
