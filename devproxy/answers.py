@@ -257,6 +257,40 @@ def body_too_large(limit_bytes: int) -> Answer:
     )
 
 
+def ambiguous_path(
+    path: bytes,
+    route: str,
+    *,
+    other_path: bytes,
+    other_route: str,
+    sent: bytes = b"",
+    meant: bytes = b"",
+    is_countless: bool = False,
+) -> Answer:
+    """Return the answer to a path that many servers read as another one, which leads elsewhere.
+
+    `route`: the label of the route that takes `path` as devproxy reads it. `other_path` and `other_route`: the other
+    reading and the route that takes it then, empty for none. `sent` and `meant`: where both readings lead to `route`,
+    the path that such a server would take from what devproxy would send, and the one due. `is_countless`: there are
+    more readings than devproxy compares.
+    """
+    facts = [("path", _text(path)), ("read as it is written", f"route {route}")]
+    if is_countless:
+        what = "This path mixes so many spellings of slashes and dots that every server could read another one."
+        help = "Send the path that is meant, with plain slashes."
+    elif sent:
+        what = f"Behind route {route} many servers would read this path as one outside of what the route rewrites to."
+        facts += [("read as many servers do", _text(sent)), ("instead of", _text(meant))]
+        help = f"Send the path that is meant, perhaps `{_text(other_path)}`."
+    else:
+        place = f"route {other_route}" if other_route else "no route"
+        what = "This path can be read in two ways, and they lead to different routes."
+        facts.append(("read as many servers do", f"{_text(other_path)} ({place})"))
+        help = f"Send `{_text(other_path)}` if that is meant."
+    help += " A slash that is data is safe in the query or encoded twice (%252F)."
+    return Answer(status=400, code="ambiguous-path", what=what, facts=tuple(facts), help=help)
+
+
 def loop_detected(route: str) -> Answer:
     """Return the answer to a request that has already passed through this devproxy (RFC 5842 section 7.2)."""
     return Answer(

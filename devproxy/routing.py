@@ -37,6 +37,7 @@ _COMPARED_AS: Final = {
     b"%02X" % octet: bytes((octet,)) if _is_pchar(bytes((octet,))) else b"%%%02X" % octet for octet in range(256)
 }
 
+_EXPRESSIONS: Final = (PathKind.GLOB, PathKind.REGEX)
 _KIND_RANK: Final = {PathKind.EXACT: 0, PathKind.REGEX: 1, PathKind.GLOB: 2, PathKind.PREFIX: 3}
 # Stand for `*` and `?` while a glob is brought into canonical form; no path that config accepts contains them.
 _ANY, _ONE = b"\0", b"\1"
@@ -163,6 +164,33 @@ class RouteTable:
                 continue
             return route
         return None
+
+    @property
+    def runs_expressions(self) -> bool:
+        """Whether some route has a condition that is an expression of the user's: see :meth:`contenders`."""
+        return any(map(_is_expressed, (candidate.route for candidate in self._candidates)))
+
+    def contenders(self, method: bytes, path: bytes, host: bytes) -> list[Route]:
+        """Return, in order of precedence, the routes among which is the one that takes a request, if one does.
+
+        Found without running any expression that a user wrote: those of ``path_regex``, ``path_glob`` and
+        ``match_headers`` count as fulfilled here. None for a request that no route takes. The arguments are those of
+        :meth:`match`.
+        """
+        if not _is_canonical(path):
+            path = _selecting_path(path)
+        name = _host_name(host)
+        found: list[Route] = []
+        for takes, methods, is_host, headers, route in self._rows.get(_first_segment(path), self._rows_elsewhere):
+            if (methods is not None and method not in methods) or (is_host is not None and not is_host(name)):
+                continue
+            is_expressed = route.kind in _EXPRESSIONS
+            if takes is not None and not is_expressed and not takes(path):
+                continue
+            found.append(route)
+            if not is_expressed and not headers:
+                break
+        return found
 
     def is_settled(self, method: bytes, segment: bytes, host: bytes) -> bool:
         """Tell whether every path that begins with `segment` (with its slash) and is plain goes to the same route.
@@ -402,6 +430,10 @@ def _rows(candidates: list[_Candidate], segment: bytes | None) -> tuple[_Row, ..
         if to_test is None and methods is None and is_host is None and not headers:
             break
     return tuple(rows)
+
+
+def _is_expressed(route: Route) -> bool:
+    return route.kind in _EXPRESSIONS or bool(route.match_headers)
 
 
 def _first_segment(path: bytes) -> bytes:

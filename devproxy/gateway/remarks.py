@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from devproxy.messages import RequestHead, ResponseHead
     from devproxy.plan import Forward
 
-_ADVISED: Final = (403, 421, 502, 504)
-"""Answers of the guard and to preflights, and those for upstreams that need something changed: the log says what."""
+_ADVISED: Final = (400, 403, 421, 502, 504)
+"""Answers of the guard, to preflights and to paths with two readings, and those for upstreams that need something
+changed: the log says what."""
 
 
 class Remarks(NamedTuple):

@@ -11,8 +11,8 @@ from devproxy.fields import TOKEN
 
 match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/1\.([01])").fullmatch
 # Nearly every request: a path that can be written in one way only, also to servers that cut parameters off a segment
-# before they resolve it (`..;x`). Its first segment, with the slash, is a group.
-_SEGMENT: Final = rb"(?!\.\.?[/?; ])[A-Za-z0-9\-._~!$&'()*+,;=:@]++"
+# before they resolve it (`..;x`, `;x`). Its first segment, with the slash, is a group.
+_SEGMENT: Final = rb"(?!;|\.\.?[/?; ])[A-Za-z0-9\-._~!$&'()*+,;=:@]++"
 match_plain_request_line = re.compile(
     rb"(?!CONNECT )("
     + TOKEN

@@ -5,7 +5,7 @@ Start at :func:`plan_request`; :func:`render_request` writes the head for the se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from devproxy import answers
@@ -17,6 +17,7 @@ from devproxy.fields import read_field
 from devproxy.hmr import read_hot_reload, wants_own_origin
 from devproxy.memory import Table
 from devproxy.messages import RequestFacts, RequestHead
+from devproxy.plan.misreading import find_misreading
 from devproxy.plan.response import Finish, FinishKey
 from devproxy.plan.snapshot import MIXED_SEGMENTS, RESERVED_PREFIX, CompiledRoute, Snapshot, Towards
 from devproxy.policy.cookies import CookieRules, restore
@@ -33,6 +34,7 @@ _UNDERSCORE, _PERCENT = b"_%"
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is not forwarded."""
 HEALTH_PATH: Final = RESERVED_PREFIX + b"health"
+_REFUSED_FROM: Final = 400
 _SLASH: Final = 0x2F
 
 
@@ -125,42 +127,31 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     if own_path == HEALTH_PATH:
         return _own_page(head, own_path)
     host = snapshot.hosts.judge(head.facts.host)
+    if not host.is_allowed:
+        return Respond(answers.refused_host(host), "", local_lines(decide(snapshot.default_cors, head.facts.origins)))
+    if own_path:
+        return _own_page(head, own_path)
+    preflight = read_preflight(head)
+    refused = _refused_by_all(head, raw_path, preflight, snapshot) if snapshot.runs_expressions else None
+    if refused is not None:
+        return refused
     route = _route(head, raw_path, snapshot)
     compiled = None if route is None else snapshot.compiled[id(route)]
     decision = decide(snapshot.default_cors if compiled is None else compiled.cors, head.facts.origins)
     refusal = _refusal(head, raw_path, compiled, snapshot)
-    name = "" if compiled is None else compiled.label
-    if not host.is_allowed:
-        return Respond(answers.refused_host(host), name, local_lines(decision))
-    if own_path:
-        return _own_page(head, own_path)
     if refusal is not None or compiled is None:
+        name = "" if compiled is None else compiled.label
         return Respond(refusal or answers.no_route(head), name, local_lines(decision))
-    preflight = read_preflight(head)
-    fallback: Respond | None = None
-    if preflight is not None:
-        verdict = judge_preflight(compiled.cors, preflight)
-        fallback = Respond(answers.preflight(verdict), name, verdict.lines)
-        if compiled.cors.preflight is PreflightRule.ANSWER:
-            return fallback
-    elif compiled.route.guard:
-        facts = head.facts
-        source = judge_source(
-            method=head.method,
-            host=facts.host,
-            origins=facts.origins,
-            fetch_site=facts.fetch_site,
-            fetch_mode=facts.fetch_mode,
-            fetch_dest=facts.fetch_dest,
-            is_upgrade=facts.upgrade != b"",
-            is_origin_allowed=decision.is_allowed,
-            cors=compiled.route.cors,
-        )
-        if source is not None:
-            return Respond(answers.refused_source(source, compiled.label), name, local_lines(decision))
-    injected = None if compiled.fault is None or preflight is not None else _injected(head, compiled, decision)
-    if injected is not None:
-        return injected
+    fallback = None if preflight is None else _answer_to(preflight, compiled)
+    if fallback is not None and compiled.cors.preflight is PreflightRule.ANSWER:
+        return fallback
+    answer = (
+        (_turned_away(head, compiled, decision) if preflight is None else None)
+        or _misread(head, raw_path, compiled, decision, snapshot)
+        or (_injected(head, compiled, decision) if preflight is None else None)
+    )
+    if answer is not None:
+        return answer
     path = b""
     if compiled.rewrites and raw_path != b"*":
         path = rewritten_path(compiled.route, raw_path) + question + query
@@ -176,10 +167,102 @@ def _is_from_own_page(head: RequestHead) -> bool:
     return is_one and is_own_origin(facts.origins[0], facts.host)
 
 
+def _refused_by_all(
+    head: RequestHead, raw_path: bytes, preflight: Preflight | None, snapshot: Snapshot
+) -> Respond | None:
+    """Return the refusal of `head` if every route that could take it refuses it, whatever expressions would say.
+
+    Strangers choose the paths and fields that expressions are compared with, so none is run for a request that it
+    cannot let in. The refusal is that of the first of these routes; where one of them lets it in, precedence decides.
+    """
+    table, host = snapshot.table, head.facts.host
+    contenders = table.contenders(head.method, raw_path, host)
+    if read_hot_reload(head) is not None:
+        contenders += table.contenders(head.method, b"/", host)
+    first: Respond | None = None
+    for route in contenders:
+        compiled = snapshot.compiled[id(route)]
+        if preflight is None:
+            refusal = _turned_away(head, compiled, decide(compiled.cors, head.facts.origins))
+        elif compiled.cors.preflight is PreflightRule.ANSWER:
+            answer = _answer_to(preflight, compiled)
+            refusal = answer if answer.answer.status >= _REFUSED_FROM else None
+        else:
+            refusal = None
+        if refusal is None:
+            return None
+        first = first or refusal
+    return first
+
+
+def _answer_to(preflight: Preflight, compiled: CompiledRoute) -> Respond:
+    """Return devproxy's own answer to a preflight."""
+    verdict = judge_preflight(compiled.cors, preflight)
+    return Respond(answers.preflight(verdict), compiled.label, verdict.lines)
+
+
+def _turned_away(head: RequestHead, compiled: CompiledRoute, decision: CorsDecision) -> Respond | None:
+    """Return the refusal of `head`, which is no preflight, because of the web site that caused it, or None."""
+    if not compiled.route.guard:
+        return None
+    facts = head.facts
+    source = judge_source(
+        method=head.method,
+        host=facts.host,
+        origins=facts.origins,
+        fetch_site=facts.fetch_site,
+        fetch_mode=facts.fetch_mode,
+        fetch_dest=facts.fetch_dest,
+        is_upgrade=facts.upgrade != b"",
+        is_origin_allowed=decision.is_allowed,
+        cors=compiled.route.cors,
+    )
+    if source is None:
+        return None
+    return Respond(answers.refused_source(source, compiled.label), compiled.label, local_lines(decision))
+
+
+def _misread(
+    head: RequestHead, raw_path: bytes, compiled: CompiledRoute, decision: CorsDecision, snapshot: Snapshot
+) -> Respond | None:
+    """Return the refusal of `head` if a careless server would take its path for another place, or None.
+
+    Not for a path that can be written in one way only: there every server reads the same.
+    """
+    if head.segment is not None:
+        return None
+
+    # What only resembles the reserved prefix goes to its route, and no server has a page there.
+    is_like_own = canonical_path(raw_path).startswith(RESERVED_PREFIX[:-1])
+
+    def route_of(path: bytes) -> Route | None:
+        if _own_path(path) and not is_like_own:
+            return None
+        return _route(replace(head, path=path, target=path), path, snapshot)
+
+    misreading = find_misreading(raw_path, compiled.route, route_of)
+    if misreading is None:
+        return None
+    taker = misreading.route
+    other = "" if taker is None else snapshot.compiled[id(taker)].label
+    if taker is None and _own_path(misreading.path):
+        other = RESERVED_PREFIX.decode()
+    answer = answers.ambiguous_path(
+        raw_path,
+        compiled.label,
+        other_path=misreading.path,
+        other_route=other,
+        sent=misreading.sent,
+        meant=misreading.meant,
+        is_countless=misreading.is_countless,
+    )
+    return Respond(answer, compiled.label, local_lines(decision))
+
+
 def _injected(head: RequestHead, compiled: CompiledRoute, decision: CorsDecision) -> Respond | None:
     """Return the error that the route's fault gives `head` instead of forwarding it, or None.
 
-    Not for preflights: a browser would report a problem of CORS instead of the fault.
+    Not to be asked about preflights: a browser would report a problem of CORS instead of the fault.
     """
     fault = compiled.fault
     injection = None if fault is None else inject(fault, is_upgrade=head.facts.upgrade != b"")

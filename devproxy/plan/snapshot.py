@@ -118,7 +118,8 @@ class Segments(Table[bytes, bytes]):
 class Snapshot:
     """A configuration ready to serve. Immutable but for what it remembers; shared by all exchanges born under it.
 
-    ``reads_headers``: a route has a condition on a header. ``compiled``: by the identity of the route, which hashes
+    ``reads_headers``: a route has a condition on a header; ``runs_expressions``: or on the path, by an expression.
+    ``compiled``: by the identity of the route, which hashes
     quicker than its many fields. ``own_origin``: the same for what own pages ask of a dev server that knows itself
     alone: Host and Origin are the server's, unless the route says otherwise. ``default_cors``: for answers to what no
     route takes. ``via_token``: this process's pseudonym in ``Via``, by which a request that comes back is recognised.
@@ -130,6 +131,7 @@ class Snapshot:
     config: Config
     table: RouteTable
     reads_headers: bool
+    runs_expressions: bool
     compiled: dict[int, CompiledRoute]
     own_origin: dict[int, CompiledRoute]
     default_cors: CorsPolicy
@@ -159,6 +161,7 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
     return Snapshot(
         config=config,
         table=table,
+        runs_expressions=table.runs_expressions,
         reads_headers=any(route.match_headers for route in config.routes),
         compiled=compiled,
         own_origin={key: _at_own_origin(one) for key, one in compiled.items()},

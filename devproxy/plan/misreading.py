@@ -1,0 +1,81 @@
+"""Whether a careless server would take the path of a request for one that another route takes. Pure.
+
+A route says who may send its requests and where its paths lead. Both hold only if the server behind reads the path as
+devproxy does, and ``policy.readings`` knows how servers differ. Start at :func:`find_misreading`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from devproxy.config.model import PathKind, Route
+from devproxy.policy.readings import Reader, careless_readers
+from devproxy.routing import canonical_path, rewritten_path
+
+
+@dataclass(frozen=True, slots=True)
+class Misreading:
+    """A reading of a path that leads elsewhere. ``path``: as it is read. ``route``: that takes it then, None for none.
+
+    ``sent`` and ``meant``: where the chosen route takes that reading too, the path that the server would take from what
+    devproxy sends, and the one that it should take; else empty. ``is_countless``: there are too many readings to tell.
+    """
+
+    path: bytes
+    route: Route | None = None
+    sent: bytes = b""
+    meant: bytes = b""
+    is_countless: bool = False
+
+
+def find_misreading(path: bytes, route: Route, route_of: Callable[[bytes], Route | None]) -> Misreading | None:
+    """Return the first careless reading of `path` (raw, without query) that leads elsewhere than `route`, or None.
+
+    `route_of`: gives the route that takes the request by another path. Nearly always None without asking it.
+    """
+    readers = careless_readers(path)
+    if readers is None:
+        return Misreading(path, is_countless=True)
+    seen: set[bytes] = {canonical_path(path)} if readers else set()
+    for reader in readers:
+        read = reader(path)
+        compared, taking = canonical_path(read), route
+        if compared not in seen:
+            seen.add(compared)
+            chosen = route_of(read)
+            if chosen is not route:
+                taking = _as_read(route, reader)
+                if taking is route or not _takes(taking, compared) or not _is_wider(chosen, taking):
+                    return Misreading(read, chosen)
+        if route.rewrite is not None:
+            sent, meant = reader(rewritten_path(route, path)), reader(rewritten_path(taking, read))
+            if canonical_path(sent) != canonical_path(meant):
+                return Misreading(read, route, sent, meant)
+    return None
+
+
+def _as_read(route: Route, reader: Reader) -> Route:
+    """Return `route` as it would be if its path had been written as it is read; itself where that is the same.
+
+    Whoever writes ``path = "/projects/a%2Fb"`` knows that it has two readings, and means this route to take both.
+    """
+    if route.kind not in (PathKind.PREFIX, PathKind.EXACT):
+        return route
+    read = reader(route.pattern.encode()).decode()
+    return (
+        route
+        if canonical_path(read.encode()) == canonical_path(route.pattern.encode())
+        else replace(route, pattern=read)
+    )
+
+
+def _takes(route: Route, path: bytes) -> bool:
+    """Tell whether `path`, in the form that is compared, is that of `route`, or below it where it is a prefix."""
+    own = canonical_path(route.pattern.encode()).removesuffix(b"/")
+    return path.removesuffix(b"/") == own or (route.kind is PathKind.PREFIX and path.startswith(own + b"/"))
+
+
+def _is_wider(other: Route | None, route: Route) -> bool:
+    """Tell whether `other` takes requests only because it takes everything below a prefix around that of `route`."""
+    return other is None or (other.kind is PathKind.PREFIX and _takes(other, canonical_path(route.pattern.encode())))
