@@ -17,7 +17,8 @@ from http import HTTPStatus
 from typing import Final
 
 from devproxy.engineio import SESSION_UNKNOWN
-from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
+from devproxy.errors import BadMessage, Foreign, UpstreamError, UpstreamFault
+from devproxy.http1.refusals import shown
 from devproxy.messages import RequestHead
 from devproxy.policy.advice import advice_on_proxy, advice_on_tls
 from devproxy.policy.faults import Injection
@@ -63,7 +64,7 @@ _UPSTREAM_WORDS: Final[dict[UpstreamFault, tuple[str, str]]] = {
     ),
     UpstreamFault.BAD_RESPONSE: (
         "its answer is not valid HTTP/1.1",
-        "Check that the port speaks HTTP (not HTTPS, not something else) and look at the server's own log.",
+        "Correct what the server sends there: programs that read this answer could take it in different ways.",
     ),
     UpstreamFault.RESPONSE_TIMEOUT: (
         "it did not answer in time",
@@ -74,6 +75,26 @@ _UPSTREAM_WORDS: Final[dict[UpstreamFault, tuple[str, str]]] = {
         "Close pages and clients that hold connections open, or raise the limit of open files (`ulimit -n`).",
     ),
 }
+
+_FOREIGN_WORDS: Final[dict[Foreign, tuple[str, str]]] = {
+    Foreign.TLS: (
+        "it speaks TLS, and was asked in plain HTTP",
+        "Write https:// instead of http:// in the URL of the upstream.",
+    ),
+    Foreign.HTTP_2: (
+        "it speaks only HTTP/2, and devproxy asks in HTTP/1.1",
+        "Let the server take HTTP/1.1 as well: in Node `http.createServer`, or with TLS `allowHTTP1: true`.",
+    ),
+    Foreign.UNKNOWN: (
+        "it sent `{line}`, which is no HTTP/1 answer",
+        "Check that the port is that of an HTTP server, and look at that server's own log.",
+    ),
+}
+_LIMIT_ADVICE: Final = "Raise `{key}` in `[server]`, or let the server send less: too many cookies are a common cause."
+_LIMITS: Final = ("max_head_bytes", "max_fields")
+
+ERROR_DETAIL: Final = "X-Devproxy-Error-Detail"
+"""The field that says what is wrong with an upstream's answer where there is no body that could."""
 
 NO_CONNECTION: Final = frozenset(
     (
@@ -105,6 +126,7 @@ class Answer:
     ``code``: the value of ``X-Devproxy-Error``, empty when this is no error. ``what``: one sentence. ``facts``: what is
     known, as name and value. ``help``: what to do. ``retry_after_s``: 0 for none. ``close``: the connection ends.
     ``document``: JSON that is the whole body, whoever asks, for a client that understands nothing else.
+    ``detail``: what a client that asked by HEAD, and gets no body, is told in a field; ASCII.
     """
 
     status: int
@@ -116,6 +138,7 @@ class Answer:
     close: bool = False
     fields: tuple[tuple[str, str], ...] = ()
     document: str = ""
+    detail: str = ""
 
 
 class Format(Enum):
@@ -198,7 +221,7 @@ def upstream_failed(
     `is_own_container`: devproxy runs in a container and the server's address leads back into it. `unused_proxy`: the
     variable of the environment that names a proxy, by which other programs would reach the server; empty for none.
     """
-    what, advice = _UPSTREAM_WORDS[error.fault]
+    what, advice = _UPSTREAM_WORDS[error.fault] if error.cause is None else _words_on(error.cause)
     status = _UPSTREAM_STATUS[error.fault]
     if was_up and error.fault in NO_CONNECTION:
         status, advice = REFUSED_STATUS, _AWAY
@@ -219,7 +242,18 @@ def upstream_failed(
         facts=tuple(facts),
         help=advice,
         retry_after_s=_RETRY_AFTER_S if status == REFUSED_STATUS else 0,
+        detail="" if error.cause is None else error.detail,
     )
+
+
+def _words_on(cause: BadMessage) -> tuple[str, str]:
+    """Return what is to be said of an answer that was refused for `cause`, and what to do about it."""
+    if cause.foreign is not None:
+        what, advice = _FOREIGN_WORDS[cause.foreign]
+        return what.format(line=shown(cause.line)), advice
+    what, advice = _UPSTREAM_WORDS[UpstreamFault.BAD_RESPONSE]
+    key = next((key for key in _LIMITS if f"`{key}`" in cause.reason), "")
+    return what, _LIMIT_ADVICE.format(key=key) if key else advice
 
 
 def session_lost(error: UpstreamError, *, upstream: str) -> Answer:
@@ -399,6 +433,8 @@ def render_answer(
         fields.append(("Content-Security-Policy", _WAITING_POLICY if waits else _POLICY))
     if answer.code:
         fields.append(("X-Devproxy-Error", answer.code))
+    if answer.detail and head is not None and head.method == b"HEAD":
+        fields.append((ERROR_DETAIL, answer.detail))
     if answer.retry_after_s:
         fields.append(("Retry-After", str(answer.retry_after_s)))
     fields += answer.fields

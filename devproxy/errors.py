@@ -19,18 +19,32 @@ class DevproxyError(Exception):
     """Base of everything that devproxy raises on purpose."""
 
 
+class Foreign(StrEnum):
+    """What came instead of HTTP/1, as far as its first octets tell."""
+
+    TLS = "TLS"
+    HTTP_2 = "HTTP/2"
+    UNKNOWN = "no HTTP/1"
+
+
 class BadMessage(DevproxyError):
     """A message that HTTP's grammar refuses, or that two parsers could read in two ways.
 
     ``status``: the answer due to a client that sent it (400, 414, 431, 501, 505). ``reason``: what is wrong, lower
-    case, without a full stop. ``source``: the rule, for example ``RFC 9112 section 6.3``.
+    case, without a full stop. ``source``: the rule, for example ``RFC 9112 section 6.3``. ``line``: the line that broke
+    it, or the first octets of what is no line, as they came; several lines have a CRLF between them; empty where no
+    line is to blame. ``foreign``: what the whole of it is, where it is not HTTP/1 at all.
     """
 
-    def __init__(self, reason: str, *, status: int = 400, source: str = "") -> None:
+    def __init__(
+        self, reason: str, *, status: int = 400, source: str = "", line: bytes = b"", foreign: Foreign | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
         self.source = source
+        self.line = line
+        self.foreign = foreign
 
 
 class UpstreamFault(StrEnum):
@@ -51,17 +65,24 @@ class UpstreamFault(StrEnum):
 class UpstreamError(DevproxyError):
     """An upstream gave no usable answer.
 
-    ``server``: the address as configured. ``tried``: one ``(address, what happened)`` for each attempt.
+    ``server``: the address as configured. ``tried``: one ``(address, what happened)`` for each attempt. ``cause``: what
+    is wrong with the answer that came, of which ``detail`` is the sentence.
     """
 
     def __init__(
-        self, fault: UpstreamFault, server: str, detail: str = "", tried: tuple[tuple[str, str], ...] = ()
+        self,
+        fault: UpstreamFault,
+        server: str,
+        detail: str = "",
+        tried: tuple[tuple[str, str], ...] = (),
+        cause: BadMessage | None = None,
     ) -> None:
         super().__init__(f"{fault}: {server}: {detail}")
         self.fault = fault
         self.server = server
         self.detail = detail
         self.tried = tried
+        self.cause = cause
 
 
 class BindError(DevproxyError):

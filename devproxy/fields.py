@@ -22,9 +22,12 @@ MAX_REMEMBERED_LINE_BYTES: Final = 512
 MAX_KNOWN_NAMES: Final = 1024
 MAX_KNOWN_NAME_BYTES: Final = 64
 
-# No CR, LF, NUL or other control can be in a value (RFC 9110 section 5.5); obs-text (0x80-0xFF) passes as it is. No
-# whitespace may stand before the colon or at the start of a line (RFC 9112 sections 5.1 and 5.2: obs-fold is refused).
+# No CR, LF or NUL can be in a value (RFC 9110 section 5.5); obs-text (0x80-0xFF) passes as it is. No whitespace may
+# stand before the colon or at the start of a line (RFC 9112 sections 5.1 and 5.2: obs-fold is refused).
 _match_line = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)").fullmatch
+# Other controls are outside the grammar too, but pages send them (Fetch forbids none but these) and browsers take them.
+_match_odd_line = re.compile(rb"(" + TOKEN + rb"):([^\r\n\0]*+)").fullmatch
+_match_spaced_line = re.compile(rb"(" + TOKEN + rb")[\t ]++(:[^\r\n\0]*+)").fullmatch
 _is_token = re.compile(TOKEN).fullmatch
 
 
@@ -166,6 +169,14 @@ _VALUE_OCTETS: Final = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
 """What a value may hold, as in the grammar."""
 _is_plain_length = re.compile(rb"content-length: *([0-9]{1,18}) *", re.IGNORECASE).fullmatch
 
+_PASSED_OVER: Final = frozenset((Role.END_TO_END, Role.VARY, Role.SET_COOKIE, Role.RESOURCE_POLICY, Role.LOOK_ALIKE))
+"""Roles of fields that frame nothing, route nothing, and name neither a host nor an origin.
+
+In these alone may a value hold control characters.
+"""
+_NEVER_SPACED: Final = frozenset((Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING, Role.HOST, Role.ORIGIN))
+"""Fields by which the end of a body, the host or the origin is known: read in two ways, they are read wrongly."""
+
 _VERSION: Final = b"HTTP/1."
 _CRLF: Final = b"\r\n"
 UNMARKED: Final = b"\0\r\n"
@@ -265,7 +276,7 @@ def read_field(line: bytes) -> Field:
     """Return the field that `line` states, by the grammar alone (see :func:`parse_field`)."""
     match = _match_line(line)
     if match is None:
-        raise BadMessage(_fault_of(line), source="RFC 9112 section 5")
+        return _read_odd_field(line)
     name = match[1].lower()
     role = _known_roles.get(name)
     return Field(line, name, match[2].strip(b" \t"), _learn_role(name, match[2]) if role is None else role)
@@ -315,9 +326,36 @@ def _logs_connection_in(name: bytes, value: bytes) -> bool:
     return any(schemes.values()) if name == b"www-authenticate" else bool(schemes)
 
 
+def _read_odd_field(line: bytes) -> Field:
+    """Return the field that `line` states although its value holds control characters, where that may be."""
+    match = _match_odd_line(line)
+    if match is None:
+        raise bad_field_line(line)
+    name = match[1].lower()
+    role = _learn_role(name, match[2])
+    if role not in _PASSED_OVER:
+        raise bad_field_line(line)
+    return Field(line, name, match[2].strip(b" \t"), role)
+
+
+def without_space_before_colon(line: bytes) -> bytes | None:
+    """Return `line` without the whitespace before its colon, which a proxy has to remove from answers; else None.
+
+    RFC 9112 section 5.1. None where there is none, where more than that is wrong, and for what frames the body or names
+    the host or the origin: there it stays refused.
+    """
+    match = _match_spaced_line(line)
+    if match is None or role_of(match[1].lower()) in _NEVER_SPACED:
+        return None
+    return match[1] + match[2]
+
+
 def make_field(name: bytes, value: bytes) -> Field:
     """Return the field ``name: value``. For names and values that are known to be well-formed, or to check that."""
-    return read_field(name + b": " + value)
+    line = name + b": " + value
+    if _match_line(line) is None:
+        raise bad_field_line(line)
+    return read_field(line)
 
 
 def is_token(value: bytes) -> bool:
@@ -337,19 +375,25 @@ def parse_token_list(value: bytes) -> tuple[bytes, ...]:
     return tokens
 
 
-def _fault_of(line: bytes) -> str:
-    """Say in words why `line` is no field line."""
+def bad_field_line(line: bytes) -> BadMessage:
+    """Return what is wrong with `line`, which is no field line."""
+    reason, source = _fault_of(line)
+    return BadMessage(reason, source=source, line=line)
+
+
+def _fault_of(line: bytes) -> tuple[str, str]:
+    """Say in words why `line` is no field line, and which rule that breaks."""
     if line[:1] in (b" ", b"\t"):
-        return "a header line starts with whitespace (obsolete line folding)"
+        return "a header line starts with whitespace (obsolete line folding)", "RFC 9112 section 5.2"
     if b"\r" in line or b"\n" in line:
-        return "a bare CR or LF stands in a header line"
+        return "a bare CR or LF stands in a header line", "RFC 9112 section 2.2"
     if b"\0" in line:
-        return "a NUL stands in a header line"
+        return "a NUL stands in a header line", "RFC 9110 section 5.5"
     name, colon, _ = line.partition(b":")
     if not colon:
-        return "a header line has no colon"
-    if name.rstrip(b" \t") != name:
-        return "whitespace stands between a header name and its colon"
+        return "a header line has no colon", "RFC 9112 section 5"
+    if name and name.rstrip(b" \t") != name:
+        return "whitespace stands between a header name and its colon", "RFC 9112 section 5.1"
     if _is_token(name) is None:
-        return "a header name is not a token"
-    return "a header value has a control character"
+        return "a header name is not a token", "RFC 9110 section 5.1"
+    return "a header value has a control character", "RFC 9110 section 5.5"

@@ -191,7 +191,7 @@ class Report:
         from devproxy.cli.probing import head_of_answer
 
         upstream = self._upstream(plan)
-        return head_of_answer(upstream.servers[0], octets, self._snapshot.limits, verifies=upstream.tls_verify)
+        return head_of_answer(upstream.servers[0], octets, self._snapshot.response_limits, verifies=upstream.tls_verify)
 
     def _answer(self, plan: Forward, server: ServerAddress, sent: bytes) -> Iterator[str]:
         theirs = self._ask(plan, sent)

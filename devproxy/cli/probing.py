@@ -12,6 +12,7 @@ from devproxy.errors import BadMessage
 from devproxy.gateway.surroundings import proxy_variable
 from devproxy.http1.head import parse_response_head
 from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.refusals import told
 from devproxy.http1.start_line import Limits
 from devproxy.messages import ResponseHead
 from devproxy.networks import LOOPBACK_ADDRESSES, is_this_machine
@@ -29,9 +30,9 @@ def head_of_answer(server: ServerAddress, octets: bytes, limits: Limits, *, veri
     try:
         with closing(_connected(server, verifies=verifies)) as sock:
             sock.sendall(octets)
-            return _final_head(sock, limits)
+            return _final_head(sock, limits, octets.partition(b" ")[0])
     except (OSError, BadMessage) as error:
-        reason = error.reason if isinstance(error, BadMessage) else error.strerror or str(error)
+        reason = told(error) if isinstance(error, BadMessage) else error.strerror or str(error)
         reason = getattr(error, "verify_message", "") or reason
         raise Refused(
             f"{server.url} gave no answer: {reason}", _help_for(error, server, reason), exit_code=FAILED
@@ -78,7 +79,7 @@ def _connected_to(server: ServerAddress) -> socket.socket:
     raise failure
 
 
-def _final_head(sock: socket.socket, limits: Limits) -> ResponseHead:
+def _final_head(sock: socket.socket, limits: Limits, method: bytes) -> ResponseHead:
     reader, data = HeadReader(Kind.RESPONSE, limits), b""
     while True:
         if not data:
@@ -89,6 +90,6 @@ def _final_head(sock: socket.socket, limits: Limits) -> ResponseHead:
         data = b""
         if found is not None:
             block, data = found
-            head = parse_response_head(block, limits)
+            head = parse_response_head(block, limits, method)
             if head.status >= 200 or head.status == 101:
                 return head

@@ -96,14 +96,16 @@ _SERVER_KEYS: Final = (
     octets(
         "server.max_head_bytes",
         _SERVER.max_head_bytes,
-        "Largest head of a request or a response in octets; a larger request gets 431.",
+        "Largest head of a request or a response in octets; a larger request gets 431, a larger response becomes 502. "
+        "At this default, a response may have 262144, as in browsers.",
         minimum=1024,
         maximum=16 * _MIB,
     ),
     octets(
         "server.max_fields",
         _SERVER.max_fields,
-        "Most header fields in a head; a request with more gets 431.",
+        "Most header fields in a head; a request with more gets 431, a response with more becomes 502. At this "
+        "default, a response may have 1000.",
         minimum=16,
         maximum=10_000,
     ),

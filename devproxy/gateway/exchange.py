@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from devproxy import answers
 from devproxy.balance import Choice, Reason
-from devproxy.errors import UpstreamError, UpstreamFault
+from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
 from devproxy.gateway.departure import Departure
@@ -340,8 +340,10 @@ class Exchange:
         )
         tunnel.open(early=early, glued=glued, has_ended=self.client.has_eof)
 
-    def upstream_lost(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
-        """The upstream's connection ended before its response did, or the response is not HTTP."""
+    def upstream_lost(
+        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
+    ) -> None:
+        """The upstream's connection ended before its response did, or the response is not HTTP (`cause`: why)."""
         upstream, self._upstream = self._upstream, None
         assert self._server is not None
         if self._phase is _RELAYING:
@@ -358,7 +360,7 @@ class Exchange:
             self._phase = _PLANNED
             self._depart().dial(self._server)
         else:
-            self._upstream_failed(UpstreamError(fault, self._server.server.url, detail))
+            self._upstream_failed(UpstreamError(fault, self._server.server.url, detail, cause=cause))
 
     def _was_dead(self, upstream: UpstreamConnection | SlowUpstream | None, fault: UpstreamFault) -> bool:
         """Tell whether a kept connection may have been closed before the request reached the server.

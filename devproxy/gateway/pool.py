@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 from devproxy.answers import NO_CONNECTION
 from devproxy.balance import Balancer, Choice
 from devproxy.config.model import ServerAddress, Upstream
-from devproxy.errors import UpstreamError, UpstreamFault
+from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
 from devproxy.events import UpstreamState
 from devproxy.gateway.crowd import Crowd
 from devproxy.gateway.dial import Dialler
 from devproxy.gateway.hold import Prober, WaitingRoom
 from devproxy.gateway.upstream import UpstreamConnection
+from devproxy.http1.refusals import bad_status_line, told
 
 if TYPE_CHECKING:
     from devproxy.gateway.downstream import DownstreamConnection
@@ -180,6 +181,10 @@ class ServerPool:
             address = await self._dialler.dial(build)
             winner = next((connection for connection in connections if connection.is_open), None)
             if winner is None:
+                words = next((connection.early_words for connection in connections if connection.early_words), b"")
+                if words:
+                    self._note_up(address)
+                    raise _spoke_first(self.server.url, words)
                 # A server that dies may still accept, and close before we have had our turn. Nothing has been sent.
                 tried = ((address, "closed at once"),)
                 raise UpstreamError(UpstreamFault.REFUSED, self.server.url, tried=tried)
@@ -253,6 +258,14 @@ class ServerPool:
         address = self.address if is_up else ""
         state = UpstreamState(self.pool.upstream.name, self.server.url, is_up, address, detail)
         self._service.emit(lambda: state)
+
+
+def _spoke_first(server: str, words: bytes) -> UpstreamError:
+    """Return the error of a server that is up, but speaks before it is asked: so do those of other protocols."""
+    cause = bad_status_line(words)
+    if words.startswith(b"HTTP/1."):
+        cause = BadMessage("an answer came before anything was asked", source="RFC 9112 section 9.3", line=cause.line)
+    return UpstreamError(UpstreamFault.BAD_RESPONSE, server, told(cause), cause=cause)
 
 
 def _reason(error: UpstreamError) -> str:

@@ -15,7 +15,7 @@ from devproxy.gateway.throttle import Throttle
 if TYPE_CHECKING:
     import asyncio
 
-    from devproxy.errors import UpstreamFault
+    from devproxy.errors import BadMessage, UpstreamFault
     from devproxy.gateway.exchange import Exchange
     from devproxy.gateway.pool import ServerPool
     from devproxy.gateway.upstream import UpstreamConnection
@@ -162,11 +162,13 @@ class SlowUpstream:
         """Pass on that the upstream has switched protocols."""
         self._exchange.upgraded(head, glued)
 
-    def upstream_lost(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
+    def upstream_lost(
+        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
+    ) -> None:
         """Pass on the loss, behind what came before it."""
         self._is_released = True
         self._up.stop()
-        self._down.end(partial(self._exchange.upstream_lost, fault, detail, was_reset=was_reset))
+        self._down.end(partial(self._exchange.upstream_lost, fault, detail, was_reset=was_reset, cause=cause))
 
     def pause_request(self) -> None:
         """The upstream takes the request slowly."""

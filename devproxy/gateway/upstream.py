@@ -15,6 +15,7 @@ from devproxy.gateway.transports import last_words, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_response_head, recall_response_head
 from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.refusals import told
 from devproxy.http1.start_line import Limits
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
 
@@ -37,6 +38,7 @@ class UpstreamConnection(asyncio.Protocol):
     served may have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be
     reused. ``user``: who used it last, while it is idle. ``address``: the one dialled, behind the name; empty once it
     has an ``owner``, the client's connection that was logged in on it (NTLM, Negotiate): nobody else may ever use it.
+    ``early_words``: what the server sent without being asked.
     """
 
     __slots__ = (
@@ -51,6 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_reusable",
         "_service",
         "address",
+        "early_words",
         "expires_at",
         "has_answered",
         "owner",
@@ -65,7 +68,7 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, service: Service, pool: ServerPool) -> None:
         self._service = service
         self.server_pool = pool
-        self._reader = HeadReader(Kind.RESPONSE, service.snapshot.limits)
+        self._reader = HeadReader(Kind.RESPONSE, service.snapshot.response_limits)
         self._exchange: Asker | None = None
         self._chunked: ChunkedReader | None = None
         self._in_body = False
@@ -74,6 +77,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._interims = 0
         self._keep_alive_timeout_s: int | None = None
         self.address = ""
+        self.early_words = b""
         self.expires_at = 0.0
         self.user: object = None
         self.owner: DownstreamConnection | None = None
@@ -92,6 +96,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Pass on what the server sent; data that nobody asked for ends the connection (RFC 9112 section 6.3)."""
         exchange = self._exchange
         if exchange is None:
+            self.early_words = data
             self.server_pool.forget(self)
             self.transport.abort()
         elif self._in_body:
@@ -199,12 +204,12 @@ class UpstreamConnection(asyncio.Protocol):
     # -- framing -------------------------------------------------------------------------------------------------
 
     def _take_head(self, exchange: Asker, data: bytes) -> None:
-        limits = self._service.snapshot.limits
+        limits = self._service.snapshot.response_limits
         while True:
             try:
                 found = None if self._reader.has_started else recall_response_head(data, limits)
                 if found is None:
-                    found = self._read_head(data, limits)
+                    found = self._read_head(data, limits, exchange.request.method)
                     if found is None:
                         return
                 head, data = found
@@ -219,7 +224,7 @@ class UpstreamConnection(asyncio.Protocol):
                 if self._interims > MAX_INTERIM_RESPONSES:
                     raise BadMessage(f"there were more than {MAX_INTERIM_RESPONSES} interim responses")
             except BadMessage as error:
-                self._fail(exchange, UpstreamFault.BAD_RESPONSE, error.reason)
+                self._fail(exchange, error)
                 return
             exchange.interim(head)
             if self._exchange is not exchange or not data:
@@ -234,22 +239,22 @@ class UpstreamConnection(asyncio.Protocol):
         self._in_body = True
         self._remaining = length
         if length == CHUNKED:
-            self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks)
+            self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks, is_answer=True)
         try:
             payload, ended = self._frame(data)
         except BadMessage as error:
-            self._fail(exchange, UpstreamFault.BAD_RESPONSE, error.reason)
+            self._fail(exchange, error)
             return
         if ended:
             self._complete(exchange)
         exchange.response(head, length, payload, ended)
 
-    def _read_head(self, data: bytes, limits: Limits) -> tuple[ResponseHead, bytes] | None:
+    def _read_head(self, data: bytes, limits: Limits, method: bytes) -> tuple[ResponseHead, bytes] | None:
         """Return a head that came in pieces or has lines never seen before, and what stands behind it; None: more."""
         found = self._reader.feed(data)
         if found is None:
             return None
-        head = parse_response_head(found[0], limits)
+        head = parse_response_head(found[0], limits, method)
         if head.facts.logs_in and self._exchange is not None:
             self.bind(self._exchange.client)
         return head, found[1]
@@ -258,15 +263,17 @@ class UpstreamConnection(asyncio.Protocol):
         """Check that a 101 switches to what was asked for (RFC 9110 section 15.2.2)."""
         asked = [token.strip() for token in exchange.request.upgrade.split(b",") if token.strip()]
         if not asked:
-            raise BadMessage("101 Switching Protocols came without having been asked for", source="RFC 9110 7.8")
+            raise BadMessage(
+                "101 Switching Protocols came without having been asked for", source="RFC 9110 section 7.8"
+            )
         if protocol not in asked:
-            raise BadMessage("101 switches to another protocol than the one asked for", source="RFC 9110 7.8")
+            raise BadMessage("101 switches to another protocol than the one asked for", source="RFC 9110 section 7.8")
 
     def _take_body(self, exchange: Asker, data: bytes) -> None:
         try:
             payload, ended = self._frame(data)
         except BadMessage as error:
-            self._fail(exchange, UpstreamFault.BAD_RESPONSE, error.reason)
+            self._fail(exchange, error)
             return
         if ended:
             self._complete(exchange)
@@ -330,8 +337,9 @@ class UpstreamConnection(asyncio.Protocol):
         detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
         exchange.upstream_lost(UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
 
-    def _fail(self, exchange: Asker, fault: UpstreamFault, detail: str) -> None:
+    def _fail(self, exchange: Asker, error: BadMessage) -> None:
+        """What came is no answer that can be trusted."""
         self._exchange = None
         self._lose_login()
         self.transport.abort()
-        exchange.upstream_lost(fault, detail, was_reset=False)
+        exchange.upstream_lost(UpstreamFault.BAD_RESPONSE, told(error), was_reset=False, cause=error)

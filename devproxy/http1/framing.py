@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Final
 
 from devproxy.errors import BadMessage
-from devproxy.fields import TOKEN, Field, Role, parse_field
+from devproxy.fields import TOKEN, Field, Role, parse_field, without_space_before_colon
 from devproxy.messages import ResponseHead
 
 MAX_SIZE_LINE_BYTES: Final = 512
@@ -22,6 +22,9 @@ MAX_TRAILER_BYTES: Final = 16384
 _match_size_line = re.compile(
     rb"([0-9A-Fa-f]{1,15})((?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb'|"[\x20\x21\x23-\x5b\x5d-\x7e]*+"))?+)*+)'
 ).fullmatch
+# Of an answer, browsers take spaces behind the size (some servers pad it to a fixed width) and any extension: neither
+# can move the end of the line, and neither goes on.
+_match_loose_size_line = re.compile(rb"([0-9A-Fa-f]{1,15}) *+(?:;[^\r\n\0]*+)?").fullmatch
 # Nearly every chunk: its size without extensions.
 _match_plain_size = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n").match
 _LAST_CHUNK: Final = b"0\r\n\r\n"
@@ -80,18 +83,31 @@ class ChunkedReader:
 
     Chunks leave in the pieces in which they came. Chunk extensions are dropped (RFC 9112 section 7.1.1: they concern
     this hop), trailers that concern framing, routing or this connection as well (RFC 9110 section 6.5.1).
-    ``is_decoding``: give the data alone, without sizes and trailers, for a peer that speaks HTTP/1.0.
+    ``is_decoding``: give the data alone, without sizes and trailers, for a peer that speaks HTTP/1.0. ``is_answer``:
+    the body is an answer's, of which is taken what every browser takes, as long as it cannot move the end of the body.
     ``announced_bytes``: octets of data in the chunks seen so far, the one that is still arriving counted whole.
     """
 
-    __slots__ = ("_dropped_trailers", "_is_decoding", "_left", "_line", "_state", "_trailer_bytes", "announced_bytes")
+    __slots__ = (
+        "_dropped_trailers",
+        "_is_answer",
+        "_is_decoding",
+        "_left",
+        "_line",
+        "_state",
+        "_trailer_bytes",
+        "announced_bytes",
+    )
 
-    def __init__(self, *, is_decoding: bool = False, dropped_trailers: tuple[bytes, ...] = ()) -> None:
+    def __init__(
+        self, *, is_decoding: bool = False, is_answer: bool = False, dropped_trailers: tuple[bytes, ...] = ()
+    ) -> None:
         self._state = _SIZE
         self._left = 0
         self._line: bytes | bytearray = b""
         self._trailer_bytes = 0
         self.announced_bytes = 0
+        self._is_answer = is_answer
         self._is_decoding = is_decoding
         self._dropped_trailers: Collection[bytes] = dropped_trailers
 
@@ -157,12 +173,12 @@ class ChunkedReader:
             line = bytes(self._line) + line
             self._line = b""
         if line[-1:] != b"\r":
-            raise BadMessage("a line of a chunked body ends in a bare LF", source="RFC 9112 section 7.1")
+            raise _fault("a line of a chunked body ends in a bare LF", line)
         line = line[:-1]
         passes: bytes | None
         if self._state is _DATA_END:
             if line:
-                raise BadMessage("a chunk is longer than its size", source="RFC 9112 section 7.1")
+                raise _fault("a chunk is longer than its size", line)
             self._state = _SIZE
             passes = line
         elif self._state is _SIZE:
@@ -179,18 +195,19 @@ class ChunkedReader:
         """Raise when the unfinished line cannot become one; its octets before `seen` have been looked at."""
         line = self._line
         if self._state is _DATA_END and line != b"\r":
-            raise BadMessage("a chunk is longer than its size", source="RFC 9112 section 7.1")
+            raise _fault("a chunk is longer than its size", line)
         limit = MAX_TRAILER_BYTES if self._state is _TRAILER else MAX_SIZE_LINE_BYTES
         if len(line) > limit + 1:  # the last octet may be the CR
-            raise BadMessage("a line of a chunked body is too long", source="RFC 9112 section 7.1.1")
+            raise _fault("a line of a chunked body is too long", line, section="7.1.1")
         if line.find(b"\r", seen, len(line) - 1) >= 0:
-            raise BadMessage("a bare CR stands in a chunked body", source="RFC 9112 section 7.1")
+            raise _fault("a bare CR stands in a chunked body", line)
 
     def _take_size(self, line: bytes) -> bytes:
         """Read a size line; return it without its extensions."""
-        match = _match_size_line(line) if len(line) <= MAX_SIZE_LINE_BYTES else None
+        match_line = _match_loose_size_line if self._is_answer else _match_size_line
+        match = match_line(line) if len(line) <= MAX_SIZE_LINE_BYTES else None
         if match is None:
-            raise BadMessage("a chunk size or extension is malformed", source="RFC 9112 section 7.1")
+            raise _fault("a chunk size or extension is malformed", line)
         self._left = int(match[1], 16)
         self.announced_bytes += self._left
         self._state = _DATA if self._left else _TRAILER
@@ -206,10 +223,19 @@ class ChunkedReader:
         self._trailer_bytes += len(line)
         if self._trailer_bytes > MAX_TRAILER_BYTES:
             raise BadMessage("the trailers are too large", status=431, source="RFC 6585 section 5")
-        field = parse_field(line)
+        try:
+            field = parse_field(line)
+        except BadMessage:
+            line = (self._is_answer and without_space_before_colon(line)) or line
+            field = parse_field(line)
         if field.role in _FORBIDDEN_TRAILERS:
-            raise BadMessage("a trailer speaks of framing or of the Host", source="RFC 9110 section 6.5.1")
+            raise BadMessage("a trailer speaks of framing or of the Host", source="RFC 9110 section 6.5.1", line=line)
         return line if self._may_pass(field) else None
 
     def _may_pass(self, field: Field) -> bool:
         return field.role == Role.END_TO_END and field.name not in self._dropped_trailers
+
+
+def _fault(reason: str, line: bytes | bytearray, *, section: str = "7.1") -> BadMessage:
+    """Return the refusal of a body because of `line`, of which the beginning is kept."""
+    return BadMessage(reason, source=f"RFC 9112 section {section}", line=bytes(line[:MAX_SIZE_LINE_BYTES]))

@@ -24,12 +24,14 @@ from devproxy.fields import (
     marks,
     parse_fields,
     parse_token_list,
+    without_space_before_colon,
 )
+from devproxy.http1.refusals import bad_status_line
 from devproxy.http1.start_line import (
     REQUEST_LINE_MARGIN,
     Limits,
+    as_known_version,
     bad_request_line,
-    bad_status_line,
     match_plain_request_line,
     match_request_line,
     match_status_line,
@@ -62,6 +64,9 @@ _MAX_LENGTH_DIGITS: Final = 18
 _MAX_LEFT_OUT: Final = 32
 """Lines that are taken out of the octets of a head one by one. A head that has more is written anew, line by line."""
 _SLASH: Final = 0x2F
+_FRAMING: Final = (Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING)
+_BODILESS: Final = (101, 204, 304)
+"""Final answers, and the last one before another protocol, that end with their head (RFC 9112 section 6.3)."""
 
 _SPECIAL_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
 
@@ -144,7 +149,9 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
         raise BadMessage("CONNECT is for forward proxies", status=501, source="RFC 9110 section 9.3.6")
     if len(lines) > limits.max_fields:
         raise BadMessage(
-            f"there are more than {limits.max_fields} header lines", status=431, source="RFC 6585 section 5"
+            f"there are more than the {limits.max_fields} header lines that `max_fields` allows",
+            status=431,
+            source="RFC 6585 section 5",
         )
     version_minor = 1 if minor == b"1" else 0
     facts = _request_facts_of(lines, version_minor)
@@ -185,16 +192,22 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
         elif role == Role.CONNECTION:
             options += parse_token_list(field.value)
         elif role == Role.CONTENT_LENGTH:
-            length = _read_length(field, length)
+            if length is not None:
+                raise _more_than_one(special, role)
+            length = _read_length(field)
         elif role == Role.TRANSFER_ENCODING:
-            is_chunked = _read_transfer_encoding(field, is_chunked, version_minor)
+            if is_chunked:
+                raise _more_than_one(special, role)
+            is_chunked = _read_transfer_encoding(field, version_minor)
         elif role == Role.UPGRADE:
             upgrades.append(field.value.lower())
         elif role == Role.EXPECT and version_minor:
             if field.value.lower() != b"100-continue":
                 raise BadMessage("the expectation is not 100-continue", status=417, source="RFC 9110 section 10.1.1")
             expects_continue = True
-    _refuse_contradictions(host, version_minor, length, is_chunked)
+    if is_chunked and length is not None:
+        raise _length_beside_coding(special)
+    _check_host(host, version_minor)
     body_length = CHUNKED if is_chunked else length or 0
     # h2c would tunnel requests past every check (RFC 9113 dropped it); an upgrade with a body has no agreed order.
     upgrade = b", ".join(upgrades)
@@ -222,9 +235,7 @@ def _last(special: list[Field], name: bytes) -> bytes:
     return next((field.value.lower() for field in reversed(special) if field.name == name), b"")
 
 
-def _refuse_contradictions(host: bytes | None, version_minor: int, length: int | None, is_chunked: bool) -> None:
-    if is_chunked and length is not None:
-        raise BadMessage("Content-Length and Transfer-Encoding stand together", source="RFC 9112 section 6.3")
+def _check_host(host: bytes | None, version_minor: int) -> None:
     if host is None and version_minor:
         raise BadMessage("the Host is missing", source="RFC 9112 section 3.2")
     if host is not None and _is_authority(host) is None:
@@ -286,22 +297,70 @@ def recall_response_head(octets: bytes, limits: Limits) -> tuple[ResponseHead, b
     return ResponseHead(block, facts, length if length != STATED else int(find_length(block)[1])), rest
 
 
-def parse_response_head(block: bytes, limits: Limits) -> ResponseHead:
-    """Return the response head that `block` states. Raises :class:`BadMessage`: the upstream cannot be trusted then."""
+def parse_response_head(block: bytes, limits: Limits, method: bytes = b"GET") -> ResponseHead:
+    """Return the response head that `block` states in answer to `method`.
+
+    What every browser takes and what cannot change where the body ends is put right, so that nobody who reads the head
+    after us can read it in another way: a later minor version of HTTP (RFC 9110 section 2.5) and what
+    :func:`_put_right` lists. Raises :class:`BadMessage` for everything else that is outside the grammar: the upstream
+    cannot be trusted then.
+    """
     start, *lines = block.split(b"\r\n")
     match = match_status_line(start)
     if match is None:
-        raise bad_status_line()
+        known = as_known_version(start)
+        if match_status_line(known) is None:
+            raise bad_status_line(block)
+        return parse_response_head(known + block[len(start) :], limits, method)
     minor, status, reason = match.groups()
     if len(lines) > limits.max_fields:
-        raise BadMessage(f"the answer has more than {limits.max_fields} header lines", source="RFC 6585 section 5")
+        raise BadMessage(
+            f"the answer has more than the {limits.max_fields} header lines that `max_fields` allows",
+            source="RFC 6585 section 5",
+        )
     key = start + b"".join(map(_mark_of, (start, *lines)))
     facts = _responses[key]
     if facts is None:
-        found = _response_facts(int(status), 1 if minor == b"1" else 0, reason or b"", _special_fields(lines))
+        try:
+            found = _response_facts(int(status), 1 if minor == b"1" else 0, reason or b"", _special_fields(lines))
+        except BadMessage:
+            mended = _put_right(lines, method)
+            if mended == lines:
+                raise
+            return parse_response_head(b"\r\n".join((start, *mended)), limits, method)
         facts = _remember(_responses, key, found)
     length = facts.body_length
     return ResponseHead(block, facts, length if length != STATED else int(find_length(block)[1]))
+
+
+def _put_right(lines: list[bytes], method: bytes) -> list[bytes]:
+    """Return the field `lines` of an answer without what is wrong with them, as far as that cannot change framing.
+
+    * Whitespace before a colon goes (RFC 9112 section 5.1), unless the field frames the body.
+    * Of equal lengths one is left, be they on several lines or in one list (RFC 9110 section 8.6).
+    * An answer to HEAD has no body, whatever it says: a coding takes the place of a length (RFC 9112 section 6.3).
+    """
+    mended = _with_one_length([without_space_before_colon(line) or line for line in lines])
+    if method == b"HEAD" and any(_is_called(b"transfer-encoding", line) for line in mended):
+        lengths = [line for line in mended if _is_called(b"content-length", line)]
+        if len(lengths) == 1 and lengths[0].partition(b":")[2].strip(b" ").isdigit():
+            mended.remove(lengths[0])
+    return mended
+
+
+def _with_one_length(lines: list[bytes]) -> list[bytes]:
+    """Return `lines` with one Content-Length where all that are stated are the same digits; else `lines`."""
+    stated = [line for line in lines if _is_called(b"content-length", line)]
+    values = [value.strip(b" ") for line in stated for value in line.partition(b":")[2].split(b",")]
+    if len(values) < 2 or values.count(values[0]) < len(values) or not values[0].isdigit():
+        return lines
+    others = [line for line in lines if not _is_called(b"content-length", line)]
+    at = lines.index(stated[0])
+    return [*others[:at], stated[0].partition(b":")[0] + b": " + values[0], *others[at:]]
+
+
+def _is_called(name: bytes, line: bytes) -> bool:
+    return line[: len(name) + 1].lower() == name + b":"
 
 
 def _response_facts(status: int, version_minor: int, reason: bytes, special: list[Field]) -> ResponseFacts:
@@ -316,18 +375,23 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
         if role == Role.CONNECTION:
             options += parse_token_list(field.value)
         elif role == Role.CONTENT_LENGTH:
-            length = _read_length(field, length)
+            if length is not None:
+                raise _more_than_one(special, role)
+            length = _read_length(field)
         elif role == Role.TRANSFER_ENCODING:
-            is_chunked = _read_transfer_encoding(field, is_chunked, version_minor)
+            if is_chunked:
+                raise _more_than_one(special, role)
+            is_chunked = _read_transfer_encoding(field, version_minor)
         elif role == Role.UPGRADE:
             upgrades.append(field.value.lower())
         elif role == Role.KEEP_ALIVE:
             timeout_s = _read_keep_alive_timeout(field.value)
-    if is_chunked and length is not None:
-        raise BadMessage("Content-Length and Transfer-Encoding stand together", source="RFC 9112 section 6.3")
-    if (status < 200 or status == 204) and (is_chunked or length):
-        # Some parsers read a body then, others do not. A length of 0 is common, and the same to all of them.
-        raise BadMessage(f"a {status} announces a body", source="RFC 9110 section 8.6")
+    has_body = status not in _BODILESS
+    if has_body and is_chunked and length is not None:
+        raise _length_beside_coding(special)
+    if status < 200 and has_body and (is_chunked or length):
+        # Some parsers read a body then, others the next answer. A length of 0 is common, and the same to all of them.
+        raise BadMessage(f"a {status} announces a body", source="RFC 9110 section 15.2", line=_framing_lines(special))
     listed = _other_options(options)
     is_plain = _is_plain(special, listed)
     body_length = _response_body_length(status, length, is_chunked)
@@ -337,7 +401,9 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
         reason=reason,
         version_minor=version_minor,
         body_length=STATED if body_length > 0 else body_length,
-        keep_alive=_keeps_alive(options, version_minor),
+        # A server that announces a body where none can be may send it, too: nothing is asked of it again.
+        keep_alive=_keeps_alive(options, version_minor)
+        and (has_body or not _announces_body(status, length, is_chunked)),
         keep_alive_timeout_s=timeout_s,
         upgrade=b", ".join(upgrades),
         connection_options=listed,
@@ -362,40 +428,71 @@ def _response_body_length(status: int, length: int | None, is_chunked: bool) -> 
     return CHUNKED if is_chunked else UNTIL_CLOSE
 
 
+def _announces_body(status: int, length: int | None, is_chunked: bool) -> bool:
+    """Tell whether an answer without a body says that there is one. A 304 may repeat the length of the 200."""
+    return is_chunked or (status != 304 and bool(length))
+
+
+def _framing_lines(special: list[Field]) -> bytes:
+    return b"\r\n".join(field.line for field in special if field.role in _FRAMING)
+
+
+def _more_than_one(special: list[Field], role: int) -> BadMessage:
+    lines = [field.line for field in special if field.role == role]
+    name = lines[0].partition(b":")[0].title()
+    source = "RFC 9110 section 8.6" if role == Role.CONTENT_LENGTH else "RFC 9112 section 6.3"
+    return BadMessage(f"there is more than one {name.decode()}", source=source, line=b"\r\n".join(lines))
+
+
+def _length_beside_coding(special: list[Field]) -> BadMessage:
+    return BadMessage(
+        "Content-Length and Transfer-Encoding stand together",
+        source="RFC 9112 section 6.3",
+        line=_framing_lines(special),
+    )
+
+
 def _names_origin(vary: bytes) -> bool:
     return any(name.strip(b" \t") in (b"origin", b"*") for name in vary.lower().split(b","))
 
 
-def _read_length(field: Field, earlier: int | None) -> int:
-    """Return a Content-Length. One field with digits alone: lists and repetitions are how requests get smuggled."""
-    if earlier is not None:
-        raise BadMessage("there is more than one Content-Length", source="RFC 9110 section 8.6")
+def _read_length(field: Field) -> int:
+    """Return a Content-Length: digits alone. Signs and lists are how requests get smuggled."""
     value = field.value
     if not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
-        raise BadMessage("the Content-Length is not a number", source="RFC 9110 section 8.6")
+        is_list = b"," in value
+        is_long = value.isdigit()
+        raise BadMessage(
+            f"the Content-Length is {'a list of lengths' if is_list else 'too long' if is_long else 'not a number'}",
+            source="RFC 9110 section 8.6",
+            line=field.line,
+        )
     _refuse_tab(field)
     return int(value)
 
 
-def _read_transfer_encoding(field: Field, earlier: bool, version_minor: int) -> bool:
+def _read_transfer_encoding(field: Field, version_minor: int) -> bool:
     if not version_minor:
-        raise BadMessage("Transfer-Encoding stands in an HTTP/1.0 message", source="RFC 9112 section 6.1")
-    if earlier:
-        raise BadMessage("there is more than one Transfer-Encoding", source="RFC 9112 section 6.3")
+        raise _bad_coding(field, "Transfer-Encoding stands in an HTTP/1.0 message", section="6.1")
     _refuse_tab(field)
     value = field.value
     if value.lower() == b"chunked":
         return True
     codings = [coding.strip(b" \t") for coding in value.lower().split(b",")]
     if codings[-1] == b"chunked" and codings.count(b"chunked") == 1 and all(codings) and b"identity" not in codings:
-        raise BadMessage("only the transfer coding `chunked` is known", status=501, source="RFC 9112 section 6.1")
-    raise BadMessage("the Transfer-Encoding is not `chunked`", source="RFC 9112 section 6.3")
+        raise _bad_coding(field, "only the transfer coding `chunked` is known", section="6.1", status=501)
+    raise _bad_coding(field, "the Transfer-Encoding is not `chunked`", section="6.3")
+
+
+def _bad_coding(field: Field, reason: str, *, section: str, status: int = 400) -> BadMessage:
+    return BadMessage(reason, status=status, source=f"RFC 9112 section {section}", line=field.line)
 
 
 def _refuse_tab(field: Field) -> None:
     """Refuse a tab in a framing field: allowed (RFC 9110 section 5.6.3), but not every server reads past it."""
     if b"\t" in field.line:
-        raise BadMessage(f"a tab stands in {field.name.title().decode()}", source="RFC 9112 section 11.2")
+        name = field.name.title().decode()
+        raise BadMessage(f"a tab stands in {name}", source="RFC 9112 section 11.2", line=field.line)
 
 
 def _read_keep_alive_timeout(value: bytes) -> int | None:

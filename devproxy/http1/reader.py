@@ -7,12 +7,13 @@ from enum import Enum
 from typing import Final
 
 from devproxy.errors import BadMessage
+from devproxy.http1.refusals import bad_status_line
 from devproxy.http1.start_line import (
     REQUEST_LINE_MARGIN,
     TOKEN_BYTES,
     Limits,
+    as_known_version,
     bad_request_line,
-    bad_status_line,
     match_request_line,
     match_status_line,
     target_too_long,
@@ -24,6 +25,8 @@ _find_bare_line_end = re.compile(rb"(?<!\r)\n|\r(?=[^\n])").search
 _CRLF2: Final = b"\r\n\r\n"
 _STATUS_START: Final = b"HTTP/1."
 _CR: Final = 0x0D
+_MAX_START: Final = 512
+"""Octets of what is no answer that are looked at, to say what it is."""
 
 
 class Kind(Enum):
@@ -112,7 +115,7 @@ class HeadReader:
         if not partial or partial == b"\r":
             return
         if self._kind is Kind.RESPONSE and partial[:7] != _STATUS_START[: len(partial)]:
-            raise bad_status_line()
+            raise bad_status_line(bytes(partial[:_MAX_START]))
         if self._kind is Kind.REQUEST and partial[0] not in TOKEN_BYTES:
             raise bad_request_line(bytes(partial[:1]))
         if not self._has_start_line:
@@ -120,16 +123,17 @@ class HeadReader:
         # The last three octets may be the beginning of the CRLFCRLF.
         if len(partial) > self._limits.max_head_bytes + 3:
             raise self._too_large(partial)
-        if _find_bare_line_end(partial, searched):
-            raise BadMessage("a bare CR or LF stands in the head", source="RFC 9112 section 2.2")
+        bare = _find_bare_line_end(partial, searched)
+        if bare is not None:
+            raise self._bare_line_end(bare.start())
 
     def _refuse_start_line(self, end: int) -> None:
         """Raise when the start line, complete if `end` is not negative, is malformed or too long."""
         if end >= 0:
             line = bytes(self._partial[:end])
             if self._kind is Kind.RESPONSE:
-                if match_status_line(line) is None:
-                    raise bad_status_line()
+                if match_status_line(as_known_version(line)) is None:
+                    raise bad_status_line(line)
             elif match_request_line(line) is None:
                 raise bad_request_line(line)
             self._has_start_line = True
@@ -137,9 +141,19 @@ class HeadReader:
         if self._kind is Kind.REQUEST and (end if end >= 0 else len(self._partial) - 1) > limit:
             raise target_too_long()
 
+    def _bare_line_end(self, at: int) -> BadMessage:
+        """Return the refusal of the CR or LF at `at` that ends no line, with what stands around it."""
+        start = self._partial.rfind(b"\n", 0, at) + 1
+        line = self._partial[start : at + _MAX_START].partition(b"\r\n")[0]
+        return BadMessage("a bare CR or LF stands in the head", source="RFC 9112 section 2.2", line=bytes(line))
+
     def _too_large(self, data: bytes | bytearray) -> BadMessage:
         line_end = data.find(b"\r\n")
         if self._kind is Kind.REQUEST and not 0 <= line_end <= self._limits.max_target_bytes + REQUEST_LINE_MARGIN:
             return target_too_long()
         limit = self._limits.max_head_bytes
-        return BadMessage(f"the head is larger than {limit} bytes", status=431, source="RFC 6585 section 5")
+        return BadMessage(
+            f"the head is larger than the {limit} bytes that `max_head_bytes` allows",
+            status=431,
+            source="RFC 6585 section 5",
+        )

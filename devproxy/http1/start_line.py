@@ -22,7 +22,9 @@ match_plain_request_line = re.compile(
     + _SEGMENT
     + rb")*+/?+(?:\?[\x21\x22\x24-\x7e\x80-\xff]*+)?+) HTTP/1\.([01])"
 ).fullmatch
-match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*+))?").fullmatch
+# A reason phrase is for people and frames nothing: browsers take every octet but those that end a line, and NUL.
+match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\0]*+))?").fullmatch
+_match_later_version = re.compile(rb"HTTP/1\.[2-9]").match
 _find_http_version = re.compile(rb" HTTP/[0-9](?:\.[0-9])?\Z").search
 
 TOKEN_BYTES: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -73,6 +75,9 @@ def target_too_long() -> BadMessage:
     return BadMessage("the request target is too long", status=414, source="RFC 9112 section 3")
 
 
-def bad_status_line() -> BadMessage:
-    """Return the refusal of an answer that does not begin as HTTP does."""
-    return BadMessage("the answer does not start with an HTTP/1 status line", source="RFC 9112 section 4")
+def as_known_version(line: bytes) -> bytes:
+    """Return the status line `line` with HTTP/1.1 in place of a later minor version (RFC 9110 section 2.5).
+
+    A message with a higher minor version is to be read as the highest that is known. Any other line stays.
+    """
+    return b"HTTP/1.1" + line[8:] if _match_later_version(line) else line

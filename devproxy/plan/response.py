@@ -78,10 +78,9 @@ def finish_response(
     decodes = is_old_client and body_length == CHUNKED
     closes = head.status >= 200 and (close or not request.facts.keep_alive or body_length == UNTIL_CLOSE or decodes)
     lines = _lines(forward, request, head, peer, server)
-    if head.status == 101:
-        if SWITCHES not in lines:
-            lines.append(SWITCHES)
-    elif closes:
+    if head.facts.status in (101, 426) and SWITCHES not in lines and (head.status == 101 or head.facts.upgrade):
+        lines.append(SWITCHES)  # a 426 says which protocol to ask for (RFC 9110 section 15.5.22)
+    if closes:
         lines.append(b"Connection: close")
     elif is_old_client and head.status >= 200:
         lines.append(b"Connection: keep-alive")
@@ -125,7 +124,9 @@ def _lines(
     """Return the field lines for the client, without ``Connection`` but that of a 101."""
     compiled, facts = forward.compiled, head.facts
     fields = response_fields(
-        head, keeps_chunked=request.version_minor == 1, is_bodiless=head.status < 200 or head.status == 204
+        head,
+        keeps_chunked=request.version_minor == 1 and head.status != 304,
+        is_bodiless=head.status < 200 or head.status == 204,
     )
     rules = compiled.toward(server).cookies if facts.has_set_cookie and compiled.repairs_cookies else None
     if rules is not None:

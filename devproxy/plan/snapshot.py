@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from devproxy.config.model import Config, Cors, CorsMode, HeaderEdits, Route, ServerAddress
+from devproxy.config.model import Config, Cors, CorsMode, HeaderEdits, Route, Server, ServerAddress
 from devproxy.hmr import PREFIXES as HMR_PREFIXES
 from devproxy.hmr import has_own_segment
 from devproxy.http1.start_line import Limits
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 RESERVED_PREFIX: Final = b"/__devproxy/"
 MIXED_SEGMENTS: Final = frozenset(b"/" + prefix.split(b"/")[1] for prefix in (RESERVED_PREFIX, *HMR_PREFIXES))
 """First segments below which more of the path than that decides who answers, whatever the routes are."""
+RESPONSE_HEAD_BYTES: Final = 262_144
+RESPONSE_FIELDS: Final = 1_000
+"""How large the head of an answer may be where the configuration says nothing else: what browsers take."""
+
 MAX_ADDED_BYTES: Final = 65_536
 """More than devproxy itself adds to a head, so that it can read again what it has written."""
 _PLAN_BYTES: Final = 1024
@@ -137,6 +141,7 @@ class Snapshot:
     default_cors: CorsPolicy
     hosts: HostGuard
     limits: Limits
+    response_limits: Limits
     max_body_bytes: float
     limits_bodies: bool
     idle_timeout_s: float
@@ -175,6 +180,7 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
             max_head_bytes=config.server.max_head_bytes,
             max_fields=config.server.max_fields,
         ),
+        response_limits=_response_limits(config.server),
         max_body_bytes=config.server.max_body_bytes or math.inf,
         limits_bodies=config.server.max_body_bytes != 0,
         idle_timeout_s=config.server.idle_timeout_s or math.inf,
@@ -194,6 +200,14 @@ def _cost_of_finish(key: FinishKey, finish: Finish) -> int:
     """Return what a finish costs with the plan and the facts that it may be the last one to hold."""
     plan, _ = key
     return footprint(plan.facts, plan.cors.lines, plan.cors.reason, finish) + _PLAN_BYTES
+
+
+def _response_limits(server: Server, *, added: int = 0) -> Limits:
+    """Return how large the head of an answer may be: as configured, or what browsers take; `added`: on top of both."""
+    default = Server()
+    head = RESPONSE_HEAD_BYTES if server.max_head_bytes == default.max_head_bytes else server.max_head_bytes
+    fields = RESPONSE_FIELDS if server.max_fields == default.max_fields else server.max_fields
+    return Limits(max_target_bytes=server.max_target_bytes, max_head_bytes=head + added, max_fields=fields + added)
 
 
 def _named_hosts(config: Config) -> set[str]:
@@ -220,11 +234,7 @@ def _compile_route(config: Config, route: Route, via_line: bytes, proxies: Trust
         locations=compile_locations(config, route) if route.maps_redirects else None,
         request_edits=_compile_edits(route.request_headers),
         response_edits=_compile_edits(route.response_headers),
-        limits=Limits(
-            max_target_bytes=config.server.max_target_bytes,
-            max_head_bytes=config.server.max_head_bytes + MAX_ADDED_BYTES,
-            max_fields=config.server.max_fields + MAX_ADDED_BYTES,
-        ),
+        limits=_response_limits(config.server, added=MAX_ADDED_BYTES),
         fault=fault,
         fault_note="" if fault is None else fault.note,
         via_line=via_line,

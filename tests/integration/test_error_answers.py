@@ -136,7 +136,7 @@ NONSENSE = {
     "tls": b"\x15\x03\x01\x00\x02\x02\x46\r\n\r\n",
     "no version": b"200 OK\r\n\r\n",
     "http 2": b"HTTP/2.0 200 OK\r\n\r\n",
-    "http 1.2": b"HTTP/1.2 200 OK\r\n\r\n",
+    "http 1.10": b"HTTP/1.10 200 OK\r\n\r\n",
     "no status": b"HTTP/1.1 OK\r\n\r\n",
     "four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
     "status below 100": b"HTTP/1.1 099 Low\r\n\r\n",
@@ -150,8 +150,8 @@ NONSENSE = {
     "length and chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "an unknown coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "a broken chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n",
-    "a head without end": b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70000,
-    "too many headers": b"HTTP/1.1 200 OK\r\n" + b"A: 1\r\n" * 300 + b"\r\n",
+    "a head without end": b"HTTP/1.1 200 OK\r\nA: " + b"x" * 270_000,
+    "too many headers": b"HTTP/1.1 200 OK\r\n" + b"A: 1\r\n" * 1001 + b"\r\n",
     "interim for ever": b"HTTP/1.1 102 Processing\r\n\r\n" * 33,
 }
 

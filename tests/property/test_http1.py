@@ -187,6 +187,7 @@ def heads(draw: st.DrawFn, kind: Kind) -> bytes:
     starts[Kind.RESPONSE] = [
         *(b"HTTP/1.1 200 OK", b"HTTP/1.1 204 x", b"HTTP/1.1 101 x", b"HTTP/1.0 200 OK"),
         *(b"X-Hop: 1\r\nHTTP/1.1 200 OK", b"\r\nHTTP/1.1 200 OK", b"Content-Length: 5\r\nHTTP/1.1 200 OK"),
+        *(b"HTTP/1.2 200 OK", b"HTTP/1.1 304 \x1b"),
     ]
     lines = [
         b"Host: a.test",
@@ -208,7 +209,10 @@ def heads(draw: st.DrawFn, kind: Kind) -> bytes:
         b"Keep-Alive: timeout=5",
         b"X-Hop: 1",
         b"TE: trailers",
+        b"X-Odd: \x01",
     ]
+    if kind is Kind.RESPONSE:
+        lines += [b"Content-Length: 5, 5", b"X-Spaced : 1", b"Set-Cookie: \x7f", b"Content-Length : 5"]
     return b"\r\n".join([draw(st.sampled_from(starts[kind])), *draw(st.lists(st.sampled_from(lines), max_size=5))])
 
 
@@ -248,13 +252,24 @@ def test_a_request_head_that_is_recalled_is_the_one_that_would_be_read(blocks: l
 
 
 @settings(max_examples=400)
+@given(heads(Kind.RESPONSE), st.sampled_from([b"GET", b"HEAD"]))
+def test_what_was_put_right_needs_no_putting_right_again(block: bytes, method: bytes) -> None:
+    try:
+        read = parse_response_head(block, Limits(), method)
+    except BadMessage:
+        return
+    assert parse_response_head(read.block, Limits()) == read
+
+
+@settings(max_examples=400)
 @given(st.lists(heads(Kind.RESPONSE), min_size=1, max_size=4), st.binary(max_size=20))
 def test_a_response_head_that_is_recalled_is_the_one_that_would_be_read(blocks: list[bytes], behind: bytes) -> None:
     MEMORY.forget()
     for block in blocks:
         read = [judge(block, Kind.RESPONSE, Limits()) for _ in range(2)][-1]
         recalled = recall_response_head(block + b"\r\n\r\n" + behind, Limits())
-        assert recalled == ((read, behind) if isinstance(read, ResponseHead) else None)
+        is_as_it_came = isinstance(read, ResponseHead) and read.block == block
+        assert recalled == ((read, behind) if is_as_it_came else None), "what has to be put right takes the long way"
         assert recall_response_head(block, Limits()) is None, "the head is not complete"
 
 

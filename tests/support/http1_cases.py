@@ -199,6 +199,45 @@ KNOWN_DIFFERENCES = (
     ),
     # An interim response that says `close` is still followed by the final one (RFC 9110 section 15.2).
     KnownDifference(LLHTTP, "Data after `Connection: close`", rb"^HTTP/1.[01] 1", "close in an interim response"),
+    # Pages send control characters (Fetch forbids only CR, LF and NUL) and browsers take them; they frame nothing.
+    KnownDifference(
+        ("h11", *LLHTTP, "aiohttp in Python"),
+        "(?i)invalid header value|illegal header line|illegal status line|invalid http header|bad status line|"
+        "invalid character",
+        rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]",
+        "a control in a value or a reason",
+    ),
+    # Of answers alone. What goes on to the client has none of it: see the fuzz tests.
+    KnownDifference(
+        ("h11", *AIOHTTP, "httptools"),
+        "(?i)illegal header line|invalid header (name|token|field)|invalid http header",
+        rb"(?s)^HTTP/1.*\r\n[^\r\n:]+[ \t]:",
+        "whitespace before a colon, removed (RFC 9112 section 5.1)",
+    ),
+    KnownDifference(
+        ("h11", *AIOHTTP, "httptools"),
+        "Duplicate Content-Length|Invalid character in Content-Length|Content-Length",
+        rb"(?is)^HTTP/1.*\r\nContent-Length:[^\r\n]*(,|\r\n.*Content-Length:)",
+        "equal lengths, of which one is left (RFC 9110 section 8.6)",
+    ),
+    KnownDifference(
+        ("h11", *AIOHTTP, "httptools"),
+        "(?i)invalid http version|bad status line|illegal status line",
+        rb"^HTTP/1\.[2-9] |^HTTP/1(?s:.*)\r\n\r\nHTTP/1\.[2-9] ",
+        "a later minor version, read as HTTP/1.1 (RFC 9110 section 2.5)",
+    ),
+    KnownDifference(
+        ("h11", *AIOHTTP, "httptools"),
+        "(?i)chunk",
+        rb"(?s)^HTTP/1.*\r\n[0-9A-Fa-f]+ *(;[^\r\n]*)?\r\n",
+        "spaces behind the size of a chunk, and extensions that are none: neither goes on",
+    ),
+    KnownDifference(
+        ("h11", *AIOHTTP, "httptools"),
+        "",
+        rb"^HTTP/1(?s:.*)\.[0-9] (101|204|304)[^\r\n]*\r\n(?is:.*)(Content-Length|Transfer-Encoding):",
+        "a body that is announced where none can be: nothing more is read from that connection",
+    ),
     # httptools gives the body of a request that asks for an upgrade to its caller as octets of the other protocol. We
     # forward such a request without its Upgrade, so that no server behind us can read it so.
     KnownDifference(("httptools",), "^$", rb"(?i)\r\nUpgrade:.*\r\n", "an upgrade with a body"),

@@ -71,11 +71,15 @@ def read_with_devproxy(stream: bytes, kind: Kind, method: bytes, *, is_switching
     try:
         while reading.end is End.WAITING and (found := heads.feed(stream)) is not None:
             block, rest = found
-            head = parse_request_head(block, Limits()) if kind is Kind.REQUEST else parse_response_head(block, Limits())
+            head = (
+                parse_request_head(block, Limits())
+                if kind is Kind.REQUEST
+                else parse_response_head(block, Limits(), method)
+            )
             start, length = _extent(head, method)
             message = Message(start, is_until_close=length == UNTIL_CLOSE)
             reading.messages.append(message)
-            stream = _read_body(message, length, rest)
+            stream = _read_body(message, length, rest, is_answer=kind is Kind.RESPONSE)
             if not message.is_complete:
                 break
             if not head.facts.keep_alive and not _is_interim(head):
@@ -97,13 +101,13 @@ def _is_interim(head: RequestHead | ResponseHead) -> bool:
     return isinstance(head, ResponseHead) and head.status < 200
 
 
-def _read_body(message: Message, length: int, rest: bytes) -> bytes:
+def _read_body(message: Message, length: int, rest: bytes, *, is_answer: bool) -> bytes:
     if length == CHUNKED:
-        reader = ChunkedReader(is_decoding=True)
+        reader = ChunkedReader(is_decoding=True, is_answer=is_answer)
         try:
             message.body, rest = reader.feed(rest)
         except BadMessage:
-            reader = ChunkedReader(is_decoding=True)
+            reader = ChunkedReader(is_decoding=True, is_answer=is_answer)
             for octet in rest:  # raises again, having given what was valid before the fault
                 message.body += reader.feed(bytes((octet,)))[0]
         message.is_complete = reader.is_done

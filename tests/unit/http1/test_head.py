@@ -258,12 +258,11 @@ AMBIGUOUS_FRAMING = [
     pytest.param((b"Content-Length: 3", b"Transfer-Encoding: chunked"), 400, id="CL+TE"),
     pytest.param((b"Transfer-Encoding: chunked", b"Content-Length: 0"), 400, id="TE+CL"),
     pytest.param((b"Content-Length: 3", b"Content-Length: 4"), 400, id="differing CL"),
-    pytest.param((b"Content-Length: 3", b"content-length: 3"), 400, id="the same CL twice"),
-    pytest.param((b"Content-Length: 0", b"Content-Length: 0"), 400, id="zero twice"),
     *(
         pytest.param((b"Content-Length: " + value,), 400, id=f"CL {value!r}")
         for value in (
-            b"+3", b"-3", b"-0", b"3, 3", b"3,3", b"3;3", b"0x3", b"3 3", b"1_0", b"3.0", b"1e1", b"", b"\xb2",
+            b"+3", b"-3", b"-0", b"3, 4", b"3,", b",3", b"3,03", b"3;3", b"0x3", b"3 3", b"1_0", b"3.0", b"1e1", b"",
+            b"\xb2",
             b"\xd9\xa3", b"three", b'"3"', b"3\x0b", b"1000000000000000000", b"18446744073709551617", b"\t3", b"3\t",
         )
     ),
@@ -290,7 +289,6 @@ AMBIGUOUS_FRAMING = [
     pytest.param((b"X: y\rTransfer-Encoding: chunked",), 400, id="TE behind a bare CR"),
     pytest.param((b"Transfer-Encoding\0: chunked",), 400, id="NUL in a name"),
     pytest.param((b"X: a\0b",), 400, id="NUL in a value"),
-    pytest.param((b"X: a\x1bb",), 400, id="escape in a value"),
     pytest.param((b"X",), 400, id="no colon"),
     pytest.param((b": x",), 400, id="no name"),
     pytest.param((b"X\xc3\xa9: x",), 400, id="a name that is no token"),
@@ -298,7 +296,16 @@ AMBIGUOUS_FRAMING = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("lines", "status"), AMBIGUOUS_FRAMING)
+REFUSED_IN_REQUESTS_ALONE = [
+    pytest.param((b"Content-Length: 3", b"content-length: 3"), 400, id="the same CL twice"),
+    pytest.param((b"Content-Length: 0", b"Content-Length: 0"), 400, id="zero twice"),
+    pytest.param((b"Content-Length: 3, 3",), 400, id="a list of equal CL"),
+    pytest.param((b"Content-Length: 3,3",), 400, id="a list of equal CL without spaces"),
+    pytest.param((b"X : y",), 400, id="a space before a colon"),
+]
+
+
+@pytest.mark.parametrize(("lines", "status"), [*AMBIGUOUS_FRAMING, *REFUSED_IN_REQUESTS_ALONE])
 def test_what_two_parsers_could_frame_in_two_ways_is_refused_in_a_request(
     lines: tuple[bytes, ...], status: int
 ) -> None:
@@ -493,7 +500,10 @@ def test_a_status_line_gives_status_and_reason(line: bytes, status: int, reason:
     "line",
     [
         b"HTTP/2 200 OK",
-        b"HTTP/1.2 200 OK",
+        b"HTTP/1.10 200 OK",
+        b"HTTP/1. 200 OK",
+        b"HTTP/1.2",
+        b"HTTP/1.2  200 OK",
         b"HTTP/1.1  200 OK",
         b"HTTP/1.1 20 OK",
         b"HTTP/1.1 2000 OK",
@@ -517,11 +527,110 @@ def test_a_bad_status_line_is_refused(line: bytes) -> None:
         response(line=line)
 
 
-@pytest.mark.parametrize("status", [b"100", b"101", b"103", b"204"])
+@pytest.mark.parametrize("status", [b"100", b"102", b"103"])
 @pytest.mark.parametrize("framing", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
-def test_a_response_that_cannot_have_a_body_but_announces_one_is_refused(status: bytes, framing: bytes) -> None:
+def test_an_interim_response_that_announces_a_body_is_refused(status: bytes, framing: bytes) -> None:
     with pytest.raises(BadMessage, match="announces a body"):
         response(framing, line=b"HTTP/1.1 " + status + b" x")
+
+
+@pytest.mark.parametrize("status", [b"101", b"204", b"304"])
+@pytest.mark.parametrize(
+    "framing",
+    [(b"Content-Length: 5",), (b"Transfer-Encoding: chunked",), (b"Content-Length: 5", b"Transfer-Encoding: chunked")],
+)
+def test_what_ends_with_its_head_may_speak_of_a_body(status: bytes, framing: tuple[bytes, ...]) -> None:
+    head = response(*framing, line=b"HTTP/1.1 " + status + b" x")
+    assert head.facts.body_length == 0
+    is_cached = status == b"304" and framing == (b"Content-Length: 5",)
+    assert head.facts.keep_alive is is_cached, "what is announced may come"
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: x", b"Transfer-Encoding: gzip", b"Content-Length: 4, 5"])
+@pytest.mark.parametrize("status", [b"101", b"204", b"304"])
+def test_what_ends_with_its_head_still_speaks_the_grammar(status: bytes, framing: bytes) -> None:
+    with pytest.raises(BadMessage):
+        response(framing, line=b"HTTP/1.1 " + status + b" x")
+
+
+def test_a_later_minor_version_is_read_as_http_1_1() -> None:
+    head = response(b"Transfer-Encoding: chunked", line=b"HTTP/1.7 200 OK")
+    assert (head.start, head.version_minor, head.facts.body_length) == (b"HTTP/1.1 200 OK", 1, CHUNKED)
+    assert head.block == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"
+
+
+def test_of_an_answer_that_was_put_right_whoever_reads_it_next_sees_nothing_odd() -> None:
+    lines = (b"A\t : 1", b"content-length: 3,3", b"B: \x01", b"Content-Length: 3")
+    head = response(*lines, line=b"HTTP/1.3 200 OK")
+    assert head.block == b"HTTP/1.1 200 OK\r\nA: 1\r\ncontent-length: 3\r\nB: \x01"
+    assert parse_response_head(head.block, LIMITS) == head
+    assert head.body_length == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "sent"),
+    [
+        ((b"Content-Length: 5", b"Transfer-Encoding: chunked"), [b"Transfer-Encoding: chunked"]),
+        ((b"transfer-encoding: chunked", b"content-length: 5, 5"), [b"transfer-encoding: chunked"]),
+        ((b"Content-Length: 5",), [b"Content-Length: 5"]),
+    ],
+)
+def test_an_answer_to_head_may_have_length_and_coding_of_which_the_coding_goes_on(
+    lines: tuple[bytes, ...], sent: list[bytes]
+) -> None:
+    head = parse_response_head(b"\r\n".join((b"HTTP/1.1 200 OK", *lines)), LIMITS, b"HEAD")
+    assert head.lines == sent
+    if len(lines) == 2:
+        with pytest.raises(BadMessage, match="stand together"):
+            response(*lines)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"Content-Length: 5", b"Content-Length: 6", b"Transfer-Encoding: chunked"),
+        (b"Content-Length: +5", b"Transfer-Encoding: chunked"),
+        (b"Content-Length: 5", b"Transfer-Encoding: gzip, chunked"),
+    ],
+)
+def test_an_answer_to_head_still_speaks_the_grammar(lines: tuple[bytes, ...]) -> None:
+    with pytest.raises(BadMessage):
+        parse_response_head(b"\r\n".join((b"HTTP/1.1 200 OK", *lines)), LIMITS, b"HEAD")
+
+
+CONTROLS = [bytes((octet,)) for octet in (*range(1, 9), 11, 12, *range(14, 32), 127)]
+GONE_BY = [
+    b"Host", b"Origin", b"Content-Length", b"Transfer-Encoding", b"Connection", b"Upgrade", b"Expect", b"TE",
+    b"Trailer", b"Via", b"Keep-Alive", b"Proxy-Connection", b"Sec-Fetch-Site", b"Sec-Fetch-Mode", b"Sec-Fetch-Dest",
+    b"X-Forwarded-For", b"X-Forwarded-Host", b"X-Forwarded-Proto", b"X-Real-IP", b"Access-Control-Request-Method",
+    b"Access-Control-Allow-Origin", b"Location", b"Content-Location", b"Refresh", b"Link", b"Forwarded",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [b"X-A", b"Cookie", b"Authorization", b"Accept", b"Content-Type", b"If-None-Match"])
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_page_may_send_a_control_in_what_we_do_not_go_by(name: bytes, control: bytes) -> None:
+    line = name + b": a" + control + b"b"
+    assert request(line).lines[-1] == line
+    assert response(line).lines == [line]
+
+
+@pytest.mark.parametrize("name", GONE_BY)
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_control_is_refused_in_what_frames_routes_or_names_a_host_or_an_origin(name: bytes, control: bytes) -> None:
+    line = name + b": a" + control + b"b"
+    with pytest.raises(BadMessage) as caught:
+        request(line, host=name != b"Host")
+    assert caught.value.line == line
+    with pytest.raises(BadMessage) as caught:
+        response(line)
+    assert caught.value.line == line
+
+
+@pytest.mark.parametrize("name", [b"Set-Cookie", b"Vary", b"Cross-Origin-Resource-Policy"])
+def test_a_control_is_the_browsers_to_judge_in_what_an_answer_says_to_it(name: bytes) -> None:
+    line = name + b": a\x01b"
+    assert response(line).lines == [line]
 
 
 @pytest.mark.parametrize("status", [b"204", b"101"])
