@@ -200,7 +200,7 @@ class Report:
         yield ""
         yield self._style.bold("down to the browser")
         yield from self._differences([theirs.start, *theirs.lines], [ours.start, *ours.lines], plan, _WHY_DOWN)
-        for change in changes_to(plan, self._head, theirs, server):
+        for change in changes_to(plan, self._head, theirs, _PEER, server):
             yield f"{_INDENT}{self._style.dim(visible(change))}"
         yield from self._verdicts(ours, theirs, plan)
         front = front_of(FRONT_SCHEME, self._head.host)

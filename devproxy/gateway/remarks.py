@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from devproxy.gateway.service import Service
     from devproxy.messages import RequestHead, ResponseHead
     from devproxy.plan import Forward
+    from devproxy.policy.hop import Peer
 
 _ADVISED: Final = (400, 403, 421, 502, 504)
 """Answers of the guard, to preflights and to paths with two readings, and those for upstreams that need something
@@ -39,6 +40,7 @@ def remarks_on(
     request: RequestHead,
     head: ResponseHead,
     octets: bytes,
+    peer: Peer,
     server: ServerAddress,
     payload: bytes = b"",
 ) -> Remarks:
@@ -57,7 +59,7 @@ def remarks_on(
         advice = (*advice, words)
     if advice:
         advice = service.untold(forward.compiled.label, advice)
-    return Remarks(advice, changes_to(forward, request, head, server) if service.is_verbose else ())
+    return Remarks(advice, changes_to(forward, request, head, peer, server) if service.is_verbose else ())
 
 
 def advice_on_switch(
@@ -66,10 +68,11 @@ def advice_on_switch(
     request: RequestHead,
     head: ResponseHead,
     octets: bytes,
+    peer: Peer,
     server: ServerAddress,
 ) -> tuple[str, ...]:
     """Return the advice on a 101 with the head `octets`: why a browser does not take it, which only one asks about."""
-    return remarks_on(service, forward, request, head, octets, server).advice if forward.facts.origins else ()
+    return remarks_on(service, forward, request, head, octets, peer, server).advice if forward.facts.origins else ()
 
 
 def remarks_on_own(service: Service, answer: Answer, route: str) -> Remarks:

@@ -19,8 +19,8 @@ from devproxy.policy.cookies import Change as CookieChange
 from devproxy.policy.cookies import browser_verdict, front_of, repair
 from devproxy.policy.cors import VARIES, local_lines
 from devproxy.policy.cors_fields import finish
-from devproxy.policy.headers import SWITCHES, late_lines, plain_head, response_fields
-from devproxy.policy.hop import Peer
+from devproxy.policy.headers import SWITCHES, late_lines, plain_head, response_fields, without_listed
+from devproxy.policy.hop import Front, Peer, front_of_browser
 from devproxy.policy.location import Asked, map_back
 from devproxy.policy.location import Change as LocationChange
 from devproxy.policy.verdict import judge_exchange, sends_cookies
@@ -128,18 +128,9 @@ def _lines(
         keeps_chunked=request.version_minor == 1 and head.status != 304,
         is_bodiless=head.status < 200 or head.status == 204,
     )
-    rules = compiled.toward(server).cookies if facts.has_set_cookie and compiled.repairs_cookies else None
-    if rules is not None:
-        fields = [_changed(field, repair(rules, field)) if field.role == Role.SET_COOKIE else field for field in fields]
-    if facts.has_reference and compiled.locations is not None and request.facts.host:
-        front = web_origin(FRONT_SCHEME, request.facts.host)
-        places, asked = compiled.locations, _asked(forward, request)
-        fields = [
-            _changed(field, map_back(places, field, front=front, asked=asked))
-            if field.role == Role.REFERENCE
-            else field
-            for field in fields
-        ]
+    if (facts.has_set_cookie and compiled.repairs_cookies) or (facts.has_reference and compiled.locations is not None):
+        repairs = _Repairs(forward, request, peer, server)
+        fields = [_changed(field, repairs.of(field)) for field in fields]
     lines = finish(
         forward.cors,
         fields,
@@ -156,9 +147,31 @@ def _lines(
     return lines
 
 
-def _asked(forward: Forward, request: RequestHead) -> Asked:
-    path = request.path.partition(b"?")[0]
-    return Asked(path, forward.path.partition(b"?")[0] or path)
+class _Repairs:
+    """What becomes of cookies and places in a response, as the browser that asked is to see them."""
+
+    __slots__ = ("_asked", "_cookies", "_front", "_places")
+
+    def __init__(self, forward: Forward, request: RequestHead, peer: Peer, server: ServerAddress) -> None:
+        compiled, facts = forward.compiled, request.facts
+        if facts.is_plain:  # so nobody claims anything about the hop
+            front = Front(web_origin(peer.scheme, facts.host), b"")
+        else:
+            fields = without_listed(request.fields, facts.connection_options)
+            front = front_of_browser(fields, facts.host, peer, compiled.hop)
+        path = request.path.partition(b"?")[0]
+        self._cookies = compiled.toward(server).cookies
+        self._places = compiled.locations if facts.host else None
+        self._front = front.origin
+        self._asked = Asked(path, forward.path.partition(b"?")[0] or path, facts.host, front.prefix)
+
+    def of(self, field: Field) -> CookieChange | LocationChange | None:
+        """Return what takes the place of `field`, or None: it stays."""
+        if field.role == Role.SET_COOKIE and self._cookies is not None:
+            return repair(self._cookies, field, outer=self._asked.outer)
+        if field.role == Role.REFERENCE and self._places is not None:
+            return map_back(self._places, field, front=self._front, asked=self._asked)
+        return None
 
 
 def _changed(field: Field, change: CookieChange | LocationChange | None) -> Field:
@@ -218,18 +231,15 @@ def answers_preflight(
     return judge_exchange(request, sent, scheme=FRONT_SCHEME) is None
 
 
-def changes_to(forward: Forward, request: RequestHead, head: ResponseHead, server: ServerAddress) -> tuple[str, ...]:
+def changes_to(
+    forward: Forward, request: RequestHead, head: ResponseHead, peer: Peer, server: ServerAddress
+) -> tuple[str, ...]:
     """Return what devproxy changed in `head`, which `server` sent, and why, a clause each: policy, cookies, places."""
-    compiled, found = forward.compiled, []
-    rules = compiled.toward(server).cookies
+    found: list[str] = []
+    repairs = _Repairs(forward, request, peer, server)
     if forward.facts.origins or head.facts.access_control:
         found.append(f"cors {forward.cors.mode}: {forward.cors.reason}")
     for field in head.fields:
-        if field.role == Role.SET_COOKIE and rules is not None:
-            cookie = repair(rules, field)
-            found += () if cookie is None else cookie.reasons
-        elif field.role == Role.REFERENCE and compiled.locations is not None and request.facts.host:
-            front = web_origin(FRONT_SCHEME, request.facts.host)
-            place = map_back(compiled.locations, field, front=front, asked=_asked(forward, request))
-            found += () if place is None else (place.reason,)
+        change = repairs.of(field)
+        found += () if change is None else change.reasons
     return tuple(found)

@@ -135,8 +135,10 @@ def _mount(route: Route) -> Mount | None:
 # -- down --------------------------------------------------------------------------------------------------------------
 
 
-def repair(rules: CookieRules, field: Field) -> Change | None:
+def repair(rules: CookieRules, field: Field, *, outer: bytes = b"") -> Change | None:
     """Return what the Set-Cookie line `field` becomes, or None when it goes on as it is.
+
+    `outer`: the prefix that a proxy in front of devproxy takes off.
 
     A line that no browser can read (empty, or with a tab within a name or value) goes on as it is. Raises nothing.
     """
@@ -145,7 +147,7 @@ def repair(rules: CookieRules, field: Field) -> Change | None:
     if cookie.is_malformed:
         return None
     _repair_domain(rules, cookie)
-    _repair_path(rules, cookie)
+    _repair_path(rules, cookie, outer)
     _choose_same_site(rules, cookie)
     _repair_secure(rules, cookie)
     if rules.demotes or rules.same_site is SameSiteRule.AUTO:
@@ -165,12 +167,12 @@ def _repair_domain(rules: CookieRules, cookie: SetCookie) -> None:
         cookie.put(b"Domain", new, f"Domain={shown(old)} became {shown(new)} (cookies.domain)")
 
 
-def _repair_path(rules: CookieRules, cookie: SetCookie) -> None:
+def _repair_path(rules: CookieRules, cookie: SetCookie, outer: bytes) -> None:
     """Bring a Path back below the route's prefix. ``/`` stays: it means the whole site, in the one origin too."""
     old = cookie.get(b"path")
     if rules.mount is None or not old or old == b"/" or not old.startswith(b"/"):
         return  # what is no path means the folder of the address that was asked for
-    found = rules.mount.front_path(old)
+    found = rules.mount.front_path(old, outer)
     new = old if found is None else found or b"/"
     if new != old and len(new) <= MAX_ATTRIBUTE_BYTES:
         cookie.put(b"Path", new, f"Path={shown(old)} became {shown(new)}, as the route rewrites paths")

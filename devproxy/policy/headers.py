@@ -131,7 +131,7 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
     facts = head.facts
     lines: list[bytes] = []
     switches = False
-    fields = _without_listed(head.fields, facts.connection_options)
+    fields = without_listed(head.fields, facts.connection_options)
     for field in fields if edits is None else _without_edited(fields, edits):
         if field.role <= _LAST_CROSSING:
             lines.append(field.line)
@@ -154,7 +154,7 @@ def _name_of(line: bytes) -> bytes:
     return line.partition(b":")[0].lower()
 
 
-def _without_listed(fields: list[Field], listed: tuple[bytes, ...]) -> list[Field]:
+def without_listed(fields: list[Field], listed: tuple[bytes, ...]) -> list[Field]:
     """Return `fields` without those that ``Connection`` lists."""
     if not listed:
         return fields
@@ -195,7 +195,7 @@ def response_fields(head: ResponseHead, *, keeps_chunked: bool, is_bodiless: boo
     """
     fields: list[Field] = []
     switches = False
-    for field in _without_listed(head.fields, head.facts.connection_options):
+    for field in without_listed(head.fields, head.facts.connection_options):
         role = field.role
         if role == Role.CONTENT_LENGTH and is_bodiless:
             continue

@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.fields import Field, Role
 from devproxy.networks import LOOPBACK, PRIVATE, Network, address_of, is_in
+from devproxy.origins import web_origin
 
 _DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443", b"ws": b"80", b"wss": b"443"}
 _FOR: Final = b"x-forwarded-for"
@@ -147,17 +148,13 @@ def hop_lines(fields: Iterable[Field], host: bytes, peer: Peer, hop: Hop) -> lis
     value is due, and a port out of range count as not said: the connection's own fact stands then. Of a list the first
     counts, which is nearest to the client. Linear in the size of the fields.
     """
-    own_prefix = [b"X-Forwarded-Prefix: " + hop.prefix] if hop.prefix else []
-    claims = [field for field in fields if _FIRST_CLAIM <= field.role <= _LAST_CLAIM]
-    if not claims or not peer.is_trusted(hop.proxies):
-        return peer.forwarding_lines(host) + own_prefix if own_prefix else peer.forwarding_lines(host)
-    said: dict[bytes, list[bytes]] = {}
-    for claim in claims:
-        said.setdefault(claim.name, []).extend(part for each in claim.value.split(b",") if (part := each.strip(b" \t")))
+    said = _said(fields, peer, hop)
+    if said is None:
+        own = peer.forwarding_lines(host)
+        return [*own, b"X-Forwarded-Prefix: " + hop.prefix] if hop.prefix else own
     address = peer.address.encode()
     chain = [part if _is_node(part) else b"unknown" for part in said.get(_FOR, ())] + [address]
-    proto = _first(said.get(_PROTO), _is_scheme) or peer.scheme.encode()
-    host = _first(said.get(_HOST), _is_host) or host
+    proto, host = _front(said, host, peer)
     port = _first(said.get(_PORT), _is_port) or _port_of(host, proto)
     real_ip = _first(said.get(_REAL_IP), _is_address) or address
     lines = _lines(b", ".join(chain), proto, host, port, real_ip)
@@ -167,6 +164,42 @@ def hop_lines(fields: Iterable[Field], host: bytes, peer: Peer, hop: Hop) -> lis
     if _FORWARDED in said:
         lines.append(_forwarded_line(chain, proto, host))
     return lines
+
+
+class Front(NamedTuple):
+    """How the browser reached the first proxy. ``origin``: serialised; ``prefix``: what stood before each path."""
+
+    origin: bytes
+    prefix: bytes
+
+
+def front_of_browser(fields: Iterable[Field], host: bytes, peer: Peer, hop: Hop) -> Front:
+    """Return the front as the browser knows it: devproxy's own, or that of the proxies before it that are trusted.
+
+    The arguments are those of :func:`hop_lines`.
+    """
+    said = _said(fields, peer, hop)
+    if said is None:
+        return Front(web_origin(peer.scheme, host), b"")
+    proto, host = _front(said, host, peer)
+    scheme = "https" if proto.lower() in (b"https", b"wss") else "http"
+    return Front(web_origin(scheme, host), _outer_prefix(said.get(_PREFIX, ())))
+
+
+def _said(fields: Iterable[Field], peer: Peer, hop: Hop) -> dict[bytes, list[bytes]] | None:
+    """Return what a trusted proxy states: the elements of each field by its name; None for nothing."""
+    claims = [field for field in fields if _FIRST_CLAIM <= field.role <= _LAST_CLAIM]
+    if not claims or not peer.is_trusted(hop.proxies):
+        return None
+    said: dict[bytes, list[bytes]] = {}
+    for claim in claims:
+        said.setdefault(claim.name, []).extend(part for each in claim.value.split(b",") if (part := each.strip(b" \t")))
+    return said
+
+
+def _front(said: dict[bytes, list[bytes]], host: bytes, peer: Peer) -> tuple[bytes, bytes]:
+    """Return scheme and authority by which the browser asked."""
+    return _first(said.get(_PROTO), _is_scheme) or peer.scheme.encode(), _first(said.get(_HOST), _is_host) or host
 
 
 def crosses(field: Field, peer: Peer, hop: Hop) -> bool:

@@ -67,6 +67,11 @@ class Change:
     line: bytes
     reason: str
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The one reason, as several are given of a cookie."""
+        return (self.reason,)
+
 
 @dataclass(frozen=True, slots=True)
 class LocationRules:
@@ -123,10 +128,16 @@ def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_
 
 
 class Asked(NamedTuple):
-    """The path that was asked for, without its query: as the browser sent it, and as it went to the server."""
+    """The path that was asked for, without its query: as it came, and as it went to the server.
+
+    ``host``: by which devproxy was asked; empty: by the front's. ``outer``: what a proxy in front of devproxy has taken
+    off before; empty for nothing.
+    """
 
     front: bytes
     upstream: bytes
+    host: bytes = b""
+    outer: bytes = b""
 
 
 def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked | None = None) -> Change | None:
@@ -186,9 +197,10 @@ def _map_reference(
     rules: LocationRules, reference: bytes, front: bytes, asked: Asked | None
 ) -> tuple[bytes, str] | None:
     """Return what takes the place of a URI reference and why, or None where it stays."""
+    outer = b"" if asked is None else asked.outer
     match = _split_path(reference)
     if match is not None:
-        return _map_path(rules, *match.groups())
+        return _map_path(rules, match[1], match[2], outer)
     match = _split_absolute(reference)
     if match is None:
         return _map_relative(rules, reference, asked)
@@ -209,14 +221,15 @@ def _map_reference(
     names = _names_of(rules, [found for scheme in schemes if (found := _place(scheme, host))])
     if names is None:
         return None
-    path, reason = _front_path(rules, names, path or b"/", front_authority)
+    host = (asked and asked.host) or front_authority
+    path, reason = _front_path(rules, names, path or b"/", host, outer)
     return start + path + rest, reason
 
 
-def _map_path(rules: LocationRules, path: bytes, rest: bytes) -> tuple[bytes, str] | None:
+def _map_path(rules: LocationRules, path: bytes, rest: bytes, outer: bytes) -> tuple[bytes, str] | None:
     """Return what takes the place of an absolute `path` with its query and fragment, or None where it stays."""
     resolved = _without_dot_segments(path)
-    found = _turned_round(rules.route, rules.mount, resolved)
+    found = _turned_round(rules.route, rules.mount, resolved, outer)
     if found is None or found == resolved:
         return None
     return found + rest, f"route {label(rules.route)} takes its path off"
@@ -260,7 +273,9 @@ def _names_of(rules: LocationRules, meant: list[_Place]) -> frozenset[str] | Non
     return None
 
 
-def _front_path(rules: LocationRules, names: frozenset[str], path: bytes, host: bytes) -> tuple[bytes, str]:
+def _front_path(
+    rules: LocationRules, names: frozenset[str], path: bytes, host: bytes, outer: bytes
+) -> tuple[bytes, str]:
     """Return the path of the front that leads to `path` of the upstream called one of `names`, and why that one.
 
     The route's own way goes first, then any other if there is just one, then the route's own although a request by GET
@@ -270,7 +285,9 @@ def _front_path(rules: LocationRules, names: frozenset[str], path: bytes, host: 
     name = own.upstream if own.upstream in names else min(names)
     what = f"it is a place of upstream {name}"
     resolved = _without_dot_segments(path)
-    candidate = _turned_round(own, rules.mount, resolved) if own.upstream in names else None
+    candidate = _turned_round(own, rules.mount, resolved, outer) if own.upstream in names else None
+    if outer and candidate == resolved and rest_below(outer, canonical_path(resolved)) is not None:
+        return candidate, f"{what}, which knows where it is mounted"
     if candidate is not None and _leads(rules, candidate, names, resolved, host, rules.mount):
         return candidate, f"{what}, and route {label(own)} leads there"
     found: dict[bytes, Route] = {}
@@ -302,14 +319,14 @@ def _leads(
 # Turning a route round
 
 
-def _turned_round(route: Route, mount: Mount | None, path: bytes) -> bytes | None:
+def _turned_round(route: Route, mount: Mount | None, path: bytes, outer: bytes = b"") -> bytes | None:
     """Return a path that `route` sends upstream as `path`, or None when there is none.
 
     The mirror of :func:`devproxy.routing.rewritten_path`; `mount`: of the route. A path that has the prefix already
     stays as it is.
     """
     if mount is not None:
-        return mount.front_path(path)
+        return mount.front_path(path, outer)
     if route.rewrite is None or route.kind is not PathKind.EXACT:
         return path
     taken = canonical_path(route.pattern.encode())

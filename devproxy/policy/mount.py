@@ -34,13 +34,14 @@ class Mount:
             return False
         return rest_below(self.prefix, self.base) in (None, b"") or rest_below(self.base, compared) is None
 
-    def front_path(self, path: bytes) -> bytes | None:
+    def front_path(self, path: bytes, outer: bytes = b"") -> bytes | None:
         """Return the path of the front that is `path` at the server, or None where no path of the front leads there.
 
-        `path` itself where it has the prefix already. The octets behind the base stay. Begins with exactly one slash
-        where anything is taken off, so that a path never turns into the name of a host (``//evil``).
+        `path` itself where it has the prefix already, or both, behind `outer`, which a proxy in front takes off. The
+        octets behind the base stay. Begins with exactly one slash where anything is taken off, so that a path never
+        turns into the name of a host (``//evil``).
         """
-        if self.has(path):
+        if self.has(path) or (outer and rest_below(outer + self.prefix, canonical_path(path)) is not None):
             return path
         rest = rest_below(self.base, path)
         if rest is None:

@@ -16,17 +16,19 @@ UPSTREAM_HOST = '\nhost = "upstream"'
 
 
 def configured(port: int, route: str) -> Config:
-    text = f'[server]\nlisten = "127.0.0.1:0"\n[upstreams]\nbackend = "http://127.0.0.1:{port}"\n'
+    text = f'[upstreams]\nbackend = "http://127.0.0.1:{port}"\n'
+    route += "" if "[server]" in route else '\n[server]\nlisten = "127.0.0.1:0"'
     return load(f'{text}[[routes]]\nupstream = "backend"\n{route}\n'.encode(), source="devproxy.toml")
 
 
-async def answer_to(route: str, target: bytes, answer: bytes, *, host: bytes = b"localhost:8080") -> bytes:
+async def answer_to(route: str, target: bytes, answer: bytes, *claims: bytes) -> bytes:
     """Return the head that a browser gets for `target`; ``{port}`` in `answer` is the server's port."""
     upstream = ScriptedUpstream()
     async with running(configured(upstream.port, route), upstream) as talk:
-        client, server, _ = await forwarded(talk, b"GET " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
-        lines = answer.replace(b"{port}", b"%d" % upstream.port)
-        server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + lines + b"\r\n\r\n")
+        lines = (b"GET " + target + b" HTTP/1.1", b"Host: localhost:8080", *claims, b"", b"")
+        client, server, _ = await forwarded(talk, b"\r\n".join(lines))
+        said = answer.replace(b"{port}", b"%d" % upstream.port)
+        server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + said + b"\r\n\r\n")
         return await client.head()
 
 
@@ -80,3 +82,34 @@ async def test_all_else_comes_back_below_the_prefix_and_just_once(line: bytes, e
 async def test_a_rewritten_path_comes_back_as_well() -> None:
     head = await answer_to(REWRITES, b"/api/items", b"Location: http://localhost:8080/v1/items/")
     assert values_of(head, b"location") == [b"http://localhost:8080/api/items/"]
+
+
+# -- behind another proxy ----------------------------------------------------------------------------------------------
+
+CLAIMS = (b"X-Forwarded-Proto: https", b"X-Forwarded-Host: app.example.com", b"X-Forwarded-Prefix: /outer")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"Location: http://127.0.0.1:{port}/login", b"Location: https://app.example.com/api/login"),
+        (b"Location: https://app.example.com/items/", b"Location: https://app.example.com/api/items/"),
+        (b"Location: https://app.example.com/api/items/", b"Location: https://app.example.com/api/items/"),
+        (b"Location: https://app.example.com/outer/api/x", b"Location: https://app.example.com/outer/api/x"),
+        (b"Location: http://127.0.0.1:{port}/outer/api/x", b"Location: https://app.example.com/outer/api/x"),
+        (b"Location: /outer/api/items/", b"Location: /outer/api/items/"),
+        (b"Location: /outer/apix", b"Location: /api/outer/apix"),
+        (b"Location: /items/", b"Location: /api/items/"),
+        (b"Set-Cookie: a=1; Path=/outer/api", b"Set-Cookie: a=1; Path=/outer/api"),
+        (b"Set-Cookie: a=1; Path=/outer", b"Set-Cookie: a=1; Path=/api/outer"),
+    ],
+)
+async def test_the_front_is_the_one_that_a_trusted_proxy_states(line: bytes, expected: bytes) -> None:
+    head = await answer_to(STRIPS, b"/api/items", line, *CLAIMS)
+    assert expected in head.split(b"\r\n")
+
+
+async def test_nobody_else_states_where_a_redirect_leads() -> None:
+    route = STRIPS + '\n[server]\nlisten = "127.0.0.1:0"\ntrusted_proxies = []'
+    head = await answer_to(route, b"/api/items", b"Location: http://127.0.0.1:{port}/login", *CLAIMS)
+    assert values_of(head, b"location") == [b"http://localhost:8080/api/login"]
