@@ -262,9 +262,7 @@ class Exchange:
             close=client.body_remaining != 0 or client.is_ending,
         )
         if forward.facts.origins or facts.is_remarkable or service.is_verbose:
-            self._remarks = remarks_on(
-                service, forward, self.request, head, octets, client.peer, server.server, payload
-            )
+            self._remarks = remarks_on(service, forward, self.request, head, octets, client.peer, server, payload)
         if self._binding is not None:
             octets = self._bind(self._binding, octets, payload)
         self._status = facts.status
@@ -338,9 +336,7 @@ class Exchange:
             duration_s=perf_counter() - self._started_at,
             on_end=server.end_one,
             fault=forward.compiled.fault,
-            advice=advice_on_switch(
-                self._service, forward, self.request, head, octets, self.client.peer, server.server
-            ),
+            advice=advice_on_switch(self._service, forward, self.request, head, octets, self.client.peer, server),
         )
         tunnel.open(early=early, glued=glued, has_ended=self.client.has_eof)
 

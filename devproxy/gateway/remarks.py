@@ -13,7 +13,7 @@ from devproxy.policy.advice import advice_on_words
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
-    from devproxy.config.model import ServerAddress
+    from devproxy.gateway.pool import ServerPool
     from devproxy.gateway.service import Service
     from devproxy.messages import RequestHead, ResponseHead
     from devproxy.plan import Forward
@@ -41,7 +41,7 @@ def remarks_on(
     head: ResponseHead,
     octets: bytes,
     peer: Peer,
-    server: ServerAddress,
+    server: ServerPool,
     payload: bytes = b"",
 ) -> Remarks:
     """Return the remarks on a response that goes to the client with the head `octets`; `head`: as `server` sent it.
@@ -52,14 +52,14 @@ def remarks_on(
     if service.sink is None:
         return NONE
     advice = advice_on(forward, request, head, octets)
-    towards = forward.compiled.toward(server)
+    towards = forward.compiled.toward(server.server)
     host = "keep" if towards.keeps_host else "another"
     origin = "keep" if towards.origin_line is None else "another"
     if words := advice_on_words(head.status, payload, host=host, origin=origin):
         advice = (*advice, words)
     if advice:
         advice = service.untold(forward.compiled.label, advice)
-    return Remarks(advice, changes_to(forward, request, head, peer, server) if service.is_verbose else ())
+    return Remarks(advice, changes_to(forward, request, head, peer, server.server) if service.is_verbose else ())
 
 
 def advice_on_switch(
@@ -69,7 +69,7 @@ def advice_on_switch(
     head: ResponseHead,
     octets: bytes,
     peer: Peer,
-    server: ServerAddress,
+    server: ServerPool,
 ) -> tuple[str, ...]:
     """Return the advice on a 101 with the head `octets`: why a browser does not take it, which only one asks about."""
     return remarks_on(service, forward, request, head, octets, peer, server).advice if forward.facts.origins else ()
