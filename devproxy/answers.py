@@ -60,7 +60,10 @@ _UPSTREAM_WORDS: Final[dict[UpstreamFault, tuple[str, str]]] = {
     UpstreamFault.TLS: ("the TLS handshake failed", ""),
     UpstreamFault.CLOSED_EARLY: (
         "it closed the connection without an answer",
-        "Look at the server's own log. For an upgrade this often means that nobody handles this path there.",
+        (
+            "Look at the server's own log. For an upgrade this often means that nobody handles this path there. A "
+            "server that speaks only HTTPS may end like this as well: write https:// then."
+        ),
     ),
     UpstreamFault.BAD_RESPONSE: (
         "its answer is not valid HTTP/1.1",

@@ -28,6 +28,7 @@ _match_line = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)").fullm
 # Other controls are outside the grammar too, but pages send them (Fetch forbids none but these) and browsers take them.
 _match_odd_line = re.compile(rb"(" + TOKEN + rb"):([^\r\n\0]*+)").fullmatch
 _match_spaced_line = re.compile(rb"(" + TOKEN + rb")[\t ]++(:[^\r\n\0]*+)").fullmatch
+_find_control = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _is_token = re.compile(TOKEN).fullmatch
 
 
@@ -336,6 +337,11 @@ def _read_odd_field(line: bytes) -> Field:
     if role not in _PASSED_OVER:
         raise bad_field_line(line)
     return Field(line, name, match[2].strip(b" \t"), role)
+
+
+def has_control(value: bytes) -> bool:
+    """Tell whether `value` holds a control character other than the tab."""
+    return _find_control(value) is not None
 
 
 def without_space_before_colon(line: bytes) -> bytes | None:

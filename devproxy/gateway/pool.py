@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final
 from devproxy.answers import NO_CONNECTION
 from devproxy.balance import Balancer, Choice
 from devproxy.config.model import ServerAddress, Upstream
-from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
+from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import UpstreamState
 from devproxy.gateway.crowd import Crowd
 from devproxy.gateway.dial import Dialler
 from devproxy.gateway.hold import Prober, WaitingRoom
 from devproxy.gateway.upstream import UpstreamConnection
-from devproxy.http1.refusals import bad_status_line, told
+from devproxy.http1.refusals import spoke_first, told
 
 if TYPE_CHECKING:
     from devproxy.gateway.downstream import DownstreamConnection
@@ -262,9 +262,7 @@ class ServerPool:
 
 def _spoke_first(server: str, words: bytes) -> UpstreamError:
     """Return the error of a server that is up, but speaks before it is asked: so do those of other protocols."""
-    cause = bad_status_line(words)
-    if words.startswith(b"HTTP/1."):
-        cause = BadMessage("an answer came before anything was asked", source="RFC 9112 section 9.3", line=cause.line)
+    cause = spoke_first(words)
     return UpstreamError(UpstreamFault.BAD_RESPONSE, server, told(cause), cause=cause)
 
 

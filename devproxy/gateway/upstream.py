@@ -15,7 +15,7 @@ from devproxy.gateway.transports import last_words, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_response_head, recall_response_head
 from devproxy.http1.reader import HeadReader, Kind
-from devproxy.http1.refusals import told
+from devproxy.http1.refusals import ended_within_head, spoke_first, told
 from devproxy.http1.start_line import Limits
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
 
@@ -331,10 +331,15 @@ class UpstreamConnection(asyncio.Protocol):
             self._complete(exchange)
             exchange.response_data(b"", True)
             return
+        if self.early_words:  # they came between the dialling and the request
+            self._fail(exchange, spoke_first(self.early_words))
+            return
         self._exchange = None
         self._lose_login()
         reset(self.transport)  # whatever of the request it has not taken is of no use to it any more
         detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
+        if exc is None and self._reader.has_started:
+            detail = told(ended_within_head(self._reader.pending))
         exchange.upstream_lost(UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
 
     def _fail(self, exchange: Asker, error: BadMessage) -> None:

@@ -66,6 +66,24 @@ def bad_status_line(octets: bytes) -> BadMessage:
     return BadMessage(reason, source=source, line=line[:_MAX_KEPT])
 
 
+def spoke_first(octets: bytes) -> BadMessage:
+    """Return what is wrong with `octets` that a server sent before it was asked: other protocols begin so."""
+    start = bad_status_line(octets)
+    if start.foreign is not None:
+        return start
+    return BadMessage(
+        "an answer came before anything was asked",
+        source="RFC 9112 section 9.3",
+        line=octets[:_MAX_KEPT].partition(b"\r\n")[0],
+    )
+
+
+def ended_within_head(octets: bytes) -> BadMessage:
+    """Return what is wrong with a connection that ended behind `octets`, the beginning of an answer's head."""
+    line = octets[-_MAX_KEPT:].rpartition(b"\n")[2] or octets[-_MAX_KEPT:].rstrip(b"\r\n").rpartition(b"\n")[2]
+    return BadMessage("the connection ended within the head of the answer", source="RFC 9112 section 8", line=line)
+
+
 def _foreign(octets: bytes) -> BadMessage | None:
     """Return the refusal of `octets` that begin another protocol than HTTP/1, or no protocol at all."""
     start = octets[:_MAX_KEPT]

@@ -13,7 +13,7 @@ from devproxy.answers import Answer
 from devproxy.config.model import Preflight as PreflightRule
 from devproxy.config.model import Route, ServerAddress
 from devproxy.engineio import is_poll, parse_engine_request
-from devproxy.fields import read_field
+from devproxy.fields import bad_field_line, has_control, read_field
 from devproxy.hmr import read_hot_reload, wants_own_origin
 from devproxy.memory import Table
 from devproxy.messages import RequestFacts, RequestHead
@@ -132,7 +132,7 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     if own_path:
         return _own_page(head, own_path)
     preflight = read_preflight(head)
-    refused = _refused_by_all(head, raw_path, preflight, snapshot) if snapshot.runs_expressions else None
+    refused = _refused_before_routing(head, raw_path, preflight, snapshot) if snapshot.runs_expressions else None
     if refused is not None:
         return refused
     route = _route(head, raw_path, snapshot)
@@ -165,6 +165,20 @@ def _is_from_own_page(head: RequestHead) -> bool:
     facts = head.facts
     is_one = len(facts.origins) == 1 and facts.fetch_site != b"cross-site"
     return is_one and is_own_origin(facts.origins[0], facts.host)
+
+
+def _refused_before_routing(
+    head: RequestHead, raw_path: bytes, preflight: Preflight | None, snapshot: Snapshot
+) -> Respond | None:
+    """Return the refusal that `head` gets whichever route takes it, or for what no route should be chosen by."""
+    refused = _refused_by_all(head, raw_path, preflight, snapshot)
+    if refused is not None or not snapshot.routing_fields:
+        return refused
+    for field in head.fields:
+        if field.name in snapshot.routing_fields and has_control(field.value):
+            answer = answers.bad_message(bad_field_line(field.line))
+            return Respond(answer, "", local_lines(decide(snapshot.default_cors, head.facts.origins)))
+    return None
 
 
 def _refused_by_all(
@@ -277,7 +291,7 @@ def _route(head: RequestHead, raw_path: bytes, snapshot: Snapshot) -> Route | No
 
     A hot-reload socket goes where ``/`` goes, to whoever serves the page, unless a route names its very path.
     """
-    fields = head.fields if snapshot.reads_headers else ()
+    fields = head.fields if snapshot.routing_fields else ()
     route = snapshot.table.match(head.method, raw_path, head.facts.host, fields)
     if route is None or route.pattern == "/":
         return route

@@ -122,7 +122,8 @@ class Segments(Table[bytes, bytes]):
 class Snapshot:
     """A configuration ready to serve. Immutable but for what it remembers; shared by all exchanges born under it.
 
-    ``reads_headers``: a route has a condition on a header; ``runs_expressions``: or on the path, by an expression.
+    ``routing_fields``: those on which a route has a condition, in lower case. ``runs_expressions``: there are some, or
+    a path is told by an expression.
     ``compiled``: by the identity of the route, which hashes
     quicker than its many fields. ``own_origin``: the same for what own pages ask of a dev server that knows itself
     alone: Host and Origin are the server's, unless the route says otherwise. ``default_cors``: for answers to what no
@@ -134,7 +135,7 @@ class Snapshot:
 
     config: Config
     table: RouteTable
-    reads_headers: bool
+    routing_fields: frozenset[bytes]
     runs_expressions: bool
     compiled: dict[int, CompiledRoute]
     own_origin: dict[int, CompiledRoute]
@@ -167,7 +168,7 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
         config=config,
         table=table,
         runs_expressions=table.runs_expressions,
-        reads_headers=any(route.match_headers for route in config.routes),
+        routing_fields=frozenset(name.lower().encode() for route in config.routes for name, _ in route.match_headers),
         compiled=compiled,
         own_origin={key: _at_own_origin(one) for key, one in compiled.items()},
         default_cors=compile_cors(Cors(), config.source),

@@ -35,12 +35,19 @@ ASK = """
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[int]:
-    """Run a server that answers ``/form/N`` with the octets of form N and ends the connection; give its port."""
+async def serving() -> AsyncIterator[tuple[int, list[bytes]]]:
+    """Run a server that answers ``/form/N`` with the octets of form N and ends the connection.
+
+    Gives its port and the heads of the requests that it gets.
+    """
+
+    heads: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            target = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
+            asked = await reader.readuntil(b"\r\n\r\n")
+            heads.append(asked)
+            target = asked.split(b" ")[1]
             if target.startswith(b"/form/"):
                 writer.write(FORMS[int(target[6:])][1].octets)
             else:
@@ -52,7 +59,7 @@ async def serving() -> AsyncIterator[int]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield server.sockets[0].getsockname()[1], heads
     finally:
         server.close()
 
@@ -67,7 +74,7 @@ async def outcomes(page: Page, port: int) -> list[object]:
 
 async def test_a_page_gets_the_same_through_devproxy_or_its_502() -> None:
     async with (
-        serving() as port,
+        serving() as (port, _),
         running(config_for((address_of(port),)), ScriptedUpstream()) as talk,
         open_page() as page,
     ):
@@ -77,3 +84,25 @@ async def test_a_page_gets_the_same_through_devproxy_or_its_502() -> None:
     assert dict(zip(names, direct, strict=True)) == {name: form.page for name, form in FORMS}
     expected = {name: form.page if form.sent is not None else (502, "Bad Gateway", "") for name, form in FORMS}
     assert dict(zip(names, through, strict=True)) == expected
+
+
+SENDABLE = [octet for octet in range(1, 256) if octet not in (10, 13)]
+"""What a page may put into a value (Fetch section 2.2.2)."""
+
+
+async def test_what_a_page_may_send_in_a_value_reaches_the_server_as_it_came() -> None:
+    value = bytes(octet for octet in SENDABLE if octet not in (9, 32))
+    script = f"""fetch("/", {{ headers: {{ "X-All": String.fromCharCode({",".join(map(str, value))}) }} }})
+        .then(answer => answer.status)"""
+    async with (
+        serving() as (port, heads),
+        running(config_for((address_of(port),)), ScriptedUpstream()) as talk,
+        open_page() as page,
+    ):
+        for at in (port, talk.port):
+            await page.goto(f"http://127.0.0.1:{at}/")
+            await page.until(f"document.body?.innerText === 'ready' && location.port === '{at}'")
+            assert await page.evaluate(script) == 200
+    sent = [line for head in heads for line in head.split(b"\r\n") if line.lower().startswith(b"x-all:")]
+    assert len(sent) == 2
+    assert sent[0].partition(b": ")[2] == sent[1].partition(b": ")[2] == value

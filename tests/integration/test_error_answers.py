@@ -131,6 +131,18 @@ async def test_a_connection_that_ends_without_an_answer_is_a_502(how: str) -> No
         assert (status, fields["x-devproxy-error"]) == (502, "upstream-closed-before-answer")
 
 
+async def test_an_answer_that_ends_within_its_head_is_shown_as_far_as_it_came() -> None:
+    async with conversation() as talk:
+        client = await asked(talk, GET)
+        server = await talk.upstream.accept()
+        await server.head()
+        server.send(b"HTTP/1.1 200 OK\r\nX-Half: of")
+        server.close()
+        status, fields, body = await answer_of(client)
+        assert (status, fields["x-devproxy-error"]) == (502, "upstream-closed-before-answer")
+        assert b"ended within the head of the answer: `X-Half: of`" in body
+
+
 NONSENSE = {
     "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
     "tls": b"\x15\x03\x01\x00\x02\x02\x46\r\n\r\n",

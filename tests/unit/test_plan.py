@@ -472,3 +472,46 @@ def test_who_answered_a_path_does_not_change_who_answers_one_below_it(first: byt
     assert type(found) is type(anew)
     if isinstance(found, Forward) and isinstance(anew, Forward):
         assert found.compiled.label == anew.compiled.label
+
+
+TENANT = Route(kind=PathKind.PREFIX, pattern="/", upstream="backend", match_headers=(("X-Tenant", "blue*"),))
+
+
+@pytest.mark.parametrize("value", [b"blue\x01", b"\x1bblue", b"red\x7f"])
+def test_a_control_in_a_field_that_a_route_matches_is_refused(value: bytes) -> None:
+    found = plan(b"GET / HTTP/1.1", b"X-Tenant: " + value, among=snapshot(TENANT, EVERYTHING))
+    assert isinstance(found, Respond)
+    assert (found.answer.status, found.answer.code) == (400, "bad-request")
+    assert "control character" in found.answer.what
+    assert isinstance(plan(b"GET / HTTP/1.1", b"X-Tenant: " + value), Forward), "nothing goes by it there"
+    assert isinstance(plan(b"GET / HTTP/1.1", b"X-Other: " + value, among=snapshot(TENANT, EVERYTHING)), Forward)
+
+
+@pytest.mark.parametrize(
+    ("line", "lines", "sent"),
+    [
+        (
+            b"HTTP/1.1 426 U",
+            (b"Connection: Upgrade", b"Upgrade: websocket"),
+            [b"Upgrade: websocket", b"Connection: Upgrade"],
+        ),
+        (
+            b"HTTP/1.1 426 U",
+            (b"Upgrade: TLS/1.0", b"Connection: close, upgrade"),
+            [b"Upgrade: TLS/1.0", b"Connection: Upgrade"],
+        ),
+        (b"HTTP/1.1 426 U", (b"Connection: close",), []),
+        (b"HTTP/1.1 200 OK", (b"Connection: Upgrade", b"Upgrade: h2c"), []),
+    ],
+)
+def test_a_426_keeps_the_upgrade_that_it_asks_for(line: bytes, lines: tuple[bytes, ...], sent: list[bytes]) -> None:
+    asked = request()
+    forward = plan_request(asked, snapshot())
+    assert isinstance(forward, Forward)
+    head = parse_response_head(b"\r\n".join((line, *lines, b"Content-Length: 0")), snapshot().response_limits)
+    octets, closes = finish_response(forward, asked, head, PEER, HTTP, body_length=0, close=False)
+    assert not closes
+    assert [one for one in octets.split(b"\r\n")[1:-2] if one != b"Content-Length: 0"] == sent
+    octets, closes = finish_response(forward, asked, head, PEER, HTTP, body_length=0, close=True)
+    assert closes
+    assert octets.endswith(b"Connection: close\r\n\r\n")
