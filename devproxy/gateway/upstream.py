@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from devproxy.errors import BadMessage, UpstreamFault
+from devproxy.fields import Role
 from devproxy.gateway.transports import last_words, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_response_head, recall_response_head
@@ -217,12 +218,16 @@ class UpstreamConnection(asyncio.Protocol):
                 if facts.status >= 200:
                     break
                 if facts.status == 101:
-                    self._switch(exchange, facts.upgrade)
+                    self._switch(exchange, head)
                     exchange.upgraded(head, data)
                     return
                 self._interims += 1
                 if self._interims > MAX_INTERIM_RESPONSES:
-                    raise BadMessage(f"there were more than {MAX_INTERIM_RESPONSES} interim responses")
+                    raise BadMessage(
+                        f"there were more than {MAX_INTERIM_RESPONSES} interim responses",
+                        source="RFC 9110 section 15.2",
+                        line=head.start,
+                    )
             except BadMessage as error:
                 self._fail(exchange, error)
                 return
@@ -259,15 +264,16 @@ class UpstreamConnection(asyncio.Protocol):
             self.bind(self._exchange.client)
         return head, found[1]
 
-    def _switch(self, exchange: Asker, protocol: bytes) -> None:
+    def _switch(self, exchange: Asker, head: ResponseHead) -> None:
         """Check that a 101 switches to what was asked for (RFC 9110 section 15.2.2)."""
         asked = [token.strip() for token in exchange.request.upgrade.split(b",") if token.strip()]
         if not asked:
-            raise BadMessage(
-                "101 Switching Protocols came without having been asked for", source="RFC 9110 section 7.8"
-            )
-        if protocol not in asked:
-            raise BadMessage("101 switches to another protocol than the one asked for", source="RFC 9110 section 7.8")
+            reason = "101 Switching Protocols came without having been asked for"
+            raise BadMessage(reason, source="RFC 9110 section 7.8", line=head.start)
+        if head.facts.upgrade not in asked:
+            named = [field.line for field in head.fields if field.role == Role.UPGRADE]
+            reason = "101 switches to another protocol than the one asked for"
+            raise BadMessage(reason, source="RFC 9110 section 7.8", line=named[0] if named else head.start)
 
     def _take_body(self, exchange: Asker, data: bytes) -> None:
         try:

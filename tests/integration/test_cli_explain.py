@@ -18,6 +18,7 @@ HEADS: dict[str, list[tuple[str, str]]] = {
     "/items": [("Access-Control-Allow-Origin", "*"), ("Location", "http://127.0.0.1:PORT/login")],
     "/pass/": [("Access-Control-Allow-Origin", "*"), ("Set-Cookie", "sid=1")],
     "/pass/readable": READABLE,
+    "/pass/controls": [("X-Odd", "\x1b[2J\x07"), ("Set-Cookie", "a=\x1bb")],
     "/fix/readable": READABLE,
     "/lists/put": READABLE,
     "/cookies": [("Set-Cookie", "kept=1"), ("Set-Cookie", "lost=1; Domain=api.test")],
@@ -329,3 +330,10 @@ def test_a_server_that_is_down_is_told_of(tmp_path: Path, capsys: pytest.Capture
     path.write_text(f'[upstreams]\nb = "http://127.0.0.1:{port}"\n[[routes]]\npath = "/"\nupstream = "b"\n')
     assert main(["explain", "/", "--send", "--config", str(path)]) == 1
     assert "gave no answer" in capsys.readouterr().err
+
+
+def test_what_a_server_sends_moves_no_cursor(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = explained(capsys, config, "/pass/controls", "--send", "--origin", "http://localhost:3000")
+    assert code in (0, 1)
+    assert r"X-Odd: \u001b[2J\u0007" in out
+    assert "\x1b" not in out

@@ -89,6 +89,25 @@ async def test_garbage_behind_a_101_passes_byte_for_byte() -> None:
         assert await client.read(len(garbage)) == garbage
 
 
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 0", b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Content-Length : 5"]
+)
+async def test_a_101_that_speaks_of_a_body_switches_all_the_same(framing: bytes) -> None:
+    async with conversation() as talk:
+        client = await talk.client()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        server = await talk.upstream.accept()
+        await server.head()
+        server.send(b"HTTP/1.1 101 Go\r\n" + framing + b"\r\nConnection : upgrade\r\nUpgrade: websocket\r\n\r\nfirst")
+        if b" :" in framing:
+            assert (await client.head()).startswith(b"HTTP/1.1 502 "), "what frames has no space before its colon"
+            return
+        assert await client.head() == b"HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        assert await client.read(5) == b"first"
+        client.send(b"back")
+        assert await server.read(4) == b"back"
+
+
 @pytest.mark.parametrize("token", [b"websocket", b"TLS/1.3", b"my-protocol"])
 async def test_any_protocol_may_be_switched_to(token: bytes) -> None:
     async with conversation() as talk:
