@@ -20,7 +20,7 @@ from devproxy.gateway.presence import Presence, presence_of, unread_bytes
 from devproxy.gateway.transports import descriptor_of, end_writing, peer_name, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, recall_request_head
-from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.reader import HeadReader, Kind, find_head_end
 from devproxy.messages import CHUNKED, RequestHead
 from devproxy.plan import lines_for_unread
 from devproxy.policy.hop import Peer
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from devproxy.gateway.upstream import UpstreamConnection
 
 MAX_PIPELINED_BYTES: Final = 64 * 1024
+"""Octets behind the current request from which on the client is not read. What has been read meanwhile comes on top."""
+_BODY_WINDOW: Final = 1024
+"""Octets of a pipelined body that are looked at first: to copy more than a small body has would cost each of many."""
 LINGER_S: Final = 2.0
 MAX_LINGER_BYTES: Final = 64 * 1024 * 1024
 HALF_CLOSE_GRACE_S: Final = 0.4
@@ -99,7 +102,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.body_remaining = 0
         self.chunk_bytes = 0
         self._chunked: ChunkedReader | None = None
-        self._pipelined = b""
+        self._pipelined: bytes | bytearray = b""
         self._reading_paused = False
         self.has_eof = False
         self.is_ending = service.is_stopping
@@ -189,8 +192,8 @@ class DownstreamConnection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Take from the client again."""
-        if self._reading_paused and not self.transport.is_closing():
+        """Take from the client again, unless enough of it is kept already."""
+        if self._reading_paused and len(self._pipelined) <= MAX_PIPELINED_BYTES and not self.transport.is_closing():
             self._reading_paused = False
             self._service.held_back.discard(self)
             self.transport.resume_reading()
@@ -235,7 +238,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def take_glued(self) -> bytes:
         """Return the octets that came behind an upgrade request, already for the new protocol."""
-        glued, self._pipelined = self._pipelined, b""
+        glued, self._pipelined = bytes(self._pipelined), b""
         return glued
 
     def close_idle(self) -> None:
@@ -321,18 +324,19 @@ class DownstreamConnection(asyncio.Protocol):
                 self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
                 self.chunk_bytes = 0
         exchange = self._exchange = Exchange(self._service, self, head)
-        if not rest:
+        if not rest and not self._pipelined:
             exchange.start(b"")
         elif self.body_remaining:
             self._start_with_body(exchange, rest)
         else:
-            self._pipelined = rest
+            if rest:
+                self._hold_back(rest)
             exchange.start(b"")
 
     def _start_with_body(self, exchange: Exchange, data: bytes) -> None:
-        """Start an exchange of whose body the first piece came with the head."""
+        """Start an exchange of whose body the first piece came with the head: `data`, or else what is kept."""
         try:
-            payload = self._frame(data)
+            payload = self._frame(data) if data else self._frame_kept()
         except BadMessage as error:
             self._exchange = None
             head = exchange.request
@@ -362,15 +366,43 @@ class DownstreamConnection(asyncio.Protocol):
                 self.body_remaining = remaining - len(data)
                 return data
             self.body_remaining = 0
-            self._pipelined = data[remaining:]
+            self._hold_back(data[remaining:])
             return data[:remaining]
-        payload, rest = self._chunked.feed(data)
-        self.chunk_bytes = self._chunked.announced_bytes
-        if self._chunked.is_done:
+        payload, rest = self._feed(self._chunked, data)
+        if rest:
+            self._hold_back(rest)
+        return payload
+
+    def _frame_kept(self) -> bytes:
+        """Return what of the request's body is among the octets that are kept.
+
+        Others may follow in there. They are not copied, so that each of many requests costs what it is itself.
+        """
+        kept = self._pipelined
+        assert isinstance(kept, bytearray)
+        if self._chunked is None:
+            payload = bytes(memoryview(kept)[: self.body_remaining])
+            del kept[: len(payload)]
+            self.body_remaining -= len(payload)
+            self.resume_reading()
+            return payload
+        payloads, size = [], _BODY_WINDOW
+        while kept and self._chunked is not None:
+            window = bytes(memoryview(kept)[:size])
+            payload, rest = self._feed(self._chunked, window)
+            del kept[: len(window) - len(rest)]
+            payloads.append(payload)
+            size *= 2
+        self.resume_reading()
+        return b"".join(payloads)
+
+    def _feed(self, chunked: ChunkedReader, data: bytes) -> tuple[bytes, bytes]:
+        payload, rest = chunked.feed(data)
+        self.chunk_bytes = chunked.announced_bytes
+        if chunked.is_done:
             self._chunked = None
             self.body_remaining = 0
-            self._pipelined = rest
-        return payload
+        return payload, rest
 
     @property
     def is_request_complete(self) -> bool:
@@ -379,6 +411,8 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _hold_back(self, data: bytes) -> None:
         """Keep what comes behind the current request; more than a little waits in the kernel."""
+        if not self._pipelined:
+            self._pipelined = bytearray()  # takes octets at its end, and loses them at its beginning, without a copy
         self._pipelined += data
         if len(self._pipelined) > MAX_PIPELINED_BYTES:
             self.pause_reading()
@@ -389,11 +423,22 @@ class DownstreamConnection(asyncio.Protocol):
             return
         self._state = _IDLE
         self.resume_reading()
-        data, self._pipelined = self._pipelined, b""
-        if data:
+        while self._pipelined and self._state is _IDLE:
+            data = self._next_kept(self._pipelined)
+            self.resume_reading()  # before the exchange starts: it may have reasons of its own to pause
             self._take_head(data)
         if self.has_eof:
             self.eof_received()  # it came before this request's turn, and will not come again
+
+    def _next_kept(self, kept: bytes | bytearray) -> bytes:
+        """Take the octets of the next head out of `kept`, or all where it is not complete; copy nothing behind it."""
+        end = find_head_end(kept)
+        if end <= 0:
+            self._pipelined = b""
+            return bytes(kept)
+        data = bytes(memoryview(kept)[:end])
+        del kept[:end]  # type: ignore[union-attr]  # what waits behind another request is in a bytearray
+        return data
 
     # -- endings -------------------------------------------------------------------------------------------------
 

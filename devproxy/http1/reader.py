@@ -29,6 +29,13 @@ _MAX_START: Final = 512
 """Octets of what is no answer that are looked at, to say what it is."""
 
 
+def find_head_end(octets: bytes | bytearray) -> int:
+    """Return where the first request head in `octets` ends, its blank line included; 0: it does not end yet."""
+    match = _match_empty_lines(octets)
+    end = octets.find(_CRLF2, match.end() if match else 0)
+    return end + 4 if end >= 0 else 0
+
+
 class Kind(Enum):
     """Which head a :class:`HeadReader` waits for."""
 
