@@ -20,7 +20,7 @@ from devproxy.engineio import SESSION_UNKNOWN
 from devproxy.errors import BadMessage, Foreign, UpstreamError, UpstreamFault
 from devproxy.http1.refusals import shown_line
 from devproxy.messages import RequestHead
-from devproxy.policy.advice import advice_on_proxy, advice_on_tls
+from devproxy.policy.advice import WEBPACK_ADVICE, advice_on_proxy, advice_on_tls
 from devproxy.policy.faults import Injection
 from devproxy.policy.hosts import HostVerdict, SourceVerdict
 from devproxy.policy.preflight import PreflightVerdict
@@ -217,12 +217,14 @@ def upstream_failed(
     was_up: bool = False,
     is_own_container: bool = False,
     unused_proxy: str = "",
+    is_webpack_perhaps: bool = False,
 ) -> Answer:
     """Return the answer when no usable response came from an upstream: what was tried, what happened, what to do.
 
     `was_up`: a server of this upstream has accepted connections before, so that this one may be restarting.
     `is_own_container`: devproxy runs in a container and the server's address leads back into it. `unused_proxy`: the
     variable of the environment that names a proxy, by which other programs would reach the server; empty for none.
+    `is_webpack_perhaps`: what asks may be a hot-reload socket that a route has taken from the frontend.
     """
     what, advice = _UPSTREAM_WORDS[error.fault] if error.cause is None else _words_on(error.cause)
     status = _UPSTREAM_STATUS[error.fault]
@@ -234,6 +236,8 @@ def upstream_failed(
         advice = advice_on_tls(error.detail)
     if unused_proxy and error.fault in _PERHAPS_BEHIND_A_PROXY:
         advice = f"{advice} {advice_on_proxy(unused_proxy)}"
+    if is_webpack_perhaps and error.fault is UpstreamFault.CLOSED_EARLY:
+        advice = f"{advice} {WEBPACK_ADVICE}."
     facts = [("upstream", upstream), ("server", error.server), ("route", route)]
     facts += [("tried", f"{address}: {outcome}") for address, outcome in error.tried]
     if error.detail:

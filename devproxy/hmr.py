@@ -94,6 +94,12 @@ def has_own_segment(segment: bytes) -> bool:
     return segment == b"/_next" or segment.startswith(b"/__nextjs")
 
 
+def takes_common_path(head: RequestHead, pattern: str) -> bool:
+    """Tell whether `head` opens a WebSocket at :data:`COMMON_PATH` and goes by a route with `pattern`, not by ``/``."""
+    hot_reload = read_hot_reload(head)
+    return hot_reload is not None and hot_reload.is_common and pattern != "/"
+
+
 def _speaks_vite(head: RequestHead) -> bool:
     offered = head.first(b"sec-websocket-protocol") or b""
     return not SUBPROTOCOLS.isdisjoint(name.strip(b" \t") for name in offered.lower().split(b","))

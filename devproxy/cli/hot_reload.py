@@ -6,21 +6,14 @@ Start at :func:`words_on` (one request) and :func:`note_on` (a whole configurati
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 from devproxy.config.model import Route
 from devproxy.config.problems import visible
-from devproxy.hmr import COMMON_PATH, MOVED_WEBPACK_PATH, HotReload, read_hot_reload
+from devproxy.hmr import COMMON_PATH, HotReload, read_hot_reload
 from devproxy.messages import RequestHead
 from devproxy.plan import Forward, Snapshot, plan_request
+from devproxy.policy.advice import WEBPACK_ADVICE
 from devproxy.routing import label
-
-_PATH: Final = MOVED_WEBPACK_PATH.decode()
-_WEBPACK: Final = (
-    "webpack's dev server opens its hot-reload socket at /ws as well. If that is your frontend, give the socket "
-    f'another path there: webSocketServer: {{ type: "ws", options: {{ path: "{_PATH}" }} }} and '
-    f'client: {{ webSocketURL: "auto://0.0.0.0:0{_PATH}" }}'
-)
 
 
 def words_on(snapshot: Snapshot, head: RequestHead) -> str:
@@ -40,7 +33,7 @@ def words_on(snapshot: Snapshot, head: RequestHead) -> str:
 def _words(hot_reload: HotReload, by_path: Route | None, route: Route) -> str:
     where = f"route {label(route)}, upstream {route.upstream}"
     if hot_reload.is_common and route.pattern != "/":
-        return f"a WebSocket here goes to whoever the routes say: {where}. {_WEBPACK}"
+        return f"a WebSocket here goes to whoever the routes say: {where}. {WEBPACK_ADVICE}"
     who = f"a WebSocket here is {hot_reload.tool}'s hot-reload socket"
     if hot_reload.is_common:
         return f"{who}, or an application's, and no route but / takes it: {where}"
@@ -56,5 +49,7 @@ def note_on(snapshot: Snapshot) -> str:
         page = snapshot.table.match(b"GET", b"/", name.encode(), ())
         route = snapshot.table.match(b"GET", COMMON_PATH, name.encode(), ())
         if page is not None and route is not None and page.upstream != route.upstream and route.pattern != "/":
-            return visible(f'/ws goes to "{route.upstream}" because the route {label(route)} takes it. {_WEBPACK}')
+            return visible(
+                f'/ws goes to "{route.upstream}" because the route {label(route)} takes it. {WEBPACK_ADVICE}'
+            )
     return ""

@@ -410,7 +410,7 @@ class Exchange:
         if self._forward.fallback is not None:
             self._answer_preflight(self._forward.fallback)
             return
-        answer, detail = failure(error, self._forward.compiled, self._server, self._service)
+        answer, detail = failure(error, self._forward.compiled, self._server, self._service, self.request)
         self._respond(answer, detail=detail)
 
     def _give(self, plan: Respond) -> None:

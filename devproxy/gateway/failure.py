@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final
 from devproxy import answers
 from devproxy.errors import UpstreamFault
 from devproxy.gateway.surroundings import is_loopback, proxy_variable
+from devproxy.hmr import takes_common_path
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.errors import UpstreamError
     from devproxy.gateway.pool import ServerPool
     from devproxy.gateway.service import Service
+    from devproxy.messages import RequestHead
     from devproxy.plan.snapshot import CompiledRoute
 
 CUT_SHORT: Final = "the server closed the connection before its answer was complete"
@@ -31,8 +33,10 @@ def cut_code(fault: UpstreamFault) -> str:
     return "upstream-closed-in-mid-body" if fault is UpstreamFault.CLOSED_EARLY else fault.value
 
 
-def failure(error: UpstreamError, compiled: CompiledRoute, server: ServerPool, service: Service) -> tuple[Answer, str]:
-    """Return the answer to a request that `server` did not answer, and the detail for its report."""
+def failure(
+    error: UpstreamError, compiled: CompiledRoute, server: ServerPool, service: Service, request: RequestHead
+) -> tuple[Answer, str]:
+    """Return the answer to `request`, which `server` did not answer, and the detail for its report."""
     answer = answers.upstream_failed(
         error,
         upstream=compiled.upstream,
@@ -40,6 +44,7 @@ def failure(error: UpstreamError, compiled: CompiledRoute, server: ServerPool, s
         was_up=server.pool.has_been_up,
         is_own_container=service.is_in_container and is_loopback(server.server),
         unused_proxy=proxy_variable(server.server),
+        is_webpack_perhaps=takes_common_path(request, compiled.route.pattern),
     )
     details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
     return answer, ", ".join(details) or error.detail

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from devproxy.hmr import MOVED_WEBPACK_PATH
 from devproxy.messages import REFUSALS
 
 OWN_AUTHORITY: Final = "SSL_CERT_FILE=/path/to/ca.pem"
@@ -42,6 +43,13 @@ _TLS: Final = (
     (("self-signed", "self signed", "issuer", "unable to verify", "CERTIFICATE_VERIFY_FAILED"), _TRUST),
 )
 """What OpenSSL says, and what to do about it: the first that fits."""
+_MOVED: Final = MOVED_WEBPACK_PATH.decode()
+WEBPACK_ADVICE: Final = (
+    "webpack's dev server opens its hot-reload socket at /ws as well. If that is your frontend, give the socket "
+    f'another path there: webSocketServer: {{ type: "ws", options: {{ path: "{_MOVED}" }} }} and '
+    f'client: {{ webSocketURL: "auto://0.0.0.0:0{_MOVED}" }}'
+)
+"""For who gets ``/ws`` by a route, where a page of webpack's may have meant its own server."""
 
 
 def advice_on_tls(reason: str) -> str:

@@ -139,3 +139,18 @@ async def test_a_handshake_that_failed_is_logged_as_one(answer: bytes, status: i
     assert " GET " not in row
     (line,) = JsonLines().lines(0, event)
     assert json.loads(line)["protocol"] == "websocket"
+
+
+@pytest.mark.parametrize(("pattern", "is_advised"), [("/ws/", True), ("/", False)])
+async def test_a_socket_at_ws_that_nobody_answers_leads_to_what_webpack_wants(pattern: str, is_advised: bool) -> None:
+    routes = (*PAGE, Route(kind=PathKind.PREFIX, pattern="/ws/", upstream="backend")) if pattern != "/" else PAGE
+    async with conversation(routes=routes) as talk:
+        client = await talk.client()
+        client.send(handshake("/ws", "localhost", "http://localhost"))
+        server = await talk.upstream.accept()
+        await server.head()
+        server.close()
+        assert b"X-Devproxy-Error: upstream-closed-before-answer" in await client.head()
+        await until(talk.finished)
+    (event,) = talk.finished()
+    assert ("webSocketURL" in "".join(event.advice)) is is_advised
