@@ -16,6 +16,8 @@ HERE = Path(__file__).resolve().parent
 NODE = HERE / "node"
 CHAT = HERE.parent.parent / "examples" / "chat"
 SCALED = CHAT.parent / "scaled"
+NEXT = HERE / "next"
+"""Installed by the one test that needs it: 340 MB."""
 FOLDERS = (NODE, CHAT, SCALED)
 AT_LEAST = "20.19"
 """What Vite 8 asks for."""

@@ -1,0 +1,100 @@
+"""The real Next dev server behind devproxy, opened by names that it does not know: hot reload and its error overlay."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+from tests.e2e import install
+from tests.e2e.harness import StartGateway
+from tests.support.browser import Page, open_page
+from tests.support.gateway_process import GatewayProcess
+from tests.support.processes import Program, free_port, wait_for
+
+NAMES = ("127.0.0.1", "app.test")
+OWN_NAME = "--host-resolver-rules=MAP app.test 127.0.0.1"
+POSTS_FOR_THE_OVERLAY = "/__nextjs_original-stack-frames"
+
+
+class Next(Program):
+    """``next dev`` with a copy of the page in ``folder``, which lies where Next finds its packages."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        next_dev = install.NEXT / "node_modules" / "next" / "dist" / "bin" / "next"
+        command: list[str | Path] = ["node", next_dev, "dev", "-H", "localhost", "-p", str(self.port)]
+        environment = {"NEXT_TELEMETRY_DISABLED": "1", "NO_COLOR": "1"}
+        super().__init__(command, name="next dev", cwd=folder, environment=environment)
+
+    def edit(self, old: str, new: str) -> None:
+        """Save the page with `new` in place of `old`, as an editor does."""
+        page = self.folder / "app" / "page.js"
+        page.write_text(page.read_text().replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def next_server() -> Iterator[Next]:
+    try:
+        install.ensure(install.NEXT)
+    except install.NotInstalled as problem:
+        pytest.fail(str(problem), pytrace=False)
+    with tempfile.TemporaryDirectory(dir=install.NEXT, prefix=".run-", ignore_cleanup_errors=True) as folder:
+        copytree(install.NEXT / "app", Path(folder) / "app")
+        with Next(Path(folder)) as running:
+            wait_for(lambda: any("Ready in" in line for line in running.out), "that Next is ready")
+            yield running
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_an_edit_reaches_a_page_of_another_name_which_keeps_its_state(
+    name: str, next_server: Next, devproxy: StartGateway, tmp_path: Path
+) -> None:
+    gateway = behind(next_server, devproxy, tmp_path)
+    async with open_page(OWN_NAME) as page:
+        await page.goto(f"http://{name}:{gateway.port}/")
+        await page.until("document.querySelector('h1')?.innerText === 'first text'")
+        await counted(page)
+        try:
+            next_server.edit("first text", "second text")
+            await page.until("document.querySelector('h1').innerText === 'second text'")
+        finally:
+            next_server.edit("second text", "first text")
+        assert await page.evaluate("document.querySelector('button').innerText") != "0", "it was reloaded"
+    opened = gateway.events("tunnel_opened")
+    assert opened
+    assert not [event for event in gateway.events("exchange_finished") if event["status"] in (403, 502)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_error_overlay_of_a_page_of_another_name_gets_what_it_asks_for(
+    name: str, next_server: Next, devproxy: StartGateway, tmp_path: Path
+) -> None:
+    gateway = behind(next_server, devproxy, tmp_path)
+    async with open_page(OWN_NAME) as page:
+        await page.goto(f"http://{name}:{gateway.port}/")
+        await page.until("document.querySelector('h1')?.innerText === 'first text'")
+        status = await page.evaluate(
+            f"fetch('{POSTS_FOR_THE_OVERLAY}', {{ method: 'POST', body: JSON.stringify({{ frames: [] }}) }})"
+            ".then(answer => answer.status)"
+        )
+        assert status != 403
+        font = "'/__nextjs_font/geist-latin.woff2'"
+        assert await page.evaluate(f"new FontFace('f', 'url(' + {font} + ')').load().then(() => true)")
+
+
+def behind(server: Next, devproxy: StartGateway, folder: Path) -> GatewayProcess:
+    file = folder / "devproxy.toml"
+    file.write_text(
+        f'[server]\nallowed_hosts = ["app.test"]\n[upstreams]\nfrontend = "http://localhost:{server.port}"\n'
+        '[[routes]]\npath = "/"\nupstream = "frontend"\n'
+    )
+    return devproxy("--config", file)
+
+
+async def counted(page: Page) -> None:
+    """Click the button until it counts: not before the page's script has run."""
+    await page.until("(document.querySelector('button').click(), document.querySelector('button').innerText !== '0')")
