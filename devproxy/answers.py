@@ -20,7 +20,7 @@ from devproxy.engineio import SESSION_UNKNOWN
 from devproxy.errors import BadMessage, Foreign, UpstreamError, UpstreamFault
 from devproxy.http1.refusals import shown_line
 from devproxy.messages import RequestHead
-from devproxy.policy.advice import WEBPACK_ADVICE, advice_on_proxy, advice_on_tls
+from devproxy.policy.advice import WEBPACK_ADVICE, advice_on_no_http, advice_on_proxy, advice_on_tls
 from devproxy.policy.faults import Injection
 from devproxy.policy.hosts import HostVerdict, SourceVerdict
 from devproxy.policy.preflight import PreflightVerdict
@@ -257,7 +257,7 @@ def _words_on(cause: BadMessage) -> tuple[str, str]:
     """Return what is to be said of an answer that was refused for `cause`, and what to do about it."""
     if cause.foreign is not None:
         what, advice = _FOREIGN_WORDS[cause.foreign]
-        return what.format(line=shown_line(cause.line)), advice
+        return what.format(line=shown_line(cause.line)), advice_on_no_http(cause.line) or advice
     what, advice = _UPSTREAM_WORDS[UpstreamFault.BAD_RESPONSE]
     key = next((key for key in _LIMITS if f"`{key}`" in cause.reason), "")
     return what, _LIMIT_ADVICE.format(key=key) if key else advice

@@ -30,6 +30,7 @@ from devproxy.plan import (
     Plan,
     Respond,
     Snapshot,
+    advice_on_body,
     answers_preflight,
     changes_to,
     compile_snapshot,
@@ -188,13 +189,17 @@ class Report:
 
     def _ask(self, plan: Forward, octets: bytes) -> ResponseHead:
         """Send `octets` to the server of `plan` and return the head of its final answer. Raises :class:`Refused`."""
+        return self._ask_for_words(plan, octets)[0]
+
+    def _ask_for_words(self, plan: Forward, octets: bytes) -> tuple[ResponseHead, bytes]:
+        """Do the same; return how the body of a refusal begins, too."""
         from devproxy.cli.probing import head_of_answer
 
         upstream = self._upstream(plan)
         return head_of_answer(upstream.servers[0], octets, self._snapshot.response_limits, verifies=upstream.tls_verify)
 
     def _answer(self, plan: Forward, server: ServerAddress, sent: bytes) -> Iterator[str]:
-        theirs = self._ask(plan, sent)
+        theirs, body = self._ask_for_words(plan, sent)
         octets, _ = finish_response(plan, self._head, theirs, _PEER, server, body_length=0, close=False)
         ours = parse_response_head(octets[:-4], plan.compiled.limits)
         yield ""
@@ -202,6 +207,8 @@ class Report:
         yield from self._differences([theirs.start, *theirs.lines], [ours.start, *ours.lines], plan, _WHY_DOWN)
         for change in changes_to(plan, self._head, theirs, _PEER, server):
             yield f"{_INDENT}{self._style.dim(visible(change))}"
+        if advice := advice_on_body(plan, theirs.status, body, server):
+            yield f"{self._style.cyan('help:')} {visible(advice)}"
         yield from self._verdicts(ours, theirs, plan)
         front = front_of(FRONT_SCHEME, self._head.host)
         for field in ours.fields:

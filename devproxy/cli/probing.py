@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Final
 
 from devproxy.cli.refusal import FAILED, Refused
@@ -12,17 +12,20 @@ from devproxy.errors import BadMessage
 from devproxy.gateway.surroundings import proxy_variable
 from devproxy.http1.head import parse_response_head
 from devproxy.http1.reader import HeadReader, Kind
-from devproxy.http1.refusals import told
+from devproxy.http1.refusals import ended_within_head, told
 from devproxy.http1.start_line import Limits
-from devproxy.messages import ResponseHead
+from devproxy.messages import REFUSALS, ResponseHead
 from devproxy.networks import LOOPBACK_ADDRESSES, is_this_machine
-from devproxy.policy.advice import advice_on_proxy, advice_on_tls
+from devproxy.policy.advice import advice_on_no_http, advice_on_proxy, advice_on_tls
 
 TIMEOUT_S: Final = 10.0
+BODY_WAIT_S: Final = 1.0
 
 
-def head_of_answer(server: ServerAddress, octets: bytes, limits: Limits, *, verifies: bool) -> ResponseHead:
-    """Send `octets`, a whole request, to `server`; return the head of its final answer.
+def head_of_answer(
+    server: ServerAddress, octets: bytes, limits: Limits, *, verifies: bool
+) -> tuple[ResponseHead, bytes]:
+    """Send `octets`, a whole request, to `server`; return the head of its final answer, and how a refusal goes on.
 
     `verifies`: its certificate has to be good, as ``tls_verify`` says. Raises :class:`Refused`, with exit code 1, when
     there is no answer within ten seconds.
@@ -40,6 +43,8 @@ def head_of_answer(server: ServerAddress, octets: bytes, limits: Limits, *, veri
 
 
 def _help_for(error: Exception, server: ServerAddress, reason: str) -> str:
+    if isinstance(error, BadMessage):
+        return advice_on_no_http(error.line) or "look at that server's own log, or leave --send out"
     if type(error).__module__ == "ssl":
         return advice_on_tls(f"{reason} {getattr(error, 'reason', '')}")
     variable = proxy_variable(server)
@@ -79,12 +84,14 @@ def _connected_to(server: ServerAddress) -> socket.socket:
     raise failure
 
 
-def _final_head(sock: socket.socket, limits: Limits, method: bytes) -> ResponseHead:
+def _final_head(sock: socket.socket, limits: Limits, method: bytes) -> tuple[ResponseHead, bytes]:
     reader, data = HeadReader(Kind.RESPONSE, limits), b""
     while True:
         if not data:
             data = sock.recv(65536)
             if not data:
+                if reader.has_started:
+                    raise ended_within_head(reader.pending)
                 raise ConnectionResetError(0, "it closed the connection")
         found = reader.feed(data)
         data = b""
@@ -92,4 +99,14 @@ def _final_head(sock: socket.socket, limits: Limits, method: bytes) -> ResponseH
             block, data = found
             head = parse_response_head(block, limits, method)
             if head.status >= 200 or head.status == 101:
-                return head
+                return head, data or _first_words(sock, head)
+
+
+def _first_words(sock: socket.socket, head: ResponseHead) -> bytes:
+    """Return how the body of a refusal begins, if that comes soon behind its head."""
+    if head.status not in REFUSALS or not head.facts.body_length:
+        return b""
+    sock.settimeout(BODY_WAIT_S)
+    with suppress(OSError):
+        return sock.recv(65536)
+    return b""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from devproxy.plan import advice_on, changes_to
-from devproxy.policy.advice import advice_on_words
+from devproxy.plan import advice_on, advice_on_body, changes_to
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
@@ -52,10 +51,7 @@ def remarks_on(
     if service.sink is None:
         return NONE
     advice = advice_on(forward, request, head, octets)
-    towards = forward.compiled.toward(server.server)
-    host = "keep" if towards.keeps_host else "another"
-    origin = "keep" if towards.origin_line is None else "another"
-    if words := advice_on_words(head.status, payload, host=host, origin=origin):
+    if words := advice_on_body(forward, head.status, payload, server.server):
         advice = (*advice, words)
     if advice:
         advice = service.untold(forward.compiled.label, advice)

@@ -7,7 +7,7 @@ exchange keeps the snapshot it was born with; a new configuration is a new snaps
 """
 
 from devproxy.plan.request import Forward, Plan, Respond, plan_request, render_request
-from devproxy.plan.response import advice_on, answers_preflight, changes_to, finish_response
+from devproxy.plan.response import advice_on, advice_on_body, answers_preflight, changes_to, finish_response
 from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot, compile_snapshot
 from devproxy.plan.unread import lines_for_unread
 
@@ -19,6 +19,7 @@ __all__ = [
     "Respond",
     "Snapshot",
     "advice_on",
+    "advice_on_body",
     "answers_preflight",
     "changes_to",
     "compile_snapshot",

@@ -15,6 +15,7 @@ from devproxy.memory import footprint
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseFacts, ResponseHead
 from devproxy.origins import web_origin
 from devproxy.plan.snapshot import FRONT_SCHEME
+from devproxy.policy.advice import advice_on_words
 from devproxy.policy.cookies import Change as CookieChange
 from devproxy.policy.cookies import browser_verdict, front_of, repair
 from devproxy.policy.cors import VARIES, local_lines
@@ -210,6 +211,15 @@ def _cookie_advice(request: RequestHead, sent: ResponseHead) -> tuple[str, ...]:
     front = front_of(FRONT_SCHEME, request.facts.host)
     cookies = (field.value for field in sent.fields if field.role == Role.SET_COOKIE)
     return tuple(words for value in cookies if (words := browser_verdict(value, front=front)))
+
+
+def advice_on_body(forward: Forward, status: int, body: bytes, server: ServerAddress) -> str:
+    """Return what to do where `server` refuses the Host or the Origin it was sent; empty where it does not.
+
+    `body`: as far as it came with its head.
+    """
+    towards = forward.compiled.toward(server)
+    return advice_on_words(status, body, keeps_host=towards.keeps_host, keeps_origin=towards.origin_line is None)
 
 
 def answers_preflight(

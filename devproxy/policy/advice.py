@@ -121,10 +121,10 @@ _MAX_SEARCHED: Final = 16_384
 """Octets of a body: Django's page says it behind its styles."""
 
 
-def advice_on_words(status: int, body: bytes, *, host: str, origin: str) -> str:
+def advice_on_words(status: int, body: bytes, *, keeps_host: bool, keeps_origin: bool) -> str:
     """Return what to do about an answer by which a server refuses the Host or the Origin it was sent; else nothing.
 
-    `body`: what of it came with its head. `host` and `origin`: what the route does to them (``keep``, or another word).
+    `body`: what of it came with its head. `keeps_host` and `keeps_origin`: the server got what the client had sent.
     """
     if status not in REFUSALS or not body:
         return ""
@@ -133,19 +133,19 @@ def advice_on_words(status: int, body: bytes, *, host: str, origin: str) -> str:
         if status in refusal.statuses and (
             searched.strip() == refusal.words if refusal.is_all else refusal.words in searched
         ):
-            return _advice(refusal, host if refusal.field == "Host" else origin)
+            return _advice(refusal, keeps=keeps_host if refusal.field == "Host" else keeps_origin)
     return ""
 
 
 def advice_on_no_http(line: bytes) -> str:
     """Return what to do about a server that sent `line` instead of an answer in HTTP; empty where nothing is known."""
-    return _advice(_NEXT, "keep") if line.strip() == _NEXT.words else ""
+    return _advice(_NEXT, keeps=True) if line.strip() == _NEXT.words else ""
 
 
-def _advice(refusal: _Refusal, rule: str) -> str:
+def _advice(refusal: _Refusal, *, keeps: bool) -> str:
     who, field = refusal.who, refusal.field
-    if rule != "keep":
+    if not keeps:
         return f"{who} does not know the {field} that this route sends (`{field.lower()}`). Add it to {refusal.own}."
-    what = "the name that devproxy is asked by" if field == "Host" else "the Origin of devproxy's pages"
+    what = "the name that devproxy is asked by" if field == "Host" else "the Origin of the page"
     line = f"Write {refusal.lines} in this route, or add" if refusal.lines else "Add"
     return f"{who} does not know {what}. {line} it to {refusal.own}."

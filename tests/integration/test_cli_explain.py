@@ -244,11 +244,17 @@ def test_what_cannot_be_asked_is_refused_in_words(config: str, capsys: pytest.Ca
 
 
 class _Speaking(threading.Thread):
-    """A server of its own kind that answers each request with 200 and nothing more."""
+    """A server of its own kind that gives each request the same answer, 200 and nothing more by default."""
 
-    def __init__(self, listening: socket.socket, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        context: ssl.SSLContext | None = None,
+        *,
+        answer: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ) -> None:
         super().__init__(daemon=True)
-        self._listening, self._context = listening, context
+        self._listening, self._context, self._answer = listening, context, answer
 
     def run(self) -> None:
         """Serve until the listening socket is closed."""
@@ -260,7 +266,7 @@ class _Speaking(threading.Thread):
             try:
                 with client if self._context is None else self._context.wrap_socket(client, server_side=True) as end:
                     end.recv(65536)
-                    end.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                    end.sendall(self._answer)
             except OSError:
                 client.close()
 
@@ -286,6 +292,29 @@ def test_a_certificate_that_devproxy_would_refuse_is_refused_here_too(
             error = capsys.readouterr().err
             assert ("self-signed certificate" in error) == (code == 1)
             assert ("tls_verify = false" in error) == (code == 1)
+            assert error.find("SSL_CERT_FILE=") < error.find("tls_verify = false") or code == 0
+        listening.shutdown(socket.SHUT_RDWR)
+    server.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "line"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 23\r\n\r\nBlocked request. This host (", 0, 'host = "upstream"'),
+        (b"Unauthorized", 1, 'origin = "upstream"'),
+    ],
+)
+def test_a_refusal_in_the_server_s_own_words_leads_to_the_line(
+    answer: bytes, code: int, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "devproxy.toml"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = _Speaking(listening, answer=answer)
+        server.start()
+        port = listening.getsockname()[1]
+        path.write_text(f'[upstreams]\nb = "http://127.0.0.1:{port}"\n[[routes]]\npath = "/"\nupstream = "b"\n')
+        assert main(["explain", "/", "--send", "--config", str(path)]) == code
+        assert line in "".join(capsys.readouterr())
         listening.shutdown(socket.SHUT_RDWR)
     server.join()
 

@@ -154,3 +154,33 @@ async def test_a_socket_at_ws_that_nobody_answers_leads_to_what_webpack_wants(pa
         await until(talk.finished)
     (event,) = talk.finished()
     assert ("webSocketURL" in "".join(event.advice)) is is_advised
+
+
+async def test_next_s_word_that_is_no_http_is_shown_and_leads_to_its_own_origin() -> None:
+    async with conversation(routes=PAGE) as talk:
+        client = await talk.client()
+        client.send(handshake("/_next/hmr", "localhost:8080", "http://localhost:5173"))
+        await next_answers(talk)
+        head = await client.head()
+        body = await client.read(int(head.partition(b"Content-Length: ")[2].partition(b"\r")[0]))
+        assert b"X-Devproxy-Error: upstream-bad-response" in head
+        assert b"Unauthorized" in body
+        assert b'origin = "upstream"' in body
+        await until(talk.finished)
+    (event,) = talk.finished()
+    assert 'origin = "upstream"' in event.advice[0]
+    assert "Unauthorized" in event.detail
+
+
+async def test_a_name_that_the_dev_server_does_not_know_leads_to_the_line_in_the_log() -> None:
+    async with conversation(routes=PAGE) as talk:
+        client = await talk.client()
+        client.send(b"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
+        server = await talk.upstream.accept()
+        await server.head()
+        words = b'Blocked request. This host ("app.test") is not allowed.'
+        server.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%b" % (len(words), words))
+        assert words in await client.until(words)
+        await until(talk.finished)
+    (advice,) = talk.finished()[0].advice
+    assert 'host = "upstream"' in advice

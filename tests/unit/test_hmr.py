@@ -208,11 +208,11 @@ def test_so_does_what_next_gives_to_its_own_origin_alone(path: bytes) -> None:
     assert sent_by(head) == ("localhost:3000", "http://localhost:3000")
 
 
-@pytest.mark.parametrize("written", ["remove", "http://localhost:4000", "upstream"])
+@pytest.mark.parametrize("written", ["keep", "remove", "http://localhost:4000", "upstream"])
 def test_an_origin_that_the_route_names_goes_before(written: str) -> None:
     head = handshake(b"/_next/hmr", b"", b"Origin: http://localhost:8080")
     route = Route(kind=PathKind.EXACT, pattern="/_next/hmr", upstream="chat", origin=written)
-    meant = {"remove": "", "upstream": "http://localhost:3001"}.get(written, written)
+    meant = {"keep": "http://localhost:8080", "remove": "", "upstream": "http://localhost:3001"}.get(written, written)
     assert sent_by(head, route) == ("localhost:8080", meant)
 
 

@@ -49,15 +49,15 @@ def test_a_proxy_that_is_not_used_is_named_by_its_variable() -> None:
     ],
 )
 def test_a_refusal_of_a_host_or_an_origin_leads_to_the_line(status: int, body: bytes, lines: list[str]) -> None:
-    advice = advice_on_words(status, body, host="keep", origin="keep")
+    advice = advice_on_words(status, body, keeps_host=True, keeps_origin=True)
     for line in lines:
         assert line in advice
 
 
 def test_a_line_that_is_written_already_is_not_advised() -> None:
-    assert 'host = "upstream"' not in advice_on_words(403, VITE, host="upstream", origin="keep")
-    assert 'origin = "upstream"' not in advice_on_words(403, DJANGO_ORIGIN, host="upstream", origin="upstream")
-    assert 'origin = "upstream"' in advice_on_words(403, DJANGO_ORIGIN, host="upstream", origin="keep")
+    assert 'host = "upstream"' not in advice_on_words(403, VITE, keeps_host=False, keeps_origin=True)
+    assert 'origin = "upstream"' not in advice_on_words(403, DJANGO_ORIGIN, keeps_host=False, keeps_origin=False)
+    assert 'origin = "upstream"' in advice_on_words(403, DJANGO_ORIGIN, keeps_host=False, keeps_origin=True)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_line_that_is_written_already_is_not_advised() -> None:
     ],
 )
 def test_other_answers_get_no_advice(status: int, body: bytes) -> None:
-    assert advice_on_words(status, body, host="keep", origin="keep") == ""
+    assert advice_on_words(status, body, keeps_host=True, keeps_origin=True) == ""
 
 
 def test_next_s_word_that_is_no_http_leads_to_its_own_origin() -> None:
