@@ -146,7 +146,8 @@ _UPSTREAM_KEYS: Final = (
         path="upstreams.*.tls_verify",
         types=(Type.BOOLEAN,),
         default=_UPSTREAM.tls_verify,
-        meaning="Whether the certificate of an `https` server is checked. `false` accepts a self-signed one.",
+        meaning="Whether the certificate of an `https` server is checked. `false` accepts any; to trust an authority of "
+        "your own instead, start devproxy with `SSL_CERT_FILE=/path/to/ca.pem`.",
     ),
     Key(
         path="upstreams.*.sticky",
@@ -275,7 +276,8 @@ _ROUTE_KEYS: Final = (
         example='"upstream"',
         meaning="The Host sent upstream: `keep` (as the browser sent it), `upstream` (the server's own) or a name. "
         "`auto`: `upstream` for a server with a public name or address, `keep` for one of this machine, of a private "
-        "network, or with a name that no registry sells (without a dot, `.local`, `.internal`, `.test`).",
+        "network, or with a name that no registry sells (without a dot, `.local`, `.internal`, `.test`). With `upstream`, "
+        "a server that compares the Origin with the Host, as Django does, needs `origin = \"upstream\"` too.",
     ),
     Key(
         path="routes.*.origin",
@@ -284,7 +286,7 @@ _ROUTE_KEYS: Final = (
         example='"http://localhost:3001"',
         meaning="The Origin sent upstream when the browser sent one: `keep`, `upstream` (the server's own), `remove` "
         "or an origin such as `http://localhost:3001`. `auto`: `upstream` for a public server that is sent its own "
-        "Host, else `keep`.",
+        "Host, and for hot reload of devproxy's own pages; else `keep`.",
     ),
     Key(
         path="routes.*.guard",
