@@ -95,22 +95,20 @@ class _Follow(NamedTuple):
 
 
 def backtracking_fault(
-    source: str | bytes, length: int, *, searches: bool = False, flags: int = 0
+    source: str | bytes, length: int, *, method: str = "fullmatch", flags: int = 0
 ) -> tuple[str, str] | None:
     """Return why matching `source`, which compiles, may take too long, and what to write instead; or None.
 
-    `length`: of the longest text, in octets. `searches`: it may begin anywhere (``search``, ``sub``) and need not take
-    the whole text, as ``match`` need not; else it is ``fullmatch``, of a text without line ends. Linear in `source`.
+    `length`: of the longest text, in octets. `method`: of the compiled pattern, by which it is matched; a text that
+    ``fullmatch`` gets has no line ends. Any but ``fullmatch`` and ``match`` begins anywhere, again and again. Linear in
+    `source`.
     """
     try:
         tree = _parser.parse(source, flags)
-        walk = _Walk(length, searches, is_text=isinstance(source, str))
-        walk.sequence(
-            tuple(tree),
-            _State(length if searches else 1, 1, _ALL if searches else 0),
-            _Follow(0, True, True),
-            tree.state.flags,
-        )
+        walk = _Walk(length, method, is_text=isinstance(source, str))
+        begins_anywhere = method not in ("fullmatch", "match")
+        start = _State(length, 1, _ALL) if begins_anywhere else _State(1, 1, 0)
+        walk.sequence(tuple(tree), start, _Follow(0, True, True), tree.state.flags)
     except _Slow as slow:
         return slow.what, slow.help
     except RecursionError:
@@ -121,10 +119,10 @@ def backtracking_fault(
 class _Walk:
     """The walk over one expression. `is_text`: it is compared with characters instead of octets."""
 
-    def __init__(self, length: int, searches: bool, *, is_text: bool) -> None:
+    def __init__(self, length: int, method: str, *, is_text: bool) -> None:
         self._length = max(length, 1)
         self._budget = max(MAX_STEPS, MAX_STEPS_PER_OCTET * length)
-        self._searches = searches
+        self._may_end_anywhere = method != "fullmatch"
         self._is_text = is_text
         self._left = _MAX_WORK
 
@@ -137,7 +135,7 @@ class _Walk:
             raise _TOO_INVOLVED
         for index, (op, argument) in enumerate(items):
             rest = items[index + 1 :]
-            if self._searches and follow.is_last and self._takes_anything(items[index:], flags):
+            if self._may_end_anywhere and follow.is_last and self._takes_anything(items[index:], flags):
                 return (
                     state  # what cannot fail is done when it is first reached, and what it took is not looked at again
                 )
@@ -179,7 +177,9 @@ class _Walk:
         if op == "GROUPREF":
             self._spend(state.ways * (self._length if state.spread == 1 else state.spread * self._length))
             return self._merged(state, is_apart=False).behind(_ALL, _ALL)
-        return state  # AT, FAILURE
+        if op == "AT" and argument.name == "AT_BEGINNING_STRING":
+            return state._replace(spread=1, last=0)
+        return state
 
     def _atomic(self, items: _Items, state: _State, flags: int) -> _State:
         """Return the state behind `items`, which end once for each time that they begin, if at all."""
@@ -199,7 +199,7 @@ class _Walk:
         for each in found:
             last |= each.last
         are_told_apart = self._are_told_apart(branches, follow, flags)
-        barriers = self._common([each.barriers for each in found]) if are_told_apart else ()
+        barriers = self._common([((each.last, 0), *each.barriers) for each in found]) if are_told_apart else ()
         widths = [self._literal(branch, flags) for branch in branches]
         are_literals = None not in widths and len(set(widths)) == len(widths)
         if are_told_apart and (state.spread == 1 or all(each.ways == state.ways for each in found)):
@@ -239,7 +239,7 @@ class _Walk:
         first, is_empty = self._first(items, flags)
         behind = _Follow(first | follow.first, follow.is_end, False)
         once = self.sequence(items, _State(1, 1, _ALL), behind, flags)
-        if is_empty or once.spread * once.ways > 1 or self._wastes(items, flags):
+        if is_empty or once.spread * once.ways > 1 or self._wastes(items, flags, behind.first):
             raise _Slow(
                 "it repeats what repeats itself, and some texts would take it for ever",
                 "make the inner repeat possessive, `[a-z]++` for `[a-z]+`, or write `[ab]` for `(a|b)`",
@@ -248,7 +248,7 @@ class _Walk:
 
     def _run(self, op: str, least: int, most: int, octets: int, state: _State, follow: _Follow) -> _State:
         """Return the state behind a repeat of one of `octets`."""
-        if not self._searches and follow.is_last and octets & _ANY == _ANY and most >= self._length:
+        if not self._may_end_anywhere and follow.is_last and octets & _ANY == _ANY and most >= self._length:
             return state.behind(octets, octets)  # takes all that is left, and that is the end
         return self._chain(op, least, most, octets, octets, state, follow, octets)
 
@@ -451,8 +451,11 @@ class _Walk:
             for op, argument in items
         )
 
-    def _wastes(self, items: _Items, flags: int) -> bool:
-        """Tell whether `items` may look far ahead and then take less: all of that would be looked at again."""
+    def _wastes(self, items: _Items, flags: int, follow: int) -> bool:
+        """Tell whether `items` may look far ahead and then take less: all of that would be looked at again.
+
+        `follow`: what may come behind them.
+        """
         for index, (op, argument) in enumerate(items):
             name = op.name
             inner = self._inner(name, argument)
@@ -461,15 +464,15 @@ class _Walk:
             ):
                 return True
             first, is_empty = self._first(items[index + 1 :], flags)
-            behind = _Follow(first if not is_empty else _ALL, is_empty, False)
+            behind = _Follow(first | follow if is_empty else first, is_empty, False)
             if name == "BRANCH" and any(map(self._repeats, inner)) and not self._are_told_apart(inner, behind, flags):
                 return True
             is_choice = name.endswith("_REPEAT") and self._single(inner[0], flags) is None
-            if is_choice and self._repeats(inner[0]):
+            if is_choice and self._repeats(inner[0]) and not self._goes_through(inner[0], flags):
                 is_sure = not self._first(inner[0], flags)[0] & behind.first
                 if argument[0] != argument[1] and not is_sure:
                     return True
-            if any(self._wastes(each, flags) for each in inner):
+            if any(self._wastes(each, flags, behind.first) for each in inner):
                 return True
         return False
 
@@ -478,7 +481,7 @@ class _Walk:
         return bool(items) and all(
             op.name.endswith("_REPEAT")
             and (argument[0] == 0 or (index == 0 and argument[0] <= _MAX_UNROLLED and self._is_single(argument, flags)))
-            and not self._wastes(tuple(argument[2]), flags)
+            and not self._wastes(tuple(argument[2]), flags, _ALL)
             and self._goes_through(tuple(argument[2]), flags)
             for index, (op, argument) in enumerate(items)
         )

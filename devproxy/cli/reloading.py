@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 
+from devproxy.cli.ending import Keeper
 from devproxy.cli.loading import BadConfiguration, Loaded, load_text
 from devproxy.cli.refusal import Refused
 from devproxy.events import ConfigMissing, ConfigRejected, Sink, Trouble
@@ -19,14 +20,17 @@ from devproxy.gateway.reload import FileWatch, Reading, is_regular
 class Reloader:
     """Keeps `gateway` at what the file says that `loaded` came from; reports to `sink`.
 
-    `is_coloured`: reports are painted for a terminal. Needs a running loop.
+    `keeper`: is told how long a stop may take. `is_coloured`: reports are painted for a terminal. Needs a running loop.
     """
 
-    def __init__(self, gateway: Gateway, loaded: Loaded, sink: Sink, *, is_coloured: bool) -> None:
+    def __init__(
+        self, gateway: Gateway, loaded: Loaded, sink: Sink, *, is_coloured: bool, keeper: Keeper | None = None
+    ) -> None:
         assert loaded.text is not None
         self._gateway = gateway
         self._loaded = loaded
         self._sink = sink
+        self._keeper = keeper
         self._is_coloured = is_coloured
         self._refused: bytes | None = None
         # Absolute: the working directory may be removed and made anew.
@@ -66,6 +70,8 @@ class Reloader:
         self._refused = None
         known, self._loaded = self._loaded.notices, loaded
         await self._gateway.apply(loaded.config)
+        if self._keeper is not None:
+            self._keeper.drains_for(loaded.config.server.drain_s)
         for sentence in loaded.notices:
             if sentence not in known:
                 self._sink(Trouble(sentence))

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from devproxy import __version__
 from devproxy.cli.clock import seconds_since_start
+from devproxy.cli.ending import Keeper
 from devproxy.cli.loading import Loaded
 from devproxy.cli.refusal import FINE, INTERRUPTED, Refused
 from devproxy.cli.reloading import Reloader, can_follow
@@ -35,14 +36,18 @@ def run(
     is_terse: bool,
     is_verbose: bool,
     is_coloured: bool,
+    keeper: Keeper | None = None,
 ) -> int:
     """Serve on `sockets` until a signal comes; return the exit code.
 
-    `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. `is_terse` and `is_verbose`: as for
+    `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. `keeper`: ends the process by
+    force where the loop does not. `is_terse` and `is_verbose`: as for
     :class:`Gateway`. `is_coloured`: whether `sink` shows reports in colour. In the main thread, once.
     """
     runner = asyncio.Runner(loop_factory=_loop_factory(loop_name))
-    return runner.run(serve(loaded, sockets, sink, is_terse=is_terse, is_verbose=is_verbose, is_coloured=is_coloured))
+    return runner.run(
+        serve(loaded, sockets, sink, is_terse=is_terse, is_verbose=is_verbose, is_coloured=is_coloured, keeper=keeper)
+    )
 
 
 async def serve(
@@ -53,6 +58,7 @@ async def serve(
     is_terse: bool,
     is_verbose: bool,
     is_coloured: bool,
+    keeper: Keeper | None,
 ) -> int:
     """Do what :func:`run` does, on the running loop."""
     loop = asyncio.get_running_loop()
@@ -66,6 +72,8 @@ async def serve(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
+    if keeper is not None:
+        keeper.begin(loaded.config.server.drain_s)
     gateway = Gateway(loaded.config, sockets, sink, is_terse=is_terse, is_verbose=is_verbose)
     # Before the first client is taken from the backlog, so that nothing can be reported ahead of it.
     sink(Ready(gateway.urls, seconds_since_start()))
@@ -76,7 +84,7 @@ async def serve(
     # What start-up has made stays: no collection needs to look at it again. `up` has kept them away until here.
     gc.freeze()
     gc.enable()
-    reloader = Reloader(gateway, loaded, sink, is_coloured=is_coloured) if can_follow(loaded) else None
+    reloader = Reloader(gateway, loaded, sink, is_coloured=is_coloured, keeper=keeper) if can_follow(loaded) else None
     following = None
     if reloader is not None:
         following = loop.create_task(reloader.run())

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from devproxy import __version__
+from devproxy.cli.ending import Keeper, watch_over
 from devproxy.cli.loading import Loaded, configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused
 from devproxy.config.model import Listen
@@ -34,19 +35,20 @@ def run(options: argparse.Namespace) -> int:
     """Run ``devproxy up``; return its exit code. Raises :class:`Refused` for what keeps it from starting."""
     gc.disable()  # collections find nothing while modules are imported, and are a tenth of the start
     _prepare_process()
+    keeper = watch_over()
     try:
         loaded = configuration(options, listen=options.listen)
-        return _serve(loaded, _bind(loaded.config.server.listen), options)
+        return _serve(loaded, _bind(loaded.config.server.listen), options, keeper)
     except KeyboardInterrupt:
         return FINE  # told to stop before there was anything to stop
 
 
-def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Namespace) -> int:
+def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Namespace, keeper: Keeper | None) -> int:
     from devproxy.console import Console
 
     console = Console(loaded.config, mode=_mode(options), colour=options.color, version=__version__)
     try:
-        return _run_loop(loaded, sockets, console, options.loop, is_verbose=options.verbose)
+        return _run_loop(loaded, sockets, console, options.loop, keeper, is_verbose=options.verbose)
     except Refused:
         raise
     except Exception as error:
@@ -58,7 +60,13 @@ def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Names
 
 
 def _run_loop(
-    loaded: Loaded, sockets: list[socket.socket], console: Console, loop_name: str, *, is_verbose: bool
+    loaded: Loaded,
+    sockets: list[socket.socket],
+    console: Console,
+    loop_name: str,
+    keeper: Keeper | None,
+    *,
+    is_verbose: bool,
 ) -> int:
     from devproxy.cli import serving
 
@@ -67,6 +75,7 @@ def _run_loop(
         sockets,
         console.sink,
         loop_name=loop_name,
+        keeper=keeper,
         is_terse=console.is_terse,
         is_verbose=is_verbose,
         is_coloured=console.is_coloured,
