@@ -244,26 +244,39 @@ class _Walk:
                 "it repeats what repeats itself, and some texts would take it for ever",
                 "make the inner repeat possessive, `[a-z]++` for `[a-z]+`, or write `[ab]` for `(a|b)`",
             )
-        return self._chain(op, least, most, self._all_octets(items, flags), first, state, follow, once.last)
+        return self._chain(
+            op, least, most, self._all_octets(items, flags), first, state, follow, last=once.last, reach=self._length
+        )
 
     def _run(self, op: str, least: int, most: int, octets: int, state: _State, follow: _Follow) -> _State:
         """Return the state behind a repeat of one of `octets`."""
         if not self._may_end_anywhere and follow.is_last and octets & _ANY == _ANY and most >= self._length:
             return state.behind(octets, octets)  # takes all that is left, and that is the end
-        return self._chain(op, least, most, octets, octets, state, follow, octets)
+        return self._chain(op, least, most, octets, octets, state, follow, last=octets, reach=most)
 
     def _chain(
-        self, op: str, least: int, most: int, octets: int, first: int, state: _State, follow: _Follow, last: int
+        self,
+        op: str,
+        least: int,
+        most: int,
+        octets: int,
+        first: int,
+        state: _State,
+        follow: _Follow,
+        *,
+        last: int,
+        reach: int,
     ) -> _State:
         """Return the state behind a repeat of something that itself ends at one place only.
 
-        `octets`: all that it may hold; `first`: that it may begin with; `last`: that it may end with.
+        `octets`: all that it may hold; `first`: that it may begin with; `last`: that it may end with. `reach`: how many
+        octets it may look at.
         """
         is_apart = state.keeps_apart(octets)
-        self._spend(state.ways * (most if state.spread == 1 else self._length if is_apart else state.spread * most))
+        self._spend(state.ways * (reach if state.spread == 1 else self._length if is_apart else state.spread * reach))
         before = last if least else state.last | last
         if op == "POSSESSIVE_REPEAT" or not first & follow.first or most == least:
-            return self._merged(state, is_apart=is_apart or most == least).behind(octets, before)
+            return self._merged(state, is_apart=is_apart or most == least == reach).behind(octets, before)
         choices = min(most - least + 1, self._length)
         if state.spread == 1:
             return _State(choices, state.ways, before)
@@ -496,7 +509,7 @@ class _Walk:
             if any(map(self._repeats, inner)) or self._repeats(((op, argument),)):
                 rest = items[index + 1 :]
                 _, is_empty = self._first(rest, flags)
-                is_sure = is_empty and all(other.name.endswith("_REPEAT") for other, _ in rest)
+                is_sure = is_empty and all(other.name.endswith("_REPEAT") and how[0] == 0 for other, how in rest)
                 if not is_sure or not all(self._goes_through(each, flags) for each in inner):
                     return False
         return True
