@@ -530,7 +530,7 @@ _WAITING_POLICY: Final = (
 
 def _render_html(answer: Answer, *, waits: bool) -> bytes:
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in answer.facts)
-    advice = f'<p class="help">{escape(answer.help)}</p>' if answer.help else ""
+    advice = f'<p class="help">{escape(answer.help, quote=False)}</p>' if answer.help else ""
     refresh = f'<noscript><meta http-equiv="refresh" content="{answer.retry_after_s}"></noscript>' if waits else ""
     script = f"<script>{_WAIT_SCRIPT}</script>" if waits else ""
     promise = "This page reloads by itself as soon as there is an answer. " if waits else ""

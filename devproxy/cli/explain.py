@@ -7,6 +7,7 @@ the result, with devproxy and without. Nothing is sent unless ``--send`` asks fo
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -42,6 +43,7 @@ from devproxy.plan.snapshot import FRONT_SCHEME
 from devproxy.policy.addressing import addressing_text
 from devproxy.policy.cookies import browser_verdict, front_of
 from devproxy.policy.hop import Peer
+from devproxy.policy.hosts import is_own_origin
 from devproxy.policy.verdict import (
     ALLOWED,
     Hop,
@@ -119,6 +121,7 @@ class Report:
         self._head = head
         self._style = style
         self._with_credentials = with_credentials
+        self._is_navigation = head.facts.fetch_mode == b"navigate"
         self.is_refused = False
 
     def lines(self, *, sends: bool) -> Iterator[str]:
@@ -130,6 +133,9 @@ class Report:
         if isinstance(plan, Respond):
             yield from self._respond(plan)
             return
+        if rule := form_rule(plan, head):
+            self._is_navigation = True
+            yield f"a form of that page may be posted here: {visible(rule)}"
         server = self._server(plan)
         sent = render_request(plan, head, _PEER, server)
         yield ""
@@ -173,7 +179,7 @@ class Report:
         yield f"{paint('devproxy answers by itself:')} {answer.status}{code}"
         yield from (visible(text) for text in (answer.what, answer.help) if text)
         yield from (_INDENT + visible(_text(line)) for line in plan.lines)
-        if self._is_cross_origin and not self._is_preflight:
+        if self._is_cross_origin and not self._is_preflight and not self._is_navigation:
             yield ""
             yield from self._judged(self._read(answer, plan.lines), sends=False)
 
@@ -229,7 +235,9 @@ class Report:
     def _verdicts(self, ours: ResponseHead, theirs: ResponseHead, plan: Forward) -> Iterator[str]:
         """Say what a browser makes of the answer, with devproxy and without."""
         yield ""
-        if self._is_preflight and self._is_cross_origin:
+        if self._is_navigation and self._is_cross_origin:
+            yield f"{self._style.green('a browser shows it')}: CORS does not apply to navigations"
+        elif self._is_preflight and self._is_cross_origin:
             for where, answer in (("through devproxy", ours), ("without it", theirs)):
                 verdict = judge_exchange(self._head, answer, scheme=FRONT_SCHEME) or ALLOWED
                 self.is_refused = self.is_refused or (answer is ours and verdict.is_blocked)
@@ -367,6 +375,17 @@ class Report:
         if why is _WHY_UP and plan.compiled.is_at_own_origin and field.role in (Role.HOST, Role.ORIGIN):
             return "the server's own, as hot reload of devproxy's pages wants it"
         return why.get(Role(field.role), "concerns one connection only" if field.role > Role.ACCESS_CONTROL else "")
+
+
+def form_rule(plan: Forward, head: RequestHead) -> str:
+    """Return what lets `head` in where ``form_post`` alone does: a form of a page that CORS does not know."""
+    origins, forms = head.facts.origins, plan.compiled.forms
+    if head.method != b"POST" or len(origins) != 1 or plan.cors.is_allowed or not plan.compiled.route.guard:
+        return ""
+    if is_own_origin(origins[0], head.host) or not forms.allows(origins[0]):
+        return ""
+    hides = " (a page of https hides its origin from plain http)" if origins[0] == OPAQUE else ""
+    return f"form_post = {json.dumps(forms.written)}{hides}"
 
 
 def read_block(block: bytes, snapshot: Snapshot) -> RequestHead:

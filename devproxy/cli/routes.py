@@ -159,6 +159,8 @@ def _rules(config: Config, route: Route, *, is_full: bool = False) -> str:
     rules = [f"cors: {cors_text(route.cors)}"]
     if not route.guard:
         rules.append("guard: off")
+    if route.form_post:
+        rules.append(f"form_post: {', '.join(route.form_post)}")
     if route.rewrite is not None:
         rules.append("strip_prefix" if route.rewrite == "/" else f"rewrite: {route.rewrite}")
     rules += addressing_text(route, servers, is_full=is_full)

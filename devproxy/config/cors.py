@@ -12,7 +12,7 @@ from typing import Any, Final
 from devproxy.config.model import Cors, CorsMode, Preflight
 from devproxy.config.problems import Faults, Path, quoted, visible
 from devproxy.config.tokens import check_method, is_token
-from devproxy.origins import BadOrigin, parse_pattern
+from devproxy.origins import OPAQUE, BadOrigin, parse_pattern
 
 Table = dict[str, Any]
 
@@ -87,6 +87,25 @@ def _origins(table: Table, path: Path, faults: Faults) -> tuple[str, ...]:
             patterns[parse_pattern(text).text] = None
         except BadOrigin as error:
             faults.at_value((*path, "origins", index), visible(error.what), visible(error.help))
+    return tuple(patterns)
+
+
+def build_form_post(written: list[str], path: Path, faults: Faults) -> tuple[str, ...]:
+    """Return the patterns of ``form_post``, normalised; ``null`` stands for pages that hide their origin."""
+    if len(written) > MAX_ORIGINS:
+        faults.at_value(path, f"at most {MAX_ORIGINS} origins, got {len(written)}", "a pattern takes the place of many")
+        return ()
+    patterns: dict[str, None] = {}
+    for index, text in enumerate(written):
+        if text == OPAQUE.decode():
+            patterns[text] = None
+            continue
+        try:
+            patterns[parse_pattern(text).text] = None
+        except BadOrigin as error:
+            # Its keys are those of `cors`, and have no say here.
+            help = "name the origins, or write guard = false" if "dangerously_" in error.help else error.help
+            faults.at_value((*path, index), visible(error.what), visible(help))
     return tuple(patterns)
 
 

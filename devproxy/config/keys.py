@@ -294,7 +294,17 @@ _ROUTE_KEYS: Final = (
         default=True,
         example="false",
         meaning="Whether requests that a foreign web site causes are refused (403): those from origins that `cors` "
-        "does not welcome. Links, and requests that no browser sends, pass.",
+        "does not welcome, and forms that `form_post` does not. Links, and requests that no browser sends, pass.",
+    ),
+    Key(
+        path="routes.*.form_post",
+        types=(Type.LIST,),
+        default=[],
+        example='["https://login.example"]',
+        meaning="Origins whose pages may post a form here though they are another site: logins that come back that way "
+        "(`response_mode=form_post`, SAML). Written as `origins` of `cors`, which they do not change. Browsers hide "
+        'the origin of an `https` page from plain http (`Origin: null`, which `"null"` lets in by itself). So an '
+        "`https` origin lets in the forms of every page that is hidden: give the callback a route of its own.",
     ),
     Key(
         path="routes.*.redirects",

@@ -186,9 +186,10 @@ class Route:
 
     ``host`` and ``origin``: ``auto``, ``keep``, ``upstream``, ``remove`` (origin only), or the value to send.
     ``rewrite``: what the matched prefix is replaced by; ``strip_prefix`` is ``rewrite = "/"``, so None means neither.
-    ``guard``: requests from foreign web sites are refused. ``maps_redirects``: ``Location`` and its like that point at
-    an upstream come back to the one origin. ``line``: where the route starts in its file, 1-based; 0 when it came from
-    the command line.
+    ``guard``: requests from foreign web sites are refused. ``form_post``: patterns of origins whose pages may post a
+    form here all the same, ``null`` for those that hide theirs. ``maps_redirects``: ``Location`` and its like that
+    point at an upstream come back to the one origin. ``line``: where the route starts in its file, 1-based; 0 when it
+    came from the command line.
     """
 
     kind: PathKind
@@ -202,6 +203,7 @@ class Route:
     rewrite: str | None = None
     cors: Cors = Cors()
     guard: bool = True
+    form_post: tuple[str, ...] = ()
     maps_redirects: bool = True
     cookies: Cookies = Cookies()
     fault: Fault = Fault()

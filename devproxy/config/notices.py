@@ -97,11 +97,17 @@ def _of_route(route: Route, source: str, *, is_open: bool) -> Iterator[str]:
             f"{CREDENTIALS_KEY} says nothing on the route {name}: it is the second key to {ANY_KEY} and {NULL_KEY}. "
             "Remove it."
         )
-    for pattern in cors.origins or ():
+    if _opens_everything_to_forms(route):
+        yield (
+            f"form_post on the route {name}: browsers hide the origin of an https page from plain http, so every web "
+            "site can post a form to all of this route. Write it in a route for the callback alone, by path_exact."
+        )
+    line = cors.line or route.line
+    for pattern in (*(cors.origins or ()), *route.form_post):
         expression = pattern.removeprefix("regex:")
         if expression != pattern and (loose := looseness(expression)) is not None:
             yield (
-                f"the origin `{visible(pattern)}` of the route {name} ({visible(source)}:{cors.line}) means more than "
+                f"the origin `{visible(pattern)}` of the route {name} ({visible(source)}:{line}) means more than "
                 f"it says: {loose[0]}. Instead, {loose[1]}."
             )
     if not route.guard:
@@ -127,6 +133,11 @@ def _of_route(route: Route, source: str, *, is_open: bool) -> Iterator[str]:
             f'{" and ".join(unused)} {says} nothing on the route {name}: with mode = "{cors.mode}" devproxy grants '
             f'nothing itself. Write mode = "rewrite", or remove {them}.'
         )
+
+
+def _opens_everything_to_forms(route: Route) -> bool:
+    hides = any(text.startswith(("https:", "regex:")) or text == "null" for text in route.form_post)
+    return hides and route.guard and (route.kind, route.pattern) == (PathKind.PREFIX, "/")
 
 
 def _with_wildcard(route: Route, wildcard: re.Match[str]) -> str:

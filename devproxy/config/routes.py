@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from devproxy.config.addresses import BadAddress, check_authority, check_host_pattern, check_origin
 from devproxy.config.cookies import build_cookies
-from devproxy.config.cors import build_cors
+from devproxy.config.cors import build_cors, build_form_post
 from devproxy.config.model import MAX_TARGET_BYTES, Fault, HeaderEdits, PathKind, Route
 from devproxy.config.placeholders import placeholder_fault
 from devproxy.config.problems import Faults, Path, has_control, key_text, one_of, quoted, suggestion
@@ -36,6 +36,7 @@ _NO_CONDITIONS: Final = frozenset(
         "cookies",
         "cors",
         "fault",
+        "form_post",
         "guard",
         "headers",
         "host",
@@ -94,6 +95,7 @@ def build_route(
     request = _edits(edits.get("request", {}), (*path, "headers", "request"), faults)
     response = _edits(edits.get("response", {}), (*path, "headers", "response"), faults)
     cors = build_cors(table.get("cors"), (*path, "cors"), line_of(*path, "cors"), faults)
+    forms = build_form_post(table.get("form_post", []), (*path, "form_post"), faults)
     cookies = build_cookies(table.get("cookies"), (*path, "cookies"), faults)
     if kind is None or faults.has_any_in(*path):
         if kind is None or not faults.keys_in(*path) <= _NO_CONDITIONS:
@@ -111,6 +113,7 @@ def build_route(
         rewrite=rewrite,
         cors=cors,
         guard=table["guard"],
+        form_post=forms,
         maps_redirects=table["redirects"] == "map",
         cookies=cookies,
         fault=_fault(table.get("fault", {})),

@@ -230,6 +230,7 @@ def _turned_away(head: RequestHead, compiled: CompiledRoute, decision: CorsDecis
         is_upgrade=facts.upgrade != b"",
         is_origin_allowed=decision.is_allowed,
         cors=compiled.route.cors,
+        forms=compiled.forms,
     )
     if source is None:
         return None

@@ -19,6 +19,7 @@ from devproxy.policy.addressing import addressing, authority_of, web_origin_of
 from devproxy.policy.cookies import CookieRules, compile_cookies
 from devproxy.policy.cors import CorsPolicy, compile_cors
 from devproxy.policy.faults import CompiledFault, compile_fault
+from devproxy.policy.forms import FormPolicy, compile_forms
 from devproxy.policy.headers import Edits, compile_edits
 from devproxy.policy.hop import Hop, TrustedProxies, compile_trusted
 from devproxy.policy.hosts import HostGuard, compile_hosts
@@ -81,6 +82,7 @@ class CompiledRoute:
     edits_authority: bool
     rewrites: bool
     cors: CorsPolicy
+    forms: FormPolicy
     is_for_own_pages: bool
     restores_cookies: CookieRules | None
     repairs_cookies: bool
@@ -229,6 +231,7 @@ def _compile_route(config: Config, route: Route, via_line: bytes, proxies: Trust
         edits_authority=_edits_authority(towards),
         rewrites=route.rewrite is not None,
         cors=cors,
+        forms=compile_forms(route.form_post),
         is_for_own_pages=cors.mode is CorsMode.STRIP or (cors.mode is CorsMode.REWRITE and not cors.varies),
         restores_cookies=next((rules for rules in cookies if rules.renames), None),
         repairs_cookies=bool(cookies),

@@ -21,10 +21,12 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, 
 from typing import Final
 
 from devproxy.config.model import Cors
-from devproxy.origins import normalised, web_origin
+from devproxy.origins import LOOPBACK, OPAQUE, normalised, web_origin
+from devproxy.policy.forms import EXAMPLE, NO_FORMS, FormPolicy
 
 HOST_NOT_ALLOWED: Final = "host-not-allowed"
 CROSS_SITE: Final = "cross-site"
+FORM_NOT_ALLOWED: Final = "form-not-allowed"
 ORIGIN_NOT_ALLOWED: Final = "origin-not-allowed"
 WEBSOCKET_ORIGIN_NOT_ALLOWED: Final = "websocket-origin-not-allowed"
 
@@ -44,11 +46,18 @@ _is_origin = re.compile(
 
 _MAX_SHOWN: Final = 120
 """Octets of a Host or an Origin that are shown to people."""
-_NAVIGATION_METHODS: Final = frozenset((b"GET", b"HEAD", b"POST"))
-"""All that a link or a form can ask for."""
+_SAFE_METHODS: Final = frozenset((b"GET", b"HEAD"))
+"""Those of links: they ask for a page and change nothing (RFC 9110 section 9.2.1)."""
+_FORM_METHOD: Final = b"POST"
+"""The one method besides by which a form can send a browser somewhere (HTML section 4.10.21.3)."""
 _EMBEDDED: Final = frozenset((b"object", b"embed"))
 """Destinations of navigations that load into the page that asks instead of replacing it."""
 _NO_GUARD: Final = "or, to let every web site send requests to this route: guard = false"
+_KEEPS_ORIGIN: Final = (
+    "If a page of your own sent this, it came with `Referrer-Policy: no-referrer` (helmet's default), which hides its "
+    "origin; add to the route of that page: "
+    '[routes.headers.response] set = { "Referrer-Policy" = "same-origin" }. '
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +282,7 @@ def judge_source(
     is_upgrade: bool,
     is_origin_allowed: bool,
     cors: Cors | None = None,
+    forms: FormPolicy = NO_FORMS,
 ) -> SourceVerdict | None:
     """Return why a request must not be forwarded because of the web site that caused it, or None if it passes.
 
@@ -280,13 +290,15 @@ def judge_source(
     `fetch_dest`: of ``Sec-Fetch-*``, empty when absent. `is_upgrade`: the client asks for another protocol.
     `is_origin_allowed`: the route's CORS policy allows the one Origin; its ``origins`` count in every mode, also where
     the mode leaves the response as it is, and ``null`` counts only where the policy allows it by name. `cors`: that
-    policy, for the words of the help.
+    policy, for the words of the help. `forms`: whose pages may post a form here besides.
 
     Passes: what carries neither Origin nor ``Sec-Fetch-Site`` (curl, mobile apps, servers); what comes from devproxy's
-    own origin or an allowed one; navigations, form posts included, because identity providers answer with one. A CORS
-    preflight must not be asked about: it causes nothing, and ``policy.cors`` answers it. Raises nothing.
+    own origin or an allowed one; navigations that are safe; forms of pages that `forms` allows. A CORS preflight must
+    not be asked about: it causes nothing, and ``policy.cors`` answers it. Raises nothing.
     """
-    source = _Source(method, host, fetch_site, fetch_mode, fetch_dest, is_upgrade, is_origin_allowed, cors or Cors())
+    source = _Source(
+        method, host, fetch_site, fetch_mode, fetch_dest, is_upgrade, is_origin_allowed, cors or Cors(), forms
+    )
     if not origins:
         return source.judge_without_origin()
     if len(origins) > 1:
@@ -306,24 +318,39 @@ class _Source:
     is_upgrade: bool
     is_origin_allowed: bool
     cors: Cors
+    forms: FormPolicy
 
     def judge_without_origin(self) -> SourceVerdict | None:
-        # Loads of scripts, images and pages carry no Origin. Every WebSocket of a browser does.
-        return None if self.fetch_site != b"cross-site" or self._is_navigation() else self._refuse_site(b"")
+        # Loads of scripts, images and pages carry no Origin. Every WebSocket and every form of a browser does.
+        if self.fetch_site != b"cross-site" or self._is_link():
+            return None
+        if not self._is_form():
+            return self._refuse_site(b"")
+        return None if self.forms.takes_hidden else self._refuse_form(b"")
 
     def judge_origin(self, origin: bytes) -> SourceVerdict | None:
         if origin != b"null" and not _is_origin(origin):
             return self.refuse_origin(origin, "carries an Origin that is none", "A browser sends scheme://host:port.")
-        if self.is_origin_allowed or self._is_navigation():
+        if self.is_origin_allowed or self._is_link() or (self._may_be_form() and self.forms.allows(origin)):
             return None
         if is_own_origin(origin, self.host):
             # The other scheme of the same host is another site, and only the browser can tell.
-            return self._refuse_site(origin) if self.fetch_site == b"cross-site" else None
+            if self.fetch_site != b"cross-site":
+                return None
+            return self._refuse_form(origin) if self._is_form() else self._refuse_site(origin)
         if origin == b"null" and self.fetch_site == b"same-origin" and not self.is_upgrade:
             # Own pages under `Referrer-Policy: no-referrer` (Fetch, «append a request Origin header»); the origin of
             # a sandboxed frame is null too, but no browser calls that one the same origin.
             return None
-        return self._refuse_foreign(origin)
+        if not self._is_form():
+            return self._refuse_foreign(origin)
+        # A page of another port of this machine that hides its origin; the one of a sandboxed frame has no site at all.
+        is_neighbour = origin == OPAQUE and self.fetch_site == b"same-site" and self._takes_this_machine()
+        return None if is_neighbour else self._refuse_form(origin)
+
+    def _takes_this_machine(self) -> bool:
+        """Tell whether this host is of this machine, and the policy lets in its pages, whatever their ports."""
+        return self.cors.origins is None and LOOPBACK.rule_for(web_origin("http", self.host)) is not None
 
     def refuse_origin(self, origin: bytes, why: str, rule: str) -> SourceVerdict:
         code = WEBSOCKET_ORIGIN_NOT_ALLOWED if self.is_upgrade else ORIGIN_NOT_ALLOWED
@@ -332,14 +359,26 @@ class _Source:
             code=code, what=what, help=f"{rule} Leave it out, or send just one.", facts=self._facts(origin)
         )
 
-    def _is_navigation(self) -> bool:
+    def _navigates(self) -> bool:
         """Tell whether the browser shows the answer as a page: the site that caused the request cannot read it."""
-        return (
-            self.fetch_mode == b"navigate"
-            and self.method in _NAVIGATION_METHODS
-            and self.fetch_dest not in _EMBEDDED
-            and not self.is_upgrade
-        )
+        return self.fetch_mode == b"navigate" and self.fetch_dest not in _EMBEDDED and not self.is_upgrade
+
+    def _is_link(self) -> bool:
+        return self._navigates() and self.method in _SAFE_METHODS
+
+    def _is_form(self) -> bool:
+        return self._navigates() and self.method == _FORM_METHOD
+
+    def _may_be_form(self) -> bool:
+        """Tell whether this is a form, or may be one: browsers do not say it to plain ``http`` on other hosts.
+
+        What ``fetch`` could send in its place without asking first is what a form could send too (Fetch section 4.8).
+        """
+        return self._is_form() or (self.method == _FORM_METHOD and self._says_nothing())
+
+    def _says_nothing(self) -> bool:
+        """Tell whether the browser, if it is one, does not say what the request is for (Fetch Metadata section 2)."""
+        return not (self.fetch_site or self.fetch_mode or self.is_upgrade)
 
     def _refuse_site(self, origin: bytes) -> SourceVerdict:
         what = f"Another web site caused this {self._kind()}, and it is no navigation."
@@ -352,6 +391,22 @@ class _Source:
             )
         return SourceVerdict(code=CROSS_SITE, what=what, help=help, facts=self._facts(origin))
 
+    def _refuse_form(self, origin: bytes) -> SourceVerdict:
+        who = f"`{_shown(origin)}`" if origin not in (b"", OPAQUE) else "a web site that hides its name"
+        return SourceVerdict(
+            code=FORM_NOT_ALLOWED,
+            what=f"A page of {who} may not post a form here.",
+            help=f"{self._form_line(origin)}; {_NO_GUARD}",
+            facts=self._facts(origin),
+        )
+
+    def _form_line(self, origin: bytes) -> str:
+        """Return the help for a login that comes back by a form: the line to add."""
+        name = EXAMPLE if origin in (b"", OPAQUE) else origin.decode("ascii")
+        listed = _listed((*self.forms.written, name))
+        whose = " (the origin of the login page)" if name == EXAMPLE else ""
+        return f"If a login comes back by this form, add to this route, below [[routes]]: form_post = {listed}{whose}"
+
     def _refuse_foreign(self, origin: bytes) -> SourceVerdict:
         shown = _shown(origin)
         if self.is_upgrade:
@@ -360,9 +415,12 @@ class _Source:
         else:
             code = ORIGIN_NOT_ALLOWED
             what = f"A page of `{shown}` may not send requests here: it is neither devproxy's own origin nor allowed."
-        return SourceVerdict(
-            code=code, what=what, help=f"{self._line_to_add(origin)}; {_NO_GUARD}", facts=self._facts(origin)
-        )
+        help = f"{self._line_to_add(origin)}; {_NO_GUARD}"
+        if self._may_be_form():
+            help = f"{self._form_line(origin)}. {help}"
+        if origin == OPAQUE and self._says_nothing() and self.method not in _SAFE_METHODS:
+            help = _KEEPS_ORIGIN + help
+        return SourceVerdict(code=code, what=what, help=help, facts=self._facts(origin))
 
     def _line_to_add(self, origin: bytes) -> str:
         if origin == b"null":

@@ -201,6 +201,17 @@ def test_a_tested_request_shows_who_takes_it_and_the_path_as_it_is_sent(target: 
     assert "http://localhost:3001/v1/users?page=2" in result.stdout
 
 
+def test_a_route_that_takes_forms_is_shown_as_one_and_a_form_that_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "devproxy.toml").write_text(GOOD.replace('rewrite = "/v1/"', 'form_post = ["https://login.example"]'))
+    assert "form_post: https://login.example" in run("routes", cwd=tmp_path).stdout
+    form = ("--header", "Sec-Fetch-Site: cross-site", "--header", "Sec-Fetch-Mode: navigate")
+    tested = ("routes", "--test", "POST", "/api/callback", *form, "--header")
+    assert run(*tested, "Origin: https://login.example", cwd=tmp_path).returncode == 0
+    refused = run(*tested, "Origin: https://evil.test", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert 'form_post = ["https://login.example", "https://evil.test"]' in refused.stdout
+
+
 def test_a_path_that_only_begins_alike_goes_elsewhere_and_the_reason_is_told(tmp_path: Path) -> None:
     result = run("routes", *SERVERS, "--test", "GET", "/apikey", cwd=tmp_path)
     assert result.returncode == 0

@@ -117,6 +117,31 @@ def test_what_a_browser_would_block_ends_with_1_and_the_lines_to_write(
     assert 'help: [routes.cors] mode = "rewrite"' in out
 
 
+FORM = ("--method", "POST", "--header", "Sec-Fetch-Site: cross-site", "--header", "Sec-Fetch-Mode: navigate")
+
+
+def test_a_form_that_a_login_page_may_post_is_explained(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = explained(capsys, config, "/api/items", "--origin", "https://login.example", *FORM)
+    assert code == 1
+    assert "403 form-not-allowed" in out
+    assert 'form_post = ["https://login.example"]' in out
+    assert "a browser blocks it" not in out, "CORS does not apply to navigations"
+    text = Path(config).read_text()
+    Path(config).write_text(text.replace("[[routes]]\n", '[[routes]]\nform_post = ["https://login.example"]\n'))
+    for origin in ("https://login.example", "null"):
+        code, out = explained(capsys, config, "/api/items", "--origin", origin, *FORM)
+        assert code == 0, out
+        assert 'a form of that page may be posted here: form_post = ["https://login.example"]' in out
+    code, out = explained(capsys, config, "/api/items", "--origin", "https://login.example", "--method", "PUT")
+    assert code == 1
+
+
+def test_a_path_with_two_readings_is_explained(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out = explained(capsys, config, "/api/..%2fsecret")
+    assert code == 1
+    assert "400 ambiguous-path" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

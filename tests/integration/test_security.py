@@ -134,6 +134,89 @@ async def test_a_request_of_another_site_is_refused(lines: tuple[bytes, ...], co
         await assert_refused(talk, request(*lines), 403, code)
 
 
+FORM = (b"Sec-Fetch-Site: cross-site", b"Sec-Fetch-Mode: navigate", b"Content-Length: 0")
+LOGIN = b"Origin: https://login.example"
+
+
+@pytest.mark.parametrize("kind", [b"application/x-www-form-urlencoded", b"text/plain", b"multipart/form-data"])
+@pytest.mark.parametrize("destination", [b"document", b"iframe"])
+@pytest.mark.parametrize("origin", [b"Origin: https://evil.test", b"Origin: null", b"X: y"])
+async def test_a_form_of_another_site_is_refused(origin: bytes, destination: bytes, kind: bytes) -> None:
+    async with guarded() as talk:
+        lines = (*FORM, origin, b"Sec-Fetch-Dest: " + destination, b"Content-Type: " + kind)
+        await assert_refused(talk, request(*lines, method=b"POST"), 403, b"form-not-allowed")
+
+
+async def test_the_page_that_refuses_a_form_has_the_very_line_that_lets_it_in() -> None:
+    octets = request(*FORM, LOGIN, b"Sec-Fetch-Dest: document", method=b"POST")
+    async with guarded() as talk:
+        client = await asked(talk, octets)
+        head = await client.head()
+        assert head.startswith(b"HTTP/1.1 403 ")
+        assert values_of(head, b"content-type") == [b"text/html; charset=utf-8"]
+        page = await client.read(int(values_of(head, b"content-length")[0]))
+        assert b'below [[routes]]: form_post = ["https://login.example"]' in page
+    async with guarded(replace(DEFAULT, form_post=("https://login.example",))) as talk:
+        assert (await forwarded(talk, octets)).head.startswith(b"POST / ")
+        other = octets.replace(b"login.example", b"evil.example")
+        await assert_refused(talk, other, 403, b"form-not-allowed")
+
+
+@pytest.mark.parametrize("origin", [LOGIN, b"Origin: null"])
+@pytest.mark.parametrize("host", [b"localhost:8080", b"10.0.2.2:8080"])
+async def test_a_login_comes_back_where_its_route_says_so(origin: bytes, host: bytes) -> None:
+    """Browsers hide the origin of a page of https from plain http, and say nothing else to other hosts."""
+    said = (*FORM, b"Sec-Fetch-Dest: document") if host.startswith(b"localhost") else FORM[2:]
+    octets = request(*said, origin, host=host, method=b"POST", target=b"/auth/callback")
+    callback = Route(
+        kind=PathKind.EXACT, pattern="/auth/callback", upstream="backend", form_post=("https://login.example",)
+    )
+    async with guarded(callback) as talk:
+        assert (await forwarded(talk, octets)).head.startswith(b"POST /auth/callback ")
+        fetched = request(LOGIN, *FORM[::2], b"Sec-Fetch-Mode: cors", method=b"POST", target=b"/auth/callback")
+        head = await (await asked(talk, fetched)).head()
+        assert values_of(head, b"x-devproxy-error") == [b"origin-not-allowed"]
+    async with guarded() as talk:
+        head = await (await asked(talk, octets)).head()
+        assert head.startswith(b"HTTP/1.1 403 ")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"Origin: http://localhost", b"Sec-Fetch-Site: same-origin"),
+        (b"Origin: null", b"Sec-Fetch-Site: same-origin"),
+        (b"Origin: http://localhost:3000", b"Sec-Fetch-Site: same-site"),
+        (b"Origin: null", b"Sec-Fetch-Site: same-site"),
+        (),
+    ],
+    ids=["an own page", "one that hides", "another port", "one that hides", "a program"],
+)
+async def test_forms_of_this_machine_pass(lines: tuple[bytes, ...]) -> None:
+    async with guarded() as talk:
+        navigates = (b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: document") if lines else ()
+        octets = request(*lines, *navigates, b"Content-Length: 0", method=b"POST")
+        assert (await forwarded(talk, octets)).head.startswith(b"POST / ")
+
+
+async def test_links_of_another_site_pass_and_forms_that_ask_for_a_page() -> None:
+    async with guarded() as talk:
+        octets = request(*FORM[:2], b"Sec-Fetch-Dest: document", b"Origin: https://evil.test")
+        assert (await forwarded(talk, octets)).head.startswith(b"GET / ")
+
+
+async def test_an_own_page_of_a_name_of_ones_own_that_hides_is_told_the_safe_line() -> None:
+    route = replace(DEFAULT, match_host=("app.test",))
+    async with guarded(route) as talk:
+        octets = request(b"Origin: null", b"Content-Length: 0", host=b"app.test", method=b"POST")
+        client = await asked(talk, octets)
+        head = await client.head()
+        body = json.loads(await client.read(int(values_of(head, b"content-length")[0])))
+        assert body["error"] == "origin-not-allowed"
+        line = '[routes.headers.response] set = { "Referrer-Policy" = "same-origin" }'
+        assert line in body["help"].partition("dangerously_")[0]
+
+
 async def test_another_site_can_read_no_answer_even_if_the_server_allows_it() -> None:
     answer = (
         b"HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Allow-Credentials: true\r\n"

@@ -97,6 +97,14 @@ def test_a_route_without_guard_is_mentioned() -> None:
     assert "cors.origins" in warning
 
 
+def test_a_route_for_everything_that_takes_forms_is_mentioned() -> None:
+    [warning] = said('form_post = ["https://login.example"]')
+    assert warning.startswith("form_post on the route /: browsers hide the origin of an https page")
+    assert "path_exact" in warning
+    assert said('form_post = ["http://login.example"]') == ()
+    assert said('guard = true\nform_post = ["null"]') != ()
+
+
 def test_any_host_is_mentioned() -> None:
     [warning] = said("", '[server]\nallowed_hosts = ["*"]\n')
     assert "DNS rebinding" in warning

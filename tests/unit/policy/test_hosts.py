@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from devproxy.config.model import Cors
+from devproxy.policy.forms import compile_forms
 from devproxy.policy.hosts import HostGuard, SourceVerdict, compile_hosts, judge_source
 
 LOOPBACK = ("127.0.0.1", "::1")
@@ -241,6 +242,7 @@ def judge(
     allows: bool = False,
     host: bytes = OWN_HOST,
     cors: Cors | None = None,
+    forms: tuple[str, ...] = (),
 ) -> SourceVerdict | None:
     return judge_source(
         method=method,
@@ -252,6 +254,7 @@ def judge(
         is_upgrade=is_upgrade,
         is_origin_allowed=allows,
         cors=cors,
+        forms=compile_forms(forms),
     )
 
 
@@ -380,9 +383,119 @@ def test_a_link_from_another_site_passes(dest: bytes) -> None:
     assert judge(site=b"cross-site", mode=b"navigate", dest=dest) is None
 
 
+FORM: dict[str, Any] = {"method": b"POST", "site": b"cross-site", "mode": b"navigate"}
+every_frame = pytest.mark.parametrize("dest", [b"document", b"iframe", b"frame", b"fencedframe", b""])
+
+
+@every_frame
 @pytest.mark.parametrize("origin", [b"https://login.idp.test", b"null"])
-def test_a_form_posted_back_by_an_identity_provider_passes(origin: bytes) -> None:
-    assert judge(origin, method=b"POST", site=b"cross-site", mode=b"navigate", dest=b"document") is None
+def test_a_form_posted_back_by_an_identity_provider_passes_where_that_is_written(origin: bytes, dest: bytes) -> None:
+    assert judge(origin, dest=dest, forms=("https://login.idp.test",), **FORM) is None
+
+
+@every_frame
+@pytest.mark.parametrize("site", [b"cross-site", b"same-site", b"none"])
+@pytest.mark.parametrize("origin", [b"https://evil.test", b"http://localhost.evil.test", b"http://127.0.0.1:8080"])
+def test_a_form_of_another_page_is_refused_with_the_line_that_lets_it_in(
+    origin: bytes, site: bytes, dest: bytes
+) -> None:
+    verdict = judge(origin, dest=dest, **{**FORM, "site": site})
+    assert verdict is not None
+    assert verdict.code == "form-not-allowed"
+    assert f'form_post = ["{origin.decode()}"]' in verdict.help
+    assert "[[routes]]" in verdict.help
+    assert judge(origin, dest=dest, forms=(origin.decode(),), **FORM) is None
+
+
+@pytest.mark.parametrize("origins", [(b"null",), ()])
+def test_a_form_of_a_page_that_hides_its_origin_is_refused_with_an_example(origins: tuple[bytes, ...]) -> None:
+    verdict = judge(*origins, **FORM)
+    assert verdict is not None
+    assert verdict.code == "form-not-allowed"
+    assert 'form_post = ["https://login.example"]' in verdict.help
+    assert judge(*origins, forms=("http://login.test",), **FORM) is not None, "no browser hides that one"
+    for forms in (("https://login.example",), ("https://*.login.example",), ("null",), ("regex:https?://a\\.test",)):
+        assert judge(*origins, forms=forms, **FORM) is None
+
+
+def test_the_line_for_a_form_has_the_origins_that_are_there_already() -> None:
+    verdict = judge(b"https://evil.test", forms=("https://login.example", "http://a.test"), **FORM)
+    assert verdict is not None
+    start = verdict.help.index("form_post = ")
+    line = verdict.help[start : verdict.help.index("]", start) + 1]
+    assert tomllib.loads(line)["form_post"] == ["https://login.example", "http://a.test", "https://evil.test"]
+
+
+@pytest.mark.parametrize("mode", [b"cors", b"no-cors", b"same-origin"])
+def test_who_may_post_a_form_may_not_fetch(mode: bytes) -> None:
+    known = ("https://login.example",)
+    assert judge(b"https://login.example", forms=known, **{**FORM, "mode": mode}) is not None
+    assert judge(b"null", forms=known, **{**FORM, "mode": mode}) is not None
+    for method in (b"PUT", b"PATCH", b"DELETE"):
+        assert judge(b"https://login.example", forms=known, **{**FORM, "method": method}) is not None
+        assert judge(b"https://login.example", forms=known, method=method) is not None
+    assert judge(b"https://login.example", forms=known, is_upgrade=True) is not None
+    assert judge(b"https://login.example", forms=known, dest=b"object", **FORM) is not None
+
+
+def test_without_fetch_metadata_a_form_is_known_by_its_method_and_origin() -> None:
+    """Plain http to a name of one's own: the browser says nothing but the Origin."""
+    own: dict[str, Any] = {"host": b"app.test:8080", "method": b"POST"}
+    verdict = judge(b"http://login.test", **own)
+    assert verdict is not None
+    assert 'form_post = ["http://login.test"]' in verdict.help
+    assert judge(b"http://login.test", forms=("http://login.test",), **own) is None
+    assert judge(b"null", forms=("https://login.test",), **own) is None
+    assert judge(b"null", forms=("http://login.test",), **own) is not None
+    assert judge(b"http://app.test:8080", **own) is None
+
+
+@every_frame
+@pytest.mark.parametrize(
+    ("origin", "site"),
+    [
+        (b"http://localhost:8080", b"same-origin"),
+        (b"http://localhost:8080", b"none"),
+        (b"null", b"same-origin"),
+        (b"null", b"same-site"),
+    ],
+)
+def test_forms_of_own_pages_and_of_those_of_this_machine_pass(origin: bytes, site: bytes, dest: bytes) -> None:
+    assert judge(origin, dest=dest, **{**FORM, "site": site}) is None
+
+
+def test_a_neighbour_that_hides_its_origin_counts_only_where_all_of_this_machine_do() -> None:
+    neighbour = {**FORM, "site": b"same-site"}
+    assert judge(b"null", cors=Cors(origins=()), **neighbour) is not None
+    assert judge(b"null", host=b"app.test", **neighbour) is not None
+    assert judge(b"http://localhost:3000", allows=True, **neighbour) is None
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+@pytest.mark.parametrize("origins", [(), (b"null",), (b"https://evil.test",)])
+def test_forms_that_ask_for_a_page_pass_as_links_do(method: bytes, origins: tuple[bytes, ...]) -> None:
+    assert judge(*origins, **{**FORM, "method": method}) is None
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE"])
+def test_an_own_page_whose_referrer_policy_hides_it_is_told_the_safe_line_first(method: bytes) -> None:
+    verdict = judge(b"null", host=b"app.test:8080", method=method)
+    assert verdict is not None
+    line = '[routes.headers.response] set = { "Referrer-Policy" = "same-origin" }'
+    assert line in verdict.help
+    assert tomllib.loads(line.partition("] ")[2]) == {"set": {"Referrer-Policy": "same-origin"}}
+    assert verdict.help.index(line) < verdict.help.index("dangerously_allow_null_origin")
+    assert "no-referrer" in verdict.help
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"site": b"cross-site", "mode": b"cors"}, {"is_upgrade": True}, {"site": b"cross-site", "mode": b"navigate"}],
+)
+def test_where_it_cannot_be_an_own_page_that_line_is_not_said(said: dict[str, Any]) -> None:
+    verdict = judge(b"null", host=b"app.test:8080", method=b"GET" if said.get("is_upgrade") else b"POST", **said)
+    assert verdict is not None
+    assert "Referrer-Policy" not in verdict.help
 
 
 @pytest.mark.parametrize("method", [b"PUT", b"DELETE", b"PATCH", b"OPTIONS"])
