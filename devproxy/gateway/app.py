@@ -223,6 +223,7 @@ class Gateway:
             connection.expire()
         for one in list(service.held_back):
             one.look()
+        service.pressure.look()
         for pool in service.pools.values():
             pool.close_expired(now)
         if service.retired:

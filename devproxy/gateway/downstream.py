@@ -17,6 +17,7 @@ from devproxy.errors import BadMessage
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.exchange import Exchange
 from devproxy.gateway.presence import Presence, presence_of, unread_bytes
+from devproxy.gateway.pressure import LARGE_BYTES
 from devproxy.gateway.transports import descriptor_of, end_writing, peer_name, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, recall_request_head
@@ -121,6 +122,7 @@ class DownstreamConnection(asyncio.Protocol):
         set_limits(self.transport)
         self.peer = Peer(peer_name(transport), self.peer.scheme)
         self._service.connections.add(self)
+        self._service.pressure.admit(self.transport)
         self._wait_idle()
         if descriptor_of(self.transport) >= self._service.descriptor_ceiling:
             self._service.on_shortage()
@@ -158,6 +160,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._state = _CLOSED
         self._service.remove_connection(self)
         self._service.held_back.discard(self)
+        self._service.pressure.dismiss(self.transport)
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_left()
@@ -166,12 +169,14 @@ class DownstreamConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Stop reading from the upstream: this client takes its response slowly."""
         self._is_congested = True
+        self._service.pressure.fall_behind(self.transport)
         if self._exchange is not None:
             self._exchange.pause_response()
 
     def resume_writing(self) -> None:
         """Read from the upstream again, or take the request that had to wait."""
         self._is_congested = False
+        self._service.pressure.catch_up(self.transport)
         if self._exchange is not None:
             self._exchange.resume_response()
         else:
@@ -196,6 +201,11 @@ class DownstreamConnection(asyncio.Protocol):
         if self._reading_paused and len(self._pipelined) <= MAX_PIPELINED_BYTES and not self.transport.is_closing():
             self._reading_paused = False
             self._service.held_back.discard(self)
+            self.transport.resume_reading()
+
+    def _take_turn(self) -> None:
+        """Read on, unless the upstream takes slowly: others have had their turn."""
+        if not self._reading_paused and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def look(self) -> None:
@@ -351,6 +361,8 @@ class DownstreamConnection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None:
             return
+        if len(data) > LARGE_BYTES:
+            self._service.pressure.take_turn(self.transport, len(data), self._take_turn)
         try:
             payload = self._frame(data)
         except BadMessage as error:

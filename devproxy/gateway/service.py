@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from devproxy.gateway.pressure import Pressure
 from devproxy.gateway.surroundings import is_in_container
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Service:
     ``snapshot`` and ``pools``, by upstream name: replaced whole on reload; an exchange reads them once. ``retired``:
     pools that only exchanges and tunnels born before a reload use. ``connections``: every client connection that speaks
     HTTP; ``tunnels``: every pair that has been upgraded. ``held_back``: those who are not read for now, because the
-    other side takes slowly. ``is_terse``: exchanges that are complete are not reported.
+    other side takes slowly. ``pressure``: how everybody is read while many do.
+    ``is_terse``: exchanges that are complete are not reported.
     ``is_verbose``: what was changed is reported too. ``told``: when some advice was given last. ``is_in_container``:
     only advice depends on it. ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read.
     ``descriptor_ceiling``: a client's file descriptor from which on they are short, ``on_shortage``: what to do then.
@@ -52,6 +54,7 @@ class Service:
         "now",
         "on_shortage",
         "pools",
+        "pressure",
         "retired",
         "sink",
         "snapshot",
@@ -80,6 +83,7 @@ class Service:
         self.connections: set[DownstreamConnection] = set()
         self.tunnels: set[Tunnel] = set()
         self.held_back: set[HeldBack] = set()
+        self.pressure = Pressure(loop)
         self.tunnel_count = 0
         self.is_in_container = is_in_container()
         self.is_stopping = False

@@ -12,6 +12,13 @@ from typing import Final
 WRITE_HIGH_WATER_BYTES: Final = 256 * 1024
 """Octets in a write buffer from which the other side is no longer read; one read of uvloop brings as many."""
 
+_LITTLE_SENT_BYTES: Final = 64 * 1024
+_LITTLE_RECEIVED_BYTES: Final = 128 * 1024
+"""Twice a segment of loopback: a sender whose segment does not fit what is announced waits for a fifth of a second."""
+
+_SO_BUF_LOCK: Final = 72
+"""socket(7), Linux from 5.14 on; the module has no name for it."""
+
 _LINGER_0: Final = struct.pack("ii", 1, 0)
 _LAST_WORDS_BYTES: Final = 256 * 1024
 
@@ -19,6 +26,23 @@ _LAST_WORDS_BYTES: Final = 256 * 1024
 def set_limits(transport: asyncio.Transport) -> None:
     """Bound the write buffer of `transport`."""
     transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
+
+
+def limit_buffers(transport: asyncio.BaseTransport) -> None:
+    """Have the system keep little of what is sent by `transport` and of what comes; left alone it keeps megabytes."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LITTLE_SENT_BYTES)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _LITTLE_RECEIVED_BYTES)
+
+
+def unlimit_buffers(transport: asyncio.BaseTransport) -> None:
+    """Let the system choose again how much it keeps (Linux from 5.14 on; elsewhere it keeps what it was told to)."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK, 0)
 
 
 def keep_alive(transport: asyncio.BaseTransport) -> None:

@@ -93,10 +93,12 @@ class End(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """This end takes slowly: read no more from the other."""
+        self._tunnel.pressure.fall_behind(self.transport)
         self.other.hold_back()
 
     def resume_writing(self) -> None:
         """This end has caught up."""
+        self._tunnel.pressure.catch_up(self.transport)
         self.other.go_on()
 
     def hold_back(self) -> None:
@@ -125,6 +127,7 @@ class End(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Pass the loss on: a reset as a reset."""
+        self._tunnel.pressure.dismiss(self.transport)
         self._tunnel.lost(self, exc)
 
 
@@ -159,10 +162,12 @@ class SlowEnd(End):
 
     def pause_writing(self) -> None:
         """This end takes slowly: let nothing more of the other's through."""
+        self._tunnel.pressure.fall_behind(self.transport)
         self.other._throttle.pause()
 
     def resume_writing(self) -> None:
         """This end has caught up."""
+        self._tunnel.pressure.catch_up(self.transport)
         self.other._throttle.resume()
 
     def eof_received(self) -> bool:
@@ -205,6 +210,7 @@ class Tunnel:
         is_websocket = protocol == "websocket"
         self._service = service
         self.held_back = service.held_back
+        self.pressure = service.pressure
         self._on_end = on_end
         self._born = born
         self._departure: asyncio.TimerHandle | None = None
@@ -236,8 +242,8 @@ class Tunnel:
         """
         self._service.tunnels.add(self)
         self._service.emit(lambda: self._opened)
-        self._client.transport.set_protocol(self._client)
-        self._upstream.transport.set_protocol(self._upstream)
+        for end in (self._client, self._upstream):
+            self.pressure.hand_over(end.transport, end)
         keep_alive(self._upstream.transport)  # the client's has it from the listening socket
         if glued:
             self._upstream.received += len(glued)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from devproxy.errors import BadMessage, UpstreamFault
 from devproxy.fields import Role
+from devproxy.gateway.pressure import LARGE_BYTES
 from devproxy.gateway.transports import last_words, reset, set_limits
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_response_head, recall_response_head
@@ -47,6 +48,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_exchange",
         "_in_body",
         "_interims",
+        "_is_held_back",
         "_keep_alive_timeout_s",
         "_logged_in_after",
         "_reader",
@@ -76,6 +78,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._remaining = 0
         self._reusable = False
         self._interims = 0
+        self._is_held_back = False
         self._keep_alive_timeout_s: int | None = None
         self.address = ""
         self.early_words = b""
@@ -92,6 +95,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Take the transport that the dialler opened."""
         self.transport = cast("asyncio.Transport", transport)
         set_limits(self.transport)
+        self._service.pressure.admit(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Pass on what the server sent; data that nobody asked for ends the connection (RFC 9112 section 6.3)."""
@@ -113,6 +117,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection, reading first what came in before a write failed."""
+        self._service.pressure.dismiss(self.transport)
         exchange = self._exchange
         if exchange is None:
             self.server_pool.forget(self)
@@ -125,11 +130,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading from the client: this server takes its request slowly."""
+        self._service.pressure.fall_behind(self.transport)
         if self._exchange is not None:
             self._exchange.pause_request()
 
     def resume_writing(self) -> None:
         """Read from the client again."""
+        self._service.pressure.catch_up(self.transport)
         if self._exchange is not None:
             self._exchange.resume_request()
 
@@ -160,11 +167,18 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Read no more of the response for now, unless the connection is being closed."""
+        self._is_held_back = True
         if not self.transport.is_closing():
             self.transport.pause_reading()
 
+    def _go_on(self) -> None:
+        """Read on, unless the client takes slowly: others have had their turn."""
+        if not self._is_held_back:
+            self.resume_reading()
+
     def resume_reading(self) -> None:
         """Read on."""
+        self._is_held_back = False
         if not self.transport.is_closing():
             self.transport.resume_reading()
 
@@ -292,6 +306,8 @@ class UpstreamConnection(asyncio.Protocol):
             size = len(data)
             if size < remaining:
                 self._remaining = remaining - size
+                if size > LARGE_BYTES:
+                    self._service.pressure.take_turn(self.transport, size, self._go_on)
                 return data, False
             self._remaining = 0
             if size > remaining:
@@ -299,6 +315,8 @@ class UpstreamConnection(asyncio.Protocol):
                 data = data[:remaining]
             return data, True
         if self._chunked is None:
+            if len(data) > LARGE_BYTES:
+                self._service.pressure.take_turn(self.transport, len(data), self._go_on)
             return data, False
         payload, rest = self._chunked.feed(data)
         if not self._chunked.is_done:
