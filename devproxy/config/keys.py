@@ -146,8 +146,8 @@ _UPSTREAM_KEYS: Final = (
         path="upstreams.*.tls_verify",
         types=(Type.BOOLEAN,),
         default=_UPSTREAM.tls_verify,
-        meaning="Whether the certificate of an `https` server is checked. `false` accepts any; to trust an authority of "
-        "your own instead, start devproxy with `SSL_CERT_FILE=/path/to/ca.pem`.",
+        meaning="Whether the certificate of an `https` server is checked. `false` accepts any; to trust an authority "
+        "of your own instead, start devproxy with `SSL_CERT_FILE=/path/to/ca.pem`.",
     ),
     Key(
         path="upstreams.*.sticky",
@@ -276,8 +276,9 @@ _ROUTE_KEYS: Final = (
         example='"upstream"',
         meaning="The Host sent upstream: `keep` (as the browser sent it), `upstream` (the server's own) or a name. "
         "`auto`: `upstream` for a server with a public name or address, `keep` for one of this machine, of a private "
-        "network, or with a name that no registry sells (without a dot, `.local`, `.internal`, `.test`). With `upstream`, "
-        "a server that compares the Origin with the Host, as Django does, needs `origin = \"upstream\"` too.",
+        "network, or with a name that no registry sells (without a dot, `.local`, `.internal`, `.test`). With "
+        "`upstream`, a server that compares the Origin with the Host, as Django does, needs "
+        '`origin = "upstream"` too.',
     ),
     Key(
         path="routes.*.origin",

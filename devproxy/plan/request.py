@@ -290,7 +290,8 @@ def _injected(head: RequestHead, compiled: CompiledRoute, decision: CorsDecision
 def _route(head: RequestHead, raw_path: bytes, snapshot: Snapshot) -> Route | None:
     """Return the route that takes `head`.
 
-    A hot-reload socket goes where ``/`` goes, to whoever serves the page, unless a route names its very path.
+    A hot-reload socket goes where ``/`` goes, to whoever serves the page, unless a route leads there anyway or names its
+    very path.
     """
     fields = head.fields if snapshot.routing_fields else ()
     route = snapshot.table.match(head.method, raw_path, head.facts.host, fields)
@@ -299,7 +300,8 @@ def _route(head: RequestHead, raw_path: bytes, snapshot: Snapshot) -> Route | No
     hot_reload = read_hot_reload(head)
     if hot_reload is None or hot_reload.may_go_by(route.pattern):
         return route
-    return snapshot.table.match(head.method, b"/", head.facts.host, fields) or route
+    page = snapshot.table.match(head.method, b"/", head.facts.host, fields)
+    return route if page is None or page.upstream == route.upstream else page
 
 
 def _forward(

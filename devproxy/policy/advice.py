@@ -73,8 +73,8 @@ class _Refusal:
     """A server's refusal of a Host or an Origin that it does not know.
 
     ``words``: of its answer, which has one of ``statuses`` (among ``REFUSALS``); ``is_all``: and nothing else.
-    ``field``: what it looks at. ``lines``: for the route, by which it sees its own; empty where they are of no use.
-    ``own``: its setting for that.
+    ``field``: what it looks at. ``lines``: with their place, by which it sees its own; empty where they are of no
+    use. ``own``: its setting for that.
     """
 
     words: bytes
@@ -86,16 +86,17 @@ class _Refusal:
     is_all: bool = False
 
 
-_HOST: Final = '`host = "upstream"`'
-_ORIGIN: Final = '`origin = "upstream"`'
-_BOTH: Final = f"{_HOST} and {_ORIGIN}"
+_HOST: Final = '`host = "upstream"` in this route'
+_ORIGIN: Final = '`origin = "upstream"` in this route'
+_BOTH: Final = f'`host = "upstream"` and {_ORIGIN}'
 _DJANGO_HOST: Final = "`ALLOWED_HOSTS`"
+# Not in the route of the pages, whose Server Actions compare the Origin with X-Forwarded-Host.
 _NEXT: Final = _Refusal(
     b"Unauthorized",
     (403,),
     "Next",
     "Origin",
-    f"{_ORIGIN} and {_HOST}",
+    '`origin = "upstream"` in a route of its own for `/_next/`',
     "`allowedDevOrigins` in next.config",
     is_all=True,
 )
@@ -147,5 +148,5 @@ def _advice(refusal: _Refusal, *, keeps: bool) -> str:
     if not keeps:
         return f"{who} does not know the {field} that this route sends (`{field.lower()}`). Add it to {refusal.own}."
     what = "the name that devproxy is asked by" if field == "Host" else "the Origin of the page"
-    line = f"Write {refusal.lines} in this route, or add" if refusal.lines else "Add"
+    line = f"Write {refusal.lines}, or add" if refusal.lines else "Add"
     return f"{who} does not know {what}. {line} it to {refusal.own}."

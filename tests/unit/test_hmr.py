@@ -144,6 +144,12 @@ def test_a_route_that_names_the_path_takes_it(pattern: str, kind: PathKind, path
     assert upstream_of(handshake(path, protocol), (pattern, "other", kind)) == "other"
 
 
+def test_a_broad_route_to_the_page_s_own_server_keeps_the_socket_and_says_how_it_goes_out() -> None:
+    broad = Route(kind=PathKind.PREFIX, pattern="/_next/", upstream="page", origin="upstream")
+    head = handshake(b"/_next/hmr", b"", b"Origin: http://localhost:5173")
+    assert sent_by(head, broad) == ("localhost:8080", "http://localhost:3000")
+
+
 def test_what_sockjs_asks_by_plain_requests_goes_where_its_socket_goes() -> None:
     broad = ("/s*/**", "other", PathKind.GLOB)
     assert upstream_of(request(b"/sockjs-node/info"), broad) == "page"
