@@ -237,7 +237,7 @@ def _is_node(value: bytes) -> bool:
 
 def _outer_prefix(values: Sequence[bytes]) -> bytes:
     """Return the prefix that proxies in front have taken off: each adds its own behind that of the one before it."""
-    if not all(len(value) <= _MAX_VALUE_BYTES and (value == b"/" or _is_path(value)) for value in values):
+    if sum(map(len, values)) > _MAX_VALUE_BYTES or not all(value == b"/" or _is_path(value) for value in values):
         return b""
     return b"".join(value.removesuffix(b"/") for value in values)
 

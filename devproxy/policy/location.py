@@ -26,7 +26,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from devproxy.config.model import Config, PathKind, Route, Scheme, ServerAddress, Upstream
 from devproxy.fields import Field
@@ -51,6 +51,7 @@ _split_authority = re.compile(rb"(\[[0-9A-Fa-f:.]++\]|[^:\[\]]++)(?::([0-9]{0,5}
 _split_refresh = re.compile(rb"([0-9.]++[;, \t]++(?:[Uu][Rr][Ll][ \t]*+=[ \t]*+)?+)(?:(['\"])(.*+)|(.*+))").fullmatch
 # A quotation mark that nothing closes takes all that is left with it, so that no octet is looked at twice.
 _each_link = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|<([^<>]*+)>?', re.DOTALL).sub
+_is_dots = re.compile(rb"(?:\.|%2[Ee]){1,2}").fullmatch
 _has_dot_segment = re.compile(rb"/(?:\.|%2[Ee]){1,2}(?:/|\Z)").search
 
 _THIS_MACHINE: Final = frozenset((b"127.0.0.1", b"::1", b"0.0.0.0", b"::"))
@@ -127,17 +128,26 @@ def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_
     return places
 
 
-class Asked(NamedTuple):
-    """The path that was asked for, without its query: as it came, and as it went to the server.
+class Asked:
+    """What was asked for, taken apart once for all places in an answer.
 
     ``host``: by which devproxy was asked; empty: by the front's. ``outer``: what a proxy in front of devproxy has taken
-    off before; empty for nothing.
+    off the path before; empty for nothing. ``base``: the path as it went to the server, canonical, without a slash at
+    its end. ``front_folder`` and ``server_folder``: the segments that a relative reference starts from.
     """
 
-    front: bytes
-    upstream: bytes
-    host: bytes = b""
-    outer: bytes = b""
+    __slots__ = ("base", "front_folder", "host", "outer", "server_folder")
+
+    def __init__(self, front: bytes, upstream: bytes, host: bytes = b"", outer: bytes = b"") -> None:
+        """Take the path, without its query, as it came (`front`) and as it went to the server (`upstream`)."""
+        self.host, self.outer = host, outer
+        self.base = canonical_path(upstream).removesuffix(b"/")
+        self.front_folder = _folder(front)
+        self.server_folder = _folder(upstream)
+
+
+def _folder(path: bytes) -> list[bytes]:
+    return [segment for segment in canonical_path(path).split(b"/")[:-1] if segment]
 
 
 def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked | None = None) -> Change | None:
@@ -238,24 +248,44 @@ def _map_path(rules: LocationRules, path: bytes, rest: bytes, outer: bytes) -> t
 def _map_relative(rules: LocationRules, reference: bytes, asked: Asked | None) -> tuple[bytes, str] | None:
     """Return what takes the place of a relative reference that leads the browser out of the prefix, or None."""
     match = _split_relative(reference)
-    if match is None or rules.mount is None or asked is None:
+    mount = rules.mount
+    if match is None or mount is None or asked is None:
         return None
-    path, rest = match.groups()
-    if rest_below(rules.mount.prefix, canonical_path(_folder(asked.front) + path)) is not None:
+    climbs, rest = _steps(match[1])
+    # The folder is below the prefix. Only who climbs above that can leave it, and little is left of the folder then.
+    if climbs <= len(asked.front_folder) - mount.prefix.count(b"/"):
         return None
-    found = rules.mount.front_path(canonical_path(_folder(asked.upstream) + path))
-    return None if found is None else (found + rest, f"route {label(rules.route)} takes its path off")
+    if rest_below(mount.prefix, canonical_path(_climbed(asked.front_folder, climbs) + rest)) is not None:
+        return None
+    found = mount.front_path(canonical_path(_climbed(asked.server_folder, climbs) + rest))
+    return None if found is None else (found + match[2], f"route {label(rules.route)} takes its path off")
 
 
-def _folder(path: bytes) -> bytes:
-    return path[: path.rfind(b"/") + 1] or b"/"
+def _steps(path: bytes) -> tuple[int, bytes]:
+    """Return how many segments a relative `path` climbs, and where it goes from there, with a slash in front."""
+    climbs, down = 0, list[bytes]()
+    segments = path.split(b"/")
+    for segment in segments:
+        if _is_dots(segment) is None:
+            down.append(segment)
+        elif _is_dots(segment + b"."):
+            pass  # one dot: this very folder
+        elif down:
+            down.pop()
+        else:
+            climbs += 1
+    is_closed = _is_dots(segments[-1]) is not None
+    return climbs, b"".join(b"/" + segment for segment in down) + (b"/" if is_closed else b"")
+
+
+def _climbed(folder: list[bytes], climbs: int) -> bytes:
+    return b"".join(b"/" + segment for segment in folder[: max(0, len(folder) - climbs)])
 
 
 def _asked_path(rules: LocationRules, path: bytes, asked: Asked | None) -> bytes | None:
     """Return the front's path for `path` where that is what the server was asked for, or below; None: who knows."""
-    base = b"" if asked is None else canonical_path(asked.upstream).removesuffix(b"/")
     resolved = _without_dot_segments(path)
-    if not base or rest_below(base, canonical_path(resolved)) is None:
+    if asked is None or not asked.base or rest_below(asked.base, canonical_path(resolved)) is None:
         return None
     found = _turned_round(rules.route, rules.mount, resolved)
     return None if found == resolved else found
