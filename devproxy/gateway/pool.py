@@ -394,4 +394,5 @@ def _joined(failures: list[UpstreamError]) -> UpstreamError:
     if len(failures) == 1:
         return last
     tried = tuple(attempt for failure in failures for attempt in failure.tried)
-    return UpstreamError(last.fault, ", ".join(failure.server for failure in failures), last.detail, tried)
+    servers = ", ".join(failure.server for failure in failures)
+    return UpstreamError(last.fault, servers, last.detail, tried, last.cause)

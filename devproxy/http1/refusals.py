@@ -15,6 +15,8 @@ MAX_SHOWN: Final = 120
 """Characters of a line that are shown: enough to find it, in one line of a terminal."""
 
 _MAX_KEPT: Final = 256
+_MAX_LINES: Final = 3
+"""Lines that are shown where several are at fault together."""
 _STATUS_SOURCE: Final = "RFC 9112 section 4"
 
 _match_version = re.compile(rb"HTTP/1\.[0-9](?![0-9.])").match
@@ -45,7 +47,8 @@ def shown_line(line: bytes) -> str:
 
 def told(error: BadMessage) -> str:
     """Return in one sentence what is wrong with a message: the fault, the line at fault and the rule it broke."""
-    lines = " and ".join(f"`{shown_line(line)}`" for line in error.line.split(b"\r\n")) if error.line else ""
+    first = error.line.split(b"\r\n", _MAX_LINES)[:_MAX_LINES] if error.line else ()
+    lines = " and ".join(f"`{shown_line(line)}`" for line in first)
     told_of = f"{error.reason}: {lines}" if lines else error.reason
     return f"{told_of} ({error.source})" if error.source else told_of
 

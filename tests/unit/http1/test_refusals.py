@@ -57,6 +57,7 @@ def test_what_is_told_has_the_fault_the_line_and_the_rule() -> None:
     error = BadMessage("the length is wrong", source="RFC 9110 section 8.6", line=b"A: 1\r\nB: \x1b")
     assert told(error) == r"the length is wrong: `A: 1` and `B: \x1b` (RFC 9110 section 8.6)"
     assert told(BadMessage("it is wrong")) == "it is wrong"
+    assert told(BadMessage("there are many", line=b"\r\n".join([b"A: 1"] * 1000))).count("A: 1") == 3
 
 
 @pytest.mark.parametrize(
