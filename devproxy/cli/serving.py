@@ -20,6 +20,7 @@ from devproxy.cli.ending import Keeper
 from devproxy.cli.loading import Loaded
 from devproxy.cli.refusal import FINE, INTERRUPTED, Refused
 from devproxy.cli.reloading import Reloader, can_follow
+from devproxy.cli.terminal import LOOKS_S, Terminal
 from devproxy.events import Ready, Sink, Trouble
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.memory import keep_freed_pieces
@@ -36,17 +37,28 @@ def run(
     is_terse: bool,
     is_verbose: bool,
     is_coloured: bool,
+    terminal: Terminal | None = None,
     keeper: Keeper | None = None,
 ) -> int:
-    """Serve on `sockets` until a signal comes; return the exit code.
+    """Serve on `sockets` until a signal comes or `terminal` is closed; return the exit code.
 
     `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. `keeper`: ends the process by
-    force where the loop does not. `is_terse` and `is_verbose`: as for
-    :class:`Gateway`. `is_coloured`: whether `sink` shows reports in colour. In the main thread, once.
+    force where the loop does not. `terminal`: as it was when the process began; None: as it is now. `is_terse` and
+    `is_verbose`: as for :class:`Gateway`. `is_coloured`: whether `sink` shows reports in colour. In the main thread,
+    once.
     """
     runner = asyncio.Runner(loop_factory=_loop_factory(loop_name))
     return runner.run(
-        serve(loaded, sockets, sink, is_terse=is_terse, is_verbose=is_verbose, is_coloured=is_coloured, keeper=keeper)
+        serve(
+            loaded,
+            sockets,
+            sink,
+            is_terse=is_terse,
+            is_verbose=is_verbose,
+            is_coloured=is_coloured,
+            terminal=terminal or Terminal(),
+            keeper=keeper,
+        )
     )
 
 
@@ -58,6 +70,7 @@ async def serve(
     is_terse: bool,
     is_verbose: bool,
     is_coloured: bool,
+    terminal: Terminal,
     keeper: Keeper | None,
 ) -> int:
     """Do what :func:`run` does, on the running loop."""
@@ -89,7 +102,7 @@ async def serve(
     if reloader is not None:
         following = loop.create_task(reloader.run())
         following.add_done_callback(_raise_in_loop)
-        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
+    hang_up = HangUp(loop, terminal, is_ending=first.done, reload=None if reloader is None else reloader.ask)
     await first
     if following is not None:
         following.cancel()
@@ -97,15 +110,53 @@ async def serve(
     await asyncio.wait((stopping, second), return_when=asyncio.FIRST_COMPLETED)
     if reloader is not None:
         reloader.close()
-        # The loop would put the default back, and whoever asks for a reload in this moment would kill it.
-        loop.remove_signal_handler(signal.SIGHUP)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    hang_up.close()
     if stopping.done():
         stopping.result()
         return FINE
     gateway.abort()
     await asyncio.sleep(0)  # what has been cut is closed in the next turn
     return INTERRUPTED
+
+
+class HangUp:
+    """What SIGHUP means while devproxy serves: the same as SIGTERM where the terminal is gone, else `reload`.
+
+    `reload`: None where there is no file. `is_ending`: tells whether devproxy ends already. In the main thread. A
+    terminal that was closed while devproxy started is noticed as well.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        terminal: Terminal,
+        *,
+        is_ending: Callable[[], bool],
+        reload: Callable[[], None] | None,
+    ) -> None:
+        self._loop = loop
+        self._terminal = terminal
+        self._is_ending = is_ending
+        self._reload = reload
+        loop.add_signal_handler(signal.SIGHUP, self._take)
+        if terminal.has_hung_up:
+            self._take()
+
+    def _take(self) -> None:
+        if self._reload is not None and not self._terminal.is_gone:
+            self._reload()
+        for seconds in LOOKS_S:
+            self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        if self._terminal.is_gone and not self._is_ending():
+            signal.raise_signal(signal.SIGTERM)
+
+    def close(self) -> None:
+        """Ignore the signal from now on; devproxy is about to end."""
+        # The loop would put the default back, and whoever asks for a reload in this moment would kill it.
+        self._loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _raise_in_loop(task: asyncio.Task[None]) -> None:

@@ -14,12 +14,14 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from devproxy import __version__
 from devproxy.cli.ending import Keeper, watch_over
 from devproxy.cli.loading import Loaded, configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused
+from devproxy.cli.terminal import Terminal
 from devproxy.config.model import Listen
 from devproxy.errors import BindError
 from devproxy.gateway.listen import bind
@@ -34,21 +36,27 @@ _MAX_PORT: Final = 65535
 def run(options: argparse.Namespace) -> int:
     """Run ``devproxy up``; return its exit code. Raises :class:`Refused` for what keeps it from starting."""
     gc.disable()  # collections find nothing while modules are imported, and are a tenth of the start
-    _prepare_process()
+    terminal = _prepare_process()
     keeper = watch_over()
     try:
         loaded = configuration(options, listen=options.listen)
-        return _serve(loaded, _bind(loaded.config.server.listen), options, keeper)
+        return _serve(loaded, _bind(loaded.config.server.listen), options, keeper, terminal)
     except KeyboardInterrupt:
         return FINE  # told to stop before there was anything to stop
 
 
-def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Namespace, keeper: Keeper | None) -> int:
+def _serve(
+    loaded: Loaded,
+    sockets: list[socket.socket],
+    options: argparse.Namespace,
+    keeper: Keeper | None,
+    terminal: Terminal,
+) -> int:
     from devproxy.console import Console
 
     console = Console(loaded.config, mode=_mode(options), colour=options.color, version=__version__)
     try:
-        return _run_loop(loaded, sockets, console, options.loop, keeper, is_verbose=options.verbose)
+        return _run_loop(loaded, sockets, console, options.loop, keeper, terminal, is_verbose=options.verbose)
     except Refused:
         raise
     except Exception as error:
@@ -65,6 +73,7 @@ def _run_loop(
     console: Console,
     loop_name: str,
     keeper: Keeper | None,
+    terminal: Terminal,
     *,
     is_verbose: bool,
 ) -> int:
@@ -76,6 +85,7 @@ def _run_loop(
         console.sink,
         loop_name=loop_name,
         keeper=keeper,
+        terminal=terminal,
         is_terse=console.is_terse,
         is_verbose=is_verbose,
         is_coloured=console.is_coloured,
@@ -115,14 +125,13 @@ def _cannot_listen(error: BindError) -> Refused:
 # The process
 
 
-def _prepare_process() -> None:
+def _prepare_process() -> Terminal:
     # The first process of a container has no default actions: without a handler, SIGTERM would do nothing.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # A terminal that is closed must not stop the traffic of whoever still uses the port. Where there is a file, the
-    # signal gets its handler once devproxy serves: read it again.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    terminal = Terminal()  # takes SIGHUP over
     _occupy_standard_descriptors()
     _allow_many_connections()
+    return terminal
 
 
 def _occupy_standard_descriptors() -> None:
@@ -150,8 +159,10 @@ def _report(error: Exception) -> None:
     import traceback
 
     python = f"Python {sys.version.split()[0]}, {sys.platform}"
-    sys.stderr.write(
+    words = (
         f"error: internal error in devproxy {__version__} ({python}): {type(error).__name__}: {error}\n"
         f"{''.join(traceback.format_exception(error))}"
         "help: this is a bug in devproxy: please report it, with these lines, where you have devproxy from\n"
     )
+    with suppress(OSError):  # the terminal may be gone
+        sys.stderr.write(words)

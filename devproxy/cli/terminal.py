@@ -1,0 +1,60 @@
+"""Whether the terminal that devproxy was started in is still there: what SIGHUP means depends on that.
+
+A terminal that is closed sends SIGHUP, and so does whoever wants the configuration read again. Only of a process that
+had a controlling terminal, and did not ignore the signal from the beginning as under ``nohup``, can the terminal be
+gone; ``setsid`` and containers have none. Imports no asyncio: devproxy asks before it serves. Start at
+:class:`Terminal`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from types import FrameType
+from typing import Final
+
+_CONTROLLING: Final = "/dev/tty"
+_GONE: Final = frozenset((errno.ENXIO, errno.EIO, errno.ENODEV, errno.ENOTTY))
+"""What opening one's controlling terminal fails with when there is none (any more): tty(4)."""
+
+LOOKS_S: Final = (0.0, 0.1, 0.5, 2.0)
+"""How long after SIGHUP to look. When a shell dies, the system sends it a moment before it takes the terminal away."""
+
+
+class Terminal:
+    """The controlling terminal at the time of the call, if there is one. ``has_hung_up``: SIGHUP has come since.
+
+    Takes SIGHUP over, until the loop does; in the main thread.
+    """
+
+    def __init__(self) -> None:
+        is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._was_there = not is_ignored and _has_terminal()
+        self.has_hung_up = False
+        signal.signal(signal.SIGHUP, self._note)
+
+    def _note(self, _: int, __: FrameType | None) -> None:
+        self.has_hung_up = True
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there was a terminal and is none any more: nobody can reach this process by it."""
+        return self._was_there and _is_lost()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open(_CONTROLLING, os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _is_lost() -> bool:
+    """Tell whether there is no controlling terminal; False where that can't be told, as without a free descriptor."""
+    try:
+        os.close(os.open(_CONTROLLING, os.O_RDONLY | os.O_NOCTTY))
+    except OSError as error:
+        return error.errno in _GONE
+    return False

@@ -1,0 +1,190 @@
+"""A terminal that is closed ends devproxy; SIGHUP means "read the file again" as long as there is one."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shlex
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from tests.support.gateway_process import COMMAND, ENVIRONMENT, GatewayProcess
+from tests.support.processes import free_port, wait_for
+
+ROUTE = '[[routes]]\npath = "/"\nupstream = "backend"\n'
+UP = [*COMMAND, "up", "--log", "json"]
+
+
+class InTerminal:
+    """A program with a terminal of its own, as its session's leader. ``said``: what it wrote there."""
+
+    def __init__(self, command: list[str], cwd: Path) -> None:
+        self.pid, self._master = pty.fork()
+        if self.pid == 0:
+            os.chdir(cwd)
+            os.execvpe(command[0], command, {**os.environ, **ENVIRONMENT, "HISTFILE": "", "PS1": "$ "})
+        self.said = ""
+        self._is_over = False
+
+    def hears(self, words: str, count: int = 1) -> None:
+        """Wait until it has written `words` so often."""
+        deadline = time.monotonic() + 30
+        while self.said.count(words) < count:
+            assert time.monotonic() < deadline, self.said
+            if select.select([self._master], [], [], 0.1)[0]:
+                with suppress(OSError):
+                    self.said += os.read(self._master, 65536).decode(errors="replace")
+
+    def types(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def close_terminal(self) -> None:
+        os.close(self._master)
+        self._master = -1
+
+    @property
+    def has_ended(self) -> bool:
+        if not self._is_over:
+            self._is_over = os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        return self._is_over
+
+    def end(self) -> None:
+        if not self.has_ended:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        if self._master >= 0:
+            os.close(self._master)
+
+
+@contextmanager
+def in_terminal(command: list[str], cwd: Path) -> Iterator[InTerminal]:
+    program = InTerminal(command, cwd)
+    try:
+        yield program
+    finally:
+        program.end()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def holder_of(port: int) -> int:
+    """Return the process that listens on `port`, by asking the system as devproxy's own help does."""
+    from devproxy.gateway.listen import find_holder
+
+    name = find_holder(port)
+    return int(name.rpartition("pid ")[2].rstrip(")")) if name else 0
+
+
+def command_for(port: int) -> list[str]:
+    return [*UP, "--listen", str(port), "--backend", "9"]
+
+
+def stop(port: int) -> None:
+    """End by its own number the devproxy that was to survive."""
+    os.kill(holder_of(port), signal.SIGTERM)
+    wait_for(lambda: not listens(port), "that it has ended")
+
+
+def test_devproxy_ends_with_its_terminal(tmp_path: Path) -> None:
+    port = free_port()
+    with in_terminal(command_for(port), tmp_path) as program:
+        program.hears('"ready"')
+        program.close_terminal()
+        wait_for(lambda: program.has_ended, "that devproxy ends", timeout_s=10)
+        assert not listens(port)
+
+
+@pytest.mark.parametrize("how", ["{}", "{} &", "{} 2>/dev/null", "(exec {})", "{} | cat"])
+def test_devproxy_ends_with_the_terminal_of_the_shell_that_started_it(how: str, tmp_path: Path) -> None:
+    port = free_port()
+    with in_terminal(["bash", "--norc", "--noprofile", "-i"], tmp_path) as shell:
+        shell.types(how.format(shlex.join(command_for(port))) + "\n")
+        wait_for(lambda: listens(port), "that it listens")
+        shell.close_terminal()
+        wait_for(lambda: not listens(port), "that devproxy ends", timeout_s=10)
+
+
+def test_devproxy_ends_when_its_shell_is_killed(tmp_path: Path) -> None:
+    port = free_port()
+    with in_terminal(["bash", "--norc", "--noprofile", "-i"], tmp_path) as shell:
+        shell.types(shlex.join(command_for(port)) + "\n")
+        shell.hears('"ready"')
+        os.kill(shell.pid, signal.SIGKILL)
+        wait_for(lambda: not listens(port), "that devproxy ends", timeout_s=10)
+
+
+def test_devproxy_that_was_stopped_by_ctrl_z_ends_with_its_terminal(tmp_path: Path) -> None:
+    port = free_port()
+    with in_terminal(["bash", "--norc", "--noprofile", "-i"], tmp_path) as shell:
+        shell.types(shlex.join(command_for(port)) + "\n")
+        shell.hears('"ready"')
+        shell.types("\x1a")
+        shell.hears("Stopped")
+        shell.close_terminal()
+        wait_for(lambda: not listens(port), "that devproxy ends", timeout_s=10)
+
+
+@pytest.mark.parametrize("how", ["nohup {} >log 2>&1 &", "setsid {} >log 2>&1 </dev/null &"])
+def test_devproxy_that_was_detached_stays(how: str, tmp_path: Path) -> None:
+    port = free_port()
+    with in_terminal(["bash", "--norc", "--noprofile", "-i"], tmp_path) as shell:
+        shell.types(how.format(shlex.join(command_for(port))) + "\n")
+        wait_for(lambda: listens(port) and '"ready"' in (tmp_path / "log").read_text(), "that it serves")
+        pid = holder_of(port)
+        shell.close_terminal()
+        wait_for(lambda: shell.has_ended, "that the shell ends")
+        os.kill(pid, signal.SIGHUP)
+        time.sleep(3)
+        assert holder_of(port) == pid
+    stop(port)
+
+
+def test_in_a_terminal_sighup_reloads(tmp_path: Path) -> None:
+    (tmp_path / "devproxy.toml").write_text(
+        f'[server]\nlisten = "localhost:0"\n[upstreams]\nbackend = "http://a.test"\n{ROUTE}'
+    )
+    with in_terminal(UP, tmp_path) as program:
+        program.hears('"ready"')
+        for count in (1, 2):
+            os.kill(program.pid, signal.SIGHUP)
+            program.hears('"config_applied"', count)
+        time.sleep(2.5)
+        assert not program.has_ended
+        program.close_terminal()
+        wait_for(lambda: program.has_ended, "that devproxy ends", timeout_s=10)
+
+
+@pytest.mark.parametrize("has_file", [True, False])
+def test_without_a_terminal_sighup_ends_nothing(has_file: bool, tmp_path: Path) -> None:
+    if has_file:
+        (tmp_path / "devproxy.toml").write_text(f'[upstreams]\nbackend = "http://a.test"\n{ROUTE}')
+    gateway = GatewayProcess(*(() if has_file else ("--backend", "9")), cwd=tmp_path)
+    os.kill(gateway.program.pid, signal.SIGHUP)
+    if has_file:
+        gateway.event("config_applied", lambda _: True, "that it has read the file again")
+    time.sleep(2.5)
+    assert gateway.program.exit_code is None
+    gateway.stop()
+
+
+def test_the_demo_leaves_nobody_behind_in_a_closed_terminal(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "devproxy", "demo", "--listen", f"localhost:{port}", "--no-open", "--log", "json"]
+    with in_terminal(command, tmp_path) as program:
+        program.hears("command   devproxy up")
+        ports = [int(word.rstrip(",")) for word in program.said.split("command")[1].split() if word.isdigit()]
+        program.hears('"ready"')
+        program.close_terminal()
+        wait_for(lambda: program.has_ended, "that the demo ends", timeout_s=15)
+        for one in (port, *ports):
+            assert not listens(one)
