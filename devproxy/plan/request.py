@@ -290,8 +290,8 @@ def _injected(head: RequestHead, compiled: CompiledRoute, decision: CorsDecision
 def _route(head: RequestHead, raw_path: bytes, snapshot: Snapshot) -> Route | None:
     """Return the route that takes `head`.
 
-    A hot-reload socket goes where ``/`` goes, to whoever serves the page, unless a route leads there anyway or names its
-    very path.
+    A hot-reload socket goes where ``/`` goes, to whoever serves the page, unless a route leads there anyway or names
+    its very path.
     """
     fields = head.fields if snapshot.routing_fields else ()
     route = snapshot.table.match(head.method, raw_path, head.facts.host, fields)
