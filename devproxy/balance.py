@@ -21,6 +21,9 @@ from devproxy.messages import RequestHead
 MAX_SESSIONS: Final = 100_000
 """Engine.IO sessions remembered for one upstream; beyond it those that were silent the longest are forgotten."""
 
+MAX_OTHERS: Final = 256
+"""Processes of which one remembers that it is another."""
+
 _NO_TOKEN: Final = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")
 _COOKIE_PREFIX: Final = "devproxy_"
 
@@ -50,6 +53,59 @@ class Choice(NamedTuple):
     def is_bound(self) -> bool:
         """Whether no other server can answer the request: the session lives in the memory of this one."""
         return self.reason in (Reason.SESSION, Reason.UNKNOWN_SESSION, Reason.LOGIN)
+
+
+class Process:
+    """One of the processes that share a server's address (PM2's cluster mode, Node's ``cluster``, ``--workers``).
+
+    Nobody tells which one accepts a connection, but it serves all that comes on it, and it alone knows the sessions
+    that it gave out. So there is one of these for each connection on which a session was opened or accepted, and two
+    are joined when they turn out to be the same. ``is_gone``: its sessions were looked for in vain.
+    """
+
+    __slots__ = ("_joined", "_others", "is_gone")
+
+    def __init__(self) -> None:
+        self._joined: Process | None = None
+        self._others: set[Process] = set()
+        self.is_gone = False
+
+    @property
+    def root(self) -> Process:
+        """The one that stands for all that have been joined with this one."""
+        root = self
+        while root._joined is not None:
+            root = root._joined
+        if root is not self:
+            self._joined = root
+        return root
+
+    def join(self, other: Process) -> Process:
+        """Take note that `other` is the same process; return who stands for both."""
+        root, joined = self.root, other.root
+        if root is not joined:
+            joined._joined = root
+            for one in joined._others:
+                one._others.discard(joined)
+                root.differ(one)
+            joined._others.clear()
+        root.is_gone = False
+        return root
+
+    def differ(self, other: Process) -> None:
+        """Take note that `other` is another process. What is remembered of this is bounded: the rest is found anew."""
+        for one, another in ((self.root, other.root), (other.root, self.root)):
+            if one is another:
+                return
+            if len(one._others) >= MAX_OTHERS:
+                for forgotten in one._others:
+                    forgotten._others.discard(one)
+                one._others.clear()
+            one._others.add(another)
+
+    def is_other(self, other: Process) -> bool:
+        """Tell whether `other` is known to be another process."""
+        return other.root in self.root._others
 
 
 class Standing(Protocol):
@@ -92,14 +148,24 @@ class Balancer:
         return Choice(index, Reason.LEAST)
 
     def opens_session(self, request: RequestHead) -> bool:
-        """Tell whether the answer to `request` will name a session that has to be remembered.
+        """Tell whether the answer to `request` will name a session.
 
         A session that begins as a WebSocket lives on that one connection: no other request will name it.
         """
-        if self._sticky is not Sticky.SOCKETIO or request.method != b"GET" or request.upgrade:
+        if request.method != b"GET" or request.upgrade:
             return False
         engine = parse_engine_request(request.path)
         return engine is not None and not engine.sid
+
+    @property
+    def keeps_sessions(self) -> bool:
+        """Whether a session stays with whoever gave it out."""
+        return self._sticky is Sticky.SOCKETIO
+
+    def session_of(self, request: RequestHead) -> bytes:
+        """Return the id of the session that `request` belongs to where sessions are kept, else nothing."""
+        engine = parse_engine_request(request.path) if self.keeps_sessions else None
+        return b"" if engine is None else session_id(engine)
 
     def _choose_for_session(self, engine: EngineRequest, standings: Sequence[Standing]) -> Choice:
         if not engine.sid:
@@ -126,9 +192,9 @@ class Balancer:
                     return self.cookie_values.index(value)
         return None
 
-    def learn(self, sid: bytes, index: int) -> None:
-        """Bind the session `sid` to the server that created it."""
-        self.sessions.bind(sid, self._urls[index])
+    def learn(self, sid: bytes, index: int, process: Process | None = None) -> None:
+        """Bind the session `sid` to the server that created it, and to its `process` there."""
+        self.sessions.bind(sid, self._urls[index], process)
 
     def cookie_line(self, index: int) -> bytes:
         """Return the field line that binds a client to a server; it ends with the browser's session."""
@@ -136,30 +202,43 @@ class Balancer:
 
 
 class Sessions:
-    """Which server, by its URL, created which session. Holds at most `limit`; the longest unused go first."""
+    """Which server, by its URL, and which of its processes created which session.
 
-    __slots__ = ("_limit", "_servers")
+    Holds at most `limit`; the longest unused go first.
+    """
+
+    __slots__ = ("_known", "_limit")
 
     def __init__(self, limit: int = MAX_SESSIONS) -> None:
         self._limit = limit
-        self._servers: OrderedDict[bytes, str] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[str, Process | None]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._servers)
+        return len(self._known)
 
-    def bind(self, sid: bytes, url: str) -> None:
-        """Remember that the server at `url` created `sid`."""
-        self._servers[sid] = url
-        self._servers.move_to_end(sid)
-        if len(self._servers) > self._limit:
-            self._servers.popitem(last=False)
+    def bind(self, sid: bytes, url: str, process: Process | None = None) -> None:
+        """Remember that the server at `url` created `sid`, in `process` as far as that is known."""
+        self._known[sid] = url, process
+        self._known.move_to_end(sid)
+        if len(self._known) > self._limit:
+            self._known.popitem(last=False)
 
     def server_of(self, sid: bytes) -> str:
         """Return the URL of the server that created `sid`, empty when it is not known; that counts as use."""
-        url = self._servers.get(sid, "")
-        if url:
-            self._servers.move_to_end(sid)
-        return url
+        known = self._known.get(sid)
+        if known is None:
+            return ""
+        self._known.move_to_end(sid)
+        return known[0]
+
+    def process_of(self, sid: bytes) -> Process | None:
+        """Return the process that created `sid`, None when it is not known."""
+        known = self._known.get(sid)
+        return None if known is None or known[1] is None else known[1].root
+
+    def forget(self, sid: bytes) -> None:
+        """Remember nothing of `sid`: nobody knows it any more."""
+        self._known.pop(sid, None)
 
 
 def least_outstanding(standings: Sequence[Standing], start: int) -> int:

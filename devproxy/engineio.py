@@ -168,6 +168,15 @@ _BY_TEXT: Final[dict[str, str]] = {
 }
 
 
+def is_unknown_session(status: int, body: bytes) -> bool:
+    """Tell whether a server answers that it does not know the session, in the words of Node's or python-engineio.
+
+    `body`: decoded content. Node's answer to a poll is :data:`SESSION_UNKNOWN`, to an upgrade its ``message`` alone;
+    python-engineio's is a JSON string, ``"Invalid session SID"``.
+    """
+    return explain_engine_error(status, body) is _LOST_SESSION
+
+
 def explain_engine_error(status: int, body: bytes) -> str | None:
     """Return what an Engine.IO server means by answering `status` with `body`, and what to do; None for other answers.
 

@@ -156,7 +156,8 @@ _UPSTREAM_KEYS: Final = (
         choices=tuple(sticky.value for sticky in Sticky),
         example='"socketio"',
         meaning="With more than one server: what keeps a client at the server it began with. `socketio`: the session "
-        "of Engine.IO, `sid` in the query. `cookie`: a cookie that devproxy sets.",
+        "of Engine.IO, `sid` in the query; also among several processes behind one address. `cookie`: a cookie that "
+        "devproxy sets.",
     ),
     seconds(
         "upstreams.*.hold_s",

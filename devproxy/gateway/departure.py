@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from devproxy.errors import UpstreamError
@@ -40,9 +41,12 @@ class Departure:
         """Open a connection to `server` or, where the exchange is not bound to it, to another one of its upstream."""
         self._waits_for = self._loop.create_task(self._connect(server))
 
-    def set_out(self, server: ServerPool) -> None:
-        """Take an idle connection to `server`, or dial."""
-        connection = server.take_idle(self._exchange.client)
+    def set_out(self, server: ServerPool, delay_s: float = 0.0) -> None:
+        """Take an idle connection to `server`, or dial; after `delay_s` seconds, on purpose."""
+        if delay_s:
+            self.delay(delay_s, partial(self.set_out, server))
+            return
+        connection = self._exchange.take_idle(server)
         if connection is None:
             self.dial(server)
         else:

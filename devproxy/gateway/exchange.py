@@ -11,12 +11,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from devproxy import answers
-from devproxy.balance import Choice, Reason
 from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
 from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.binding import Binding
 from devproxy.gateway.departure import Departure
-from devproxy.gateway.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, cut_code, failure
+from devproxy.gateway.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, cut_code, failure, may_be_dead
 from devproxy.gateway.generation import Birth
 from devproxy.gateway.phase import Phase
 from devproxy.gateway.remarks import NONE, advice_on_switch, remarks_on, remarks_on_own
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.gateway.downstream import DownstreamConnection
     from devproxy.gateway.pool import ServerPool, UpstreamPool
+    from devproxy.gateway.seeker import Seeker
     from devproxy.gateway.service import Service
     from devproxy.gateway.upstream import UpstreamConnection
 
@@ -79,7 +79,7 @@ class Exchange:
         self._snapshot = service.snapshot
         self.client = client
         self._forward: Forward | None = None
-        self._upstream: UpstreamConnection | SlowUpstream | None = None
+        self._upstream: UpstreamConnection | SlowUpstream | Seeker | None = None
         self._server: ServerPool | None = None
         self._binding: Binding | None = None
         self._departure: Departure | None = None
@@ -118,19 +118,29 @@ class Exchange:
                 self._respond(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
                 return
         pool = self._service.pools[plan.compiled.upstream]
-        self._server = server = pool.only or self._choose(pool)
+        server = pool.only
+        if server is None or plan.is_special:
+            self._start_with_care(plan, pool, body)
+            return
+        self._server = server
         server.outstanding += 1
-        connection = None if plan.is_special else server.take_idle(self.client)
+        connection = server.take_idle(self.client)
         if connection is not None:
             self._send_on(connection, body)
-            return
-        departure, fault = self._depart(body), plan.compiled.fault
-        if not plan.is_special:
-            departure.dial(server)
-        elif fault is None:
-            departure.set_out(server)
         else:
-            departure.delay(fault.latency_s, partial(departure.set_out, server))
+            self._depart(body).dial(server)
+
+    def _start_with_care(self, plan: Forward, pool: UpstreamPool, body: bytes) -> None:
+        """Set it going where there is more to do than to send it: something to choose, to remember or to hold back."""
+        self._binding = Binding(pool, self.request, self.client)
+        self._server = server = self._binding.server
+        server.outstanding += 1
+        fault = plan.compiled.fault
+        self._depart(body).set_out(server, 0.0 if fault is None else fault.latency_s)
+
+    def take_idle(self, server: ServerPool) -> UpstreamConnection | None:
+        """Return an idle connection to `server` that will do, or None."""
+        return server.take_idle(self.client) if self._binding is None else self._binding.take_idle(server, self)
 
     def request_data(self, data: bytes) -> None:
         """Pass on a further piece of the request's body."""
@@ -170,12 +180,6 @@ class Exchange:
         """Whether this is an Engine.IO poll, which must end upstream as soon as its client has left."""
         return self._forward is not None and self._forward.is_poll
 
-    def _choose(self, pool: UpstreamPool) -> ServerPool:
-        login = self.client.logins.get(pool)
-        choice = pool.choose(self.request) if login is None else Choice(login.server_pool.index, Reason.LOGIN)
-        self._binding = Binding(pool.balancer, choice, self.request)
-        return pool.servers[choice.server]
-
     @property
     def is_bound(self) -> bool:
         """Whether no other server than the one chosen can answer."""
@@ -207,10 +211,11 @@ class Exchange:
         if self._forward.facts.logs_in:
             connection.bind(self.client)
         self.client.resume_reading()  # first: sending may pause it again
-        self._send_on(SlowUpstream(self._service.loop, self, connection, rate) if rate else connection, body)
+        carrier = connection if self._binding is None else self._binding.carry(connection, self)
+        self._send_on(SlowUpstream(self._service.loop, self, carrier, rate) if rate else carrier, body)
         connection.server_pool.expect(connection)
 
-    def _send_on(self, connection: UpstreamConnection | SlowUpstream, body: bytes) -> None:
+    def _send_on(self, connection: UpstreamConnection | SlowUpstream | Seeker, body: bytes) -> None:
         assert self._forward is not None
         self._upstream = connection
         self._phase = _AWAITING_RESPONSE
@@ -349,7 +354,7 @@ class Exchange:
         if self._phase is _RELAYING:
             self._cut_response(fault, detail, was_reset=was_reset)
             return
-        was_dead = self._was_dead(upstream, fault)
+        was_dead = upstream is not None and may_be_dead(upstream, fault)
         if was_dead and upstream is not None and upstream.is_logged_in:
             self._end_with_login()
             return
@@ -361,14 +366,6 @@ class Exchange:
             self._depart().dial(self._server)
         else:
             self._upstream_failed(UpstreamError(fault, self._server.server.url, detail, cause=cause))
-
-    def _was_dead(self, upstream: UpstreamConnection | SlowUpstream | None, fault: UpstreamFault) -> bool:
-        """Tell whether a kept connection may have been closed before the request reached the server.
-
-        It had served before, and no byte of an answer came.
-        """
-        is_kept = upstream is not None and upstream.served > 0 and not upstream.has_answered
-        return is_kept and fault is UpstreamFault.CLOSED_EARLY
 
     @property
     def _may_retry(self) -> bool:

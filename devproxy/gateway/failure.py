@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.errors import UpstreamError
     from devproxy.gateway.pool import ServerPool
+    from devproxy.gateway.seeker import Seeker
     from devproxy.gateway.service import Service
+    from devproxy.gateway.slow_upstream import SlowUpstream
+    from devproxy.gateway.upstream import UpstreamConnection
     from devproxy.messages import RequestHead
     from devproxy.plan.snapshot import CompiledRoute
 
@@ -31,6 +34,14 @@ LOGIN_LOST: Final = (
 def cut_code(fault: UpstreamFault) -> str:
     """Return the code for the report on a response of which the client has the head already."""
     return "upstream-closed-in-mid-body" if fault is UpstreamFault.CLOSED_EARLY else fault.value
+
+
+def may_be_dead(connection: UpstreamConnection | SlowUpstream | Seeker, fault: UpstreamFault) -> bool:
+    """Tell whether a kept connection may have been closed before the request reached the server.
+
+    It had served before, and no byte of an answer came.
+    """
+    return connection.served > 0 and not connection.has_answered and fault is UpstreamFault.CLOSED_EARLY
 
 
 def failure(

@@ -14,20 +14,21 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from devproxy.answers import NO_CONNECTION
-from devproxy.balance import Balancer, Choice
+from devproxy.balance import Balancer, Choice, Process
 from devproxy.config.model import ServerAddress, Upstream
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import UpstreamState
 from devproxy.gateway.crowd import Crowd
 from devproxy.gateway.dial import Dialler
 from devproxy.gateway.hold import Prober, WaitingRoom
+from devproxy.gateway.strays import Strays
 from devproxy.gateway.upstream import UpstreamConnection
 from devproxy.http1.refusals import spoke_first, told
 
 if TYPE_CHECKING:
     from devproxy.gateway.downstream import DownstreamConnection
     from devproxy.gateway.service import Service
-    from devproxy.messages import RequestHead
+    from devproxy.messages import RequestHead, ResponseHead
 
 MAX_IDLE: Final = 1024
 _KEEP_ALIVE_MARGIN_S: Final = 1.0
@@ -98,6 +99,29 @@ class ServerPool:
                 return connection
             connection.close()
         return None
+
+    def take_for(self, process: Process, client: DownstreamConnection) -> UpstreamConnection | None:
+        """Return an idle connection to `process` or one that may lead there, the one used last; None: dial.
+
+        For a request of a session that `process` gave out. What `client` used last is not kept for it any more.
+        """
+        own = self._idle.pop(client, None)
+        if own is not None:
+            own.user = own
+            self._idle[own] = own
+        maybe: UpstreamConnection | None = None
+        for connection in reversed(self._idle.values()):
+            if connection.expires_at <= self._service.now or connection.transport.is_closing():
+                continue
+            there = connection.process
+            if there is not None and there.root is process:
+                maybe = connection
+                break
+            if maybe is None and (there is None or not there.is_other(process)):
+                maybe = connection
+        if maybe is not None:
+            self.forget(maybe)
+        return maybe
 
     def release(self, connection: UpstreamConnection, client: object, announced_s: int | None) -> None:
         """Keep `connection`, which `client` used, for the next request.
@@ -272,21 +296,25 @@ def _reason(error: UpstreamError) -> str:
 
 
 class UpstreamPool:
-    """The servers of one upstream. ``only``: its server, where it has no other, so that there is nothing to choose.
+    """The servers of one upstream.
+
+    ``only``: its server, where it has no other and no sessions to keep together: there is nothing to choose.
+    ``strays``: sessions that nobody keeps together.
 
     ``is_retired``: another pool has taken its place, and this one serves only those who have it already. `before`: the
     pool whose place this one takes, and whose knowledge of sessions and of equal servers it inherits.
     """
 
-    __slots__ = ("_room", "_service", "balancer", "is_retired", "only", "servers", "upstream")
+    __slots__ = ("_room", "_service", "balancer", "is_retired", "only", "servers", "strays", "upstream")
 
     def __init__(self, service: Service, upstream: Upstream, before: UpstreamPool | None = None) -> None:
         self._service = service
         self._room = WaitingRoom(service.loop)
         self.upstream = upstream
         self.servers = [ServerPool(service, self, server, index) for index, server in enumerate(upstream.servers)]
-        self.only = self.servers[0] if len(self.servers) == 1 else None
         self.balancer: Balancer = Balancer(upstream, None if before is None else before.balancer.sessions)
+        self.only = self.servers[0] if len(self.servers) == 1 and not self.balancer.keeps_sessions else None
+        self.strays = Strays(upstream)
         self.is_retired = False
         if before is not None:
             known = {server.server: server for server in before.servers}
@@ -297,6 +325,12 @@ class UpstreamPool:
     def choose(self, request: RequestHead) -> Choice:
         """Return which server takes `request`, and why."""
         return self.balancer.choose(request, self.servers)
+
+    def note_refusal(self, request: RequestHead, head: ResponseHead, body: bytes) -> None:
+        """Say once where a 400 means that several processes share an address. `body`: what came with its head."""
+        trouble = None if self.balancer.keeps_sessions else self.strays.meet(request, head, body)
+        if trouble is not None:
+            self._service.emit(lambda: trouble)
 
     async def open(self, first: ServerPool, *, may_wait: bool, is_bound: bool) -> UpstreamConnection:
         """Return a new connection to `first` or, unless the request `is_bound` to it, to any other server.

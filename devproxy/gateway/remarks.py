@@ -50,6 +50,8 @@ def remarks_on(
     """
     if service.sink is None:
         return NONE
+    if head.status == 400:
+        server.pool.note_refusal(request, head, payload)
     advice = advice_on(forward, request, head, octets)
     if words := advice_on_body(forward, head.status, payload, server.server):
         advice = (*advice, words)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from devproxy.errors import BadMessage, UpstreamFault
     from devproxy.gateway.exchange import Exchange
     from devproxy.gateway.pool import ServerPool
+    from devproxy.gateway.seeker import Asker, Seeker
     from devproxy.gateway.upstream import UpstreamConnection
     from devproxy.messages import RequestHead, ResponseHead
 
@@ -41,7 +42,7 @@ class SlowUpstream:
         self,
         loop: asyncio.AbstractEventLoop,
         exchange: Exchange,
-        connection: UpstreamConnection,
+        connection: UpstreamConnection | Seeker,
         bytes_per_s: float,
     ) -> None:
         self._exchange = exchange
@@ -88,7 +89,7 @@ class SlowUpstream:
         """Whether the connection carries a login of its client's."""
         return self._connection.is_logged_in
 
-    def begin(self, exchange: Exchange, data: bytes) -> None:
+    def begin(self, exchange: Asker, data: bytes) -> None:
         """Send the request head in `data`, and what there is of its body as it may; for the `exchange` of this."""
         assert exchange is self._exchange
         head, blank, body = data.partition(b"\r\n\r\n")

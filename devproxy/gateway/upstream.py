@@ -22,13 +22,15 @@ from devproxy.http1.start_line import Limits
 from devproxy.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
 
 if TYPE_CHECKING:
+    from devproxy.balance import Process
     from devproxy.gateway.downstream import DownstreamConnection
     from devproxy.gateway.exchange import Exchange
     from devproxy.gateway.pool import ServerPool
+    from devproxy.gateway.seeker import Seeker
     from devproxy.gateway.service import Service
     from devproxy.gateway.slow_upstream import SlowUpstream
 
-    Asker: TypeAlias = Exchange | SlowUpstream
+    Asker: TypeAlias = Exchange | SlowUpstream | Seeker
 
 MAX_INTERIM_RESPONSES: Final = 32
 
@@ -41,6 +43,7 @@ class UpstreamConnection(asyncio.Protocol):
     reused. ``user``: who used it last, while it is idle. ``address``: the one dialled, behind the name; empty once it
     has an ``owner``, the client's connection that was logged in on it (NTLM, Negotiate): nobody else may ever use it.
     ``early_words``: what the server sent without being asked.
+    ``process``: who answers, where Engine.IO sessions tell; None: not known.
     """
 
     __slots__ = (
@@ -60,6 +63,7 @@ class UpstreamConnection(asyncio.Protocol):
         "expires_at",
         "has_answered",
         "owner",
+        "process",
         "served",
         "server_pool",
         "transport",
@@ -84,6 +88,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.early_words = b""
         self.expires_at = 0.0
         self.user: object = None
+        self.process: Process | None = None
         self.owner: DownstreamConnection | None = None
         self._logged_in_after = 0
         self.served = 0

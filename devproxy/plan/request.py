@@ -29,6 +29,8 @@ from devproxy.policy.hosts import is_own_origin, judge_source
 from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight
 from devproxy.routing import canonical_path, rewritten_path
 
+_OPENS: Final = 1
+_POLL: Final = 2
 _UNDERSCORE, _PERCENT = b"_%"
 """No path without one of these octets is below the reserved prefix in any spelling."""
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -63,7 +65,8 @@ class Forward:
     idempotent, there is no body, and this is no Engine.IO poll (a poll delivered twice kills its session). ``upgrade``:
     the protocol asked for, empty for none. ``cors``: how the route's policy stands to the Origin. ``preflight``: what
     a preflight asks for. ``fallback``: the answer to it, where the upstream gives none that a browser accepts.
-    ``is_special``: there is more to do than to send it: the route has a fault, or the request logs its connection in.
+    ``is_special``: there is more to do than to send it: the route has a fault, the request logs its connection in, or
+    the answer may open an Engine.IO session.
     ``is_remembered``: other requests may get this plan.
     """
 
@@ -89,15 +92,15 @@ def plan_request(head: RequestHead, snapshot: Snapshot) -> Plan:
     """Return what becomes of the request `head` under `snapshot`. Raises nothing.
 
     A decision is remembered where it follows from the method, the first segment of a plain path if anything depends on
-    that, the special fields (``RequestFacts``), the version and whether this is a poll: that is nearly always. It is
-    remembered if the facts are. One that a fault leaves to chance is drawn anew each time.
+    that, the special fields (``RequestFacts``), the version and whether this is a poll or opens a session: that is
+    nearly always. It is remembered if the facts are. One that a fault leaves to chance is drawn anew each time.
     """
     facts, segment = head.facts, head.segment
     if segment is None or (facts.body_length and snapshot.limits_bodies and head.body_length > snapshot.max_body_bytes):
         return _plan(head, snapshot)
-    polls = b"EIO=" in head.target and head.method == b"GET" and _is_poll(head)
+    kind = _engine_kind(head) if b"EIO=" in head.target and head.method == b"GET" else 0
     # The facts, which belong to one version, by their identity.
-    key = (facts, snapshot.segments[segment], head.method, polls)
+    key = (facts, snapshot.segments[segment], head.method, kind)
     known = snapshot.plans[key]
     if known is not None:
         return known
@@ -314,7 +317,8 @@ def _forward(
     fallback: Respond | None,
 ) -> Forward:
     facts = head.facts
-    polls = b"EIO=" in head.target and head.method == b"GET" and _is_poll(head)
+    kind = _engine_kind(head) if b"EIO=" in head.target and head.method == b"GET" else 0
+    polls = kind == _POLL
     return Forward(
         compiled=compiled,
         facts=facts,
@@ -334,13 +338,16 @@ def _forward(
         finishes=finishes,
         preflight=preflight,
         fallback=fallback if compiled.cors.preflight is PreflightRule.FORWARD_OR_ANSWER else None,
-        is_special=compiled.fault is not None or facts.logs_in,
+        is_special=compiled.fault is not None or facts.logs_in or kind == _OPENS,
     )
 
 
-def _is_poll(head: RequestHead) -> bool:
+def _engine_kind(head: RequestHead) -> int:
+    """Return what a GET is to Engine.IO: a poll of a session, any other request, or none of its requests (0)."""
     engine = parse_engine_request(head.path)
-    return engine is not None and is_poll(head.method, engine)
+    if engine is None:
+        return 0
+    return _POLL if is_poll(head.method, engine) else _OPENS
 
 
 def _own_path(raw_path: bytes) -> bytes:

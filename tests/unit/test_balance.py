@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 from devproxy.balance import (
+    MAX_OTHERS,
     Balancer,
     Choice,
+    Process,
     Reason,
     Sessions,
     cookie_name,
@@ -143,7 +145,7 @@ def test_a_session_of_a_server_that_was_removed_is_unknown() -> None:
 )
 def test_a_handshake_over_polling_opens_a_session_that_has_to_be_remembered(asked: RequestHead, opens: bool) -> None:
     assert balancer(Sticky.SOCKETIO).opens_session(asked) is opens
-    assert not balancer(Sticky.COOKIE).opens_session(asked)
+    assert balancer(Sticky.COOKIE).opens_session(asked) is opens
 
 
 def test_of_too_many_sessions_the_longest_unused_are_forgotten() -> None:
@@ -217,3 +219,41 @@ def test_the_cookie_is_for_the_whole_origin_and_no_business_of_scripts() -> None
 )
 def test_the_cookies_name_is_a_token_whatever_the_upstream_is_called(upstream: str, name: str) -> None:
     assert cookie_name(upstream) == name
+
+
+def test_processes_that_turn_out_to_be_the_same_share_what_is_known_of_either() -> None:
+    one, another, third, fourth = (Process() for _ in range(4))
+    one.differ(third)
+    fourth.differ(another)
+    assert one.join(another) is another.root is one.root
+    for same in (one, another):
+        for other in (third, fourth):
+            assert same.is_other(other)
+            assert other.is_other(same)
+    assert not one.is_other(another)
+    assert not third.is_other(fourth)
+    third.join(fourth)
+    assert another.is_other(third)
+    assert fourth.is_other(one)
+
+
+def test_what_is_known_of_processes_is_bounded() -> None:
+    one, others = Process(), [Process() for _ in range(3 * MAX_OTHERS)]
+    for other in others:
+        one.differ(other)
+    assert 0 < sum(one.is_other(other) for other in others) <= MAX_OTHERS
+    assert one.is_other(others[-1])
+    assert others[-1].is_other(one)
+
+
+def test_a_session_is_remembered_with_its_process_until_it_is_forgotten() -> None:
+    sessions, process = Sessions(limit=2), Process()
+    sessions.bind(b"one", "http://a", process)
+    same = Process()
+    same.join(process)
+    assert sessions.process_of(b"one") is same
+    sessions.bind(b"two", "http://a")
+    assert sessions.process_of(b"two") is None
+    sessions.forget(b"two")
+    assert sessions.server_of(b"two") == ""
+    sessions.forget(b"two")
