@@ -54,7 +54,7 @@ bench-quick: $(TEST_STAMP) $(BENCH_STAMP) ## the same with fewer rows and repeti
 	@scripts/system-packages bench
 	@$(BENCH) --quick
 
-bench-baseline: $(TEST_STAMP) ## save how much work an exchange is; NOTE="why" where it has grown by more than 10 %
+bench-baseline: $(TEST_STAMP) ## save how much work an exchange is; NOTE="why" where it has grown by more than 2 %
 	@$(BIN)/python -m bench.pipeline --baseline --note '$(NOTE)'
 
 cov: $(TEST_STAMP) ## coverage of the unit, property and integration tests

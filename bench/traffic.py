@@ -55,6 +55,18 @@ def module_answer() -> bytes:
     return head.encode() + SMALL_BODY
 
 
+def new_answer(number: int) -> bytes:
+    """Return an answer of which ETag and length are those of no other `number`."""
+    body = b"x" * (1000 + number)
+    head = (
+        f"HTTP/1.1 200 OK\r\nServer: nginx\r\n{COMMON}Content-Type: text/javascript\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: keep-alive\r\nCache-Control: no-cache\r\n"
+        f'ETag: "{number:x}"\r\n'
+        "Access-Control-Allow-Origin: *\r\n\r\n"
+    )
+    return head.encode() + body
+
+
 def poll_request(session: str, *, body: bytes = b"", stamp: str = "0", origin: str = "") -> bytes:
     """Return an Engine.IO poll of `session`: a POST of `body`, or without one the GET that waits for packets."""
     method = "POST" if body else "GET"

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final
 
 from devproxy.errors import BadMessage
-from devproxy.memory import MEMORY, SLOT, Memory, Table, footprint
+from devproxy.memory import MEMORY, SLOT, Table, footprint
 
 TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 """RFC 9110 section 5.6.2. Possessive: what follows a token is never part of one."""
@@ -229,28 +229,30 @@ class Marks(Table[bytes, bytes]):
     number behind the length. A line that was seen before costs one look-up.
     """
 
-    __slots__ = ("_seen",)
-
-    def __init__(self, memory: Memory) -> None:
-        super().__init__(memory, footprint)
-        self._seen = memory.marks
+    __slots__ = ()
 
     def __missing__(self, line: bytes) -> bytes:
-        if line[: line.find(b":") + 1] in FAMILIAR_NAMES and not line.translate(None, _VALUE_OCTETS):
-            mark = b""
-        else:
-            mark = _mark_of(line)
         # As Table.keep_if_seen does it, at less than half its price: this is the path of all that is new.
-        seen, trace = self._seen, hash(line)
-        if seen[trace & SLOT] != trace:
-            seen[trace & SLOT] = trace
-        elif len(line) <= MAX_REMEMBERED_LINE_BYTES and mark != UNMARKED:
-            self.old.pop(line, None)
+        trace = hash(line)
+        slot = trace & SLOT
+        if _seen[slot] == trace:
+            return self._take_again(line)
+        _seen[slot] = trace
+        if line[: line.find(b":") + 1] in FAMILIAR_NAMES and not line.translate(None, _VALUE_OCTETS):
+            return b""
+        return _mark_of(line)
+
+    def _take_again(self, line: bytes) -> bytes:
+        """Return the mark of a `line` that was seen before, and remember it."""
+        mark = _mark_of(line)
+        self.old.pop(line, None)
+        if len(line) <= MAX_REMEMBERED_LINE_BYTES and mark != UNMARKED:
             self.keep(line, mark)
         return mark
 
 
-marks: Final = Marks(MEMORY)
+_seen: Final = MEMORY.marks
+marks: Final = Marks(MEMORY, footprint)
 _fields: Final = Table[bytes, Field](MEMORY, footprint)
 
 

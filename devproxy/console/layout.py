@@ -26,6 +26,8 @@ _STATUS: Final = 4
 _DURATION: Final = 7
 _OCTETS: Final = 6
 _TIME: Final = 8
+MAX_PIECE: Final = 256
+"""Characters of what a remembered piece is made of: a method can be as long as a target."""
 MAX_PIECES: Final = 256
 
 
@@ -144,6 +146,8 @@ class Table:
         return self._remember((row.route, row.upstream, None), text)
 
     def _remember(self, key: tuple[str, str, Paint | None], text: str) -> str:
+        if sum(map(len, key[:2])) > MAX_PIECE:
+            return text
         if len(self._pieces) >= MAX_PIECES:
             self._pieces.clear()
         self._pieces[key] = text

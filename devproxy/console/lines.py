@@ -88,7 +88,7 @@ class HumanLines:
         self._states: dict[tuple[str, str], UpstreamState] = {}
         self.was_up: dict[tuple[str, str], bool] = {}
         """What was last said of each server, by the upstream's name and the server's URL."""
-        self._asked: set[tuple[str, bytes]] = set()
+        self._asked: set[int] = set()
         """What pages that wait ask once a second, by upstream and target, as far as it has been shown."""
         self._tables: dict[int | None, Table] = {}
         self._fit([label(route) for route in config.routes], [upstream.name for upstream in config.upstreams])
@@ -173,7 +173,7 @@ class HumanLines:
             or not event.upstream
         ):
             return False
-        question = event.upstream, event.target
+        question = hash((event.upstream, event.target))  # a target may be long
         if question in self._asked:
             return True
         if len(self._asked) >= MAX_ASKED:

@@ -37,7 +37,7 @@ from devproxy.http1.start_line import (
     match_status_line,
     target_too_long,
 )
-from devproxy.memory import MEMORY, Table, footprint
+from devproxy.memory import MEMORY, SLOT, Table, footprint
 from devproxy.messages import (
     CHUNKED,
     REFUSALS,
@@ -85,10 +85,16 @@ class _RequestLines(Table[bytes, _RequestLine]):
         if match is None or match[4] == b"0":
             return None
         stated = match[1], match[2], match[3]
-        if self.memory.has_seen(hash(line)) and len(line) <= MAX_REMEMBERED_LINE_BYTES:
+        trace = hash(line)
+        if _seen[trace & SLOT] != trace:
+            _seen[trace & SLOT] = trace
+        elif len(line) <= MAX_REMEMBERED_LINE_BYTES:
             self.old.pop(line, None)
             self.keep(line, stated)
         return stated
+
+
+_seen: Final = MEMORY.marks
 
 
 _request_lines: Final = _RequestLines(MEMORY, footprint)

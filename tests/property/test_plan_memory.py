@@ -9,6 +9,7 @@ from devproxy.config.model import (
     Cookies,
     Cors,
     CorsMode,
+    Fault,
     HeaderEdits,
     PathKind,
     Route,
@@ -47,46 +48,54 @@ ROUTES = (
     replace(_route("/upstream/", CorsMode.REWRITE), host="upstream", origin="upstream", guard=False),
     replace(_route("/a", CorsMode.PASSTHROUGH), match_host=("a.localhost",)),
     _route("/exact", CorsMode.STRIP, PathKind.EXACT),
+    _route("/exact/deep", CorsMode.FIX, PathKind.EXACT),
+    replace(_route("/open/", CorsMode.STRIP), guard=False),
+    replace(_route("/open/api/", CorsMode.REWRITE), methods=("POST",)),
+    replace(_route("/headed/", CorsMode.STRIP), match_headers=(("x-mode", "on"),)),
+    replace(_route("/hosted/", CorsMode.STRIP), match_host=("a.localhost",)),
+    replace(_route("/late/", CorsMode.REWRITE), fault=Fault(latency_ms=1)),
+    replace(_route("/sockjs-node/", CorsMode.STRIP), guard=False),
+    replace(_route("/_next/", CorsMode.FIX), methods=("GET",)),
+    _route("/regex/.*[0-9]", CorsMode.FIX, PathKind.REGEX),
+    replace(_route("/socket.io/", CorsMode.REWRITE), cors=Cors(mode=CorsMode.REWRITE, origins=("https://*.test",))),
     _route("/glob/*.js", CorsMode.PASSTHROUGH, PathKind.GLOB),
     _route("/", CorsMode.REWRITE),
 )
 
 
-def snapshot() -> Snapshot:
-    config = Config(server=Server(), upstreams=(Upstream(name="b", servers=(HTTP,)),), routes=ROUTES)
+SEGMENTED = tuple(route for route in ROUTES if route.kind is not PathKind.REGEX)
+"""A route for any path keeps everything from being remembered; without it nearly everything is."""
+
+
+def snapshot(routes: tuple[Route, ...] = ROUTES) -> Snapshot:
+    config = Config(server=Server(max_body_bytes=100), upstreams=(Upstream(name="b", servers=(HTTP,)),), routes=routes)
     return compile_snapshot(config, "0000")
 
 
-PATHS = st.sampled_from(
+SEGMENTS = [
+    *(b"a", b"b", b"api", b"deep", b"edited", b"cookies", b"upstream", b"exact", b"glob", b"regex", b"x.js", b"ws"),
+    *(b"open", b"headed", b"late", b"hosted", b"socket.io", b"sockjs-node", b"info", b"__devproxy", b"health"),
+    *(b"_next", b"hmr", b"webpack-hmr", b"__nextjs_font", b"__nextjs_x", b"..", b".", b"", b"..;x", b";", b"%2e%2e"),
+    *(b"%2F", b"..%2fapi", b"%5c", b"%41pi", b"API", b"ap%69", b"7f3a", b"7f3b", b"7f3c"),
+]
+QUERIES = st.sampled_from(
     [
-        b"/",
-        b"/a",
-        b"/a/b",
-        b"/api/x",
-        b"/api/deep/x",
-        b"/api",
-        b"/exact",
-        b"/exact/",
-        b"/glob/x.js",
-        b"/glob/x",
-        b"/ws",
-        b"/cookies/x",
-        b"/upstream/x",
-        b"/edited/x",
-        b"/socket.io/?EIO=4&transport=polling&sid=x",
-        b"/x%2F",
-        b"//a",
-        b"/socket.io/?EIO=4&transport=polling",
-        b"/__devproxy",
-        b"/__devproxy/health",
-        b"/__devproxy/x",
-        b"/sockjs-node",
-        b"/sockjs-node/info",
-        b"/api/..;x/exact",
-        b"/../api/x",
-        b"/a?EIO=",
-        b"*",
+        *([b""] * 4),
+        *(b"?", b"?a=1", b"?EIO=4&transport=polling&sid=x", b"?EIO=4&transport=polling", b"?EIO=4&transport=websocket"),
+        *(b"?x=EIO=4", b"?EIO=", b"?a=/api/../x", b"?%2e%2e"),
     ]
+)
+PATHS = st.builds(
+    lambda segments, query: b"/" + b"/".join(segments) + query,
+    st.lists(st.sampled_from(SEGMENTS), max_size=3),
+    QUERIES,
+)
+TARGETS = st.one_of(
+    PATHS,
+    PATHS,
+    PATHS.map(lambda path: b"http://localhost" + path),
+    PATHS.map(lambda path: b"HTTP://evil.test:80" + path),
+    st.sampled_from([b"*", b"//a", b"/../api/x", b"http://localhost", b"/x%2F"]),
 )
 LINES = st.lists(
     st.sampled_from(
@@ -104,6 +113,22 @@ LINES = st.lists(
             b"Connection: X-A",
             b"X-A: 1",
             b"Content-Length: 3",
+            b"content-length: 4",
+            b"Content-Length: 0",
+            b"Content-Length: 900",
+            b"Transfer-Encoding: chunked",
+            b"Expect: 100-continue",
+            b"Sec-WebSocket-Protocol: vite-hmr",
+            b"Origin: http://localhost:8080",
+            b"Sec-Fetch-Site: same-origin",
+            b"Sec-Fetch-Site: none",
+            b"Sec-Fetch-Dest: document",
+            b"X-Mode: on",
+            b"X_Forwarded_Host: a",
+            b"X-Forwarded-Proto: https",
+            b"Authorization: NTLM x",
+            b"Via: 1.1 devproxy-0000",
+            b"Referer: http://localhost/api",
             b"Upgrade: websocket",
             b"Connection: upgrade",
             b"X-Forwarded-For: 1.2.3.4",
@@ -117,13 +142,11 @@ LINES = st.lists(
     max_size=5,
     unique=True,
 )
-REQUESTS = st.tuples(
-    st.sampled_from([b"GET", b"POST", b"OPTIONS", b"HEAD", b"TRACE", b"CONNECT"]),
-    PATHS,
-    st.sampled_from([b"localhost:8080", b"a.localhost", b"evil.test", b"127.0.0.1"]),
-    st.sampled_from([b"1", b"0"]),
-    LINES,
-)
+METHODS = st.sampled_from([b"GET", b"GET", b"POST", b"PUT", b"OPTIONS", b"HEAD", b"TRACE", b"CONNECT", b"X"])
+HOSTS = st.sampled_from([b"localhost:8080", b"localhost:8080", b"a.localhost", b"evil.test", b"127.0.0.1", b"0.0.0.0"])
+VERSIONS = st.sampled_from([b"1", b"1", b"0"])
+Request = tuple[bytes, bytes, bytes, bytes, list[bytes]]
+Response = tuple[bytes, list[bytes], bool]
 RESPONSES = st.tuples(
     st.sampled_from([b"200 OK", b"204 No Content", b"304 Not Modified", b"302 Found", b"404 N", b"103 E", b"101 S"]),
     st.lists(
@@ -147,6 +170,13 @@ RESPONSES = st.tuples(
                 b"Cross-Origin-Resource-Policy: cross-origin",
                 b"Connection: X-B",
                 b"Link: </a.js>; rel=preload",
+                b"content-length: 8",
+                b"Set-Cookie: b=2",
+                b"ETag: 1",
+                b"X-Real-IP: 1.2.3.4",
+                b"Upgrade: websocket",
+                b"WWW-Authenticate: NTLM x",
+                b"Trailer: X-A",
             ]
         ),
         max_size=5,
@@ -179,32 +209,110 @@ def told(forward: Forward, head: RequestHead, response: tuple[bytes, list[bytes]
     return finish_response(forward, head, answer, PEER, HTTP, body_length=length, close=close)
 
 
-@given(st.lists(st.tuples(REQUESTS, st.lists(RESPONSES, max_size=3)), min_size=2, max_size=8))
-@settings(derandomize=True, deadline=None, max_examples=600)
-def test_a_snapshot_that_has_seen_much_decides_as_a_new_one(
-    talk: list[tuple[tuple[bytes, bytes, bytes, bytes, list[bytes]], list[tuple[bytes, list[bytes], bool]]]],
-) -> None:
-    old = snapshot()
-    for request, responses in talk + talk:
-        found = head_of(request)
-        if found is None:
-            continue
-        head, recalled = found
-        if recalled is not None:
-            assert recalled == head
-        seen, fresh = plan_request(recalled or head, old), plan_request(head, snapshot())
-        if isinstance(fresh, Respond):
-            assert seen == fresh
-            continue
-        assert isinstance(seen, Forward)
-        assert render_request(seen, head, PEER, HTTP) == render_request(fresh, head, PEER, HTTP)
-        assert (seen.is_poll, seen.is_retriable, seen.upgrade) == (fresh.is_poll, fresh.is_retriable, fresh.upgrade)
-        assert (seen.cors.reason, seen.compiled.label) == (fresh.cors.reason, fresh.compiled.label)
-        for response in responses:
-            assert told(seen, head, response) == told(plan_anew(head), head, response)
+def compare(old: Snapshot, routes: tuple[Route, ...], request: Request, responses: list[Response]) -> bool:
+    """Check that `old` decides as a snapshot that has seen nothing; tell whether it gave a plan that it remembered."""
+    found = head_of(request)
+    if found is None:
+        return False
+    head, recalled = found
+    if recalled is not None:
+        assert recalled == head
+    seen, fresh = plan_request(recalled or head, old), plan_request(head, snapshot(routes))
+    if isinstance(fresh, Respond):
+        assert seen == fresh
+        return False
+    assert isinstance(seen, Forward)
+    assert seen.compiled.label == fresh.compiled.label
+    assert render_request(seen, head, PEER, HTTP) == render_request(fresh, head, PEER, HTTP)
+    for name in ("path", "is_plain", "is_poll", "is_retriable", "upgrade", "preflight", "fallback", "is_special"):
+        assert getattr(seen, name) == getattr(fresh, name), name
+    assert (seen.cors.reason, seen.cors.lines) == (fresh.cors.reason, fresh.cors.lines)
+    for response in responses:
+        anew = plan_request(head, snapshot(routes))
+        assert isinstance(anew, Forward)
+        assert told(seen, head, response) == told(anew, head, response)
+    return seen.is_remembered
 
 
-def plan_anew(head: RequestHead) -> Forward:
-    plan = plan_request(head, snapshot())
-    assert isinstance(plan, Forward)
-    return plan
+@given(st.data())
+@settings(derandomize=True, deadline=None, max_examples=150)
+def test_a_snapshot_that_has_seen_much_decides_as_a_new_one(data: st.DataObject) -> None:
+    """Few different requests, so that many have all but one thing in common with one before."""
+    routes = data.draw(st.sampled_from([ROUTES, SEGMENTED, SEGMENTED]))
+    old = snapshot(routes)
+    lines = data.draw(st.lists(LINES, min_size=1, max_size=2))
+    methods = data.draw(st.lists(METHODS, min_size=1, max_size=2))
+    targets = data.draw(st.lists(TARGETS, min_size=1, max_size=5))
+    talk = data.draw(
+        st.lists(
+            st.tuples(
+                st.tuples(
+                    *(st.sampled_from(methods), st.sampled_from(targets), HOSTS, VERSIONS, st.sampled_from(lines))
+                ),
+                st.lists(RESPONSES, max_size=2),
+            ),
+            min_size=2,
+            max_size=6,
+        )
+    )
+    for request, responses in talk * 3:
+        compare(old, routes, request, responses)
+
+
+def test_who_answers_each_path_does_not_depend_on_any_other_that_was_asked_for() -> None:
+    """Every pair of paths, each remembered before the other is asked for."""
+    paths = [b"/" + one for one in SEGMENTS] + [
+        b"/" + one + b"/" + other
+        for one in SEGMENTS
+        for other in (b"", b"info", b"health", b"api", b"..;x", b"%2e%2e", b"deep")
+    ]
+    remembered = 0
+    for routes in (ROUTES, SEGMENTED):
+        for lines in (
+            [],
+            [b"Origin: http://localhost:8080"],
+            [b"Origin: https://evil.test", b"Sec-Fetch-Site: cross-site"],
+        ):
+            old = snapshot(routes)
+            for _ in range(3):
+                for path in paths:
+                    remembered += compare(old, routes, (b"GET", path, b"localhost:8080", b"1", lines), [])
+    assert remembered > 500, "this compares nothing that is remembered"
+
+
+def test_what_a_decision_depends_on_beside_its_path_is_told_apart() -> None:
+    """Every request of a product of all that decides, each after all the others."""
+    polling = b"/socket.io/?EIO=4&transport=polling"
+    paths = (b"/b", b"/api/deep/x", polling, polling + b"&sid=x", b"/socket.io/?EIO=4&transport=websocket")
+    lines: tuple[list[bytes], ...] = (
+        [],
+        [b"Content-Length: 0"],
+        [b"Content-Length: 3"],
+        [b"Content-Length: 900"],
+        [b"Transfer-Encoding: chunked"],
+        [b"Origin: http://localhost:3000"],
+        [b"Origin: https://evil.test", b"Sec-Fetch-Site: cross-site"],
+        [b"Origin: https://evil.test", b"Sec-Fetch-Site: cross-site", b"Sec-Fetch-Mode: navigate"],
+        [b"Origin: null", b"Access-Control-Request-Method: PUT"],
+        [b"Connection: close", b"Cookie: a=1"],
+        [b"Connection: upgrade", b"Upgrade: websocket"],
+    )
+    answers: list[Response] = [
+        (b"200 OK", [b"Content-Length: 0"], False),
+        (b"200 OK", [b"Content-Length: 7"], False),
+        (b"200 OK", [b"Content-Length: 8", b"Set-Cookie: a=1; Secure"], False),
+        (b"304 Not Modified", [b"Content-Length: 7"], False),
+        (b"200 OK", [], False),
+        (b"200 OK", [b"Content-Length: 7"], True),
+    ]
+    remembered = 0
+    old = snapshot(SEGMENTED)
+    for _ in range(3):
+        for method in (b"GET", b"POST", b"HEAD", b"OPTIONS"):
+            for path in paths:
+                for host in (b"localhost:8080", b"evil.test"):
+                    for minor in (b"1", b"0"):
+                        for some in lines:
+                            remembered += compare(old, SEGMENTED, (method, path, host, minor, some), answers[:1])
+                            answers.append(answers.pop(0))
+    assert remembered > 100, "this compares nothing that is remembered"

@@ -1,4 +1,6 @@
 """``make soak``, or ``python -m tests.soak [--seconds N]`` (``SOAK_SECONDS``; default 600): runs, then prints a table.
+Behind it come requests that never repeat, a million for ten minutes (:mod:`tests.soak.fresh`); ``--fresh N`` sends so
+many and does nothing else.
 
 ``steady`` is killed and comes back on its port, in turns on 127.0.0.1 and ``::1``; ``moving`` is started anew on
 another port and the configuration file is rewritten, now and then after a version of it that does not load; ``chat`` is
@@ -18,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.soak.clients import Clients
+from tests.soak.fresh import run_fresh
 from tests.support.gateway_process import GatewayProcess
 from tests.support.processes import Program, wait_for
 
@@ -26,6 +29,10 @@ CLIENTS = {"polls": 60, "sockets": 40, "streams": 30, "uploads": 20}
 
 CHATS = 30
 """Socket.IO clients."""
+
+FRESH, FEW_FRESH = 1_000_000, 150_000
+"""Requests that never repeat behind a whole soak, and behind a short one."""
+_WHOLE_S = 600
 
 MAX_GROWTH_KIB = 12 * 1024
 _SETTLING_S = 2.0
@@ -236,9 +243,13 @@ def main() -> int:
     """Run; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=float(os.environ.get("SOAK_SECONDS", "600")))
+    parser.add_argument("--fresh", type=int, default=0, help="only send so many requests that never repeat")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(soak(Day(Path(folder)), options.seconds))
+        if options.fresh:
+            return run_fresh(options.fresh, Path(folder))
+        code = asyncio.run(soak(Day(Path(folder)), options.seconds))
+        return run_fresh(FRESH if options.seconds >= _WHOLE_S else FEW_FRESH, Path(folder)) or code
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from bench.pipeline import SCENARIOS, VERSION, Pipeline, Step, growth, read_base
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_no_exchange_takes_over_ten_percent_more_work_than_the_baseline() -> None:
+def test_no_exchange_takes_over_two_percent_more_work_than_the_baseline() -> None:
     saved = read_baseline()["counts"].get(VERSION)
     assert saved is not None, f"no baseline for Python {VERSION}: make bench-baseline writes one"
     # In a process of its own: what other tests have left in the tables would change the counts.
@@ -28,11 +28,11 @@ def test_the_baseline_counts_what_is_exchanged_now_and_nothing_else() -> None:
         assert set(counts) == {scenario.key for scenario in SCENARIOS}
 
 
-def test_a_count_may_grow_by_ten_percent_and_no_more() -> None:
+def test_a_count_may_grow_by_two_percent_and_no_more() -> None:
     saved = {"module": {"calls": 100.0}}
-    assert growth({"module": {"calls": 110.0}}, saved) == []
-    (sentence,) = growth({"module": {"calls": 111.0}}, saved)
-    assert sentence.startswith("module: 111 calls for each, +11%")
+    assert growth({"module": {"calls": 102.0}}, saved) == []
+    (sentence,) = growth({"module": {"calls": 103.0}}, saved)
+    assert sentence.startswith("module: 103 calls for each, +3%")
 
 
 def test_a_count_without_a_baseline_is_not_passed_over() -> None:
