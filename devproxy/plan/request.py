@@ -293,7 +293,7 @@ def _injected(head: RequestHead, compiled: CompiledRoute, decision: CorsDecision
 def _route(head: RequestHead, raw_path: bytes, snapshot: Snapshot) -> Route | None:
     """Return the route that takes `head`.
 
-    A hot-reload socket goes where ``/`` goes, to whoever serves the page, unless a route leads there anyway or names
+    A hot-reload socket goes where ``/`` goes, to whoever serves the page, unless the route leads there anyway or names
     its very path.
     """
     fields = head.fields if snapshot.routing_fields else ()
