@@ -43,7 +43,7 @@ fix: $(TEST_STAMP) ## repair formatting and what ruff can repair, and write the 
 fuzz: $(TEST_STAMP) ## mutated messages without end (FUZZ_SECONDS=60, FUZZ_SEED=1); what breaks a rule is kept
 	@$(BIN)/python -m tests.fuzz
 
-soak: $(TEST_STAMP) ## ten minutes of a working day: hundreds of clients, servers that die and move (SOAK_SECONDS=60)
+soak: $(TEST_STAMP) ## ten minutes of a working day: hundreds of clients, servers that die and move; a million new requests (SOAK_SECONDS=60)
 	@$(BIN)/python -m tests.soak
 
 bench: $(TEST_STAMP) $(BENCH_STAMP) ## side by side with nginx, HAProxy, Caddy, http-proxy and Vite, in one run
