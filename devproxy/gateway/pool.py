@@ -72,7 +72,7 @@ class ServerPool:
         self._idle: dict[object, UpstreamConnection] = {}
         self._logins: dict[object, UpstreamConnection] = {}
         self._capacity = MAX_IDLE
-        self._crowd = Crowd(service.loop, give_way=self.close_idle, keep=self._keep)
+        self._crowd = Crowd(service.loop, give_way=self._give_way, keep=self._keep)
         self._prober = Prober(service.loop, self.probe, pool.is_awaited)
         self.response_timeout_s = upstream.response_timeout_s
         self.server = server
@@ -159,6 +159,14 @@ class ServerPool:
         """Take note that a request has been sent on `connection`, if it is a new one: its server may be busy."""
         if not connection.served:
             self._crowd.expect(connection)
+
+    def _give_way(self) -> None:
+        """Close what is idle at this server, whichever upstream names it."""
+        self.close_idle()
+        for pool in self._service.pools.values():
+            for other in pool.servers:
+                if other.server == self.server:
+                    other.close_idle()
 
     def _keep(self, keeps: bool) -> None:
         """Keep connections from now on, or none."""

@@ -14,6 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from devproxy.config.model import Upstream
+from devproxy.events import UpstreamState
 from tests.support.wire import (
     Conversation,
     ScriptedUpstream,
@@ -166,6 +167,7 @@ async def test_six_requests_at_once_are_answered_within_a_second_and_so_are_the_
     with start() as port:  # type: ignore[operator]
         async with running(config_for((), upstream=config(port)), ScriptedUpstream()) as talk:
             loop = asyncio.get_running_loop()
+            await until(lambda: talk.seen(UpstreamState))  # the look whether it is there has left its short queue
             for _ in range(3):
                 started = loop.time()
                 clients = [await ask(talk) for _ in range(6)]
