@@ -8,14 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import BaseServer
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from devproxy.config.model import Upstream
+from devproxy.config.model import Config, Listen, Server, Upstream
 from devproxy.events import UpstreamState
 from tests.support.wire import (
+    OPEN,
     Conversation,
     ScriptedUpstream,
     Wire,
@@ -198,6 +200,26 @@ async def test_a_post_among_them_arrives_once() -> None:
             post = b"POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
             clients = [await ask(talk, request) for request in (GET, post, GET, post)]
             await asyncio.gather(*(answered(client) for client in clients))
+
+
+async def test_two_upstreams_that_name_the_same_server_do_not_keep_it_busy_for_each_other() -> None:
+    with plain() as port:
+        names = ("frontend", "backend")
+        config = Config(
+            server=Server(listen=(Listen(host="127.0.0.1", port=0),), allowed_hosts=("*",)),
+            upstreams=tuple(Upstream(name=name, servers=(address_of(port),)) for name in names),
+            routes=tuple(
+                replace(OPEN, pattern=path, upstream=name) for path, name in zip(("/", "/api/"), names, strict=True)
+            ),
+        )
+        async with running(config, ScriptedUpstream()) as talk:
+            loop = asyncio.get_running_loop()
+            client = await talk.client()
+            started = loop.time()
+            for target in (b"/one", b"/api/one", b"/one", b"/api/one"):
+                client.send(GET.replace(b"/one", target))
+                await answered(client)
+            assert loop.time() - started < 1.0
 
 
 # -- and nothing changes for the others --------------------------------------------------------------------------------
