@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,8 @@ from tests.e2e import install
 from tests.e2e.harness import StartGateway
 from tests.support.browser import Page, open_page
 from tests.support.gateway_process import GatewayProcess
-from tests.support.processes import PATIENCE_S, Program, free_port, wait_for
+from tests.support.processes import Program, free_port, wait_for
+from tests.support.wire import until
 
 NAMES = ("127.0.0.1", "app.test")
 OWN_NAME = "--host-resolver-rules=MAP app.test 127.0.0.1"
@@ -98,7 +98,5 @@ def behind(server: Next, devproxy: StartGateway, folder: Path) -> GatewayProcess
 
 async def counted(page: Page) -> None:
     """Wait until hot reload is connected, which misses the edits before, and click the button until it counts."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not any("[HMR] connected" in text for text in page.console):
-            await asyncio.sleep(0.05)
+    await until(lambda: any("[HMR] connected" in text for text in page.console))
     await page.until("(document.querySelector('button').click(), document.querySelector('button').innerText !== '0')")
