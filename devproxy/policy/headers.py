@@ -158,7 +158,8 @@ def without_listed(fields: list[Field], listed: tuple[bytes, ...]) -> list[Field
     """Return `fields` without those that ``Connection`` lists."""
     if not listed:
         return fields
-    return [field for field in fields if field.name not in listed or field.role in _PROTECTED]
+    names = frozenset(listed)  # there may be thousands of both
+    return [field for field in fields if field.name not in names or field.role in _PROTECTED]
 
 
 def _without_edited(fields: list[Field], edits: Edits) -> Iterator[Field]:

@@ -1,0 +1,529 @@
+"""Whatever comes from the wire costs every function of the data path time in proportion to its length.
+
+The one timed test that there is: the best of 7 runs with 64 KiB takes at most 6 times the best of 7 with 16 KiB. Every
+function is fed: those that take nothing but octets and texts by their signatures, the others by the flows below, and a
+test holds that there is none that neither reaches.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import pkgutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from types import CodeType, FrameType
+from typing import Any
+from zlib import crc32
+
+import pytest
+from devproxy import answers, config
+from devproxy.balance import Balancer
+from devproxy.console.jsonlines import JsonLines
+from devproxy.console.lines import HumanLines
+from devproxy.console.style import Style, glyphs_for
+from devproxy.errors import BadMessage
+from devproxy.events import ExchangeFinished, Outcome, Trouble, TunnelOpened, UpstreamState
+from devproxy.http1.framing import ChunkedReader, response_body_length
+from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head, recall_response_head
+from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.refusals import told
+from devproxy.plan import (
+    Forward,
+    Respond,
+    advice_on,
+    advice_on_body,
+    answers_preflight,
+    changes_to,
+    compile_snapshot,
+    finish_response,
+    lines_for_unread,
+    plan_request,
+    render_request,
+)
+from devproxy.policy.hop import Peer
+from devproxy.websocket import FrameTracker
+
+KIB = 1024
+MOST = 6.0
+RUNS = 7
+TOO_SHORT_S = 0.004
+"""What is done sooner, with 64 KiB, is not measured any further: an input of that size cannot hold up anybody."""
+TOO_SHORT_FLOW_S = 0.06
+"""The same of a flow, which is some dozens of inputs."""
+
+UNITS = (
+    *(
+        b"a",
+        b" ",
+        b"\t",
+        b"/",
+        b".",
+        b"..",
+        b"%",
+        b"%3B",
+        b"%25",
+        b"%2F%2F",
+        b"%40",
+        b"@",
+        b":",
+        b"=",
+        b"&",
+        b";",
+        b",",
+    ),
+    *(
+        b"a,",
+        b"a, ",
+        b" ,",
+        b"a=b; ",
+        b"a=b&",
+        b"&token=",
+        b"&token=x",
+        b";a=b",
+        b"?",
+        b"#",
+        b"<",
+        b"<a>,",
+        b'"',
+        b'\\"',
+    ),
+    *(b"\\", b"a.", b"a-", b"1.", b"0", b"//", b"//a@", b"/../", b"/..", b"/;", b"..;/", b"%2e%2e/", b"eyJ", b"eyJa."),
+    *(b"\xc0\xae", b"\xe9", b"\xff", b"(", b"[", b"{", b"'", b"insecure-", b"localhost.", b"http://", b"x\n", b"\r"),
+    *(b"http://localhost:3000 ", b"Origin, ", b"*, ", b"chunked, ", b"gzip;q=0, ", b"for=a;", b"\x00", b"0;a=b\r\n"),
+    *(b"1\r\na\r\n", b'0{"sid":"', b'"sid":', b"EIO=4&", b"&sid=", b"\x81\x00", b"\r\n", b"a: b\r\n", b"\r\norigin: "),
+)
+ENDS = (b"", b"x", b"\n", b"!", b'"')
+
+
+def texts(size: int) -> Iterator[bytes]:
+    for unit in UNITS:
+        yield (unit * (size // len(unit) + 1))[:size]
+
+
+CONFIG = config.load(
+    b"""
+[server]
+max_target_bytes = 1_048_576
+max_head_bytes = 4_194_304
+max_fields = 10000
+[upstreams]
+b = { servers = ["http://localhost:3001", "http://localhost:3002"], sticky = "cookie" }
+s = { servers = ["http://localhost:3003", "http://localhost:3004"], sticky = "socketio" }
+[[routes]]
+path = "/api/"
+rewrite = "/v1/"
+upstream = "b"
+cookies = { domain = "", secure = "auto", same_site = "auto", prefix = "p_" }
+cors = { mode = "fix", origins = ["http://localhost:*", 'regex:https://.*\\.app\\.[a-z.]*test'] }
+headers = { response = { set = { "X-A" = "${host}" } } }
+[[routes]]
+path_regex = '/v[0-9]+/.*/[^/]*\\.(js|css)'
+upstream = "b"
+[[routes]]
+path_glob = "/g/**/a*b*/*.js"
+match_host = "*.app.test"
+match_headers = { Accept = "*a*b*c*" }
+upstream = "b"
+[[routes]]
+path = "/socket.io/"
+upstream = "s"
+cors = { preflight = "forward-or-answer" }
+[[routes]]
+path = "/"
+upstream = "b"
+""",
+    source="x",
+)
+SNAPSHOT = compile_snapshot(CONFIG, "0000")
+BARE = compile_snapshot(replace(CONFIG, routes=CONFIG.routes[:3]), "0000")
+LIMITS = SNAPSHOT.limits
+PEER = Peer("127.0.0.1", "http")
+SERVER = CONFIG.upstreams[0].servers[0]
+
+
+@dataclass
+class Idle:
+    """A server that is up and has nothing to do."""
+
+    is_up: bool | None = True
+    outstanding: int = 0
+
+
+STANDINGS = [Idle(), Idle()]
+PLAIN_STYLE = Style(False, glyphs_for("utf-8"))
+START = b"GET /api/a HTTP/1.1\r\nHost: localhost:8080\r\n"
+REQUEST_NAMES = (
+    *(b"Origin", b"Cookie", b"Connection", b"Via", b"Upgrade", b"Accept", b"X-Forwarded-For", b"X-Forwarded-Host"),
+    *(b"Forwarded", b"Sec-WebSocket-Protocol", b"Access-Control-Request-Headers", b"TE", b"Transfer-Encoding"),
+)
+RESPONSE_NAMES = (
+    *(b"Link", b"Location", b"Refresh", b"Set-Cookie", b"Vary", b"Connection", b"Keep-Alive", b"Upgrade", b"X"),
+    *(b"Access-Control-Allow-Origin", b"Access-Control-Allow-Headers", b"Access-Control-Allow-Credentials"),
+    *(b"Access-Control-Expose-Headers", b"Access-Control-Allow-Methods", b"Content-Length", b"Transfer-Encoding"),
+    *(b"Sec-WebSocket-Accept", b"Sec-WebSocket-Extensions", b"Content-Type", b"Cross-Origin-Resource-Policy"),
+)
+
+
+def some_of(names: tuple[bytes, ...], text: bytes) -> tuple[bytes, ...]:
+    """All `names` for a short text, for a long one a quarter of them, by what it begins with: there are many texts."""
+    return names if len(text) < KIB else names[crc32(text[:16]) % 4 :: 4]
+
+
+def request(octets: bytes) -> None:
+    """All that a request meets, from its first octet to the log."""
+    octets += b"\r\n\r\n"
+    try:
+        recalled = recall_request_head(octets, LIMITS)
+        found = HeadReader(Kind.REQUEST, LIMITS).feed(octets)
+        head = recalled[0] if recalled else parse_request_head((found or (b"",))[0], LIMITS)
+    except BadMessage as error:
+        lines = lines_for_unread(octets, SNAPSHOT)
+        answers.render_answer(answers.bad_message(error), None, keep_alive=False, lines=lines)
+        told(error)
+        return
+    elsewhere = plan_request(head, BARE)
+    if isinstance(elsewhere, Respond):
+        answers.render_answer(elsewhere.answer, head, keep_alive=True, lines=elsewhere.lines)
+    plan = plan_request(head, SNAPSHOT)
+    if isinstance(plan, Respond):
+        for wanted in (head, None):
+            answers.render_answer(plan.answer, wanted, keep_alive=True, lines=plan.lines)
+        return
+    render_request(plan, head, PEER, SERVER)
+    for upstream in CONFIG.upstreams:
+        Balancer(upstream).choose(head, STANDINGS)
+        Balancer(upstream).opens_session(head)
+
+
+def response(octets: bytes, asked: bytes = START) -> None:
+    """All that a response meets."""
+    octets += b"\r\n\r\n"
+    head = parse_request_head(asked.rstrip(b"\r\n"), LIMITS)
+    plan = plan_request(head, SNAPSHOT)
+    assert isinstance(plan, Forward)
+    try:
+        recalled = recall_response_head(octets, LIMITS)
+        found = HeadReader(Kind.RESPONSE, LIMITS).feed(octets)
+        answer = recalled[0] if recalled else parse_response_head((found or (b"",))[0], LIMITS)
+    except BadMessage as error:
+        answers.bad_message(error)
+        return
+    length = response_body_length(answer, head.method)
+    sent, _ = finish_response(plan, head, answer, PEER, SERVER, body_length=length, close=False)
+    finish_response(plan, head, answer, PEER, SERVER, body_length=length, close=True)
+    with suppress(BadMessage):
+        advice_on(plan, head, answer, sent)
+        answers_preflight(plan, head, answer, PEER, SERVER)
+    changes_to(plan, head, answer, PEER, SERVER)
+
+
+def in_target(text: bytes) -> None:
+    for start in (b"/", b"/api/", b"/v1/", b"/g/", b"/?", b"/socket.io/?EIO=4&transport=polling&sid=", b"http://"):
+        request(b"GET " + start + text + b" HTTP/1.1\r\nHost: localhost")
+
+
+def in_start_lines(text: bytes) -> None:
+    request(text)
+    request(b"GET " + text)
+    response(text)
+    response(b"HTTP/1.1 200 " + text)
+
+
+def in_host(text: bytes) -> None:
+    request(b"GET /api/ HTTP/1.1\r\nHost: " + text + b"\r\nOrigin: http://localhost:1")
+
+
+def in_request_fields(text: bytes) -> None:
+    for name in some_of(REQUEST_NAMES, text):
+        request(START + name + b": " + text)
+        request(
+            START + b"Origin: http://evil.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n" + name + b":" + text
+        )
+
+
+def in_many_request_lines(text: bytes) -> None:
+    pieces = [text[index : index + 16] for index in range(0, len(text) // 4, 16)]
+    for name in some_of(REQUEST_NAMES, text):
+        request(START + b"\r\n".join(name + b": " + piece for piece in pieces))
+
+
+def in_response_fields(text: bytes) -> None:
+    page = START + b"Origin: http://localhost:3000\r\nCookie: a=b\r\n"
+    asking = page.replace(b"GET", b"OPTIONS").replace(b"/api/a", b"/socket.io/a")
+    asking += b"Access-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: " + text[:4096]
+    for name in some_of(RESPONSE_NAMES, text):
+        field = name + b": " + text
+        response(b"HTTP/1.1 200 OK\r\nAccess-Control-Allow-Origin: *\r\n" + field, page)
+        with suppress(AssertionError, BadMessage):
+            response(b"HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: *\r\n" + field, asking)
+
+
+def in_handshakes(text: bytes) -> None:
+    page = (
+        START.replace(b"/api/a", b"/ws")
+        + b"Origin: http://localhost:3000\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    )
+    for name in (b"Sec-WebSocket-Protocol", b"Sec-WebSocket-Key"):
+        for answer in (b"Sec-WebSocket-Accept", b"Sec-WebSocket-Protocol", b"Sec-WebSocket-Extensions", b"Upgrade"):
+            asked = page + name + b": " + text
+            try:
+                parse_request_head(asked, LIMITS)
+            except BadMessage:
+                continue
+            response(
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                + answer
+                + b": "
+                + text,
+                asked,
+            )
+
+
+def in_a_refusal(text: bytes) -> None:
+    head = parse_request_head(START.rstrip(), LIMITS)
+    plan = plan_request(head, SNAPSHOT)
+    assert isinstance(plan, Forward)
+    for status in (400, 403, 404, 502):
+        advice_on_body(plan, status, text, SERVER)
+
+
+def in_many_response_lines(text: bytes) -> None:
+    pieces = [text[index : index + 16] for index in range(0, len(text) // 4, 16)]
+    for name in some_of(RESPONSE_NAMES, text):
+        for status in (b"200 OK", b"101 Switching Protocols"):
+            response(b"HTTP/1.1 " + status + b"\r\n" + b"\r\n".join(name + b": " + piece for piece in pieces))
+
+
+def in_pieces(text: bytes) -> None:
+    """Heads and chunked bodies that come an octet at a time."""
+    for kind, start in ((Kind.REQUEST, START), (Kind.RESPONSE, b"HTTP/1.1 200 OK\r\n")):
+        reader = HeadReader(kind, LIMITS)
+        with suppress(BadMessage):
+            for octet in memoryview(start + b"a: " + text[: len(text) // 4]):
+                reader.feed(bytes((octet,)))
+    chunked = ChunkedReader(dropped_trailers=(b"a",))
+    with suppress(BadMessage):
+        for octet in memoryview(text[: len(text) // 4]):
+            chunked.feed(bytes((octet,)))
+
+
+def in_a_chunked_body(text: bytes) -> None:
+    for start in (b"", b"0\r\n", b"1;a="):
+        for is_decoding in (False, True):
+            with suppress(BadMessage):
+                ChunkedReader(is_decoding=is_decoding, dropped_trailers=tuple(text.split(b","))).feed(start + text)
+
+
+def in_frames(text: bytes) -> None:
+    for is_masked in (False, True):
+        FrameTracker(is_masked=is_masked).advance(text)
+
+
+def _unlimited() -> None:
+    return None
+
+
+def in_the_log(text: bytes) -> None:
+    words = text.decode("latin-1")
+    ended = ExchangeFinished(
+        b"GET",
+        text,
+        502,
+        "/",
+        "b",
+        "http://b",
+        Outcome.ANSWERED,
+        0.1,
+        0.1,
+        1,
+        1,
+        "127.0.0.1",
+        "code",
+        words,
+        (words,),
+        (words,),
+    )
+    opened = TunnelOpened(1, text, "websocket", "/", "b", "http://b", "127.0.0.1", 0.1, (words,))
+    state = UpstreamState("b", "http://b", False, "", words)
+    for width in (None, 100):
+        human = HumanLines(
+            CONFIG,
+            version="0",
+            style=PLAIN_STYLE,
+            width=partial(int, width) if width else _unlimited,
+            clock=lambda: 0.0,
+        )
+        for event in (ended, opened, state, Trouble(words, words)):
+            human.rendered(0.0, event)
+    for event in (ended, opened, state, Trouble(words, words)):
+        JsonLines().lines(0.0, event)
+
+
+FLOWS: dict[str, Callable[[bytes], object]] = {
+    flow.__name__: flow
+    for flow in (
+        *(in_target, in_start_lines, in_host, in_request_fields, in_many_request_lines, in_response_fields),
+        *(in_many_response_lines, in_pieces, in_a_chunked_body, in_frames, in_the_log),
+        *(in_handshakes, in_a_refusal),
+    )
+}
+
+MODULES = (
+    *("fields", "messages", "origins", "engineio", "balance", "hmr", "routing", "answers", "networks"),
+    *("console.secrets", "console.text", "console.lines", "console.layout"),
+)
+PACKAGES = ("http1", "policy", "plan")
+SIMPLE = {"bytes", "str", "int", "float", "bool", "bytes | None", "bytes | bytearray", "int | None"}
+
+
+def functions() -> dict[str, Callable[..., object]]:
+    """Every public function of the data path, by module and name."""
+    names = list(MODULES)
+    for package in PACKAGES:
+        module = import_module(f"devproxy.{package}")
+        names += [
+            each.name.removeprefix("devproxy.")
+            for each in pkgutil.walk_packages(module.__path__, f"devproxy.{package}.")
+        ]
+    found: dict[str, Callable[..., object]] = {}
+    for name in names:
+        for attribute, value in vars(import_module(f"devproxy.{name}")).items():
+            is_own = inspect.isfunction(value) and value.__module__ == f"devproxy.{name}"
+            if is_own and not attribute.startswith("_"):
+                found[f"{name}.{attribute}"] = value
+    return found
+
+
+def by_signature(function: Callable[..., object]) -> Callable[[bytes], object] | None:
+    """Return a feed of what takes nothing but octets, texts and numbers, or None."""
+    parameters = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
+    kinds = [str(each.annotation) for each in parameters]
+    if not {"bytes", "str", "bytes | None", "bytes | bytearray"} & set(kinds) or not set(kinds) <= SIMPLE:
+        return None
+
+    def feed(text: bytes) -> None:
+        values: dict[str, Any] = {"bytes": text, "bytes | None": text, "bytes | bytearray": text, "bool": True}
+        values |= {"str": text.decode("latin-1"), "int": 400, "int | None": 80, "float": 1.0}
+        arguments = {each.name: values[str(each.annotation)] for each in parameters}
+        positional = [arguments.pop(each.name) for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+        with suppress(BadMessage, ValueError, answers_to_bad_origins()):
+            function(*positional, **arguments)
+
+    return feed
+
+
+def answers_to_bad_origins() -> type[Exception]:
+    from devproxy.origins import BadOrigin
+
+    return BadOrigin
+
+
+FROM_THE_FILE = {"origins.parse_pattern", "balance.cookie_name", "balance.server_id", "networks.is_this_machine"}
+"""What sees texts of the configuration alone."""
+FUNCTIONS = functions()
+SIMPLY_FED = {
+    name: feed
+    for name, function in FUNCTIONS.items()
+    if name not in FROM_THE_FILE and (feed := by_signature(function)) is not None
+}
+FEEDS = {**FLOWS, **SIMPLY_FED}
+NOT_FED = {
+    "plan.snapshot.compile_snapshot": "at a reload",
+    "routing.stripped_prefix": "of a route",
+    "answers.upstream_failed": "words about a server, whose own are bounded where they are read",
+    "answers.session_lost": "as above",
+    "answers.head_timeout": "a number",
+    "answers.body_too_large": "a number",
+    "answers.loop_detected": "a route",
+    "answers.fault_injected": "a fault of the file",
+    "answers.health": "nothing",
+    "answers.asterisk_options": "nothing",
+    "answers.method_refused": "the method is a token, shown by 200 octets",
+    "answers.reserved_path": "shown by 200 octets, as in no_route",
+    "networks.is_in": "an address",
+    "policy.addressing.addressing_text": "for `devproxy routes`",
+    "policy.faults.inject": "no octets",
+    "policy.faults.compile_fault": "of the file",
+    "policy.headers.late_lines": "a Host that the grammar took, in a line of the file",
+    "policy.verdict.page.judge": "for `devproxy explain`",
+    "policy.verdict.page.asks_first": "for `devproxy explain`",
+    "policy.verdict.safelist.needs_preflight": "for `devproxy explain`",
+    "policy.preflight.access_lines": "what `judge_preflight` grants",
+    "console.lines.closed_row": "as opened_row, without advice",
+    "console.lines.ending_words": "numbers",
+    "console.lines.shortage_lines": "numbers",
+    "console.lines.dropped_words": "numbers",
+    "console.lines.is_well": "no octets",
+    "http1.start_line.target_too_long": "nothing",
+    "balance.least_outstanding": "no octets",
+    "hmr.takes_common_path": "compares with the paths of the file",
+    "policy.addressing.web_origin_of": "of the file",
+}
+
+
+def test_every_function_of_the_data_path_is_fed() -> None:
+    """Those that a flow reaches count; what is left has to say here why it sees nothing of the wire."""
+    seen: set[CodeType] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            seen.add(frame.f_code)
+
+    pieces = [*texts(64), b"http://localhost:3000", b"/", b"a", b"websocket", b"/__devproxy/x", b"..%2fapi"]
+    sys.setprofile(note)
+    try:
+        for feed in FEEDS.values():
+            for text in pieces:
+                feed(text)
+    finally:
+        sys.setprofile(None)
+    unfed = {name for name, function in FUNCTIONS.items() if inspect.unwrap(function).__code__ not in seen}
+    unfed -= {name for name in unfed if name.rpartition(".")[2].startswith("compile_")} | FROM_THE_FILE | set(NOT_FED)
+    assert unfed == set(), "feed these, or say below NOT_FED why they see nothing of the wire"
+    assert set(NOT_FED) <= set(FUNCTIONS)
+
+
+def best(feed: Callable[[bytes], object], text: bytes, runs: int) -> float:
+    found = float("inf")
+    for _ in range(runs):
+        started = time.thread_time()
+        feed(text)
+        found = min(found, time.thread_time() - started)
+    return found
+
+
+@pytest.mark.parametrize("name", FEEDS)
+def test_what_is_four_times_as_long_takes_at_most_six_times_as_long(name: str) -> None:
+    feed = FEEDS[name]
+    too_short_s = TOO_SHORT_FLOW_S if name in FLOWS else TOO_SHORT_S
+    slow = []
+    gc.collect()
+    gc.disable()
+    try:
+        for unit, short, long in zip(UNITS, texts(16 * KIB), texts(64 * KIB), strict=True):
+            if name.endswith("_fields") and b"\n" in unit:
+                continue  # those are many short fields: another flow
+            for end in ENDS if name not in FLOWS else ENDS[1:2]:
+                took = best(feed, long + end, 1)
+                if took <= too_short_s or took <= MOST * best(feed, short + end, 1):
+                    continue
+                # A single run may have been interrupted: the verdict is that of the best ones.
+                took, base = best(feed, long + end, RUNS), best(feed, short + end, RUNS)
+                if took > MOST * base:
+                    slow.append((unit, end, base, took))
+    finally:
+        gc.enable()
+    assert not slow
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_no_shape_of_any_length_does_more_than_being_refused(name: str) -> None:
+    for kibibytes in (1, 2):
+        for text in texts(kibibytes * KIB):
+            FLOWS[name](text)
