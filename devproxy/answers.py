@@ -13,14 +13,21 @@ from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
 from html import escape
-from http import HTTPStatus
 from typing import Final
 
 from devproxy.engineio import SESSION_UNKNOWN
-from devproxy.errors import BadMessage, Foreign, UpstreamError, UpstreamFault
+from devproxy.errors import Absence, BadMessage, Foreign, UpstreamError, UpstreamFault
+from devproxy.http1.reasons import reason_phrase
 from devproxy.http1.refusals import shown_line
 from devproxy.messages import RequestHead
-from devproxy.policy.advice import WEBPACK_ADVICE, advice_on_no_http, advice_on_proxy, advice_on_tls
+from devproxy.policy.advice import (
+    WEBPACK_ADVICE,
+    advice_on_absence,
+    advice_on_no_http,
+    advice_on_proxy,
+    advice_on_tls,
+    facts_of_absence,
+)
 from devproxy.policy.faults import Injection
 from devproxy.policy.hosts import HostVerdict, SourceVerdict
 from devproxy.policy.preflight import PreflightVerdict
@@ -111,10 +118,6 @@ NO_CONNECTION: Final = frozenset(
 
 _PERHAPS_BEHIND_A_PROXY: Final = NO_CONNECTION - {UpstreamFault.REFUSED}
 
-_AWAY: Final = (
-    "It was up before and may be restarting: try again. With `hold_s` in the upstream, requests that are safe to "
-    "delay wait for it."
-)
 _OWN_CONTAINER: Final = (
     "Start that server, or correct the address: devproxy runs in a container, where `localhost` is that container "
     "itself. Write `host.docker.internal` for a server on the host (on Linux with `extra_hosts`), or the name of the "
@@ -150,6 +153,11 @@ class Format(Enum):
     HTML = "text/html; charset=utf-8"
     JSON = "application/json"
     TEXT = "text/plain; charset=utf-8"
+
+
+def is_document(head: RequestHead) -> bool:
+    """Tell whether `head` asks for a page to be shown, which can be one that waits and reloads itself."""
+    return head.method == b"GET" and preferred_format(head) is Format.HTML
 
 
 def preferred_format(head: RequestHead | None) -> Format:
@@ -214,22 +222,23 @@ def upstream_failed(
     *,
     upstream: str,
     route: str,
-    was_up: bool = False,
+    absence: Absence | None = None,
     is_own_container: bool = False,
     unused_proxy: str = "",
     is_webpack_perhaps: bool = False,
 ) -> Answer:
     """Return the answer when no usable response came from an upstream: what was tried, what happened, what to do.
 
-    `was_up`: a server of this upstream has accepted connections before, so that this one may be restarting.
+    `absence`: a server of this upstream has accepted connections before, so that this one may be restarting.
     `is_own_container`: devproxy runs in a container and the server's address leads back into it. `unused_proxy`: the
     variable of the environment that names a proxy, by which other programs would reach the server; empty for none.
     `is_webpack_perhaps`: what asks may be a hot-reload socket that a route has taken from the frontend.
     """
     what, advice = _UPSTREAM_WORDS[error.fault] if error.cause is None else _words_on(error.cause)
     status = _UPSTREAM_STATUS[error.fault]
-    if was_up and error.fault in NO_CONNECTION:
-        status, advice = REFUSED_STATUS, _AWAY
+    absence = absence if error.fault in NO_CONNECTION else None
+    if absence is not None:
+        status, advice = REFUSED_STATUS, advice_on_absence(absence)
     elif is_own_container and error.fault is UpstreamFault.REFUSED:
         advice = _OWN_CONTAINER
     elif error.fault is UpstreamFault.TLS:
@@ -240,8 +249,8 @@ def upstream_failed(
         advice = f"{advice} {WEBPACK_ADVICE}."
     facts = [("upstream", upstream), ("server", error.server), ("route", route)]
     facts += [("tried", f"{address}: {outcome}") for address, outcome in error.tried]
-    if error.detail:
-        facts.append(("detail", error.detail))
+    facts += [("detail", error.detail)] if error.detail else []
+    facts += [] if absence is None else facts_of_absence(absence)
     return Answer(
         status=status,
         code=error.fault.value,
@@ -430,7 +439,7 @@ def render_answer(
     """
     is_json = answer.document or (not answer.code and answer.facts)
     form = Format.JSON if is_json else preferred_format(head)
-    waits = form is Format.HTML and answer.retry_after_s > 0 and head is not None and head.method == b"GET"
+    waits = not is_json and answer.retry_after_s > 0 and head is not None and is_document(head)
     body = _render_body(answer, form, waits=waits)
     fields: list[tuple[str, str]] = []
     if answer.status != 204:
@@ -450,24 +459,10 @@ def render_answer(
     elif head is not None and head.version_minor == 0:
         fields.append(("Connection", "keep-alive"))
     own = "".join(f"{name}: {value}\r\n" for name, value in fields)
-    start = f"HTTP/1.1 {answer.status} {_reason(answer.status)}\r\n{own}".encode("latin-1")
+    start = f"HTTP/1.1 {answer.status} {reason_phrase(answer.status)}\r\n{own}".encode("latin-1")
     start += b"".join(line + b"\r\n" for line in lines) + b"\r\n"
     has_body = answer.status != 204 and (head is None or head.method != b"HEAD")
     return start + body if has_body else start
-
-
-_RENAMED: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
-"""RFC 9110 section 15.5, whose names Python has only from 3.13 on."""
-
-
-def _reason(status: int) -> str:
-    """Return the reason phrase of `status`; empty, as RFC 9112 section 4 allows, for one that nobody has registered."""
-    if status in _RENAMED:
-        return _RENAMED[status]
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
 
 
 def _text(raw: bytes) -> str:
@@ -534,10 +529,11 @@ def _render_html(answer: Answer, *, waits: bool) -> bytes:
     refresh = f'<noscript><meta http-equiv="refresh" content="{answer.retry_after_s}"></noscript>' if waits else ""
     script = f"<script>{_WAIT_SCRIPT}</script>" if waits else ""
     promise = "This page reloads by itself as soon as there is an answer. " if waits else ""
+    status = f"{answer.status} {reason_phrase(answer.status)}"
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
-        f'<meta name="viewport" content="width=device-width"><title>{answer.status} {_reason(answer.status)}</title>'
-        f'<style>{_STYLE}</style></head><body><p class="status">{answer.status} {_reason(answer.status)}</p>'
+        f'<meta name="viewport" content="width=device-width"><title>{status}</title>'
+        f'<style>{_STYLE}</style></head><body><p class="status">{status}</p>'
         f"<h1>{escape(answer.what)}</h1><dl>{facts}</dl>{advice}"
         f"<footer>{promise}Answered by devproxy ({escape(answer.code)}), not by your application.</footer>"
         f"{script}</body></html>\n"

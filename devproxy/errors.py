@@ -12,6 +12,7 @@ Every exception carries data, not prose: the sentence a person reads is composed
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -66,7 +67,8 @@ class UpstreamError(DevproxyError):
     """An upstream gave no usable answer.
 
     ``server``: the address as configured. ``tried``: one ``(address, what happened)`` for each attempt. ``cause``: what
-    is wrong with the answer that came, of which ``detail`` is the sentence.
+    is wrong with the answer that came, of which ``detail`` is the sentence. ``waited_s``: how long the request waited
+    for the server to come back.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class UpstreamError(DevproxyError):
         detail: str = "",
         tried: tuple[tuple[str, str], ...] = (),
         cause: BadMessage | None = None,
+        waited_s: float = 0.0,
     ) -> None:
         super().__init__(f"{fault}: {server}: {detail}")
         self.fault = fault
@@ -83,6 +86,21 @@ class UpstreamError(DevproxyError):
         self.detail = detail
         self.tried = tried
         self.cause = cause
+        self.waited_s = waited_s
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """That an upstream was up and is away: since when, and what that means to one request. In seconds.
+
+    ``away_s``: since it went; ``waited_s``: how long the request waited for it; ``hold_s``: how long requests may, from
+    when it went; ``may_wait``: whether this one is of those that do.
+    """
+
+    away_s: float
+    waited_s: float
+    hold_s: float
+    may_wait: bool
 
 
 class BindError(DevproxyError):

@@ -110,6 +110,18 @@ class UpstreamState:
 
 
 @dataclass(slots=True)
+class RequestsWaiting:
+    """Requests wait for the servers of an upstream to come back, ``count`` of them so far; said once until they do.
+
+    ``left_s``: how long they go on waiting at most.
+    """
+
+    upstream: str
+    count: int
+    left_s: float
+
+
+@dataclass(slots=True)
 class Ready:
     """Listening, configuration applied. ``urls``: one for each address; ``startup_s``: since the process began."""
 
@@ -207,6 +219,7 @@ Event = (
     | TunnelOpened
     | TunnelClosed
     | UpstreamState
+    | RequestsWaiting
     | Ready
     | ConfigApplied
     | ConfigRejected

@@ -162,8 +162,8 @@ _UPSTREAM_KEYS: Final = (
     seconds(
         "upstreams.*.hold_s",
         _UPSTREAM.hold_s,
-        "How long safe requests and WebSocket handshakes wait for a server that was up and now refuses; 0: they get "
-        "503 at once, as all others do.",
+        "For how long after a server that was up has gone safe requests and WebSocket handshakes wait for it; 0: they "
+        "get 503 at once, as all others do.",
         maximum=600,
     ),
     seconds(

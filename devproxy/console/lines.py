@@ -28,6 +28,7 @@ from devproxy.events import (
     ExchangeFinished,
     Outcome,
     Ready,
+    RequestsWaiting,
     Stopped,
     Stopping,
     Trouble,
@@ -146,6 +147,8 @@ class HumanLines:
                 self.was_up[event.upstream, event.server] = event.is_up
                 self._asked.clear()
                 return [f"{_clock_time(at)} {upstream_words(event, was_up, style)}"]
+            case RequestsWaiting():
+                return [f"{_clock_time(at)} {waiting_words(event)}"]
             case Stopping() | Stopped():
                 line = f"{_clock_time(at)} {ending_words(event)}"
                 is_after_ctrl_c = isinstance(event, Stopping) and self._width() is not None
@@ -350,6 +353,13 @@ def upstream_words(state: UpstreamState, was_up: bool | None, style: Style) -> s
     what = "stopped answering" if was_up else "does not answer yet" if was_up is None else "still does not answer"
     why = f": {visible(masked(state.detail, style.glyphs.cut))}" if state.detail else ""
     return f"{who} {style.red(what)}{why}"
+
+
+def waiting_words(event: RequestsWaiting) -> str:
+    """Return how many requests wait for which upstream, and for how long they go on."""
+    verb = "waits" if event.count == 1 else "wait"
+    limit = f", for at most {duration(event.left_s)}" if event.left_s else ""
+    return f"{counted(event.count, 'request')} {verb} for {visible(event.upstream)} to come back{limit}"
 
 
 def ending_words(event: Stopping | Stopped) -> str:

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from devproxy.answers import is_document
 from devproxy.errors import UpstreamError
+from devproxy.gateway.hold import may_wait
 
 if TYPE_CHECKING:
     from devproxy.gateway.exchange import Exchange
@@ -67,7 +69,12 @@ class Departure:
     async def _connect(self, server: ServerPool) -> None:
         exchange = self._exchange
         try:
-            connection = await server.pool.open(server, may_wait=exchange.may_wait, is_bound=exchange.is_bound)
+            connection = await server.pool.open(
+                server,
+                may_wait=may_wait(exchange.request),
+                is_document=is_document(exchange.request),
+                is_bound=exchange.is_bound,
+            )
         except UpstreamError as error:
             exchange.not_connected(error)
             return

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from devproxy.gateway.upstream import UpstreamConnection
 
 _JOIN_BYTES: Final = 64 * 1024
-_SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
-"""Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
 
 
 # The members by names of their own: looking one up in its class costs as much as ten comparisons.
@@ -184,14 +182,6 @@ class Exchange:
     def is_bound(self) -> bool:
         """Whether no other server than the one chosen can answer."""
         return self._binding is not None and self._binding.is_bound
-
-    @property
-    def may_wait(self) -> bool:
-        """Whether the request can be delivered later without surprise: safe, and no body to keep.
-
-        A WebSocket handshake is one, and so is an Engine.IO poll that has not been sent yet.
-        """
-        return self.request.method in _SAFE and self.request.facts.body_length == 0
 
     def _depart(self, body: bytes = b"") -> Departure:
         """There is no connection yet. Who leaves before there is one cancels this."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
 from devproxy.errors import UpstreamFault
+from devproxy.gateway.hold import may_wait
 from devproxy.gateway.surroundings import is_loopback, proxy_variable
 from devproxy.hmr import takes_common_path
 
@@ -45,14 +46,18 @@ def may_be_dead(connection: UpstreamConnection | SlowUpstream | Seeker, fault: U
 
 
 def failure(
-    error: UpstreamError, compiled: CompiledRoute, server: ServerPool, service: Service, request: RequestHead
+    error: UpstreamError,
+    compiled: CompiledRoute,
+    server: ServerPool,
+    service: Service,
+    request: RequestHead,
 ) -> tuple[Answer, str]:
     """Return the answer to `request`, which `server` did not answer, and the detail for its report."""
     answer = answers.upstream_failed(
         error,
         upstream=compiled.upstream,
         route=compiled.label,
-        was_up=server.pool.has_been_up,
+        absence=server.pool.absence(error.waited_s, may_wait=may_wait(request)),
         is_own_container=service.is_in_container and is_loopback(server.server),
         unused_proxy=proxy_variable(server.server),
         is_webpack_perhaps=takes_common_path(request, compiled.route.pattern),

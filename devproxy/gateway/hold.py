@@ -8,10 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from devproxy.messages import RequestHead
 
 MAX_WAITING: Final = 256
 """Requests that wait for one upstream; those beyond are answered at once."""
+
+LATE_S: Final = 1.0
+"""How long a request waits at most that comes ``hold_s`` seconds or more after the server went."""
+
+LATE_DOCUMENT_S: Final = 0.25
+"""The same for a document: time enough to ask the server once more, and not to be felt."""
+
+SAID_AFTER_S: Final = 0.3
+"""How long the first request waits before it is said that requests wait."""
 
 RETRY_S: Final = 0.1
 """How often a server is asked while somebody waits for it."""
@@ -19,6 +31,18 @@ RETRY_S: Final = 0.1
 _BACKOFF: Final = 1.5
 _MAX_RETRY_S: Final = 2.0
 """How seldom a server is asked in the end, when nobody waits: it still has to be found again."""
+
+
+_SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+"""Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
+
+
+def may_wait(request: RequestHead) -> bool:
+    """Tell whether `request` can be delivered later without surprise: safe, and no body to keep.
+
+    A WebSocket handshake is one, and so is an Engine.IO poll that has not been sent yet.
+    """
+    return request.method in _SAFE and request.facts.body_length == 0
 
 
 class WaitingRoom:

@@ -11,16 +11,17 @@ again, and requests that can wait do so meanwhile. Start at :class:`UpstreamPool
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Final
 
 from devproxy.answers import NO_CONNECTION
 from devproxy.balance import Balancer, Choice, Process
 from devproxy.config.model import ServerAddress, Upstream
-from devproxy.errors import UpstreamError, UpstreamFault
-from devproxy.events import UpstreamState
+from devproxy.errors import Absence, UpstreamError, UpstreamFault
+from devproxy.events import RequestsWaiting, UpstreamState
 from devproxy.gateway.crowd import Crowd
 from devproxy.gateway.dial import Dialler
-from devproxy.gateway.hold import Prober, WaitingRoom
+from devproxy.gateway.hold import LATE_DOCUMENT_S, LATE_S, SAID_AFTER_S, Prober, WaitingRoom
 from devproxy.gateway.strays import Strays
 from devproxy.gateway.upstream import UpstreamConnection
 from devproxy.http1.refusals import spoke_first, told
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from devproxy.messages import RequestHead, ResponseHead
 
 MAX_IDLE: Final = 1024
+_LOOK_S: Final = 1.0
+"""How seldom a server is looked for that has ended a connection: some do so all the time."""
 _KEEP_ALIVE_MARGIN_S: Final = 1.0
 """How much sooner than the server announced (``Keep-Alive: timeout=N``) an idle connection is given up."""
 
@@ -39,8 +42,9 @@ class ServerPool:
     """The connections to one server.
 
     ``index``: its place in the configuration. ``is_up``: whether it is known to accept connections (None: not known
-    yet); ``has_been_up``: whether it ever did; ``failure``: why it does not. ``outstanding``: exchanges and tunnels
-    that run there. ``address``: which of its addresses answered last. ``pool``: the upstream it belongs to.
+    yet); ``has_been_up``: whether it ever did; ``went_at``: the loop's time at which it went, None while it is up;
+    ``failure``: why it does not. ``outstanding``: exchanges and tunnels that run there. ``address``: which of its
+    addresses answered last. ``pool``: the upstream it belongs to.
     """
 
     __slots__ = (
@@ -50,6 +54,7 @@ class ServerPool:
         "_idle",
         "_idle_timeout_s",
         "_logins",
+        "_looked_at",
         "_prober",
         "_service",
         "address",
@@ -61,6 +66,7 @@ class ServerPool:
         "pool",
         "response_timeout_s",
         "server",
+        "went_at",
     )
 
     def __init__(self, service: Service, pool: UpstreamPool, server: ServerAddress, index: int) -> None:
@@ -79,6 +85,8 @@ class ServerPool:
         self.index = index
         self.is_up: bool | None = None
         self.has_been_up = False
+        self.went_at: float | None = None
+        self._looked_at = -math.inf
         self.failure: UpstreamError | None = None
         self.outstanding = 0
         self.address = ""
@@ -245,9 +253,18 @@ class ServerPool:
         connection.close()
         return True
 
-    def end_one(self) -> None:
-        """One exchange or tunnel less runs there."""
+    def end_one(self, is_ended_there: bool) -> None:
+        """One tunnel less runs there; `is_ended_there`: because the server has ended it."""
         self.outstanding -= 1
+        if is_ended_there:
+            self.look_soon()
+
+    def look_soon(self) -> None:
+        """A connection has ended that was to stay: find out, at most once a second, whether the server has gone."""
+        now = self._service.loop.time()
+        if self.is_up and now - self._looked_at >= _LOOK_S and not self._service.is_stopping:
+            self._looked_at = now
+            self._prober.start()
 
     def hurry(self) -> None:
         """Somebody waits for this server: look for it more often."""
@@ -263,7 +280,7 @@ class ServerPool:
         if self.address not in ("", address):
             self.close_idle()  # the server has moved; who lives at its old address now is anybody's guess
         self.address = address
-        was_up, self.is_up, self.has_been_up = self.is_up, True, True
+        was_up, self.is_up, self.has_been_up, self.went_at = self.is_up, True, True, None
         self._prober.rest()
         if not was_up:
             self._report("")
@@ -271,6 +288,8 @@ class ServerPool:
 
     def _note_down(self, detail: str) -> None:
         was_up, self.is_up = self.is_up, False
+        if self.has_been_up and self.went_at is None:
+            self.went_at = self._service.loop.time()
         self._prober.start()
         if was_up is not False:
             self.close_idle()
@@ -281,6 +300,7 @@ class ServerPool:
         """Take over what the pool before this one knew of the same server: what has been said is not said again."""
         self.has_been_up = known.has_been_up
         self.is_up = known.is_up or None  # that it is down is found out anew, by a prober of this pool
+        self.went_at = known.went_at
         self.address = known.address
 
     def _report(self, detail: str) -> None:
@@ -313,11 +333,12 @@ class UpstreamPool:
     pool whose place this one takes, and whose knowledge of sessions and of equal servers it inherits.
     """
 
-    __slots__ = ("_room", "_service", "balancer", "is_retired", "only", "servers", "strays", "upstream")
+    __slots__ = ("_room", "_saying", "_service", "balancer", "is_retired", "only", "servers", "strays", "upstream")
 
     def __init__(self, service: Service, upstream: Upstream, before: UpstreamPool | None = None) -> None:
         self._service = service
         self._room = WaitingRoom(service.loop)
+        self._saying: asyncio.TimerHandle | None = None
         self.upstream = upstream
         self.servers = [ServerPool(service, self, server, index) for index, server in enumerate(upstream.servers)]
         self.balancer: Balancer = Balancer(upstream, None if before is None else before.balancer.sessions)
@@ -340,17 +361,20 @@ class UpstreamPool:
         if trouble is not None:
             self._service.emit(lambda: trouble)
 
-    async def open(self, first: ServerPool, *, may_wait: bool, is_bound: bool) -> UpstreamConnection:
+    async def open(self, first: ServerPool, *, may_wait: bool, is_document: bool, is_bound: bool) -> UpstreamConnection:
         """Return a new connection to `first` or, unless the request `is_bound` to it, to any other server.
 
-        When all servers that were up refuse, a request that `may_wait` does so for at most ``hold_s`` seconds.
-        Cancelled while it waits, it leaves no trace. Raises :class:`UpstreamError`.
+        When all servers that were up refuse, a request that `may_wait` does so until ``hold_s`` seconds after the last
+        of them went. Later one that `is_document` does not, since the page that it gets instead waits by itself, and
+        any other one for a second at most. Cancelled while it waits, it leaves no trace. Raises :class:`UpstreamError`.
         """
         if is_bound:
             return await first.connect()
         if not may_wait or not self.upstream.hold_s:
             return await self.connect(first)
-        until = self._service.loop.time() + self.upstream.hold_s
+        loop, hold_s = self._service.loop, self.upstream.hold_s
+        asked_at = loop.time()
+        least_s = min(LATE_DOCUMENT_S if is_document else LATE_S, hold_s)
         while True:
             if not self.is_away:
                 try:
@@ -360,8 +384,42 @@ class UpstreamPool:
                         raise
             for server in self.servers:
                 server.hurry()
+            until = min(max(self._went_at + hold_s, asked_at + least_s), asked_at + hold_s)
+            self._say_soon()
             if not await self._room.wait(until):
-                raise _joined([server.failure for server in self.servers if server.failure is not None])
+                failure = _joined([server.failure for server in self.servers if server.failure is not None])
+                raise UpstreamError(
+                    failure.fault,
+                    failure.server,
+                    failure.detail,
+                    failure.tried,
+                    failure.cause,
+                    waited_s=loop.time() - asked_at,
+                )
+
+    @property
+    def _went_at(self) -> float:
+        """When the last server that was up went, in the loop's seconds; now, where one has not gone."""
+        return max((one.went_at for one in self.servers if one.went_at is not None), default=self._service.loop.time())
+
+    def absence(self, waited_s: float, *, may_wait: bool) -> Absence | None:
+        """Return since when the upstream is away, and what that means to a request; None: it was never up."""
+        if not self.has_been_up:
+            return None
+        away_s = self._service.loop.time() - self._went_at
+        return Absence(away_s, waited_s, self.upstream.hold_s, may_wait)
+
+    def _say_soon(self) -> None:
+        """Have it said, once for each absence, that requests wait; by then it is known how many do at first."""
+        if self._saying is None:
+            self._saying = self._service.loop.call_later(SAID_AFTER_S, self._say)
+
+    def _say(self) -> None:
+        count, left_s = self._room.count, self._went_at + self.upstream.hold_s - self._service.loop.time()
+        if count and not self._service.is_stopping:
+            self._service.emit(lambda: RequestsWaiting(self.upstream.name, count, max(left_s, 0.0)))
+        else:
+            self._saying = None
 
     async def connect(self, first: ServerPool) -> UpstreamConnection:
         """Return a new connection to `first` or, where that is down, to any other server, those known to be down last.
@@ -394,6 +452,9 @@ class UpstreamPool:
     def open_door(self) -> None:
         """Let those go on who wait: a server is back."""
         self._room.open()
+        if self._saying is not None:
+            self._saying.cancel()
+            self._saying = None
 
     async def probe(self) -> None:
         """Find out which servers accept connections, so that the console can say so."""
@@ -426,6 +487,8 @@ class UpstreamPool:
 
     def close(self) -> None:
         """End for good: close what is idle, look for servers no more."""
+        if self._saying is not None:
+            self._saying.cancel()
         for server in self.servers:
             server.close()
 

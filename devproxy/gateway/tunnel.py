@@ -203,7 +203,7 @@ class Tunnel:
         born: Birth,
         client_address: str,
         duration_s: float,
-        on_end: Callable[[], None],
+        on_end: Callable[[bool], None],
         fault: CompiledFault | None = None,
         advice: tuple[str, ...] = (),
     ) -> None:
@@ -290,7 +290,7 @@ class Tunnel:
             self._is_over = True
             self.held_back.difference_update((self._client, self._upstream))
             self._service.remove_tunnel(self)
-            self._on_end()
+            self._on_end(self._closed_by == self._upstream.name)
             for timer in (self._timer, self._departure, self._drop_timer):
                 if timer is not None:
                     timer.cancel()

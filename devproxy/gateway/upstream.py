@@ -351,7 +351,8 @@ class UpstreamConnection(asyncio.Protocol):
             self.owner.lose_login(self)
 
     def _ended(self, exc: Exception | None) -> None:
-        """The server ended the connection while an exchange used it."""
+        """The server ended the connection, mostly while an exchange used it."""
+        self.server_pool.look_soon()
         exchange = self._exchange
         if exchange is None:
             self.server_pool.forget(self)

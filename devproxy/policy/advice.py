@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from devproxy.errors import Absence
 from devproxy.hmr import MOVED_WEBPACK_PATH
 from devproxy.messages import REFUSALS
 
@@ -50,6 +51,9 @@ WEBPACK_ADVICE: Final = (
     f'client: {{ webSocketURL: "auto://0.0.0.0:0{_MOVED}" }}'
 )
 """For who gets ``/ws`` by a route, where a page of webpack's may have meant its own server."""
+
+_WORTH_TELLING_S: Final = 0.5
+"""A request that waited for less has not been felt to wait."""
 
 
 def advice_on_tls(reason: str) -> str:
@@ -150,3 +154,35 @@ def _advice(refusal: _Refusal, *, keeps: bool) -> str:
     what = "the name that devproxy is asked by" if field == "Host" else "the Origin of the page"
     line = f"Write {refusal.lines}, or add" if refusal.lines else "Add"
     return f"{who} does not know {what}. {line} it to {refusal.own}."
+
+
+def advice_on_absence(absence: Absence) -> str:
+    """Return what to do about a server that was up: what was waited for already is not recommended."""
+    went = f"It was up until {_span(absence.away_s)} ago"
+    if absence.waited_s >= _WORTH_TELLING_S:
+        return f"{went}, and this request has waited for it for {_span(absence.waited_s)}. Start it again."
+    if not absence.hold_s:
+        wish = "With `hold_s` in the upstream, requests that are safe to delay wait for it."
+        return f"{went} and may be restarting: try again. {wish}"
+    if not absence.may_wait:
+        return f"{went} and may be restarting: try again. Only requests without a body that change nothing wait for it."
+    if absence.away_s >= absence.hold_s:
+        return f"{went}, longer than requests wait for it (`hold_s = {absence.hold_s:g}`). Start it again."
+    return f"{went} and may be restarting: try again. Too many requests wait for it already."
+
+
+def facts_of_absence(absence: Absence) -> list[tuple[str, str]]:
+    """Return since when a server is away and how long was waited for it, as name and value."""
+    facts = [("away for", _span(absence.away_s))]
+    if absence.waited_s >= _WORTH_TELLING_S:
+        facts.append(("waited", _span(absence.waited_s)))
+    return facts
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time in words: ``0.4 s``, ``12 s``, ``5 min``, ``3 h``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from devproxy.config.model import Upstream
-from devproxy.events import Outcome, UpstreamState
+from devproxy.events import Outcome, RequestsWaiting, UpstreamState
 from devproxy.gateway import hold, service
 from tests.support.exchanges import GET, OK
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
@@ -288,3 +288,112 @@ async def test_in_a_container_a_refused_localhost_is_said_to_be_the_container_it
         head = await client.head()
         length = int(head.partition(b"Content-Length: ")[2].partition(b"\r")[0])
         assert (b"host.docker.internal" in await client.read(length)) is has_hint
+
+
+# -- a server that stays away ------------------------------------------------------------------------------------------
+
+DOCUMENT = b"GET /page HTTP/1.1\r\nHost: a\r\nSec-Fetch-Dest: document\r\nAccept: text/html\r\n\r\n"
+SHORT_S = 1.5
+
+
+async def answered(talk: Conversation, request: bytes) -> tuple[float, bytes]:
+    """Ask; return how many seconds the answer took, and its octets."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    client = await ask(talk, request)
+    head = await client.head()
+    took_s = loop.time() - started
+    length = int(head.partition(b"Content-Length: ")[2].partition(b"\r")[0])
+    return took_s, head + await client.read(length)
+
+
+async def test_the_wait_counts_from_when_the_server_went() -> None:
+    async with restarting(hold_s=SHORT_S) as (talk, _):
+        took_s, first = await answered(talk, GET)
+        assert SHORT_S - 0.2 < took_s < SHORT_S + 0.8
+        assert b"this request has waited for it for 1.5 s" in first
+        (took_s, page), (late_s, late) = await asyncio.gather(answered(talk, DOCUMENT), answered(talk, GET))
+        assert took_s < 0.8, "the page waits, not the request for it"
+        assert b"reloads by itself" in page
+        assert b"longer than requests wait for it (`hold_s = 1.5`)" in page
+        assert late_s < 1.4, "at most a second"
+        assert b"this request has waited for it for 1.0 s" in late
+        for answer in (first, page, late):
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"With `hold_s`" not in answer
+            assert b"It was up until " in answer
+
+
+async def test_a_document_waits_too_as_long_as_the_server_may_be_restarting() -> None:
+    async with restarting() as (talk, upstream):
+        client = await ask(talk, DOCUMENT)
+        assert await client.is_silent(0.6)
+        upstream.come_back()
+        server = await upstream.accept()
+        await server.head()
+        server.send(CLOSING)
+        assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("request_", [GET, DOCUMENT, HANDSHAKE], ids=["get", "document", "handshake"])
+async def test_when_it_is_back_after_all_the_next_request_goes_through(request_: bytes) -> None:
+    async with restarting(hold_s=2.0) as (talk, upstream):
+        await answered(talk, GET)
+        await answered(talk, GET)
+        upstream.come_back()
+        client = await ask(talk, request_)
+        server = await upstream.accept()
+        assert (await server.head()).startswith(request_.partition(b"\r\n")[0])
+        server.send(CLOSING)
+        assert (await client.head()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_server_that_goes_while_nobody_asks_is_missed_by_the_connections_that_end() -> None:
+    upstream = Restarting()
+    settings = Upstream(name="backend", servers=(address_of(upstream.port),), hold_s=SHORT_S)
+    async with running(config_for((), upstream=settings), upstream) as talk:
+        client = await ask(talk, HANDSHAKE)
+        server = await upstream.accept()
+        await server.head()
+        server.send(SWITCHING)
+        await client.head()
+        upstream.go()
+        server.close()
+        await until(lambda: [state.is_up for state in talk.seen(UpstreamState)] == [True, False])
+        await asyncio.sleep(SHORT_S)
+        assert (await answered(talk, DOCUMENT))[0] < 0.8
+
+
+async def test_that_requests_wait_is_said_once_with_their_number_and_the_upstream() -> None:
+    async with restarting() as (talk, upstream):
+        clients = [await ask(talk) for _ in range(2)]
+        await until(lambda: talk.seen(RequestsWaiting))
+        clients.append(await ask(talk))
+        assert await clients[-1].is_silent(0.6)
+        (said,) = talk.seen(RequestsWaiting)
+        assert (said.upstream, said.count) == ("backend", 2)
+        assert 0 < said.left_s <= LONG_S
+        upstream.come_back()
+        for _ in clients:
+            server = await upstream.accept()
+            await server.head()
+            server.send(CLOSING)
+        for client in clients:
+            await client.head()
+        upstream.go()
+        await ask(talk)
+        await until(lambda: len(talk.seen(RequestsWaiting)) == 2)
+        assert talk.seen(RequestsWaiting)[1].count == 1
+
+
+async def test_of_several_servers_the_last_that_went_counts() -> None:
+    one, other = Restarting(), Restarting()
+    settings = Upstream(name="backend", servers=(address_of(one.port), address_of(other.port)), hold_s=SHORT_S)
+    async with running(config_for((), upstream=settings), one) as talk:
+        await until(lambda: len(talk.seen(UpstreamState)) == 2)
+        one.go()
+        await asyncio.sleep(SHORT_S)
+        other.go()
+        took_s, _ = await answered(talk, GET)
+        assert SHORT_S - 0.2 < took_s < SHORT_S + 0.8
+        other.close()

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from devproxy import answers
 from devproxy.answers import Answer, Format, preferred_format, render_answer
-from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
+from devproxy.errors import Absence, BadMessage, UpstreamError, UpstreamFault
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.messages import RequestHead
@@ -35,6 +35,9 @@ def rendered(answer: Answer, head: RequestHead | None, *, keep_alive: bool = Tru
     if "content-length" in fields and body:
         assert int(fields["content-length"]) == len(body)
     return fields, body.decode()
+
+
+AWAY = Absence(3.0, 0.0, 10.0, may_wait=False)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +166,7 @@ def test_a_waiting_page_may_run_its_own_script_and_ask_its_own_origin_and_nothin
 )
 def test_a_server_that_was_up_is_said_to_be_away_for_now(fault: UpstreamFault) -> None:
     error = UpstreamError(fault, "http://api:1", "", ())
-    fields, body = rendered(answers.upstream_failed(error, upstream="api", route="/", was_up=True), request())
+    fields, body = rendered(answers.upstream_failed(error, upstream="api", route="/", absence=AWAY), request())
     assert fields[""].startswith("HTTP/1.1 503 ")
     assert fields["x-devproxy-error"] == fault.value
     assert fields["retry-after"] == "1"
@@ -172,7 +175,7 @@ def test_a_server_that_was_up_is_said_to_be_away_for_now(fault: UpstreamFault) -
 
 def test_a_server_that_was_up_and_answers_nonsense_is_not_said_to_be_away() -> None:
     error = UpstreamError(UpstreamFault.BAD_RESPONSE, "http://api:1", "", ())
-    fields, _ = rendered(answers.upstream_failed(error, upstream="api", route="/", was_up=True), request())
+    fields, _ = rendered(answers.upstream_failed(error, upstream="api", route="/", absence=AWAY), request())
     assert fields[""].startswith("HTTP/1.1 502 ")
     assert "retry-after" not in fields
 
