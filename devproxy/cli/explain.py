@@ -213,7 +213,7 @@ class Report:
         yield from self._differences([theirs.start, *theirs.lines], [ours.start, *ours.lines], plan, _WHY_DOWN)
         for change in changes_to(plan, self._head, theirs, _PEER, server):
             yield f"{_INDENT}{self._style.dim(visible(change))}"
-        if advice := advice_on_body(plan, theirs.status, body, server):
+        if advice := advice_on_body(plan, self._head.path, theirs.status, body, server):
             yield f"{self._style.cyan('help:')} {visible(advice)}"
         yield from self._verdicts(ours, theirs, plan)
         front = front_of(FRONT_SCHEME, self._head.host)

@@ -250,8 +250,12 @@ def _help_without_scheme(text: str) -> str:
     """Say how `text` is written as a URL, if it only lacks the scheme."""
     if text.isdigit() and text.isascii():
         return f"write {quoted('http://localhost:' + text)}"
-    if _NAME.fullmatch(text.partition(":")[0]) or text.startswith("["):
-        return f"write {quoted('http://' + text)}"
+    from devproxy.networks import whereabouts  # a file without faults needs none of it
+
+    host = text.partition(":")[0]
+    if _NAME.fullmatch(host) or text.startswith("["):
+        is_public = host == text and whereabouts(host).is_public
+        return f"write {quoted(('https://' if is_public else 'http://') + text)}"
     return 'write "http://localhost:3001", "https://host" or "unix:/path.sock"'
 
 
@@ -262,7 +266,7 @@ def _host(text: str) -> str:
     if not text:
         raise BadAddress("the host is missing", "for this machine, write localhost")
     if not text.isascii():
-        raise BadAddress(f"the host {quoted(text)} is not ASCII", "write its xn-- form")
+        raise BadAddress(f"the host {quoted(text)} is not ASCII", f"write {quoted(_ascii_name(text))}")
     if len(text) > 253 or _NAME.fullmatch(text) is None:
         raise BadAddress(f"{quoted(text)} is not a host name")
     last = text.rstrip(".").rpartition(".")[2]

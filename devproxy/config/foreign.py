@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+_OWN_HOST: Final = (
+    'public servers get their own Host by themselves; for another one write host = "upstream", and '
+    'origin = "upstream" too if the server is Django'
+)
 _ALIASES: Final[dict[tuple[str, str], str]] = {
     ("", "upstream"): "did you mean `[upstreams]`?",
     ("", "route"): "did you mean `[[routes]]`?",
@@ -14,8 +18,8 @@ _ALIASES: Final[dict[tuple[str, str], str]] = {
     ("routes.*", "target"): 'name the server below [upstreams] and write upstream = "its name"',
     ("routes.*", "prefix"): "did you mean `path`?",
     ("routes.*", "method"): "did you mean `methods`?",
-    ("routes.*", "changeorigin"): "remove it: public servers get their own Host by themselves; for another one write "
-    'host = "upstream", and origin = "upstream" too if the server is Django',
+    ("routes.*", "changeorigin"): f"remove it: {_OWN_HOST}",
+    ("upstreams.*", "changeorigin"): f"remove it: {_OWN_HOST}, in the route",
     ("routes.*", "rewritewsorigin"): 'write origin = "upstream"',
     ("routes.*", "ws"): "remove it: WebSockets need no setting",
     ("routes.*", "cookiedomainrewrite"): "write cookies.domain, for the old names or for all",

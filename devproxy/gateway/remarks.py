@@ -53,7 +53,7 @@ def remarks_on(
     if head.status == 400:
         server.pool.note_refusal(request, head, payload)
     advice = advice_on(forward, request, head, octets)
-    if words := advice_on_body(forward, head.status, payload, server.server):
+    if words := advice_on_body(forward, request.path, head.status, payload, server.server):
         advice = (*advice, words)
     if advice:
         advice = service.untold(forward.compiled.label, advice)

@@ -213,13 +213,14 @@ def _cookie_advice(request: RequestHead, sent: ResponseHead) -> tuple[str, ...]:
     return tuple(words for value in cookies if (words := browser_verdict(value, front=front)))
 
 
-def advice_on_body(forward: Forward, status: int, body: bytes, server: ServerAddress) -> str:
+def advice_on_body(forward: Forward, path: bytes, status: int, body: bytes, server: ServerAddress) -> str:
     """Return what to do where `server` refuses the Host or the Origin it was sent; empty where it does not.
 
-    `body`: as far as it came with its head.
+    `path`: that the client asked for. `body`: as far as it came with its head.
     """
     towards = forward.compiled.toward(server)
-    return advice_on_words(status, body, keeps_host=towards.keeps_host, keeps_origin=towards.origin_line is None)
+    keeps_origin = towards.origin_line is None
+    return advice_on_words(status, body, path, keeps_host=towards.keeps_host, keeps_origin=keeps_origin)
 
 
 def answers_preflight(

@@ -77,6 +77,7 @@ class _Refusal:
     """A server's refusal of a Host or an Origin that it does not know.
 
     ``words``: of its answer, which has one of ``statuses`` (among ``REFUSALS``); ``is_all``: and nothing else.
+    ``paths``: what begins a segment of the path asked for, for words that others say too; empty for any path.
     ``field``: what it looks at. ``lines``: with their place, by which it sees its own; empty where they are of no
     use. ``own``: its setting for that.
     """
@@ -88,6 +89,7 @@ class _Refusal:
     lines: str
     own: str
     is_all: bool = False
+    paths: tuple[bytes, ...] = ()
 
 
 _HOST: Final = '`host = "upstream"` in this route'
@@ -103,6 +105,7 @@ _NEXT: Final = _Refusal(
     '`origin = "upstream"` in a route of its own for `/_next/`',
     "`allowedDevOrigins` in next.config",
     is_all=True,
+    paths=(b"/_next", b"/__nextjs"),  # many an API answers 403 `Unauthorized`, too
 )
 _REFUSALS: Final = (
     _Refusal(b"Blocked request. This host (", (403,), "Vite", "Host", _HOST, "`server.allowedHosts`"),
@@ -113,7 +116,7 @@ _REFUSALS: Final = (
     _Refusal(b"Blocked host", (403,), "Rails", "Host", "", "`config.hosts`"),  # X-Forwarded-Host counts as well
     _Refusal(b"Origin checking failed", (403,), "Django", "Origin", _ORIGIN, "`CSRF_TRUSTED_ORIGINS`"),
     _Refusal(
-        b"Cross-site POST form submissions are forbidden",
+        b" form submissions are forbidden",
         (403,),
         "SvelteKit",
         "Origin",
@@ -126,18 +129,19 @@ _MAX_SEARCHED: Final = 16_384
 """Octets of a body: Django's page says it behind its styles."""
 
 
-def advice_on_words(status: int, body: bytes, *, keeps_host: bool, keeps_origin: bool) -> str:
+def advice_on_words(status: int, body: bytes, path: bytes, *, keeps_host: bool, keeps_origin: bool) -> str:
     """Return what to do about an answer by which a server refuses the Host or the Origin it was sent; else nothing.
 
-    `body`: what of it came with its head. `keeps_host` and `keeps_origin`: the server got what the client had sent.
+    `body`: what of it came with its head. `path`: that was asked for. `keeps_host` and `keeps_origin`: the server got
+    what the client had sent.
     """
     if status not in REFUSALS or not body:
         return ""
     searched = body[:_MAX_SEARCHED]
     for refusal in _REFUSALS:
-        if status in refusal.statuses and (
-            searched.strip() == refusal.words if refusal.is_all else refusal.words in searched
-        ):
+        if status not in refusal.statuses or (refusal.paths and not any(start in path for start in refusal.paths)):
+            continue
+        if searched.strip() == refusal.words if refusal.is_all else refusal.words in searched:
             return _advice(refusal, keeps=keeps_host if refusal.field == "Host" else keeps_origin)
     return ""
 

@@ -290,7 +290,7 @@ def in_a_refusal(text: bytes) -> None:
     plan = plan_request(head, SNAPSHOT)
     assert isinstance(plan, Forward)
     for status in (400, 403, 404, 502):
-        advice_on_body(plan, status, text, SERVER)
+        advice_on_body(plan, text, status, text, SERVER)
 
 
 def in_many_response_lines(text: bytes) -> None:

@@ -282,6 +282,7 @@ def test_an_upstream_says_what_keeps_its_clients_and_how_long_they_wait() -> Non
         ),
         ('c = { servers = ["http://a"], hold_s = 601 }', "from 0 to 600, got 601", "hold_s = 10", (2, 40, 3)),
         ('c = { url = "http://a" }', "unknown key `url` in `upstreams.c`", "servers =", (2, 7, 3)),
+        ("c = { changeOrigin = true }", "unknown key `changeOrigin` in `upstreams.c`", 'host = "upstream"', (2, 7, 12)),
         ('"" = "http://a"', '"" is not a name', "letters", (2, 1, 2)),
         ('"a\\nb" = "http://a"', '"a\\\\u000ab" is not a name'.replace("\\\\", "\\"), "letters", (2, 1, 6)),
     ],

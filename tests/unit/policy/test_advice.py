@@ -45,19 +45,35 @@ def test_a_proxy_that_is_not_used_is_named_by_its_variable() -> None:
         (400, DJANGO_HOST, ['host = "upstream"', 'origin = "upstream"', "ALLOWED_HOSTS"]),
         (403, b"<h1>Blocked hosts: app.test</h1>", ["config.hosts"]),
         (403, DJANGO_ORIGIN, ['origin = "upstream"', "CSRF_TRUSTED_ORIGINS"]),
-        (403, b"Unauthorized", ['origin = "upstream"', "allowedDevOrigins"]),
+        (403, b"Cross-site POST form submissions are forbidden", ['origin = "upstream"', "csrf.trustedOrigins"]),
+        (403, b"Cross-site PATCH form submissions are forbidden", ['origin = "upstream"', "csrf.trustedOrigins"]),
     ],
 )
 def test_a_refusal_of_a_host_or_an_origin_leads_to_the_line(status: int, body: bytes, lines: list[str]) -> None:
-    advice = advice_on_words(status, body, keeps_host=True, keeps_origin=True)
+    advice = advice_on_words(status, body, b"/", keeps_host=True, keeps_origin=True)
     for line in lines:
         assert line in advice
 
 
+NEXT_PATHS = (b"/_next/static/a.woff2", b"/docs/_next/webpack-hmr", b"/__nextjs_original-stack-frames", b"/_next")
+
+
+@pytest.mark.parametrize("path", NEXT_PATHS)
+def test_next_s_word_leads_to_its_line_at_its_own_paths(path: bytes) -> None:
+    advice = advice_on_words(403, b"Unauthorized", path, keeps_host=True, keeps_origin=True)
+    assert 'origin = "upstream"' in advice
+    assert "allowedDevOrigins" in advice
+
+
+@pytest.mark.parametrize("path", [b"/", b"/api/items", b"/ws", b"/api_next/x"])
+def test_an_application_that_answers_unauthorized_is_not_taken_for_next(path: bytes) -> None:
+    assert advice_on_words(403, b"Unauthorized", path, keeps_host=True, keeps_origin=True) == ""
+
+
 def test_a_line_that_is_written_already_is_not_advised() -> None:
-    assert 'host = "upstream"' not in advice_on_words(403, VITE, keeps_host=False, keeps_origin=True)
-    assert 'origin = "upstream"' not in advice_on_words(403, DJANGO_ORIGIN, keeps_host=False, keeps_origin=False)
-    assert 'origin = "upstream"' in advice_on_words(403, DJANGO_ORIGIN, keeps_host=False, keeps_origin=True)
+    assert 'host = "upstream"' not in advice_on_words(403, VITE, b"/", keeps_host=False, keeps_origin=True)
+    assert 'origin = "upstream"' not in advice_on_words(403, DJANGO_ORIGIN, b"/", keeps_host=False, keeps_origin=False)
+    assert 'origin = "upstream"' in advice_on_words(403, DJANGO_ORIGIN, b"/", keeps_host=False, keeps_origin=True)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +88,7 @@ def test_a_line_that_is_written_already_is_not_advised() -> None:
     ],
 )
 def test_other_answers_get_no_advice(status: int, body: bytes) -> None:
-    assert advice_on_words(status, body, keeps_host=True, keeps_origin=True) == ""
+    assert advice_on_words(status, body, b"/_next/x", keeps_host=True, keeps_origin=True) == ""
 
 
 def test_next_s_word_that_is_no_http_leads_to_its_own_origin() -> None:
