@@ -154,11 +154,16 @@ class Table:
         return text
 
 
+_MAX_WRAPPED: Final = 4000
+"""Columns of a text that is wrapped: dozens of lines of the terminal. The middle of a longer one is left out."""
+
+
 def wrapped(text: str, width: int | None, indent: int) -> list[str]:
     """Return `text` in lines that leave room for an indent of `indent` columns in `width`; none for no text."""
     if width is None or indent + columns(text) <= width:
         return [text] if text else []
-    return wrap(text, max(width - indent, 8), break_on_hyphens=False)
+    # Python copies what is left of a long word for each line of it.
+    return wrap(cut(text, _MAX_WRAPPED), max(width - indent, 8), break_on_hyphens=False)
 
 
 def _target(row: Row, widths: Layout, style: Style) -> tuple[str, bool]:
