@@ -9,6 +9,7 @@ import socket
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 from devproxy.events import (
@@ -364,7 +365,16 @@ async def test_a_new_address_is_listened_on_and_open_connections_of_the_old_one_
             socket.create_connection((host, port_of(gateway))).close()
 
 
-async def test_an_address_that_is_given_up_is_no_name_of_this_devproxy_any_more(file: ConfigurationFile) -> None:
+async def test_a_name_that_is_given_up_is_no_name_of_this_devproxy_any_more(
+    file: ConfigurationFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = socket.getaddrinfo
+
+    def resolver(host: str, *args: Any, **kwargs: Any) -> Any:
+        return ask("127.0.0.1" if host == "devbox.lan" else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+
     def text(listen: str) -> str:
         return toml(("backend", 9), listen=listen).replace('allowed_hosts = ["*"]\n', "")
 
@@ -373,13 +383,17 @@ async def test_an_address_that_is_given_up_is_no_name_of_this_devproxy_any_more(
         client.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         return (await client.head())[9:12]  # 503: past the guard, to a server that is not there
 
-    async with following(file, text(":0")) as gateway:
-        assert await status_for("192.0.2.7") == b"503", "on every address, any address is its own"
+    async with following(file, text("devbox.lan:0")) as gateway:
+        assert await status_for("devbox.lan") == b"503"
         file.write(text("127.0.0.1:0"))
         await gateway.next(ConfigApplied)
         gateway.talk.port = port_of(gateway)
         assert await status_for("127.0.0.1") == b"503"
-        assert await status_for("192.0.2.7") == b"421"
+        assert await status_for("devbox.lan") == b"421"
+        file.write(text("devbox.lan:0"))
+        await gateway.next(ConfigApplied)
+        gateway.talk.port = port_of(gateway)
+        assert await status_for("devbox.lan") == b"503"
 
 
 async def test_an_address_that_overlaps_with_the_old_one_is_taken_without_a_gap(file: ConfigurationFile) -> None:
