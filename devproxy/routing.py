@@ -29,13 +29,25 @@ _ENCODED: Final = rb"%(?:[01][0-9A-F]|2[0235F]|3[CEF]|5[B-E]|60|7[BCDF]|[89A-F][
 _is_canonical = re.compile(rb"/(?:(?!\.\.?(?:/|\Z))(?:[" + _PCHAR + rb"]++|" + _ENCODED + rb")++(?:/|\Z))*+").fullmatch
 # `stray` is a percent that encodes nothing. An octet right behind it stays encoded: decoded, it could complete the
 # percent to an encoding that nobody sent (`%%34%31`), and comparing twice would not be comparing once.
-_replace_octets = re.compile(
-    rb"%(?P<octet>[0-9A-Fa-f]{2})|(?P<stray>%[0-9A-Fa-f]?)(?P<kept>%[0-9A-Fa-f]{2})|[^%/" + _PCHAR + rb"]"
-).sub
+_replace_octets = re.compile(rb"%(?P<octet>[0-9A-Fa-f]{2})|(?P<stray>%[0-9A-Fa-f]?)(?P<kept>%[0-9A-Fa-f]{2})").sub
+_has_other_octets = re.compile(rb"[^%/" + _PCHAR + rb"]").search
 _is_pchar = re.compile(rb"[" + _PCHAR + rb"]").fullmatch
-_COMPARED_AS: Final = {
-    b"%02X" % octet: bytes((octet,)) if _is_pchar(bytes((octet,))) else b"%%%02X" % octet for octet in range(256)
+_ENCODED_AS: Final = tuple(
+    bytes((octet,)) if octet in b"%/" or _is_pchar(bytes((octet,))) else b"%%%02X" % octet for octet in range(256)
+)
+"""What each octet of a path is compared as."""
+_DECODED_AS: Final = {
+    digits: bytes((octet,)) if _is_pchar(bytes((octet,))) else b"%%%02X" % octet
+    for octet in range(256)
+    for first in (b"%x" % (octet >> 4), b"%X" % (octet >> 4))
+    for digits in (first + b"%x" % (octet & 15), first + b"%X" % (octet & 15))
 }
+"""What the two digits behind a percent, in any case, are compared as with it."""
+
+_DOT: Final = (b".", b"%2e", b"%2E")
+_HERE: Final = frozenset((b"", *_DOT))
+_UP: Final = frozenset(one + other for one in _DOT for other in _DOT)
+"""Segments that lead nowhere, and one up, in every spelling."""
 
 _EXPRESSIONS: Final = (PathKind.GLOB, PathKind.REGEX)
 _KIND_RANK: Final = {PathKind.EXACT: 0, PathKind.REGEX: 1, PathKind.GLOB: 2, PathKind.PREFIX: 3}
@@ -54,20 +66,26 @@ def canonical_path(path: bytes) -> bytes:
     percent that encodes nothing stays. Empty segments are merged, then dot segments removed. Idempotent. The result
     begins with a slash, except for ``*`` (RFC 9112 section 3.2.4). Only for choosing: upstreams get the raw octets.
     """
-    if _is_canonical(path) or path == b"*":
-        return path
+    return path if _is_canonical(path) or path == b"*" else _made_canonical(path)
+
+
+@lru_cache(maxsize=8)  # one request asks for it several times; no path is longer than max_target_bytes
+def _made_canonical(path: bytes) -> bytes:
     return _without_empty_and_dot_segments(_canonical_octets(path))
 
 
 def _canonical_octets(text: bytes) -> bytes:
-    return _replace_octets(_canonical_octet, text)
+    start, *pieces = text.split(b"%")
+    try:
+        text = start + b"".join([_DECODED_AS[piece[:2]] + piece[2:] for piece in pieces])
+    except KeyError:  # a percent that encodes nothing
+        text = _replace_octets(_canonical_octet, text)
+    return b"".join([_ENCODED_AS[octet] for octet in text]) if _has_other_octets(text) else text
 
 
 def _canonical_octet(match: re.Match[bytes]) -> bytes:
     octet, stray, kept = match.groups()
-    if octet is not None:
-        return _COMPARED_AS[octet.upper()]
-    return b"%%%02X" % match[0][0] if stray is None else stray + kept.upper()
+    return _DECODED_AS[octet] if octet is not None else stray + kept.upper()
 
 
 def _without_empty_and_dot_segments(path: bytes) -> bytes:
@@ -302,13 +320,12 @@ def _end_of_segments(path: bytes, count: int) -> int:
     floor = position = 0
     for segment in path.split(b"/"):
         position += len(segment)
-        name = _canonical_octets(segment)
-        if name == b"..":
+        if segment in _UP:
             if ends:
                 ends.pop()
             else:
                 floor = position
-        elif name and name != b".":
+        elif segment not in _HERE:
             ends.append(position)
         position += 1
     return ends[count - 1] if count else floor

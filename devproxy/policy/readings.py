@@ -23,6 +23,9 @@ Reader = Callable[[bytes], bytes]
 """Gives a path as one kind of server reads it: without dot segments; raw, without query, both ways."""
 MAX_READINGS: Final = 16
 """A path that can be read in more ways has four peculiarities, as no program writes by accident."""
+MAX_READ_BYTES: Final = 131_072
+"""Octets of all readings of a path together: nobody else waits for longer than they take, and 8 KiB, more than most
+servers accept, may be read in every way."""
 
 _may_be_read_otherwise = re.compile(rb"[%\\;\xc0\xc1\xe0\xf0]|//").search
 """What no path lacks that has more than one reading. Dot segments alone are read alike by everybody."""
@@ -30,7 +33,7 @@ _may_be_read_otherwise = re.compile(rb"[%\\;\xc0\xc1\xe0\xf0]|//").search
 _LEAD_2: Final = rb"(?:(?:%c0|\xc0)|(?:%e0|\xe0)(?:%80|\x80)|(?:%f0|\xf0)(?:%80|\x80){2})"
 _LEAD_5: Final = rb"(?:(?:%c1|\xc1)|(?:%e0|\xe0)(?:%81|\x81)|(?:%f0|\xf0)(?:%80|\x80)(?:%81|\x81))"
 _replace_overlong = re.compile(
-    rb"(?i:(?=[%\xc0\xc1\xe0\xf0])(?:(?P<dot>"
+    rb"(?i:(?=%[cef][01]|[\xc0\xc1\xe0\xf0])(?:(?P<dot>"
     + _LEAD_2
     + rb"(?:%ae|\xae))|"
     + _LEAD_2
@@ -38,7 +41,7 @@ _replace_overlong = re.compile(
     + _LEAD_5
     + rb"(?:%9c|\x9c)))"
 ).sub
-_cut_parameter = re.compile(rb"/(\.{0,2});[^/]*").sub
+_cut_parameter = re.compile(rb"(?:(?<=/)|(?<=/\.)|(?<=/\.\.));[^/]*").sub
 
 
 def _decode_overlong(path: bytes) -> bytes:
@@ -56,7 +59,7 @@ def _turn_backslash(path: bytes) -> bytes:
 
 def _cut_parameters(path: bytes) -> bytes:
     """Return `path` without the parameters of segments that are empty or dots but for them (RFC 3986 section 3.3)."""
-    return _cut_parameter(rb"/\1", path)
+    return _cut_parameter(b"", path)
 
 
 _HABITS: Final = (_decode_overlong, _decode_slash, _turn_backslash, _cut_parameters)
@@ -66,7 +69,7 @@ _HABITS: Final = (_decode_overlong, _decode_slash, _turn_backslash, _cut_paramet
 def careless_readers(path: bytes) -> tuple[Reader, ...] | None:
     """Return a reader for each way in which servers differ about `path` (raw, without query): nearly always none.
 
-    None instead of more than :data:`MAX_READINGS`. All of it takes linear time.
+    None instead of more than :data:`MAX_READINGS` or :data:`MAX_READ_BYTES`. All of it takes linear time.
     """
     if _may_be_read_otherwise(path) is None:
         return ()
@@ -79,7 +82,8 @@ def careless_readers(path: bytes) -> tuple[Reader, ...] | None:
         decoded = changed
     # Merging matters only where there is something to merge and something to resolve.
     merging = (True, False) if b"//" in decoded and b"/.." in decoded else (True,)
-    if len(merging) << len(habits) > MAX_READINGS:
+    readings = len(merging) << len(habits)
+    if readings > MAX_READINGS or readings * len(path) > MAX_READ_BYTES:
         return None
     return tuple(
         partial(_read, habits=applied, merges=merges)

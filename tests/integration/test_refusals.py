@@ -69,7 +69,7 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "a name beyond ASCII": (400, get(b"X-\xe9: z")),
     "a NUL in a value": (400, get(b"X: a\0b")),
     "a NUL in a name": (400, get(b"X\0: a")),
-    "a control in a value": (400, get(b"X: a\x1bb")),
+    "a control in a value that devproxy goes by": (400, get(b"Via: a\x1bb")),
     "a bare LF in a value": (400, get(b"X: a\nTransfer-Encoding: chunked")),
     "a bare CR in a value": (400, get(b"X: a\rTransfer-Encoding: chunked")),
     "bare LF at the end of each line": (400, b"GET / HTTP/1.1\nHost: a\n\n"),
@@ -283,17 +283,15 @@ async def test_an_upgrade_to_cleartext_http_2_is_not_passed_on(protocol: bytes) 
 # -- hostile answers (what is no HTTP at all stands with the error answers) ------------------------------------------
 
 HOSTILE_ANSWERS: dict[str, bytes] = {
-    "equal lengths": b"200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
-    "a list of lengths": b"200 OK\r\nContent-Length: 2, 2\r\n\r\nok",
+    "different lengths": b"200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+    "a list of different lengths": b"200 OK\r\nContent-Length: 2, 3\r\n\r\nok",
     "a negative length": b"200 OK\r\nContent-Length: -1\r\n\r\n",
     "chunked twice": b"200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
     "two codings": b"200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
     "a bare LF in a value": b"200 OK\r\nA: 1\nSet-Cookie: b=2\r\n\r\n",
-    "a control in the reason": b"200 O\x1bK\r\nContent-Length: 0\r\n\r\n",
-    "a 204 with a body": b"204 No Content\r\nContent-Length: 2\r\n\r\nok",
-    "a chunked 204": b"204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a NUL in the reason": b"200 O\0K\r\nContent-Length: 0\r\n\r\n",
     "a 100 with a length": b"100 Continue\r\nContent-Length: 2\r\n\r\n",
-    "a broken interim answer": b"103 Early Hints\r\nLink : x\r\n\r\n",
+    "a broken interim answer": b"103 Early Hints\r\nContent-Length : 2\r\n\r\n",
     "a name beyond ASCII": b"200 OK\r\nX-\xe9: 1\r\nContent-Length: 0\r\n\r\n",
 }
 
@@ -310,6 +308,24 @@ async def test_an_answer_that_can_be_read_in_two_ways_is_a_502_and_its_connectio
         await server.is_ended()
         client.send(get())
         assert (await (await talk.upstream.accept()).head()).startswith(b"GET / ")
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 2\r\n\r\nok", b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"]
+)
+async def test_what_a_204_calls_its_body_is_not_passed_on_and_its_connection_ends(framing: bytes) -> None:
+    async with conversation() as talk:
+        client, server, _ = await forwarded(talk, get())
+        server.send(b"HTTP/1.1 204 No Content\r\n" + framing)
+        head = await client.head()
+        assert head.startswith(b"HTTP/1.1 204 ")
+        assert not values_of(head, b"content-length") + values_of(head, b"transfer-encoding")
+        await server.is_ended()
+        client.send(get())
+        fresh = await talk.upstream.accept()
+        await fresh.head()
+        fresh.send(OK)
+        assert (await client.head()).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_octets_behind_an_answer_are_neither_passed_on_nor_taken_for_the_next_one() -> None:
