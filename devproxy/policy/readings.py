@@ -3,9 +3,10 @@
 devproxy compares paths in the form of RFC 3986, in which ``%2F`` is no slash, ``\\`` is an octet like any other and
 ``..;x`` a segment of that name. nginx decodes ``%2F`` before it resolves dot segments, Tomcat cuts ``;x`` off, IIS and
 everything that parses paths as the URL standard does for http (Node's ``URL``) take ``\\`` for ``/``, some old decoders
-accept a slash in two or three octets of UTF-8 (RFC 3629 section 10), and some servers merge slashes before they resolve
-dot segments, others after. What devproxy takes for ``/hooks/..%2Fadmin`` is ``/admin`` to them: another place, with
-other rules. Encodings are decoded once, as servers do: ``%252F`` is ``%2F`` to everybody.
+accept a slash in two or three octets of UTF-8 (RFC 3629 section 10) or as ``%u002f`` (IIS, Jetty), and some servers
+merge slashes before they resolve dot segments, others after. What devproxy takes for ``/hooks/..%2Fadmin`` is
+``/admin`` to them: another place, with other rules. Encodings are decoded once, as servers do: ``%252F`` is ``%2F`` to
+everybody.
 
 Every server has some of these habits, so a path has a reading for each combination of those that matter to it. Start at
 :func:`careless_readers`.
@@ -33,15 +34,15 @@ _may_be_read_otherwise = re.compile(rb"[%\\;\xc0\xc1\xe0\xf0]|//").search
 _LEAD_2: Final = rb"(?:(?:%c0|\xc0)|(?:%e0|\xe0)(?:%80|\x80)|(?:%f0|\xf0)(?:%80|\x80){2})"
 _LEAD_5: Final = rb"(?:(?:%c1|\xc1)|(?:%e0|\xe0)(?:%81|\x81)|(?:%f0|\xf0)(?:%80|\x80)(?:%81|\x81))"
 _replace_overlong = re.compile(
-    rb"(?i:(?=%[cef][01]|[\xc0\xc1\xe0\xf0])(?:(?P<dot>"
+    rb"(?i:(?=%(?:[cef][01]|u00)|[\xc0\xc1\xe0\xf0])(?:(?P<dot>%u002e|"
     + _LEAD_2
-    + rb"(?:%ae|\xae))|"
+    + rb"(?:%ae|\xae))|%u00(?:2f|5c)|"
     + _LEAD_2
     + rb"(?:%af|\xaf)|"
     + _LEAD_5
     + rb"(?:%9c|\x9c)))"
 ).sub
-_cut_parameter = re.compile(rb"(?:(?<=/)|(?<=/\.)|(?<=/\.\.));[^/]*").sub
+_cut_parameter = re.compile(rb"(?:(?<=/)|(?<=/\.)|(?<=/\.\.))(?:;|%3[Bb])[^/]*").sub
 
 
 def _decode_overlong(path: bytes) -> bytes:
