@@ -36,6 +36,8 @@ _UNDERSCORE, _PERCENT = b"_%"
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
 """Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is not forwarded."""
 HEALTH_PATH: Final = RESERVED_PREFIX + b"health"
+_OF_HEALTH: Final = frozenset((b"GET", b"HEAD"))
+"""How health is asked for. Container engines do it by names that nobody has written, so its Host is not judged."""
 _REFUSED_FROM: Final = 400
 _SLASH: Final = 0x2F
 
@@ -127,13 +129,13 @@ def _may_remember(plan: Forward, head: RequestHead, segment: bytes, snapshot: Sn
 def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     raw_path, question, query = head.path.partition(b"?")
     own_path = _own_path(raw_path)
-    if own_path == HEALTH_PATH:
-        return _own_page(head, own_path)
+    if own_path == HEALTH_PATH and head.method in _OF_HEALTH:
+        return Respond(answers.health(), RESERVED_PREFIX.decode())
     host = snapshot.hosts.judge(head.facts.host)
     if not host.is_allowed:
         return Respond(answers.refused_host(host), "", local_lines(decide(snapshot.default_cors, head.facts.origins)))
     if own_path:
-        return _own_page(head, own_path)
+        return Respond(answers.reserved_path(head), RESERVED_PREFIX.decode())
     preflight = read_preflight(head)
     refused = _refused_before_routing(head, raw_path, preflight, snapshot) if snapshot.runs_expressions else None
     if refused is not None:
@@ -358,13 +360,6 @@ def _own_path(raw_path: bytes) -> bytes:
         return b""
     path = canonical_path(raw_path)
     return path if path.startswith(RESERVED_PREFIX) else b""
-
-
-def _own_page(head: RequestHead, path: bytes) -> Respond:
-    """Return the page at `path`, which is in the form that is compared."""
-    if path == RESERVED_PREFIX + b"health" and head.method in (b"GET", b"HEAD"):
-        return Respond(answers.health(), RESERVED_PREFIX.decode())
-    return Respond(answers.reserved_path(head), RESERVED_PREFIX.decode())
 
 
 def _refusal(head: RequestHead, raw_path: bytes, compiled: CompiledRoute | None, snapshot: Snapshot) -> Answer | None:

@@ -228,7 +228,7 @@ def _is_port(value: bytes) -> bool:
 
 
 def _is_address(value: bytes) -> bool:
-    return value.isascii() and address_of(value.decode().removeprefix("[").removesuffix("]")) is not None
+    return _is_node(value) and address_of(value.decode().removeprefix("[").removesuffix("]")) is not None
 
 
 def _is_node(value: bytes) -> bool:

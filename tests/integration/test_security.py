@@ -95,6 +95,14 @@ async def test_a_rebound_page_learns_that_devproxy_is_up_and_nothing_else() -> N
         assert await client.read(int(values_of(head, b"content-length")[0])) == b'{"status": "ok"}\n'
 
 
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"OPTIONS", b"TRACE"])
+@pytest.mark.parametrize("path", [b"/__devproxy/health", b"/__devproxy/%68ealth", b"//__devproxy/health?a"])
+async def test_whatever_is_not_a_question_for_health_is_judged_by_its_host(method: bytes, path: bytes) -> None:
+    async with guarded() as talk:
+        line = method + b" " + path + b" HTTP/1.1\r\nHost: evil.test\r\n\r\n"
+        await assert_refused(talk, line, 421, b"host-not-allowed")
+
+
 async def test_a_rebound_page_is_not_told_which_hosts_are_allowed() -> None:
     route = replace(DEFAULT, match_host=("private.test",))
     async with guarded(route) as talk:

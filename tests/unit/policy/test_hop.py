@@ -272,6 +272,7 @@ def test_forwarded_is_rewritten_to_agree(lines: tuple[bytes, ...], forwarded: by
         b"X-Real-IP: 1.2.3",
         b"X-Real-IP: 1.2.3.4.5",
         b"X-Real-IP: \xb9.2.3.4",
+        b'X-Real-IP: fe80::1%"x',
     ],
 )
 def test_what_a_trusted_proxy_states_badly_counts_as_not_said(claim: bytes) -> None:
