@@ -52,7 +52,21 @@ def find_misreading(path: bytes, route: Route, route_of: Callable[[bytes], Route
             sent, meant = reader(rewritten_path(route, path)), reader(rewritten_path(taking, read))
             if canonical_path(sent) != canonical_path(meant):
                 return Misreading(read, route, sent, meant)
-    return None
+    return _read_behind_authority(path, route, route_of)
+
+
+def _read_behind_authority(path: bytes, route: Route, route_of: Callable[[bytes], Route | None]) -> Misreading | None:
+    """Return what is left of `path` where two slashes begin it, if it matters that servers read it so, or None.
+
+    ``new URL(request.url, base)``, as many a server in Node does it, takes ``//hooks/admin`` for ``/admin`` of a host
+    named ``hooks`` (WHATWG URL, «relative slash state»). Programs put two slashes there by accident, so that counts
+    only where it would lead around the guard; what is rewritten begins with one slash anyway.
+    """
+    if route.guard or route.rewrite is not None or not path.startswith(b"//"):
+        return None
+    read = b"/" + path.lstrip(b"/").partition(b"/")[2]
+    chosen = route_of(read)
+    return Misreading(read, chosen) if chosen is None or chosen.guard else None
 
 
 def _as_read(route: Route, reader: Reader) -> Route:

@@ -43,6 +43,8 @@ OTHERS_READ = {
     "overlong": b"/hooks/..%c0%afadmin",
     "at the end": b"/hooks/..%2f",
     "slashes that are not merged": b"/admin//../hooks/x",
+    "a host": b"//hooks/admin",
+    "a host behind more slashes": b"////hooks/admin/x",
 }
 
 
@@ -98,6 +100,8 @@ async def test_a_path_that_would_leave_what_it_is_rewritten_to_is_refused(path: 
         (b"/api/group%2Fname", b"/v1/group%2Fname"),
         (b"/api/a/..%2Fb", b"/v1/a/..%2Fb"),
         (b"//a//b", b"//a//b"),
+        (b"//admin/x", b"//admin/x"),
+        (b"//api/x", b"/v1/x"),
     ],
 )
 async def test_every_other_path_passes_octet_for_octet(path: bytes, sent: bytes) -> None:
