@@ -61,7 +61,8 @@ def warnings(config: Config) -> tuple[str, ...]:
             for server in upstream.servers
             if any(_is_same(listen, server) for listen in config.server.listen)
         )
-        if upstream.sticky is not Sticky.NONE and len(upstream.servers) == 1:
+        # A session is kept with one of several processes, too, and those may share the address of a single server.
+        if upstream.sticky is Sticky.COOKIE and len(upstream.servers) == 1:
             found.append(
                 f'sticky = "{upstream.sticky}" says nothing for the upstream "{name}", which has one server. '
                 "Remove it, or name more servers."

@@ -138,12 +138,17 @@ def test_credentials_that_a_dangerous_key_asks_about_are_not_idle() -> None:
     assert "any web site can use it" in only
 
 
-def test_stickiness_of_one_server_is_mentioned() -> None:
-    text = f'[upstreams.backend]\nservers = ["http://a"]\nsticky = "socketio"\n{ROUTE}'
+def test_a_cookie_that_keeps_clients_at_the_only_server_is_mentioned() -> None:
+    text = f'[upstreams.backend]\nservers = ["http://a"]\nsticky = "cookie"\n{ROUTE}'
     [warning] = warnings(load(text.encode(), source="x"))
-    assert 'sticky = "socketio" says nothing for the upstream "backend", which has one server.' in warning
+    assert 'sticky = "cookie" says nothing for the upstream "backend", which has one server.' in warning
     several = text.replace('["http://a"]', '["http://a", "http://b"]')
     assert warnings(load(several.encode(), source="x")) == ()
+
+
+def test_sessions_of_one_server_are_kept_without_a_word() -> None:
+    text = f'[upstreams.backend]\nservers = ["http://a"]\nsticky = "socketio"\n{ROUTE}'
+    assert warnings(load(text.encode(), source="x")) == ()
 
 
 def test_sentences_are_safe_to_print() -> None:
