@@ -62,11 +62,12 @@ def _read_behind_authority(path: bytes, route: Route, route_of: Callable[[bytes]
     named ``hooks`` (WHATWG URL, «relative slash state»). Programs put two slashes there by accident, so that counts
     only where it would lead around the guard; what is rewritten begins with one slash anyway.
     """
-    if route.guard or route.rewrite is not None or not path.startswith(b"//"):
+    if (route.guard and not route.form_post) or route.rewrite is not None or not path.startswith(b"//"):
         return None
     read = b"/" + path.lstrip(b"/").partition(b"/")[2]
     chosen = route_of(read)
-    return Misreading(read, chosen) if chosen is None or chosen.guard else None
+    is_open = chosen is not None and (not chosen.guard or (route.guard and chosen.form_post == route.form_post))
+    return None if is_open else Misreading(read, chosen)
 
 
 def _as_read(route: Route, reader: Reader) -> Route:

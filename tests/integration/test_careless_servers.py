@@ -115,6 +115,20 @@ async def test_methods_count_for_the_other_reading_as_for_the_first() -> None:
         assert int(head[9:12]) == 400
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [(b"//login/admin", 400), (b"//login/login/x", 0), (b"//other/admin", 0), (b"//hooks/hooks/x", 0)],
+)
+async def test_two_slashes_count_where_forms_of_other_sites_are_let_in(path: bytes, status: int) -> None:
+    login = Route(kind=PathKind.PREFIX, pattern="/login/", upstream="backend", form_post=("https://login.example",))
+    async with conversation(routes=(login, *ROUTES), server=SERVER) as talk:
+        if status:
+            head, _ = await answer_to(talk, request(path))
+            assert (int(head[9:12]), values_of(head, b"x-devproxy-error")) == (status, [b"ambiguous-path"])
+        else:
+            assert (await forwarded(talk, request(path))).head.startswith(b"POST " + path + b" ")
+
+
 def replace_guard(route: Route) -> Route:
     return Route(kind=route.kind, pattern=route.pattern, upstream=route.upstream, methods=route.methods, guard=False)
 
