@@ -22,19 +22,20 @@ _match_start = re.compile(rb"([!-~]++) (?:[Hh][Tt][Tt][Pp]://([^/?# \r\n]*+))?(/
 def lines_for_unread(octets: bytes, snapshot: Snapshot) -> tuple[bytes, ...]:
     """Return the field lines for the answer to `octets`, the beginning of a request that was refused as a whole.
 
-    The route is found as far as that can be told, by method, path and host; where it cannot, the policy for what no
-    route takes stands.
+    They are those of the route, as far as it can be told by method, path and host. What a stranger sends is compared
+    with no expression here, so where the routes among which it is (see ``RouteTable.contenders``) have different lines
+    for this page, and for a Host that the guard refuses, the policy for what no route takes stands.
     """
     seen = octets[:MAX_SEARCHED_BYTES]
     origins = tuple(value.strip(b" \t") for value in _find_origins(seen))
     if not origins:
         return ()
-    policy = snapshot.default_cors
+    found: set[tuple[bytes, ...]] = set()
     start = _match_start(seen)
     if start is not None:
         hosts = _find_hosts(seen)
         host = start[2] or (hosts[0].strip(b" \t") if len(hosts) == 1 else b"")
-        route = snapshot.table.match(start[1], start[3], host, ())
-        if route is not None:
-            policy = snapshot.compiled[id(route)].cors
-    return local_lines(decide(policy, origins))
+        if snapshot.hosts.judge(host).is_allowed:
+            contenders = snapshot.table.contenders(start[1], start[3], host)
+            found = {local_lines(decide(snapshot.compiled[id(route)].cors, origins)) for route in contenders}
+    return found.pop() if len(found) == 1 else local_lines(decide(snapshot.default_cors, origins))
