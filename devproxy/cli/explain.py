@@ -66,13 +66,15 @@ _WHY_UP: Final = {
     Role.ORIGIN: "origin, as the route says",
     Role.VIA: "devproxy is on the way (RFC 9110 section 7.6.3)",
     Role.FORWARDED_FOR: "who asked",
-    Role.FORWARDED: "who asked, and how",
+    Role.FORWARDED: "what the browser asked for",
     Role.LOOK_ALIKE: "to some servers it has the name of a field that devproxy sets or goes by",
     Role.CONNECTION: "concerns one connection only (RFC 9110 section 7.6.1)",
     Role.KEEP_ALIVE: "concerns one connection only (RFC 9110 section 7.6.1)",
     Role.HOP_BY_HOP: "concerns one connection only (RFC 9110 section 7.6.1)",
     Role.TE: "concerns one connection only (RFC 9110 section 7.6.1)",
 }
+_WHY_NAMED: Final = {b"x-real-ip": "who asked", b"x-forwarded-prefix": "what is taken off the path"}
+"""Fields that say something else than others of their role."""
 _WHY_DOWN: Final = {
     Role.VARY: "another origin may get another answer",
     Role.ACCESS_CONTROL: "the route's CORS mode",
@@ -374,6 +376,8 @@ class Report:
             return "the route's cookie rules"
         if why is _WHY_UP and plan.compiled.is_at_own_origin and field.role in (Role.HOST, Role.ORIGIN):
             return "the server's own, as hot reload of devproxy's pages wants it"
+        if why is _WHY_UP and field.role == Role.FORWARDED and field.name in _WHY_NAMED:
+            return _WHY_NAMED[field.name]
         return why.get(Role(field.role), "concerns one connection only" if field.role > Role.ACCESS_CONTROL else "")
 
 

@@ -241,6 +241,16 @@ def test_what_host_changes_is_not_put_down_to_header_edits(config: str, capsys: 
     assert "[routes.headers]" in rules["X-Up:"]
 
 
+def test_each_fact_of_the_hop_is_put_down_to_what_it_comes_from(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out = explained(capsys, config, "/api/x")
+    rules = {line.split()[1]: line for line in out.splitlines() if line.startswith("  +")}
+    assert rules["X-Real-IP:"].endswith("who asked")
+    assert rules["X-Forwarded-Host:"].endswith("what the browser asked for")
+    assert rules["X-Forwarded-Prefix:"].endswith("what is taken off the path")
+
+
 def test_a_navigation_from_another_site_is_not_said_to_share_an_origin(
     config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
