@@ -52,7 +52,7 @@ def remarks_on(
         return NONE
     if head.status == 400:
         server.pool.note_refusal(request, head, payload)
-    advice = advice_on(forward, request, head, octets)
+    advice = advice_on(forward, request, head, octets, peer)
     if words := advice_on_body(forward, request.path, head.status, payload, server.server):
         advice = (*advice, words)
     if advice:

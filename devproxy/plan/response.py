@@ -151,39 +151,45 @@ def _lines(
 class _Repairs:
     """What becomes of cookies and places in a response, as the browser that asked is to see them."""
 
-    __slots__ = ("_asked", "_cookies", "_front", "_places")
+    __slots__ = ("_asked", "_cookies", "_front", "_is_https", "_places")
 
     def __init__(self, forward: Forward, request: RequestHead, peer: Peer, server: ServerAddress) -> None:
         compiled, facts = forward.compiled, request.facts
-        if facts.is_plain:  # so nobody claims anything about the hop
-            front = Front(web_origin(peer.scheme, facts.host), b"")
-        else:
-            fields = without_listed(request.fields, facts.connection_options)
-            front = front_of_browser(fields, facts.host, peer, compiled.hop)
+        front = _front_of(forward, request, peer)
         path = request.path.partition(b"?")[0]
         self._cookies = compiled.toward(server).cookies
         self._places = compiled.locations if facts.host else None
         self._front = front.origin
+        self._is_https = front.origin.startswith(b"https:")
         self._asked = Asked(path, forward.path.partition(b"?")[0] or path, facts.host, front.prefix)
 
     def of(self, field: Field) -> CookieChange | LocationChange | None:
         """Return what takes the place of `field`, or None: it stays."""
         if field.role == Role.SET_COOKIE and self._cookies is not None:
-            return repair(self._cookies, field, outer=self._asked.outer)
+            return repair(self._cookies, field, outer=self._asked.outer, is_https=self._is_https)
         if field.role == Role.REFERENCE and self._places is not None:
             return map_back(self._places, field, front=self._front, asked=self._asked)
         return None
+
+
+def _front_of(forward: Forward, request: RequestHead, peer: Peer) -> Front:
+    """Return the front as the browser knows it that sent `request`, by way of `peer`."""
+    facts = request.facts
+    if facts.is_plain:  # so nobody claims anything about the hop
+        return Front(web_origin(peer.scheme, facts.host), b"")
+    fields = without_listed(request.fields, facts.connection_options)
+    return front_of_browser(fields, facts.host, peer, forward.compiled.hop)
 
 
 def _changed(field: Field, change: CookieChange | LocationChange | None) -> Field:
     return field if change is None else read_field(change.line)
 
 
-def advice_on(forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes) -> tuple[str, ...]:
+def advice_on(forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes, peer: Peer) -> tuple[str, ...]:
     """Return what a browser makes of a response where that is not what its page wants: a sentence for each cause.
 
-    `octets`: the head as the client gets it. Each sentence ends with what to write. What is to be said of CORS is
-    worked out once for all responses to the same plan with the same facts, of a cookie for each.
+    `octets`: the head as the client, `peer`, gets it. Each sentence ends with what to write. What is to be said of CORS
+    is worked out once for all responses to the same plan with the same facts, of a cookie for each.
     """
     compiled = forward.compiled
     known = forward.finishes[forward, head.facts]
@@ -198,7 +204,7 @@ def advice_on(forward: Forward, request: RequestHead, head: ResponseHead, octets
     without, with_cookies = verdicts
     advice = with_cookies if without != with_cookies and sends_cookies(request) else without
     if sent is not None and sent.facts.has_set_cookie:
-        advice += _cookie_advice(request, sent)
+        advice += _cookie_advice(sent, _front_of(forward, request, peer).origin)
     return advice
 
 
@@ -207,8 +213,9 @@ def _verdict(request: RequestHead, sent: ResponseHead, *, with_cookies: bool) ->
     return () if verdict is None else (f"a browser says: {verdict.text} {verdict.what} {verdict.fix}",)
 
 
-def _cookie_advice(request: RequestHead, sent: ResponseHead) -> tuple[str, ...]:
-    front = front_of(FRONT_SCHEME, request.facts.host)
+def _cookie_advice(sent: ResponseHead, origin: bytes) -> tuple[str, ...]:
+    scheme, _, authority = origin.partition(b"://")
+    front = front_of(scheme.decode(), authority)
     cookies = (field.value for field in sent.fields if field.role == Role.SET_COOKIE)
     return tuple(words for value in cookies if (words := browser_verdict(value, front=front)))
 

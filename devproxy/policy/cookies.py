@@ -135,11 +135,10 @@ def _mount(route: Route) -> Mount | None:
 # -- down --------------------------------------------------------------------------------------------------------------
 
 
-def repair(rules: CookieRules, field: Field, *, outer: bytes = b"") -> Change | None:
+def repair(rules: CookieRules, field: Field, *, outer: bytes = b"", is_https: bool = False) -> Change | None:
     """Return what the Set-Cookie line `field` becomes, or None when it goes on as it is.
 
-    `outer`: the prefix that a proxy in front of devproxy takes off.
-
+    `outer`: the prefix that a proxy in front of devproxy takes off. `is_https`: the browser speaks HTTPS to that proxy.
     A line that no browser can read (empty, or with a tab within a name or value) goes on as it is. Raises nothing.
     """
     lead, colon, value = field.line.partition(b":")
@@ -149,7 +148,7 @@ def repair(rules: CookieRules, field: Field, *, outer: bytes = b"") -> Change | 
     _repair_domain(rules, cookie)
     _repair_path(rules, cookie, outer)
     _choose_same_site(rules, cookie)
-    _repair_secure(rules, cookie)
+    _repair_secure(rules, cookie, is_https=is_https or rules.is_https)
     if rules.demotes or rules.same_site is SameSiteRule.AUTO:
         _repair_what_needs_secure(rules, cookie)
     _repair_name(rules, cookie)
@@ -188,16 +187,16 @@ def _choose_same_site(rules: CookieRules, cookie: SetCookie) -> None:
         cookie.put(b"SameSite", written, f'SameSite became {shown(written)} (cookies.same_site = "{rules.same_site}")')
 
 
-def _repair_secure(rules: CookieRules, cookie: SetCookie) -> None:
+def _repair_secure(rules: CookieRules, cookie: SetCookie, *, is_https: bool) -> None:
     has_it = cookie.has(b"secure")
     match rules.secure:
         case SecureRule.NEVER if has_it:
             cookie.remove(b"secure", "Secure was taken off (cookies.secure = false)")
         case SecureRule.ALWAYS if not has_it:
             cookie.put(b"Secure", None, "Secure was added (cookies.secure = true)")
-        case SecureRule.AUTO if has_it and not rules.is_https:
+        case SecureRule.AUTO if has_it and not is_https:
             cookie.remove(b"secure", 'Secure was taken off: the front is plain http (cookies.secure = "auto")')
-        case SecureRule.AUTO if not has_it and rules.is_https and (why := _need_of_secure(cookie)):
+        case SecureRule.AUTO if not has_it and is_https and (why := _need_of_secure(cookie)):
             cookie.put(b"Secure", None, f'Secure was added: {why} needs it (cookies.secure = "auto")')
 
 

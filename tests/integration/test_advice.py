@@ -150,3 +150,12 @@ def test_advice_stands_under_its_exchange_and_in_the_json() -> None:
     assert '"advice":["write this"]' in JsonLines().lines(0.0, event)[0]
     opened = TunnelOpened(1, b"/ws", "websocket", "/", "backend", "", "", 0.01, advice=("write that",))
     assert [*human.lines(0.0, opened), *human.flush()][-1].strip() == "write that"
+
+
+async def test_a_cookie_is_judged_by_the_front_that_a_trusted_proxy_states() -> None:
+    cookie = b"Set-Cookie: a=1; Secure; Domain=tunnel.example\r\n"
+    named = b"X-Forwarded-Host: demo.tunnel.example"
+    async with conversation(routes=(ROUTE,)) as talk:
+        assert (await finished(talk, cookie, named, b"X-Forwarded-Proto: https")).advice == ()
+        (advice,) = (await finished(talk, cookie, named)).advice
+        assert "`demo.tunnel.example` was reached by plain http" in advice

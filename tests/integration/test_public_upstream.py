@@ -33,9 +33,10 @@ def every_name_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
 
 
-def configured(servers: list[str], route: str) -> Config:
+def configured(servers: list[str], route: str, server: str = "") -> Config:
     listed = ", ".join(f'"{server}"' for server in servers)
-    text = f'[server]\nlisten = "127.0.0.1:0"\n[upstreams.backend]\nservers = [{listed}]\ntls_verify = false\n'
+    text = f'[server]\nlisten = "127.0.0.1:0"\n{server}\n'
+    text += f"[upstreams.backend]\nservers = [{listed}]\ntls_verify = false\n"
     return load(f'{text}[[routes]]\nupstream = "backend"\npath = "/"\n{route}\n'.encode(), source="devproxy.toml")
 
 
@@ -182,6 +183,32 @@ SESSION = b"sid=1; Domain=staging.example.com; Path=/; Secure; HttpOnly; SameSit
 )
 async def test_a_public_servers_cookie_becomes_one_that_this_origin_can_keep(written: str, expected: bytes) -> None:
     assert await cookie_of(PUBLIC, written, SESSION) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (SESSION, SESSION.replace(b" Domain=staging.example.com;", b"")),
+        (b"__Host-sid=1; Path=/; Secure", b"__Host-sid=1; Path=/; Secure"),
+        (b"sid=1; SameSite=None", b"sid=1; SameSite=None; Secure"),
+    ],
+)
+async def test_secure_follows_the_scheme_that_a_trusted_proxy_speaks_with_the_browser(
+    value: bytes, expected: bytes
+) -> None:
+    async with talking() as talk:
+        client, server, _ = await forwarded(talk, request(b"X-Forwarded-Proto: https"))
+        server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: " + value + b"\r\n\r\n")
+        assert values_of(await client.head(), b"set-cookie") == [expected]
+
+
+async def test_nobody_else_says_by_which_scheme_the_browser_asked() -> None:
+    upstream = ScriptedUpstream()
+    config = configured([f"http://{PUBLIC}:{upstream.port}"], "", "trusted_proxies = []")
+    async with running(config, upstream) as talk:
+        client, server, _ = await forwarded(talk, request(b"X-Forwarded-Proto: https"))
+        server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nSet-Cookie: " + SESSION + b"\r\n\r\n")
+        assert values_of(await client.head(), b"set-cookie") == [b"sid=1; Path=/; HttpOnly; SameSite=Lax"]
 
 
 @pytest.mark.parametrize("name", NEAR)

@@ -218,7 +218,7 @@ def response(octets: bytes, asked: bytes = START) -> None:
     sent, _ = finish_response(plan, head, answer, PEER, SERVER, body_length=length, close=False)
     finish_response(plan, head, answer, PEER, SERVER, body_length=length, close=True)
     with suppress(BadMessage):
-        advice_on(plan, head, answer, sent)
+        advice_on(plan, head, answer, sent, PEER)
         answers_preflight(plan, head, answer, PEER, SERVER)
     changes_to(plan, head, answer, PEER, SERVER)
 
