@@ -16,14 +16,15 @@ from typing import Final
 from devproxy.engineio import parse_engine_request
 from devproxy.messages import RequestHead
 
+NEXT: Final = "Next"
 WEBPACK: Final = "webpack-dev-server"
 MOVED_WEBPACK_PATH: Final = b"/_webpack/hmr"
 """Where the help says to put webpack's socket when :data:`COMMON_PATH` is somebody else's."""
 
 SUBPROTOCOLS: Final = frozenset((b"vite-hmr", b"vite-ping"))
 PATHS: Final = {
-    b"/_next/webpack-hmr": "Next",
-    b"/_next/hmr": "Next",
+    b"/_next/webpack-hmr": NEXT,
+    b"/_next/hmr": NEXT,
     b"/ng-cli-ws": "Angular",
     b"/rsbuild-hmr": "Rsbuild",
     b"/_bun/hmr": "Bun",
@@ -62,7 +63,7 @@ _SOCKJS: Final = HotReload(WEBPACK, PREFIXES[0])
 _AT_PATH: Final = {path: HotReload(tool, path) for path, tool in PATHS.items()} | {
     COMMON_PATH: HotReload(WEBPACK, is_common=True)
 }
-_NEXT_BELOW: Final = HotReload("Next")
+_NEXT_BELOW: Final = HotReload(NEXT)
 
 
 def read_hot_reload(head: RequestHead) -> HotReload | None:
@@ -77,16 +78,20 @@ def read_hot_reload(head: RequestHead) -> HotReload | None:
     return _AT_PATH.get(path) or (_NEXT_BELOW if path.endswith(_ENDINGS) else None)
 
 
-def wants_own_origin(head: RequestHead, pattern: str) -> bool:
-    """Tell whether `head`, which goes by a route with `pattern`, is for a dev server that knows its own origin alone.
+def wants_own_origin(head: RequestHead, pattern: str, host: str) -> bool:
+    """Tell whether `head` is for a dev server that knows its own origin alone.
 
-    Of a handshake at a common path that is known where nobody but whoever serves ``/`` wants it.
+    It goes by a route with `pattern` and the key `host`. Where that sends another Host than the server's own, only Next
+    is meant, which looks at nothing but the Origin: for webpack-dev-server Host and Origin have to agree. Of a
+    handshake at a common path that is known where nobody but whoever serves ``/`` wants it.
     """
     if head.facts.upgrade != b"websocket":
         # Next gives fonts and source positions of its error overlay to no other origin.
         return has_own_segment(b"/" + head.path.partition(b"?")[0][1:].partition(b"/")[0])
     hot_reload = read_hot_reload(head)
-    return hot_reload is not None and (not hot_reload.is_common or pattern == "/")
+    if hot_reload is None or (hot_reload.is_common and pattern != "/"):
+        return False
+    return host in ("auto", "upstream") or hot_reload.tool == NEXT
 
 
 def has_own_segment(segment: bytes) -> bool:

@@ -160,8 +160,9 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     path = b""
     if compiled.rewrites and raw_path != b"*":
         path = rewritten_path(compiled.route, raw_path) + question + query
-    if head.facts.origins and wants_own_origin(head, compiled.route.pattern) and _is_from_own_page(head):
-        compiled = snapshot.own_origin[id(compiled.route)]
+    route = compiled.route
+    if head.facts.origins and wants_own_origin(head, route.pattern, route.host) and _is_from_own_page(head):
+        compiled = snapshot.own_origin[id(route)]
     return _forward(head, compiled, path, decision, snapshot.finishes, preflight, fallback)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from devproxy.config.model import Config, PathKind, Route, Server, Upstream
@@ -63,6 +64,24 @@ async def test_webpack_takes_its_hot_reload_socket_under_every_name(host: str, p
         client = await talk.client()
         client.send(handshake(path, host, f"http://{host}"))
         await webpack_answers(talk)
+        assert await client.head() == SWITCH
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ng-cli-ws", "/sockjs-node/1/2/websocket", "/_webpack/hmr"])
+async def test_webpack_gets_the_origin_of_the_page_where_the_route_keeps_its_host(path: str) -> None:
+    async with conversation(routes=(replace(PAGE[0], host="keep"),)) as talk:
+        client = await talk.client()
+        client.send(handshake(path, "localhost:8080", "http://localhost:8080"))
+        await webpack_answers(talk)
+        assert await client.head() == SWITCH
+
+
+@pytest.mark.parametrize("path", ["/_next/webpack-hmr", "/docs/_next/hmr"])
+async def test_next_gets_its_own_origin_where_the_route_keeps_the_host_too(path: str) -> None:
+    async with conversation(routes=(replace(PAGE[0], host="keep"),)) as talk:
+        client = await talk.client()
+        client.send(handshake(path, "app.test:8080", "http://app.test:8080"))
+        await next_answers(talk)
         assert await client.head() == SWITCH
 
 
