@@ -57,10 +57,14 @@ class Binding:
         return self._balancer.sessions.process_of(self.sid) if self.sid else None
 
     def carry(self, connection: UpstreamConnection, exchange: Exchange) -> UpstreamConnection | Seeker:
-        """Return what sends on `connection` for `exchange`: itself, or who takes care of the session."""
+        """Return what sends on `connection` for `exchange`: itself, or who takes care of the session.
+
+        Credentials of a connection (NTLM, Negotiate) are never sent on a second one: that would be logged in too, and
+        belong to nobody.
+        """
         self._connection = connection
         is_of_session = bool(self.sid) or (self.seeks_session and self._balancer.keeps_sessions)
-        if not is_of_session or self._choice.reason is Reason.LOGIN:
+        if not is_of_session or connection.owner is not None:
             return connection
         return Seeker(exchange, connection, self._balancer, self.sid)
 

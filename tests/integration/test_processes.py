@@ -204,6 +204,24 @@ async def test_a_session_that_nobody_has_any_more_is_given_up_after_a_bounded_se
         refusing.cancel()
 
 
+async def test_credentials_of_a_connection_are_sent_on_one_alone() -> None:
+    async with before() as talk:
+        client, server = await opened(talk)
+        await held_poll(talk, client, server)
+        alice, stranger = await talk.client(), await talk.client()
+        alice.send(request("first", more="Authorization: Negotiate YWxpY2U=\r\n"))
+        hers = await talk.upstream.accept()
+        await hers.head()
+        hers.send(answer(UNKNOWN, 400))
+        assert (await alice.head()).startswith(b"HTTP/1.1 400 ")
+        assert await alice.read(len(UNKNOWN)) == UNKNOWN
+        stranger.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        others = await talk.upstream.accept()
+        assert b"Negotiate" not in await others.head()
+        alice.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert await hers.head()
+
+
 @pytest.mark.parametrize(
     "reply",
     [
