@@ -204,3 +204,31 @@ def test_a_route_that_is_written_with_an_encoded_slash_takes_it(pattern: str, pa
     plan = plan_request(head, compile_snapshot(config, "0000"))
     assert isinstance(plan, Forward)
     assert plan.compiled.route is own
+
+
+@pytest.mark.parametrize(
+    ("path", "is_forwarded"),
+    [
+        (b"/projects/a%2Fb/issues", True),
+        (b"/projects/a%2fb/issues", True),
+        (b"/projects/a%2F../issues", False),
+        (b"/projects/..%2F..%2Fhooks/issues", False),
+        (b"/projects/x%2Fopen/issues", False),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "pattern"), [(PathKind.REGEX, "/projects/[^/]+%2F[^/]+/issues"), (PathKind.GLOB, "/projects/*%2F*/issues")]
+)
+def test_an_expression_that_names_an_encoded_slash_takes_it(
+    kind: PathKind, pattern: str, path: bytes, is_forwarded: bool
+) -> None:
+    own = Route(kind=kind, pattern=pattern, upstream="b", guard=False)
+    narrow = Route(kind=PathKind.PREFIX, pattern="/projects/x/open/", upstream="b")
+    config = Config(server=Server(), upstreams=CONFIG.upstreams, routes=(own, narrow, HOOKS, EVERYTHING))
+    head = parse_request_head(b"GET " + path + b" HTTP/1.1\r\nHost: localhost", Limits())
+    plan = plan_request(head, compile_snapshot(config, "0000"))
+    assert isinstance(plan, Forward) == is_forwarded
+    if isinstance(plan, Forward):
+        assert plan.compiled.route is own
+    else:
+        assert plan.answer.code == "ambiguous-path"
