@@ -61,10 +61,13 @@ def _whereabouts(server: ServerAddress) -> Whereabouts:
 
 
 def authority_of(server: ServerAddress) -> str:
-    """Return the Host of `server`: without the port where that is the scheme's own."""
+    """Return the Host of `server`: without the port where that is the scheme's own.
+
+    The zone of an address means something on this machine alone, so it goes nowhere (RFC 6874 section 4).
+    """
     if server.scheme is Scheme.UNIX:
         return "localhost"
-    host = f"[{server.host}]" if ":" in server.host else server.host
+    host = f"[{server.host.partition('%')[0]}]" if ":" in server.host else server.host
     return host if server.port == _DEFAULT_PORTS[server.scheme] else f"{host}:{server.port}"
 
 

@@ -116,7 +116,7 @@ def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_
     scheme = b"https" if server.scheme is Scheme.HTTPS else b"http"
     places: list[_Place] = []
     if server.scheme is not Scheme.UNIX:
-        host = server.host.encode("ascii", "replace").removesuffix(b".")
+        host = server.host.partition("%")[0].encode("ascii", "replace").removesuffix(b".")
         places.append((scheme, _compared_host(host), server.port))
         if host.endswith(b".localhost"):  # it may also call itself by another name of this machine
             places.append((scheme, b"localhost", server.port))

@@ -99,6 +99,7 @@ def test_a_server_whose_word_on_cors_counts_sees_which_page_asks(mode: CorsMode)
         ("https://api.example.com:443", "api.example.com", "https://api.example.com"),
         ("http://api.example.com:443", "api.example.com:443", "http://api.example.com:443"),
         ("http://[2001:db8::1]:81", "[2001:db8::1]:81", "http://[2001:db8::1]:81"),
+        ("http://[fe80::1%eth0]:81", "[fe80::1]:81", "http://[fe80::1]:81"),
         ("unix:/run/app.sock", "localhost", "http://localhost"),
     ],
 )

@@ -514,3 +514,10 @@ def test_the_reason_says_when_no_route_leads_to_a_path() -> None:
     found = change(b"Location: http://localhost:3001/login", PLAIN, ROOT)
     assert found is not None
     assert found.reason == "it is a place of upstream backend; no route leads a GET to its path, which stays"
+
+
+def test_an_address_with_a_zone_is_known_without_it() -> None:
+    upstreams = (upstream("backend", "http://[fe80::1%eth0]:3001"), FRONTEND)
+    found = change(b"Location: http://[fe80::1]:3001/x", route("/"), upstreams=upstreams)
+    assert found is not None
+    assert found.line == b"Location: " + FRONT + b"/x"
