@@ -326,7 +326,7 @@ class UpstreamConnection(asyncio.Protocol):
         payload, rest = self._chunked.feed(data)
         if not self._chunked.is_done:
             return payload, False
-        if rest:
+        if rest or self._chunked.has_odd_trailers:
             self._reusable = False
         return payload, True
 

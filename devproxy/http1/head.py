@@ -24,9 +24,9 @@ from devproxy.fields import (
     marks,
     parse_fields,
     parse_token_list,
-    without_space_before_colon,
 )
 from devproxy.http1.refusals import bad_status_line
+from devproxy.http1.repairs import BODILESS, put_right
 from devproxy.http1.start_line import (
     REQUEST_LINE_MARGIN,
     Limits,
@@ -65,8 +65,6 @@ _MAX_LEFT_OUT: Final = 32
 """Lines that are taken out of the octets of a head one by one. A head that has more is written anew, line by line."""
 _SLASH: Final = 0x2F
 _FRAMING: Final = (Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING)
-_BODILESS: Final = (101, 204, 304)
-"""Final answers, and the last one before another protocol, that end with their head (RFC 9112 section 6.3)."""
 
 _SPECIAL_OPTIONS: Final = frozenset((b"close", b"keep-alive", b"upgrade"))
 
@@ -308,8 +306,8 @@ def parse_response_head(block: bytes, limits: Limits, method: bytes = b"GET") ->
 
     What every browser takes and what cannot change where the body ends is put right, so that nobody who reads the head
     after us can read it in another way: a later minor version of HTTP (RFC 9110 section 2.5) and what
-    :func:`_put_right` lists. Raises :class:`BadMessage` for everything else that is outside the grammar: the upstream
-    cannot be trusted then.
+    :func:`devproxy.http1.repairs.put_right` lists. Raises :class:`BadMessage` for everything else that is outside the
+    grammar: the upstream cannot be trusted then.
     """
     start, *lines = block.split(b"\r\n")
     match = match_status_line(start)
@@ -330,43 +328,13 @@ def parse_response_head(block: bytes, limits: Limits, method: bytes = b"GET") ->
         try:
             found = _response_facts(int(status), 1 if minor == b"1" else 0, reason or b"", _special_fields(lines))
         except BadMessage:
-            mended = _put_right(lines, method)
+            mended = put_right(lines, method, int(status))
             if mended == lines:
                 raise
             return parse_response_head(b"\r\n".join((start, *mended)), limits, method)
         facts = _remember(_responses, key, found)
     length = facts.body_length
     return ResponseHead(block, facts, length if length != STATED else int(find_length(block)[1]))
-
-
-def _put_right(lines: list[bytes], method: bytes) -> list[bytes]:
-    """Return the field `lines` of an answer without what is wrong with them, as far as that cannot change framing.
-
-    * Whitespace before a colon goes (RFC 9112 section 5.1), unless the field frames the body.
-    * Of equal lengths one is left, be they on several lines or in one list (RFC 9110 section 8.6).
-    * An answer to HEAD has no body, whatever it says: a coding takes the place of a length (RFC 9112 section 6.3).
-    """
-    mended = _with_one_length([without_space_before_colon(line) or line for line in lines])
-    if method == b"HEAD" and any(_is_called(b"transfer-encoding", line) for line in mended):
-        lengths = [line for line in mended if _is_called(b"content-length", line)]
-        if len(lengths) == 1 and lengths[0].partition(b":")[2].strip(b" ").isdigit():
-            mended.remove(lengths[0])
-    return mended
-
-
-def _with_one_length(lines: list[bytes]) -> list[bytes]:
-    """Return `lines` with one Content-Length where all that are stated are the same digits; else `lines`."""
-    stated = [line for line in lines if _is_called(b"content-length", line)]
-    values = [value.strip(b" ") for line in stated for value in line.partition(b":")[2].split(b",")]
-    if len(values) < 2 or values.count(values[0]) < len(values) or not values[0].isdigit():
-        return lines
-    others = [line for line in lines if not _is_called(b"content-length", line)]
-    at = lines.index(stated[0])
-    return [*others[:at], stated[0].partition(b":")[0] + b": " + values[0], *others[at:]]
-
-
-def _is_called(name: bytes, line: bytes) -> bool:
-    return line[: len(name) + 1].lower() == name + b":"
 
 
 def _response_facts(status: int, version_minor: int, reason: bytes, special: list[Field]) -> ResponseFacts:
@@ -392,7 +360,7 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
             upgrades.append(field.value.lower())
         elif role == Role.KEEP_ALIVE:
             timeout_s = _read_keep_alive_timeout(field.value)
-    has_body = status not in _BODILESS
+    has_body = status not in BODILESS
     if has_body and is_chunked and length is not None:
         raise _length_beside_coding(special)
     if status < 200 and has_body and (is_chunked or length):

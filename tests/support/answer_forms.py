@@ -105,6 +105,39 @@ TAKEN: dict[str, Form] = {
     "304 with both": taken(
         b"HTTP/1.1 304 N", LENGTH, CHUNKED, sent=(b"HTTP/1.1 304 N", LENGTH), page=(304, "N", ""), body=b""
     ),
+    "204 with another coding": taken(
+        b"HTTP/1.1 204 N", b"Transfer-Encoding: gzip", sent=(b"HTTP/1.1 204 N",), page=(204, "N", ""), body=b""
+    ),
+    "204 with an empty length": taken(
+        b"HTTP/1.1 204 N", b"Content-Length:", sent=(b"HTTP/1.1 204 N",), page=(204, "N", ""), body=b""
+    ),
+    "204 with a space before the colon of a length": taken(
+        b"HTTP/1.1 204 N", b"Content-Length : 0", sent=(b"HTTP/1.1 204 N",), page=(204, "N", ""), body=b""
+    ),
+    "204 with a coding in HTTP/1.0": taken(
+        b"HTTP/1.0 204 N", CHUNKED, sent=(b"HTTP/1.1 204 N",), page=(204, "N", ""), body=b""
+    ),
+    "304 with identity": taken(
+        b"HTTP/1.1 304 N",
+        b"Transfer-Encoding: identity",
+        LENGTH,
+        sent=(b"HTTP/1.1 304 N", LENGTH),
+        page=(304, "N", ""),
+        body=b"",
+    ),
+    "304 with chunked on two lines": taken(
+        b"HTTP/1.1 304 N", CHUNKED, CHUNKED, sent=(b"HTTP/1.1 304 N",), page=(304, "N", ""), body=b""
+    ),
+    "304 with a length of words": taken(
+        b"HTTP/1.1 304 N", b"Content-Length: 4s", sent=(b"HTTP/1.1 304 N",), page=(304, "N", ""), body=b""
+    ),
+    # options of the connection
+    "options that are no list": taken(OK, b"Connection: keep-alive; timeout=5", LENGTH, sent=(OK, LENGTH)),
+    "an option with a value": taken(OK, b"Connection: keep-alive, timeout=5", LENGTH, sent=(OK, LENGTH)),
+    "an option beyond ASCII": taken(OK, b"Connection: \xe9", LENGTH, sent=(OK, LENGTH)),
+    "an option that is listed beside what is none": taken(
+        OK, b"Connection: a b, x-hop", b"X-Hop: 1", LENGTH, sent=(OK, LENGTH)
+    ),
     # an upgrade that is asked for
     "426": taken(
         b"HTTP/1.1 426 U",
@@ -121,6 +154,10 @@ TAKEN: dict[str, Form] = {
     "a size in upper case with zeros": taken(OK, CHUNKED, body=b"0004\r\nbody\r\n000\r\n\r\n"),
     "a control in a trailer": taken(OK, CHUNKED, body=b"4\r\nbody\r\n0\r\nX-A: \x01\r\n\r\n"),
     "a space before the colon of a trailer": taken(OK, CHUNKED, body=b"4\r\nbody\r\n0\r\nX-A : b\r\n\r\n"),
+    "a trailer with a length": taken(OK, CHUNKED, body=b"4\r\nbody\r\n0\r\nContent-Length: 4\r\n\r\n"),
+    "a trailer without a colon": taken(OK, CHUNKED, body=b"4\r\nbody\r\n0\r\nX-A\r\n\r\n"),
+    "a folded trailer": taken(OK, CHUNKED, body=b"4\r\nbody\r\n0\r\n X-A: b\r\n\r\n"),
+    "a trailer whose name is none": taken(OK, CHUNKED, body=b"4\r\nbody\r\n0\r\nX A: b\r\n\r\n"),
     # size
     "a head of 250 KiB": taken(OK, b"X-A: " + b"a" * 256_000, LENGTH),
     "999 fields": taken(OK, *(b"X-%d: a" % number for number in range(998)), LENGTH),

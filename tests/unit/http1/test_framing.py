@@ -185,6 +185,35 @@ def test_trailers_about_framing_or_outside_the_grammar_are_refused(trailer: byte
         pass_through(b"0\r\n" + trailer + b"\r\n\r\n")
 
 
+@pytest.mark.parametrize("piece", [1, 1 << 20])
+@pytest.mark.parametrize(
+    ("trailer", "is_odd"),
+    [
+        (b"Content-Length: 5", True),
+        (b"transfer-encoding: chunked", True),
+        (b"Content-Length : 5", True),
+        (b"Host: b", True),
+        (b" Z: y", True),
+        (b"Z", True),
+        (b"Z A: y", True),
+        (b": y", True),
+        (b"Location: /\x01", True),
+        (b"Connection : x", False),
+    ],
+)
+def test_a_trailer_of_an_answer_that_has_no_place_there_is_dropped(trailer: bytes, is_odd: bool, piece: int) -> None:
+    reader = ChunkedReader(is_answer=True)
+    body = b"0\r\nX-A : 1\r\n" + trailer + b"\r\nX-B: 2\r\n\r\n"
+    assert pass_through(body + b"NEXT", piece=piece, reader=reader) == (b"0\r\nX-A: 1\r\nX-B: 2\r\n\r\n", b"NEXT")
+    assert reader.has_odd_trailers is is_odd
+
+
+@pytest.mark.parametrize("trailer", [b"X: a\rb", b"X: \0", b"X\rContent-Length: 5", b"X: y\r"])
+def test_a_trailer_that_could_end_elsewhere_is_refused_in_an_answer_as_well(trailer: bytes) -> None:
+    with pytest.raises(BadMessage):
+        pass_through(b"0\r\n" + trailer + b"\r\n\r\n", reader=ChunkedReader(is_answer=True))
+
+
 @pytest.mark.parametrize("piece", [1, 1000, 1 << 20])
 @pytest.mark.parametrize(("excess", "is_accepted"), [(0, True), (1, False)])
 def test_a_size_line_is_bounded(excess: int, is_accepted: bool, piece: int) -> None:

@@ -554,11 +554,69 @@ def test_what_ends_with_its_head_may_speak_of_a_body(status: bytes, framing: tup
     assert head.facts.keep_alive is is_cached, "what is announced may come"
 
 
-@pytest.mark.parametrize("framing", [b"Content-Length: x", b"Transfer-Encoding: gzip", b"Content-Length: 4, 5"])
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 4, 5",
+        b"Content-Length: 4\r\nContent-Length: 5",
+        b"Content-Length: x\nSet-Cookie: a=b",
+        b"Transfer-Encoding: x\nSet-Cookie: a=b",
+        b"Transfer-Encoding: x\ry",
+        b"Transfer-Encoding: \0",
+        b"Transfer-Encoding\x0b: chunked",
+        b"Content-Length: 4\x01",
+    ],
+)
 @pytest.mark.parametrize("status", [b"101", b"204", b"304"])
-def test_what_ends_with_its_head_still_speaks_the_grammar(status: bytes, framing: bytes) -> None:
+def test_lengths_that_differ_and_lines_that_could_be_two_are_refused_without_a_body_as_well(
+    status: bytes, framing: bytes
+) -> None:
     with pytest.raises(BadMessage):
         response(framing, line=b"HTTP/1.1 " + status + b" x")
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: x",
+        b"Content-Length:",
+        b"Content-Length: -1",
+        b"Content-Length : 5",
+        b"Transfer-Encoding: gzip",
+        b"Transfer-Encoding: gzip, chunked",
+        b"Transfer-Encoding:",
+        b"Transfer-Encoding: chunked, chunked",
+        b"Transfer-Encoding\t: chunked",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: gzip\r\nContent-Length: x",
+    ],
+)
+@pytest.mark.parametrize("version", [b"HTTP/1.1 ", b"HTTP/1.0 ", b"HTTP/1.2 "])
+@pytest.mark.parametrize("status", [b"101", b"204", b"304"])
+def test_what_ends_with_its_head_may_speak_of_a_body_in_any_words(
+    status: bytes, version: bytes, framing: bytes
+) -> None:
+    head = response(b"X-A: b", framing, b"Connection: keep-alive", line=version + status + b" x")
+    assert (head.body_length, head.facts.keep_alive) == (0, False)
+    assert head.first(b"transfer-encoding") is head.first(b"content-length") is None
+    assert head.first(b"x-a") == b"b"
+
+
+@pytest.mark.parametrize(
+    ("value", "listed"),
+    [
+        (b"a b", ()),
+        (b"close;", ()),
+        (b'"close"', ()),
+        (b"keep-alive, timeout=5, max=10", ()),
+        (b"x-hop, a/b", (b"x-hop",)),
+        (b"Keep-Alive: timeout=5", ()),
+    ],
+)
+def test_what_is_no_option_in_an_answer_ends_the_connection(value: bytes, listed: tuple[bytes, ...]) -> None:
+    facts = response(b"Connection: " + value, b"Content-Length: 5").facts
+    assert (facts.keep_alive, facts.connection_options) == (False, listed)
+    assert refusal(b"Connection: " + value).status == 400
 
 
 def test_a_later_minor_version_is_read_as_http_1_1() -> None:
