@@ -15,21 +15,24 @@ from urllib.parse import unquote
 MASK: Final = "…"
 
 SECRET_NAMES: Final = frozenset(
-    "auth authorization bearer code cookie cookies credentials cvc cvv hmac jwt key mnemonic otp pass passcode "
-    "passphrase pgtid pgtiou pin samlart samlrequest samlresponse session sid sig sso ticket tok".split()
+    "auth authorization bearer code cookie cookies credentials cvc cvv gda hdnea hdntl hdnts hmac jwt key mnemonic otp "
+    "pass passcode passphrase pgtid pgtiou pin psk pw samlart samlrequest samlresponse sess session sig sso ticket tkn "
+    "tok wresult".split()
 )
 """Names that stand for a secret, in lower case, without what is no letter, and without digits at the end."""
 
 SECRET_ENDINGS: Final = tuple(
     # keys that open something (not `monkey`, and not a database's `sortkey`)
-    "accesskey accesskeyid accountkey apikey appkey authkey clientkey encryptionkey functionskey hostkey licensekey "
-    "masterkey privatekey secretkey servicekey sessionkey sharedkey signingkey streamkey subscriptionkey userkey "
+    "accesskey accesskeyid accountkey activationkey apikey appkey authkey clientkey encryptionkey functionskey hostkey "
+    "licencekey licensekey masterkey privatekey privkey resetkey secretkey servicekey sessionkey sharedkey signingkey "
+    "streamkey subscriptionkey userkey "
     # codes that are worth a session (not `zipcode`)
     "authcode authorizationcode backupcode confirmationcode devicecode grantcode invitecode logincode mfacode "
     "onetimecode oobcode recoverycode resetcode securitycode smscode totpcode usercode verificationcode verifycode "
     # what proves who asks
-    "assertion authorization cookie credential csrf dbpass jwt magiclink otp passcode passphrase passwd password "
-    "proxyticket pwd secret session sessid sessionid sid signature token tokenhint userpass verifier xsrf".split()
+    "apisig appsecretproof appsig assertion authorization authsig cookie credential csrf dbpass jwt magiclink otp "
+    "passcode passphrase passwd password passwordconfirmation passwordhash pwd requestsig secret session sessid "
+    "sessionid signature ticket token tokenhash tokenhint tokenid tokenvalue userpass verifier xsrf".split()
 )
 """Ends of such names: ``access_token``, ``X-Amz-Signature``, ``connect.sid``, ``user[password]``, ``;jsessionid``."""
 
@@ -59,11 +62,14 @@ _replace_encoded_userinfo = re.compile(
     re.IGNORECASE,
 ).sub
 # What may be a JWT or its like (RFC 7515 section 3.1): words with dots between, taken whole.
-_replace_dotted = re.compile(r"[A-Za-z0-9_-]++(?:(?:\.|%2[Ee])[A-Za-z0-9_-]*+)*+").sub
-_split_dots = re.compile(r"\.|%2[Ee]").split
+_DOT: Final = rf"(?:\.|{_PERCENT}2[Ee])"
+_replace_dotted = re.compile(rf"[A-Za-z0-9_-]++(?:{_DOT}[A-Za-z0-9_-]*+)*+").sub
+_split_dots = re.compile(_DOT).split
 _JSON_OBJECT: Final = "eyJ"
 """How an object of JSON begins in base64."""
 _MIN_HEADER: Final = 10
+# `sid` as a word: ``connect.sid``, ``userSid``; not ``statusId`` or ``classid``.
+_find_sid = re.compile(r"(?:[a-z](?=S)|[\W_]|\A)(?:sid|Sid|SID)\Z").search
 _replace_separators = re.compile(r"[\W_]++").sub
 
 
@@ -102,12 +108,15 @@ def masked(text: str, mask: str = MASK) -> str:
 
 
 def _without_jwt(words: str, mask: str) -> str:
-    """Return `words`, which have dots between them, without the JWT (of 3 or 5 parts) that they hold, if any."""
+    """Return `words`, which have dots between them, without the JWT (of 3 or 5 parts) that they hold, if any.
+
+    The second part of five is empty where the key was agreed on before (RFC 7518 section 4.5).
+    """
     start = words.find(_JSON_OBJECT)
     if start < 0:
         return words
     header, *others = _split_dots(words[start:], maxsplit=2)
-    if len(header) < _MIN_HEADER or not others or not others[0]:
+    if len(header) < _MIN_HEADER or not any(others):
         return words
     return words[:start] + mask if len(others) > 1 or others[0].startswith(_JSON_OBJECT) else words
 
@@ -122,5 +131,6 @@ def is_secret_name(name: str) -> bool:
         if "%" not in name:
             break
         name = unquote(name)
+    ends_in_sid = _find_sid(name.rstrip("0123456789[]")) is not None
     plain = _replace_separators("", name).lower().rstrip("0123456789")
-    return plain in SECRET_NAMES or plain.endswith(SECRET_ENDINGS)
+    return plain in SECRET_NAMES or plain.endswith(SECRET_ENDINGS) or ends_in_sid

@@ -1,8 +1,9 @@
 """From the event loop to a file descriptor without ever making the loop wait.
 
 :meth:`Writer.put` appends to a bounded queue and returns; a daemon thread formats and writes. When the reader of the
-descriptor is slow or stands still, events beyond :data:`MAX_QUEUED` are counted instead of kept. When the reader is
-gone (``EPIPE``, ``EIO``, ``EBADF``), writing ends silently and for good: a log must not end what it reports on.
+descriptor is slow or stands still, events beyond :data:`MAX_QUEUED` or :data:`MAX_QUEUED_BYTES` are counted instead of
+kept. When the reader is gone (``EPIPE``, ``EIO``, ``EBADF``), writing ends silently and for good: a log must not end
+what it reports on.
 
 The thread works in small batches with a pause between them, because formatting holds the interpreter's lock, which the
 loop needs too. The descriptor's flags stay untouched (``O_NONBLOCK`` would hold for every process that shares it):
@@ -22,6 +23,9 @@ from devproxy.events import Event, ExchangeFinished, TunnelClosed, TunnelOpened
 
 MAX_QUEUED: Final = 10_000
 """Events kept for a reader that is slow; some megabytes."""
+
+MAX_QUEUED_BYTES: Final = 4 << 20
+"""The same in octets of targets and the like: a stranger may send long ones faster than they are shown."""
 
 CLOSE_LIMIT_S: Final = 1.0
 """How long :meth:`Writer.close` waits for what is still unwritten."""
@@ -65,8 +69,10 @@ class Writer:
         self._fd = fd
         self._lines = lines
         self._encoding = encoding
-        self._queue: SimpleQueue[tuple[float, Event] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[float, Event, int] | None] = SimpleQueue()
         self._room = MAX_QUEUED
+        # Two counters, because each thread may only add to its own.
+        self._put_bytes = self._taken_bytes = 0
         self._dropped = 0
         self._told = 0
         self._give_up_at = float("inf")
@@ -76,17 +82,22 @@ class Writer:
         self._thread.start()
 
     def put(self, event: Event) -> None:
-        """Take `event`, or count it as dropped when :data:`MAX_QUEUED` wait already. Never waits, never raises.
+        """Take `event`, or count it as dropped when too many wait already. Never waits, never raises.
 
         What belongs to no exchange and no tunnel is rare and matters more: it finds room for twice as long.
         """
         queue = self._queue
-        if queue.qsize() < self._room:
-            queue.put((time(), event))
-        elif isinstance(event, _COMMON) or queue.qsize() >= 2 * self._room:
-            self._dropped += 1
+        octets = _octets(event)
+        if isinstance(event, _COMMON):
+            waiting_bytes = self._put_bytes - self._taken_bytes
+            has_room = queue.qsize() < self._room and waiting_bytes < MAX_QUEUED_BYTES
         else:
-            queue.put((time(), event))
+            has_room = queue.qsize() < 2 * self._room
+        if has_room:
+            self._put_bytes += octets
+            queue.put((time(), event, octets))
+        else:
+            self._dropped += 1
 
     def close(self) -> None:
         """Write what is left, for at most :data:`CLOSE_LIMIT_S`; events put afterwards are ignored. Idempotent."""
@@ -120,7 +131,9 @@ class Writer:
         try:
             item = self._queue.get(timeout=timeout_s)
             while item is not None:
-                batch.append(item)
+                at, event, octets = item
+                batch.append((at, event))
+                self._taken_bytes += octets
                 if len(batch) == self._lines.batch:
                     return batch, False
                 item = self._queue.get_nowait()
@@ -161,3 +174,11 @@ class Writer:
                 self._queue.get_nowait()
         except Empty:
             return
+
+
+def _octets(event: Event) -> int:
+    """Return about how much of `event` a peer has written, or devproxy has said about that."""
+    if isinstance(event, ExchangeFinished):
+        said = len(event.detail) + sum(map(len, event.changes))
+        return len(event.method) + len(event.target) + said
+    return len(event.target) if isinstance(event, _COMMON) else 0

@@ -57,6 +57,11 @@ def test_the_value_of_a_secret_parameter_is_masked(name: str) -> None:
         (f"/v/{JWT}/x", "/v/…/x"),
         (f"/v?x=Bearer%20{JWT}&y=1", "/v?x=Bearer%20…&y=1"),
         (f"/v?x=v1_{JWT.replace('.', '%2E')}", "/v?x=v1_…"),
+        ("/v?x=eyJhbGciOiJkaXIifQ..aXY.Y3Q.dGFn&y=1", "/v?x=…&y=1"),
+        (f"/v?x={JWT.replace('.', '%252E')}&y=1", "/v?x=…&y=1"),
+        ("/a?userSid=x&API_SID=y&app.sid[0]=z", "/a?userSid=…&API_SID=…&app.sid[0]=…"),
+        ("/cb?wa=wsignin1.0&wresult=x&token_hash=y", "/cb?wa=wsignin1.0&wresult=…&token_hash=…"),
+        ("/a?__clerk_ticket=x&api_sig=y&hdnts=z", "/a?__clerk_ticket=…&api_sig=…&hdnts=…"),
         ("the server said Location: /cb?auth_code=x", "the server said Location: /cb?auth_code=…"),
     ],
 )
@@ -68,7 +73,8 @@ def test_a_secret_is_found_however_it_is_written(target: str, expected: str) -> 
     "target",
     ["/token=x", "/a?tokens=x", "/a?token", "/a?token=", "/a?EIO=4&t=x", "/a?", "*", "", "/a@b/c", "/a?monkey=x",
      "/a?page=2&keys=3", "/@vite/client?v=12", "/a?zipcode=1&sortkey=2&inside=3",
-     "/a?u=http%3A%2F%2Fh%2Fa%40b", "/eyJs.min.js", "/src/App.tsx?t=1700000000"],
+     "/a?u=http%3A%2F%2Fh%2Fa%40b", "/eyJs.min.js", "/src/App.tsx?t=1700000000",
+     "/a?statusId=1&processId=2&classid=3&business_id=4&resid=5", "/a?max_tokens=1&token_type=x&design=y&ticket_id=2"],
 )  # fmt: skip
 def test_what_is_no_secret_stays_readable(target: str) -> None:
     assert masked(target) == target

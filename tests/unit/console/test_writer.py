@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic, sleep
 
 import pytest
-from devproxy.console.writer import MAX_QUEUED, Writer
+from devproxy.console.writer import MAX_QUEUED, MAX_QUEUED_BYTES, Writer
 from devproxy.events import Event, ExchangeFinished, Outcome, Trouble
 
 DEADLINE_S = 30.0
@@ -180,6 +180,22 @@ def test_lines_beyond_the_queue_are_dropped_and_counted(pipe: Pipe) -> None:
     writer.close()
     os.close(pipe[1])
     assert reader.lines_to_the_end()[1:] == [*map(str, range(MAX_QUEUED)), "dropped 312", "last"]
+
+
+def test_long_targets_that_nobody_reads_take_bounded_memory(pipe: Pipe) -> None:
+    writer = start(pipe[1])
+    writer.put(Trouble("first" + "x" * 200_000))
+    assert os.read(pipe[0], 5) == b"first"
+    kept = MAX_QUEUED_BYTES // 32_768
+    for _ in range(kept + 40):
+        writer.put(exchange("y" * 32_768))
+    writer.put(Trouble("it burns"))
+    reader = Reader(pipe[0])
+    reader.wait_for("dropped 40")
+    writer.put(exchange("last"))
+    writer.close()
+    os.close(pipe[1])
+    assert reader.lines_to_the_end()[-3:] == ["it burns", "dropped 40", "last"]
 
 
 def test_what_matters_more_than_traffic_finds_room_behind_it(pipe: Pipe) -> None:
