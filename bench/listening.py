@@ -15,7 +15,7 @@ from devproxy.cli import serving
 from devproxy.cli.files import read
 from devproxy.cli.loading import load_text
 from devproxy.events import Event
-from devproxy.gateway.listen import bind
+from devproxy.gateway.front.bind import bind
 
 KEPT: Final = 10_000
 """Events in the buffer; an older one makes room for each new one."""

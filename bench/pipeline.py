@@ -27,9 +27,11 @@ from typing import Any, Final, cast
 
 from devproxy.config import load
 from devproxy.config.model import Config, Cors, CorsMode
-from devproxy.gateway import downstream, exchange, upstream
-from devproxy.gateway.pool import UpstreamPool
-from devproxy.gateway.service import Service
+from devproxy.gateway.back import connection as upstream
+from devproxy.gateway.back.pool import UpstreamPool
+from devproxy.gateway.exchanges import exchange
+from devproxy.gateway.front import client as downstream
+from devproxy.gateway.shared.state import SharedState
 from devproxy.plan import compile_snapshot
 
 from bench import traffic
@@ -129,17 +131,17 @@ class Pipeline:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()  # never runs: nothing here waits
         config = configuration()
-        service = Service(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), None, is_terse=True)
+        shared = SharedState(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), None, is_terse=True)
         self.servers: dict[str, Wire] = {}
-        service.pools = pools = {one.name: UpstreamPool(service, one) for one in config.upstreams}
+        shared.pools = pools = {one.name: UpstreamPool(shared, one) for one in config.upstreams}
         for one in config.upstreams:
             pool = pools[one.name]
             wire = self.servers[one.name] = Wire(1)
-            wire.protocol = upstream.UpstreamConnection(service, pool.servers[0])
+            wire.protocol = upstream.UpstreamConnection(shared, pool.servers[0])
             wire.protocol.connection_made(wire)
             pool.servers[0].release(wire.protocol, None, None)
         self.client = Wire(50_000)
-        self.client.protocol = downstream.DownstreamConnection(service, "http")
+        self.client.protocol = downstream.ClientConnection(shared, "http")
         self.client.protocol.connection_made(self.client)
 
     def run(self, steps: Sequence[Step]) -> None:

@@ -1,17 +1,24 @@
 """devproxy: one origin in front of a frontend dev server and a Socket.IO/REST backend.
 
-The map, from the bottom up (each floor imports only from those below it):
+The map, from the top down (each floor imports only from those below it)::
 
-``errors`` ``messages`` ``events``  what goes wrong, what HTTP messages are, what happened
-``http1``       sans-I/O grammar and framing of HTTP/1.1 (RFC 9112)
-``engineio`` ``websocket``  what the gateway must recognise of those two protocols
-``policy``      pure header rules: hop-by-hop, forwarded, CORS
-``config``      TOML text -> :class:`~devproxy.config.model.Config`, or every problem at once
-``routing``     which route takes a request, and why
-``plan``        the heart: what to do with a request head, decided without I/O
-``gateway``     the only code that does network I/O for traffic
-``console``     what the terminal shows
-``cli``         commands; the composition root
+    cli         The command line: the composition root, the only place that knows every part
+    demo        What `devproxy demo` shows: a page and a Socket.IO backend on ports of their own, and devproxy in front
+    console     What the terminal shows: the banner, a line for each exchange, warnings; or the same as lines of JSON
+    gateway     The only code that does network I/O for traffic
+    ──────────────────────── from here down: no I/O, no clock
+    plan        The heart: what becomes of a request, and of the response to it
+    answers     What devproxy answers by itself: errors that say what was tried and what to do, and its own small pages
+    policy      Rules over fields: the guard, CORS, cookies, redirects, what a gateway must drop, add or change
+    routing     Which route takes a request, and which server of its upstream gets it
+    config      The configuration: TOML text or command-line options as values, or every problem at once
+    realtime    What browsers keep open: WebSocket frames, Engine.IO sessions, the sockets of hot reload
+    http1       HTTP/1.1 on the wire (RFC 9112), without I/O: strict heads and framing
+    authority   Web origins and hosts: what a name or an address says by itself
+    text        Text that people write or read
+    events      What happened, as records: the gateway emits them, the console and others listen
+    http        Heads and what they state, whichever version of HTTP carries them, and what is remembered of them
+    errors      What can go wrong, by whose fault and in which phase
 
 Start reading at :mod:`devproxy.plan`.
 """

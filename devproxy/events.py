@@ -1,4 +1,4 @@
-"""What happened, as records. The gateway emits them; the console and others listen.
+"""What happened, as records: the gateway emits them, the console and others listen.
 
 Nothing here formats and nothing here waits: a :data:`Sink` is called in the loop turn in which the event happened and
 must return at once. No sink means no event is even built.

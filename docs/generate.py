@@ -1,17 +1,18 @@
-"""Write the files that are made from the table of keys: ``python -m docs.generate`` in the checkout."""
+"""Write the files that are made from others: ``python -m docs.generate`` in the checkout.
+
+The reference, the schema and the example file come from the table of keys, the maps of the house from the import
+contract (:mod:`docs.house`).
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from devproxy.config.documents import files
-
-ROOT = Path(__file__).parent.parent
+from docs.house import ROOT, pages
 
 
 def main() -> None:
-    """Write every generated file; their text depends on ``devproxy/config/keys.py`` alone."""
-    for name, text in files().items():
+    """Write every generated file."""
+    for name, text in {**files(), **pages()}.items():
         (ROOT / name).write_text(text, encoding="utf-8", newline="\n")
 
 

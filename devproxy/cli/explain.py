@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from devproxy.answers import Answer, render_answer
+from devproxy.authority.origins import OPAQUE, parse_origin, web_origin
 from devproxy.cli.hot_reload import words_on
 from devproxy.cli.loading import configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
@@ -22,10 +23,9 @@ from devproxy.config.model import Config, Scheme, ServerAddress, Upstream
 from devproxy.config.problems import visible
 from devproxy.console.style import Style
 from devproxy.console.text import columns, padded
-from devproxy.fields import Role, read_field
+from devproxy.http.fields import Role, read_field
+from devproxy.http.messages import RequestHead, ResponseHead
 from devproxy.http1.head import parse_response_head
-from devproxy.messages import RequestHead, ResponseHead
-from devproxy.origins import OPAQUE, parse_origin, web_origin
 from devproxy.plan import (
     Forward,
     Plan,
@@ -55,7 +55,7 @@ from devproxy.policy.verdict import (
     judge_exchange,
     unsafe_names,
 )
-from devproxy.routing import label
+from devproxy.routing.table import label
 
 _EXAMPLE: Final = "devproxy explain /api/items --origin http://localhost:3000"
 _PEER: Final = Peer("127.0.0.1", FRONT_SCHEME)

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from devproxy.config.model import Route
 from devproxy.config.problems import visible
-from devproxy.hmr import COMMON_PATH, HotReload, read_hot_reload
-from devproxy.messages import RequestHead
+from devproxy.http.messages import RequestHead
 from devproxy.plan import Forward, Snapshot, plan_request
 from devproxy.policy.advice import WEBPACK_ADVICE
-from devproxy.routing import label
+from devproxy.realtime.hot_reload import COMMON_PATH, HotReload, read_hot_reload
+from devproxy.routing.table import label
 
 
 def words_on(snapshot: Snapshot, head: RequestHead) -> str:

@@ -6,16 +6,16 @@ import socket
 from contextlib import closing, suppress
 from typing import Final
 
+from devproxy.authority.networks import LOOPBACK_ADDRESSES, is_this_machine
 from devproxy.cli.refusal import FAILED, Refused
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import BadMessage
-from devproxy.gateway.surroundings import proxy_variable
+from devproxy.gateway.system.container import proxy_variable
+from devproxy.http.messages import REFUSALS, ResponseHead
 from devproxy.http1.head import parse_response_head
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.refusals import ended_within_head, told
 from devproxy.http1.start_line import Limits
-from devproxy.messages import REFUSALS, ResponseHead
-from devproxy.networks import LOOPBACK_ADDRESSES, is_this_machine
 from devproxy.policy.advice import advice_on_no_http, advice_on_proxy, advice_on_tls
 
 TIMEOUT_S: Final = 10.0

@@ -1,7 +1,7 @@
 """The configuration follows its file while devproxy serves: what it says now is loaded and applied, or refused.
 
-Owns what is said of it, and that the same mistake is said once. Watching is :mod:`devproxy.gateway.reload`, changing
-over is :meth:`devproxy.gateway.app.Gateway.apply`. Imported late, with asyncio. Start at :class:`Reloader`.
+Owns what is said of it, and that the same mistake is said once. Watching is :mod:`devproxy.gateway.system.watch`,
+changing over is :meth:`devproxy.gateway.app.Gateway.apply`. Imported late, with asyncio. Start at :class:`Reloader`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from devproxy.cli.loading import BadConfiguration, Loaded, load_text
 from devproxy.cli.refusal import Refused
 from devproxy.events import ConfigMissing, ConfigRejected, Sink, Trouble
 from devproxy.gateway.app import Gateway
-from devproxy.gateway.reload import FileWatch, Reading, is_regular
+from devproxy.gateway.system.watch import FileWatch, Reading, is_regular
 
 
 class Reloader:

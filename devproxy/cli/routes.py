@@ -21,13 +21,13 @@ from devproxy.config.problems import visible
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.text import columns, padded
 from devproxy.errors import BadMessage
+from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
-from devproxy.messages import RequestHead
 from devproxy.plan import Respond, Snapshot, compile_snapshot, plan_request, render_request
 from devproxy.policy.addressing import addressing, addressing_text
 from devproxy.policy.hop import Peer
-from devproxy.routing import RouteVerdict, label
+from devproxy.routing.table import RouteVerdict, label
 
 _EXAMPLE: Final = "devproxy routes --test GET '/socket.io/?EIO=4'"
 _MAX_LABEL: Final = 40

@@ -23,7 +23,7 @@ from devproxy.cli.reloading import Reloader, can_follow
 from devproxy.cli.terminal import LOOKS_S, Terminal
 from devproxy.events import Ready, Sink, Trouble
 from devproxy.gateway.app import Gateway
-from devproxy.gateway.memory import keep_freed_pieces
+from devproxy.gateway.system.allocator import keep_freed_pieces
 
 REPORT: Final = "This is a bug in devproxy: please report it, with this line, where you have devproxy from."
 

@@ -24,7 +24,7 @@ from devproxy.cli.refusal import FAILED, FINE, Refused
 from devproxy.cli.terminal import Terminal
 from devproxy.config.model import Listen
 from devproxy.errors import BindError
-from devproxy.gateway.listen import bind
+from devproxy.gateway.front.bind import bind
 
 if TYPE_CHECKING:
     from devproxy.console import Console, Mode

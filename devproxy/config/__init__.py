@@ -1,4 +1,4 @@
-"""The configuration: TOML text or command-line options -> :class:`Config`, or every problem at once.
+"""The configuration: TOML text or command-line options as values, or every problem at once.
 
 Owns the keys of ``devproxy.toml``, their checks, and the documents made from them. Pure: opens no file; the caller
 reads the bytes and shows the text. Standard: TOML 1.0.

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from devproxy.authority.origins import ascii_name
 from devproxy.config.model import Listen, Scheme, ServerAddress
 from devproxy.config.problems import has_control, quoted
-from devproxy.origins import ascii_name
 
 MAX_PORT: Final = 65535
 MAX_SOCKET_PATH_BYTES: Final = 107
@@ -250,7 +250,7 @@ def _help_without_scheme(text: str) -> str:
     """Say how `text` is written as a URL, if it only lacks the scheme."""
     if text.isdigit() and text.isascii():
         return f"write {quoted('http://localhost:' + text)}"
-    from devproxy.networks import whereabouts  # a file without faults needs none of it
+    from devproxy.authority.networks import whereabouts  # a file without faults needs none of it
 
     host = text.partition(":")[0]
     if _NAME.fullmatch(host) or text.startswith("["):

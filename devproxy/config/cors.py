@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from devproxy.authority.origins import OPAQUE, BadOrigin, parse_pattern
 from devproxy.config.model import Cors, CorsMode, Preflight
 from devproxy.config.problems import Faults, Path, quoted, visible
 from devproxy.config.tokens import check_method, is_token
-from devproxy.origins import OPAQUE, BadOrigin, parse_pattern
 
 Table = dict[str, Any]
 

@@ -1,8 +1,8 @@
 """Origins by regular expression that take more than they seem to say. Pure. Start at :func:`looseness`.
 
-Not what is certainly wrong: an expression that takes any web site is refused (``devproxy.origins``). This is about
-those that take names of their own *and* others which anybody can register: an unescaped dot, a repeat that goes on
-behind the name or begins before it. Tries samples of the expression; finds the usual slips, not all there are.
+Not what is certainly wrong: an expression that takes any web site is refused (``devproxy.authority.origins``). This is
+about those that take names of their own *and* others which anybody can register: an unescaped dot, a repeat that goes
+on behind the name or begins before it. Tries samples of the expression; finds the usual slips, not all there are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Final
 
-from devproxy.origins import PRIVATE_SUFFIXES, split_origin
+from devproxy.authority.origins import PRIVATE_SUFFIXES, split_origin
 
 _parser: Final = import_module("re._parser")
 _OWN: Final = "qvxq"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Final
 
+from devproxy.authority.networks import is_this_machine
 from devproxy.config.cors import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
 from devproxy.config.labels import label
 from devproxy.config.loose import looseness
@@ -22,8 +23,7 @@ from devproxy.config.model import (
     Sticky,
 )
 from devproxy.config.problems import visible
-from devproxy.hmr import PATHS, PREFIXES, HotReload
-from devproxy.networks import is_this_machine
+from devproxy.realtime.hot_reload import PATHS, PREFIXES, HotReload
 
 CHROMIUM_MAX_AGE_S: Final = 7200
 """Longest time for which Chromium remembers a preflight's answer (``PreflightResult``, kMaxTimeoutInSeconds)."""

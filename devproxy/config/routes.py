@@ -18,7 +18,7 @@ from devproxy.config.model import MAX_TARGET_BYTES, Fault, HeaderEdits, PathKind
 from devproxy.config.placeholders import placeholder_fault
 from devproxy.config.problems import Faults, Path, has_control, key_text, one_of, quoted, suggestion
 from devproxy.config.tokens import check_method, is_token
-from devproxy.regexes import backtracking_fault
+from devproxy.text.regexes import backtracking_fault
 
 Table = dict[str, Any]
 

@@ -13,7 +13,7 @@ from devproxy.config.model import Config, Route, Upstream
 from devproxy.console.style import Style
 from devproxy.console.text import columns, cut, duration, padded, visible
 from devproxy.events import Ready, UpstreamState
-from devproxy.routing import RouteTable, label
+from devproxy.routing.table import RouteTable, label
 
 ServerStates = Mapping[tuple[str, str], UpstreamState]
 """The last known state of each server, by the upstream's name and the server's URL."""

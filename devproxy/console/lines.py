@@ -36,7 +36,7 @@ from devproxy.events import (
     TunnelOpened,
     UpstreamState,
 )
-from devproxy.routing import label
+from devproxy.routing.table import label
 
 PROBE_WAIT_S: Final = 0.2
 """How long the banner waits for the first state of every server."""

@@ -19,7 +19,7 @@ from typing import Final
 
 from devproxy.config.model import Listen
 from devproxy.errors import BindError, DevproxyError
-from devproxy.gateway.listen import bind
+from devproxy.gateway.front.bind import bind
 
 FIRST_PORT: Final = 8080
 LAST_PORT: Final = 8099

@@ -1,5 +1,5 @@
 """The only code that does network I/O for traffic. Start at :mod:`devproxy.gateway.app`.
 
-Importing this package imports nothing else, so that :mod:`devproxy.gateway.listen` can bind sockets before asyncio is
-loaded.
+Importing this package imports nothing else, so that :mod:`devproxy.gateway.front.bind` can bind sockets before asyncio
+is loaded.
 """

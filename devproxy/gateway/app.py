@@ -6,7 +6,7 @@
     await gateway.stop()
 
 Owns which configuration holds, the sweep that enforces time-outs, and nothing of what a connection does. What a
-configuration keeps of the one before is decided in :mod:`devproxy.gateway.generation`.
+configuration keeps of the one before is decided in :mod:`devproxy.gateway.reload`.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from devproxy.config.diff import diff
 from devproxy.config.model import Config
 from devproxy.errors import BindError
 from devproxy.events import ConfigApplied, ConfigChange, Sink, Stopped, Stopping, Trouble
-from devproxy.gateway.downstream import DownstreamConnection
-from devproxy.gateway.generation import destinations, unchanged_upstreams
-from devproxy.gateway.intake import Intake
-from devproxy.gateway.listeners import Listeners
-from devproxy.gateway.pool import UpstreamPool
-from devproxy.gateway.service import SWEEP_INTERVAL_S, Service
+from devproxy.gateway.back.pool import UpstreamPool
+from devproxy.gateway.front.client import ClientConnection
+from devproxy.gateway.front.descriptors import DescriptorGuard
+from devproxy.gateway.front.listeners import Listeners
+from devproxy.gateway.reload import route_targets, unchanged_upstreams
+from devproxy.gateway.shared.state import SWEEP_INTERVAL_S, SharedState
 from devproxy.plan import Snapshot, compile_snapshot
-from devproxy.routing import label
+from devproxy.routing.table import label
 
 
 class Gateway:
-    """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.listen.bind`); `sink` gets the events.
+    """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.front.bind.bind`); `sink` gets the
+    events.
 
     `is_terse`: the sink has no use for exchanges that are complete, and their records need not be built.
     `is_verbose`: it wants to know what was changed in an answer, and why.
@@ -53,8 +54,8 @@ class Gateway:
         self._sink = sink
         self._is_terse = is_terse
         self._is_verbose = is_verbose
-        self._service: Service | None = None
-        self._intake: Intake | None = None
+        self._shared: SharedState | None = None
+        self._intake: DescriptorGuard | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._probes: set[asyncio.Task[None]] = set()
 
@@ -66,18 +67,18 @@ class Gateway:
     async def start(self) -> None:
         """Begin to accept clients, then look which upstreams are up."""
         loop = asyncio.get_running_loop()
-        service = self._service = Service(
+        shared = self._shared = SharedState(
             loop,
             compile_snapshot(self._config, self._instance, bound=self._listeners.addresses()),
             self._sink,
             is_terse=self._is_terse,
             is_verbose=self._is_verbose,
         )
-        service.pools = {upstream.name: UpstreamPool(service, upstream) for upstream in self._config.upstreams}
-        self._intake = Intake(service, self._listeners)
+        shared.pools = {upstream.name: UpstreamPool(shared, upstream) for upstream in self._config.upstreams}
+        self._intake = DescriptorGuard(shared, self._listeners)
         await self._listeners.open()
         self._sweep()
-        self._probe(service.pools.values())
+        self._probe(shared.pools.values())
 
     async def apply(self, config: Config) -> None:
         """Serve by `config` from now on; what runs ends as it began. Not to be called again before it has returned.
@@ -85,27 +86,27 @@ class Gateway:
         An address that cannot be listened on leaves all those that were: that is reported as :class:`Trouble`, and the
         rest of `config` holds. Reports :class:`ConfigApplied`. Does nothing once the gateway stops.
         """
-        service = self._service
-        assert service is not None
+        shared = self._shared
+        assert shared is not None
         urls = self.urls
         try:
             await self._listeners.add(config.server.listen)
         except BindError as error:
             kept = self._config.server.listen
             trouble = _not_bound(error, urls)
-            service.emit(lambda: trouble)
+            shared.emit(lambda: trouble)
             config = replace(config, server=replace(config.server, listen=kept))
         # Not those that are about to be released: the guard must not depend on what was listened on before.
         bound = self._listeners.addresses(config.server.listen)
         snapshot = await asyncio.to_thread(compile_snapshot, config, self._instance, bound=bound)
-        if service.is_stopping:  # every listener has been closed
+        if shared.is_stopping:  # every listener has been closed
             return
-        departing = self._swap(service, snapshot)
+        departing = self._swap(shared, snapshot)
         await self._listeners.open()
         self._listeners.release(config.server.listen)
         old, self._config = self._config, config
         changes = tuple(ConfigChange(one.what, one.kind, one.detail) for one in diff(old, config))
-        service.emit(
+        shared.emit(
             lambda: ConfigApplied(
                 source=config.source,
                 changes=changes,
@@ -117,85 +118,85 @@ class Gateway:
             )
         )
 
-    def _swap(self, service: Service, snapshot: Snapshot) -> int:
+    def _swap(self, shared: SharedState, snapshot: Snapshot) -> int:
         """Make `snapshot` the one that exchanges are born under; return how many tunnels have to go.
 
         Pools of equal upstreams stay; those of others end when the last exchange that has them does.
         """
-        old, new = service.pools, snapshot.config
-        unchanged = unchanged_upstreams(service.snapshot.config, new)
+        old, new = shared.pools, snapshot.config
+        unchanged = unchanged_upstreams(shared.snapshot.config, new)
         pools = {
             upstream.name: old[upstream.name]
             if upstream.name in unchanged
-            else UpstreamPool(service, upstream, old.get(upstream.name))
+            else UpstreamPool(shared, upstream, old.get(upstream.name))
             for upstream in new.upstreams
         }
-        service.snapshot, service.pools = snapshot, pools
+        shared.snapshot, shared.pools = snapshot, pools
         for name, pool in old.items():
             if name not in unchanged:
                 pool.retire()
-                service.retired.append(pool)
+                shared.retired.append(pool)
         self._probe(pool for name, pool in pools.items() if name not in unchanged)
-        where = destinations(new)
-        return sum(tunnel.review(where) for tunnel in list(service.tunnels))
+        where = route_targets(new)
+        return sum(tunnel.review(where) for tunnel in list(shared.tunnels))
 
     async def stop(self, drain_s: float | None = None) -> int:
         """Stop accepting, let what runs finish for at most `drain_s` seconds (default: the configuration's), close.
 
         WebSockets are closed with a Close frame. Returns how many exchanges did not finish and were cut.
         """
-        service = self._service
-        if service is None:
+        shared = self._shared
+        if shared is None:
             return 0
         limit_s = self._config.server.drain_s if drain_s is None else drain_s
-        service.is_stopping = True
-        for pool in (*service.pools.values(), *service.retired):
+        shared.is_stopping = True
+        for pool in (*shared.pools.values(), *shared.retired):
             pool.keep_nothing()
         self._listeners.close()
         self._cancel_own_work()
-        busy = sum(connection.is_busy for connection in service.connections)
-        service.emit(lambda: Stopping(busy, len(service.tunnels), limit_s))
-        for connection in list(service.connections):
+        busy = sum(connection.is_busy for connection in shared.connections)
+        shared.emit(lambda: Stopping(busy, len(shared.tunnels), limit_s))
+        for connection in list(shared.connections):
             connection.close_idle()
-        for tunnel in list(service.tunnels):
+        for tunnel in list(shared.tunnels):
             tunnel.close()
-        await service.wait_until_unused(limit_s)
-        cut = self._cut_all(service)
+        await shared.wait_until_unused(limit_s)
+        cut = self._cut_all(shared)
         await asyncio.sleep(0)
-        service.emit(lambda: Stopped(cut))
+        shared.emit(lambda: Stopped(cut))
         return cut
 
     def abort(self) -> None:
         """Close everything at once."""
         self._listeners.close()
         self._cancel_own_work()
-        if self._service is not None:
-            self._service.is_stopping = True
-            self._cut_all(self._service)
+        if self._shared is not None:
+            self._shared.is_stopping = True
+            self._cut_all(self._shared)
 
     @property
     def connection_count(self) -> int:
         """How many client connections are open, tunnels included."""
-        return 0 if self._service is None else len(self._service.connections) + len(self._service.tunnels)
+        return 0 if self._shared is None else len(self._shared.connections) + len(self._shared.tunnels)
 
-    def _connection(self) -> DownstreamConnection:
-        assert self._service is not None
-        return DownstreamConnection(self._service, "http")
+    def _connection(self) -> ClientConnection:
+        assert self._shared is not None
+        return ClientConnection(self._shared, "http")
 
     def _on_shortage(self) -> None:
-        if self._service is not None:
-            self._service.on_shortage()
+        if self._shared is not None:
+            self._shared.on_shortage()
 
-    def _cut_all(self, service: Service) -> int:
+    def _cut_all(self, shared: SharedState) -> int:
         cut = 0
-        for connection in list(service.connections):
+        for connection in list(shared.connections):
             cut += connection.is_busy
             connection.cut()
-        for tunnel in list(service.tunnels):
+        for tunnel in list(shared.tunnels):
             tunnel.cut()
-        for pool in (*service.pools.values(), *service.retired):
+        for pool in (*shared.pools.values(), *shared.retired):
             pool.close()
-        service.retired.clear()
+        shared.retired.clear()
         return cut
 
     def _cancel_own_work(self) -> None:
@@ -216,27 +217,27 @@ class Gateway:
 
         One timer for all connections.
         """
-        service = self._service
-        assert service is not None
-        now = service.now = service.loop.time()
-        for connection in [one for one in service.connections if one.deadline <= now]:
+        shared = self._shared
+        assert shared is not None
+        now = shared.now = shared.loop.time()
+        for connection in [one for one in shared.connections if one.deadline <= now]:
             connection.expire()
-        for one in list(service.held_back):
+        for one in list(shared.held_back):
             one.look()
-        service.pressure.look()
-        for pool in service.pools.values():
+        shared.pressure.look()
+        for pool in shared.pools.values():
             pool.close_expired(now)
-        if service.retired:
-            self._end_unused(service)
+        if shared.retired:
+            self._end_unused(shared)
         if self._intake is not None:
             self._intake.look()
-        self._sweeper = service.loop.call_later(SWEEP_INTERVAL_S, self._sweep)
+        self._sweeper = shared.loop.call_later(SWEEP_INTERVAL_S, self._sweep)
 
-    def _end_unused(self, service: Service) -> None:
+    def _end_unused(self, shared: SharedState) -> None:
         """Close the retired pools that nobody has any more."""
-        for pool in [pool for pool in service.retired if not pool.is_used]:
+        for pool in [pool for pool in shared.retired if not pool.is_used]:
             pool.close()
-            service.retired.remove(pool)
+            shared.retired.remove(pool)
 
 
 def _not_bound(error: BindError, urls: Sequence[str]) -> Trouble:

@@ -12,8 +12,8 @@ from enum import Enum, auto
 from typing import Final
 
 from devproxy.errors import BadMessage
-from devproxy.fields import TOKEN, Field, Role, parse_field, without_space_before_colon
-from devproxy.messages import ResponseHead
+from devproxy.http.fields import TOKEN, Field, Role, parse_field, without_space_before_colon
+from devproxy.http.messages import ResponseHead
 
 MAX_SIZE_LINE_BYTES: Final = 512
 MAX_TRAILER_BYTES: Final = 16384

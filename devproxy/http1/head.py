@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final, TypeVar, cast
 
 from devproxy.errors import BadMessage
-from devproxy.fields import (
+from devproxy.http.fields import (
     MAX_REMEMBERED_LINE_BYTES,
     STATED_LENGTH,
     UNMARKED,
@@ -24,6 +24,18 @@ from devproxy.fields import (
     marks,
     parse_fields,
     parse_token_list,
+)
+from devproxy.http.memory import MEMORY, SLOT, Table, footprint
+from devproxy.http.messages import (
+    CHUNKED,
+    REFUSALS,
+    STATED,
+    UNTIL_CLOSE,
+    RequestFacts,
+    RequestHead,
+    ResponseFacts,
+    ResponseHead,
+    find_length,
 )
 from devproxy.http1.refusals import bad_status_line
 from devproxy.http1.repairs import BODILESS, put_right
@@ -36,18 +48,6 @@ from devproxy.http1.start_line import (
     match_request_line,
     match_status_line,
     target_too_long,
-)
-from devproxy.memory import MEMORY, SLOT, Table, footprint
-from devproxy.messages import (
-    CHUNKED,
-    REFUSALS,
-    STATED,
-    UNTIL_CLOSE,
-    RequestFacts,
-    RequestHead,
-    ResponseFacts,
-    ResponseHead,
-    find_length,
 )
 
 _match_absolute = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*+)(.*+)", re.DOTALL).fullmatch
@@ -100,7 +100,7 @@ _requests: Final = (
     Table[bytes, RequestFacts](MEMORY, footprint),
     Table[bytes, RequestFacts](MEMORY, footprint),
 )
-"""By the minor version, then by the marks of the lines, joined (:class:`devproxy.fields.Marks`)."""
+"""By the minor version, then by the marks of the lines, joined (:class:`devproxy.http.fields.Marks`)."""
 _requests_1: Final = _requests[1]
 _responses: Final = Table[bytes, ResponseFacts](MEMORY, footprint)
 """By the status line and the marks of all lines, of which a status line is its own, joined."""

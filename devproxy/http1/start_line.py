@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from devproxy.errors import BadMessage
-from devproxy.fields import TOKEN
+from devproxy.http.fields import TOKEN
 
 match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xff]++) HTTP/1\.([01])").fullmatch
 # Nearly every request: a path that can be written in one way only, also to servers that cut parameters off a segment

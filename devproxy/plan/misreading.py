@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from devproxy.config.model import PathKind, Route
 from devproxy.policy.readings import Reader, careless_readers
-from devproxy.routing import canonical_path, rewritten_path
+from devproxy.routing.table import canonical_path, rewritten_path
 
 
 @dataclass(frozen=True, slots=True)

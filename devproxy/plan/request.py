@@ -12,11 +12,9 @@ from devproxy import answers
 from devproxy.answers import Answer
 from devproxy.config.model import Preflight as PreflightRule
 from devproxy.config.model import Route, ServerAddress
-from devproxy.engineio import is_poll, parse_engine_request
-from devproxy.fields import bad_field_line, has_control, read_field
-from devproxy.hmr import read_hot_reload, wants_own_origin
-from devproxy.memory import Table
-from devproxy.messages import RequestFacts, RequestHead
+from devproxy.http.fields import bad_field_line, has_control, read_field
+from devproxy.http.memory import Table
+from devproxy.http.messages import RequestFacts, RequestHead
 from devproxy.plan.misreading import find_misreading
 from devproxy.plan.response import Finish, FinishKey
 from devproxy.plan.snapshot import MIXED_SEGMENTS, RESERVED_PREFIX, CompiledRoute, Snapshot, Towards
@@ -27,7 +25,9 @@ from devproxy.policy.headers import late_lines, plain_head, request_lines
 from devproxy.policy.hop import Peer
 from devproxy.policy.hosts import is_own_origin, judge_source
 from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight
-from devproxy.routing import canonical_path, rewritten_path
+from devproxy.realtime.engineio import is_poll, parse_engine_request
+from devproxy.realtime.hot_reload import read_hot_reload, wants_own_origin
+from devproxy.routing.table import canonical_path, rewritten_path
 
 _OPENS: Final = 1
 _POLL: Final = 2

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from devproxy.authority.origins import web_origin
 from devproxy.config.model import CorsMode, ServerAddress
-from devproxy.fields import Field, Role, read_field
+from devproxy.http.fields import Field, Role, read_field
+from devproxy.http.memory import footprint
+from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseFacts, ResponseHead
 from devproxy.http1.head import parse_response_head
-from devproxy.memory import footprint
-from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseFacts, ResponseHead
-from devproxy.origins import web_origin
 from devproxy.plan.snapshot import FRONT_SCHEME
 from devproxy.policy.advice import advice_on_words
 from devproxy.policy.cookies import Change as CookieChange

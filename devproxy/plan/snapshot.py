@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from devproxy.config.model import Config, Cors, CorsMode, HeaderEdits, Route, Server, ServerAddress
-from devproxy.hmr import PREFIXES as HMR_PREFIXES
-from devproxy.hmr import has_own_segment
+from devproxy.http.memory import MEMORY, Memory, Table, footprint
 from devproxy.http1.start_line import Limits
-from devproxy.memory import MEMORY, Memory, Table, footprint
 from devproxy.policy.addressing import addressing, authority_of, web_origin_of
 from devproxy.policy.cookies import CookieRules, compile_cookies
 from devproxy.policy.cors import CorsPolicy, compile_cors
@@ -24,7 +22,9 @@ from devproxy.policy.headers import Edits, compile_edits
 from devproxy.policy.hop import Hop, TrustedProxies, compile_trusted
 from devproxy.policy.hosts import HostGuard, compile_hosts
 from devproxy.policy.location import LocationRules, compile_locations
-from devproxy.routing import RouteTable, label, stripped_prefix
+from devproxy.realtime.hot_reload import PREFIXES as HMR_PREFIXES
+from devproxy.realtime.hot_reload import has_own_segment
+from devproxy.routing.table import RouteTable, label, stripped_prefix
 
 if TYPE_CHECKING:
     from devproxy.plan.request import Forward

@@ -3,8 +3,8 @@
 Pure. A server nearby (on this machine, in a private network, in the same Compose file) belongs to the developer and
 sees what the browser sent, as if devproxy were not there. One in public is known by its own name alone: asked for
 ``localhost:8080`` it answers 404, and its cookies are for its own name and for HTTPS. So ``auto`` is ``keep`` for the
-one and ``upstream`` for the other, decided by the name as it is written (:mod:`devproxy.networks`), for each server of
-an upstream by itself. Start at :func:`addressing`.
+one and ``upstream`` for the other, decided by the name as it is written (:mod:`devproxy.authority.networks`), for each
+server of an upstream by itself. Start at :func:`addressing`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from devproxy.authority.networks import Whereabouts, whereabouts
 from devproxy.config.model import CorsMode, Route, Scheme, ServerAddress
-from devproxy.networks import Whereabouts, whereabouts
 
 _JUDGED_BY_SERVER: Final = (CorsMode.PASSTHROUGH, CorsMode.FIX)
 """Modes in which the server's own words on CORS count: it has to see which page asks."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from devproxy.errors import Absence
-from devproxy.hmr import MOVED_WEBPACK_PATH
-from devproxy.messages import REFUSALS
+from devproxy.http.messages import REFUSALS
+from devproxy.realtime.hot_reload import MOVED_WEBPACK_PATH
 
 OWN_AUTHORITY: Final = "SSL_CERT_FILE=/path/to/ca.pem"
 """In the environment, read when devproxy starts: OpenSSL's own variable (``SSL_CERT_FILE(7)``)."""

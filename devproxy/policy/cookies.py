@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from devproxy.config.model import KEEP_DOMAIN, Cookies, Route, SameSiteRule, SecureRule
-from devproxy.fields import Field, is_token
+from devproxy.http.fields import Field, is_token
 from devproxy.policy.mount import Mount, mount_of
 from devproxy.policy.set_cookie import (
     MAX_ATTRIBUTE_BYTES,

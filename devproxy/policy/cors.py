@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from devproxy.authority.origins import LOOPBACK, OPAQUE, OriginSet, parse_origin, parse_pattern
 from devproxy.config.model import Cors, CorsMode, Preflight
-from devproxy.origins import LOOPBACK, OPAQUE, OriginSet, parse_origin, parse_pattern
 
 VARIES: Final = b"Vary: Origin"
 CREDENTIALS_LINE: Final = b"Access-Control-Allow-Credentials: true"
@@ -70,7 +70,7 @@ class CorsDecision:
 def compile_cors(cors: Cors, source: str) -> CorsPolicy:
     """Return `cors`, which ``config`` has checked, ready to use. `source`: the name of the file it stands in.
 
-    Raises :class:`devproxy.origins.BadOrigin` for an origin that is no pattern.
+    Raises :class:`devproxy.authority.origins.BadOrigin` for an origin that is no pattern.
     """
     is_passed = cors.mode is CorsMode.PASSTHROUGH
     return CorsPolicy(

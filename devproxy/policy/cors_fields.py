@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from devproxy.authority.origins import OPAQUE, normalised
 from devproxy.config.model import CorsMode
-from devproxy.fields import Field
-from devproxy.origins import OPAQUE, normalised
+from devproxy.http.fields import Field
 from devproxy.policy.cors import CorsDecision
 from devproxy.policy.preflight import Preflight, access_lines, varies_on
 

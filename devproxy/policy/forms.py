@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from devproxy.origins import OPAQUE, OriginSet, parse_pattern
+from devproxy.authority.origins import OPAQUE, OriginSet, parse_pattern
 
 HIDDEN: Final = OPAQUE.decode()
 """The entry for pages that hide their origin."""

@@ -13,8 +13,8 @@ from typing import Final
 
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.config.placeholders import split_value
-from devproxy.fields import Field, Role, make_field, read_field, unified_name
-from devproxy.messages import CHUNKED, RequestHead, ResponseHead
+from devproxy.http.fields import Field, Role, make_field, read_field, unified_name
+from devproxy.http.messages import CHUNKED, RequestHead, ResponseHead
 from devproxy.policy.hop import NOBODY, Hop, Peer, crosses, hop_lines
 
 # Plain integers: an IntEnum member costs a look-up for every comparison.

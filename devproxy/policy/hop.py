@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from devproxy.fields import Field, Role
-from devproxy.networks import LOOPBACK, PRIVATE, Network, address_of, is_in
-from devproxy.origins import web_origin
+from devproxy.authority.networks import LOOPBACK, PRIVATE, Network, address_of, is_in
+from devproxy.authority.origins import web_origin
+from devproxy.http.fields import Field, Role
 
 _DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443", b"ws": b"80", b"wss": b"443"}
 _FOR: Final = b"x-forwarded-for"

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
+from devproxy.authority.origins import LOOPBACK, OPAQUE, normalised, web_origin
 from devproxy.config.model import Cors
-from devproxy.origins import LOOPBACK, OPAQUE, normalised, web_origin
 from devproxy.policy.forms import EXAMPLE, NO_FORMS, FormPolicy
 
 HOST_NOT_ALLOWED: Final = "host-not-allowed"

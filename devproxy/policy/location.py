@@ -29,10 +29,10 @@ from functools import lru_cache
 from typing import Final
 
 from devproxy.config.model import Config, PathKind, Route, Scheme, ServerAddress, Upstream
-from devproxy.fields import Field
+from devproxy.http.fields import Field
 from devproxy.policy.addressing import addressing
 from devproxy.policy.mount import Mount, mount_of, rest_below
-from devproxy.routing import RouteTable, canonical_path, label, rewritten_path
+from devproxy.routing.table import RouteTable, canonical_path, label, rewritten_path
 
 REFERENCE_FIELDS: Final = frozenset((b"location", b"content-location", b"refresh", b"link"))
 """The fields that name places, in lower case."""
@@ -352,8 +352,8 @@ def _leads(
 def _turned_round(route: Route, mount: Mount | None, path: bytes, outer: bytes = b"") -> bytes | None:
     """Return a path that `route` sends upstream as `path`, or None when there is none.
 
-    The mirror of :func:`devproxy.routing.rewritten_path`; `mount`: of the route. A path that has the prefix already
-    stays as it is.
+    The mirror of :func:`devproxy.routing.table.rewritten_path`; `mount`: of the route. A path that has the prefix
+    already stays as it is.
     """
     if mount is not None:
         return mount.front_path(path, outer)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from devproxy.config.model import PathKind, Route
-from devproxy.routing import canonical_path
+from devproxy.routing.table import canonical_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import json
 from dataclasses import dataclass, replace
 from typing import Final
 
+from devproxy.authority.origins import OPAQUE, parse_origin
 from devproxy.config.model import CorsMode
-from devproxy.fields import Field, Role, is_token
-from devproxy.messages import RequestHead
-from devproxy.origins import OPAQUE, parse_origin
+from devproxy.http.fields import Field, Role, is_token
+from devproxy.http.messages import RequestHead
 from devproxy.policy.cors import CREDENTIALS_LINE, CorsDecision, CorsPolicy, decide, shown
 
 MAX_ASKED_BYTES: Final = 4096

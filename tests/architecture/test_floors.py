@@ -10,6 +10,7 @@ import tokenize
 from pathlib import Path
 
 import pytest
+from docs.house import pages
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODULES = sorted((ROOT / "devproxy").rglob("*.py"))
@@ -64,3 +65,8 @@ def code_lines(source: str) -> int:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             kept.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     return len(kept)
+
+
+@pytest.mark.parametrize("name", pages())
+def test_every_page_shows_the_map_as_it_is(name: str) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8") == pages()[name], "run `make fix` (or `python -m docs.generate`)"

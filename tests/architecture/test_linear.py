@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from devproxy.regexes import backtracking_fault
+from devproxy.text.regexes import backtracking_fault
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "devproxy"
@@ -20,16 +20,16 @@ LENGTH = 1 << 20
 NO_WIRE = ("config/", "cli/", "demo/", "__main__.py")
 """What reads the file and the command line; ``explain`` works on one answer, by the functions of the data path."""
 FROM_THE_FILE = {
-    ("balance.py", "_NO_TOKEN"): "the name of an upstream",
+    ("routing/balance.py", "_NO_TOKEN"): "the name of an upstream",
     ("console/jsonlines.py", "_learn"): "the names of our own classes",
-    ("origins.py", "_parse_regex"): "an expression of the file, which is judged there",
-    ("origins.py", "_split_authority"): "a pattern of the file",
-    ("origins.py", "_without_scheme"): "a pattern of the file",
-    ("origins.py", "_canonical_ipv6"): "eight pieces of an address",
-    ("routing.py", "_compile_glob"): "a glob of the file, whose expression is judged below",
-    ("routing.py", "_compile_host"): "a host of the file",
-    ("routing.py", "_compile_path"): "a path of the file, whose expression is judged there",
-    ("routing.py", "_compile_value"): "a glob of the file, whose expression is judged below",
+    ("authority/origins.py", "_parse_regex"): "an expression of the file, which is judged there",
+    ("authority/origins.py", "_split_authority"): "a pattern of the file",
+    ("authority/origins.py", "_without_scheme"): "a pattern of the file",
+    ("authority/origins.py", "_canonical_ipv6"): "eight pieces of an address",
+    ("routing/table.py", "_compile_glob"): "a glob of the file, whose expression is judged below",
+    ("routing/table.py", "_compile_host"): "a host of the file",
+    ("routing/table.py", "_compile_path"): "a path of the file, whose expression is judged there",
+    ("routing/table.py", "_compile_value"): "a glob of the file, whose expression is judged below",
 }
 BOUNDS = {"_find_numeric_end": 253, "_is_ipv4": 253}
 
@@ -95,5 +95,5 @@ def test_an_expression_that_sees_the_wire_is_listed_and_linear(module: str, name
 
 @pytest.mark.parametrize("name", sorted(BOUNDS))
 def test_what_sees_a_short_text_alone_is_cheap_there(name: str) -> None:
-    method = getattr(import_module("devproxy.origins"), name)
+    method = getattr(import_module("devproxy.authority.origins"), name)
     assert backtracking_fault(method.__self__.pattern, BOUNDS[name], method=method.__name__) is None

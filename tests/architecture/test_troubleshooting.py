@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from devproxy.errors import UpstreamFault
-from devproxy.fields import Field, make_field
+from devproxy.http.fields import Field, make_field
 from devproxy.policy import hosts
 from devproxy.policy.verdict import Hop, PageRequest, judge
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 GUIDE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Troubleshooting")[2].partition("\n## ")[0]
 
-ANSWERED = re.findall(r'code="([a-z-]+)"', (ROOT / "devproxy" / "answers.py").read_text(encoding="utf-8"))
+ANSWERED = re.findall(r'code="([a-z-]+)"', (ROOT / "devproxy" / "answers" / "__init__.py").read_text(encoding="utf-8"))
 GUARD = [hosts.HOST_NOT_ALLOWED, hosts.CROSS_SITE, hosts.ORIGIN_NOT_ALLOWED, hosts.WEBSOCKET_ORIGIN_NOT_ALLOWED]
 
 PAGE = b"http://localhost:3000"

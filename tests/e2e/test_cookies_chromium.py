@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 from devproxy.config.model import Cookies, PathKind, Route, SameSiteRule, SecureRule
-from devproxy.fields import make_field
+from devproxy.http.fields import make_field
 from devproxy.policy.cookies import CookieRules, browser_verdict, compile_cookies, front_of, repair, restore
 from tests.support.browser import Page, open_page
 

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from devproxy.answers import render_answer
+from devproxy.authority.origins import OPAQUE
 from devproxy.config.model import Cors, CorsMode, PathKind, Preflight, Route
 from devproxy.config.model import Server as ServerConfig
-from devproxy.fields import make_field
+from devproxy.http.fields import make_field
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
-from devproxy.origins import OPAQUE
 from devproxy.plan import Respond, Snapshot, answers_preflight, compile_snapshot, finish_response, plan_request
 from devproxy.policy.hop import Peer
 from devproxy.policy.verdict import REDIRECTS, Hop, Kind, PageRequest, Verdict, judge

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import pytest
-from devproxy.fields import make_field
+from devproxy.http.fields import make_field
 from devproxy.policy.verdict import Kind, Verdict, judge_handshake
 from devproxy.policy.verdict.handshake import accept_for
 from tests.e2e.test_verdict_chromium import (

@@ -10,7 +10,7 @@ from devproxy.console.jsonlines import JsonLines
 from devproxy.console.lines import HumanLines
 from devproxy.console.style import Glyphs, Style
 from devproxy.events import ExchangeFinished, Outcome, TunnelOpened
-from devproxy.gateway.service import TOLD_FOR_S
+from devproxy.gateway.shared.state import TOLD_FOR_S
 from tests.support.exchanges import asked, forwarded
 from tests.support.wire import Conversation, config_for, conversation, until
 
@@ -43,7 +43,7 @@ async def test_a_page_that_may_not_read_is_told_of_once_a_minute() -> None:
         assert (await finished(talk, b"", origin)).advice == ()
         (other,) = (await finished(talk, b"Access-Control-Allow-Origin: *\r\n", origin, b"Cookie: a=1")).advice
         assert "wildcard" in other
-        service = talk.gateway._service
+        service = talk.gateway._shared
         assert service is not None
         service.told = {key: at - TOLD_FOR_S - 1 for key, at in service.told.items()}
         assert (await finished(talk, b"", origin)).advice == (advice,)
@@ -125,7 +125,7 @@ async def test_an_answer_that_the_policy_has_repaired_needs_no_advice() -> None:
 async def test_a_verbose_log_says_what_was_changed_and_why() -> None:
     rules = Cookies(domain="", secure=SecureRule.NEVER)
     async with conversation(routes=(replace(ROUTE, cors=Cors(), cookies=rules),)) as talk:
-        service = talk.gateway._service
+        service = talk.gateway._shared
         assert service is not None
         answer = b"Set-Cookie: sid=secret; Domain=localhost; Secure\r\nLocation: http://127.0.0.1:%d/x\r\n"
         quiet = await finished(talk, answer % talk.upstream.port)

@@ -136,7 +136,7 @@ async def test_a_server_that_is_busy_gets_less() -> None:
     async with farm(2) as (talk, _):
         slow = await talk.client()
         slow.send(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n")
-        service = talk.gateway._service
+        service = talk.gateway._shared
         assert service is not None
         loads = service.pools["backend"].servers
         await until(lambda: sum(server.outstanding for server in loads))
@@ -175,7 +175,7 @@ async def test_what_is_over_counts_no_more_however_it_ended() -> None:
         leaving.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhi")
         await until(lambda: talk.gateway.connection_count)
         leaving.reset()
-        service = talk.gateway._service
+        service = talk.gateway._shared
         assert service is not None
         await until(lambda: not service.connections)
         assert [server.outstanding for server in service.pools["backend"].servers] == [0, 0]

@@ -21,7 +21,7 @@ import socketio  # type: ignore[import-untyped]
 from devproxy import demo
 from devproxy.config.model import Listen
 from devproxy.demo import supervise
-from devproxy.gateway.listen import bind
+from devproxy.gateway.front.bind import bind
 from tests.support.processes import PATIENCE_S, Program, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -16,7 +16,7 @@ from devproxy.config.addresses import parse_server
 from devproxy.config.model import Scheme, ServerAddress, Upstream
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import Outcome, UpstreamState
-from devproxy.gateway.dial import ATTEMPT_DELAY_S, Dialler
+from devproxy.gateway.back.dial import ATTEMPT_DELAY_S, Dialler
 from tests.support.wire import ScriptedUpstream, address_of, config_for, running, soon, until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -10,7 +10,7 @@ import pytest
 from devproxy.config.model import Config, Listen, PathKind, Route, Scheme, Server, ServerAddress, Upstream
 from devproxy.events import Outcome
 from devproxy.gateway.app import Gateway
-from devproxy.gateway.listen import bind
+from devproxy.gateway.front.bind import bind
 from tests.support.exchanges import GET, OK, asked, reaches_no_server
 from tests.support.wire import (
     ScriptedUpstream,

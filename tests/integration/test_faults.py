@@ -11,7 +11,7 @@ import pytest
 from devproxy.config.model import Cors, CorsMode, Fault, PathKind, Preflight, Route, Server, Upstream
 from devproxy.events import ExchangeFinished, Outcome, TunnelClosed
 from devproxy.policy.faults import compile_fault, inject
-from devproxy.websocket import close_frame
+from devproxy.realtime.websocket import close_frame
 from tests.support.wire import OPEN, Conversation, Wire, conversation, soon, until
 
 KIB = 1024
@@ -62,7 +62,7 @@ async def body_of(client: Wire) -> bytes:
 
 async def taken(talk: Conversation) -> None:
     """Wait until devproxy has taken a request that it has not answered."""
-    service = talk.gateway._service
+    service = talk.gateway._shared
     assert service is not None
     await until(lambda: any(connection.is_busy for connection in service.connections))
 

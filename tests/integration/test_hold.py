@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 from devproxy.config.model import Upstream
 from devproxy.events import Outcome, RequestsWaiting, UpstreamState
-from devproxy.gateway import hold, service
+from devproxy.gateway.back import hold
+from devproxy.gateway.shared import state as service
 from tests.support.exchanges import GET, OK
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
 
@@ -68,7 +69,7 @@ async def ask(talk: Conversation, request: bytes = GET) -> Wire:
 
 def is_awaited(talk: Conversation, count: int = 1) -> bool:
     """Tell whether as many requests wait for the upstream."""
-    running_service = talk.gateway._service
+    running_service = talk.gateway._shared
     assert running_service is not None
     return running_service.pools["backend"]._room.count == count
 
@@ -234,7 +235,7 @@ async def test_one_prober_asks_for_all_who_wait() -> None:
         await until(lambda: is_awaited(talk, 40))
         dials = 0
 
-        running_service = talk.gateway._service
+        running_service = talk.gateway._shared
         assert running_service is not None
         dialler = running_service.pools["backend"].servers[0]._dialler
         dial = type(dialler).dial

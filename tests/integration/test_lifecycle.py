@@ -1,4 +1,4 @@
-"""Binding, stopping, aborting: what runs may finish for a while, what is idle goes, nothing is left behind."""
+"""StickyChoice, stopping, aborting: what runs may finish for a while, what is idle goes, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from devproxy.config.model import Listen, Server
 from devproxy.errors import BindError
 from devproxy.events import Event, Outcome, Stopped, Stopping, TunnelClosed
 from devproxy.gateway.app import Gateway
-from devproxy.gateway.listen import bind, find_holder
+from devproxy.gateway.front.bind import bind, find_holder
 from tests.support.wire import Conversation, Wire, address_of, config_for, conversation, soon, until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from devproxy.config.model import Upstream
 from devproxy.events import UpstreamState
-from devproxy.gateway.dial import Dialler
+from devproxy.gateway.back.dial import Dialler
 from tests.support.exchanges import GET, OK, asked
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
 

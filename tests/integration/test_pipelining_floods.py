@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from devproxy.gateway import downstream
+from devproxy.gateway.front import client as downstream
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import recall_request_head
 from devproxy.http1.reader import HeadReader

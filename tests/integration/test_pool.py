@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from devproxy.config.model import Upstream
 from devproxy.events import Trouble, UpstreamState
-from devproxy.gateway.upstream import UpstreamConnection
+from devproxy.gateway.back.connection import UpstreamConnection
 from tests.support.exchanges import asked, values_of
 from tests.support.wire import (
     Conversation,

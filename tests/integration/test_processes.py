@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 from devproxy.config.model import Sticky, Upstream
-from devproxy.engineio import SESSION_UNKNOWN
 from devproxy.events import Trouble
+from devproxy.realtime.engineio import SESSION_UNKNOWN
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
 
 OPEN = b'0{"sid":"%b","upgrades":["websocket"],"pingInterval":25000}'

@@ -19,7 +19,7 @@ from devproxy.events import (
     Trouble,
     TunnelClosed,
 )
-from devproxy.gateway import reload
+from devproxy.gateway.system import watch as reload
 from tests.support.gateway_process import GatewayProcess
 from tests.support.processes import wait_for
 from tests.support.reloading import ConfigurationFile, Following, following, toml
@@ -225,7 +225,7 @@ async def test_exchanges_end_as_they_began_even_if_their_route_is_gone(file: Con
         assert (await upload.head()).startswith(b"HTTP/1.1 404")
         events.close()
         assert await stream.is_ended()
-        await until(lambda: gateway.gateway._service is not None and not gateway.gateway._service.retired)
+        await until(lambda: gateway.gateway._shared is not None and not gateway.gateway._shared.retired)
     new.close()
 
 
@@ -240,7 +240,7 @@ async def test_a_request_that_waits_for_its_server_goes_through_though_the_upstr
         upstream.listener.close()
         server.close()
         client.send(get(b"/waits"))
-        pool = gateway.gateway._service.pools["backend"] if gateway.gateway._service else None
+        pool = gateway.gateway._shared.pools["backend"] if gateway.gateway._shared else None
         assert pool is not None
         await until(pool.is_awaited)
         file.write(toml(("backend", "http://127.0.0.1:9")))

@@ -79,7 +79,7 @@ def listens(port: int) -> bool:
 
 def holder_of(port: int) -> int:
     """Return the process that listens on `port`, by asking the system as devproxy's own help does."""
-    from devproxy.gateway.listen import find_holder
+    from devproxy.gateway.front.bind import find_holder
 
     name = find_holder(port)
     return int(name.rpartition("pid ")[2].rstrip(")")) if name else 0

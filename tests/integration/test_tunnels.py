@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from devproxy.config.model import Server
 from devproxy.events import TunnelClosed, TunnelOpened
-from devproxy.websocket import close_frame
+from devproxy.realtime.websocket import close_frame
 from tests.support.wire import Conversation, Wire, conversation, until
 
 HANDSHAKE = (

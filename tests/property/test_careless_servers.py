@@ -17,7 +17,7 @@ from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.plan import Forward, Respond, compile_snapshot, plan_request, render_request
 from devproxy.policy.hop import Peer
-from devproxy.routing import RouteTable, canonical_path
+from devproxy.routing.table import RouteTable, canonical_path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

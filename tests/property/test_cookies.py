@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from devproxy.config.model import Cookies, PathKind, Route, SameSiteRule, SecureRule
-from devproxy.fields import make_field, parse_field
+from devproxy.http.fields import make_field, parse_field
 from devproxy.policy.cookies import browser_verdict, compile_cookies, front_of, repair, restore
 from hypothesis import assume, given
 from hypothesis import strategies as st

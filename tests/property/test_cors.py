@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from devproxy.authority.origins import LOOPBACK, BadOrigin, OriginSet, normalised, parse_origin, parse_pattern
 from devproxy.config.model import Cors, CorsMode
-from devproxy.fields import Field, read_field
+from devproxy.http.fields import Field, read_field
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
-from devproxy.origins import LOOPBACK, BadOrigin, OriginSet, normalised, parse_origin, parse_pattern
 from devproxy.policy.cors import CorsDecision, compile_cors, decide, local_lines
 from devproxy.policy.cors_fields import finish
 from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devproxy.engineio import parse_engine_request
+from devproxy.realtime.engineio import parse_engine_request
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from devproxy.config.model import Config, Cors, PathKind, Preflight, Route, Scheme, Server, ServerAddress, Upstream
+from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
-from devproxy.messages import RequestHead
 from devproxy.plan import Forward, Respond, Snapshot, compile_snapshot, plan_request
 from devproxy.policy.cors import compile_cors, decide
 from devproxy.policy.hosts import compile_hosts, judge_source
 from devproxy.policy.preflight import judge_preflight, read_preflight
-from devproxy.routing import RouteTable
+from devproxy.routing.table import RouteTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

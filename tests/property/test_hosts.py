@@ -7,10 +7,10 @@ from ipaddress import IPv4Address, ip_address
 
 from devproxy.config.model import Config, PathKind, Route, Scheme, Server, ServerAddress, Upstream
 from devproxy.errors import BadMessage
-from devproxy.fields import Field, read_field
+from devproxy.http.fields import Field, read_field
 from devproxy.policy.hosts import compile_hosts, judge_source
 from devproxy.policy.location import REFERENCE_FIELDS, LocationRules, compile_locations, map_back
-from devproxy.routing import RouteTable, canonical_path, rewritten_path
+from devproxy.routing.table import RouteTable, canonical_path, rewritten_path
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

@@ -8,13 +8,13 @@ from itertools import pairwise
 
 import pytest
 from devproxy.errors import BadMessage
-from devproxy.fields import Field, parse_field, read_field
+from devproxy.http.fields import Field, parse_field, read_field
+from devproxy.http.memory import MEMORY
+from devproxy.http.messages import RequestHead, ResponseHead
 from devproxy.http1.framing import ChunkedReader, response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head, recall_response_head
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.start_line import Limits
-from devproxy.memory import MEMORY
-from devproxy.messages import RequestHead, ResponseHead
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

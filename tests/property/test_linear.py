@@ -23,7 +23,6 @@ from zlib import crc32
 
 import pytest
 from devproxy import answers, config
-from devproxy.balance import Balancer
 from devproxy.console.jsonlines import JsonLines
 from devproxy.console.lines import HumanLines
 from devproxy.console.style import Style, glyphs_for
@@ -42,12 +41,13 @@ from devproxy.plan import (
     changes_to,
     compile_snapshot,
     finish_response,
-    lines_for_unread,
+    lines_for_malformed,
     plan_request,
     render_request,
 )
 from devproxy.policy.hop import Peer
-from devproxy.websocket import FrameTracker
+from devproxy.realtime.websocket import FrameTracker
+from devproxy.routing.balance import Balancer
 
 KIB = 1024
 MOST = 6.0
@@ -183,7 +183,7 @@ def request(octets: bytes) -> None:
         found = HeadReader(Kind.REQUEST, LIMITS).feed(octets)
         head = recalled[0] if recalled else parse_request_head((found or (b"",))[0], LIMITS)
     except BadMessage as error:
-        lines = lines_for_unread(octets, SNAPSHOT)
+        lines = lines_for_malformed(octets, SNAPSHOT)
         answers.render_answer(answers.bad_message(error), None, keep_alive=False, lines=lines)
         told(error)
         return
@@ -349,7 +349,7 @@ def in_the_log(text: bytes) -> None:
         (words,),
         (words,),
     )
-    opened = TunnelOpened(1, text, "websocket", "/", "b", "http://b", "127.0.0.1", 0.1, (words,))
+    opened = TunnelOpened(1, text, "realtime.websocket", "/", "b", "http://b", "127.0.0.1", 0.1, (words,))
     state = UpstreamState("b", "http://b", False, "", words)
     for width in (None, 100):
         human = HumanLines(
@@ -375,7 +375,17 @@ FLOWS: dict[str, Callable[[bytes], object]] = {
 }
 
 MODULES = (
-    *("fields", "messages", "origins", "engineio", "balance", "hmr", "routing", "answers", "networks"),
+    *(
+        "http.fields",
+        "http.messages",
+        "authority.origins",
+        "realtime.engineio",
+        "routing.balance",
+        "realtime.hot_reload",
+        "routing.table",
+        "answers",
+        "authority.networks",
+    ),
     *("console.secrets", "console.text", "console.lines", "console.layout"),
 )
 PACKAGES = ("http1", "policy", "plan")
@@ -419,12 +429,17 @@ def by_signature(function: Callable[..., object]) -> Callable[[bytes], object] |
 
 
 def answers_to_bad_origins() -> type[Exception]:
-    from devproxy.origins import BadOrigin
+    from devproxy.authority.origins import BadOrigin
 
     return BadOrigin
 
 
-FROM_THE_FILE = {"origins.parse_pattern", "balance.cookie_name", "balance.server_id", "networks.is_this_machine"}
+FROM_THE_FILE = {
+    "authority.origins.parse_pattern",
+    "routing.balance.cookie_name",
+    "routing.balance.server_id",
+    "authority.networks.is_this_machine",
+}
 """What sees texts of the configuration alone."""
 FUNCTIONS = functions()
 SIMPLY_FED = {
@@ -435,7 +450,7 @@ SIMPLY_FED = {
 FEEDS = {**FLOWS, **SIMPLY_FED}
 NOT_FED = {
     "plan.snapshot.compile_snapshot": "at a reload",
-    "routing.stripped_prefix": "of a route",
+    "routing.table.stripped_prefix": "of a route",
     "answers.upstream_failed": "words about a server, whose own are bounded where they are read",
     "answers.session_lost": "as above",
     "answers.head_timeout": "a number",
@@ -446,7 +461,7 @@ NOT_FED = {
     "answers.asterisk_options": "nothing",
     "answers.method_refused": "the method is a token, shown by 200 octets",
     "answers.reserved_path": "shown by 200 octets, as in no_route",
-    "networks.is_in": "an address",
+    "authority.networks.is_in": "an address",
     "policy.addressing.addressing_text": "for `devproxy routes`",
     "policy.faults.inject": "no octets",
     "policy.faults.compile_fault": "of the file",
@@ -465,8 +480,8 @@ NOT_FED = {
     "policy.advice.advice_on_absence": "numbers",
     "policy.advice.facts_of_absence": "numbers",
     "http1.start_line.target_too_long": "nothing",
-    "balance.least_outstanding": "no octets",
-    "hmr.takes_common_path": "compares with the paths of the file",
+    "routing.balance.least_outstanding": "no octets",
+    "realtime.hot_reload.takes_common_path": "compares with the paths of the file",
     "policy.addressing.web_origin_of": "of the file",
 }
 
@@ -479,7 +494,7 @@ def test_every_function_of_the_data_path_is_fed() -> None:
         if event == "call":
             seen.add(frame.f_code)
 
-    pieces = [*texts(64), b"http://localhost:3000", b"/", b"a", b"websocket", b"/__devproxy/x", b"..%2fapi"]
+    pieces = [*texts(64), b"http://localhost:3000", b"/", b"a", b"realtime.websocket", b"/__devproxy/x", b"..%2fapi"]
     sys.setprofile(note)
     try:
         for feed in FEEDS.values():

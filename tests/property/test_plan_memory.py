@@ -20,10 +20,10 @@ from devproxy.config.model import (
     Upstream,
 )
 from devproxy.errors import BadMessage
+from devproxy.http.messages import RequestHead
 from devproxy.http1.framing import response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head
 from devproxy.http1.start_line import Limits
-from devproxy.messages import RequestHead
 from devproxy.plan import Forward, Respond, Snapshot, compile_snapshot, finish_response, plan_request, render_request
 from devproxy.policy.hop import Peer
 from hypothesis import given, settings

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from devproxy.config.model import PathKind, Route
-from devproxy.fields import Field
-from devproxy.routing import RouteTable, canonical_path, rewritten_path
+from devproxy.http.fields import Field
+from devproxy.routing.table import RouteTable, canonical_path, rewritten_path
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from typing import TypeVar
 
 import pytest
-from devproxy.websocket import NO_STATUS, FrameTracker, close_frame
+from devproxy.realtime.websocket import NO_STATUS, FrameTracker, close_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ProtocolError

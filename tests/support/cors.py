@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from devproxy.config.model import Cors, CorsMode
-from devproxy.fields import read_field
+from devproxy.http.fields import read_field
+from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
-from devproxy.messages import RequestHead
 from devproxy.policy.cors import CorsDecision, CorsPolicy, compile_cors, decide
 from devproxy.policy.cors_fields import finish
 from devproxy.policy.preflight import Preflight, PreflightVerdict, judge_preflight, read_preflight

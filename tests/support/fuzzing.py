@@ -81,7 +81,7 @@ def _answer_all(world: World) -> None:
     """Be the server: answer each request once all of it has come."""
     while True:
         world.settle()
-        waiting = [one for one in world.service.connections if one.is_busy and one.is_request_complete]
+        waiting = [one for one in world.shared.connections if one.is_busy and one.is_request_complete]
         servers = [one for one in world.upstreams if not one.is_closing() and one.get_protocol()._exchange is not None]  # type: ignore[attr-defined]
         if not waiting or not servers:
             return

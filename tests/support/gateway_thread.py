@@ -19,7 +19,7 @@ import uvloop
 from devproxy.config.model import Config, Listen
 from devproxy.events import Event
 from devproxy.gateway.app import Gateway
-from devproxy.gateway.listen import bind
+from devproxy.gateway.front.bind import bind
 from tests.support.wire import until
 
 T = TypeVar("T")

@@ -18,11 +18,11 @@ from aiohttp import http_parser as aiohttp_parsers
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 from devproxy.errors import BadMessage
+from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from devproxy.http1.framing import ChunkedReader, response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.start_line import Limits
-from devproxy.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 
 
 class End(Enum):

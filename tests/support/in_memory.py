@@ -11,10 +11,10 @@ from typing import Any
 
 from devproxy.config.model import Config
 from devproxy.events import Event, ExchangeFinished
-from devproxy.gateway.downstream import DownstreamConnection
-from devproxy.gateway.pool import UpstreamPool
-from devproxy.gateway.service import Service
-from devproxy.gateway.upstream import UpstreamConnection
+from devproxy.gateway.back.connection import UpstreamConnection
+from devproxy.gateway.back.pool import UpstreamPool
+from devproxy.gateway.front.client import ClientConnection
+from devproxy.gateway.shared.state import SharedState
 from devproxy.plan import compile_snapshot
 from tests.support.wire import address_of, config_for
 
@@ -123,15 +123,15 @@ class World:
         self.loop.set_exception_handler(lambda _, context: self.faults.append(context))
         self.events: list[Event] = []
         config = config or config_for((address_of(1),))
-        self.service = Service(self.loop, compile_snapshot(config, "fuzz"), self.events.append)
-        self.pool = UpstreamPool(self.service, config.upstreams[0])
-        self.service.pools = {config.upstreams[0].name: self.pool}
+        self.shared = SharedState(self.loop, compile_snapshot(config, "fuzz"), self.events.append)
+        self.pool = UpstreamPool(self.shared, config.upstreams[0])
+        self.shared.pools = {config.upstreams[0].name: self.pool}
         self._dialler = MemoryDialler(self.loop)
         self.pool.servers[0]._dialler = self._dialler  # type: ignore[assignment]  # all that is called of it is there
 
     def client(self) -> MemoryTransport:
         """Return a new connection of a client."""
-        protocol = DownstreamConnection(self.service, "http")
+        protocol = ClientConnection(self.shared, "http")
         transport = MemoryTransport(self.loop, protocol)
         protocol.connection_made(transport)
         return transport
@@ -157,13 +157,13 @@ class World:
 
     def reset(self) -> None:
         """Close what is open and forget what was seen, so that the next case begins anew."""
-        for connection in list(self.service.connections):
+        for connection in list(self.shared.connections):
             connection.cut()
-        for tunnel in list(self.service.tunnels):
+        for tunnel in list(self.shared.tunnels):
             tunnel.cut()
         self.pool.close_idle()
         self.settle()
-        assert not self.service.connections
+        assert not self.shared.connections
         assert self.pool.servers[0].outstanding == 0, "an exchange has not reported its end"
         self._dialler.transports.clear()
         self.events.clear()

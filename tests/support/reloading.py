@@ -19,7 +19,7 @@ from devproxy.cli.loading import load_text
 from devproxy.cli.reloading import Reloader
 from devproxy.events import Event
 from devproxy.gateway.app import Gateway
-from devproxy.gateway.listen import bind
+from devproxy.gateway.front.bind import bind
 from tests.support.wire import Conversation, ScriptedUpstream, until
 
 E = TypeVar("E")

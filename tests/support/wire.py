@@ -35,7 +35,7 @@ from devproxy.config.model import (
 )
 from devproxy.events import Event, ExchangeFinished
 from devproxy.gateway.app import Gateway
-from devproxy.gateway.listen import bind
+from devproxy.gateway.front.bind import bind
 
 DEADLINE_S = 20.0
 

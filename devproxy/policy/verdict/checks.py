@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from devproxy.fields import Field
-from devproxy.origins import OPAQUE
+from devproxy.authority.origins import OPAQUE
+from devproxy.http.fields import Field
 from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, PageRequest, Verdict, shown
 from devproxy.policy.verdict.safelist import SAFELISTED_METHODS, normalised_method, unsafe_names
 

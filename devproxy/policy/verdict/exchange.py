@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from devproxy.messages import RequestHead, ResponseHead
-from devproxy.origins import web_origin
+from devproxy.authority.origins import web_origin
+from devproxy.http.messages import RequestHead, ResponseHead
 from devproxy.policy.verdict.checks import check, check_preflight, names_in
 from devproxy.policy.verdict.model import ALLOWED, Hop, PageRequest, Verdict
 from devproxy.policy.verdict.page import judge_handshake

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-from devproxy.fields import Field
+from devproxy.http.fields import Field
 from devproxy.policy.verdict.model import shown
 
 DURING: Final = "Error during WebSocket handshake: "

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from devproxy.fields import Field
-from devproxy.messages import ResponseHead
+from devproxy.http.fields import Field
+from devproxy.http.messages import ResponseHead
 
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from devproxy.fields import Field
-from devproxy.origins import OPAQUE
+from devproxy.authority.origins import OPAQUE
+from devproxy.http.fields import Field
 from devproxy.policy.verdict.checks import PROXY_AUTHENTICATION, check, check_preflight
 from devproxy.policy.verdict.handshake import fault_of
 from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, Kind, PageRequest, Verdict, shown

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from devproxy.errors import BadMessage
+from devproxy.http.messages import CHUNKED, UNTIL_CLOSE
 from devproxy.http1.framing import MAX_SIZE_LINE_BYTES, MAX_TRAILER_BYTES, ChunkedReader, response_body_length
 from devproxy.http1.head import parse_response_head
 from devproxy.http1.start_line import Limits
-from devproxy.messages import CHUNKED, UNTIL_CLOSE
 
 
 def pass_through(data: bytes, *, piece: int = 1 << 20, reader: ChunkedReader | None = None) -> tuple[bytes, bytes]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from devproxy.errors import BadMessage
-from devproxy.fields import MAX_REMEMBERED_LINE_BYTES, Role
+from devproxy.http.fields import MAX_REMEMBERED_LINE_BYTES, Role
+from devproxy.http.memory import MEMORY
+from devproxy.http.messages import CHUNKED, RequestHead, ResponseHead
 from devproxy.http1.head import (
     parse_request_head,
     parse_response_head,
@@ -13,8 +15,6 @@ from devproxy.http1.head import (
 )
 from devproxy.http1.reader import HeadReader, Kind
 from devproxy.http1.start_line import Limits
-from devproxy.memory import MEMORY
-from devproxy.messages import CHUNKED, RequestHead, ResponseHead
 
 LIMITS = Limits()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from devproxy.config.model import Cookies, PathKind, Route, SameSiteRule, SecureRule
-from devproxy.fields import make_field
+from devproxy.http.fields import make_field
 from devproxy.policy.cookies import CookieRules, browser_verdict, compile_cookies, front_of, repair, restore
 
 SLASH = Route(kind=PathKind.PREFIX, pattern="/", upstream="api")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from devproxy.authority.origins import BadOrigin
 from devproxy.config.model import Cors
-from devproxy.origins import BadOrigin
 from devproxy.policy.cors import decide, local_lines
 from tests.support.cors import ACAC, ACAO, EVIL, FIX, PAGE, PASSTHROUGH, REWRITE, STRIP, VARY, finished, judged, policy
 

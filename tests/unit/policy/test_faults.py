@@ -20,8 +20,8 @@ from devproxy.config.model import (
     ServerAddress,
     Upstream,
 )
+from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
-from devproxy.messages import RequestHead
 from devproxy.plan import Forward, Plan, Respond, Snapshot, compile_snapshot, plan_request
 from devproxy.policy.faults import CompiledFault, compile_fault, inject
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import BadMessage
+from devproxy.http.messages import RequestHead, ResponseHead
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
-from devproxy.messages import RequestHead, ResponseHead
 from devproxy.policy.headers import (
     Edits,
     compile_edits,

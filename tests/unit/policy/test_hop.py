@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from devproxy.fields import Field
+from devproxy.http.fields import Field
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.policy.headers import request_lines

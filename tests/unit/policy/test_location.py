@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from devproxy.config.model import Config, Cookies, PathKind, Route, Scheme, Server, ServerAddress, Upstream
-from devproxy.fields import read_field
+from devproxy.http.fields import read_field
 from devproxy.policy.cookies import compile_cookies, repair
 from devproxy.policy.location import Asked, Change, compile_locations, map_back
 from devproxy.policy.mount import mount_of

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from devproxy.config.model import Preflight as PreflightRule
-from devproxy.messages import RequestHead
+from devproxy.http.messages import RequestHead
 from devproxy.policy.preflight import Preflight, read_preflight
 from tests.support.cors import (
     ACAC,

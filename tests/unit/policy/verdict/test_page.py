@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from devproxy.fields import Field, make_field
+from devproxy.http.fields import Field, make_field
 from devproxy.policy.verdict import Hop, Kind, PageRequest, Verdict, asks_first, judge, judge_handshake
 from devproxy.policy.verdict.handshake import accept_for
 

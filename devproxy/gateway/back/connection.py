@@ -1,0 +1,380 @@
+"""One connection to an upstream server: frames its responses and hands them to the exchange that uses it.
+
+Nothing is buffered: a response head leaves when it has arrived, each piece of a body in the loop turn in which it
+came. A connection on which anything unexpected happened is never used again. Start at
+:meth:`UpstreamConnection.data_received`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+from devproxy.errors import BadMessage, UpstreamFault
+from devproxy.gateway.shared.pressure import LARGE_BYTES
+from devproxy.gateway.shared.transports import last_words, reset, set_limits
+from devproxy.http.fields import Role
+from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
+from devproxy.http1.framing import ChunkedReader
+from devproxy.http1.head import parse_response_head, recall_response_head
+from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.refusals import ended_within_head, spoke_first, told
+from devproxy.http1.start_line import Limits
+
+if TYPE_CHECKING:
+    from devproxy.gateway.back.pool import ServerPool
+    from devproxy.gateway.back.session_search import SessionSearch
+    from devproxy.gateway.back.slow import SlowUpstream
+    from devproxy.gateway.exchanges.exchange import Exchange
+    from devproxy.gateway.front.client import ClientConnection
+    from devproxy.gateway.shared.state import SharedState
+    from devproxy.routing.balance import Process
+
+    Asker: TypeAlias = Exchange | SlowUpstream | SessionSearch
+
+MAX_INTERIM_RESPONSES: Final = 32
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A protocol towards a server. Used by one exchange at a time; idle in its pool in between.
+
+    ``server_pool``: of the server at the other end. ``served``: responses completed so far; a connection that has
+    served may have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be
+    reused. ``user``: who used it last, while it is idle. ``address``: the one dialled, behind the name; empty once it
+    has an ``owner``, the client's connection that was logged in on it (NTLM, Negotiate): nobody else may ever use it.
+    ``early_words``: what the server sent without being asked.
+    ``process``: who answers, where Engine.IO sessions tell; None: not known.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_exchange",
+        "_in_body",
+        "_interims",
+        "_is_held_back",
+        "_keep_alive_timeout_s",
+        "_logged_in_after",
+        "_reader",
+        "_remaining",
+        "_reusable",
+        "_shared",
+        "address",
+        "early_words",
+        "expires_at",
+        "has_answered",
+        "owner",
+        "process",
+        "served",
+        "server_pool",
+        "transport",
+        "user",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, shared: SharedState, pool: ServerPool) -> None:
+        self._shared = shared
+        self.server_pool = pool
+        self._reader = HeadReader(Kind.RESPONSE, shared.snapshot.response_limits)
+        self._exchange: Asker | None = None
+        self._chunked: ChunkedReader | None = None
+        self._in_body = False
+        self._remaining = 0
+        self._reusable = False
+        self._interims = 0
+        self._is_held_back = False
+        self._keep_alive_timeout_s: int | None = None
+        self.address = ""
+        self.early_words = b""
+        self.expires_at = 0.0
+        self.user: object = None
+        self.process: Process | None = None
+        self.owner: ClientConnection | None = None
+        self._logged_in_after = 0
+        self.served = 0
+        self.has_answered = False
+
+    # -- the transport's side ------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport that the dialler opened."""
+        self.transport = cast("asyncio.Transport", transport)
+        set_limits(self.transport)
+        self._shared.pressure.admit(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what the server sent; data that nobody asked for ends the connection (RFC 9112 section 6.3)."""
+        exchange = self._exchange
+        if exchange is None:
+            self.early_words = data
+            self.server_pool.forget(self)
+            self.transport.abort()
+        elif self._in_body:
+            self._take_body(exchange, data)
+        else:
+            self.has_answered = True
+            self._take_head(exchange, data)
+
+    def eof_received(self) -> bool:
+        """Take the server's end of stream: the end of a body that lasts until then, else a loss."""
+        self._ended(None)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the end of the connection, reading first what came in before a write failed."""
+        self._shared.pressure.dismiss(self.transport)
+        exchange = self._exchange
+        if exchange is None:
+            self.server_pool.forget(self)
+            return
+        if exc is not None and not self._in_body:
+            words = last_words(self.transport)
+            if words:
+                self.data_received(words)
+        self._ended(exc)
+
+    def pause_writing(self) -> None:
+        """Stop reading from the client: this server takes its request slowly."""
+        self._shared.pressure.fall_behind(self.transport)
+        if self._exchange is not None:
+            self._exchange.pause_request()
+
+    def resume_writing(self) -> None:
+        """Read from the client again."""
+        self._shared.pressure.catch_up(self.transport)
+        if self._exchange is not None:
+            self._exchange.resume_request()
+
+    # -- the exchange's side ---------------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection has been made and not been closed."""
+        return hasattr(self, "transport") and not self.transport.is_closing()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether whoever sent on it still waits for the first octet that this connection brings."""
+        return self._exchange is not None and not self.served and not self.has_answered
+
+    def begin(self, exchange: Asker, data: bytes) -> None:
+        """Send `data` (a request head and what there is of its body) for `exchange`, and wait for the response."""
+        self._exchange = exchange
+        self._in_body = False
+        self._interims = 0
+        self.has_answered = False
+        self.transport.write(data)
+
+    def send(self, data: bytes) -> None:
+        """Send a further piece of the request's body, unless the connection is being closed."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Read no more of the response for now, unless the connection is being closed."""
+        self._is_held_back = True
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def _go_on(self) -> None:
+        """Read on, unless the client takes slowly: others have had their turn."""
+        if not self._is_held_back:
+            self.resume_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self._is_held_back = False
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def bind(self, client: ClientConnection) -> None:
+        """Belong to `client` from now on: what is logged in by its request is the connection (RFC 4559 section 6)."""
+        if self.owner is None:
+            self.owner = client
+            self.address = ""
+            self._logged_in_after = self.served
+            client.logins[self.server_pool.pool] = self
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether a login of its owner's has begun here and been answered: its loss cannot be made good."""
+        return self.owner is not None and self.served > self._logged_in_after
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no exchange uses it."""
+        return self._exchange is None
+
+    def detach(self) -> asyncio.Transport:
+        """Give the transport away, to a tunnel."""
+        self._exchange = None
+        return self.transport
+
+    def abandon(self) -> None:
+        """End the connection at once: whoever asked has left. The server notices by a reset."""
+        self._exchange = None
+        self._lose_login()
+        reset(self.transport)
+
+    def close(self) -> None:
+        """Close an idle connection."""
+        self._exchange = None
+        self.transport.close()
+
+    # -- framing -------------------------------------------------------------------------------------------------
+
+    def _take_head(self, exchange: Asker, data: bytes) -> None:
+        limits = self._shared.snapshot.response_limits
+        while True:
+            try:
+                found = None if self._reader.has_started else recall_response_head(data, limits)
+                if found is None:
+                    found = self._read_head(data, limits, exchange.request.method)
+                    if found is None:
+                        return
+                head, data = found
+                facts = head.facts
+                if facts.status >= 200:
+                    break
+                if facts.status == 101:
+                    self._switch(exchange, head)
+                    exchange.upgraded(head, data)
+                    return
+                self._interims += 1
+                if self._interims > MAX_INTERIM_RESPONSES:
+                    raise BadMessage(
+                        f"there were more than {MAX_INTERIM_RESPONSES} interim responses",
+                        source="RFC 9110 section 15.2",
+                        line=head.start,
+                    )
+            except BadMessage as error:
+                self._fail(exchange, error)
+                return
+            exchange.interim(head)
+            if self._exchange is not exchange or not data:
+                return
+        length = 0 if exchange.request.method == b"HEAD" else head.body_length
+        self._reusable = facts.keep_alive and length != UNTIL_CLOSE
+        self._keep_alive_timeout_s = facts.keep_alive_timeout_s
+        if length == len(data):  # all of it is here, which is how most answers come
+            self._complete(exchange)
+            exchange.response(head, length, data, True)
+            return
+        self._in_body = True
+        self._remaining = length
+        if length == CHUNKED:
+            self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks, is_answer=True)
+        try:
+            payload, ended = self._frame(data)
+        except BadMessage as error:
+            self._fail(exchange, error)
+            return
+        if ended:
+            self._complete(exchange)
+        exchange.response(head, length, payload, ended)
+
+    def _read_head(self, data: bytes, limits: Limits, method: bytes) -> tuple[ResponseHead, bytes] | None:
+        """Return a head that came in pieces or has lines never seen before, and what stands behind it; None: more."""
+        found = self._reader.feed(data)
+        if found is None:
+            return None
+        head = parse_response_head(found[0], limits, method)
+        if head.facts.logs_in and self._exchange is not None:
+            self.bind(self._exchange.client)
+        return head, found[1]
+
+    def _switch(self, exchange: Asker, head: ResponseHead) -> None:
+        """Check that a 101 switches to what was asked for (RFC 9110 section 15.2.2)."""
+        asked = [token.strip() for token in exchange.request.upgrade.split(b",") if token.strip()]
+        if not asked:
+            reason = "101 Switching Protocols came without having been asked for"
+            raise BadMessage(reason, source="RFC 9110 section 7.8", line=head.start)
+        if head.facts.upgrade not in asked:
+            named = [field.line for field in head.fields if field.role == Role.UPGRADE]
+            reason = "101 switches to another protocol than the one asked for"
+            raise BadMessage(reason, source="RFC 9110 section 7.8", line=named[0] if named else head.start)
+
+    def _take_body(self, exchange: Asker, data: bytes) -> None:
+        try:
+            payload, ended = self._frame(data)
+        except BadMessage as error:
+            self._fail(exchange, error)
+            return
+        if ended:
+            self._complete(exchange)
+        exchange.response_data(payload, ended)
+
+    def _frame(self, data: bytes) -> tuple[bytes, bool]:
+        """Return the part of `data` that belongs to the body, and whether the body ends with it."""
+        remaining = self._remaining
+        if remaining >= 0:
+            size = len(data)
+            if size < remaining:
+                self._remaining = remaining - size
+                if size > LARGE_BYTES:
+                    self._shared.pressure.take_turn(self.transport, size, self._go_on)
+                return data, False
+            self._remaining = 0
+            if size > remaining:
+                self._reusable = False
+                data = data[:remaining]
+            return data, True
+        if self._chunked is None:
+            if len(data) > LARGE_BYTES:
+                self._shared.pressure.take_turn(self.transport, len(data), self._go_on)
+            return data, False
+        payload, rest = self._chunked.feed(data)
+        if not self._chunked.is_done:
+            return payload, False
+        if rest or self._chunked.has_odd_trailers:
+            self._reusable = False
+        return payload, True
+
+    def _complete(self, exchange: Asker) -> None:
+        """The response is over: give the connection back, or close it when it can't be trusted with another."""
+        self._exchange = None
+        self._chunked = None
+        self.served += 1
+        if exchange.request.facts.body_length and (
+            exchange.client.body_remaining or exchange.holds_body or self.transport.get_write_buffer_size()
+        ):
+            # The server may never read the rest of the request, and to close would be to wait until it does.
+            reset(self.transport)
+        elif self._reusable and not self.transport.is_closing():
+            self.server_pool.release(self, exchange.client, self._keep_alive_timeout_s)
+        else:
+            self._lose_login()
+            self.transport.close()
+
+    def _lose_login(self) -> None:
+        if self.owner is not None:
+            self.owner.lose_login(self)
+
+    def _ended(self, exc: Exception | None) -> None:
+        """The server ended the connection, mostly while an exchange used it."""
+        self.server_pool.look_soon()
+        exchange = self._exchange
+        if exchange is None:
+            self.server_pool.forget(self)
+            return
+        if self._in_body and self._remaining == UNTIL_CLOSE and exc is None:
+            self._complete(exchange)
+            exchange.response_data(b"", True)
+            return
+        if self.early_words:  # they came between the dialling and the request
+            self._fail(exchange, spoke_first(self.early_words))
+            return
+        self._exchange = None
+        self._lose_login()
+        reset(self.transport)  # whatever of the request it has not taken is of no use to it any more
+        detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
+        if exc is None and self._reader.has_started:
+            detail = told(ended_within_head(self._reader.pending))
+        exchange.upstream_lost(UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
+
+    def _fail(self, exchange: Asker, error: BadMessage) -> None:
+        """What came is no answer that can be trusted."""
+        self._exchange = None
+        self._lose_login()
+        self.transport.abort()
+        exchange.upstream_lost(UpstreamFault.BAD_RESPONSE, told(error), was_reset=False, cause=error)

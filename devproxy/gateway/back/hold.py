@@ -1,0 +1,141 @@
+"""Waiting for a server that was up and refuses now: one prober asks for all, and a bounded number waits.
+
+Nobody who waits has sent anything; who leaves meanwhile has simply not been there. Start at :class:`WaitingRoom`;
+:class:`Prober` is what opens its door.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from devproxy.http.messages import RequestHead
+
+MAX_WAITING: Final = 256
+"""Requests that wait for one upstream; those beyond are answered at once."""
+
+LATE_S: Final = 1.0
+"""How long a request waits at most that comes ``hold_s`` seconds or more after the server went."""
+
+LATE_DOCUMENT_S: Final = 0.25
+"""The same for a document: time enough to ask the server once more, and not to be felt."""
+
+SAID_AFTER_S: Final = 0.3
+"""How long the first request waits before it is said that requests wait."""
+
+RETRY_S: Final = 0.1
+"""How often a server is asked while somebody waits for it."""
+
+_BACKOFF: Final = 1.5
+_MAX_RETRY_S: Final = 2.0
+"""How seldom a server is asked in the end, when nobody waits: it still has to be found again."""
+
+
+_SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+"""Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
+
+
+def may_wait(request: RequestHead) -> bool:
+    """Tell whether `request` can be delivered later without surprise: safe, and no body to keep.
+
+    A WebSocket handshake is one, and so is an Engine.IO poll that has not been sent yet.
+    """
+    return request.method in _SAFE and request.facts.body_length == 0
+
+
+class WaitingRoom:
+    """Where requests wait for an upstream. ``count``: how many do."""
+
+    __slots__ = ("_loop", "_released", "count")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._released: asyncio.Future[None] | None = None
+        self.count = 0
+
+    async def wait(self, until: float) -> bool:
+        """Wait for :meth:`open`; False when the loop's time `until` comes first, or at once when the room is full."""
+        remaining_s = until - self._loop.time()
+        if self.count >= MAX_WAITING or remaining_s <= 0:
+            return False
+        if self._released is None:
+            self._released = self._loop.create_future()
+        door = self._released
+        self.count += 1
+        try:
+            await asyncio.wait((door,), timeout=remaining_s)
+        finally:
+            self.count -= 1
+        return door.done()
+
+    def open(self) -> None:
+        """Let everybody go who waits now."""
+        if self._released is not None:
+            self._released.set_result(None)
+            self._released = None
+
+
+class Prober:
+    """Asks a server whether it accepts connections, again and again until it does.
+
+    `look`: tries once and tells whether the server is there. `is_awaited`: whether somebody waits for it; then it is
+    asked every ``RETRY_S`` seconds, else less and less often.
+    """
+
+    __slots__ = ("_delay_s", "_is_awaited", "_is_closed", "_look", "_loop", "_task", "_timer")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, look: Callable[[], Awaitable[bool]], is_awaited: Callable[[], bool]
+    ) -> None:
+        self._loop = loop
+        self._look = look
+        self._is_awaited = is_awaited
+        self._delay_s = RETRY_S
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def start(self) -> None:
+        """Begin to ask, unless that is under way."""
+        if self._timer is None and self._task is None:
+            self._delay_s = RETRY_S
+            self._arm()
+
+    def hurry(self) -> None:
+        """Ask within ``RETRY_S`` seconds: somebody has begun to wait."""
+        if self._timer is not None and self._timer.when() - self._loop.time() > RETRY_S:
+            self._timer.cancel()
+            self._delay_s = RETRY_S
+            self._arm()
+
+    def rest(self) -> None:
+        """Ask no more: the server has been found."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def close(self) -> None:
+        """End for good."""
+        self._is_closed = True
+        self.rest()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _arm(self) -> None:
+        if not self._is_closed:
+            self._timer = self._loop.call_later(self._delay_s, self._launch)
+
+    def _launch(self) -> None:
+        self._timer = None
+        self._task = self._loop.create_task(self._probe())
+
+    async def _probe(self) -> None:
+        try:
+            is_there = await self._look()
+        finally:
+            self._task = None
+        if not is_there:
+            self._delay_s = RETRY_S if self._is_awaited() else min(self._delay_s * _BACKOFF, _MAX_RETRY_S)
+            self._arm()

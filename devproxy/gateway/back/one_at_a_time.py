@@ -1,0 +1,115 @@
+"""Those who wait for a server that takes one connection at a time, while a connection that is kept has it busy.
+
+Python's ``http.server``, Werkzeug and Django without threads and many embedded servers accept a connection, serve what
+comes on it until it is closed, and only then accept the next. An idle connection kept for later is all that such a
+server knows. So who is silent on a connection just dialled makes the pool give up what is idle, and keep nothing, until
+they have been answered or it is plain that the server serves several at a time. Owns that suspicion, one for each
+server. Start at :meth:`OneAtATime.expect`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+LOOK_S: Final = 0.1
+"""How long a server may be silent on a new connection before it is suspected to be busy with an idle one."""
+
+PATIENCE_S: Final = 1.6
+"""The same for a server that has been seen to serve several at a time: those with a few threads run out of them too."""
+
+LAST_LOOK_S: Final = 3.0
+ORDER_MARGIN_S: Final = 0.05
+"""Servers accept in the order in which they were dialled. Two connections dialled within this time prove nothing."""
+
+EAGER_S: Final = 10.0
+"""How long after a suspicion that proved right the next ones need no proof."""
+
+
+class Waiting(Protocol):
+    """What is asked of a connection. ``is_silent``: a request has been sent on it, and no octet has ever come."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether whoever sent on it still waits for the first octet that this connection brings."""
+
+
+class OneAtATime:
+    """The suspicion about one server. `give_way`: closes what is idle. `keep`: says whether connections may be kept."""
+
+    __slots__ = ("_eager_until", "_give_way", "_is_concurrent", "_keep", "_loop", "_queue", "_sent_at")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, *, give_way: Callable[[], None], keep: Callable[[bool], None]
+    ) -> None:
+        self._loop = loop
+        self._give_way = give_way
+        self._keep = keep
+        self._sent_at: dict[Waiting, float] = {}
+        self._queue: set[Waiting] = set()
+        self._is_concurrent = False
+        self._eager_until = 0.0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether somebody is suspected to wait for the end of another connection."""
+        return bool(self._queue)
+
+    def expect(self, connection: Waiting) -> None:
+        """Take note that a request has been sent on `connection`, which was dialled for it."""
+        now = self._loop.time()
+        self._sent_at[connection] = now
+        if now < self._eager_until:
+            self._suspect(connection)
+        delay_s = PATIENCE_S if self._is_concurrent else LOOK_S
+        self._loop.call_later(delay_s, self._look, connection, delay_s)
+
+    def note(self, connection: Waiting) -> None:
+        """Take note that `connection` has been answered and is free, while somebody waits."""
+        sent_at = self._sent_at.pop(connection, None)
+        if connection in self._queue:
+            self._eager_until = self._loop.time() + EAGER_S
+        self._settle()
+        if sent_at is not None and any(self._sent_at[one] + ORDER_MARGIN_S < sent_at for one in self._queue):
+            # It was dialled later and served before: those who wait have been accepted, and are served beside it.
+            self._is_concurrent = True
+            self._eager_until = 0.0
+            self._queue.clear()
+            self._keep(True)
+
+    def forget(self) -> None:
+        """Begin anew: the server is gone, and whoever takes its place may be of another kind."""
+        self._queue.clear()
+        self._sent_at.clear()
+        self._is_concurrent = False
+        self._eager_until = 0.0
+        self._keep(True)
+
+    def _look(self, connection: Waiting, waited_s: float) -> None:
+        if connection not in self._sent_at:
+            return
+        if not connection.is_silent:
+            del self._sent_at[connection]
+            self._settle()
+            return
+        if not self._is_concurrent:
+            self._suspect(connection)
+        elif waited_s >= PATIENCE_S:
+            self._give_way()
+        if waited_s < LAST_LOOK_S:
+            self._loop.call_later(waited_s, self._look, connection, 2 * waited_s)
+        elif self._is_concurrent:
+            del self._sent_at[connection]
+
+    def _suspect(self, connection: Waiting) -> None:
+        self._queue.add(connection)
+        self._keep(False)
+        self._give_way()
+
+    def _settle(self) -> None:
+        """Leave out who has been answered or has left meanwhile."""
+        if self._queue:
+            self._queue = {one for one in self._queue if one in self._sent_at and one.is_silent}
+            if not self._queue:
+                self._keep(True)

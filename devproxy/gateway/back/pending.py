@@ -1,0 +1,81 @@
+"""An exchange that has no connection yet: held back on purpose, being dialled for, or waiting for a server.
+
+Owns what the client sends of its body meanwhile, and how the waiting is ended. Most exchanges take an idle connection
+and never have one of these. Start at :meth:`PendingConnection.dial`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from devproxy.answers import is_document
+from devproxy.errors import UpstreamError
+from devproxy.gateway.back.hold import may_wait
+
+if TYPE_CHECKING:
+    from devproxy.gateway.back.pool import ServerPool
+    from devproxy.gateway.exchanges.exchange import Exchange
+
+MAX_PENDING_BYTES: Final = 64 * 1024
+"""Octets of a request's body that are taken in before there is a connection to send them on."""
+
+
+class PendingConnection:
+    """What `exchange` waits for before its request can leave. `body`: what has come of the request's body."""
+
+    __slots__ = ("_exchange", "_loop", "_pending", "_pending_bytes", "_waits_for")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, body: bytes = b"") -> None:
+        self._loop = loop
+        self._exchange = exchange
+        self._pending = [body]
+        self._pending_bytes = len(body)
+        self._waits_for: asyncio.Task[None] | asyncio.TimerHandle | None = None
+
+    def delay(self, seconds: float, go_on: Callable[[], None]) -> None:
+        """Go on after so many `seconds`, on purpose."""
+        self._waits_for = self._loop.call_later(seconds, go_on)
+
+    def dial(self, server: ServerPool) -> None:
+        """Open a connection to `server` or, where the exchange is not bound to it, to another one of its upstream."""
+        self._waits_for = self._loop.create_task(self._connect(server))
+
+    def set_out(self, server: ServerPool, delay_s: float = 0.0) -> None:
+        """Take an idle connection to `server`, or dial; after `delay_s` seconds, on purpose."""
+        if delay_s:
+            self.delay(delay_s, partial(self.set_out, server))
+            return
+        connection = self._exchange.take_idle(server)
+        if connection is None:
+            self.dial(server)
+        else:
+            self._exchange.use(connection, server, b"".join(self._pending))
+
+    def keep(self, data: bytes) -> None:
+        """Keep a further piece of the request's body; more than a little waits in the kernel."""
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        if self._pending_bytes > MAX_PENDING_BYTES:
+            self._exchange.pause_request()
+
+    def cancel(self) -> None:
+        """Wait no more: nobody needs the connection."""
+        if self._waits_for is not None:
+            self._waits_for.cancel()
+
+    async def _connect(self, server: ServerPool) -> None:
+        exchange = self._exchange
+        try:
+            connection = await server.pool.open(
+                server,
+                may_wait=may_wait(exchange.request),
+                is_document=is_document(exchange.request),
+                is_bound=exchange.is_bound,
+            )
+        except UpstreamError as error:
+            exchange.not_connected(error)
+            return
+        exchange.use(connection, server, b"".join(self._pending))

@@ -1,0 +1,306 @@
+"""A request of an Engine.IO session, on its way to the one process among several that knows the session.
+
+Processes that share an address (PM2's cluster mode, Node's ``cluster``, ``--workers``) are told apart by nothing but
+their answers: whoever does not have a session says so, with 400, and has done nothing else. So the request is sent
+again on other connections, idle ones and new ones, until one of them takes it. It stands between an exchange and its
+real connection: to the exchange it is the connection, to the connection it is the exchange. Start at
+:meth:`SessionSearch.response`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import TYPE_CHECKING, Final, Protocol
+
+from devproxy.errors import BadMessage, UpstreamError
+from devproxy.http.messages import CHUNKED
+from devproxy.http1.framing import ChunkedReader
+from devproxy.realtime.engineio import MAX_EXPLAINED_BYTES, is_unknown_session
+from devproxy.routing.balance import Balancer, Process
+
+if TYPE_CHECKING:
+    from devproxy.errors import UpstreamFault
+    from devproxy.gateway.back.connection import UpstreamConnection
+    from devproxy.gateway.back.pool import ServerPool
+    from devproxy.gateway.front.client import ClientConnection
+    from devproxy.http.messages import RequestHead, ResponseHead
+
+MAX_ATTEMPTS: Final = 128
+"""Connections that are tried for one request. Of 8 processes that take turns at random, all but one in 10^7 is met."""
+
+MAX_SEEKING_S: Final = 15.0
+MAX_KEPT_BYTES: Final = 1024 * 1024
+"""Octets of a request's body that are kept to be sent again. One that is longer gets the first answer."""
+
+
+class Asker(Protocol):
+    """What is asked of an exchange, or of whoever stands for it."""
+
+    request: RequestHead
+    client: ClientConnection
+
+    @property
+    def decodes_chunks(self) -> bool: ...  # noqa: D102
+    @property
+    def holds_body(self) -> bool: ...  # noqa: D102
+    def interim(self, head: ResponseHead) -> None: ...  # noqa: D102
+    def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None: ...  # noqa: D102
+    def response_data(self, data: bytes, ended: bool) -> None: ...  # noqa: D102
+    def upgraded(self, head: ResponseHead, glued: bytes) -> None: ...  # noqa: D102
+    def upstream_lost(  # noqa: D102
+        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
+    ) -> None: ...
+    def pause_request(self) -> None: ...  # noqa: D102
+    def resume_request(self) -> None: ...  # noqa: D102
+
+
+def process_at(connection: UpstreamConnection) -> Process:
+    """Return the process at the other end of `connection`: nobody in particular where nothing is known of it yet."""
+    process = connection.process
+    if process is None:
+        process = connection.process = Process()
+    return process.root
+
+
+class SessionSearch:
+    """The request of `asker` for the session `sid`, first on `connection`; empty: for a new one."""
+
+    __slots__ = (
+        "_asker",
+        "_attempts",
+        "_balancer",
+        "_connection",
+        "_held",
+        "_is_released",
+        "_kept",
+        "_kept_bytes",
+        "_sid",
+        "_task",
+        "_until",
+        "client",
+        "request",
+    )
+
+    def __init__(self, asker: Asker, connection: UpstreamConnection, balancer: Balancer, sid: bytes) -> None:
+        self._asker = asker
+        self._connection = connection
+        self._balancer = balancer
+        self._sid = sid
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._held: tuple[ResponseHead, int, bytes] | None = None
+        self._attempts = 0
+        self._until = 0.0
+        self._is_released = False
+        self._task: asyncio.Task[None] | None = None
+        self.client = asker.client
+        self.request = asker.request
+
+    # -- what the exchange sees of a connection --------------------------------------------------------------------
+
+    @property
+    def server_pool(self) -> ServerPool:
+        """Of the server at the other end."""
+        return self._connection.server_pool
+
+    @property
+    def served(self) -> int:
+        """Responses completed by the connection so far."""
+        return self._connection.served
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether an octet of the answer has come."""
+        return self._connection.has_answered
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether the connection carries a login of its client's."""
+        return self._connection.is_logged_in
+
+    def begin(self, asker: Asker, data: bytes) -> None:
+        """Send `data` for `asker`, and keep it. An answer whose session has to be read must not be compressed."""
+        self._asker = asker
+        if not self._sid:
+            lines = data.split(b"\r\n")
+            data = b"\r\n".join(line for line in lines if line[:16].lower() != b"accept-encoding:")
+        self._kept_bytes = -data.find(b"\r\n\r\n") - 4  # the head does not count
+        self._keep(data)
+        self._connection.begin(self, data)
+
+    def send(self, data: bytes) -> None:
+        """Send a further piece of the request's body, at once or with all of it on the next connection."""
+        self._keep(data)
+        if self._task is None and not self._is_released:
+            self._connection.send(data)
+        elif self._task is not None and not self._kept:
+            self._give_up()
+
+    def _keep(self, data: bytes) -> None:
+        self._kept_bytes += len(data)
+        if self._kept_bytes <= MAX_KEPT_BYTES:
+            self._kept.append(data)
+        else:
+            self._kept.clear()
+
+    def pause_reading(self) -> None:
+        """The client takes its response slowly."""
+        if self._held is None and not self._is_released:
+            self._connection.pause_reading()
+
+    def resume_reading(self) -> None:
+        """The client has caught up."""
+        if self._held is None and not self._is_released:
+            self._connection.resume_reading()
+
+    def detach(self) -> asyncio.Transport:
+        """Give the transport away, to a tunnel."""
+        return self._connection.detach()
+
+    def abandon(self) -> None:
+        """Whoever asked has left: look no further."""
+        if self._task is not None:
+            self._task.cancel()
+        elif not self._is_released:
+            self._connection.abandon()
+
+    # -- what the connection sees of an exchange -------------------------------------------------------------------
+
+    @property
+    def decodes_chunks(self) -> bool:
+        """Whether the client cannot read the chunked coding."""
+        return self._asker.decodes_chunks
+
+    @property
+    def holds_body(self) -> bool:
+        """Whether something of the request's body has come and not been sent."""
+        return self._asker.holds_body
+
+    def interim(self, head: ResponseHead) -> None:
+        """Pass on a 1xx response."""
+        self._asker.interim(head)
+
+    def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
+        """Pass on an answer; hold one that may say that the session is not known until all of it has come."""
+        self._is_released = ended
+        if self._sid and (head.status == 400 or (head.status == 403 and self.request.upgrade)):
+            self._held = head, body_length, b""
+            self.response_data(payload, ended)
+            return
+        if head.status < 400:
+            self._accept()
+        self._asker.response(head, body_length, payload, ended)
+
+    def response_data(self, data: bytes, ended: bool) -> None:
+        """Take a further piece of the response's body; `ended`: nothing follows."""
+        self._is_released = self._is_released or ended
+        if self._held is None:
+            self._asker.response_data(data, ended)
+            return
+        head, body_length, seen = self._held
+        seen += data
+        self._held = head, body_length, seen
+        if not ended and len(seen) <= MAX_EXPLAINED_BYTES:
+            return
+        # An ASGI server turns any refusal of an upgrade into a 403 without words.
+        if ended and (head.status == 403 or is_unknown_session(head.status, content(head, seen, self.decodes_chunks))):
+            self._refuse()
+        else:
+            self._pass_on(ended=ended)
+
+    def upgraded(self, head: ResponseHead, glued: bytes) -> None:
+        """Pass on that the upstream has switched protocols."""
+        self._accept()
+        self._asker.upgraded(head, glued)
+
+    def upstream_lost(
+        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
+    ) -> None:
+        """Pass on the loss; nothing that is held has been passed on before it."""
+        self._is_released = True
+        self._held = None
+        self._asker.upstream_lost(fault, detail, was_reset=was_reset, cause=cause)
+
+    def pause_request(self) -> None:
+        """The upstream takes the request slowly."""
+        self._asker.pause_request()
+
+    def resume_request(self) -> None:
+        """The upstream has caught up."""
+        self._asker.resume_request()
+
+    # -- the search ------------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        """The session lives where this connection leads to."""
+        if not self._sid:
+            return
+        sessions, process = self._balancer.sessions, process_at(self._connection)
+        known = sessions.process_of(self._sid)
+        self._connection.process = process = process if known is None else known.join(process)
+        self._balancer.learn(self._sid, self._connection.server_pool.index, process)
+
+    def _refuse(self) -> None:
+        """Try another connection, unless nothing is known of the session or enough were tried."""
+        process = self._balancer.sessions.process_of(self._sid)
+        loop = asyncio.get_running_loop()
+        if not self._attempts:
+            self._until = loop.time() + MAX_SEEKING_S
+        self._attempts += 1
+        if process is not None:
+            here = process_at(self._connection)
+            if here is process:
+                # It had the session and has closed it, as it does to a client that is silent. Nobody else has it.
+                process = None
+            else:
+                here.differ(process)
+        if process is None or process.is_gone or not self._kept:
+            self._give_up()
+        elif self._attempts >= MAX_ATTEMPTS or loop.time() >= self._until:
+            process.is_gone = True
+            self._give_up()
+        else:
+            self._task = loop.create_task(self._try_next(process))
+
+    async def _try_next(self, process: Process) -> None:
+        server = self._connection.server_pool
+        connection = server.take_for(process, self.client)
+        try:
+            connection = connection or await server.connect()
+        except UpstreamError:
+            self._task = None
+            self._give_up()
+            return
+        self._task = None
+        self._held = None
+        self._is_released = False
+        self._connection = connection
+        self._asker.resume_request()  # whoever took it slowly is not asked any more
+        connection.begin(self, b"".join(self._kept))
+        server.expect(connection)
+
+    def _give_up(self) -> None:
+        """Nobody has the session: let the client hear so, upon which it begins a new one."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._balancer.sessions.forget(self._sid)
+        self._pass_on(ended=True)
+
+    def _pass_on(self, *, ended: bool) -> None:
+        assert self._held is not None
+        (head, body_length, seen), self._held = self._held, None
+        self._asker.response(head, body_length, seen, ended)
+
+
+def content(head: ResponseHead, body: bytes, is_decoded: bool) -> bytes:
+    """Return what a whole `body` says, as far as that can be told; at most a little more than is explained."""
+    try:
+        if head.facts.body_length == CHUNKED and not is_decoded:
+            body, _ = ChunkedReader(is_decoding=True).feed(body)
+        if head.first(b"content-encoding") is not None:
+            body = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_EXPLAINED_BYTES + 1)
+    except (BadMessage, zlib.error):
+        return b""
+    return body

@@ -1,0 +1,92 @@
+"""What ties one exchange to a server or a process: why it was chosen, and what has to be remembered.
+
+Decides nothing: :mod:`devproxy.routing.balance` does. There is a binding only where there is something to choose, or
+where a session may begin, so that an exchange with any other upstream pays nothing for it. Start at
+:class:`StickyChoice`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devproxy.gateway.back.session_search import SessionSearch, process_at
+from devproxy.realtime.engineio import MAX_OPEN_BYTES, opened_session
+from devproxy.routing.balance import Choice, Process, Reason
+
+if TYPE_CHECKING:
+    from devproxy.gateway.back.connection import UpstreamConnection
+    from devproxy.gateway.back.pool import ServerPool, UpstreamPool
+    from devproxy.gateway.exchanges.exchange import Exchange
+    from devproxy.gateway.front.client import ClientConnection
+    from devproxy.http.messages import RequestHead
+
+
+class StickyChoice:
+    """``is_bound``: no other server than the one chosen can answer. ``seeks_session``: the answer will name one.
+
+    ``sid``: of the session that the request belongs to, where sessions are kept together; else empty.
+    """
+
+    __slots__ = ("_balancer", "_choice", "_connection", "_pool", "_seen", "is_bound", "seeks_session", "sid")
+
+    def __init__(self, pool: UpstreamPool, request: RequestHead, client: ClientConnection) -> None:
+        login = client.logins.get(pool)
+        choice = pool.choose(request) if login is None else Choice(login.server_pool.index, Reason.LOGIN)
+        self._pool = pool
+        self._balancer = pool.balancer
+        self._choice = choice
+        self._connection: UpstreamConnection | None = None
+        self._seen = b""
+        self.is_bound = choice.is_bound
+        self.seeks_session = pool.balancer.opens_session(request)
+        self.sid = pool.balancer.session_of(request)
+
+    @property
+    def server(self) -> ServerPool:
+        """The server that was chosen."""
+        return self._pool.servers[self._choice.server]
+
+    def take_idle(self, server: ServerPool, exchange: Exchange) -> UpstreamConnection | None:
+        """Return an idle connection that may lead to the process of the session, or None."""
+        process = self._process
+        if process is None or self._choice.reason is Reason.LOGIN:
+            return server.take_idle(exchange.client)
+        return server.take_for(process, exchange.client)
+
+    @property
+    def _process(self) -> Process | None:
+        return self._balancer.sessions.process_of(self.sid) if self.sid else None
+
+    def carry(self, connection: UpstreamConnection, exchange: Exchange) -> UpstreamConnection | SessionSearch:
+        """Return what sends on `connection` for `exchange`: itself, or who takes care of the session.
+
+        Credentials of a connection (NTLM, Negotiate) are never sent on a second one: that would be logged in too, and
+        belong to nobody.
+        """
+        self._connection = connection
+        is_of_session = bool(self.sid) or (self.seeks_session and self._balancer.keeps_sessions)
+        if not is_of_session or connection.owner is not None:
+            return connection
+        return SessionSearch(exchange, connection, self._balancer, self.sid)
+
+    def finish(self, head: bytes, index: int) -> bytes:
+        """Return the finished response `head`, of the server `index`, with a cookie where the client needs a new one.
+
+        It does when it came without, or when its server is gone and another has answered.
+        """
+        if not self._balancer.cookie or self._choice == (index, Reason.COOKIE):
+            return head
+        return b"%b%b\r\n\r\n" % (head[:-2], self._balancer.cookie_line(index))
+
+    def see(self, data: bytes, index: int) -> None:
+        """Look for the id of a new session in `data`, a piece of the body that the server `index` answers with."""
+        self._seen += data[:MAX_OPEN_BYTES]
+        sid = opened_session(self._seen)
+        if sid and self._connection is not None:
+            if self._balancer.keeps_sessions:
+                self._balancer.learn(sid, index, process_at(self._connection))
+            else:
+                self._pool.strays.learn(sid, self._connection)
+        if sid or len(self._seen) >= MAX_OPEN_BYTES:
+            self._seen = b""
+            self.seeks_session = False

@@ -1,0 +1,59 @@
+"""Engine.IO sessions that turn up at a process that does not know them, where no key keeps them together.
+
+Owns the few sessions opened last and who told them, to tell a restart (nothing to be done: clients begin anew) from
+several processes behind one address (there is a key for that). Start at :meth:`UnknownSessions.meet`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from devproxy.events import Trouble
+from devproxy.gateway.back.session_search import content
+from devproxy.realtime.engineio import is_unknown_session, parse_engine_request, session_id
+
+if TYPE_CHECKING:
+    from devproxy.config.model import Upstream
+    from devproxy.gateway.back.connection import UpstreamConnection
+    from devproxy.http.messages import RequestHead, ResponseHead
+
+MAX_REMEMBERED: Final = 256
+
+
+class UnknownSessions:
+    """The sessions of one upstream without ``sticky = "socketio"``."""
+
+    __slots__ = ("_is_told", "_opened_on", "_upstream")
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._opened_on: OrderedDict[bytes, UpstreamConnection] = OrderedDict()
+        self._is_told = False
+
+    def learn(self, sid: bytes, connection: UpstreamConnection) -> None:
+        """Remember that `sid` was given out on `connection`."""
+        if not self._is_told:
+            self._opened_on[sid] = connection
+            if len(self._opened_on) > MAX_REMEMBERED:
+                self._opened_on.popitem(last=False)
+
+    def meet(self, request: RequestHead, head: ResponseHead, body: bytes) -> Trouble | None:
+        """Return what is to be said about an answer of 400, once: that whoever opened the session still lives."""
+        engine = parse_engine_request(request.path)
+        if engine is None or not engine.sid:
+            return None
+        opened_on = self._opened_on.get(session_id(engine))
+        if opened_on is None or not opened_on.is_open:
+            return None
+        if not is_unknown_session(head.status, content(head, body, request.version_minor == 0)):
+            return None
+        self._is_told = True
+        self._opened_on.clear()
+        name = self._upstream.name
+        places = " and ".join(server.url for server in self._upstream.servers)
+        return Trouble(
+            f"{name}: {places} does not know an Engine.IO session that it gave out itself: several processes answer "
+            "there (PM2's cluster mode, Node's cluster, workers), and each knows its own sessions alone",
+            f'write sticky = "socketio" below [upstreams.{name}], so that a session stays with its process',
+        )

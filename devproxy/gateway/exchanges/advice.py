@@ -1,0 +1,78 @@
+"""What is to be said about an answer beside that it was given: what a browser makes of it, and what was changed.
+
+Owns when to say it (advice once per cause and minute, changes if asked to be verbose), not what. Start at
+:func:`remarks_on`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from devproxy.plan import advice_on, advice_on_body, changes_to
+
+if TYPE_CHECKING:
+    from devproxy.answers import Answer
+    from devproxy.gateway.back.pool import ServerPool
+    from devproxy.gateway.shared.state import SharedState
+    from devproxy.http.messages import RequestHead, ResponseHead
+    from devproxy.plan import Forward
+    from devproxy.policy.hop import Peer
+
+_ADVISED: Final = (400, 403, 421, 502, 504)
+"""Answers of the guard, to preflights and to paths with two readings, and those for upstreams that need something
+changed: the log says what."""
+
+
+class Remarks(NamedTuple):
+    """``advice`` and ``changes`` of :class:`~devproxy.events.ExchangeFinished`."""
+
+    advice: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
+NONE: Final = Remarks()
+
+
+def remarks_on(
+    shared: SharedState,
+    forward: Forward,
+    request: RequestHead,
+    head: ResponseHead,
+    octets: bytes,
+    peer: Peer,
+    server: ServerPool,
+    payload: bytes = b"",
+) -> Remarks:
+    """Return the remarks on a response that goes to the client with the head `octets`; `head`: as `server` sent it.
+
+    `payload`: what came of its body with its head. Without an Origin, a cookie and a refusal there is nothing to
+    advise, and nearly every answer has none of them.
+    """
+    if shared.sink is None:
+        return NONE
+    if head.status == 400:
+        server.pool.note_refusal(request, head, payload)
+    advice = advice_on(forward, request, head, octets, peer)
+    if words := advice_on_body(forward, request.path, head.status, payload, server.server):
+        advice = (*advice, words)
+    if advice:
+        advice = shared.untold(forward.compiled.label, advice)
+    return Remarks(advice, changes_to(forward, request, head, peer, server.server) if shared.is_verbose else ())
+
+
+def advice_on_switch(
+    shared: SharedState,
+    forward: Forward,
+    request: RequestHead,
+    head: ResponseHead,
+    octets: bytes,
+    peer: Peer,
+    server: ServerPool,
+) -> tuple[str, ...]:
+    """Return the advice on a 101 with the head `octets`: why a browser does not take it, which only one asks about."""
+    return remarks_on(shared, forward, request, head, octets, peer, server).advice if forward.facts.origins else ()
+
+
+def remarks_on_own(shared: SharedState, answer: Answer, route: str) -> Remarks:
+    """Return the remarks on an answer of devproxy's own."""
+    return Remarks(shared.untold(route, (answer.help,))) if answer.status in _ADVISED and answer.help else NONE

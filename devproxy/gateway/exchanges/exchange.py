@@ -1,0 +1,506 @@
+"""One request and its response, carried out: plan, send, finish, relay, report.
+
+An exchange is the only one who knows both connections. It keeps the snapshot that it was born with, forwards each
+piece in the loop turn in which it came, and reports its end exactly once. Start at :meth:`Exchange.start`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from devproxy import answers
+from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
+from devproxy.events import ExchangeFinished, Outcome
+from devproxy.gateway.back.pending import PendingConnection
+from devproxy.gateway.back.slow import SlowUpstream
+from devproxy.gateway.back.sticky import StickyChoice
+from devproxy.gateway.exchanges.advice import NONE, advice_on_switch, remarks_on, remarks_on_own
+from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, cut_code, failure, may_be_dead
+from devproxy.gateway.exchanges.phase import Phase
+from devproxy.gateway.exchanges.tunnel import Tunnel
+from devproxy.gateway.reload import TunnelOrigin
+from devproxy.gateway.shared.transports import reset
+from devproxy.http.messages import UNTIL_CLOSE, RequestHead, ResponseHead
+from devproxy.plan import Forward, Respond, answers_preflight, finish_response, plan_request, render_request
+from devproxy.policy.cors import local_lines
+
+if TYPE_CHECKING:
+    from devproxy.answers import Answer
+    from devproxy.gateway.back.connection import UpstreamConnection
+    from devproxy.gateway.back.pool import ServerPool, UpstreamPool
+    from devproxy.gateway.back.session_search import SessionSearch
+    from devproxy.gateway.front.client import ClientConnection
+    from devproxy.gateway.shared.state import SharedState
+
+_JOIN_BYTES: Final = 64 * 1024
+
+
+# The members by names of their own: looking one up in its class costs as much as ten comparisons.
+_PLANNED, _AWAITING_RESPONSE, _RELAYING, _OVER = Phase
+_COMPLETE: Final = Outcome.COMPLETE
+
+
+class Exchange:
+    """A request being answered. ``closes``: the client's connection ends with it.
+
+    ``holds_body``: some of the request's body has come and is kept back; see :class:`SlowUpstream`.
+    """
+
+    __slots__ = (
+        "_departure",
+        "_ends_with_connection",
+        "_first_byte_s",
+        "_forward",
+        "_has_retried",
+        "_phase",
+        "_remarks",
+        "_request_bytes",
+        "_response_bytes",
+        "_server",
+        "_shared",
+        "_snapshot",
+        "_started_at",
+        "_status",
+        "_sticky",
+        "_upstream",
+        "client",
+        "closes",
+        "request",
+    )
+
+    holds_body: ClassVar[bool] = False
+
+    def __init__(self, shared: SharedState, client: ClientConnection, request: RequestHead) -> None:
+        self._shared = shared
+        self._snapshot = shared.snapshot
+        self.client = client
+        self._forward: Forward | None = None
+        self._upstream: UpstreamConnection | SlowUpstream | SessionSearch | None = None
+        self._server: ServerPool | None = None
+        self._sticky: StickyChoice | None = None
+        self._departure: PendingConnection | None = None
+        self._phase = _PLANNED
+        self._has_retried = False
+        self._ends_with_connection = False
+        self._status = 0
+        self._started_at = perf_counter()
+        self._first_byte_s = 0.0
+        self._request_bytes = 0
+        self._response_bytes = 0
+        self._remarks = NONE
+        self.request = request
+        self.closes = False
+
+    @property
+    def decodes_chunks(self) -> bool:
+        """Whether the client speaks HTTP/1.0 and cannot read the chunked coding."""
+        return self.request.version_minor == 0
+
+    # -- the request's way up -------------------------------------------------------------------------------------
+
+    def start(self, body: bytes) -> None:
+        """Plan the exchange and set it going; `body`: what of the request's body came with its head."""
+        plan = plan_request(self.request, self._snapshot)
+        if isinstance(plan, Respond):
+            if plan.delay_s:
+                self._depart().delay(plan.delay_s, partial(self._give, plan))
+            else:
+                self._give(plan)
+            return
+        self._forward = plan
+        if body:
+            self._request_bytes = len(body)
+            if self._is_too_large:
+                self._respond(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
+                return
+        pool = self._shared.pools[plan.compiled.upstream]
+        server = pool.only
+        if server is None or plan.is_special:
+            self._start_with_care(plan, pool, body)
+            return
+        self._server = server
+        server.outstanding += 1
+        connection = server.take_idle(self.client)
+        if connection is not None:
+            self._send_on(connection, body)
+        else:
+            self._depart(body).dial(server)
+
+    def _start_with_care(self, plan: Forward, pool: UpstreamPool, body: bytes) -> None:
+        """Set it going where there is more to do than to send it: something to choose, to remember or to hold back."""
+        self._sticky = StickyChoice(pool, self.request, self.client)
+        self._server = server = self._sticky.server
+        server.outstanding += 1
+        fault = plan.compiled.fault
+        self._depart(body).set_out(server, 0.0 if fault is None else fault.latency_s)
+
+    def take_idle(self, server: ServerPool) -> UpstreamConnection | None:
+        """Return an idle connection to `server` that will do, or None."""
+        return server.take_idle(self.client) if self._sticky is None else self._sticky.take_idle(server, self)
+
+    def request_data(self, data: bytes) -> None:
+        """Pass on a further piece of the request's body."""
+        self._request_bytes += len(data)
+        if self._is_too_large:
+            self.request_broken(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
+            return
+        if self._upstream is not None:
+            if data:
+                self._upstream.send(data)
+            if self.client.is_request_complete:
+                self.expect_response()
+        elif self._departure is not None:
+            self._departure.keep(data)
+
+    @property
+    def _is_too_large(self) -> bool:
+        """Whether a chunked body outgrows its limit; one of a known length is refused by its plan."""
+        return self.client.chunk_bytes > self._snapshot.max_body_bytes
+
+    def request_broken(self, answer: Answer) -> None:
+        """The request's body turned out to be invalid or too large: the upstream must not take it for complete."""
+        self._drop_upstream()
+        if self._phase in (_PLANNED, _AWAITING_RESPONSE):
+            self._respond(answer)
+        else:
+            self._finish(Outcome.ANSWERED, error=answer.code, detail=answer.what, report_only=True)
+            self.client.cut()
+
+    @property
+    def sent_bytes(self) -> int:
+        """Octets of the response's body that have been sent to the client, its head counted as one more."""
+        return self._response_bytes + (self._status != 0)
+
+    @property
+    def is_poll(self) -> bool:
+        """Whether this is an Engine.IO poll, which must end upstream as soon as its client has left."""
+        return self._forward is not None and self._forward.is_poll
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether no other server than the one chosen can answer."""
+        return self._sticky is not None and self._sticky.is_bound
+
+    def _depart(self, body: bytes = b"") -> PendingConnection:
+        """There is no connection yet. Who leaves before there is one cancels this."""
+        self._departure = departure = PendingConnection(self._shared.loop, self, body)
+        return departure
+
+    def use(self, connection: UpstreamConnection, server: ServerPool, body: bytes) -> None:
+        """Send on `connection`, which may lead to another server than `server`. `body`: what has come so far."""
+        assert self._forward is not None
+        self._departure = None
+        if connection.server_pool is not server:
+            server.outstanding -= 1
+            self._server = connection.server_pool
+            self._server.outstanding += 1
+        fault = self._forward.compiled.fault
+        rate = 0.0 if fault is None else fault.bytes_per_s
+        if self._forward.facts.logs_in:
+            connection.bind(self.client)
+        self.client.resume_reading()  # first: sending may pause it again
+        carrier = connection if self._sticky is None else self._sticky.carry(connection, self)
+        self._send_on(SlowUpstream(self._shared.loop, self, carrier, rate) if rate else carrier, body)
+        connection.server_pool.expect(connection)
+
+    def _send_on(self, connection: UpstreamConnection | SlowUpstream | SessionSearch, body: bytes) -> None:
+        assert self._forward is not None
+        self._upstream = connection
+        self._phase = _AWAITING_RESPONSE
+        server = connection.server_pool
+        head = render_request(self._forward, self.request, self.client.peer, server.server)
+        connection.begin(self, head + body if body else head)
+        if server.response_timeout_s and self.client.is_request_complete:
+            self.expect_response()
+
+    def expect_response(self) -> None:
+        """From here on a silent upstream is timed, if its configuration says so."""
+        assert self._server is not None
+        limit_s = self._server.response_timeout_s
+        if limit_s and self._phase is _AWAITING_RESPONSE and not self._is_sending_slowly:
+            self.client.deadline = self._shared.loop.time() + limit_s
+
+    @property
+    def _is_sending_slowly(self) -> bool:
+        """Whether a fault still holds some of a request that has come whole."""
+        return isinstance(self._upstream, SlowUpstream) and self._upstream.body_remaining != 0
+
+    # -- the response's way down ---------------------------------------------------------------------------------
+
+    def interim(self, head: ResponseHead) -> None:
+        """Pass on a 1xx response, never to a client that speaks HTTP/1.0 (RFC 9110 section 15.2)."""
+        if self.request.version_minor and self._forward is not None:
+            self.client.send(self._finish_head(head))
+
+    def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
+        """Send the final response head and what of its body came with it; `ended`: nothing follows."""
+        forward, server, client = self._forward, self._server, self.client
+        assert forward is not None
+        assert server is not None
+        if ended:
+            self._upstream = None  # it may serve others already: this client's pace must not hold it back
+        if forward.fallback and not answers_preflight(forward, self.request, head, client.peer, server.server):
+            self._answer_preflight(forward.fallback)
+            return
+        shared, facts = self._shared, head.facts
+        self._first_byte_s = perf_counter() - self._started_at
+        self._phase = _RELAYING
+        octets, self.closes = finish_response(
+            forward,
+            self.request,
+            head,
+            client.peer,
+            server.server,
+            body_length=body_length,
+            close=client.body_remaining != 0 or client.is_ending,
+        )
+        if forward.facts.origins or facts.is_remarkable or shared.is_verbose:
+            self._remarks = remarks_on(shared, forward, self.request, head, octets, client.peer, server, payload)
+        if self._sticky is not None:
+            octets = self._bind(self._sticky, octets, payload)
+        self._status = facts.status
+        self._response_bytes = size = len(payload)
+        if size < _JOIN_BYTES:
+            client.send(octets + payload)
+        else:
+            client.send(octets)
+            client.send(payload)
+        if ended:
+            self._finish(_COMPLETE)
+        elif body_length < 0:
+            self._ends_with_connection = body_length == UNTIL_CLOSE or self.decodes_chunks
+
+    def _finish_head(self, head: ResponseHead) -> bytes:
+        """Return an interim response or a switch of protocols as it goes to the client."""
+        assert self._forward is not None
+        assert self._server is not None
+        return finish_response(
+            self._forward, self.request, head, self.client.peer, self._server.server, body_length=0, close=False
+        )[0]
+
+    def _answer_preflight(self, fallback: Respond) -> None:
+        """The upstream gave a preflight no answer that a browser accepts: the route's policy gives one."""
+        self._drop_upstream()
+        self._respond(fallback.answer, lines=fallback.lines)
+
+    def response_data(self, data: bytes, ended: bool) -> None:
+        """Send a further piece of the response's body; `ended`: nothing follows."""
+        if ended:
+            self._upstream = None
+        if data:
+            self._response_bytes += len(data)
+            if self._sticky is not None and self._sticky.seeks_session and self._server is not None:
+                self._sticky.see(data, self._server.index)
+            self.client.send(data)
+        if ended:
+            self._finish(_COMPLETE)
+
+    def _bind(self, binding: StickyChoice, block: bytes, payload: bytes) -> bytes:
+        """Return the finished head with what binds the client to this server; look for the session it was given."""
+        assert self._server is not None
+        if payload and binding.seeks_session:
+            binding.see(payload, self._server.index)
+        return binding.finish(block, self._server.index)
+
+    def upgraded(self, head: ResponseHead, glued: bytes) -> None:
+        """The upstream has switched protocols: join both connections. `glued`: what it sent behind its 101."""
+        forward, upstream, server = self._forward, self._upstream, self._server
+        assert forward is not None
+        assert upstream is not None
+        assert server is not None
+        octets = self._finish_head(head)
+        if self._sticky is not None:
+            octets = self._sticky.finish(octets, server.index)
+        self.client.send(octets + glued)
+        self._phase = _OVER
+        early = self.client.take_glued()
+        self.client.resume_reading()
+        tunnel = Tunnel(
+            self._shared,
+            self.client.detach(),
+            upstream.detach(),
+            target=self.request.target,
+            protocol=head.facts.upgrade.decode("latin-1"),
+            route=forward.compiled.label,
+            upstream=forward.compiled.upstream,
+            server=server.server.url,
+            born=TunnelOrigin(self._snapshot, forward.compiled.route, server.server),
+            client_address=self.client.peer.address,
+            duration_s=perf_counter() - self._started_at,
+            on_end=server.end_one,
+            fault=forward.compiled.fault,
+            advice=advice_on_switch(self._shared, forward, self.request, head, octets, self.client.peer, server),
+        )
+        tunnel.open(early=early, glued=glued, has_ended=self.client.has_eof)
+
+    def upstream_lost(
+        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
+    ) -> None:
+        """The upstream's connection ended before its response did, or the response is not HTTP (`cause`: why)."""
+        upstream, self._upstream = self._upstream, None
+        assert self._server is not None
+        if self._phase is _RELAYING:
+            self._cut_response(fault, detail, was_reset=was_reset)
+            return
+        was_dead = upstream is not None and may_be_dead(upstream, fault)
+        if was_dead and upstream is not None and upstream.is_logged_in:
+            self._end_with_login()
+            return
+        if was_dead:
+            self._server.close_idle()  # so may be the others, and not every request that takes one can be sent again
+        if was_dead and self._may_retry:
+            self._has_retried = True
+            self._phase = _PLANNED
+            self._depart().dial(self._server)
+        else:
+            self._upstream_failed(UpstreamError(fault, self._server.server.url, detail, cause=cause))
+
+    @property
+    def _may_retry(self) -> bool:
+        """Whether to send the request again: only what RFC 9110 section 9.2.2 allows, and only once.
+
+        The request is idempotent, has no body and is no poll.
+        """
+        return self._forward is not None and self._forward.is_retriable and not self._has_retried
+
+    def _end_with_login(self) -> None:
+        """The connection has gone on which the client was logged in: its own ends likewise, without an answer.
+
+        So it would be without devproxy. On another connection the request would be another one's, and a client that
+        sees its kept connection end begins anew by itself.
+        """
+        self._finish(Outcome.UPSTREAM_LOST, error=LOGIN_CODE, detail=LOGIN_LOST, report_only=True)
+        self.client.transport.close()
+
+    def _cut_response(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
+        """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
+        self._finish(Outcome.UPSTREAM_LOST, error=cut_code(fault), detail=detail or CUT_SHORT, report_only=True)
+        if self._ends_with_connection or was_reset:
+            reset(self.client.transport)
+        else:
+            self.client.transport.close()
+
+    def not_connected(self, error: UpstreamError) -> None:
+        """Nothing has been sent. A session that lives in the memory of a server that is gone is gone with it."""
+        assert self._forward is not None
+        self._departure = None
+        if self.is_bound and error.fault in answers.NO_CONNECTION:
+            self._respond(answers.session_lost(error, upstream=self._forward.compiled.upstream))
+        else:
+            self._upstream_failed(error)
+
+    def _upstream_failed(self, error: UpstreamError) -> None:
+        assert self._forward is not None
+        assert self._server is not None
+        if self._forward.fallback is not None:
+            self._answer_preflight(self._forward.fallback)
+            return
+        answer, detail = failure(error, self._forward.compiled, self._server, self._shared, self.request)
+        self._respond(answer, detail=detail)
+
+    def _give(self, plan: Respond) -> None:
+        self._respond(plan.answer, route=plan.route, lines=plan.lines)
+
+    def _respond(
+        self, answer: Answer, *, route: str = "", detail: str = "", lines: tuple[bytes, ...] | None = None
+    ) -> None:
+        """Answer without an upstream. The connection goes on only if the request is complete and asks for that.
+
+        `lines`: that go with the answer; None: those by which a page that the route's policy allows can read it.
+        """
+        if lines is None:
+            lines = () if self._forward is None else local_lines(self._forward.cors)
+        client = self.client
+        keeps = client.is_request_complete and self.request.facts.keep_alive and not client.is_ending
+        data = answers.render_answer(answer, self.request, keep_alive=keeps, lines=lines)
+        client.send(data)
+        self._status = answer.status
+        self._remarks = remarks_on_own(self._shared, answer, route)
+        self._response_bytes = len(data)
+        self.closes = not keeps or answer.close
+        self._finish(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what, route=route)
+
+    # -- pressure, time and endings ------------------------------------------------------------------------------
+
+    def pause_response(self) -> None:
+        """The client takes its response slowly: read no more of it."""
+        if self._upstream is not None:
+            self._upstream.pause_reading()
+
+    def resume_response(self) -> None:
+        """The client has caught up."""
+        if self._upstream is not None:
+            self._upstream.resume_reading()
+
+    def pause_request(self) -> None:
+        """The upstream takes the request slowly: read no more of it."""
+        self.client.pause_reading()
+
+    def resume_request(self) -> None:
+        """The upstream has caught up."""
+        self.client.resume_reading()
+
+    def expire(self) -> None:
+        """The upstream has been silent for ``response_timeout_s``."""
+        if self._phase is not _AWAITING_RESPONSE or self._server is None:
+            return
+        self._drop_upstream()
+        limit_s = self._server.response_timeout_s
+        detail = f"no response head within {limit_s:g} s"
+        self._upstream_failed(UpstreamError(UpstreamFault.RESPONSE_TIMEOUT, self._server.server.url, detail))
+
+    def client_left(self) -> None:
+        """The client is gone: end the upstream's part at once, so that a poll does not overlap with the next one."""
+        if self._phase is not _OVER:
+            self._drop_upstream()
+            self._finish(Outcome.CLIENT_LEFT, report_only=True)
+
+    def stop(self) -> None:
+        """End the exchange where it stands, because the client's connection is cut: devproxy stops."""
+        if self._phase is not _OVER:
+            self._drop_upstream()
+            self._finish(Outcome.STOPPED, report_only=True)
+
+    def _drop_upstream(self) -> None:
+        if self._departure is not None:
+            self._departure.cancel()
+            self._departure = None
+        if self._upstream is not None:
+            self._upstream.abandon()
+            self._upstream = None
+
+    def _finish(
+        self, outcome: Outcome, *, error: str = "", detail: str = "", route: str = "", report_only: bool = False
+    ) -> None:
+        """Report the end and, unless `report_only`, let the client's connection go on or close."""
+        self._phase = _OVER
+        if self._server is not None:
+            self._server.outstanding -= 1
+        if self._shared.sink is not None and (
+            not self._shared.is_terse or outcome is not _COMPLETE or self._remarks.advice
+        ):
+            compiled = None if self._forward is None else self._forward.compiled
+            event = ExchangeFinished(
+                self.request.method,
+                self.request.target,
+                self._status,
+                compiled.label if compiled is not None else route,
+                compiled.upstream if compiled is not None else "",
+                self._server.server.url if self._server is not None else "",
+                outcome,
+                perf_counter() - self._started_at,
+                self._first_byte_s,
+                self._request_bytes,
+                self._response_bytes,
+                self.client.peer.address,
+                error,
+                detail or (compiled.fault_note if compiled is not None else ""),
+                *self._remarks,
+            )
+            if self.request.facts.upgrade:
+                event.protocol = self.request.facts.upgrade.decode("latin-1")
+            self._shared.sink(event)
+        if not report_only:
+            self.client.finish(close=self.closes)

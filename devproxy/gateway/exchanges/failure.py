@@ -1,0 +1,66 @@
+"""What is told when no usable response came from an upstream, or half of one: the error, and what is known of it.
+
+Sends nothing: the exchange does. Start at :func:`failure`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from devproxy import answers
+from devproxy.errors import UpstreamFault
+from devproxy.gateway.back.hold import may_wait
+from devproxy.gateway.system.container import is_loopback, proxy_variable
+from devproxy.realtime.hot_reload import takes_common_path
+
+if TYPE_CHECKING:
+    from devproxy.answers import Answer
+    from devproxy.errors import UpstreamError
+    from devproxy.gateway.back.connection import UpstreamConnection
+    from devproxy.gateway.back.pool import ServerPool
+    from devproxy.gateway.back.session_search import SessionSearch
+    from devproxy.gateway.back.slow import SlowUpstream
+    from devproxy.gateway.shared.state import SharedState
+    from devproxy.http.messages import RequestHead
+    from devproxy.plan.snapshot import CompiledRoute
+
+CUT_SHORT: Final = "the server closed the connection before its answer was complete"
+
+LOGIN_CODE: Final = "login-lost"
+LOGIN_LOST: Final = (
+    "the server closed the connection that was logged in (NTLM, Negotiate); the client has to begin anew"
+)
+
+
+def cut_code(fault: UpstreamFault) -> str:
+    """Return the code for the report on a response of which the client has the head already."""
+    return "upstream-closed-in-mid-body" if fault is UpstreamFault.CLOSED_EARLY else fault.value
+
+
+def may_be_dead(connection: UpstreamConnection | SlowUpstream | SessionSearch, fault: UpstreamFault) -> bool:
+    """Tell whether a kept connection may have been closed before the request reached the server.
+
+    It had served before, and no byte of an answer came.
+    """
+    return connection.served > 0 and not connection.has_answered and fault is UpstreamFault.CLOSED_EARLY
+
+
+def failure(
+    error: UpstreamError,
+    compiled: CompiledRoute,
+    server: ServerPool,
+    shared: SharedState,
+    request: RequestHead,
+) -> tuple[Answer, str]:
+    """Return the answer to `request`, which `server` did not answer, and the detail for its report."""
+    answer = answers.upstream_failed(
+        error,
+        upstream=compiled.upstream,
+        route=compiled.label,
+        absence=server.pool.absence(error.waited_s, may_wait=may_wait(request)),
+        is_own_container=shared.is_in_container and is_loopback(server.server),
+        unused_proxy=proxy_variable(server.server),
+        is_webpack_perhaps=takes_common_path(request, compiled.route.pattern),
+    )
+    details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
+    return answer, ", ".join(details) or error.detail

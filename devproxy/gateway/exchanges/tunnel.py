@@ -1,0 +1,409 @@
+"""Two connections joined after ``101 Switching Protocols``: bytes both ways, nothing parsed on their path.
+
+Half-closes, resets and back-pressure are passed on. For WebSockets a tracker beside each direction follows the frame
+boundaries, so that devproxy, when it stops, can end a tunnel with a Close frame instead of cutting a message in two.
+Start at :meth:`Tunnel.open`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from devproxy.events import TunnelClosed, TunnelOpened
+from devproxy.gateway.reload import is_kept, route_targets
+from devproxy.gateway.shared.peer_state import PeerState, peer_state_of
+from devproxy.gateway.shared.throttle import Throttle
+from devproxy.gateway.shared.transports import end_writing, keep_alive, reset
+from devproxy.realtime.websocket import FrameTracker, close_frame
+
+if TYPE_CHECKING:
+    from devproxy.gateway.reload import RouteTargets, TunnelOrigin
+    from devproxy.gateway.shared.state import SharedState
+    from devproxy.policy.faults import CompiledFault
+
+HALF_CLOSE_S: Final = 30.0
+"""How long a tunnel of which one side has ended may stand without a byte before it is closed."""
+
+WEBSOCKET_HALF_CLOSE_S: Final = 4.0
+"""The same for a WebSocket. Nobody half-closes one: who has sent or seen a Close frame closes the connection (RFC 6455
+section 7.1.1), so an end without an answer is a peer that is gone. With what a look is late, it takes less than 5 s."""
+
+_LOOK_S: Final = 0.5
+"""How often is looked whether a WebSocket of which one side has ended is silent."""
+
+CLOSE_GRACE_S: Final = 1.0
+"""How long the two ends may take to answer a Close frame, and to come to a frame boundary before it."""
+
+GOING_AWAY: Final = 1001
+
+
+class End(asyncio.Protocol):
+    """One end of a tunnel: a protocol that writes what it gets into the other end.
+
+    ``received``: octets that came from this end. ``tracker``: follows the frames that come from it; None when the
+    protocol is not WebSocket.
+    """
+
+    __slots__ = (
+        "_advance",
+        "_tunnel",
+        "_write",
+        "has_ended",
+        "is_muted",
+        "name",
+        "other",
+        "received",
+        "tracker",
+        "transport",
+    )
+
+    other: End
+
+    def __init__(self, tunnel: Tunnel, name: str, transport: asyncio.Transport, tracker: FrameTracker | None) -> None:
+        self._tunnel = tunnel
+        self.name = name
+        self.transport = transport
+        self.tracker = tracker
+        self.received = 0
+        self.has_ended = False
+        self.is_muted = False
+        self._write: Callable[[bytes], None] = transport.write
+        self._advance: Callable[[bytes], None] | None = tracker.advance if tracker is not None else None
+
+    def join(self, other: End) -> None:
+        """Write into `other` from now on."""
+        self.other = other
+        self._write = other.transport.write
+
+    def data_received(self, data: bytes) -> None:
+        """Pass `data` on."""
+        self.received += len(data)
+        if self.is_muted or self.other.transport.is_closing():
+            return
+        self._write(data)
+        if self._advance is not None:
+            self._advance(data)
+            if self._tunnel.is_closing:
+                self._tunnel.close_at_boundary()
+
+    def pause_writing(self) -> None:
+        """This end takes slowly: read no more from the other."""
+        self._tunnel.pressure.fall_behind(self.transport)
+        self.other.hold_back()
+
+    def resume_writing(self) -> None:
+        """This end has caught up."""
+        self._tunnel.pressure.catch_up(self.transport)
+        self.other.go_on()
+
+    def hold_back(self) -> None:
+        """Read no more from this end for now."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+            self._tunnel.held_back.add(self)
+
+    def go_on(self) -> None:
+        """Read on."""
+        self._tunnel.held_back.discard(self)
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def look(self) -> None:
+        """Find out whether the peer has reset its connection while it is held back."""
+        if peer_state_of(self.transport) is PeerState.GONE:
+            self._tunnel.lost(self, ConnectionResetError())
+            self.transport.abort()
+
+    def eof_received(self) -> bool:
+        """Pass the end of this direction on; the other direction goes on."""
+        self.has_ended = True
+        self._tunnel.ended(self)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass the loss on: a reset as a reset."""
+        self._tunnel.pressure.dismiss(self.transport)
+        self._tunnel.lost(self, exc)
+
+
+class SlowEnd(End):
+    """An end from which no more than a rate passes, on purpose.
+
+    What is held counts as not yet received: trackers, totals and endings follow what is passed on.
+    """
+
+    __slots__ = ("_throttle",)
+
+    other: SlowEnd
+
+    def __init__(
+        self,
+        tunnel: Tunnel,
+        name: str,
+        transport: asyncio.Transport,
+        tracker: FrameTracker | None,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        bytes_per_s: float,
+    ) -> None:
+        super().__init__(tunnel, name, transport, tracker)
+        self._throttle = Throttle(
+            loop, bytes_per_s, super().data_received, pause_source=self.hold_back, resume_source=self.go_on
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Take `data`, to be passed on at the rate."""
+        self._throttle.feed(data)
+
+    def pause_writing(self) -> None:
+        """This end takes slowly: let nothing more of the other's through."""
+        self._tunnel.pressure.fall_behind(self.transport)
+        self.other._throttle.pause()
+
+    def resume_writing(self) -> None:
+        """This end has caught up."""
+        self._tunnel.pressure.catch_up(self.transport)
+        self.other._throttle.resume()
+
+    def eof_received(self) -> bool:
+        """Pass the end of this direction on, behind what is held."""
+        self._throttle.end(super().eof_received)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass the loss on: a reset at once, an end behind what is held."""
+        lose = partial(super().connection_lost, exc)
+        if exc is None and not self.other.transport.is_closing():
+            self._throttle.end(lose)
+        else:
+            self._throttle.stop()
+            lose()
+
+
+class Tunnel:
+    """A joined pair. Lives until both directions have ended, one end is lost, it idles too long, its route goes
+    elsewhere after a reload, or devproxy stops. With a `fault` it may be slow, and be reset at a certain age."""
+
+    def __init__(
+        self,
+        shared: SharedState,
+        client: asyncio.Transport,
+        server_end: asyncio.Transport,
+        *,
+        target: bytes,
+        protocol: str,
+        route: str,
+        upstream: str,
+        server: str,
+        born: TunnelOrigin,
+        client_address: str,
+        duration_s: float,
+        on_end: Callable[[bool], None],
+        fault: CompiledFault | None = None,
+        advice: tuple[str, ...] = (),
+    ) -> None:
+        is_websocket = protocol == "websocket"
+        self._shared = shared
+        self.held_back = shared.held_back
+        self.pressure = shared.pressure
+        self._on_end = on_end
+        self._born = born
+        self._departure: asyncio.TimerHandle | None = None
+        self._fault = fault
+        make: Callable[..., End] = End
+        if fault is not None and fault.bytes_per_s:
+            make = partial(SlowEnd, loop=shared.loop, bytes_per_s=fault.bytes_per_s)
+        self._client = make(self, "client", client, FrameTracker(is_masked=True) if is_websocket else None)
+        self._upstream = make(self, "upstream", server_end, FrameTracker(is_masked=False) if is_websocket else None)
+        self._client.join(self._upstream)
+        self._upstream.join(self._client)
+        self._started_at = perf_counter()
+        self._closed_by = ""
+        self._close_reason = ""
+        self._is_over = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._drop_timer: asyncio.TimerHandle | None = None
+        self.is_closing = False
+        self.tunnel_id = shared.next_tunnel_id()
+        self._opened = TunnelOpened(
+            self.tunnel_id, target, protocol, route, upstream, server, client_address, duration_s, advice
+        )
+
+    def open(self, *, early: bytes, glued: bytes, has_ended: bool) -> None:
+        """Take both transports over.
+
+        `early`: octets that the client sent behind its request; `has_ended`: it sends nothing more. `glued`: those that
+        the upstream sent behind its 101, which have been sent on already.
+        """
+        self._shared.tunnels.add(self)
+        self._shared.emit(lambda: self._opened)
+        for end in (self._client, self._upstream):
+            self.pressure.hand_over(end.transport, end)
+        keep_alive(self._upstream.transport)  # the client's has it from the listening socket
+        if glued:
+            self._upstream.received += len(glued)
+            if self._upstream.tracker is not None:
+                self._upstream.tracker.advance(glued)
+        if early:
+            self._client.data_received(early)
+        limit_s = self._shared.snapshot.config.server.tunnel_idle_timeout_s
+        if limit_s:
+            self._watch(limit_s, "idle")
+        if has_ended:
+            self._client.eof_received()
+        if self._fault is not None and self._fault.drop_after_s:
+            self._drop_timer = self._shared.loop.call_later(self._fault.drop_after_s, self._drop)
+        if self._shared.is_stopping:
+            self.close()
+        elif self._shared.snapshot is not self._born.snapshot:
+            self.review(route_targets(self._shared.snapshot.config))
+
+    # -- endings -------------------------------------------------------------------------------------------------
+
+    def ended(self, end: End) -> None:
+        """`end` sends nothing more: say so to the other, and close when both have said it."""
+        other = end.other
+        self._closed_by = self._closed_by or end.name
+        if self.is_closing or other.has_ended or not end_writing(other.transport):
+            end.transport.close()
+            other.transport.close()
+        else:
+            limit_s = WEBSOCKET_HALF_CLOSE_S if end.tracker is not None else HALF_CLOSE_S
+            idle_limit_s = self._shared.snapshot.config.server.tunnel_idle_timeout_s
+            self._watch(min(limit_s, idle_limit_s or limit_s), end.name, look_s=_LOOK_S)
+
+    def lost(self, end: End, exc: Exception | None) -> None:
+        """The connection of `end` is gone: end the other likewise, and report once."""
+        self._closed_by = self._closed_by or end.name
+        other = end.other.transport
+        if not other.is_closing():
+            if exc is not None:
+                reset(other)
+            else:
+                other.close()
+        if not self._is_over:
+            self._is_over = True
+            self.held_back.difference_update((self._client, self._upstream))
+            self._shared.remove_tunnel(self)
+            self._on_end(self._closed_by == self._upstream.name)
+            for timer in (self._timer, self._departure, self._drop_timer):
+                if timer is not None:
+                    timer.cancel()
+            self._shared.emit(self._summary)
+
+    def _summary(self) -> TunnelClosed:
+        opened = self._opened
+        trackers = (self._client.tracker, self._upstream.tracker)
+        codes = [tracker.close_code for tracker in trackers if tracker is not None and tracker.close_code]
+        return TunnelClosed(
+            tunnel_id=opened.tunnel_id,
+            target=opened.target,
+            protocol=opened.protocol,
+            route=opened.route,
+            upstream=opened.upstream,
+            server=opened.server,
+            client=opened.client,
+            duration_s=perf_counter() - self._started_at,
+            sent_bytes=self._client.received,
+            received_bytes=self._upstream.received,
+            closed_by=self._closed_by,
+            close_code=codes[0] if codes else 0,
+        )
+
+    def _watch(self, limit_s: float, closed_by: str, *, look_s: float = 0.0) -> None:
+        """Close the tunnel when no byte has passed for `limit_s` seconds.
+
+        `look_s`: how exactly the last byte is known; 0: closing may take up to twice as long.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        look_s = min(look_s or limit_s, limit_s)
+        check = partial(self._check_idle, limit_s=limit_s, look_s=look_s, closed_by=closed_by)
+        self._timer = self._shared.loop.call_later(look_s, check, self._progress(), look_s)
+
+    def _progress(self) -> tuple[int, int]:
+        """Return what changes as long as bytes pass: how many have been received, and how many wait to be taken."""
+        ends = (self._client, self._upstream)
+        waiting = sum(0 if end.transport.is_closing() else end.transport.get_write_buffer_size() for end in ends)
+        return self._client.received + self._upstream.received, waiting
+
+    def _check_idle(
+        self, seen: tuple[int, int], silent_s: float, *, limit_s: float, look_s: float, closed_by: str
+    ) -> None:
+        """Close the tunnel, or look again: at the last look it had come to `seen`, and no byte has passed since for
+        `silent_s` seconds unless it has come further. Who is slow to take what waits for it is not silent so soon.
+        """
+        progress = self._progress()
+        is_silent = progress == seen
+        if not is_silent or silent_s < (max(limit_s, HALF_CLOSE_S) if progress[1] else limit_s):
+            check = partial(self._check_idle, limit_s=limit_s, look_s=look_s, closed_by=closed_by)
+            self._timer = self._shared.loop.call_later(
+                look_s, check, progress, silent_s + look_s if is_silent else look_s
+            )
+            return
+        self._closed_by = closed_by
+        for end in (self._client, self._upstream):
+            if end.transport.get_write_buffer_size():
+                reset(end.transport)  # to close would be to wait until all of it is taken
+            else:
+                end.transport.close()
+
+    def _drop(self) -> None:
+        """Reset both ends: the tunnel has reached the age that the route's fault gives it."""
+        self._closed_by = self._closed_by or "fault"
+        reset(self._client.transport)
+        reset(self._upstream.transport)
+
+    # -- stopping ------------------------------------------------------------------------------------------------
+
+    def review(self, where: RouteTargets) -> bool:
+        """Judge the tunnel by the configuration that holds now: close it after ``drain_s`` unless its route still leads
+        to its server. A configuration that brings the route back in time lets it stay. True: it has to go."""
+        goes = not is_kept(self._born, where)
+        if not goes and self._departure is not None:
+            self._departure.cancel()
+            self._departure = None
+        elif goes and self._departure is None:
+            drain_s = self._shared.snapshot.config.server.drain_s
+            self._departure = self._shared.loop.call_later(drain_s, self.close, "its route has changed")
+        return goes
+
+    def close(self, reason: str = "devproxy stops") -> None:
+        """End the tunnel cleanly: a Close frame to both ends at their next frame boundary, else just the end.
+
+        `reason`: goes with the frame; at most 123 octets in ASCII (RFC 6455 section 5.5).
+        """
+        if self.is_closing:
+            return
+        self.is_closing = True
+        self._close_reason = reason
+        self._closed_by = "devproxy"
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._shared.loop.call_later(CLOSE_GRACE_S, self.cut)
+        self.close_at_boundary()
+
+    def close_at_boundary(self) -> None:
+        """Send the Close frames that can be sent now: where the frames passed on so far are whole."""
+        for end in (self._client, self._upstream):
+            tracker = end.tracker
+            if end.is_muted or end.transport.is_closing():
+                continue
+            if tracker is None or tracker.is_lost or end.has_ended:
+                end.other.transport.close()
+            elif tracker.at_boundary:
+                # What came from this end is complete, so the other end may be told; it gets nothing from here on.
+                end.is_muted = True
+                mask = os.urandom(4) if end is self._client else None
+                end.other.transport.write(close_frame(GOING_AWAY, self._close_reason, mask=mask))
+                end_writing(end.other.transport)
+
+    def cut(self) -> None:
+        """Close both ends now."""
+        self._client.transport.close()
+        self._upstream.transport.close()

@@ -1,0 +1,105 @@
+"""One listening socket: accepts, pauses while clients wait in the kernel's queue, goes on, closes.
+
+Owns how that is done on either event loop. uvloop accepts by itself, fastest, on a duplicate of the socket: to close
+that leaves the queue as it is. asyncio's own loop gets lost at ``EMFILE`` and drops clients when its server is closed,
+so there the door accepts. Start at :meth:`Listener.open`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from devproxy.gateway.back.dial import OUT_OF_DESCRIPTORS
+from devproxy.gateway.front.bind import BACKLOG
+
+ACCEPTS_PER_TURN: Final = 16
+"""Clients that are taken in one turn of asyncio's loop."""
+
+
+class Listener:
+    """A listening socket and who comes in by it. ``host`` and ``port``: its name, known also after its end.
+
+    `build` makes the protocol of a new client; `on_shortage` is called when the system gives no descriptor for one.
+    """
+
+    __slots__ = ("_arriving", "_build", "_on_shortage", "_server", "host", "is_open", "port", "sock")
+
+    def __init__(
+        self, sock: socket.socket, build: Callable[[], asyncio.Protocol], on_shortage: Callable[[], None]
+    ) -> None:
+        self.host, self.port, *_ = sock.getsockname()
+        self.sock = sock
+        self.is_open = False
+        self._build = build
+        self._on_shortage = on_shortage
+        self._server: asyncio.Server | None = None
+        self._arriving: set[asyncio.Task[Any]] = set()
+
+    async def open(self) -> None:
+        """Accept clients, if that is not done yet. Raises OSError where there is no descriptor to do it with."""
+        if self.is_open:
+            return
+        loop = asyncio.get_running_loop()
+        self.is_open = True
+        if _needs_help(loop):
+            loop.add_reader(self.sock, self._accept, ACCEPTS_PER_TURN)
+            return
+        twin: socket.socket | None = None
+        try:
+            twin = self.sock.dup()
+            self._server = await loop.create_server(self._build, sock=twin, backlog=BACKLOG)
+        except OSError:
+            self.is_open = False
+            if twin is not None:
+                twin.close()
+            raise
+        if not self.is_open:  # paused meanwhile
+            self._end_server()
+
+    def pause(self) -> None:
+        """Accept nobody for now: clients wait in the queue."""
+        if self.is_open and _needs_help(loop := asyncio.get_running_loop()):
+            loop.remove_reader(self.sock)
+        self.is_open = False
+        self._end_server()
+
+    def close(self, *, takes_waiting: bool) -> None:
+        """Stop listening. `takes_waiting`: clients whose connection stands already come in first, unless it is paused.
+
+        Without that they are reset.
+        """
+        was_open = self.is_open
+        self.pause()
+        if takes_waiting and was_open:
+            self._accept(BACKLOG)
+        self.sock.close()
+
+    def _end_server(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+
+    def _accept(self, limit: int) -> None:
+        """Take the clients that wait, at most `limit`, so that those that are there have their turn."""
+        loop = asyncio.get_running_loop()
+        for _ in range(limit):
+            try:
+                client, _ = self.sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in OUT_OF_DESCRIPTORS:
+                    raise
+                self._on_shortage()
+                return
+            client.setblocking(False)
+            arrival = loop.create_task(loop.connect_accepted_socket(self._build, client))
+            self._arriving.add(arrival)
+            arrival.add_done_callback(self._arriving.discard)
+
+
+def _needs_help(loop: asyncio.AbstractEventLoop) -> bool:
+    return isinstance(loop, asyncio.SelectorEventLoop)

@@ -1,0 +1,1 @@
+"""What both sides of the gateway use: its state, transports, pace."""

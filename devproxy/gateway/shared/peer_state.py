@@ -1,0 +1,64 @@
+"""Whether a peer is still there of whom nothing is read for now, because somebody else takes slowly.
+
+An event loop tells of an end only to those who read; the system knows before. Looks and takes nothing. Start at
+:func:`peer_state_of`.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import select
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from devproxy.gateway.shared.transports import descriptor_of
+
+_HAS_POLL: Final = hasattr(select, "poll")
+_POLLRDHUP: Final[int] = getattr(select, "POLLRDHUP", 0)
+"""Linux alone tells of an end behind octets that nobody has read yet; elsewhere only a reset is seen."""
+
+
+class HeldBack(Protocol):
+    """Somebody of whom nothing is read for now."""
+
+    def look(self) -> None:
+        """Find out whether the peer has left, and act on that; called in every sweep."""
+
+
+class PeerState(Enum):
+    """What the system knows of a peer."""
+
+    THERE = auto()
+    """It may still send."""
+    FINISHED = auto()
+    """Its end stands behind octets that have not been read yet. It may still take an answer."""
+    GONE = auto()
+    """It has reset the connection."""
+
+
+def peer_state_of(transport: asyncio.BaseTransport) -> PeerState:
+    """Return what is known of the peer of `transport`; ``THERE`` where the system cannot say.
+
+    A peer that ends while its own system still holds octets that nobody took is ``THERE`` until they are taken: TCP
+    delivers its end behind them. A reset comes at once.
+    """
+    descriptor = descriptor_of(transport)
+    if descriptor < 0 or not _HAS_POLL or transport.is_closing():
+        return PeerState.THERE
+    poller = select.poll()
+    poller.register(descriptor, _POLLRDHUP)
+    events = sum(found for _, found in poller.poll(0))
+    if events & (select.POLLERR | select.POLLHUP):
+        return PeerState.GONE
+    return PeerState.FINISHED if events & _POLLRDHUP else PeerState.THERE
+
+
+def unread_bytes(transport: asyncio.BaseTransport) -> int:
+    """Return how many octets of a peer that is ``FINISHED`` wait in the system to be read."""
+    import fcntl
+    import termios
+
+    count = array.array("i", [0])
+    fcntl.ioctl(descriptor_of(transport), termios.FIONREAD, count)
+    return count[0]

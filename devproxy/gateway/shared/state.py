@@ -1,0 +1,135 @@
+"""What all connections of one gateway share: the current snapshot, the pools, who is connected, who listens.
+
+Owns no protocol; :mod:`devproxy.gateway.app` builds it and swaps its snapshot by one assignment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from devproxy.gateway.shared.pressure import Pressure
+from devproxy.gateway.system.container import is_in_container
+
+if TYPE_CHECKING:
+    from devproxy.events import Event, Sink
+    from devproxy.gateway.back.pool import UpstreamPool
+    from devproxy.gateway.exchanges.tunnel import Tunnel
+    from devproxy.gateway.front.client import ClientConnection
+    from devproxy.gateway.shared.peer_state import HeldBack
+    from devproxy.plan import Snapshot
+
+TOLD_FOR_S: Final = 60.0
+"""How long the same advice is not repeated."""
+MAX_TOLD: Final = 256
+SWEEP_INTERVAL_S: Final = 0.5
+"""How late a time-out may be noticed. One sweep serves all connections: no exchange needs a timer."""
+
+
+class SharedState:
+    """The shared state of one gateway.
+
+    ``snapshot`` and ``pools``, by upstream name: replaced whole on reload; an exchange reads them once. ``retired``:
+    pools that only exchanges and tunnels born before a reload use. ``connections``: every client connection that speaks
+    HTTP; ``tunnels``: every pair that has been upgraded. ``held_back``: those who are not read for now, because the
+    other side takes slowly. ``pressure``: how everybody is read while many do.
+    ``is_terse``: exchanges that are complete are not reported.
+    ``is_verbose``: what was changed is reported too. ``told``: when some advice was given last. ``is_in_container``:
+    only advice depends on it. ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read.
+    ``descriptor_ceiling``: a client's file descriptor from which on they are short, ``on_shortage``: what to do then.
+    """
+
+    __slots__ = (
+        "_unused",
+        "connections",
+        "descriptor_ceiling",
+        "held_back",
+        "is_in_container",
+        "is_stopping",
+        "is_terse",
+        "is_verbose",
+        "loop",
+        "now",
+        "on_shortage",
+        "pools",
+        "pressure",
+        "retired",
+        "sink",
+        "snapshot",
+        "told",
+        "tunnel_count",
+        "tunnels",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        snapshot: Snapshot,
+        sink: Sink | None,
+        *,
+        is_terse: bool = False,
+        is_verbose: bool = False,
+    ) -> None:
+        self.loop = loop
+        self.snapshot = snapshot
+        self.sink = sink
+        self.is_terse = is_terse
+        self.is_verbose = is_verbose
+        self.told: dict[tuple[str, str], float] = {}
+        self.pools: Mapping[str, UpstreamPool] = {}
+        self.retired: list[UpstreamPool] = []
+        self.connections: set[ClientConnection] = set()
+        self.tunnels: set[Tunnel] = set()
+        self.held_back: set[HeldBack] = set()
+        self.pressure = Pressure(loop)
+        self.tunnel_count = 0
+        self.is_in_container = is_in_container()
+        self.is_stopping = False
+        self.now = loop.time()
+        self.descriptor_ceiling: float = math.inf
+        self.on_shortage: Callable[[], None] = _do_nothing
+        self._unused: asyncio.Future[None] | None = None
+
+    def emit(self, build: Callable[[], Event]) -> None:
+        """Tell the sink what happened, if there is one; the record is built only then."""
+        if self.sink is not None:
+            self.sink(build())
+
+    def untold(self, route: str, advice: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those sentences of `advice` that nobody was told about this route within the last minute."""
+        fresh = tuple(words for words in advice if self.told.get((route, words), -math.inf) <= self.now - TOLD_FOR_S)
+        if len(self.told) >= MAX_TOLD:
+            self.told.clear()
+        self.told.update({(route, words): self.now for words in fresh})
+        return fresh
+
+    def remove_connection(self, connection: ClientConnection) -> None:
+        """Forget `connection`: it is closed, or has become one end of a tunnel."""
+        self.connections.discard(connection)
+        self._note_use()
+
+    def remove_tunnel(self, tunnel: Tunnel) -> None:
+        """Forget `tunnel`: it is over."""
+        self.tunnels.discard(tunnel)
+        self._note_use()
+
+    async def wait_until_unused(self, limit_s: float) -> None:
+        """Wait until no client is connected any more, for at most `limit_s` seconds."""
+        self._unused = self.loop.create_future()
+        self._note_use()
+        await asyncio.wait((self._unused,), timeout=limit_s)
+
+    def _note_use(self) -> None:
+        if self._unused is not None and not self._unused.done() and not self.connections and not self.tunnels:
+            self._unused.set_result(None)
+
+    def next_tunnel_id(self) -> int:
+        """Return a number that no other tunnel of this gateway has."""
+        self.tunnel_count += 1
+        return self.tunnel_count
+
+
+def _do_nothing() -> None:
+    """Take no notice of a shortage: nobody accepts clients yet."""

@@ -1,0 +1,1 @@
+"""What depends on the system that devproxy runs on."""

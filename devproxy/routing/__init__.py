@@ -1,0 +1,1 @@
+"""Which route takes a request, and which server of its upstream gets it."""
