@@ -1,1 +1,4 @@
-"""Rules over fields: the guard, CORS, cookies, redirects, what a gateway must drop, add or change. Start at :mod:`devproxy.policy.headers`."""
+"""Rules over fields: the guard, CORS, cookies, redirects, what a gateway must drop, add or change.
+
+Pure. Start at :mod:`devproxy.policy.headers`.
+"""
