@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from devproxy.fields import has_control, is_token, without_space_before_colon
+from devproxy.http.fields import has_control, is_token, without_space_before_colon
 
 BODILESS: Final = (101, 204, 304)
 """Final answers, and the last one before another protocol, that end with their head (RFC 9112 section 6.3)."""
