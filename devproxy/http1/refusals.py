@@ -22,9 +22,11 @@ _STATUS_SOURCE: Final = "RFC 9112 section 4"
 _match_version = re.compile(rb"HTTP/1\.[0-9](?![0-9.])").match
 _match_code = re.compile(rb"[1-9][0-9]{2}(?![0-9])").match
 
-# Of a cookie its name stays. Only the first octets of a line get here, so that the work is bounded.
+# By the ends of names, as in `X-Auth-Token`. Of a cookie its name stays. Only the first octets of a line get here, so
+# that the work is bounded.
 _hide_secrets = re.compile(
-    rb"(?i)((?:set-)?cookie[ \t]*:[^=;\r\n]{0,80}=|cookie[ \t]*:|authorization[ \t]*:)[^\r\n]+"
+    rb"(?i)((?:set-)?cookie[ \t]*:[^=;\r\n]{0,80}=|cookie[ \t:]"
+    rb"|(?:authorization|authenticate|authentication-info|token|key|secret|password|session)[^!-~]*+:)[^\r\n]+"
 ).sub
 
 _TLS_STARTS: Final = (b"\x15\x03", b"\x16\x03")
@@ -118,7 +120,7 @@ def _foreign(octets: bytes) -> BadMessage | None:
         return BadMessage(
             "this is no HTTP/1 answer, which begins with a status line",
             source=_STATUS_SOURCE,
-            line=line,
+            line=line.rstrip(b"\r\n"),
             foreign=Foreign.UNKNOWN,
         )
     return None

@@ -12,6 +12,8 @@ from devproxy.http.fields import has_control, is_token, without_space_before_col
 
 BODILESS: Final = (101, 204, 304)
 """Final answers, and the last one before another protocol, that end with their head (RFC 9112 section 6.3)."""
+_NOT_AGAIN: Final = b"Connection: close"
+"""For answers that have no body but announce one: it may come after all, and must not be read as the next answer."""
 
 
 def put_right(lines: list[bytes], method: bytes, status: int) -> list[bytes]:
@@ -29,7 +31,7 @@ def put_right(lines: list[bytes], method: bytes, status: int) -> list[bytes]:
     if method == b"HEAD" and any(_is_called(b"transfer-encoding", line) for line in mended):
         lengths = [line for line in mended if _is_called(b"content-length", line)]
         if len(lengths) == 1 and lengths[0].partition(b":")[2].strip(b" ").isdigit():
-            mended.remove(lengths[0])
+            return [*(line for line in mended if line is not lengths[0]), _NOT_AGAIN]
     return mended
 
 
@@ -45,15 +47,14 @@ def _with_tokens_alone(line: bytes) -> bytes:
 def _without_announced_body(lines: list[bytes]) -> list[bytes]:
     """Return the `lines` of an answer that ends with its head without any coding and without a length that is none.
 
-    Lengths that differ stay, and so does a line with a control character: they are refused. The body may come after
-    all, so the connection is not used again.
+    Lengths that differ stay, and so does a line with a control character: they are refused.
     """
     names = [b"" if has_control(line) else line.partition(b":")[0].rstrip(b" \t").lower() for line in lines]
     gone = [b"transfer-encoding"]
     if names.count(b"content-length") == 1 and _is_no_length(lines[names.index(b"content-length")]):
         gone.append(b"content-length")
     kept = [line for name, line in zip(names, lines, strict=True) if name not in gone]
-    return lines if len(kept) == len(lines) else [*kept, b"Connection: close"]
+    return lines if len(kept) == len(lines) else [*kept, _NOT_AGAIN]
 
 
 def _is_no_length(line: bytes) -> bool:

@@ -46,7 +46,14 @@ def test_no_octet_reaches_a_terminal_or_a_field_as_it_came(octet: int) -> None:
         (b"Authorization: Bearer s3cret", "Authorization:..."),
         (b"proxy-authorization: s3cret", "proxy-authorization:..."),
         (b"X: a\nSet-Cookie: sid=s3cret", r"X: a\x0aSet-Cookie: sid=..."),
+        (b"Set-Cookie sid=s3cret", "Set-Cookie ..."),
+        (b"X-Api-Key: s3cret", "X-Api-Key:..."),
+        (b"x-auth-token : s3cret", "x-auth-token :..."),
+        (b"X-CSRF-Token: s3cret", "X-CSRF-Token:..."),
+        (b"WWW-Authenticate: Negotiate s3cret", "WWW-Authenticate:..."),
+        (b"X-Amz-Security-Token\0: s3cret", r"X-Amz-Security-Token\x00:..."),
         (b"X-Cookie-Count: 3", "X-Cookie-Count: 3"),
+        (b"X-Keys: 3", "X-Keys: 3"),
     ],
 )
 def test_a_line_is_shown_without_the_value_of_a_credential(line: bytes, text: str) -> None:
@@ -64,6 +71,7 @@ def test_what_is_told_has_the_fault_the_line_and_the_rule() -> None:
     ("octets", "foreign", "reason"),
     [
         (b"Unauthorized", Foreign.UNKNOWN, "no HTTP/1 answer"),
+        (b"Unauthorized\n", Foreign.UNKNOWN, "no HTTP/1 answer"),
         (b"<html>", Foreign.UNKNOWN, "no HTTP/1 answer"),
         (b"ICY 200 OK", Foreign.UNKNOWN, "no HTTP/1 answer"),
         (b"\x88\x00", Foreign.UNKNOWN, "no HTTP/1 answer"),
@@ -104,6 +112,10 @@ def test_each_fault_of_a_beginning_has_its_own_words(octets: bytes, foreign: For
     assert "status line" in error.reason
     assert error.source
     assert error.line == octets.partition(b"\r\n")[0][: len(error.line)]
+
+
+def test_the_end_of_a_line_that_is_no_http_is_not_shown() -> None:
+    assert told(bad_status_line(b"Forbidden\n")).endswith("status line: `Forbidden` (RFC 9112 section 4)")
 
 
 def test_who_speaks_first_is_told_from_who_answers() -> None:
