@@ -86,7 +86,7 @@ class ChunkedReader:
     ``is_decoding``: give the data alone, without sizes and trailers, for a peer that speaks HTTP/1.0. ``is_answer``:
     the body is an answer's, of which is taken what every browser takes, as long as it cannot move the end of the body.
     ``announced_bytes``: octets of data in the chunks seen so far, the one that is still arriving counted whole.
-    ``has_odd_trailers``: there were trailers, in an answer, that another reader could refuse: they did not pass.
+    ``has_odd_trailers``: trailers of an answer spoke of framing or of a Host, which browsers skip; they did not pass.
     """
 
     __slots__ = (
@@ -226,34 +226,20 @@ class ChunkedReader:
         self._trailer_bytes += len(line)
         if self._trailer_bytes > MAX_TRAILER_BYTES:
             raise BadMessage("the trailers are too large", status=431, source="RFC 6585 section 5")
-        field = self._read_trailer(line)
-        return field.line if field is not None and self._may_pass(field) else None
-
-    def _read_trailer(self, line: bytes) -> Field | None:
-        """Return the trailer that `line` states; None for what has no place there in an answer: browsers skip it.
-
-        A bare CR and a NUL are refused even so: they could end the line for others.
-        """
         try:
-            return _parse_trailer(line)
+            field = parse_field(line)
         except BadMessage:
-            if not self._is_answer or b"\r" in line or b"\0" in line:
-                raise
-        mended = without_space_before_colon(line)
-        if mended is not None:
-            return parse_field(mended)
-        self.has_odd_trailers = True
-        return None
+            line = (self._is_answer and without_space_before_colon(line)) or line
+            field = parse_field(line)
+        if field.role in _FORBIDDEN_TRAILERS:
+            if not self._is_answer:
+                reason = "a trailer speaks of framing or of the Host"
+                raise BadMessage(reason, source="RFC 9110 section 6.5.1", line=line)
+            self.has_odd_trailers = True
+        return line if self._may_pass(field) else None
 
     def _may_pass(self, field: Field) -> bool:
         return field.role == Role.END_TO_END and field.name not in self._dropped_trailers
-
-
-def _parse_trailer(line: bytes) -> Field:
-    field = parse_field(line)
-    if field.role in _FORBIDDEN_TRAILERS:
-        raise BadMessage("a trailer speaks of framing or of the Host", source="RFC 9110 section 6.5.1", line=line)
-    return field
 
 
 def _fault(reason: str, line: bytes | bytearray, *, section: str = "7.1") -> BadMessage:

@@ -191,13 +191,7 @@ def test_trailers_about_framing_or_outside_the_grammar_are_refused(trailer: byte
     [
         (b"Content-Length: 5", True),
         (b"transfer-encoding: chunked", True),
-        (b"Content-Length : 5", True),
         (b"Host: b", True),
-        (b" Z: y", True),
-        (b"Z", True),
-        (b"Z A: y", True),
-        (b": y", True),
-        (b"Location: /\x01", True),
         (b"Connection : x", False),
     ],
 )
@@ -208,8 +202,8 @@ def test_a_trailer_of_an_answer_that_has_no_place_there_is_dropped(trailer: byte
     assert reader.has_odd_trailers is is_odd
 
 
-@pytest.mark.parametrize("trailer", [b"X: a\rb", b"X: \0", b"X\rContent-Length: 5", b"X: y\r"])
-def test_a_trailer_that_could_end_elsewhere_is_refused_in_an_answer_as_well(trailer: bytes) -> None:
+@pytest.mark.parametrize("trailer", [b"X: a\rb", b"X: \0", b"X: y\r", b" X: y", b"X", b"X A: y", b"Content-Length : 5"])
+def test_a_trailer_outside_the_grammar_is_refused_in_an_answer_as_well(trailer: bytes) -> None:
     with pytest.raises(BadMessage):
         pass_through(b"0\r\n" + trailer + b"\r\n\r\n", reader=ChunkedReader(is_answer=True))
 
