@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import BaseServer
@@ -257,6 +257,32 @@ async def test_a_slow_answer_of_a_server_that_serves_several_costs_its_idle_conn
         for client, server in ((slow_client, slow_end), (another_slow, second)):
             server.send(OK)
             await answered(client)
+
+
+async def test_a_server_that_takes_equally_long_for_each_is_not_dialled_for_each() -> None:
+    dialled = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal dialled
+        dialled += 1
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                await asyncio.sleep(0.15)
+                writer.write(OK)
+        writer.close()
+
+    async def go_on_asking(talk: Conversation) -> None:
+        client = await talk.client()
+        for _ in range(10):
+            client.send(GET)
+            await answered(client)
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    async with running(config_for((), upstream=config(port)), ScriptedUpstream()) as talk:
+        await asyncio.gather(*(go_on_asking(talk) for _ in range(6)))
+    listener.close()
+    assert dialled < 30, f"{dialled} connections for 60 requests of six clients"
 
 
 async def test_who_waits_and_leaves_is_no_reason_to_keep_nothing() -> None:

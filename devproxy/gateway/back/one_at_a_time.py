@@ -23,6 +23,16 @@ LAST_LOOK_S: Final = 3.0
 ORDER_MARGIN_S: Final = 0.05
 """Servers accept in the order in which they were dialled. Two connections dialled within this time prove nothing."""
 
+WITNESS_AFTER: Final = 8
+"""Connections given up for those who wait before the next few stay open for a moment, to see whether anybody is
+answered beside them: answers that all take equally long come in the order of the dialling from either kind of server.
+Each time that nobody was, twice as many."""
+
+MAX_WITNESS_AFTER: Final = 256
+WITNESSES: Final = 3
+"""So many that a server with two or three threads, which runs out of them, is not taken for one that never does."""
+
+WITNESS_S: Final = 0.1
 EAGER_S: Final = 10.0
 """How long after a suspicion that proved right the next ones need no proof."""
 
@@ -34,11 +44,26 @@ class Waiting(Protocol):
     def is_silent(self) -> bool:
         """Whether whoever sent on it still waits for the first octet that this connection brings."""
 
+    @property
+    def is_open(self) -> bool: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
 
 class OneAtATime:
     """The suspicion about one server. `give_way`: closes what is idle. `keep`: says whether connections may be kept."""
 
-    __slots__ = ("_eager_until", "_give_way", "_is_concurrent", "_keep", "_loop", "_queue", "_sent_at")
+    __slots__ = (
+        "_eager_until",
+        "_give_way",
+        "_given_up",
+        "_is_concurrent",
+        "_keep",
+        "_loop",
+        "_queue",
+        "_sent_at",
+        "_witness_after",
+        "_witnesses",
+    )
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, give_way: Callable[[], None], keep: Callable[[bool], None]
@@ -50,6 +75,9 @@ class OneAtATime:
         self._queue: set[Waiting] = set()
         self._is_concurrent = False
         self._eager_until = 0.0
+        self._given_up = 0
+        self._witnesses: list[Waiting] = []
+        self._witness_after = WITNESS_AFTER
 
     @property
     def is_waiting(self) -> bool:
@@ -70,13 +98,37 @@ class OneAtATime:
         sent_at = self._sent_at.pop(connection, None)
         if connection in self._queue:
             self._eager_until = self._loop.time() + EAGER_S
+        is_beside = sent_at is not None and sum(one.is_open for one in self._witnesses) == WITNESSES
         self._settle()
-        if sent_at is not None and any(self._sent_at[one] + ORDER_MARGIN_S < sent_at for one in self._queue):
-            # It was dialled later and served before: those who wait have been accepted, and are served beside it.
+        if is_beside or (
+            sent_at is not None and any(self._sent_at[one] + ORDER_MARGIN_S < sent_at for one in self._queue)
+        ):
+            # Served beside those that are open, or before one that was dialled sooner: it has not waited for their end.
             self._is_concurrent = True
             self._eager_until = 0.0
             self._queue.clear()
             self._keep(True)
+
+    def give_up(self, connection: Waiting) -> None:
+        """Close `connection`, which is good but not kept; now and then a little later, as a witness."""
+        self._given_up += 1
+        if not self._queue or self._given_up < self._witness_after or len(self._witnesses) == WITNESSES:
+            connection.close()
+            return
+        if not self._witnesses:
+            self._loop.call_later(WITNESS_S, self._dismiss_witnesses)
+        self._witnesses.append(connection)
+
+    def _dismiss_witnesses(self) -> None:
+        self._given_up = 0
+        self._witness_after = min(2 * self._witness_after, MAX_WITNESS_AFTER)
+        self.close()
+
+    def close(self) -> None:
+        """Keep nothing open any more."""
+        witnesses, self._witnesses = self._witnesses, []
+        for one in witnesses:
+            one.close()
 
     def forget(self) -> None:
         """Begin anew: the server is gone, and whoever takes its place may be of another kind."""
@@ -84,6 +136,9 @@ class OneAtATime:
         self._sent_at.clear()
         self._is_concurrent = False
         self._eager_until = 0.0
+        self._given_up = 0
+        self._witness_after = WITNESS_AFTER
+        self.close()
         self._keep(True)
 
     def _look(self, connection: Waiting, waited_s: float) -> None:

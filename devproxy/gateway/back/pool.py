@@ -156,8 +156,11 @@ class ServerPool:
             return
         if self._crowd.is_waiting:
             self._crowd.note(connection)
-        if keep_s <= 0 or connection.address != self.address or len(self._idle) >= self._capacity:
+        if keep_s <= 0 or connection.address != self.address:
             connection.close()
+            return
+        if len(self._idle) >= self._capacity:
+            self._crowd.give_up(connection)
             return
         connection.expires_at = self._shared.now + keep_s
         connection.user = client
@@ -184,6 +187,7 @@ class ServerPool:
     def keep_nothing(self) -> None:
         """Keep no connection any more, and close those that are idle."""
         self._capacity = 0
+        self._crowd.close()
         self.close_idle()
         for connection in list(self._logins.values()):
             connection.close()
