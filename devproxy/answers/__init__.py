@@ -31,6 +31,7 @@ from devproxy.policy.faults import Injection
 from devproxy.policy.hosts import HostVerdict, SourceVerdict
 from devproxy.policy.preflight import PreflightVerdict
 from devproxy.realtime.engineio import SESSION_UNKNOWN
+from devproxy.text.safe import visible
 
 REFUSED_STATUS: Final = 503
 _RETRY_AFTER_S: Final = 1
@@ -466,9 +467,8 @@ def render_answer(
 
 
 def _text(raw: bytes) -> str:
-    """Return `raw` for people: latin-1, control characters escaped, at most 200 characters."""
-    text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in raw[:201].decode("latin-1"))
-    return text if len(text) <= 200 else text[:199] + "…"
+    """Return `raw` for people, at most 200 characters."""
+    return visible(raw, 200)
 
 
 def _render_body(answer: Answer, form: Format, *, waits: bool) -> bytes:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from devproxy.text.regexes import backtracking_fault
+from devproxy.text.safe import quoted
 
 OPAQUE: Final = b"null"
 """What a browser sends for a sandboxed frame, ``file:``, ``data:`` and some redirects; any web site can cause it."""
@@ -23,7 +24,6 @@ MAX_ORIGIN_BYTES: Final = 255
 MAX_REGEX_CHARS: Final = 200
 MAX_PORT: Final = 65535
 
-_MAX_SHOWN: Final = 80
 _MAX_HOST: Final = 253
 _PREFIX: Final = "regex:"
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
@@ -185,18 +185,18 @@ def parse_pattern(text: str) -> Pattern:
     _check_scheme(text, scheme, f"{authority}{rest}")
     if "@" in authority:
         bare = f"{scheme}://{authority.rpartition('@')[2]}"
-        raise BadOrigin("an origin has no user name or password", f"write {_quoted(bare)}")
+        raise BadOrigin("an origin has no user name or password", f"write {quoted(bare)}")
     if rest:
         what = "a slash at its end" if rest == "/" else "a path or query"
         raise BadOrigin(
-            f"{_quoted(text)} has {what}, and an origin has none", f"write {_quoted(f'{scheme}://{authority}')}"
+            f"{quoted(text)} has {what}, and an origin has none", f"write {quoted(f'{scheme}://{authority}')}"
         )
     written_host, port = _split_authority(text, scheme, authority)
     is_below = written_host.startswith("*.")
     host = _parse_host(text, scheme, written_host.removeprefix("*."), is_below=is_below)
     normal = f"{scheme}://{'*.' if is_below else ''}{host}{':' + port if port else ''}"
     if len(normal) > MAX_ORIGIN_BYTES:
-        raise BadOrigin(f"an origin has at most {MAX_ORIGIN_BYTES} characters, {_quoted(text)} has {len(normal)}")
+        raise BadOrigin(f"an origin has at most {MAX_ORIGIN_BYTES} characters, {quoted(text)} has {len(normal)}")
     return Pattern(text=normal, scheme=scheme.encode(), host=host.encode(), port=port.encode(), is_below=is_below)
 
 
@@ -211,16 +211,16 @@ def _parse_regex(source: str) -> Pattern:
             simplefilter("error")  # what Python only warns about (a "possible nested set") is ambiguous
             regex = re.compile(source.encode())
     except (re.error, Warning, OverflowError, RecursionError) as error:
-        raise BadOrigin(f"{_quoted(source)} is not a regular expression: {error}") from None
+        raise BadOrigin(f"{quoted(source)} is not a regular expression: {error}") from None
     fault = backtracking_fault(
         source.encode(), MAX_ORIGIN_BYTES
     )  # before anything is compared: an Origin is what any web site likes
     if fault is not None:
-        raise BadOrigin(f"{_quoted(source)} is too slow: {fault[0]}", fault[1])
+        raise BadOrigin(f"{quoted(source)} is too slow: {fault[0]}", fault[1])
     if any(regex.fullmatch(probe) for probe in _PROBES):
         help = "name the part that is yours: 'regex:https://pr-[0-9]+\\.app\\.example'; or, if every web site may read "
         raise BadOrigin(
-            f"{_quoted(source)} takes any web site, for example {_example(regex)}",
+            f"{quoted(source)} takes any web site, for example {_example(regex)}",
             help + "this route, set `dangerously_allow_any_origin = true`",
         )
     return Pattern(text=_PREFIX + source, regex=regex)
@@ -233,28 +233,28 @@ def _example(regex: re.Pattern[bytes]) -> str:
 def _without_scheme(text: str) -> BadOrigin:
     """Return what is wrong with a text that does not begin with a scheme."""
     if len(text) > 2 * MAX_ORIGIN_BYTES:
-        return BadOrigin(f"an origin has at most {MAX_ORIGIN_BYTES} characters, {_quoted(text)} has {len(text)}")
+        return BadOrigin(f"an origin has at most {MAX_ORIGIN_BYTES} characters, {quoted(text)} has {len(text)}")
     if text == "*":
         help = "name the origins; or, if every web site may read this route, set `dangerously_allow_any_origin = true`"
         return BadOrigin('"*" is every web site', help)
     if text.lower() == "null":
         help = "or, if that is meant, set `dangerously_allow_null_origin = true`"
         return BadOrigin('"null" is what any web site can send', f"name the origins; {help}")
-    what = f"{_quoted(text)} has no scheme" if text else "the origin is empty"
+    what = f"{quoted(text)} has no scheme" if text else "the origin is empty"
     bare = text.lstrip("/")
     is_host = bare and re.fullmatch(r"[\w.\-*\[\]:]+", bare)
-    return BadOrigin(what, f"write {_quoted(f'http://{bare}')}" if is_host else 'for example "http://localhost:3000"')
+    return BadOrigin(what, f"write {quoted(f'http://{bare}')}" if is_host else 'for example "http://localhost:3000"')
 
 
 def _check_scheme(text: str, scheme: str, rest: str) -> None:
     if "*" in scheme:
         raise BadOrigin(
-            f"{_quoted(text)} has no scheme of its own",
-            f"write both: {_quoted(f'http://{rest}')}, {_quoted(f'https://{rest}')}",
+            f"{quoted(text)} has no scheme of its own",
+            f"write both: {quoted(f'http://{rest}')}, {quoted(f'https://{rest}')}",
         )
     if scheme in ("ws", "wss"):
         page = "http" if scheme == "ws" else "https"
-        help = f"write {_quoted(f'{page}://{rest}')}: the Origin of a WebSocket is that of its page"
+        help = f"write {quoted(f'{page}://{rest}')}: the Origin of a WebSocket is that of its page"
         raise BadOrigin(f"no page has an origin of the scheme {scheme}", help)
     if scheme in _WITHOUT_HOST:
         help = "serve the page over http; or, if any web site may, set `dangerously_allow_null_origin = true`"
@@ -265,17 +265,17 @@ def _split_authority(text: str, scheme: str, authority: str) -> tuple[str, str]:
     """Return host and port (normalised: empty for the default) of `authority`."""
     match = re.fullmatch(r"((?:\*\.)?\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?", authority)
     if match is None:
-        raise BadOrigin(f"{_quoted(text)} is not an origin", 'an IPv6 address is written "http://[::1]:8080"')
+        raise BadOrigin(f"{quoted(text)} is not an origin", 'an IPv6 address is written "http://[::1]:8080"')
     host, port = match[1], match[2]
     if port is None or port == "*":
         return host, port or ""
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= MAX_PORT):
         help = (
-            f"write {_quoted(f'{scheme}://{host}:*')} for any port"
+            f"write {quoted(f'{scheme}://{host}:*')} for any port"
             if "*" in port
             else "a port is a number from 1 to 65535"
         )
-        raise BadOrigin(f"{_quoted(port)} is not a port", help)
+        raise BadOrigin(f"{quoted(port)} is not a port", help)
     number = str(int(port))
     return host, "" if number == _DEFAULT_PORTS.get(scheme) else number
 
@@ -284,18 +284,18 @@ def _parse_host(text: str, scheme: str, host: str, *, is_below: bool) -> str:
     """Return `host` as a browser writes it; raise unless it is a name or an address that a pattern may have."""
     if host == "*":
         help = "name the hosts; or, if every web site may read this route, set `dangerously_allow_any_origin = true`"
-        raise BadOrigin(f"{_quoted(text)} is every web site", help)
+        raise BadOrigin(f"{quoted(text)} is every web site", help)
     if "*" in host:
         help = f'`*` stands for whole labels at the beginning: "{scheme}://*.example.test"'
-        raise BadOrigin(f"{_quoted(text)} has `*` within the host", help)
+        raise BadOrigin(f"{quoted(text)} has `*` within the host", help)
     if host.startswith("["):
         canonical = None if is_below else _canonical_ipv6(host)
         if canonical is None:
-            raise BadOrigin(f"{_quoted(host)} is not an IPv6 address")
+            raise BadOrigin(f"{quoted(host)} is not an IPv6 address")
         return canonical
     name = _ascii_name(host)
     if len(name) > _MAX_HOST or _is_host(name.encode()) is None:
-        raise BadOrigin(f"{_quoted(host)} is not a host name" if host else "the host is missing")
+        raise BadOrigin(f"{quoted(host)} is not a host name" if host else "the host is missing")
     if _find_numeric_end(name):
         _check_ipv4(name, is_below=is_below)
     elif is_below:
@@ -322,28 +322,22 @@ def _ascii_name(host: str) -> str:
         return ascii_name(host)
     except ValueError:
         help = "write its xn-- form, as the browser's console shows it for `location.origin`"
-        raise BadOrigin(f"{_quoted(host)} is not a host name with one xn-- form", help) from None
+        raise BadOrigin(f"{quoted(host)} is not a host name with one xn-- form", help) from None
 
 
 def _check_ipv4(name: str, *, is_below: bool) -> None:
     if is_below:
-        raise BadOrigin(f"there are no names below the address {_quoted(name)}", "name the address itself")
+        raise BadOrigin(f"there are no names below the address {quoted(name)}", "name the address itself")
     if not _is_ipv4(name):
         help = 'a browser writes an address as four numbers: "127.0.0.1"'
-        raise BadOrigin(f"{_quoted(name)} is not how a browser writes an IPv4 address", help)
+        raise BadOrigin(f"{quoted(name)} is not how a browser writes an IPv4 address", help)
 
 
 def _check_suffix(text: str, name: str) -> None:
     bare = name.removesuffix(".")
     if ("." not in bare and bare not in PRIVATE_SUFFIXES) or bare in _SHARED_SUFFIXES:
         help = "name at least one label that is yours; `regex:` can say what its name looks like"
-        raise BadOrigin(f"{_quoted(text)} takes web sites of anybody: names below {_quoted(bare)} are for all", help)
-
-
-def _quoted(text: str) -> str:
-    """Return `text` for people: in quotes, printable and not too long."""
-    text = text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
-    return '"' + "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text) + '"'
+        raise BadOrigin(f"{quoted(text)} takes web sites of anybody: names below {quoted(bare)} are for all", help)
 
 
 # -- sets --------------------------------------------------------------------------------------------------------------

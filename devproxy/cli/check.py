@@ -11,8 +11,8 @@ from devproxy.cli.hot_reload import note_on
 from devproxy.cli.loading import BadConfiguration, load_file
 from devproxy.cli.refusal import FINE, MISUSED, Refused, put, say, warn
 from devproxy.config import Config
-from devproxy.config.problems import visible
 from devproxy.plan import compile_snapshot
+from devproxy.text.safe import visible
 
 
 def run(options: argparse.Namespace) -> int:

@@ -20,7 +20,6 @@ from devproxy.cli.loading import configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.cli.routes import read_request, style_for
 from devproxy.config.model import Config, Scheme, ServerAddress, Upstream
-from devproxy.config.problems import visible
 from devproxy.console.style import Style
 from devproxy.console.text import columns, padded
 from devproxy.http.fields import Role, read_field
@@ -56,6 +55,7 @@ from devproxy.policy.verdict import (
     unsafe_names,
 )
 from devproxy.routing.table import label
+from devproxy.text.safe import visible
 
 _EXAMPLE: Final = "devproxy explain /api/items --origin http://localhost:3000"
 _PEER: Final = Peer("127.0.0.1", FRONT_SCHEME)
@@ -129,7 +129,7 @@ class Report:
     def lines(self, *, sends: bool) -> Iterator[str]:
         """Give the report, line by line; `sends`: ask the server, and say what comes back."""
         head, style = self._head, self._style
-        yield f"{style.bold(_text(head.method))} {visible(_text(head.target))}  {style.dim(self._who())}"
+        yield f"{style.bold(visible(head.method))} {visible(head.target)}  {style.dim(self._who())}"
         plan = plan_request(head, self._snapshot)
         yield from self._route(plan)
         if isinstance(plan, Respond):
@@ -152,7 +152,7 @@ class Report:
 
     def _who(self) -> str:
         origins = self._head.facts.origins
-        return f"Host: {_text(self._head.host)}" + (f"  Origin: {_text(origins[0])}" if origins else "")
+        return f"Host: {visible(self._head.host)}" + (f"  Origin: {visible(origins[0])}" if origins else "")
 
     def _route(self, plan: Plan) -> Iterator[str]:
         head = self._head
@@ -180,7 +180,7 @@ class Report:
         yield ""
         yield f"{paint('devproxy answers by itself:')} {answer.status}{code}"
         yield from (visible(text) for text in (answer.what, answer.help) if text)
-        yield from (_INDENT + visible(_text(line)) for line in plan.lines)
+        yield from (_INDENT + visible(line) for line in plan.lines)
         if self._is_cross_origin and not self._is_preflight and not self._is_navigation:
             yield ""
             yield from self._judged(self._read(answer, plan.lines), sends=False)
@@ -352,9 +352,9 @@ class Report:
                 left[line] -= 1
         # A start line that changed stands first, next to what it was.
         rows.sort(key=lambda row: row[1] not in (before[0], after[0]))
-        width = min(_MAX_LINE, max(columns(visible(_text(line))) for _, line in rows))
+        width = min(_MAX_LINE, max(columns(visible(line)) for _, line in rows))
         for sign, line in rows:
-            shown = visible(_text(line))
+            shown = visible(line)
             if sign == " ":
                 yield f"{_INDENT}{self._style.dim(shown)}"
                 continue
@@ -397,7 +397,3 @@ def read_block(block: bytes, snapshot: Snapshot) -> RequestHead:
     from devproxy.http1.head import parse_request_head
 
     return parse_request_head(block, snapshot.limits)
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "backslashreplace")

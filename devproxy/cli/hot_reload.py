@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from devproxy.config.model import Route
-from devproxy.config.problems import visible
 from devproxy.http.messages import RequestHead
 from devproxy.plan import Forward, Snapshot, plan_request
 from devproxy.policy.advice import WEBPACK_ADVICE
 from devproxy.realtime.hot_reload import COMMON_PATH, HotReload, read_hot_reload
 from devproxy.routing.table import label
+from devproxy.text.safe import visible
 
 
 def words_on(snapshot: Snapshot, head: RequestHead) -> str:

@@ -37,7 +37,7 @@ _STYLES = {"error": "1;31", "warning": "33", "help": "36"}
 
 def labelled(label: str, text: str, *, colour: bool) -> str:
     """Return a line such as ``warning: …``, everything escaped that a terminal would act on."""
-    from devproxy.config.problems import visible
+    from devproxy.text.safe import visible
 
     painted = f"\x1b[{_STYLES[label]}m{label}\x1b[0m" if colour else label
     return f"{painted}: {visible(text)}\n"

@@ -17,7 +17,6 @@ from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.config import Config, Route
 from devproxy.config.labels import cors_text, fault_text
 from devproxy.config.model import Cookies, HeaderEdits, ServerAddress
-from devproxy.config.problems import visible
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.text import columns, padded
 from devproxy.errors import BadMessage
@@ -28,6 +27,7 @@ from devproxy.plan import Respond, Snapshot, compile_snapshot, plan_request, ren
 from devproxy.policy.addressing import addressing, addressing_text
 from devproxy.policy.hop import Peer
 from devproxy.routing.table import RouteVerdict, label
+from devproxy.text.safe import visible
 
 _EXAMPLE: Final = "devproxy routes --test GET '/socket.io/?EIO=4'"
 _MAX_LABEL: Final = 40
@@ -78,8 +78,8 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
     path = head.path.partition(b"?")[0]
     verdicts = snapshot.table.explain(head.method, b"/" if path == b"*" else path, head.host, head.fields)
     width = min(_MAX_LABEL, max((columns(label(verdict.route)) for verdict in verdicts), default=0))
-    shown = visible(f"{_text(head.method)} {_text(head.target)}")
-    lines = [f"{style.bold(shown)}  {style.dim(f'Host: {visible(_text(head.host))}')}", ""]
+    shown = f"{visible(head.method)} {visible(head.target)}"
+    lines = [f"{style.bold(shown)}  {style.dim(f'Host: {visible(head.host)}')}", ""]
     for verdict in verdicts:
         lines += _verdict(verdict, width, style)
     plan = plan_request(head, snapshot)
@@ -95,7 +95,7 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
     name = style.dim(f"upstream {visible(route.upstream)}")
     for server in upstream.servers:
         sent = render_request(plan, head, Peer("127.0.0.1", "http"), server).split(b" ", 2)[1]
-        lines.append(f"{to} {_url(server, visible(_text(sent)))}  {name}")
+        lines.append(f"{to} {_url(server, visible(sent))}  {name}")
     if rules := _rules(snapshot.config, route, is_full=True):
         lines.append(f"  {style.dim(rules)}")
     if words := words_on(snapshot, head):
@@ -181,7 +181,3 @@ def _rules(config: Config, route: Route, *, is_full: bool = False) -> str:
 def _url(server: ServerAddress, path: str) -> str:
     """Return where a request for `path` goes; behind the path of a unix socket, it stands for itself."""
     return f"{visible(server.url)} {path}" if server.path or path == "*" else visible(server.url) + path
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "backslashreplace")

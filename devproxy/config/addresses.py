@@ -12,7 +12,7 @@ from typing import Final
 
 from devproxy.authority.origins import ascii_name
 from devproxy.config.model import Listen, Scheme, ServerAddress
-from devproxy.config.problems import has_control, quoted
+from devproxy.text.safe import has_control, quoted
 
 MAX_PORT: Final = 65535
 MAX_SOCKET_PATH_BYTES: Final = 107

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from devproxy.config.addresses import BadAddress, check_domain
 from devproxy.config.model import KEEP_DOMAIN, Cookies, SameSiteRule, SecureRule
-from devproxy.config.problems import Faults, Path, quoted
+from devproxy.config.problems import Faults, Path
 from devproxy.config.tokens import is_token
+from devproxy.text.safe import quoted
 
 Table = dict[str, Any]
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from devproxy.authority.origins import OPAQUE, BadOrigin, parse_pattern
 from devproxy.config.model import Cors, CorsMode, Preflight
-from devproxy.config.problems import Faults, Path, quoted, visible
+from devproxy.config.problems import Faults, Path
 from devproxy.config.tokens import check_method, is_token
+from devproxy.text.safe import quoted, visible
 
 Table = dict[str, Any]
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from devproxy.config.labels import label, listen_text
 from devproxy.config.model import Config, HeaderEdits, Listen, Route, Server, ServerAddress
-from devproxy.config.problems import visible
+from devproxy.text.safe import visible
 
 
 class ChangeKind(StrEnum):

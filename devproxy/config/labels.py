@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from devproxy.config.model import Cors, CorsMode, Fault, Listen, PathKind, Route
-from devproxy.config.problems import visible
+from devproxy.text.safe import visible
 
 _SHOWN_CONDITIONS: Final = 3
 

@@ -22,13 +22,12 @@ from devproxy.config.problems import (
     Faults,
     Path,
     Problem,
-    has_control,
     key_text,
-    quoted,
 )
 from devproxy.config.routes import build_route
 from devproxy.config.shape import Table, shaped
 from devproxy.config.syntax import syntax_problem
+from devproxy.text.safe import has_control, quoted
 
 MAX_FILE_BYTES: Final = 256 * 1024
 """Bounds the time that reading takes. A thousand routes fit."""

@@ -22,8 +22,8 @@ from devproxy.config.model import (
     ServerAddress,
     Sticky,
 )
-from devproxy.config.problems import visible
 from devproxy.realtime.hot_reload import PATHS, PREFIXES, HotReload
+from devproxy.text.safe import visible
 
 CHROMIUM_MAX_AGE_S: Final = 7200
 """Longest time for which Chromium remembers a preflight's answer (``PreflightResult``, kMaxTimeoutInSeconds)."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from devproxy.config.problems import one_of, quoted, suggestion
+from devproxy.config.problems import one_of, suggestion
+from devproxy.text.safe import quoted
 
 PLACEHOLDERS: Final = ("upstream.host", "upstream.port", "upstream.url", "client.address", "host", "scheme")
 """Every name there is."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from devproxy.errors import DevproxyError
+from devproxy.text.safe import MAX_SHOWN, clipped, quoted
 
 Path = tuple[str | int, ...]
 """From the top of the document: names of keys and indices of array elements, for example ``("routes", 0, "path")``."""
@@ -21,8 +22,6 @@ MAX_PROBLEMS: Final = 100
 """More than anybody repairs in one go. Those found after that are left out, which also bounds what they cost."""
 
 _MAX_COMPARED: Final = 100
-MAX_SHOWN: Final = 60
-"""Longest piece of the author's text that a sentence repeats, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,33 +117,6 @@ def key_text(name: str) -> str:
     """Return a key as it stands in TOML, quoted where it must be."""
     is_bare = bool(name) and name.isascii() and name.replace("-", "").replace("_", "").isalnum()
     return clipped(name) if is_bare or name == "-" else quoted(name)
-
-
-def quoted(text: str) -> str:
-    """Return `text` as a TOML basic string on one line, clipped."""
-    return '"' + visible(clipped(text).replace("\\", "\\\\").replace('"', '\\"')) + '"'
-
-
-def clipped(text: str) -> str:
-    """Return `text`, shortened to :data:`MAX_SHOWN` characters."""
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
-
-
-def visible(text: str) -> str:
-    r"""Return `text` with everything escaped that a terminal would act on or not show: ``\u001b``."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
-
-
-def has_control(text: str) -> bool:
-    """Tell whether `text` holds a control character (HTAB counts; RFC 9110 section 5.5 allows that one in values)."""
-    return any(char < " " or char == "\x7f" for char in text)
 
 
 def suggestion(wrong: str, known: list[str]) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Final
 from unicodedata import category, east_asian_width
 
-from devproxy.config.problems import COMMAND_LINE, ConfigError, Problem, visible
+from devproxy.config.problems import COMMAND_LINE, ConfigError, Problem
+from devproxy.text.safe import visible
 
 MAX_LINE_WIDTH: Final = 100
 """Widest piece of a line that is shown, in terminal columns; a longer line is cut around the fault."""

@@ -16,9 +16,10 @@ from devproxy.config.cookies import build_cookies
 from devproxy.config.cors import build_cors, build_form_post
 from devproxy.config.model import MAX_TARGET_BYTES, Fault, HeaderEdits, PathKind, Route
 from devproxy.config.placeholders import placeholder_fault
-from devproxy.config.problems import Faults, Path, has_control, key_text, one_of, quoted, suggestion
+from devproxy.config.problems import Faults, Path, key_text, one_of, suggestion
 from devproxy.config.tokens import check_method, is_token
 from devproxy.text.regexes import backtracking_fault
+from devproxy.text.safe import has_control, quoted
 
 Table = dict[str, Any]
 

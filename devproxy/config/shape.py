@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from devproxy.config.foreign import translation
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
-from devproxy.config.problems import Faults, Path, clipped, key_text, one_of, quoted, spelled, suggestion, visible
+from devproxy.config.problems import Faults, Path, key_text, one_of, spelled, suggestion
+from devproxy.text.safe import clipped, quoted, visible
 
 Table = dict[str, Any]
 """A table as the TOML parser gives it: values are str, int, float, bool, dates, lists and tables."""

@@ -11,7 +11,8 @@ from typing import Final
 
 import tomli
 
-from devproxy.config.problems import Problem, visible
+from devproxy.config.problems import Problem
+from devproxy.text.safe import visible
 
 _KEY: Final = re.compile(r"[ \t]*([^\s=#][^=#\n]*?)[ \t]*=")
 _HEADER: Final = re.compile(r"[ \t]*(\[\[?[^\n\]]*\]?\]?)")

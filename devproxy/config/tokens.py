@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from devproxy.config.problems import Faults, Path, quoted
+from devproxy.config.problems import Faults, Path
+from devproxy.text.safe import quoted
 
 _match_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _KNOWN_METHODS: Final = frozenset(

@@ -11,9 +11,10 @@ from typing import Final
 from devproxy.config.labels import cors_text, fault_text
 from devproxy.config.model import Config, Route, Upstream
 from devproxy.console.style import Style
-from devproxy.console.text import columns, cut, duration, padded, visible
+from devproxy.console.text import columns, cut, duration, padded
 from devproxy.events import Ready, UpstreamState
 from devproxy.routing.table import RouteTable, label
+from devproxy.text.safe import visible
 
 ServerStates = Mapping[tuple[str, str], UpstreamState]
 """The last known state of each server, by the upstream's name and the server's URL."""

@@ -18,7 +18,7 @@ from devproxy.console.layout import Row, Table, layout, wrapped
 from devproxy.console.reloads import applied_lines, missing_trouble, rejected_lines
 from devproxy.console.secrets import masked
 from devproxy.console.style import Style
-from devproxy.console.text import columns, counted, duration, shown_target, size, visible
+from devproxy.console.text import columns, counted, duration, shown_target, size
 from devproxy.events import (
     ConfigApplied,
     ConfigMissing,
@@ -37,6 +37,7 @@ from devproxy.events import (
     UpstreamState,
 )
 from devproxy.routing.table import label
+from devproxy.text.safe import visible
 
 PROBE_WAIT_S: Final = 0.2
 """How long the banner waits for the first state of every server."""

@@ -9,8 +9,9 @@ from typing import Final
 
 from devproxy.console.secrets import masked
 from devproxy.console.style import Style
-from devproxy.console.text import counted, duration, visible
+from devproxy.console.text import counted, duration
 from devproxy.events import ConfigApplied, ConfigMissing, ConfigRejected, Trouble
+from devproxy.text.safe import visible
 
 MAX_CHANGES: Final = 12
 """Changes that are shown one by one."""

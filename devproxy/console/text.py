@@ -11,16 +11,10 @@ from typing import Final
 from unicodedata import combining, east_asian_width
 
 from devproxy.console.secrets import MASK, masked
+from devproxy.text.safe import visible
 
 _MAX_REMEMBERED: Final = 256
 _UNITS: Final = ("kB", "MB", "GB", "TB")
-
-
-def visible(text: str) -> str:
-    """Return `text` with everything that is not printable escaped as in a Python string (``\\x1b``, ``\\u202e``)."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def shown_target(target: bytes, mask: str = MASK) -> str:

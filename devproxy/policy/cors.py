@@ -17,6 +17,7 @@ from typing import Final
 
 from devproxy.authority.origins import LOOPBACK, OPAQUE, OriginSet, parse_origin, parse_pattern
 from devproxy.config.model import Cors, CorsMode, Preflight
+from devproxy.text.safe import ticked
 
 VARIES: Final = b"Vary: Origin"
 CREDENTIALS_LINE: Final = b"Access-Control-Allow-Credentials: true"
@@ -112,7 +113,7 @@ def decide(policy: CorsPolicy, origins: Sequence[bytes]) -> CorsDecision:
     if origin != OPAQUE and parse_origin(origin) is None:
         return _decision(policy, None, "", f"{shown(origin)} is no Origin that a browser writes")
     rule = _rule_for(policy, origin)
-    what = f"is allowed by {_quoted(rule)}" if rule else "is not among the origins"
+    what = f"is allowed by {ticked(rule)}" if rule else "is not among the origins"
     return _decision(policy, origin, rule, f"{shown(origin)} {what} ({policy.where})")
 
 
@@ -160,11 +161,5 @@ def local_lines(decision: CorsDecision) -> tuple[bytes, ...]:
 
 
 def shown(octets: bytes) -> str:
-    """Return `octets` of a request for people: printable, in quotes and not too long."""
-    text = octets[:_MAX_SHOWN].decode("utf-8", "backslashreplace")
-    printable = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    return _quoted(printable + ("…" if len(octets) > _MAX_SHOWN else ""))
-
-
-def _quoted(text: str) -> str:
-    return f"`{text}`"
+    """Return `octets` of a request for people: printable, in backquotes and not too long."""
+    return ticked(octets, _MAX_SHOWN)

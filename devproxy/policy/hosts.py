@@ -23,6 +23,7 @@ from typing import Final
 from devproxy.authority.origins import LOOPBACK, OPAQUE, normalised, web_origin
 from devproxy.config.model import Cors
 from devproxy.policy.forms import EXAMPLE, NO_FORMS, FormPolicy
+from devproxy.text.safe import ticked, visible
 
 HOST_NOT_ALLOWED: Final = "host-not-allowed"
 CROSS_SITE: Final = "cross-site"
@@ -125,7 +126,7 @@ class HostGuard:
         name, address = _read_host(host)
         rule = self._rule_for(name, address)
         if rule:
-            return HostVerdict(is_allowed=True, name=name or _shown(host), rule=rule)
+            return HostVerdict(is_allowed=True, name=name or visible(host, _MAX_SHOWN), rule=rule)
         return self._refusal(name, address, host)
 
     def _rule_for(self, name: str, address: _Address | None) -> str:
@@ -151,7 +152,7 @@ class HostGuard:
         return "an address, which no web site can make lead elsewhere" if _is_accepted(address) else ""
 
     def _refusal(self, name: str, address: _Address | None, host: bytes) -> HostVerdict:
-        shown = name or _shown(host)
+        shown = name or visible(host, _MAX_SHOWN)
         if not name or address is not None or _ends_in_a_number(name):
             return self._refused_spelling(shown, address, host)
         what = f"devproxy does not answer to the Host `{shown}`: a web site can make any name of its own lead here."
@@ -354,7 +355,7 @@ class _Source:
 
     def refuse_origin(self, origin: bytes, why: str, rule: str) -> SourceVerdict:
         code = WEBSOCKET_ORIGIN_NOT_ALLOWED if self.is_upgrade else ORIGIN_NOT_ALLOWED
-        what = f"This {self._kind()} {why}: `{_shown(origin)}`."
+        what = f"This {self._kind()} {why}: {ticked(origin, _MAX_SHOWN)}."
         return SourceVerdict(
             code=code, what=what, help=f"{rule} Leave it out, or send just one.", facts=self._facts(origin)
         )
@@ -392,7 +393,7 @@ class _Source:
         return SourceVerdict(code=CROSS_SITE, what=what, help=help, facts=self._facts(origin))
 
     def _refuse_form(self, origin: bytes) -> SourceVerdict:
-        who = f"`{_shown(origin)}`" if origin not in (b"", OPAQUE) else "a web site that hides its name"
+        who = ticked(origin, _MAX_SHOWN) if origin not in (b"", OPAQUE) else "a web site that hides its name"
         return SourceVerdict(
             code=FORM_NOT_ALLOWED,
             what=f"A page of {who} may not post a form here.",
@@ -408,7 +409,7 @@ class _Source:
         return f"If a login comes back by this form, add to this route, below [[routes]]: form_post = {listed}{whose}"
 
     def _refuse_foreign(self, origin: bytes) -> SourceVerdict:
-        shown = _shown(origin)
+        shown = visible(origin, _MAX_SHOWN)
         if self.is_upgrade:
             code = WEBSOCKET_ORIGIN_NOT_ALLOWED
             what = f"A page of `{shown}` may not open a WebSocket here: browsers leave that check to the server."
@@ -441,7 +442,7 @@ class _Source:
             ("sec-fetch-site", self.fetch_site),
             ("sec-fetch-mode", self.fetch_mode),
         )
-        facts = tuple((name, _shown(value)) for name, value in known if value)
+        facts = tuple((name, visible(value, _MAX_SHOWN)) for name, value in known if value)
         return (*facts, ("policy", f"line {self.cors.line}")) if self.cors.line else facts
 
 
@@ -458,10 +459,3 @@ def is_own_origin(origin: bytes, host: bytes) -> bool:
 def _listed(items: tuple[str, ...]) -> str:
     """Return `items` as a list in TOML, whose basic strings have the escapes of JSON."""
     return json.dumps(items, ensure_ascii=False)
-
-
-def _shown(octets: bytes) -> str:
-    """Return `octets` for people: printable, and not too long."""
-    text = octets[:_MAX_SHOWN].decode("utf-8", "backslashreplace")
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    return shown + ("…" if len(octets) > _MAX_SHOWN else "")

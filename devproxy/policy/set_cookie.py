@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from devproxy.text.safe import MAX_SHOWN, ticked
+
 MAX_ATTRIBUTE_BYTES: Final = 1024
 """Longest value of an attribute; a browser takes no notice of a longer one (section 5.6)."""
 
@@ -19,7 +21,6 @@ RESERVED: Final = rb"(?i:__(?:Host|Secure|Http)-)"
 """How names begin that promise something about their cookie's attributes, in any case."""
 
 _WHITESPACE: Final = b" \t"
-_MAX_SHOWN: Final = 60
 _has_control = re.compile(rb"[\x00-\x1f\x7f]").search
 is_reserved = re.compile(RESERVED).match
 """Tells by truth whether a name begins with a reserved prefix."""
@@ -135,5 +136,4 @@ def broken_promise(cookie: SetCookie) -> str:
 
 def shown(octets: bytes) -> str:
     """Return `octets` as a sentence shows them: printable, in backquotes, not too long."""
-    text = octets.decode("ascii", "backslashreplace").translate(dict.fromkeys((*range(32), 127), "?"))
-    return f"`{text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + '…'}`"
+    return ticked(octets, MAX_SHOWN)

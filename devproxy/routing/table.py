@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from devproxy.config.labels import label as label
 from devproxy.config.model import PathKind, Route
 from devproxy.http.fields import Field
+from devproxy.text.safe import ticked, visible
 
 _PCHAR: Final = rb"A-Za-z0-9\-._~!$&'()*+,;=:@"
 """What a path segment may hold unencoded (``pchar``, RFC 3986 section 3.3), as the inside of a character class."""
@@ -230,7 +231,7 @@ class RouteTable:
         The arguments are those of :meth:`match`, which agrees: it returns the route that is ``chosen`` here.
         """
         compared = _selecting_path(path)
-        shown_path = _quoted(path) if compared == path else f"{_quoted(path)} (compared as {_quoted(compared)})"
+        shown_path = ticked(path) if compared == path else f"{ticked(path)} (compared as {ticked(compared)})"
         verdicts: list[RouteVerdict] = []
         chosen: _Candidate | None = None
         for candidate in self._standing(_host_name(host)):
@@ -251,7 +252,7 @@ class RouteTable:
             else:
                 is_tie = chosen.rank[:-1] == candidate.rank[:-1]
                 why = "is as specific, and comes first alphabetically" if is_tie else "is more specific"
-                reason = f"matches, but route {_quoted(label(chosen.route))} {why}"
+                reason = f"matches, but route {ticked(label(chosen.route))} {why}"
                 verdicts.append(RouteVerdict(route, True, False, (reason,)))
         return verdicts
 
@@ -495,7 +496,7 @@ def _has_field(fields: Sequence[Field], name: bytes, is_value: _Test) -> bool:
 def _check_path(candidate: _Candidate, path: bytes, shown_path: str) -> tuple[bool, str]:
     route = candidate.route
     holds = candidate.takes is None or bool(candidate.takes(path))
-    pattern = _quoted(route.pattern.encode())
+    pattern = ticked(route.pattern.encode())
     match route.kind:
         case PathKind.EXACT:
             return holds, f"{shown_path} is {'' if holds else 'not '}exactly {pattern}"
@@ -504,9 +505,9 @@ def _check_path(candidate: _Candidate, path: bytes, shown_path: str) -> tuple[bo
             if not prefix:
                 return holds, "every path is below `/`"
             if holds:
-                return holds, f"{shown_path} is {_quoted(prefix)} or below it"
+                return holds, f"{shown_path} is {ticked(prefix)} or below it"
             segments = "segments" if prefix.count(b"/") > 1 else "segment"
-            return holds, f"{shown_path} is not below the {segments} {_quoted(prefix)}"
+            return holds, f"{shown_path} is not below the {segments} {ticked(prefix)}"
         case PathKind.GLOB | PathKind.REGEX:
             name = "glob" if route.kind is PathKind.GLOB else "regular expression"
             return holds, f"{shown_path} {'matches' if holds else 'does not match'} the {name} {pattern}"
@@ -516,7 +517,7 @@ def _check_method(candidate: _Candidate, method: bytes) -> tuple[bool, str]:
     methods = candidate.route.methods
     if candidate.methods is None:
         return True, ""
-    holds, shown = method in candidate.methods, _shown(method)
+    holds, shown = method in candidate.methods, visible(method)
     if holds and shown not in methods:
         return True, f"method {shown} goes where GET goes"
     relation = ("is " if holds else "is not ") + ("one of " if len(methods) > 1 else "")
@@ -530,7 +531,7 @@ def _check_host(candidate: _Candidate, host: bytes) -> tuple[bool, str]:
     holds = bool(candidate.is_host(_host_name(host)))
     wanted = ", ".join(f"`{name}`" for name in hosts)
     relation = ("is " if holds else "is not ") + ("one of " if len(hosts) > 1 else "")
-    return holds, f"the Host {_quoted(host)} {relation}{wanted}" if host else f"there is no Host to be {wanted}"
+    return holds, f"the Host {ticked(host)} {relation}{wanted}" if host else f"there is no Host to be {wanted}"
 
 
 def _check_header(fields: Sequence[Field], wanted: tuple[str, str], compiled: tuple[bytes, _Test]) -> tuple[bool, str]:
@@ -539,19 +540,5 @@ def _check_header(fields: Sequence[Field], wanted: tuple[str, str], compiled: tu
     if not values:
         return False, f"there is no header `{name}`"
     holds = any(is_value(value) for value in values)
-    shown = " and ".join(map(_quoted, values))
-    return holds, f"the header `{name}` is {shown}, {'as' if holds else 'not'} {_quoted(glob.encode())}"
-
-
-def _quoted(text: bytes | str) -> str:
-    return f"`{_shown(text) if isinstance(text, bytes) else text}`"
-
-
-def _shown(octets: bytes) -> str:
-    return _printable(octets.decode("utf-8", "backslashreplace"))
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    shown = " and ".join(map(ticked, values))
+    return holds, f"the header `{name}` is {shown}, {'as' if holds else 'not'} {ticked(glob.encode())}"

@@ -399,5 +399,5 @@ def test_a_server_that_is_down_is_told_of(tmp_path: Path, capsys: pytest.Capture
 def test_what_a_server_sends_moves_no_cursor(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out = explained(capsys, config, "/pass/controls", "--send", "--origin", "http://localhost:3000")
     assert code in (0, 1)
-    assert r"X-Odd: \u001b[2J\u0007" in out
+    assert r"X-Odd: \x1b[2J\x07" in out
     assert "\x1b" not in out

@@ -11,27 +11,10 @@ from devproxy.console.text import (
     padded,
     shown_target,
     size,
-    visible,
 )
+from devproxy.text.safe import visible
 from hypothesis import given
 from hypothesis import strategies as st
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain → text", "plain → text"),
-        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
-        ("\x1b[2J", "\\x1b[2J"),
-        ("a\r\nb\tc", "a\\r\\nb\\tc"),
-        ("\x9b31m", "\\x9b31m"),
-        ("\u202egnp.exe", "\\u202egnp.exe"),
-        ("a\u2028b", "a\\u2028b"),
-        ("\x7f\x00", "\\x7f\\x00"),
-    ],
-)
-def test_what_could_steer_a_terminal_is_shown_escaped(text: str, expected: str) -> None:
-    assert visible(text) == expected
 
 
 @given(st.binary())
