@@ -155,4 +155,11 @@ def _force(parent: int, notes: int, gate: int, limit_s: float) -> None:
             os.kill(parent, signal.SIGKILL)
     words = f"error: devproxy was told to stop, did not within {limit_s:.1f} s, and was ended by force\n"
     help = "help: this is a bug in devproxy: please report it, with these lines, where you have devproxy from\n"
-    os.write(2, words.encode() + trace + help.encode())
+    _say(words.encode() + trace + help.encode())
+
+
+def _say(words: bytes) -> None:
+    """Write to standard error; give up when nobody takes it, for this process must end in any case."""
+    last = time.monotonic() + _LAST_RESORT_S
+    while words and select.select((), (2,), (), max(0.0, last - time.monotonic()))[1]:
+        words = words[os.write(2, words[: select.PIPE_BUF]) :]

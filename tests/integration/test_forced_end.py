@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -45,15 +47,19 @@ main()
 
 
 def start(tmp_path: Path, hang: str, *, loop: str = "auto", drain_s: float = DRAIN_S, after: float = 0.0) -> Program:
-    (tmp_path / "devproxy.toml").write_text(
-        f'[server]\nlisten = "localhost:0"\ndrain_s = {drain_s}\n[upstreams]\nb = "http://localhost:{free_port()}"\n'
-        '[[routes]]\npath = "/"\nupstream = "b"\n'
-    )
+    write_configuration(tmp_path, drain_s)
     code = STARTED.format(hang=hang, listens=LISTENS, loop=loop, after=after)
     program = Program([sys.executable, "-c", code], name="devproxy", cwd=tmp_path, environment=ENVIRONMENT)
     program.line(LISTENS)
     time.sleep(0.05)  # from the line to the hanging
     return program
+
+
+def write_configuration(folder: Path, drain_s: float) -> None:
+    (folder / "devproxy.toml").write_text(
+        f'[server]\nlisten = "localhost:0"\ndrain_s = {drain_s}\n[upstreams]\nb = "http://localhost:{free_port()}"\n'
+        '[[routes]]\npath = "/"\nupstream = "b"\n'
+    )
 
 
 @pytest.fixture(params=sorted(HANGS))
@@ -77,6 +83,29 @@ def test_a_loop_that_hangs_is_ended_by_force_and_says_where(stuck: Program, how:
     assert "Thread 0x" in said
     assert " in hang" in said or "_run_once" in said or "run_until_complete" in said
     wait_for(lambda: not any(map(is_alive, children)), "its child to end")
+
+
+def test_no_child_is_left_where_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    outer, inner = os.pipe()
+    os.set_blocking(inner, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(inner, bytes(4096))
+    os.set_blocking(inner, True)
+    write_configuration(tmp_path, DRAIN_S)
+    code = STARTED.format(hang=HANGS["in a regular expression"], listens=LISTENS, loop="auto", after=0.0)
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, **ENVIRONMENT}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=inner) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().decode().strip() == LISTENS
+        [child] = children_of(process.pid)
+        time.sleep(0.05)
+        process.terminate()
+        assert process.wait(LIMIT_S) == 1
+    wait_for(lambda: not is_alive(child), "its child to end")
+    os.close(outer)
+    os.close(inner)
 
 
 def test_asyncios_own_loop_is_ended_by_force_too(tmp_path: Path) -> None:
