@@ -315,7 +315,8 @@ async def test_when_all_servers_refuse_the_answer_tells_of_all() -> None:
 async def test_a_server_that_goes_and_comes_back_is_reported_once_each_time() -> None:
     upstream = ScriptedUpstream()
     closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
-    async with running(config_for((address_of(upstream.port),)), upstream) as talk:
+    settings = Upstream(name="backend", servers=(), hold_s=0.0)
+    async with running(config_for((address_of(upstream.port),), upstream=settings), upstream) as talk:
         await answered(await ask(talk), await talk.upstream.accept(), closing)
         upstream.listener.close()
         for _ in range(3):

@@ -228,14 +228,15 @@ def config_for(
     server: Server | None = None,
     upstream: Upstream | None = None,
 ) -> Config:
-    """Return a configuration with one upstream called ``backend`` that serves everything.
+    """Return a configuration with one upstream that serves everything: ``backend``, or as in `upstream`.
 
-    Every Host is accepted unless `server` names some.
+    `servers`, where there are any, are the upstream's. Every Host is accepted unless `server` names some.
     """
     server = server or Server(listen=(Listen(host="127.0.0.1", port=0),))
+    upstream = upstream or Upstream(name="backend", servers=())
     return Config(
         server=server if server.allowed_hosts else replace(server, allowed_hosts=("*",)),
-        upstreams=(upstream or Upstream(name="backend", servers=tuple(servers)),),
+        upstreams=(replace(upstream, servers=tuple(servers) or upstream.servers),),
         routes=routes,
     )
 
@@ -257,21 +258,10 @@ async def running(config: Config, upstream: ScriptedUpstream) -> AsyncIterator[C
 
 @asynccontextmanager
 async def conversation(
-    *, server: Server | None = None, upstream: Upstream | None = None, routes: tuple[Route, ...] | None = None
+    *, server: Server | None = None, upstream: Upstream | None = None, routes: tuple[Route, ...] = (OPEN,)
 ) -> AsyncIterator[Conversation]:
-    """Run a gateway in front of one scripted upstream; `upstream` gives settings other than its servers."""
+    """Run a gateway in front of one scripted upstream; `upstream` gives every setting but its servers."""
     scripted = ScriptedUpstream()
-    address = address_of(scripted.port)
-    settings = upstream or Upstream(name="backend", servers=())
-    complete = Upstream(
-        name="backend",
-        servers=(address,),
-        connect_timeout_s=settings.connect_timeout_s,
-        response_timeout_s=settings.response_timeout_s,
-        idle_timeout_s=settings.idle_timeout_s,
-    )
-    config = config_for((), server=server, upstream=complete)
-    if routes is not None:
-        config = Config(server=config.server, upstreams=config.upstreams, routes=routes)
+    config = config_for((address_of(scripted.port),), routes=routes, server=server, upstream=upstream)
     async with running(config, scripted) as talk:
         yield talk

@@ -1,0 +1,46 @@
+"""The tests' own tools: what a test says is what devproxy gets."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from devproxy.config.model import Config, Sticky, Upstream
+from devproxy.gateway.app import Gateway
+from tests.support import wire
+from tests.support.wire import address_of, config_for, conversation
+
+DEFAULT = Upstream(name="backend", servers=())
+OTHER = Upstream(
+    name="elsewhere",
+    servers=(address_of(4000),),
+    tls_verify=False,
+    connect_timeout_s=1.5,
+    response_timeout_s=2.5,
+    idle_timeout_s=3.5,
+    sticky=Sticky.SOCKETIO,
+    hold_s=4.5,
+)
+
+
+async def test_every_setting_of_an_upstream_reaches_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in fields(Upstream):
+        assert getattr(OTHER, field.name) != getattr(DEFAULT, field.name), f"OTHER needs a {field.name} of its own"
+    started = []
+
+    class Observed(Gateway):
+        def __init__(self, config: Config, *rest: Any) -> None:
+            started.append(config)
+            super().__init__(config, *rest)
+
+    monkeypatch.setattr(wire, "Gateway", Observed)
+    async with conversation(upstream=OTHER) as talk:
+        (config,) = started
+        assert config.upstreams == (replace(OTHER, servers=(address_of(talk.upstream.port),)),)
+
+
+def test_an_upstream_keeps_its_servers_unless_others_are_named() -> None:
+    assert config_for((), upstream=OTHER).upstreams == (OTHER,)
+    named = address_of(4001)
+    assert config_for((named,), upstream=OTHER).upstreams == (replace(OTHER, servers=(named,)),)
