@@ -1,6 +1,7 @@
 """What parts of one configuration do to one another: routes that are there twice, addresses that cover each other.
 
-Pure. Start at :func:`find_conflicts`.
+Pure. Owns which routes are the same one, within a file and across a reload. Start at :func:`find_conflicts` and
+:func:`conditions`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def find_conflicts(routes: Sequence[Route], paths: Sequence[Path], faults: Fault
     seen: dict[object, Path] = {}
     wide = _index(routes, paths)
     for route, path in zip(routes, paths, strict=True):
-        first = seen.setdefault(_conditions(route), path)
+        first = seen.setdefault(conditions(route), path)
         if first is not path:
             what = f"`{spelled(path)}` takes the same requests as `{spelled(first)}`"
             help = "remove one of them, or tell them apart by `methods`, `match_host` or `match_headers`"
@@ -71,16 +72,14 @@ def _shadows(first: Route, second: Route) -> bool:
     return set(first.match_headers) <= set(second.match_headers)
 
 
-def _conditions(route: Route) -> object:
-    """Return what decides which requests a route takes, in one spelling."""
+def conditions(route: Route) -> object:
+    """Return what makes `route` the same one as another: which requests it takes, in one spelling.
+
+    ``/api`` and ``/api/`` are one prefix. Two routes of one file must differ in it; a tunnel survives a reload by it.
+    """
     pattern = route.pattern.removesuffix("/") if route.kind is PathKind.PREFIX else route.pattern
-    return (
-        route.kind,
-        pattern,
-        frozenset(route.methods),
-        frozenset(route.match_host),
-        frozenset((name.lower(), value) for name, value in route.match_headers),
-    )
+    headers = frozenset((name.lower(), value) for name, value in route.match_headers)
+    return route.kind, pattern, frozenset(route.methods), frozenset(route.match_host), headers
 
 
 def listen_conflicts(listen: Listen, earlier: Sequence[Listen]) -> str:

@@ -1,6 +1,6 @@
 """What one configuration changes about another: one value for each key, for the short diff that a reload prints.
 
-Pure. Owns which of two parts are the same one (upstreams by name, routes by what they take) and how a change reads.
+Pure. Owns how a change reads. Upstreams are the same by their names, routes by ``conflicts.conditions``.
 Never shows the value of a header: it may be a secret. Never decides what a reload keeps: that is the gateway's.
 Start at :func:`diff`.
 """
@@ -12,8 +12,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from devproxy.config.conflicts import conditions
 from devproxy.config.labels import label, listen_text
-from devproxy.config.model import Config, HeaderEdits, Listen, Route, Server, ServerAddress
+from devproxy.config.model import Config, HeaderEdits, Listen, Server, ServerAddress
 from devproxy.text.safe import visible
 
 
@@ -78,12 +79,6 @@ def _routes(old: Config, new: Config) -> Iterator[Change]:
                 yield Change(what=what, kind=ChangeKind.CHANGED, detail=detail)
     for gone in before.values():
         yield Change(what=f"route {label(gone)}", kind=ChangeKind.REMOVED, detail=f"to {visible(gone.upstream)}")
-
-
-def conditions(route: Route) -> object:
-    """Return what makes a route the same one in another configuration: the requests that it takes, in one spelling."""
-    headers = frozenset((name.lower(), value) for name, value in route.match_headers)
-    return route.kind, route.pattern, frozenset(route.methods), frozenset(route.match_host), headers
 
 
 _NOT_CONTENT: Final = frozenset(("line", "name", "kind", "pattern", "methods", "match_host", "match_headers"))

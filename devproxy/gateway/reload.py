@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devproxy.config.diff import conditions
+from devproxy.config.conflicts import conditions
 from devproxy.config.model import Config, Route, ServerAddress
 
 if TYPE_CHECKING:

@@ -39,6 +39,16 @@ def test_lines_the_order_of_routes_and_the_name_of_the_file_are_no_changes() -> 
     assert diff(OLD, replace(OLD, routes=moved, source="other.toml")) == ()
 
 
+@pytest.mark.parametrize(("old", "new"), [("/api/", "/api"), ("/api", "/api/")])
+def test_a_prefix_is_the_same_with_and_without_the_slash_at_its_end(old: str, new: str) -> None:
+    assert diff(with_api(pattern=old), with_api(pattern=new)) == ()
+
+
+def test_an_exact_path_is_another_one_with_a_slash_at_its_end() -> None:
+    old, new = (with_api(kind=PathKind.EXACT, pattern=pattern) for pattern in ("/api", "/api/"))
+    assert [change.kind for change in diff(old, new)] == [ChangeKind.ADDED, ChangeKind.REMOVED]
+
+
 def test_a_changed_mode_is_one_line_with_the_old_and_the_new_value() -> None:
     new = with_api(cors=Cors(mode=CorsMode.STRIP))
     assert diff(OLD, new) == (changed("route /api/", "cors.mode: rewrite -> strip"),)

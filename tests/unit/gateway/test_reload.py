@@ -34,13 +34,23 @@ def with_upstream(upstream: Upstream) -> Config:
     [
         CONFIG,
         with_route(line=9),
+        with_route(pattern="/ws"),
         with_route(rewrite="/", host="upstream", request_headers=HeaderEdits(remove=("Cookie",))),
         with_upstream(Upstream(name="a", servers=(ONE,), hold_s=0.0)),
         with_upstream(Upstream(name="a", servers=(TWO, ONE))),
         replace(CONFIG, routes=CONFIG.routes[::-1]),
         replace(with_route(upstream="c"), upstreams=(*CONFIG.upstreams, Upstream(name="c", servers=(ONE,)))),
     ],
-    ids=["equal", "moved in the file", "other rules", "other settings", "one more server", "other order", "renamed"],
+    ids=[
+        "equal",
+        "moved in the file",
+        "no slash at its end",
+        "other rules",
+        "other settings",
+        "one more server",
+        "other order",
+        "renamed",
+    ],
 )
 def test_a_tunnel_stays_while_its_route_leads_to_its_server(config: Config) -> None:
     assert is_kept(BORN, route_targets(config))
