@@ -20,8 +20,7 @@ from typing import Final
 
 from bench import load
 from bench.bounds import PLAIN
-from bench.load import Failed
-from bench.measure import Cell
+from bench.measure import Cell, Failed
 from bench.names import UnknownName, chosen
 from bench.peers import PEERS, Peer
 from bench.report import Table, document, render

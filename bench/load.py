@@ -10,18 +10,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from bench.targets import Target
+from bench.measure import Failed
+from bench.targets import Target
 
 MIB: Final = 1 << 20
 CLIENT_LIMIT_S: Final = 40
 SCRIPT: Final = Path(__file__).parent / "vary.lua"
-
-
-class Failed(Exception):
-    """A run that gives no number, and why."""
 
 
 @dataclass(frozen=True)

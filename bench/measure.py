@@ -9,6 +9,10 @@ from pathlib import Path
 from statistics import median
 
 
+class Failed(Exception):
+    """A run that gives no number, and why."""
+
+
 def family(pid: int) -> list[int]:
     """Return `pid` and all its descendants."""
     pids = [pid]

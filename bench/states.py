@@ -8,8 +8,7 @@ import time
 from typing import Final
 
 from bench import load
-from bench.load import Failed
-from bench.measure import family, resident_kib
+from bench.measure import Failed, family, resident_kib
 from bench.targets import Target, prepared, stop
 from bench.traffic import SMALL_BODY
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import upstreams
-from bench.load import Failed
-from bench.measure import cpu_s, family
+from bench.measure import Failed, cpu_s, family
 from bench.peers import Peer, Ports
 
 START_LIMIT_S: Final = 20
@@ -53,7 +52,7 @@ def stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def wait_for(port: int, child: subprocess.Popen[bytes]) -> None:
-    """Wait until somebody listens on `port`. Raises :class:`~bench.load.Failed`."""
+    """Wait until somebody listens on `port`. Raises :class:`~bench.measure.Failed`."""
     deadline = time.monotonic() + START_LIMIT_S
     while child.poll() is None and time.monotonic() < deadline:
         with socket.socket() as sock, contextlib.suppress(OSError):
@@ -97,7 +96,7 @@ class Target:
     upstreams: Upstreams
 
     def cpu_s(self) -> float:
-        """Return the CPU seconds that all its processes have used. Raises :class:`~bench.load.Failed`."""
+        """Return the CPU seconds that all its processes have used. Raises :class:`~bench.measure.Failed`."""
         try:
             return cpu_s(family(self.pid))
         except OSError as error:

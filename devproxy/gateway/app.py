@@ -58,6 +58,8 @@ class Gateway:
         self._intake: DescriptorGuard | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._probes: set[asyncio.Task[None]] = set()
+        self._pools: dict[str, UpstreamPool] = {}
+        self._retired: list[UpstreamPool] = []
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -74,11 +76,12 @@ class Gateway:
             is_terse=self._is_terse,
             is_verbose=self._is_verbose,
         )
-        shared.pools = {upstream.name: UpstreamPool(shared, upstream) for upstream in self._config.upstreams}
+        self._pools = {upstream.name: UpstreamPool(shared, upstream) for upstream in self._config.upstreams}
+        shared.pools = self._pools
         self._intake = DescriptorGuard(shared, self._listeners)
         await self._listeners.open()
         self._sweep()
-        self._probe(shared.pools.values())
+        self._probe(self._pools.values())
 
     async def apply(self, config: Config) -> None:
         """Serve by `config` from now on; what runs ends as it began. Not to be called again before it has returned.
@@ -123,7 +126,7 @@ class Gateway:
 
         Pools of equal upstreams stay; those of others end when the last exchange that has them does.
         """
-        old, new = shared.pools, snapshot.config
+        old, new = self._pools, snapshot.config
         unchanged = unchanged_upstreams(shared.snapshot.config, new)
         pools = {
             upstream.name: old[upstream.name]
@@ -132,10 +135,11 @@ class Gateway:
             for upstream in new.upstreams
         }
         shared.snapshot, shared.pools = snapshot, pools
+        self._pools = pools
         for name, pool in old.items():
             if name not in unchanged:
                 pool.retire()
-                shared.retired.append(pool)
+                self._retired.append(pool)
         self._probe(pool for name, pool in pools.items() if name not in unchanged)
         where = route_targets(new)
         return sum(tunnel.review(where) for tunnel in list(shared.tunnels))
@@ -150,7 +154,7 @@ class Gateway:
             return 0
         limit_s = self._config.server.drain_s if drain_s is None else drain_s
         shared.is_stopping = True
-        for pool in (*shared.pools.values(), *shared.retired):
+        for pool in (*self._pools.values(), *self._retired):
             pool.keep_nothing()
         self._listeners.close()
         self._cancel_own_work()
@@ -194,9 +198,9 @@ class Gateway:
             connection.cut()
         for tunnel in list(shared.tunnels):
             tunnel.cut()
-        for pool in (*shared.pools.values(), *shared.retired):
+        for pool in (*self._pools.values(), *self._retired):
             pool.close()
-        shared.retired.clear()
+        self._retired.clear()
         return cut
 
     def _cancel_own_work(self) -> None:
@@ -225,19 +229,18 @@ class Gateway:
         for one in list(shared.held_back):
             one.look()
         shared.pressure.look()
-        for pool in shared.pools.values():
+        for pool in self._pools.values():
             pool.close_expired(now)
-        if shared.retired:
-            self._end_unused(shared)
+        self._end_unused()
         if self._intake is not None:
             self._intake.look()
         self._sweeper = shared.loop.call_later(SWEEP_INTERVAL_S, self._sweep)
 
-    def _end_unused(self, shared: SharedState) -> None:
+    def _end_unused(self) -> None:
         """Close the retired pools that nobody has any more."""
-        for pool in [pool for pool in shared.retired if not pool.is_used]:
+        for pool in [pool for pool in self._retired if not pool.is_used]:
             pool.close()
-            shared.retired.remove(pool)
+            self._retired.remove(pool)
 
 
 def _not_bound(error: BindError, urls: Sequence[str]) -> Trouble:

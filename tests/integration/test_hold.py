@@ -69,9 +69,7 @@ async def ask(talk: Conversation, request: bytes = GET) -> Wire:
 
 def is_awaited(talk: Conversation, count: int = 1) -> bool:
     """Tell whether as many requests wait for the upstream."""
-    running_service = talk.gateway._shared
-    assert running_service is not None
-    return running_service.pools["backend"]._room.count == count
+    return talk.gateway._pools["backend"]._room.count == count
 
 
 # -- who waits ---------------------------------------------------------------------------------------------------------
@@ -235,9 +233,7 @@ async def test_one_prober_asks_for_all_who_wait() -> None:
         await until(lambda: is_awaited(talk, 40))
         dials = 0
 
-        running_service = talk.gateway._shared
-        assert running_service is not None
-        dialler = running_service.pools["backend"].servers[0]._dialler
+        dialler = talk.gateway._pools["backend"].servers[0]._dialler
         dial = type(dialler).dial
 
         async def counted(*arguments: object) -> str:

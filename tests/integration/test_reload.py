@@ -225,7 +225,7 @@ async def test_exchanges_end_as_they_began_even_if_their_route_is_gone(file: Con
         assert (await upload.head()).startswith(b"HTTP/1.1 404")
         events.close()
         assert await stream.is_ended()
-        await until(lambda: gateway.gateway._shared is not None and not gateway.gateway._shared.retired)
+        await until(lambda: not gateway.gateway._retired)
     new.close()
 
 
@@ -240,9 +240,7 @@ async def test_a_request_that_waits_for_its_server_goes_through_though_the_upstr
         upstream.listener.close()
         server.close()
         client.send(get(b"/waits"))
-        pool = gateway.gateway._shared.pools["backend"] if gateway.gateway._shared else None
-        assert pool is not None
-        await until(pool.is_awaited)
+        await until(gateway.gateway._pools["backend"].is_awaited)
         file.write(toml(("backend", "http://127.0.0.1:9")))
         await gateway.next(ConfigApplied)
         back = ScriptedUpstream(port=port)

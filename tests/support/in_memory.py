@@ -11,9 +11,9 @@ from typing import Any
 
 from devproxy.config.model import Config
 from devproxy.events import Event, ExchangeFinished
-from devproxy.gateway.back.connection import UpstreamConnection
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.front.client import ClientConnection
+from devproxy.gateway.shared.seam import Connection
 from devproxy.gateway.shared.state import SharedState
 from devproxy.plan import compile_snapshot
 from tests.support.wire import address_of, config_for
@@ -141,7 +141,7 @@ class World:
         """The connections to the server that have been made since :meth:`reset`."""
         return self._dialler.transports
 
-    def idle(self) -> list[UpstreamConnection]:
+    def idle(self) -> list[Connection]:
         """Return the connections that the pool keeps for another request."""
         return list(self.pool.servers[0]._idle.values())
 

@@ -8,7 +8,7 @@ came. A connection on which anything unexpected happened is never used again. St
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from devproxy.errors import BadMessage, UpstreamFault
 from devproxy.gateway.shared.pressure import LARGE_BYTES
@@ -22,15 +22,9 @@ from devproxy.http1.refusals import ended_within_head, spoke_first, told
 from devproxy.http1.start_line import Limits
 
 if TYPE_CHECKING:
-    from devproxy.gateway.back.pool import ServerPool
-    from devproxy.gateway.back.session_search import SessionSearch
-    from devproxy.gateway.back.slow import SlowUpstream
-    from devproxy.gateway.exchanges.exchange import Exchange
-    from devproxy.gateway.front.client import ClientConnection
+    from devproxy.gateway.shared.seam import Asker, ClientStream, Server
     from devproxy.gateway.shared.state import SharedState
     from devproxy.routing.balance import Process
-
-    Asker: TypeAlias = Exchange | SlowUpstream | SessionSearch
 
 MAX_INTERIM_RESPONSES: Final = 32
 
@@ -70,9 +64,10 @@ class UpstreamConnection(asyncio.Protocol):
         "user",
     )
 
+    holds_request: ClassVar[bool] = False
     transport: asyncio.Transport
 
-    def __init__(self, shared: SharedState, pool: ServerPool) -> None:
+    def __init__(self, shared: SharedState, pool: Server) -> None:
         self._shared = shared
         self.server_pool = pool
         self._reader = HeadReader(Kind.RESPONSE, shared.snapshot.response_limits)
@@ -89,7 +84,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.expires_at = 0.0
         self.user: object = None
         self.process: Process | None = None
-        self.owner: ClientConnection | None = None
+        self.owner: ClientStream | None = None
         self._logged_in_after = 0
         self.served = 0
         self.has_answered = False
@@ -187,7 +182,7 @@ class UpstreamConnection(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.resume_reading()
 
-    def bind(self, client: ClientConnection) -> None:
+    def bind(self, client: ClientStream) -> None:
         """Belong to `client` from now on: what is logged in by its request is the connection (RFC 4559 section 6)."""
         if self.owner is None:
             self.owner = client
@@ -336,7 +331,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._chunked = None
         self.served += 1
         if exchange.request.facts.body_length and (
-            exchange.client.body_remaining or exchange.holds_body or self.transport.get_write_buffer_size()
+            not exchange.is_request_sent or self.transport.get_write_buffer_size()
         ):
             # The server may never read the rest of the request, and to close would be to wait until it does.
             reset(self.transport)

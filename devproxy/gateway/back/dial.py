@@ -18,6 +18,7 @@ from typing import Any, Final
 from devproxy.authority.networks import LOOPBACK_ADDRESSES, is_this_machine
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import UpstreamError, UpstreamFault
+from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS
 
 ATTEMPT_DELAY_S: Final = 0.25
 """RFC 8305 section 5: how long one address may be silent before the next is tried beside it."""
@@ -33,9 +34,6 @@ _WORDS: Final = {
     errno.EMFILE: "no file descriptor left",
     errno.ENFILE: "no file descriptor left on this machine",
 }
-OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE))
-"""This process, or the machine, has no file descriptor left."""
-
 _REFUSED: Final = frozenset((errno.ECONNREFUSED, errno.ENOENT, errno.ECONNRESET))
 
 Connect = Coroutine[Any, Any, tuple[asyncio.BaseTransport, asyncio.BaseProtocol]]

@@ -9,18 +9,40 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from devproxy.answers import is_document
 from devproxy.errors import UpstreamError
 from devproxy.gateway.back.hold import may_wait
 
 if TYPE_CHECKING:
-    from devproxy.gateway.back.pool import ServerPool
-    from devproxy.gateway.exchanges.exchange import Exchange
+    from devproxy.gateway.shared.seam import Connection, Server
+    from devproxy.http.messages import RequestHead
 
 MAX_PENDING_BYTES: Final = 64 * 1024
 """Octets of a request's body that are taken in before there is a connection to send them on."""
+
+
+class Waiting(Protocol):
+    """Who waits for a connection. ``is_bound``: no other server than the one asked for can answer."""
+
+    request: RequestHead
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether no other server than the one asked for can answer."""
+
+    def take_idle(self, server: Server) -> Connection | None:
+        """Return an idle connection to `server` that will do, or None."""
+
+    def use(self, connection: Connection, server: Server, body: bytes) -> None:
+        """Send on `connection`, which may lead to another server than `server`."""
+
+    def not_connected(self, error: UpstreamError) -> None:
+        """There is no connection, and nothing has been sent."""
+
+    def pause_request(self) -> None:
+        """Read no more of the request for now."""
 
 
 class PendingConnection:
@@ -28,7 +50,7 @@ class PendingConnection:
 
     __slots__ = ("_exchange", "_loop", "_pending", "_pending_bytes", "_waits_for")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, body: bytes = b"") -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Waiting, body: bytes = b"") -> None:
         self._loop = loop
         self._exchange = exchange
         self._pending = [body]
@@ -39,11 +61,11 @@ class PendingConnection:
         """Go on after so many `seconds`, on purpose."""
         self._waits_for = self._loop.call_later(seconds, go_on)
 
-    def dial(self, server: ServerPool) -> None:
+    def dial(self, server: Server) -> None:
         """Open a connection to `server` or, where the exchange is not bound to it, to another one of its upstream."""
         self._waits_for = self._loop.create_task(self._connect(server))
 
-    def set_out(self, server: ServerPool, delay_s: float = 0.0) -> None:
+    def set_out(self, server: Server, delay_s: float = 0.0) -> None:
         """Take an idle connection to `server`, or dial; after `delay_s` seconds, on purpose."""
         if delay_s:
             self.delay(delay_s, partial(self.set_out, server))
@@ -66,7 +88,7 @@ class PendingConnection:
         if self._waits_for is not None:
             self._waits_for.cancel()
 
-    async def _connect(self, server: ServerPool) -> None:
+    async def _connect(self, server: Server) -> None:
         exchange = self._exchange
         try:
             connection = await server.pool.open(

@@ -27,7 +27,7 @@ from devproxy.http1.refusals import spoke_first, told
 from devproxy.routing.balance import Balancer, Choice, Process
 
 if TYPE_CHECKING:
-    from devproxy.gateway.front.client import ClientConnection
+    from devproxy.gateway.shared.seam import ClientStream, Connection, Server
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.messages import RequestHead, ResponseHead
 
@@ -75,8 +75,8 @@ class ServerPool:
         self.pool = pool
         self._idle_timeout_s = upstream.idle_timeout_s
         self._dialler = Dialler(shared.loop, server, timeout_s=upstream.connect_timeout_s, verify=upstream.tls_verify)
-        self._idle: dict[object, UpstreamConnection] = {}
-        self._logins: dict[object, UpstreamConnection] = {}
+        self._idle: dict[object, Connection] = {}
+        self._logins: dict[object, Connection] = {}
         self._capacity = MAX_IDLE
         self._crowd = OneAtATime(shared.loop, give_way=self._give_way, keep=self._keep)
         self._prober = Prober(shared.loop, self.probe, pool.is_awaited)
@@ -91,14 +91,14 @@ class ServerPool:
         self.outstanding = 0
         self.address = ""
 
-    def take_idle(self, client: ClientConnection) -> UpstreamConnection | None:
+    def take_idle(self, client: ClientStream) -> Connection | None:
         """Return the connection that `client` used last or, where that is not idle, anybody did; None: none is good."""
         connection = self._idle.pop(client, None)
         if connection is None or connection.expires_at <= self._shared.now or connection.transport.is_closing():
             return self._logins.pop(client, None) or self._take_any(connection)
         return connection
 
-    def _take_any(self, useless: UpstreamConnection | None) -> UpstreamConnection | None:
+    def _take_any(self, useless: Connection | None) -> Connection | None:
         """Return the connection used last that is still good, or None. Those met that are not, and `useless`, end."""
         while useless is not None or self._idle:
             connection = self._idle.popitem()[1] if useless is None else useless
@@ -108,7 +108,7 @@ class ServerPool:
             connection.close()
         return None
 
-    def take_for(self, process: Process, client: ClientConnection) -> UpstreamConnection | None:
+    def take_for(self, process: Process, client: ClientStream) -> Connection | None:
         """Return an idle connection to `process` or one that may lead there, the one used last; None: dial.
 
         For a request of a session that `process` gave out. What `client` used last is not kept for it any more.
@@ -117,7 +117,7 @@ class ServerPool:
         if own is not None:
             own.user = own
             self._idle[own] = own
-        maybe: UpstreamConnection | None = None
+        maybe: Connection | None = None
         for connection in reversed(self._idle.values()):
             if connection.expires_at <= self._shared.now or connection.transport.is_closing():
                 continue
@@ -131,7 +131,7 @@ class ServerPool:
             self.forget(maybe)
         return maybe
 
-    def release(self, connection: UpstreamConnection, client: object, announced_s: int | None) -> None:
+    def release(self, connection: Connection, client: object, announced_s: int | None) -> None:
         """Keep `connection`, which `client` used, for the next request.
 
         `announced_s`: seconds that the server said it would keep it. What `client` is matters only to
@@ -146,7 +146,7 @@ class ServerPool:
         connection.user = client
         idle[client] = connection
 
-    def _release_with_care(self, connection: UpstreamConnection, client: object, keep_s: float) -> None:
+    def _release_with_care(self, connection: Connection, client: object, keep_s: float) -> None:
         """Close `connection`, unless all who waited for its end have been served meanwhile.
 
         One that carries a login waits for its owner alone, for as long as both ends let it.
@@ -166,7 +166,7 @@ class ServerPool:
         connection.user = client
         self._idle[client] = connection
 
-    def expect(self, connection: UpstreamConnection) -> None:
+    def expect(self, connection: Connection) -> None:
         """Take note that a request has been sent on `connection`, if it is a new one: its server may be busy."""
         if not connection.served:
             self._crowd.expect(connection)
@@ -192,7 +192,7 @@ class ServerPool:
         for connection in list(self._logins.values()):
             connection.close()
 
-    def forget(self, connection: UpstreamConnection) -> None:
+    def forget(self, connection: Connection) -> None:
         """Drop `connection`, which has ended while it was idle; whoever was logged in on it has to know."""
         if connection.owner is not None:
             self._logins.pop(connection.owner, None)
@@ -331,13 +331,12 @@ class UpstreamPool:
     """The servers of one upstream.
 
     ``only``: its server, where it has no other and no sessions to keep together: there is nothing to choose.
-    ``strays``: sessions that nobody keeps together.
 
     ``is_retired``: another pool has taken its place, and this one serves only those who have it already. `before`: the
     pool whose place this one takes, and whose knowledge of sessions and of equal servers it inherits.
     """
 
-    __slots__ = ("_room", "_saying", "_shared", "balancer", "is_retired", "only", "servers", "strays", "upstream")
+    __slots__ = ("_room", "_saying", "_shared", "_strays", "balancer", "is_retired", "only", "servers", "upstream")
 
     def __init__(self, shared: SharedState, upstream: Upstream, before: UpstreamPool | None = None) -> None:
         self._shared = shared
@@ -347,7 +346,7 @@ class UpstreamPool:
         self.servers = [ServerPool(shared, self, server, index) for index, server in enumerate(upstream.servers)]
         self.balancer: Balancer = Balancer(upstream, None if before is None else before.balancer.sessions)
         self.only = self.servers[0] if len(self.servers) == 1 and not self.balancer.keeps_sessions else None
-        self.strays = UnknownSessions(upstream)
+        self._strays = UnknownSessions(upstream)
         self.is_retired = False
         if before is not None:
             known = {server.server: server for server in before.servers}
@@ -359,13 +358,17 @@ class UpstreamPool:
         """Return which server takes `request`, and why."""
         return self.balancer.choose(request, self.servers)
 
+    def learn_session(self, sid: bytes, connection: Connection) -> None:
+        """Remember that `sid` was given out on `connection`, where nobody keeps sessions together."""
+        self._strays.learn(sid, connection)
+
     def note_refusal(self, request: RequestHead, head: ResponseHead, body: bytes) -> None:
         """Say once where a 400 means that several processes share an address. `body`: what came with its head."""
-        trouble = None if self.balancer.keeps_sessions else self.strays.meet(request, head, body)
+        trouble = None if self.balancer.keeps_sessions else self._strays.meet(request, head, body)
         if trouble is not None:
             self._shared.emit(lambda: trouble)
 
-    async def open(self, first: ServerPool, *, may_wait: bool, is_document: bool, is_bound: bool) -> UpstreamConnection:
+    async def open(self, first: Server, *, may_wait: bool, is_document: bool, is_bound: bool) -> Connection:
         """Return a new connection to `first` or, unless the request `is_bound` to it, to any other server.
 
         When all servers that were up refuse, a request that `may_wait` does so until ``hold_s`` seconds after the last
@@ -425,7 +428,7 @@ class UpstreamPool:
         else:
             self._saying = None
 
-    async def connect(self, first: ServerPool) -> UpstreamConnection:
+    async def connect(self, first: Server) -> Connection:
         """Return a new connection to `first` or, where that is down, to any other server, those known to be down last.
 
         Raises :class:`UpstreamError`: of the only server, or with the attempts at all of them.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from devproxy.errors import BadMessage, UpstreamError
 from devproxy.http.messages import CHUNKED
@@ -21,10 +21,8 @@ from devproxy.routing.balance import Balancer, Process
 
 if TYPE_CHECKING:
     from devproxy.errors import UpstreamFault
-    from devproxy.gateway.back.connection import UpstreamConnection
-    from devproxy.gateway.back.pool import ServerPool
-    from devproxy.gateway.front.client import ClientConnection
-    from devproxy.http.messages import RequestHead, ResponseHead
+    from devproxy.gateway.shared.seam import Asker, Connection, Server
+    from devproxy.http.messages import ResponseHead
 
 MAX_ATTEMPTS: Final = 128
 """Connections that are tried for one request. Of 8 processes that take turns at random, all but one in 10^7 is met."""
@@ -34,28 +32,7 @@ MAX_KEPT_BYTES: Final = 1024 * 1024
 """Octets of a request's body that are kept to be sent again. One that is longer gets the first answer."""
 
 
-class Asker(Protocol):
-    """What is asked of an exchange, or of whoever stands for it."""
-
-    request: RequestHead
-    client: ClientConnection
-
-    @property
-    def decodes_chunks(self) -> bool: ...  # noqa: D102
-    @property
-    def holds_body(self) -> bool: ...  # noqa: D102
-    def interim(self, head: ResponseHead) -> None: ...  # noqa: D102
-    def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None: ...  # noqa: D102
-    def response_data(self, data: bytes, ended: bool) -> None: ...  # noqa: D102
-    def upgraded(self, head: ResponseHead, glued: bytes) -> None: ...  # noqa: D102
-    def upstream_lost(  # noqa: D102
-        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
-    ) -> None: ...
-    def pause_request(self) -> None: ...  # noqa: D102
-    def resume_request(self) -> None: ...  # noqa: D102
-
-
-def process_at(connection: UpstreamConnection) -> Process:
+def process_at(connection: Connection) -> Process:
     """Return the process at the other end of `connection`: nobody in particular where nothing is known of it yet."""
     process = connection.process
     if process is None:
@@ -82,7 +59,9 @@ class SessionSearch:
         "request",
     )
 
-    def __init__(self, asker: Asker, connection: UpstreamConnection, balancer: Balancer, sid: bytes) -> None:
+    holds_request: ClassVar[bool] = False
+
+    def __init__(self, asker: Asker, connection: Connection, balancer: Balancer, sid: bytes) -> None:
         self._asker = asker
         self._connection = connection
         self._balancer = balancer
@@ -100,7 +79,7 @@ class SessionSearch:
     # -- what the exchange sees of a connection --------------------------------------------------------------------
 
     @property
-    def server_pool(self) -> ServerPool:
+    def server_pool(self) -> Server:
         """Of the server at the other end."""
         return self._connection.server_pool
 
@@ -173,9 +152,9 @@ class SessionSearch:
         return self._asker.decodes_chunks
 
     @property
-    def holds_body(self) -> bool:
-        """Whether something of the request's body has come and not been sent."""
-        return self._asker.holds_body
+    def is_request_sent(self) -> bool:
+        """Whether all of the request's body has come, and none of it is held back."""
+        return self._asker.is_request_sent
 
     def interim(self, head: ResponseHead) -> None:
         """Pass on a 1xx response."""

@@ -7,6 +7,7 @@ Start at :class:`SlowUpstream`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
     import asyncio
 
     from devproxy.errors import BadMessage, UpstreamFault
-    from devproxy.gateway.back.connection import UpstreamConnection
-    from devproxy.gateway.back.pool import ServerPool
-    from devproxy.gateway.back.session_search import Asker, SessionSearch
-    from devproxy.gateway.exchanges.exchange import Exchange
+    from devproxy.gateway.shared.seam import Asker, Server, Upstream
     from devproxy.http.messages import RequestHead, ResponseHead
 
 
 class SlowUpstream:
-    """`connection`, for `exchange`, at no more than `bytes_per_s` in each direction."""
+    """`connection`, for `exchange`, at no more than `bytes_per_s` in each direction.
+
+    `on_sent` is called when all of the request is out.
+    """
 
     __slots__ = (
         "_connection",
@@ -32,6 +33,7 @@ class SlowUpstream:
         "_exchange",
         "_is_over",
         "_is_released",
+        "_on_sent",
         "_up",
         "client",
         "decodes_chunks",
@@ -41,12 +43,14 @@ class SlowUpstream:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        exchange: Exchange,
-        connection: UpstreamConnection | SessionSearch,
+        exchange: Asker,
+        connection: Upstream,
         bytes_per_s: float,
+        on_sent: Callable[[], None],
     ) -> None:
         self._exchange = exchange
         self._connection = connection
+        self._on_sent = on_sent
         self._is_over = False
         self._is_released = False
         self.client = exchange.client
@@ -70,7 +74,7 @@ class SlowUpstream:
     # -- what the exchange sees of a connection --------------------------------------------------------------------
 
     @property
-    def server_pool(self) -> ServerPool:
+    def server_pool(self) -> Server:
         """Of the server at the other end."""
         return self._connection.server_pool
 
@@ -88,6 +92,11 @@ class SlowUpstream:
     def is_logged_in(self) -> bool:
         """Whether the connection carries a login of its client's."""
         return self._connection.is_logged_in
+
+    @property
+    def holds_request(self) -> bool:
+        """Whether something of a request that has come is still held."""
+        return self._up.held_bytes > 0
 
     def begin(self, exchange: Asker, data: bytes) -> None:
         """Send the request head in `data`, and what there is of its body as it may; for the `exchange` of this."""
@@ -125,14 +134,9 @@ class SlowUpstream:
     # -- what the connection sees of an exchange -------------------------------------------------------------------
 
     @property
-    def holds_body(self) -> bool:
-        """Whether something of the request's body has not been sent: the connection must not serve others then."""
-        return self._up.held_bytes > 0
-
-    @property
-    def body_remaining(self) -> int:
-        """Not 0 while something of the request's body has not been sent."""
-        return self._exchange.client.body_remaining or self._up.held_bytes
+    def is_request_sent(self) -> bool:
+        """Whether all of the request's body has been sent: the connection must not serve others before."""
+        return self._exchange.is_request_sent and not self._up.held_bytes
 
     def interim(self, head: ResponseHead) -> None:
         """Pass on a 1xx response."""
@@ -181,8 +185,8 @@ class SlowUpstream:
 
     def _send_up(self, data: bytes) -> None:
         self._connection.send(data)
-        if not self.body_remaining:
-            self._exchange.expect_response()
+        if self.is_request_sent:
+            self._on_sent()
 
     def _pause_connection(self) -> None:
         if not self._is_released:

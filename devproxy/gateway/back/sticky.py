@@ -14,10 +14,7 @@ from devproxy.realtime.engineio import MAX_OPEN_BYTES, opened_session
 from devproxy.routing.balance import Choice, Process, Reason
 
 if TYPE_CHECKING:
-    from devproxy.gateway.back.connection import UpstreamConnection
-    from devproxy.gateway.back.pool import ServerPool, UpstreamPool
-    from devproxy.gateway.exchanges.exchange import Exchange
-    from devproxy.gateway.front.client import ClientConnection
+    from devproxy.gateway.shared.seam import Asker, ClientStream, Connection, Pool, Server, Upstream
     from devproxy.http.messages import RequestHead
 
 
@@ -29,36 +26,36 @@ class StickyChoice:
 
     __slots__ = ("_balancer", "_choice", "_connection", "_pool", "_seen", "is_bound", "seeks_session", "sid")
 
-    def __init__(self, pool: UpstreamPool, request: RequestHead, client: ClientConnection) -> None:
+    def __init__(self, pool: Pool, request: RequestHead, client: ClientStream) -> None:
         login = client.logins.get(pool)
         choice = pool.choose(request) if login is None else Choice(login.server_pool.index, Reason.LOGIN)
         self._pool = pool
         self._balancer = pool.balancer
         self._choice = choice
-        self._connection: UpstreamConnection | None = None
+        self._connection: Connection | None = None
         self._seen = b""
         self.is_bound = choice.is_bound
         self.seeks_session = pool.balancer.opens_session(request)
         self.sid = pool.balancer.session_of(request)
 
     @property
-    def server(self) -> ServerPool:
+    def server(self) -> Server:
         """The server that was chosen."""
         return self._pool.servers[self._choice.server]
 
-    def take_idle(self, server: ServerPool, exchange: Exchange) -> UpstreamConnection | None:
+    def take_idle(self, server: Server, client: ClientStream) -> Connection | None:
         """Return an idle connection that may lead to the process of the session, or None."""
         process = self._process
         if process is None or self._choice.reason is Reason.LOGIN:
-            return server.take_idle(exchange.client)
-        return server.take_for(process, exchange.client)
+            return server.take_idle(client)
+        return server.take_for(process, client)
 
     @property
     def _process(self) -> Process | None:
         return self._balancer.sessions.process_of(self.sid) if self.sid else None
 
-    def carry(self, connection: UpstreamConnection, exchange: Exchange) -> UpstreamConnection | SessionSearch:
-        """Return what sends on `connection` for `exchange`: itself, or who takes care of the session.
+    def carry(self, connection: Connection, asker: Asker) -> Upstream:
+        """Return what sends on `connection` for `asker`: itself, or who takes care of the session.
 
         Credentials of a connection (NTLM, Negotiate) are never sent on a second one: that would be logged in too, and
         belong to nobody.
@@ -67,7 +64,7 @@ class StickyChoice:
         is_of_session = bool(self.sid) or (self.seeks_session and self._balancer.keeps_sessions)
         if not is_of_session or connection.owner is not None:
             return connection
-        return SessionSearch(exchange, connection, self._balancer, self.sid)
+        return SessionSearch(asker, connection, self._balancer, self.sid)
 
     def finish(self, head: bytes, index: int) -> bytes:
         """Return the finished response `head`, of the server `index`, with a cookie where the client needs a new one.
@@ -86,7 +83,7 @@ class StickyChoice:
             if self._balancer.keeps_sessions:
                 self._balancer.learn(sid, index, process_at(self._connection))
             else:
-                self._pool.strays.learn(sid, self._connection)
+                self._pool.learn_session(sid, self._connection)
         if sid or len(self._seen) >= MAX_OPEN_BYTES:
             self._seen = b""
             self.seeks_session = False

@@ -15,7 +15,7 @@ from devproxy.realtime.engineio import is_unknown_session, parse_engine_request,
 
 if TYPE_CHECKING:
     from devproxy.config.model import Upstream
-    from devproxy.gateway.back.connection import UpstreamConnection
+    from devproxy.gateway.shared.seam import Connection
     from devproxy.http.messages import RequestHead, ResponseHead
 
 MAX_REMEMBERED: Final = 256
@@ -28,10 +28,10 @@ class UnknownSessions:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._opened_on: OrderedDict[bytes, UpstreamConnection] = OrderedDict()
+        self._opened_on: OrderedDict[bytes, Connection] = OrderedDict()
         self._is_told = False
 
-    def learn(self, sid: bytes, connection: UpstreamConnection) -> None:
+    def learn(self, sid: bytes, connection: Connection) -> None:
         """Remember that `sid` was given out on `connection`."""
         if not self._is_told:
             self._opened_on[sid] = connection

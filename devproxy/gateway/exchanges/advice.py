@@ -12,7 +12,7 @@ from devproxy.plan import advice_on, advice_on_body, changes_to
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
-    from devproxy.gateway.back.pool import ServerPool
+    from devproxy.gateway.shared.seam import Server
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.messages import RequestHead, ResponseHead
     from devproxy.plan import Forward
@@ -40,7 +40,7 @@ def remarks_on(
     head: ResponseHead,
     octets: bytes,
     peer: Peer,
-    server: ServerPool,
+    server: Server,
     payload: bytes = b"",
 ) -> Remarks:
     """Return the remarks on a response that goes to the client with the head `octets`; `head`: as `server` sent it.
@@ -67,7 +67,7 @@ def advice_on_switch(
     head: ResponseHead,
     octets: bytes,
     peer: Peer,
-    server: ServerPool,
+    server: Server,
 ) -> tuple[str, ...]:
     """Return the advice on a 101 with the head `octets`: why a browser does not take it, which only one asks about."""
     return remarks_on(shared, forward, request, head, octets, peer, server).advice if forward.facts.origins else ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
 from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
@@ -28,10 +28,7 @@ from devproxy.policy.cors import local_lines
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
-    from devproxy.gateway.back.connection import UpstreamConnection
-    from devproxy.gateway.back.pool import ServerPool, UpstreamPool
-    from devproxy.gateway.back.session_search import SessionSearch
-    from devproxy.gateway.front.client import ClientConnection
+    from devproxy.gateway.shared.seam import ClientStream, Connection, Pool, Server, Upstream
     from devproxy.gateway.shared.state import SharedState
 
 _JOIN_BYTES: Final = 64 * 1024
@@ -43,10 +40,7 @@ _COMPLETE: Final = Outcome.COMPLETE
 
 
 class Exchange:
-    """A request being answered. ``closes``: the client's connection ends with it.
-
-    ``holds_body``: some of the request's body has come and is kept back; see :class:`SlowUpstream`.
-    """
+    """A request being answered. ``closes``: the client's connection ends with it."""
 
     __slots__ = (
         "_departure",
@@ -70,15 +64,13 @@ class Exchange:
         "request",
     )
 
-    holds_body: ClassVar[bool] = False
-
-    def __init__(self, shared: SharedState, client: ClientConnection, request: RequestHead) -> None:
+    def __init__(self, shared: SharedState, client: ClientStream, request: RequestHead) -> None:
         self._shared = shared
         self._snapshot = shared.snapshot
         self.client = client
         self._forward: Forward | None = None
-        self._upstream: UpstreamConnection | SlowUpstream | SessionSearch | None = None
-        self._server: ServerPool | None = None
+        self._upstream: Upstream | None = None
+        self._server: Server | None = None
         self._sticky: StickyChoice | None = None
         self._departure: PendingConnection | None = None
         self._phase = _PLANNED
@@ -92,6 +84,11 @@ class Exchange:
         self._remarks = NONE
         self.request = request
         self.closes = False
+
+    @property
+    def is_request_sent(self) -> bool:
+        """Whether all of the request's body has come: it is passed on at once."""
+        return self.client.is_request_complete
 
     @property
     def decodes_chunks(self) -> bool:
@@ -128,7 +125,7 @@ class Exchange:
         else:
             self._depart(body).dial(server)
 
-    def _start_with_care(self, plan: Forward, pool: UpstreamPool, body: bytes) -> None:
+    def _start_with_care(self, plan: Forward, pool: Pool, body: bytes) -> None:
         """Set it going where there is more to do than to send it: something to choose, to remember or to hold back."""
         self._sticky = StickyChoice(pool, self.request, self.client)
         self._server = server = self._sticky.server
@@ -136,9 +133,9 @@ class Exchange:
         fault = plan.compiled.fault
         self._depart(body).set_out(server, 0.0 if fault is None else fault.latency_s)
 
-    def take_idle(self, server: ServerPool) -> UpstreamConnection | None:
+    def take_idle(self, server: Server) -> Connection | None:
         """Return an idle connection to `server` that will do, or None."""
-        return server.take_idle(self.client) if self._sticky is None else self._sticky.take_idle(server, self)
+        return server.take_idle(self.client) if self._sticky is None else self._sticky.take_idle(server, self.client)
 
     def request_data(self, data: bytes) -> None:
         """Pass on a further piece of the request's body."""
@@ -188,7 +185,7 @@ class Exchange:
         self._departure = departure = PendingConnection(self._shared.loop, self, body)
         return departure
 
-    def use(self, connection: UpstreamConnection, server: ServerPool, body: bytes) -> None:
+    def use(self, connection: Connection, server: Server, body: bytes) -> None:
         """Send on `connection`, which may lead to another server than `server`. `body`: what has come so far."""
         assert self._forward is not None
         self._departure = None
@@ -202,10 +199,12 @@ class Exchange:
             connection.bind(self.client)
         self.client.resume_reading()  # first: sending may pause it again
         carrier = connection if self._sticky is None else self._sticky.carry(connection, self)
-        self._send_on(SlowUpstream(self._shared.loop, self, carrier, rate) if rate else carrier, body)
+        self._send_on(
+            SlowUpstream(self._shared.loop, self, carrier, rate, self.expect_response) if rate else carrier, body
+        )
         connection.server_pool.expect(connection)
 
-    def _send_on(self, connection: UpstreamConnection | SlowUpstream | SessionSearch, body: bytes) -> None:
+    def _send_on(self, connection: Upstream, body: bytes) -> None:
         assert self._forward is not None
         self._upstream = connection
         self._phase = _AWAITING_RESPONSE
@@ -225,7 +224,7 @@ class Exchange:
     @property
     def _is_sending_slowly(self) -> bool:
         """Whether a fault still holds some of a request that has come whole."""
-        return isinstance(self._upstream, SlowUpstream) and self._upstream.body_remaining != 0
+        return self._upstream is not None and self._upstream.holds_request
 
     # -- the response's way down ---------------------------------------------------------------------------------
 

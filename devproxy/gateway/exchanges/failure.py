@@ -16,10 +16,7 @@ from devproxy.realtime.hot_reload import takes_common_path
 if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.errors import UpstreamError
-    from devproxy.gateway.back.connection import UpstreamConnection
-    from devproxy.gateway.back.pool import ServerPool
-    from devproxy.gateway.back.session_search import SessionSearch
-    from devproxy.gateway.back.slow import SlowUpstream
+    from devproxy.gateway.shared.seam import Server, Upstream
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.messages import RequestHead
     from devproxy.plan.snapshot import CompiledRoute
@@ -37,7 +34,7 @@ def cut_code(fault: UpstreamFault) -> str:
     return "upstream-closed-in-mid-body" if fault is UpstreamFault.CLOSED_EARLY else fault.value
 
 
-def may_be_dead(connection: UpstreamConnection | SlowUpstream | SessionSearch, fault: UpstreamFault) -> bool:
+def may_be_dead(connection: Upstream, fault: UpstreamFault) -> bool:
     """Tell whether a kept connection may have been closed before the request reached the server.
 
     It had served before, and no byte of an answer came.
@@ -48,7 +45,7 @@ def may_be_dead(connection: UpstreamConnection | SlowUpstream | SessionSearch, f
 def failure(
     error: UpstreamError,
     compiled: CompiledRoute,
-    server: ServerPool,
+    server: Server,
     shared: SharedState,
     request: RequestHead,
 ) -> tuple[Answer, str]:

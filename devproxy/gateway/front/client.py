@@ -27,8 +27,7 @@ from devproxy.plan import lines_for_malformed
 from devproxy.policy.hop import Peer
 
 if TYPE_CHECKING:
-    from devproxy.gateway.back.connection import UpstreamConnection
-    from devproxy.gateway.back.pool import UpstreamPool
+    from devproxy.gateway.shared.seam import Connection, Pool
     from devproxy.gateway.shared.state import SharedState
 
 MAX_PIPELINED_BYTES: Final = 64 * 1024
@@ -107,7 +106,7 @@ class ClientConnection(asyncio.Protocol):
         self._reading_paused = False
         self.has_eof = False
         self.is_ending = shared.is_stopping
-        self.logins: dict[UpstreamPool, UpstreamConnection] = {}
+        self.logins: dict[Pool, Connection] = {}
         self._is_congested = False
         self._is_head_timed = False
         self._lingered = 0
@@ -257,7 +256,7 @@ class ClientConnection(asyncio.Protocol):
         if self._state in (_IDLE, _WAITING):
             self.transport.close()
 
-    def lose_login(self, connection: UpstreamConnection) -> None:
+    def lose_login(self, connection: Connection) -> None:
         """Take the end of `connection`: where it was logged in, this one ends too, as it would without devproxy."""
         pool = connection.server_pool.pool
         if self.logins.get(pool) is connection:

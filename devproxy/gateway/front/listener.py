@@ -12,8 +12,8 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-from devproxy.gateway.back.dial import OUT_OF_DESCRIPTORS
 from devproxy.gateway.front.bind import BACKLOG
+from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS
 
 ACCEPTS_PER_TURN: Final = 16
 """Clients that are taken in one turn of asyncio's loop."""

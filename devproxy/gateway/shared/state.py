@@ -15,10 +15,8 @@ from devproxy.gateway.system.container import is_in_container
 
 if TYPE_CHECKING:
     from devproxy.events import Event, Sink
-    from devproxy.gateway.back.pool import UpstreamPool
-    from devproxy.gateway.exchanges.tunnel import Tunnel
-    from devproxy.gateway.front.client import ClientConnection
     from devproxy.gateway.shared.peer_state import HeldBack
+    from devproxy.gateway.shared.seam import ClientConnection, OpenTunnel, Pool
     from devproxy.plan import Snapshot
 
 TOLD_FOR_S: Final = 60.0
@@ -31,10 +29,10 @@ SWEEP_INTERVAL_S: Final = 0.5
 class SharedState:
     """The shared state of one gateway.
 
-    ``snapshot`` and ``pools``, by upstream name: replaced whole on reload; an exchange reads them once. ``retired``:
-    pools that only exchanges and tunnels born before a reload use. ``connections``: every client connection that speaks
-    HTTP; ``tunnels``: every pair that has been upgraded. ``held_back``: those who are not read for now, because the
-    other side takes slowly. ``pressure``: how everybody is read while many do.
+    ``snapshot`` and ``pools``, by upstream name: replaced whole on reload; an exchange reads them once.
+    ``connections``: every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded.
+    ``held_back``: those who are not read for now, because the other side takes slowly. ``pressure``: how everybody is
+    read while many do.
     ``is_terse``: exchanges that are complete are not reported.
     ``is_verbose``: what was changed is reported too. ``told``: when some advice was given last. ``is_in_container``:
     only advice depends on it. ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read.
@@ -55,7 +53,6 @@ class SharedState:
         "on_shortage",
         "pools",
         "pressure",
-        "retired",
         "sink",
         "snapshot",
         "told",
@@ -78,10 +75,9 @@ class SharedState:
         self.is_terse = is_terse
         self.is_verbose = is_verbose
         self.told: dict[tuple[str, str], float] = {}
-        self.pools: Mapping[str, UpstreamPool] = {}
-        self.retired: list[UpstreamPool] = []
+        self.pools: Mapping[str, Pool] = {}
         self.connections: set[ClientConnection] = set()
-        self.tunnels: set[Tunnel] = set()
+        self.tunnels: set[OpenTunnel] = set()
         self.held_back: set[HeldBack] = set()
         self.pressure = Pressure(loop)
         self.tunnel_count = 0
@@ -110,7 +106,7 @@ class SharedState:
         self.connections.discard(connection)
         self._note_use()
 
-    def remove_tunnel(self, tunnel: Tunnel) -> None:
+    def remove_tunnel(self, tunnel: OpenTunnel) -> None:
         """Forget `tunnel`: it is over."""
         self.tunnels.discard(tunnel)
         self._note_use()

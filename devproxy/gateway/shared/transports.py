@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import struct
 from contextlib import suppress
 from typing import Final
+
+OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE))
+"""This process, or the machine, has no file descriptor left."""
 
 WRITE_HIGH_WATER_BYTES: Final = 256 * 1024
 """Octets in a write buffer from which the other side is no longer read; one read of uvloop brings as many."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from bench.__main__ import measured, works_for
-from bench.load import Failed
+from bench.measure import Failed
 from bench.names import UnknownName
 from bench.peers import PEERS
 from bench.rows import QUICK, WORKS, Row, Work

@@ -1,0 +1,313 @@
+"""What the parts of the gateway ask of each other: interfaces, and no code.
+
+A *client stream* is one request of a client and the way back to it; an *asker* is who waits for the answer to a
+request, mostly an exchange; an *upstream* is what a request is sent on. So the client's side (`front`), what stands
+between (`exchanges`) and the upstream's side (`back`) know this module, and none of them knows the one above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from devproxy.config.model import ServerAddress
+    from devproxy.config.model import Upstream as UpstreamConfig
+    from devproxy.errors import Absence, BadMessage, UpstreamFault
+    from devproxy.http.messages import RequestHead, ResponseHead
+    from devproxy.policy.hop import Peer
+    from devproxy.routing.balance import Balancer, Choice, Process
+
+
+class ClientStream(Protocol):
+    """A client, as an exchange sees it.
+
+    ``logins``: upstream connections that are logged in for this client, which live and end with its connection.
+    ``is_ending``: the connection closes with the answer that runs. ``has_eof``: the client sends nothing more.
+    """
+
+    peer: Peer
+    deadline: float
+    body_remaining: int
+    chunk_bytes: int
+    has_eof: bool
+    is_ending: bool
+    logins: dict[Pool, Connection]
+    transport: asyncio.Transport
+
+    @property
+    def is_request_complete(self) -> bool:
+        """Whether the whole of the current request has been read."""
+
+    def send(self, data: bytes) -> None:
+        """Send a piece of the response."""
+
+    def finish(self, *, close: bool) -> None:
+        """The exchange is over: go on, or `close`."""
+
+    def cut(self) -> None:
+        """End the connection; what is cut off must not look like a complete response."""
+
+    def pause_reading(self) -> None:
+        """Take no more of the request for now."""
+
+    def resume_reading(self) -> None:
+        """Take from the client again."""
+
+    def detach(self) -> asyncio.Transport:
+        """Give the transport away, to a tunnel."""
+
+    def take_glued(self) -> bytes:
+        """Return the bytes that came after an upgrade request."""
+
+    def lose_login(self, connection: Connection) -> None:
+        """`connection` has ended, which may carry a login of this client's."""
+
+
+class Asker(Protocol):
+    """Who waits for the answer to a request, as the connection sees it that the request went out on.
+
+    ``decodes_chunks``: the client cannot read the chunked coding. ``is_request_sent``: all of the request's body has
+    come, and none of it is held back.
+    """
+
+    request: RequestHead
+
+    @property
+    def client(self) -> ClientStream:
+        """Who asked in the first place."""
+
+    @property
+    def decodes_chunks(self) -> bool:
+        """Whether the client cannot read the chunked coding."""
+
+    @property
+    def is_request_sent(self) -> bool:
+        """Whether all of the request's body has come, and none of it is held back."""
+
+    def interim(self, head: ResponseHead) -> None:
+        """Take a 1xx response."""
+
+    def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
+        """Take the final response head and what of its body came with it; `ended`: nothing follows."""
+
+    def response_data(self, data: bytes, ended: bool) -> None:
+        """Take a further piece of the response's body; `ended`: nothing follows."""
+
+    def upgraded(self, head: ResponseHead, glued: bytes) -> None:
+        """The upstream has switched protocols. `glued`: what it sent after its 101."""
+
+    def upstream_lost(
+        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
+    ) -> None:
+        """The connection ended before the response did, or the response is not HTTP (`cause`: why)."""
+
+    def pause_request(self) -> None:
+        """The upstream takes the request slowly: read no more of it."""
+
+    def resume_request(self) -> None:
+        """The upstream has caught up."""
+
+
+class Upstream(Protocol):
+    """What a request is sent on, as an exchange sees it: a connection, or somebody who stands before one.
+
+    ``served``: responses completed so far. ``has_answered``: a byte of the answer has come. ``is_logged_in``: a login
+    of the client's began here and was answered. ``holds_request``: something of a request that has come is still held.
+    """
+
+    @property
+    def server_pool(self) -> Server:
+        """The server at the other end."""
+
+    @property
+    def served(self) -> int:
+        """Responses completed so far."""
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether a byte of the answer has come."""
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether a login of the client's began here and was answered."""
+
+    @property
+    def holds_request(self) -> bool:
+        """Whether something of a request that has come is still held."""
+
+    def begin(self, asker: Asker, data: bytes, /) -> None:
+        """Send `data`, a request head and what there is of its body, for `asker`."""
+
+    def send(self, data: bytes) -> None:
+        """Send a further piece of the request's body."""
+
+    def pause_reading(self) -> None:
+        """Read no more of the response for now."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+    def detach(self) -> asyncio.Transport:
+        """Give the transport away, to a tunnel."""
+
+    def abandon(self) -> None:
+        """End at once: whoever asked has left."""
+
+
+class Connection(Upstream, Protocol):
+    """A connection to a server, as its pool sees it; for the attributes see the class that is one."""
+
+    address: str
+    expires_at: float
+    owner: ClientStream | None
+    process: Process | None
+    transport: asyncio.Transport
+    user: object
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection has been made and not been closed."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no exchange uses it."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether whoever sent on it still waits for the first byte that this connection brings."""
+
+    def bind(self, client: ClientStream) -> None:
+        """Belong to `client` from now on."""
+
+    def close(self) -> None:
+        """Close an idle connection."""
+
+
+class Server(Protocol):
+    """The connections to one server. ``outstanding``: exchanges and tunnels that run there."""
+
+    outstanding: int
+
+    @property
+    def index(self) -> int:
+        """Its place in the configuration of its upstream."""
+
+    @property
+    def pool(self) -> Pool:
+        """The upstream it belongs to."""
+
+    @property
+    def response_timeout_s(self) -> float:
+        """How long it may be silent; 0: for ever."""
+
+    @property
+    def server(self) -> ServerAddress:
+        """Its address in the configuration."""
+
+    def take_idle(self, client: ClientStream) -> Connection | None:
+        """Return an idle connection, that which `client` used last if there is one, or None."""
+
+    def take_for(self, process: Process, client: ClientStream) -> Connection | None:
+        """Return an idle connection that may lead to `process`, or None."""
+
+    async def connect(self) -> Connection:
+        """Return a new connection. Raises :class:`UpstreamError`."""
+
+    def release(self, connection: Connection, client: object, announced_s: int | None) -> None:
+        """Keep `connection`, which `client` used, for the next request."""
+
+    def expect(self, connection: Connection) -> None:
+        """A request has been sent on `connection`."""
+
+    def forget(self, connection: Connection) -> None:
+        """Drop `connection`, which has ended while it was idle."""
+
+    def look_soon(self) -> None:
+        """A connection has ended that was to stay: find out whether the server has gone."""
+
+    def end_one(self, is_ended_there: bool) -> None:
+        """One tunnel less runs there."""
+
+    def close_idle(self) -> None:
+        """Close all idle connections."""
+
+
+class Pool(Protocol):
+    """The servers of one upstream."""
+
+    @property
+    def upstream(self) -> UpstreamConfig:
+        """What the configuration says of it."""
+
+    @property
+    def balancer(self) -> Balancer:
+        """Who chooses among its servers."""
+
+    @property
+    def only(self) -> Server | None:
+        """Its server, where there is nothing to choose."""
+
+    @property
+    def servers(self) -> Sequence[Server]:
+        """In the order of the configuration."""
+
+    def choose(self, request: RequestHead) -> Choice:
+        """Return which server takes `request`, and why."""
+
+    async def open(self, first: Server, *, may_wait: bool, is_document: bool, is_bound: bool) -> Connection:
+        """Return a new connection to `first` or another server. Raises :class:`UpstreamError`."""
+
+    def learn_session(self, sid: bytes, connection: Connection) -> None:
+        """Remember that the Engine.IO session `sid` was given out on `connection`."""
+
+    def note_refusal(self, request: RequestHead, head: ResponseHead, body: bytes) -> None:
+        """Say once where a 400 means that several processes share an address."""
+
+    def absence(self, waited_s: float, *, may_wait: bool) -> Absence | None:
+        """Return since when the upstream is away; None: it was never up."""
+
+    def close_idle(self) -> None:
+        """Close all idle connections."""
+
+
+class ClientConnection(Protocol):
+    """A client's connection, as the gateway keeps it: one with HTTP on it, that may be idle."""
+
+    deadline: float
+
+    @property
+    def is_request_complete(self) -> bool:
+        """Whether the whole of the current request has been read."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request has come."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an exchange runs on it."""
+
+    def expire(self) -> None:
+        """The deadline is over."""
+
+    def close_idle(self) -> None:
+        """Close the connection, with the answer if an exchange runs on it."""
+
+    def cut(self) -> None:
+        """Close the connection whatever runs on it."""
+
+
+class OpenTunnel(Protocol):
+    """A tunnel, as the gateway keeps it."""
+
+    def review(self, where: Mapping[object, tuple[ServerAddress, ...]]) -> bool:
+        """Judge the tunnel by the routes that hold now. True: it has to go."""
+
+    def close(self) -> None:
+        """End the tunnel cleanly."""
+
+    def cut(self) -> None:
+        """Close both ends now."""
