@@ -39,14 +39,18 @@ def _cpu_clock(pid: int) -> int:
     return (~pid << 3) | 2
 
 
-def resident_kib(pids: Iterable[int]) -> int:
-    """Return the resident memory of `pids` in KiB."""
-    total = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                total += int(line.split()[1])
-    return total
+def resident_kib(pids: Sequence[int]) -> int:
+    """Return the resident memory of `pids`, a process and its descendants, in KiB.
+
+    What a child still shares with its parent is there once: of each further process only what it has for itself counts.
+    """
+    first, *others = pids
+    return _memory_kib(first, ("Rss",)) + sum(_memory_kib(pid, ("Private_Clean", "Private_Dirty")) for pid in others)
+
+
+def _memory_kib(pid: int, kinds: tuple[str, ...]) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.split(":")[0] in kinds)
 
 
 @dataclass

@@ -83,7 +83,25 @@ def test_work_shows_as_cpu_time_of_the_process_that_did_it() -> None:
         sum(range(10_000))
 
 
-def test_memory_adds_up_over_processes() -> None:
-    alone = resident_kib([os.getpid()])
-    assert alone > 1024
-    assert resident_kib([os.getpid(), os.getpid()]) > 1.5 * alone
+def test_memory_that_a_child_shares_with_its_parent_counts_once() -> None:
+    shared_mib, own_mib = 64, 16
+    kept = b"s" * (shared_mib << 20)
+    ready, tell = os.pipe()
+    end, wait = os.pipe()
+    child = os.fork()
+    if child == 0:
+        own = b"o" * (own_mib << 20)
+        os.write(tell, own[:1])
+        os.close(wait)
+        os.read(end, 1)
+        os._exit(0)
+    try:
+        os.read(ready, 1)
+        alone, together = (resident_kib(pids) / 1024 for pids in ([os.getpid()], [os.getpid(), child]))
+    finally:
+        for descriptor in (wait, ready, tell, end):
+            os.close(descriptor)
+        os.waitpid(child, 0)
+    assert len(kept) >> 20 == shared_mib
+    assert alone > shared_mib
+    assert own_mib - 1 < together - alone < shared_mib
