@@ -6,10 +6,10 @@ Start at :func:`finish_response`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from devproxy.authority.origins import web_origin
-from devproxy.config.model import CorsMode, ServerAddress
+from devproxy.config.model import ServerAddress
 from devproxy.http.fields import Field, Role, read_field
 from devproxy.http.memory import footprint
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseFacts, ResponseHead
@@ -18,8 +18,8 @@ from devproxy.plan.snapshot import FRONT_SCHEME
 from devproxy.policy.advice import advice_on_words
 from devproxy.policy.cookies import Change as CookieChange
 from devproxy.policy.cookies import browser_verdict, front_of, repair
-from devproxy.policy.cors import VARIES, local_lines
-from devproxy.policy.cors_fields import finish
+from devproxy.policy.cors import VARIES
+from devproxy.policy.cors_fields import apply_cors, cors_edits
 from devproxy.policy.headers import SWITCHES, late_lines, plain_head, response_fields, without_listed
 from devproxy.policy.hop import Front, Peer, front_of_browser
 from devproxy.policy.location import Asked, map_back
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 FinishKey: TypeAlias = "tuple[Forward, ResponseFacts]"
 """A remembered plan, and remembered facts of a response to it."""
-_SAME_ORIGIN_ONLY: Final = b"Cross-Origin-Resource-Policy: same-origin"
 
 
 @dataclass(slots=True, eq=False)
@@ -95,11 +94,11 @@ def _find_finish(forward: Forward, request: RequestHead, head: ResponseHead, bod
     The facts belong to one status and one version, and the plan to one method, so they settle how the body ends.
     """
     facts, compiled = head.facts, forward.compiled
-    mode = forward.cors.mode
+    vary = () if facts.varies_on_origin else (VARIES,)
+    edits = cors_edits(forward.cors, vary, has_resource_policy=facts.has_resource_policy)
     is_plain = (
         facts.is_plain
         and compiled.response_edits is None
-        and mode is not CorsMode.FIX
         and forward.preflight is None
         and not (facts.has_set_cookie and compiled.repairs_cookies)
         and not (facts.has_reference and compiled.locations is not None)
@@ -109,14 +108,10 @@ def _find_finish(forward: Forward, request: RequestHead, head: ResponseHead, bod
         and request.facts.keep_alive
         and body_length != UNTIL_CLOSE
     )
-    if not is_plain:
+    if not is_plain or edits is None:
         return Finish(facts, False)
-    if mode is CorsMode.PASSTHROUGH:
-        return Finish(facts, True, facts.dropped, b"\r\n")
-    added = [line for line in local_lines(forward.cors) if not (line == VARIES and facts.varies_on_origin)]
-    if compiled.is_for_own_pages and not facts.has_resource_policy:
-        added.append(_SAME_ORIGIN_ONLY)
-    return Finish(facts, True, facts.dropped + facts.access_control, b"\r\n".join((*added, b"\r\n")))
+    dropped = facts.dropped + facts.access_control if edits.takes_access_control else facts.dropped
+    return Finish(facts, True, dropped, b"\r\n".join((*edits.added, b"\r\n")))
 
 
 def _lines(
@@ -132,14 +127,7 @@ def _lines(
     if (facts.has_set_cookie and compiled.repairs_cookies) or (facts.has_reference and compiled.locations is not None):
         repairs = _Repairs(forward, request, peer, server)
         fields = [_changed(field, repairs.of(field)) for field in fields]
-    lines = finish(
-        forward.cors,
-        fields,
-        status=head.status,
-        preflight=forward.preflight,
-    )
-    if head.status >= 200 and compiled.is_for_own_pages and not facts.has_resource_policy:
-        lines.append(_SAME_ORIGIN_ONLY)
+    lines = apply_cors(forward.cors, fields, status=head.status, preflight=forward.preflight)
     edits = compiled.response_edits
     if edits is not None:
         lines = [line for line in lines if line.partition(b":")[0].lower() not in edits.leave_out]

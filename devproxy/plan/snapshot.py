@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from devproxy.config.model import Config, Cors, CorsMode, HeaderEdits, Route, Server, ServerAddress
+from devproxy.config.model import Config, Cors, HeaderEdits, Route, Server, ServerAddress
 from devproxy.http.memory import MEMORY, Memory, Table, footprint
 from devproxy.http1.start_line import Limits
 from devproxy.policy.addressing import addressing, authority_of, web_origin_of
@@ -68,9 +68,9 @@ class CompiledRoute:
     ``towards``: for each server of its upstream, what depends on which of them it is (see :meth:`toward`).
     ``edits_authority``: Host or Origin changes on the way to some of them. ``repairs_cookies``: so do cookies that some
     of them set. ``restores_cookies``: the rules that undo names, whichever server is asked, as all of them get the
-    cookies of all. ``locations``: None where the route changes none. ``is_for_own_pages``: the policy lets no other
-    origin read an answer. ``limits``: of heads. ``fault``: trouble made on purpose, or None. ``fault_note``: of it,
-    for the report of an exchange that was forwarded; empty for none. ``via_line``: the gateway's own, in each request.
+    cookies of all. ``locations``: None where the route changes none. ``limits``: of heads. ``fault``: trouble made on
+    purpose, or None. ``fault_note``: of it, for the report of an exchange that was forwarded; empty for none.
+    ``via_line``: the gateway's own, in each request.
     ``hop``: whose word about a request counts, and the prefix that is taken off.
     ``is_at_own_origin``: see :class:`Snapshot`.
     """
@@ -83,7 +83,6 @@ class CompiledRoute:
     rewrites: bool
     cors: CorsPolicy
     forms: FormPolicy
-    is_for_own_pages: bool
     restores_cookies: CookieRules | None
     repairs_cookies: bool
     locations: LocationRules | None
@@ -232,7 +231,6 @@ def _compile_route(config: Config, route: Route, via_line: bytes, proxies: Trust
         rewrites=route.rewrite is not None,
         cors=cors,
         forms=compile_forms(route.form_post),
-        is_for_own_pages=cors.mode is CorsMode.STRIP or (cors.mode is CorsMode.REWRITE and not cors.varies),
         restores_cookies=next((rules for rules in cookies if rules.renames), None),
         repairs_cookies=bool(cookies),
         locations=compile_locations(config, route) if route.maps_redirects else None,

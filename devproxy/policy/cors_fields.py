@@ -3,17 +3,19 @@
 Pure. ``passthrough`` leaves them, ``strip`` takes them off, ``rewrite`` puts the policy's in their place. ``fix``
 repairs their form and never widens what they mean: an origin that the upstream does not name gets nothing, unless it
 says ``*`` and the route's policy lets that origin in with credentials, for which ``*`` does not count (Fetch, «CORS
-check», step 3). A missing ``Access-Control-Allow-Origin`` stays missing there. Start at :func:`finish`.
+check», step 3). A missing ``Access-Control-Allow-Origin`` stays missing there. A policy that lets no other origin read
+says so to ``no-cors`` requests too. Start at :func:`cors_edits`, what every mode but ``fix`` does to a response as a
+value; :func:`apply_cors` carries it out on any response, ``plan`` without a look at the lines where it can.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.authority.origins import OPAQUE, normalised
 from devproxy.config.model import CorsMode
-from devproxy.http.fields import Field
+from devproxy.http.fields import Field, Role
 from devproxy.policy.cors import CorsDecision
 from devproxy.policy.preflight import Preflight, access_lines, varies_on
 
@@ -31,33 +33,67 @@ _WRITTEN: Final = {
     _EXPOSED: b"Access-Control-Expose-Headers: ",
 }
 _ANY: Final = b"*"
+_SAME_ORIGIN_ONLY: Final = b"Cross-Origin-Resource-Policy: same-origin"
 
 
-def finish(
+class CorsEdits(NamedTuple):
+    """What a policy does to a response. ``takes_access_control``: the ``Access-Control-*`` lines of the upstream go."""
+
+    takes_access_control: bool
+    added: tuple[bytes, ...] = ()
+
+
+def cors_edits(
+    decision: CorsDecision,
+    vary: Sequence[bytes],
+    *,
+    has_resource_policy: bool,
+    is_interim: bool = False,
+    preflight: Preflight | None = None,
+) -> CorsEdits | None:
+    """Return what the policy of `decision` does to a response, or None in ``fix``, where that takes its fields.
+
+    `vary`: the line that is missing for a response that varies by what the policy looks at. `has_resource_policy`: it
+    has a ``Cross-Origin-Resource-Policy``. `is_interim`: its status is below 200; CORS does not apply to it, so it only
+    loses fields. `preflight`: what was asked, if this answers a preflight that was forwarded.
+    """
+    if decision.mode is CorsMode.PASSTHROUGH:
+        return CorsEdits(False)
+    if decision.mode is CorsMode.FIX:
+        return None
+    if is_interim:
+        return CorsEdits(True)
+    if decision.varies:
+        # In the order of `local_lines`, so that applying it again finds Vary where it puts it.
+        return CorsEdits(True, (*vary, *(decision.lines if preflight is None else access_lines(decision, preflight))))
+    return CorsEdits(True, () if has_resource_policy else (_SAME_ORIGIN_ONLY,))
+
+
+def apply_cors(
     decision: CorsDecision, fields: Sequence[Field], *, status: int, preflight: Preflight | None = None
 ) -> list[bytes]:
     """Return the lines of a response of the upstream, which has `fields` and `status`, after the route's policy.
 
     `preflight`: what was asked, if this answers a preflight that was forwarded. Lines that the policy does not concern
-    keep their octets and order. Finishing twice is the same as once. An interim response and a 101 only lose fields:
-    CORS does not apply to them. ``Vary`` is added to, never replaced. Linear time.
+    keep their octets and order. Applying it twice is the same as once. ``Vary`` is added to, never replaced. Linear
+    time.
     """
-    mode = decision.mode
-    if mode is CorsMode.PASSTHROUGH or (mode is CorsMode.FIX and status < 200):
+    vary = missing_vary(fields, (b"Origin",) if preflight is None else varies_on(preflight))
+    edits = cors_edits(
+        decision,
+        vary,
+        has_resource_policy=any(field.role == Role.RESOURCE_POLICY for field in fields),
+        is_interim=status < 200,
+        preflight=preflight,
+    )
+    if edits is not None:
+        takes = edits.takes_access_control
+        return [field.line for field in fields if not (takes and field.name.startswith(_PREFIX))] + [*edits.added]
+    if status < 200:
         return [field.line for field in fields]
-    names = (b"Origin",) if preflight is None else varies_on(preflight)
-    if mode is CorsMode.FIX:
-        method, headers = (b"", ()) if preflight is None else (preflight.method, preflight.headers)
-        lines = repair(
-            fields, decision.origin, grants_credentials=decision.with_credentials, method=method, headers=headers
-        )
-        return lines + missing_vary(fields, names)
-    lines = [field.line for field in fields if not field.name.startswith(_PREFIX)]
-    if status >= 200 and decision.varies:
-        # In the order of `local_lines`, so that finishing again finds Vary where it puts it.
-        lines += missing_vary(fields, names)
-        lines += decision.lines if preflight is None else access_lines(decision, preflight)
-    return lines
+    method, headers = (b"", ()) if preflight is None else (preflight.method, preflight.headers)
+    credentials = decision.with_credentials
+    return repair(fields, decision.origin, grants_credentials=credentials, method=method, headers=headers) + vary
 
 
 def missing_vary(fields: Iterable[Field], names: Sequence[bytes]) -> list[bytes]:

@@ -16,7 +16,7 @@ from devproxy.http.fields import Field, read_field
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.policy.cors import CorsDecision, compile_cors, decide, local_lines
-from devproxy.policy.cors_fields import finish
+from devproxy.policy.cors_fields import apply_cors
 from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -195,14 +195,14 @@ def test_at_most_one_origin_is_allowed_and_never_any_with_credentials(
     if preflight is not None:
         origin = preflight.origin
     decision = judged(cors, origin)
-    assert_well_formed(finish(decision, read(lines), status=status, preflight=preflight))
+    assert_well_formed(apply_cors(decision, read(lines), status=status, preflight=preflight))
     assert_well_formed(local_lines(decision))
 
 
 @given(policies, response_lines, statuses)
 def test_a_response_to_nobody_in_particular_is_well_formed_too(cors: Cors, lines: list[bytes], status: int) -> None:
     assume(cors.mode is not CorsMode.PASSTHROUGH)
-    assert_well_formed(finish(judged(cors), read(lines), status=status))
+    assert_well_formed(apply_cors(judged(cors), read(lines), status=status))
 
 
 @given(policies, origins, response_lines, statuses, st.booleans())
@@ -211,7 +211,7 @@ def test_nobody_reads_what_neither_the_policy_nor_the_upstream_grants(
 ) -> None:
     assume(cors.mode is not CorsMode.PASSTHROUGH)
     decision = judged(cors, origin)
-    done = finish(decision, read(lines), status=status)
+    done = apply_cors(decision, read(lines), status=status)
     granted = [
         word for value in values_of(lines, b"access-control-allow-origin") for word in value.replace(b",", b" ").split()
     ]
@@ -230,15 +230,15 @@ def test_fix_takes_from_no_page_what_it_could_read(
 ) -> None:
     cors = replace(cors, mode=CorsMode.FIX)
     if cors_check(lines, origin, includes_credentials=includes_credentials):
-        done = finish(judged(cors, origin), read(lines), status=status)
+        done = apply_cors(judged(cors, origin), read(lines), status=status)
         assert cors_check(done, origin, includes_credentials=includes_credentials)
 
 
 @given(policies, st.lists(origins, max_size=3), response_lines, st.one_of(statuses, st.just(101)))
 def test_finishing_twice_is_finishing_once(cors: Cors, values: list[bytes], lines: list[bytes], status: int) -> None:
     decision = judged(cors, *values)
-    once = finish(decision, read(lines), status=status)
-    assert finish(decision, read(once), status=status) == once
+    once = apply_cors(decision, read(lines), status=status)
+    assert apply_cors(decision, read(once), status=status) == once
 
 
 @given(policies, preflights, response_lines)
@@ -246,19 +246,19 @@ def test_finishing_a_preflights_answer_twice_is_finishing_it_once(
     cors: Cors, preflight: Preflight, lines: list[bytes]
 ) -> None:
     decision = judged(cors, preflight.origin)
-    once = finish(decision, read(lines), status=204, preflight=preflight)
-    assert finish(decision, read(once), status=204, preflight=preflight) == once
+    once = apply_cors(decision, read(lines), status=204, preflight=preflight)
+    assert apply_cors(decision, read(once), status=204, preflight=preflight) == once
 
 
 @given(policies, origins, response_lines, st.one_of(statuses, st.sampled_from([101, 103])))
 def test_no_other_line_is_touched_and_vary_is_only_added_to(
     cors: Cors, origin: bytes, lines: list[bytes], status: int
 ) -> None:
-    done = finish(judged(cors, origin), read(lines), status=status)
+    done = apply_cors(judged(cors, origin), read(lines), status=status)
     others = [line for line in lines if not line.lower().startswith(b"access-control-")]
     left = [line for line in done if not line.lower().startswith(b"access-control-")]
     assert left[: len(others)] == others
-    assert left[len(others) :] in ([], [b"Vary: Origin"])
+    assert left[len(others) :] in ([], [b"Vary: Origin"], [b"Cross-Origin-Resource-Policy: same-origin"])
     if status < 200:
         assert set(done) <= set(lines)
 
@@ -267,7 +267,7 @@ def test_no_other_line_is_touched_and_vary_is_only_added_to(
 def test_what_differs_between_two_origins_varies_by_origin(
     cors: Cors, one: bytes, other: bytes, lines: list[bytes], status: int
 ) -> None:
-    done = [finish(judged(cors, origin), read(lines), status=status) for origin in (one, other)]
+    done = [apply_cors(judged(cors, origin), read(lines), status=status) for origin in (one, other)]
     own = [local_lines(judged(cors, origin)) for origin in (one, other)]
     for first, second in (done, own):
         if list(first) != list(second):
@@ -284,7 +284,7 @@ def test_under_rewrite_a_browser_lets_exactly_the_allowed_origins_read(
     cors: Cors, origin: bytes, lines: list[bytes], status: int
 ) -> None:
     decision = judged(replace(cors, mode=CorsMode.REWRITE), origin)
-    for answer in (finish(decision, read(lines), status=status), local_lines(decision)):
+    for answer in (apply_cors(decision, read(lines), status=status), local_lines(decision)):
         assert cors_check(answer, origin, includes_credentials=False) == decision.is_allowed
         assert cors_check(answer, origin, includes_credentials=True) == decision.with_credentials
 
@@ -319,7 +319,7 @@ def test_a_forwarded_preflight_grants_what_an_answered_one_does(
     cors: Cors, preflight: Preflight, lines: list[bytes]
 ) -> None:
     policy = compile_cors(replace(cors, mode=CorsMode.REWRITE), "devproxy.toml")
-    done = finish(decide(policy, (preflight.origin,)), read(lines), status=204, preflight=preflight)
+    done = apply_cors(decide(policy, (preflight.origin,)), read(lines), status=204, preflight=preflight)
     verdict = judge_preflight(policy, preflight)
     for includes_credentials in (False, True):
         relayed = preflight_passes(204, done, preflight, includes_credentials=includes_credentials)
@@ -495,7 +495,7 @@ def test_finishing_costs_no_more_than_the_number_of_lines() -> None:
 
         def work(size: int, decision: CorsDecision = decision) -> Callable[[], object]:
             fields = read([b"Access-Control-Allow-Origin: http://a%d.test" % number for number in range(size)])
-            return lambda: finish(decision, fields, status=200)
+            return lambda: apply_cors(decision, fields, status=200)
 
         assert_linear(work, 100)
 

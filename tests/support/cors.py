@@ -10,7 +10,7 @@ from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.policy.cors import CorsDecision, CorsPolicy, compile_cors, decide
-from devproxy.policy.cors_fields import finish
+from devproxy.policy.cors_fields import apply_cors
 from devproxy.policy.preflight import Preflight, PreflightVerdict, judge_preflight, read_preflight
 
 PAGE = b"http://localhost:3000"
@@ -24,6 +24,7 @@ PASSTHROUGH = Cors(mode=CorsMode.PASSTHROUGH)
 ACAO = b"Access-Control-Allow-Origin: "
 ACAC = b"Access-Control-Allow-Credentials: true"
 VARY = b"Vary: Origin"
+OWN_ORIGIN_ONLY = b"Cross-Origin-Resource-Policy: same-origin"
 ALL_VARY = b"Vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 
 
@@ -40,8 +41,8 @@ def finished(
 ) -> list[bytes]:
     """Return the lines of a response of `lines` to a page of `origin`, and check that finishing again does nothing."""
     decision = judged(cors, *(() if origin is None else (origin,)))
-    once = finish(decision, [read_field(line) for line in lines], status=status, preflight=preflight)
-    again = finish(decision, [read_field(line) for line in once], status=status, preflight=preflight)
+    once = apply_cors(decision, [read_field(line) for line in lines], status=status, preflight=preflight)
+    again = apply_cors(decision, [read_field(line) for line in once], status=status, preflight=preflight)
     assert again == once
     return once
 

@@ -8,7 +8,21 @@ import pytest
 from devproxy.authority.origins import BadOrigin
 from devproxy.config.model import Cors
 from devproxy.policy.cors import decide, local_lines
-from tests.support.cors import ACAC, ACAO, EVIL, FIX, PAGE, PASSTHROUGH, REWRITE, STRIP, VARY, finished, judged, policy
+from tests.support.cors import (
+    ACAC,
+    ACAO,
+    EVIL,
+    FIX,
+    OWN_ORIGIN_ONLY,
+    PAGE,
+    PASSTHROUGH,
+    REWRITE,
+    STRIP,
+    VARY,
+    finished,
+    judged,
+    policy,
+)
 
 # -- who may read ------------------------------------------------------------------------------------------------------
 
@@ -129,6 +143,6 @@ def test_strip_lets_nobody_read_what_devproxy_answers_by_itself() -> None:
 
 def test_where_no_origin_can_be_allowed_nothing_varies() -> None:
     assert local_lines(judged(replace(REWRITE, origins=()), PAGE)) == ()
-    assert finished(replace(REWRITE, origins=()), PAGE, ACAO + b"*") == []
+    assert finished(replace(REWRITE, origins=()), PAGE, ACAO + b"*") == [OWN_ORIGIN_ONLY]
     nobody_but_null = replace(REWRITE, origins=(), dangerously_allow_null_origin=True)
     assert local_lines(judged(nobody_but_null, PAGE)) == (VARY,)

@@ -14,6 +14,7 @@ from tests.support.cors import (
     APP,
     EVIL,
     FIX,
+    OWN_ORIGIN_ONLY,
     PAGE,
     PASSTHROUGH,
     REWRITE,
@@ -42,9 +43,16 @@ def test_no_interim_response_gains_a_line(cors: Cors, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [101, 200, 204, 302, 304, 500])
-def test_strip_takes_every_access_control_field_off_and_nothing_else(status: int) -> None:
+def test_strip_takes_every_access_control_field_off_and_no_other(status: int) -> None:
     lines = [b"X: 1", b"ACCESS-CONTROL-ALLOW-ORIGIN: *", VARY, b"Access-Control-Whatever: 1", b"Timing-Allow-Origin: *"]
-    assert finished(STRIP, PAGE, *lines, status=status) == [b"X: 1", VARY, b"Timing-Allow-Origin: *"]
+    added = [OWN_ORIGIN_ONLY] if status >= 200 else []
+    assert finished(STRIP, PAGE, *lines, status=status) == [b"X: 1", VARY, b"Timing-Allow-Origin: *", *added]
+
+
+def test_what_only_own_pages_may_read_keeps_the_resource_policy_that_it_has() -> None:
+    assert finished(STRIP, PAGE, b"cross-origin-resource-policy: cross-origin") == [
+        b"cross-origin-resource-policy: cross-origin"
+    ]
 
 
 # -- rewrite -----------------------------------------------------------------------------------------------------------
