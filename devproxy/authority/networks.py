@@ -34,9 +34,6 @@ PRIVATE: Final = tuple(
 """Networks whose addresses mean another machine everywhere: private, link-local, and those of carriers (RFC 6598),
 which overlay networks such as Tailscale use too."""
 
-LOOPBACK_ADDRESSES: Final = ("::1", "127.0.0.1")
-"""What ``localhost`` and every name below it stand for, in the order to try."""
-
 _PRIVATE_SUFFIXES: Final = frozenset(
     "alt corp home internal intranet invalid lan local localdomain onion private test home.arpa".split()
 )
@@ -73,6 +70,14 @@ def is_this_machine(name: str) -> bool:
     """
     bare = name.lower().removesuffix(".")
     return bare == "localhost" or bare.endswith(".localhost")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host`, a name or an address without brackets, means the machine that asks, and no other."""
+    if is_this_machine(host):
+        return True
+    address = address_of(host)
+    return address is not None and is_in(LOOPBACK, address)
 
 
 @lru_cache(maxsize=256)

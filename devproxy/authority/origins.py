@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from devproxy.authority.hosts import DEFAULT_PORTS, MAX_PORT, is_port
 from devproxy.text.regexes import backtracking_fault
 from devproxy.text.safe import quoted
 
@@ -22,11 +23,10 @@ OPAQUE: Final = b"null"
 
 MAX_ORIGIN_BYTES: Final = 255
 MAX_REGEX_CHARS: Final = 200
-MAX_PORT: Final = 65535
 
 _MAX_HOST: Final = 253
 _PREFIX: Final = "regex:"
-_DEFAULT_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21"}
+_DEFAULT_PORTS: Final = {**{scheme: str(port) for scheme, port in DEFAULT_PORTS.items()}, "ftp": "21"}
 _DEFAULT_SUFFIXES: Final = {scheme.encode(): b":" + port.encode() for scheme, port in _DEFAULT_PORTS.items()}
 
 # Possessive: one pass, whatever the octets. A host has no empty label but that behind a final dot.
@@ -269,7 +269,7 @@ def _split_authority(text: str, scheme: str, authority: str) -> tuple[str, str]:
     host, port = match[1], match[2]
     if port is None or port == "*":
         return host, port or ""
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= MAX_PORT):
+    if not is_port(port):
         help = (
             f"write {quoted(f'{scheme}://{host}:*')} for any port"
             if "*" in port

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from devproxy.answers import Answer, render_answer
+from devproxy.authority.hosts import authority, bracketed
 from devproxy.authority.origins import OPAQUE, parse_origin, web_origin
 from devproxy.cli.hot_reload import words_on
 from devproxy.cli.loading import configuration
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
 def _front(config: Config) -> str:
     """Return the authority by which a browser asks for a path alone: where devproxy listens first."""
     listen = config.server.listen[0]
-    host = f"[{listen.host}]" if ":" in listen.host else listen.host or "localhost"
+    host = bracketed(listen.host or "localhost")
     return host if listen.port in (0, 80) else f"{host}:{listen.port}"
 
 
@@ -258,12 +259,11 @@ class Report:
         if server.scheme is Scheme.UNIX:
             yield "without it: no browser reaches a Unix socket"
             return
-        host = f"[{server.host}]" if ":" in server.host else server.host
-        authority = f"{host}:{server.port}".encode()
-        target = web_origin("https" if server.scheme is Scheme.HTTPS else "http", authority)
+        asked = authority(server.host, server.port).encode()
+        target = web_origin("https" if server.scheme is Scheme.HTTPS else "http", asked)
         preflight = None
         if asks_first(self._page(target)):
-            block = self._preflight_block(plan.path or self._head.path, authority)
+            block = self._preflight_block(plan.path or self._head.path, asked)
             preflight = self._ask(plan, block + b"\r\n\r\n")
         yield from self._verdict("without it", self._judge(target, theirs, preflight))
 

@@ -10,16 +10,16 @@ import os
 import socket
 from typing import TYPE_CHECKING, Protocol
 
+from devproxy.authority.hosts import MAX_PORT, authority
 from devproxy.cli.files import ENVIRONMENT, find_upward, read
 from devproxy.cli.refusal import FAILED, FINE, Refused, put
+from devproxy.http.own import HEALTH_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TIMEOUT_S = 2.0
-_PATH = "/__devproxy/health"
 _MAX_ANSWER_BYTES = 8192
-_MAX_PORT = 65535
 _DEFAULT = ("localhost", 8080)
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")
 _HELP = "start it with devproxy up, or say where it is: devproxy health --url http://localhost:8080/"
@@ -61,7 +61,7 @@ def run(options: Options) -> int:
     hosts = ("127.0.0.1", "::1") if host == "localhost" or host in _EVERY_ADDRESS else (host,)
     failures = []
     for one in hosts:
-        shown = f"[{one}]:{port}" if ":" in one else f"{one}:{port}"
+        shown = authority(one, port)
         try:
             answer = _answer(one, port)
         except UnicodeError:
@@ -77,7 +77,9 @@ def run(options: Options) -> int:
 
 
 def _answer(host: str, port: int) -> bytes:
-    request = f"GET {_PATH} HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+    request = (
+        f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+    )
     answer = b""
     with socket.create_connection((host, port), timeout=TIMEOUT_S) as sock:
         sock.sendall(request.encode())
@@ -103,15 +105,15 @@ def _of_url(url: str) -> tuple[str, int]:
         rest = url
     elif scheme.lower() != "http":
         raise Refused("--url: devproxy speaks plain http here", _HELP)
-    authority = rest.partition("/")[0]
-    has_port = authority.rpartition(":")[2].isdigit() and not authority.endswith("]")
-    return _of_text(authority if has_port else f"{authority}:80", "--url")
+    place = rest.partition("/")[0]
+    has_port = place.rpartition(":")[2].isdigit() and not place.endswith("]")
+    return _of_text(place if has_port else f"{place}:80", "--url")
 
 
 def _of_text(text: str, option: str) -> tuple[str, int]:
     """Return host and port of an address in the forms of ``--listen``."""
     host, colon, port = text.rpartition(":")
-    if port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= _MAX_PORT and not {":", "/"} & {*host}:
+    if port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= MAX_PORT and not {":", "/"} & {*host}:
         return (host if colon else "localhost"), int(port)
     from devproxy.config.addresses import BadAddress, parse_listen
 

@@ -6,7 +6,8 @@ import socket
 from contextlib import closing, suppress
 from typing import Final
 
-from devproxy.authority.networks import LOOPBACK_ADDRESSES, is_this_machine
+from devproxy.authority.hosts import LOOPBACK_ADDRESSES
+from devproxy.authority.networks import is_this_machine
 from devproxy.cli.refusal import FAILED, Refused
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import BadMessage

@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from devproxy import __version__
+from devproxy.authority.hosts import MAX_PORT
 from devproxy.cli.ending import Keeper, watch_over
 from devproxy.cli.loading import Loaded, configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from devproxy.console import Console, Mode
 
 MAX_OPEN_FILES: Final = 65536
-_MAX_PORT: Final = 65535
 
 
 def run(options: argparse.Namespace) -> int:
@@ -112,7 +112,7 @@ def _cannot_listen(error: BindError) -> Refused:
         what = f"cannot listen on {error.address}: {error.reason}"
         return Refused(what, "listen elsewhere:  devproxy up --listen localhost:8080", any_free, exit_code=FAILED)
     holder = f" by {error.holder}" if error.holder else ""
-    next_port = int(port) + 1 if int(port) < _MAX_PORT else 8080
+    next_port = int(port) + 1 if int(port) < MAX_PORT else 8080
     listen = str(next_port) if host in ("127.0.0.1", "[::1]") else f"{host}:{next_port}"
     return Refused(
         f"port {port} on {host} is taken{holder}",

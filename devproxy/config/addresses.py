@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from devproxy.authority.hosts import DEFAULT_PORTS, MAX_PORT, bracketed
 from devproxy.authority.origins import ascii_name
 from devproxy.config.model import Listen, Scheme, ServerAddress
 from devproxy.text.safe import has_control, quoted
 
-MAX_PORT: Final = 65535
 MAX_SOCKET_PATH_BYTES: Final = 107
 """``sun_path`` of Linux has 108 octets, one of them for the final NUL."""
 
@@ -25,7 +25,6 @@ _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.
 _IPV6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,32})?")
 """With a zone (RFC 4007), which ``ipaddress`` alone would let be anything."""
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
-_DEFAULT_PORTS: Final = {Scheme.HTTP: 80, Scheme.HTTPS: 443}
 _WEBSOCKET: Final = {"ws": "http", "wss": "https"}
 
 
@@ -84,10 +83,9 @@ def parse_server(text: str) -> ServerAddress:
     scheme = Scheme(written)
     host, port = split_authority(authority)
     host = _host(host)
-    number = _DEFAULT_PORTS[scheme] if port is None else _port(port, lowest=1)
-    shown = f"[{host}]" if ":" in host else host
+    number = DEFAULT_PORTS[scheme] if port is None else _port(port, lowest=1)
     suffix = "" if port is None else f":{number}"
-    return ServerAddress(scheme=scheme, host=host, port=number, url=f"{written}://{shown}{suffix}")
+    return ServerAddress(scheme=scheme, host=host, port=number, url=f"{written}://{bracketed(host)}{suffix}")
 
 
 def parse_endpoint(text: str) -> ServerAddress:

@@ -13,7 +13,8 @@ from devproxy.config.addresses import BadAddress, parse_endpoint, parse_listen
 from devproxy.config.conflicts import listen_conflicts
 from devproxy.config.model import Config, Listen, PathKind, Route, Server, Upstream
 from devproxy.config.problems import COMMAND_LINE, ConfigError, Problem
-from devproxy.config.routes import RESERVED_PREFIX, path_fault
+from devproxy.config.routes import RESERVED, path_fault
+from devproxy.http.own import is_reserved
 
 DEFAULT_BACKEND_PATHS: Final = ("/socket.io/", "/api/")
 
@@ -83,8 +84,8 @@ def _backend_paths(
     paths: dict[str, str] = {}
     for path in written:
         fault = path_fault(path)
-        if fault is None and (path == RESERVED_PREFIX or path.startswith(RESERVED_PREFIX + "/")):
-            fault = (f"paths below {RESERVED_PREFIX}/ are answered by devproxy itself", "choose another path")
+        if fault is None and is_reserved(path):
+            fault = RESERVED
         if fault is None and path == "/" and frontend is not None:
             fault = ('"/" leaves nothing to the frontend', "leave out --frontend, or name the paths of the backend")
         if fault is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from devproxy.authority.hosts import LOOPBACK_ADDRESSES
 from devproxy.config.model import Listen, PathKind, Route
 from devproxy.config.problems import Faults, Path, spelled
 
@@ -16,7 +17,6 @@ _PRECEDENCE: Final = (PathKind.EXACT, PathKind.REGEX, PathKind.GLOB, PathKind.PR
 """As in ``routing``: among routes for the same hosts, the kind decides before anything else."""
 
 _MAX_COMPARED: Final = 50
-_LOOPBACK: Final = frozenset(("127.0.0.1", "::1", "localhost"))
 
 
 def find_conflicts(routes: Sequence[Route], paths: Sequence[Path], faults: Faults) -> None:
@@ -91,6 +91,6 @@ def listen_conflicts(listen: Listen, earlier: Sequence[Listen]) -> str:
             return f"port {listen.port} of this address is there twice"
         if not listen.host or not other.host:
             return f'":{listen.port}" is every address of this machine, the other one included'
-        if "localhost" in (listen.host, other.host) and {listen.host, other.host} <= _LOOPBACK:
+        if "localhost" in (listen.host, other.host) and {listen.host, other.host} <= {"localhost", *LOOPBACK_ADDRESSES}:
             return "`localhost` is 127.0.0.1 and ::1, the other one included"
     return ""

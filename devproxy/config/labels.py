@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from devproxy.authority.hosts import authority
 from devproxy.config.model import Cors, CorsMode, Fault, Listen, PathKind, Route
 from devproxy.text.safe import visible
 
@@ -23,7 +24,7 @@ def label(route: Route) -> str:
 
 def listen_text(listen: Listen) -> str:
     """Return `listen` as the file writes it: ``localhost:8080``, ``[::1]:8080``, ``:8080``."""
-    return visible(f"[{listen.host}]:{listen.port}" if ":" in listen.host else f"{listen.host}:{listen.port}")
+    return visible(authority(listen.host, listen.port))
 
 
 def cors_text(cors: Cors) -> str:

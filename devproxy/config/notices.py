@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Final
 
-from devproxy.authority.networks import is_this_machine
+from devproxy.authority.networks import is_loopback
 from devproxy.config.cors import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
 from devproxy.config.labels import label
 from devproxy.config.loose import looseness
@@ -198,11 +198,6 @@ def _takes_broadly(route: Route, path: bytes) -> bool:
         return fnmatchcase(text, route.pattern)
     prefix = route.pattern.rstrip("/")
     return route.kind is PathKind.PREFIX and f"{text}/".startswith(f"{prefix}/")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether `host`, as in :class:`~devproxy.config.model.Listen`, is reached from this machine only."""
-    return is_this_machine(host) or host == "::1" or (host.startswith("127.") and host.count(".") == 3)
 
 
 def _is_same(listen: Listen, server: ServerAddress) -> bool:

@@ -18,12 +18,15 @@ from devproxy.config.model import MAX_TARGET_BYTES, Fault, HeaderEdits, PathKind
 from devproxy.config.placeholders import placeholder_fault
 from devproxy.config.problems import Faults, Path, key_text, one_of, suggestion
 from devproxy.config.tokens import check_method, is_token
+from devproxy.http.own import RESERVED_PREFIX, is_reserved
 from devproxy.text.regexes import backtracking_fault
 from devproxy.text.safe import has_control, quoted
 
 Table = dict[str, Any]
 
-RESERVED_PREFIX: Final = "/__devproxy"
+RESERVED: Final = (f"paths below {RESERVED_PREFIX} are answered by devproxy itself", "choose another path")
+"""What is wrong with a path of devproxy's own, and the help."""
+
 MAX_PATTERN: Final = 2000
 """Longest path pattern, in characters: bounds the time that compiling a regular expression takes."""
 
@@ -189,8 +192,8 @@ def _path_condition(table: Table, path: Path, faults: Faults) -> tuple[PathKind 
         return None, ""
     kind, pattern = PathKind(written[0]), table[written[0]]
     fault = _pattern_fault(kind, pattern)
-    if fault is None and (pattern == RESERVED_PREFIX or pattern.startswith(RESERVED_PREFIX + "/")):
-        fault = (f"paths below {RESERVED_PREFIX}/ are answered by devproxy itself", "choose another path")
+    if fault is None and is_reserved(pattern):
+        fault = RESERVED
     if fault is not None:
         faults.at_value((*path, written[0]), *fault)
     return kind, pattern

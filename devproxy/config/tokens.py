@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from devproxy.config.problems import Faults, Path
+from devproxy.http import fields
 from devproxy.text.safe import quoted
 
-_match_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _KNOWN_METHODS: Final = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "PROPFIND", "SEARCH")
 )
@@ -16,7 +15,7 @@ _KNOWN_METHODS: Final = frozenset(
 
 def is_token(text: str) -> bool:
     """Tell whether `text` is a token: visible ASCII without delimiters, at least one character."""
-    return _match_token(text) is not None
+    return text.isascii() and fields.is_token(text.encode())
 
 
 def check_method(method: str, path: Path, faults: Faults) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from devproxy.authority.networks import is_loopback
 from devproxy.config.labels import cors_text, fault_text
 from devproxy.config.model import Config, Route, Upstream
 from devproxy.console.style import Style
@@ -40,18 +41,17 @@ def banner(
     ]
 
 
-def is_loopback(url: str) -> bool:
+def is_local(url: str) -> bool:
     """Tell whether only this machine reaches `url`, as far as its text tells."""
     host = url.partition("://")[2].partition("/")[0]
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return name == "localhost" or name.endswith(".localhost") or name.startswith("127.") or name == "::1"
+    return is_loopback(host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0])
 
 
 def _addresses(urls: tuple[str, ...], style: Style) -> list[str]:
     """Return a row for each address. That others can reach it is a warning of the configuration, which comes below."""
     pointer = style.green(style.glyphs.pointer)
     rows: list[str] = []
-    network = [url for url in urls if not is_loopback(url)]
+    network = [url for url in urls if not is_local(url)]
     for name, group in (("Local:", [url for url in urls if url not in network]), ("Network:", network)):
         rows += [f"  {pointer}  {style.bold(padded(name, 8))} {_painted_url(url, style)}" for url in group]
     return rows

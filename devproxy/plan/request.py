@@ -12,9 +12,11 @@ from devproxy import answers
 from devproxy.answers import Answer
 from devproxy.config.model import Preflight as PreflightRule
 from devproxy.config.model import Route, ServerAddress
+from devproxy.http import own
 from devproxy.http.fields import bad_field_line, has_control, read_field
 from devproxy.http.memory import Table
 from devproxy.http.messages import RequestFacts, RequestHead
+from devproxy.http.methods import IDEMPOTENT, READS
 from devproxy.plan.misreading import find_misreading
 from devproxy.plan.response import Finish, FinishKey
 from devproxy.plan.snapshot import MIXED_SEGMENTS, RESERVED_PREFIX, CompiledRoute, Snapshot, Towards
@@ -33,10 +35,7 @@ _OPENS: Final = 1
 _POLL: Final = 2
 _UNDERSCORE, _PERCENT = b"_%"
 """No path without one of these octets is below the reserved prefix in any spelling."""
-_IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
-"""Methods whose repetition changes nothing (RFC 9110 section 9.2.2); TRACE is not forwarded."""
-HEALTH_PATH: Final = RESERVED_PREFIX + b"health"
-_OF_HEALTH: Final = frozenset((b"GET", b"HEAD"))
+HEALTH_PATH: Final = own.HEALTH_PATH.encode()
 """How health is asked for. Container engines do it by names that nobody has written, so its Host is not judged."""
 _REFUSED_FROM: Final = 400
 _SLASH: Final = 0x2F
@@ -129,13 +128,13 @@ def _may_remember(plan: Forward, head: RequestHead, segment: bytes, snapshot: Sn
 def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     raw_path, question, query = head.path.partition(b"?")
     own_path = _own_path(raw_path)
-    if own_path == HEALTH_PATH and head.method in _OF_HEALTH:
-        return Respond(answers.health(), RESERVED_PREFIX.decode())
+    if own_path == HEALTH_PATH and head.method in READS:
+        return Respond(answers.health(), own.RESERVED_PREFIX)
     host = snapshot.hosts.judge(head.facts.host)
     if not host.is_allowed:
         return Respond(answers.refused_host(host), "", local_lines(decide(snapshot.default_cors, head.facts.origins)))
     if own_path:
-        return Respond(answers.reserved_path(head), RESERVED_PREFIX.decode())
+        return Respond(answers.reserved_path(head), own.RESERVED_PREFIX)
     preflight = read_preflight(head)
     refused = _refused_before_routing(head, raw_path, preflight, snapshot) if snapshot.runs_expressions else None
     if refused is not None:
@@ -267,7 +266,7 @@ def _misread(
     taker = misreading.route
     other = "" if taker is None else snapshot.compiled[id(taker)].label
     if taker is None and _own_path(misreading.path):
-        other = RESERVED_PREFIX.decode()
+        other = own.RESERVED_PREFIX
     answer = answers.ambiguous_path(
         raw_path,
         compiled.label,
@@ -334,7 +333,7 @@ def _forward(
             and head.path is head.target
             and head.version_minor == 1
         ),
-        is_retriable=head.method in _IDEMPOTENT and facts.body_length == 0 and not polls,
+        is_retriable=head.method in IDEMPOTENT and facts.body_length == 0 and not polls,
         is_poll=polls,
         upgrade=facts.upgrade,
         cors=decision,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from devproxy.config.model import Config, Cors, HeaderEdits, Route, Server, ServerAddress
+from devproxy.http import own
 from devproxy.http.memory import MEMORY, Memory, Table, footprint
 from devproxy.http1.start_line import Limits
 from devproxy.policy.addressing import addressing, authority_of, web_origin_of
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from devproxy.plan.request import Forward
     from devproxy.plan.response import Finish, FinishKey
 
-RESERVED_PREFIX: Final = b"/__devproxy/"
+RESERVED_PREFIX: Final = own.RESERVED_PREFIX.encode()
 MIXED_SEGMENTS: Final = frozenset(b"/" + prefix.split(b"/")[1] for prefix in (RESERVED_PREFIX, *HMR_PREFIXES))
 """First segments below which more of the path than that decides who answers, whatever the routes are."""
 RESPONSE_HEAD_BYTES: Final = 262_144

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from devproxy.authority.hosts import DEFAULT_PORTS, bracketed
 from devproxy.authority.networks import Whereabouts, whereabouts
 from devproxy.config.model import CorsMode, Route, Scheme, ServerAddress
 
 _JUDGED_BY_SERVER: Final = (CorsMode.PASSTHROUGH, CorsMode.FIX)
 """Modes in which the server's own words on CORS count: it has to see which page asks."""
-_DEFAULT_PORTS: Final = {Scheme.HTTP: 80, Scheme.HTTPS: 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ def authority_of(server: ServerAddress) -> str:
     """
     if server.scheme is Scheme.UNIX:
         return "localhost"
-    host = f"[{server.host.partition('%')[0]}]" if ":" in server.host else server.host
-    return host if server.port == _DEFAULT_PORTS[server.scheme] else f"{host}:{server.port}"
+    host = bracketed(server.host.partition("%")[0])
+    return host if server.port == DEFAULT_PORTS[server.scheme] else f"{host}:{server.port}"
 
 
 def web_origin_of(server: ServerAddress) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field as data_field
 from typing import Final
 
+from devproxy.authority.hosts import bracketed
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.config.placeholders import split_value
 from devproxy.http.fields import Field, Role, make_field, read_field, unified_name
@@ -90,7 +91,7 @@ def late_lines(edits: Edits, *, peer: Peer, host: bytes, server: ServerAddress) 
         return []
     is_socket = server.scheme is Scheme.UNIX
     values = {
-        b"upstream.host": "localhost" if is_socket else f"[{server.host}]" if ":" in server.host else server.host,
+        b"upstream.host": "localhost" if is_socket else bracketed(server.host),
         b"upstream.port": "" if is_socket else str(server.port),
         b"upstream.url": server.url,
         b"client.address": peer.address,

@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from devproxy.authority.hosts import DEFAULT_PORTS, is_port
 from devproxy.authority.networks import LOOPBACK, PRIVATE, Network, address_of, is_in
 from devproxy.authority.origins import web_origin
 from devproxy.http.fields import Field, Role
 
-_DEFAULT_PORTS: Final = {b"http": b"80", b"https": b"443", b"ws": b"80", b"wss": b"443"}
+_DEFAULT_PORTS: Final = {scheme.encode(): str(port).encode() for scheme, port in DEFAULT_PORTS.items()}
 _FOR: Final = b"x-forwarded-for"
 _PROTO: Final = b"x-forwarded-proto"
 _HOST: Final = b"x-forwarded-host"
@@ -138,7 +139,7 @@ def _lines(chain: bytes, proto: bytes, host: bytes, port: bytes, real_ip: bytes)
 
 def _port_of(host: bytes, scheme: bytes) -> bytes:
     _, colon, port = host.rpartition(b":")
-    return port if colon and _is_port(port) else _DEFAULT_PORTS[scheme.lower()]
+    return port if colon and is_port(port) else _DEFAULT_PORTS[scheme.lower()]
 
 
 def hop_lines(fields: Iterable[Field], host: bytes, peer: Peer, hop: Hop) -> list[bytes]:
@@ -155,7 +156,7 @@ def hop_lines(fields: Iterable[Field], host: bytes, peer: Peer, hop: Hop) -> lis
     address = peer.address.encode()
     chain = [part if _is_node(part) else b"unknown" for part in said.get(_FOR, ())] + [address]
     proto, host = _front(said, host, peer)
-    port = _first(said.get(_PORT), _is_port) or _port_of(host, proto)
+    port = _first(said.get(_PORT), is_port) or _port_of(host, proto)
     real_ip = _first(said.get(_REAL_IP), _is_address) or address
     lines = _lines(b", ".join(chain), proto, host, port, real_ip)
     prefix = _outer_prefix(said.get(_PREFIX, ())) + hop.prefix
@@ -220,11 +221,7 @@ def _is_host(value: bytes) -> bool:
     if _is_authority(value) is None:
         return False
     host, colon, port = value.rpartition(b":")
-    return not colon or value.endswith(b"]") or (host != b"" and _is_port(port))
-
-
-def _is_port(value: bytes) -> bool:
-    return value.isdigit() and len(value) <= 5 and 1 <= int(value) <= 65535
+    return not colon or value.endswith(b"]") or (host != b"" and is_port(port))
 
 
 def _is_address(value: bytes) -> bool:
@@ -266,4 +263,4 @@ def _node(value: bytes) -> bytes:
     match = _split_node(value)
     if match is None or not _is_address(match[1]):
         return b"unknown"
-    return b'"%b"' % value if match[2] is None or _is_port(match[2]) else b'"%b"' % match[1]
+    return b'"%b"' % value if match[2] is None or is_port(match[2]) else b'"%b"' % match[1]

@@ -22,6 +22,7 @@ from typing import Final
 
 from devproxy.authority.origins import LOOPBACK, OPAQUE, normalised, web_origin
 from devproxy.config.model import Cors
+from devproxy.http.methods import READS
 from devproxy.policy.forms import EXAMPLE, NO_FORMS, FormPolicy
 from devproxy.text.safe import ticked, visible
 
@@ -47,8 +48,6 @@ _is_origin = re.compile(
 
 _MAX_SHOWN: Final = 120
 """Octets of a Host or an Origin that are shown to people."""
-_SAFE_METHODS: Final = frozenset((b"GET", b"HEAD"))
-"""Those of links: they ask for a page and change nothing (RFC 9110 section 9.2.1)."""
 _FORM_METHOD: Final = b"POST"
 """The one method besides by which a form can send a browser somewhere (HTML section 4.10.21.3)."""
 _EMBEDDED: Final = frozenset((b"object", b"embed"))
@@ -365,7 +364,7 @@ class _Source:
         return self.fetch_mode == b"navigate" and self.fetch_dest not in _EMBEDDED and not self.is_upgrade
 
     def _is_link(self) -> bool:
-        return self._navigates() and self.method in _SAFE_METHODS
+        return self._navigates() and self.method in READS
 
     def _is_form(self) -> bool:
         return self._navigates() and self.method == _FORM_METHOD
@@ -419,7 +418,7 @@ class _Source:
         help = f"{self._line_to_add(origin)}; {_NO_GUARD}"
         if self._may_be_form():
             help = f"{self._form_line(origin)}. {help}"
-        if origin == OPAQUE and self._says_nothing() and self.method not in _SAFE_METHODS:
+        if origin == OPAQUE and self._says_nothing() and self.method not in READS:
             help = _KEEPS_ORIGIN + help
         return SourceVerdict(code=code, what=what, help=help, facts=self._facts(origin))
 

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from devproxy.authority.hosts import DEFAULT_PORTS
 from devproxy.config.model import Config, PathKind, Route, Scheme, ServerAddress, Upstream
 from devproxy.http.fields import Field
 from devproxy.policy.addressing import addressing
@@ -55,7 +56,7 @@ _is_dots = re.compile(rb"(?:\.|%2[Ee]){1,2}").fullmatch
 _has_dot_segment = re.compile(rb"/(?:\.|%2[Ee]){1,2}(?:/|\Z)").search
 
 _THIS_MACHINE: Final = frozenset((b"127.0.0.1", b"::1", b"0.0.0.0", b"::"))
-_DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
+_DEFAULT_PORTS: Final = {scheme.encode(): DEFAULT_PORTS[scheme] for scheme in ("http", "https")}
 
 _Place = tuple[bytes, bytes, int]
 """Scheme, host as compared, port."""

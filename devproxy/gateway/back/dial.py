@@ -15,7 +15,8 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from devproxy.authority.networks import LOOPBACK_ADDRESSES, is_this_machine
+from devproxy.authority.hosts import LOOPBACK_ADDRESSES, authority
+from devproxy.authority.networks import is_this_machine
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS
@@ -144,10 +145,10 @@ class Dialler:
                     error = attempt.exception()
                     if error is None:
                         self._preferred = address
-                        return self._shown(address)
+                        return authority(address, self._server.port)
                     if not isinstance(error, OSError):
                         raise error
-                    tried.append((self._shown(address), error))
+                    tried.append((authority(address, self._server.port), error))
         finally:
             for attempt in running:
                 attempt.cancel()
@@ -162,9 +163,6 @@ class Dialler:
         if transport.get_extra_info("sockname") == transport.get_extra_info("peername"):
             transport.abort()
             raise ConnectionRefusedError(errno.ECONNREFUSED, "the socket connected to itself")
-
-    def _shown(self, address: str) -> str:
-        return f"[{address}]:{self._server.port}" if ":" in address else f"{address}:{self._server.port}"
 
     def _failure(self, tried: list[tuple[str, BaseException]]) -> UpstreamError:
         errors = [error for _, error in tried]

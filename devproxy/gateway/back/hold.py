@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from devproxy.http.methods import SAFE
+
 if TYPE_CHECKING:
     from devproxy.http.messages import RequestHead
 
@@ -33,16 +35,12 @@ _MAX_RETRY_S: Final = 2.0
 """How seldom a server is asked in the end, when nobody waits: it still has to be found again."""
 
 
-_SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
-"""Methods that ask for nothing to be changed (RFC 9110 section 9.2.1); TRACE is not forwarded."""
-
-
 def may_wait(request: RequestHead) -> bool:
     """Tell whether `request` can be delivered later without surprise: safe, and no body to keep.
 
     A WebSocket handshake is one, and so is an Engine.IO poll that has not been sent yet.
     """
-    return request.method in _SAFE and request.facts.body_length == 0
+    return request.method in SAFE and request.facts.body_length == 0
 
 
 class WaitingRoom:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
+from devproxy.authority.networks import is_loopback
+from devproxy.config.model import Scheme
 from devproxy.errors import UpstreamFault
 from devproxy.gateway.back.hold import may_wait
-from devproxy.gateway.system.container import is_loopback, proxy_variable
+from devproxy.gateway.system.container import proxy_variable
 from devproxy.realtime.hot_reload import takes_common_path
 
 if TYPE_CHECKING:
@@ -50,12 +52,13 @@ def failure(
     request: RequestHead,
 ) -> tuple[Answer, str]:
     """Return the answer to `request`, which `server` did not answer, and the detail for its report."""
+    is_own = server.server.scheme is not Scheme.UNIX and is_loopback(server.server.host)
     answer = answers.upstream_failed(
         error,
         upstream=compiled.upstream,
         route=compiled.label,
         absence=server.pool.absence(error.waited_s, may_wait=may_wait(request)),
-        is_own_container=shared.is_in_container and is_loopback(server.server),
+        is_own_container=shared.is_in_container and is_own,
         unused_proxy=proxy_variable(server.server),
         is_webpack_perhaps=takes_common_path(request, compiled.route.pattern),
     )

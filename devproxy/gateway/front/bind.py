@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from devproxy.authority.hosts import authority
 from devproxy.config.model import Listen
 from devproxy.errors import BindError
 
@@ -121,7 +122,7 @@ def _resolve(listen: Listen) -> tuple[int, str]:
 def _open(
     family: int, address: str, port: int, *, both_families: bool = False, is_shared: bool = False
 ) -> socket.socket:
-    shown = f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
+    shown = authority(address, port)
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
 
+from devproxy.authority.hosts import LOOPBACK_ADDRESSES, bracketed
 from devproxy.config.model import Listen
 from devproxy.gateway.front.bind import bind_beside
 from devproxy.gateway.front.listener import Listener
-
-_LOOPBACK: Final = frozenset(("127.0.0.1", "::1"))
 
 
 class Listeners:
@@ -129,13 +127,13 @@ def _grouped(listens: Sequence[Listen], doors: Sequence[Listener]) -> dict[Liste
 def _urls(names: Iterable[tuple[str, int]]) -> tuple[str, ...]:
     urls: dict[str, None] = {}
     for host, port in names:
-        if host in _LOOPBACK:
+        if host in LOOPBACK_ADDRESSES:
             shown = "localhost"
         elif host in ("::", "0.0.0.0"):
             urls[f"http://localhost:{port}/"] = None
             shown = _own_address() or "localhost"
         else:
-            shown = f"[{host}]" if ":" in host else host
+            shown = bracketed(host)
         urls[f"http://{shown}:{port}/"] = None
     return tuple(urls)
 

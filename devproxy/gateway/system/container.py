@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from devproxy.authority.networks import is_this_machine
+from devproxy.authority.networks import is_loopback
 from devproxy.config.model import Scheme, ServerAddress
 
 _MARKS: Final = (".dockerenv", "run/.containerenv")
@@ -26,19 +26,12 @@ def is_in_container(root: Path = Path("/"), environment: Mapping[str, str] = os.
     return any(environment.get(name) for name in _VARIABLES) or any((root / mark).exists() for mark in _MARKS)
 
 
-def is_loopback(server: ServerAddress) -> bool:
-    """Tell whether `server` is on the machine (or in the container) of devproxy itself, by its address."""
-    host = server.host
-    is_near = is_this_machine(host) or host == "::1" or host.startswith("127.")
-    return server.scheme is not Scheme.UNIX and is_near
-
-
 def proxy_variable(server: ServerAddress, environment: Mapping[str, str] = os.environ) -> str:
     """Return the variable that names a proxy by which other programs would ask `server`; empty where none does.
 
     Not for what is on this machine, nor for what ``NO_PROXY`` leaves out (names, and those below them).
     """
-    if server.scheme is Scheme.UNIX or is_loopback(server):
+    if server.scheme is Scheme.UNIX or is_loopback(server.host):
         return ""
     values = {name.lower(): (name, value.strip()) for name, value in environment.items() if value.strip()}
     host = f".{server.host.lower()}"

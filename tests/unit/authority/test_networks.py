@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from devproxy.authority.networks import LOOPBACK, address_of, is_in, is_this_machine, whereabouts
+from devproxy.authority.networks import LOOPBACK, address_of, is_in, is_loopback, is_this_machine, whereabouts
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,15 @@ def test_an_address_is_read_with_its_zone_and_in_its_ipv4_form() -> None:
     assert str(address_of("fe80::1%eth0")) == "fe80::1"
     assert address_of("localhost") is None
     assert address_of("") is None
+
+
+@pytest.mark.parametrize("host", ["localhost", "app.localhost", "APP.Localhost.", "127.0.0.1", "127.1.2.3", "::1"])
+def test_a_loopback_host_is_known(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "::", "0.0.0.0", "host.docker.internal", "backend", "10.0.0.127", "127.evil.test", "localhost.test"]
+)
+def test_any_other_host_is_not(host: str) -> None:
+    assert not is_loopback(host)

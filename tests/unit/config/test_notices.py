@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from devproxy.config import from_arguments, load, warnings
-from devproxy.config.notices import is_loopback
 from tests.support.configuration import ROUTE, UPSTREAMS
 
 
@@ -45,14 +44,6 @@ def test_an_upstream_that_is_devproxy_itself_is_mentioned(listen: str, server: s
 @pytest.mark.parametrize("server", ["8081", "unix:/run/app.sock", "http://api.test:8080"])
 def test_an_upstream_elsewhere_is_not(server: str) -> None:
     assert warnings(from_arguments(frontend=server, backend=None, backend_paths=[], listen=["8080"])) == ()
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("localhost", True), ("127.1.2.3", True), ("127.evil.test", False), ("", False), ("::", False)],
-)
-def test_what_only_this_machine_reaches(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected
 
 
 @pytest.mark.parametrize(

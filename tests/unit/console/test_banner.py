@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from devproxy.config import from_arguments, load
 from devproxy.config.model import Config, Cors, Fault
-from devproxy.console.banner import banner, is_loopback
+from devproxy.console.banner import banner, is_local
 from devproxy.console.style import ASCII_GLYPHS, Glyphs, Style
 from devproxy.console.text import columns
 from devproxy.events import Ready, UpstreamState
@@ -119,7 +119,7 @@ upstream = "backend"
     ],
 )
 def test_loopback_is_told_from_the_rest(url: str, expected: bool) -> None:
-    assert is_loopback(url) is expected
+    assert is_local(url) is expected
 
 
 def test_a_server_of_which_nothing_is_known_is_neither_up_nor_down() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from devproxy.config.model import Scheme, ServerAddress
-from devproxy.gateway.system.container import is_in_container, is_loopback, proxy_variable
+from devproxy.gateway.system.container import is_in_container, proxy_variable
 
 
 @pytest.mark.parametrize("mark", [".dockerenv", "run/.containerenv"])
@@ -24,29 +24,6 @@ def test_others_are_known_by_their_variables(tmp_path: Path, environment: dict[s
 
 def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:
     assert not is_in_container(tmp_path, {"container": ""})
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("localhost", True),
-        ("app.localhost", True),
-        ("APP.Localhost.", True),
-        ("localhost.", True),
-        ("127.0.0.1", True),
-        ("127.1.2.3", True),
-        ("::1", True),
-        ("host.docker.internal", False),
-        ("backend", False),
-        ("10.0.0.127", False),
-    ],
-)
-def test_a_loopback_address_is_known_by_its_host(host: str, expected: bool) -> None:
-    assert is_loopback(ServerAddress(scheme=Scheme.HTTP, host=host, port=1, url="x")) is expected
-
-
-def test_a_socket_file_is_no_loopback_address() -> None:
-    assert not is_loopback(ServerAddress(scheme=Scheme.UNIX, host="localhost", port=0, url="x", path="/x"))
 
 
 def elsewhere(scheme: Scheme, host: str = "api.example.com") -> ServerAddress:
