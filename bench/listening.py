@@ -1,4 +1,4 @@
-"""``python -m bench.listening CONFIG``: devproxy as ``up`` serves it, with an event sink attached that nobody reads.
+"""``python -m bench.listening CONFIG``: devproxy as ``up`` serves it, with an observer that reads nothing.
 
 A bounded buffer takes the place of the console: every event is built and kept for a while, and none is looked at.
 """
@@ -14,7 +14,7 @@ from typing import Final
 from devproxy.cli import serving
 from devproxy.cli.files import read
 from devproxy.cli.loading import load_text
-from devproxy.events import Event
+from devproxy.events import Event, Observer
 from devproxy.gateway.front.bind import bind
 
 KEPT: Final = 10_000
@@ -30,9 +30,7 @@ def main() -> int:
     loaded = load_text(read(path), path)
     unread: deque[Event] = deque(maxlen=KEPT)
     sockets = bind(loaded.config.server.listen)
-    return serving.run(
-        loaded, sockets, unread.append, loop_name="auto", is_terse=False, is_verbose=False, is_coloured=False
-    )
+    return serving.run(loaded, sockets, Observer(unread.append), loop_name="auto", is_coloured=False)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from devproxy.gateway.back import connection as upstream
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.exchanges import exchange
 from devproxy.gateway.front import client as downstream
+from devproxy.gateway.shared.observers import Observers
 from devproxy.gateway.shared.state import SharedState
 from devproxy.plan import compile_snapshot
 
@@ -131,7 +132,7 @@ class Pipeline:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()  # never runs: nothing here waits
         config = configuration()
-        shared = SharedState(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), None, is_terse=True)
+        shared = SharedState(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), Observers())
         self.servers: dict[str, Wire] = {}
         shared.pools = pools = {one.name: UpstreamPool(shared, one) for one in config.upstreams}
         for one in config.upstreams:

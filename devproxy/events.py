@@ -1,14 +1,27 @@
 """What happened, as records: the gateway emits them, the console and others listen.
 
-Nothing here formats and nothing here waits: a :data:`Sink` is called in the loop turn in which the event happened and
-must return at once. No sink means no event is even built.
+Nothing here formats and nothing here waits: an :class:`Observer` is told in the loop turn in which something happened,
+and must return at once. Of traffic, only what somebody wants to see is made a record of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
+from typing import NamedTuple
+
+
+class Wants(Flag):
+    """What of the traffic an observer wants to see. What belongs to no exchange and no tunnel, all of them are told."""
+
+    NOTHING = 0
+    FAILURES = auto()
+    """The ends of exchanges that somebody should look into: see :func:`is_failure`."""
+    ENDS = auto()
+    """The end of every exchange; tunnels."""
+    CHANGES = auto()
+    """With the ends: what devproxy changed in the answer, and why."""
 
 
 class Outcome(StrEnum):
@@ -33,8 +46,9 @@ class ExchangeFinished:
     request head to the last byte written; ``first_byte_s``: to the response head, 0 when there was none.
     ``request_bytes`` / ``response_bytes``: body octets. ``error``: an ``X-Devproxy-Error`` code with its detail.
     ``advice``: what a browser makes of the answer where that is not what its page wants, each cause once a minute.
-    ``changes``: what devproxy changed in the answer and why, if asked to be verbose. ``protocol``: what the client
-    asked to switch to and did not get, as in ``Upgrade`` but in lower case; empty for every other request.
+    ``changes``: what devproxy changed in the answer and why, for those who want :attr:`Wants.CHANGES`.
+    ``protocol``: what the client asked to switch to and did not get, as in ``Upgrade`` but in lower case; empty for
+    every other request.
     """
 
     method: bytes
@@ -229,4 +243,18 @@ Event = (
     | DescriptorShortage
     | Trouble
 )
-Sink = Callable[[Event], None]
+Tell = Callable[[Event], None]
+
+
+class Observer(NamedTuple):
+    """Somebody who looks: ``tell`` is called with each event that it ``wants``."""
+
+    tell: Tell
+    wants: Wants = Wants.ENDS
+
+
+def is_failure(outcome: Outcome, status: int, advice: tuple[str, ...]) -> bool:
+    """Tell whether somebody should look into an exchange that ended so: the upstream was lost or gave no answer, or
+    there is something to advise. A refusal, and a client that left, are nobody's failure."""
+    is_error_here = outcome is Outcome.ANSWERED and status >= 500
+    return is_error_here or outcome is Outcome.UPSTREAM_LOST or bool(advice)

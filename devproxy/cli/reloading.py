@@ -12,24 +12,24 @@ import os
 from devproxy.cli.ending import Keeper
 from devproxy.cli.loading import BadConfiguration, Loaded, load_text
 from devproxy.cli.refusal import Refused
-from devproxy.events import ConfigMissing, ConfigRejected, Sink, Trouble
+from devproxy.events import ConfigMissing, ConfigRejected, Tell, Trouble
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.system.watch import FileWatch, Reading, is_regular
 
 
 class Reloader:
-    """Keeps `gateway` at what the file says that `loaded` came from; reports to `sink`.
+    """Keeps `gateway` at what the file says that `loaded` came from; reports by `tell`.
 
     `keeper`: is told how long a stop may take. `is_coloured`: reports are painted for a terminal. Needs a running loop.
     """
 
     def __init__(
-        self, gateway: Gateway, loaded: Loaded, sink: Sink, *, is_coloured: bool, keeper: Keeper | None = None
+        self, gateway: Gateway, loaded: Loaded, tell: Tell, *, is_coloured: bool, keeper: Keeper | None = None
     ) -> None:
         assert loaded.text is not None
         self._gateway = gateway
         self._loaded = loaded
-        self._sink = sink
+        self._tell = tell
         self._keeper = keeper
         self._is_coloured = is_coloured
         self._refused: bytes | None = None
@@ -46,7 +46,7 @@ class Reloader:
             try:
                 await self._take(reading)
             except (OSError, RuntimeError) as error:  # no descriptors or no threads are left
-                self._sink(Trouble(f"{self._loaded.config.source} could not be applied: {error}", "save it again"))
+                self._tell(Trouble(f"{self._loaded.config.source} could not be applied: {error}", "save it again"))
 
     def close(self) -> None:
         """End the thread that watches."""
@@ -55,7 +55,7 @@ class Reloader:
     async def _take(self, reading: Reading) -> None:
         source = self._loaded.config.source
         if reading.text is None:
-            self._sink(ConfigMissing(source, reading.reason))
+            self._tell(ConfigMissing(source, reading.reason))
             return
         if reading.text == self._refused and not reading.is_asked:
             return  # it was gone for a while, and is back with the mistakes that have been told
@@ -65,7 +65,7 @@ class Reloader:
         except Refused as refusal:
             self._refused = reading.text
             problems = len(refusal.error.problems) if isinstance(refusal, BadConfiguration) else 1
-            self._sink(ConfigRejected(source, problems, refusal.render(colour=self._is_coloured)))
+            self._tell(ConfigRejected(source, problems, refusal.render(colour=self._is_coloured)))
             return
         self._refused = None
         known, self._loaded = self._loaded.notices, loaded
@@ -74,7 +74,7 @@ class Reloader:
             self._keeper.drains_for(loaded.config.server.drain_s)
         for sentence in loaded.notices:
             if sentence not in known:
-                self._sink(Trouble(sentence))
+                self._tell(Trouble(sentence))
 
 
 def can_follow(loaded: Loaded) -> bool:

@@ -21,7 +21,7 @@ from devproxy.cli.loading import Loaded
 from devproxy.cli.refusal import FINE, INTERRUPTED, Refused
 from devproxy.cli.reloading import Reloader, can_follow
 from devproxy.cli.terminal import LOOKS_S, Terminal
-from devproxy.events import Ready, Sink, Trouble
+from devproxy.events import Observer, Ready, Trouble
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.system.allocator import keep_freed_pieces
 
@@ -31,11 +31,9 @@ REPORT: Final = "This is a bug in devproxy: please report it, with this line, wh
 def run(
     loaded: Loaded,
     sockets: list[socket.socket],
-    sink: Sink,
+    observer: Observer,
     *,
     loop_name: str,
-    is_terse: bool,
-    is_verbose: bool,
     is_coloured: bool,
     terminal: Terminal | None = None,
     keeper: Keeper | None = None,
@@ -43,18 +41,15 @@ def run(
     """Serve on `sockets` until a signal comes or `terminal` is closed; return the exit code.
 
     `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. `keeper`: ends the process by
-    force where the loop does not. `terminal`: as it was when the process began; None: as it is now. `is_terse` and
-    `is_verbose`: as for :class:`Gateway`. `is_coloured`: whether `sink` shows reports in colour. In the main thread,
-    once.
+    force where the loop does not. `terminal`: as it was when the process began; None: as it is now. `is_coloured`:
+    whether `observer` shows reports in colour. In the main thread, once.
     """
     runner = asyncio.Runner(loop_factory=_loop_factory(loop_name))
     return runner.run(
         serve(
             loaded,
             sockets,
-            sink,
-            is_terse=is_terse,
-            is_verbose=is_verbose,
+            observer,
             is_coloured=is_coloured,
             terminal=terminal or Terminal(),
             keeper=keeper,
@@ -65,17 +60,15 @@ def run(
 async def serve(
     loaded: Loaded,
     sockets: list[socket.socket],
-    sink: Sink,
+    observer: Observer,
     *,
-    is_terse: bool,
-    is_verbose: bool,
     is_coloured: bool,
     terminal: Terminal,
     keeper: Keeper | None,
 ) -> int:
     """Do what :func:`run` does, on the running loop."""
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: sink(_trouble(context)))
+    loop.set_exception_handler(lambda _, context: observer.tell(_trouble(context)))
     first, second = loop.create_future(), loop.create_future()
 
     def on_signal() -> None:
@@ -87,19 +80,20 @@ async def serve(
         loop.add_signal_handler(number, on_signal)
     if keeper is not None:
         keeper.begin(loaded.config.server.drain_s)
-    gateway = Gateway(loaded.config, sockets, sink, is_terse=is_terse, is_verbose=is_verbose)
+    gateway = Gateway(loaded.config, sockets)
+    gateway.observe(observer)
     # Before the first client is taken from the backlog, so that nothing can be reported ahead of it.
-    sink(Ready(gateway.urls, seconds_since_start()))
+    observer.tell(Ready(gateway.urls, seconds_since_start()))
     for sentence in loaded.notices:
-        sink(Trouble(sentence))
+        observer.tell(Trouble(sentence))
     await gateway.start()
     keep_freed_pieces()
     # What start-up has made stays: no collection needs to look at it again. `up` has kept them away until here.
     gc.freeze()
     gc.enable()
-    reloader = Reloader(gateway, loaded, sink, is_coloured=is_coloured, keeper=keeper) if can_follow(loaded) else None
-    following = None
-    if reloader is not None:
+    reloader = following = None
+    if can_follow(loaded):
+        reloader = Reloader(gateway, loaded, observer.tell, is_coloured=is_coloured, keeper=keeper)
         following = loop.create_task(reloader.run())
         following.add_done_callback(_raise_in_loop)
     hang_up = HangUp(loop, terminal, is_ending=first.done, reload=None if reloader is None else reloader.ask)

@@ -54,9 +54,15 @@ def _serve(
 ) -> int:
     from devproxy.console import Console
 
-    console = Console(loaded.config, mode=_mode(options), colour=options.color, version=__version__)
+    console = Console(
+        loaded.config,
+        mode=_mode(options),
+        colour=options.color,
+        version=__version__,
+        is_verbose=options.verbose,
+    )
     try:
-        return _run_loop(loaded, sockets, console, options.loop, keeper, terminal, is_verbose=options.verbose)
+        return _run_loop(loaded, sockets, console, options.loop, keeper, terminal)
     except Refused:
         raise
     except Exception as error:
@@ -74,20 +80,16 @@ def _run_loop(
     loop_name: str,
     keeper: Keeper | None,
     terminal: Terminal,
-    *,
-    is_verbose: bool,
 ) -> int:
     from devproxy.cli import serving
 
     return serving.run(
         loaded,
         sockets,
-        console.sink,
+        console.observer,
         loop_name=loop_name,
         keeper=keeper,
         terminal=terminal,
-        is_terse=console.is_terse,
-        is_verbose=is_verbose,
         is_coloured=console.is_coloured,
     )
 

@@ -1,7 +1,7 @@
 """What the terminal shows: the banner, a line for each exchange, warnings; or the same as lines of JSON.
 
     console = Console(config, mode="human", colour="auto", version=__version__)
-    gateway = Gateway(config, sockets, console.sink)
+    gateway.observe(console.observer)
     ...
     console.close()
 
@@ -18,10 +18,10 @@ from time import monotonic
 from typing import Final, Literal
 
 from devproxy.config.model import Config
-from devproxy.console.lines import HumanLines, QuietLines, is_well
+from devproxy.console.lines import HumanLines, QuietLines
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.writer import Lines, Writer
-from devproxy.events import Event, Sink
+from devproxy.events import Observer, Wants
 
 Mode = Literal["human", "json", "quiet"]
 
@@ -29,15 +29,13 @@ _MIN_WIDTH: Final = 20
 
 
 class Console:
-    """Shows events on a file descriptor. Not a logger: nothing is formatted in the thread that calls :attr:`sink`.
+    """Shows events on a file descriptor. Not a logger: nothing is formatted in the thread that tells it.
 
     `mode`: ``human`` for all there is, ``quiet`` for errors only, ``json`` for programs. `fd`: never closed, its flags
-    never changed. `colour`: see :func:`devproxy.console.style.wants_colour`. ``sink``: give this to the gateway; call
-    it in one thread only. ``is_terse``: exchanges that are complete are not shown.
-    ``is_coloured``: text that comes painted is shown so.
+    never changed. `colour`: see :func:`devproxy.console.style.wants_colour`. `is_verbose`: what was changed in
+    answers is shown too. ``observer``: give this to the gateway; it is to be told in one thread only. ``is_coloured``:
+    text that comes painted is shown so.
     """
-
-    sink: Sink
 
     def __init__(
         self,
@@ -47,6 +45,7 @@ class Console:
         fd: int = 2,
         colour: Colour = "auto",
         version: str,
+        is_verbose: bool = False,
     ) -> None:
         encoding = _encoding_of(fd)
         style = Style(wants_colour(colour, os.environ, is_terminal=_is_terminal(fd)), glyphs_for(encoding))
@@ -60,12 +59,8 @@ class Console:
             lines = QuietLines(human) if mode == "quiet" else human
         self._writer = Writer(fd, lines, encoding=encoding)
         self.is_coloured = mode != "json" and style.has_colour
-        self.is_terse = mode == "quiet"
-        self.sink = self._put_unless_well if self.is_terse else self._writer.put
-
-    def _put_unless_well(self, event: Event) -> None:
-        if not is_well(event):
-            self._writer.put(event)
+        ends = Wants.FAILURES if mode == "quiet" else Wants.ENDS
+        self.observer = Observer(self._writer.put, ends | Wants.CHANGES if is_verbose else ends)
 
     def close(self) -> None:
         """Write what is left, for at most a second. Nothing is shown after that. Idempotent."""

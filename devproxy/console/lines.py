@@ -35,6 +35,7 @@ from devproxy.events import (
     TunnelClosed,
     TunnelOpened,
     UpstreamState,
+    is_failure,
 )
 from devproxy.routing.table import label
 from devproxy.text.safe import visible
@@ -228,23 +229,12 @@ class QuietLines:
     def _is_worth_a_line(self, event: Event) -> bool:
         match event:
             case ExchangeFinished():
-                return not is_well(event)
+                return is_failure(event.outcome, event.status, event.advice)
             case UpstreamState():
                 before = self._inner.was_up.setdefault((event.upstream, event.server), event.is_up)
                 return before is not event.is_up
             case _:
                 return isinstance(event, Trouble | ConfigRejected | ConfigMissing | DescriptorShortage)
-
-
-def is_well(event: Event) -> bool:
-    """Tell whether `event` is the end of an exchange of which quiet mode says nothing.
-
-    Asked on the loop's thread: what is not said must not wake the thread that would not say it.
-    """
-    if not isinstance(event, ExchangeFinished):
-        return False
-    is_error_here = event.outcome is Outcome.ANSWERED and event.status >= 500
-    return not is_error_here and event.outcome is not Outcome.UPSTREAM_LOST and not event.advice
 
 
 # Rows

@@ -1,6 +1,7 @@
 """The gateway's life: take listening sockets, serve, change the configuration while serving, drain, stop.
 
-    gateway = Gateway(config, bind(config.server.listen), sink)
+    gateway = Gateway(config, bind(config.server.listen))
+    gateway.observe(Observer(print))
     await gateway.start()
     await gateway.apply(another_config)
     await gateway.stop()
@@ -20,40 +21,26 @@ from dataclasses import replace
 from devproxy.config.diff import diff
 from devproxy.config.model import Config
 from devproxy.errors import BindError
-from devproxy.events import ConfigApplied, ConfigChange, Sink, Stopped, Stopping, Trouble
+from devproxy.events import ConfigApplied, ConfigChange, Observer, Stopped, Stopping, Trouble
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.front.client import ClientConnection
 from devproxy.gateway.front.descriptors import DescriptorGuard
 from devproxy.gateway.front.listeners import Listeners
 from devproxy.gateway.reload import route_targets, unchanged_upstreams
+from devproxy.gateway.shared.observers import Observation, Observers
 from devproxy.gateway.shared.state import SWEEP_INTERVAL_S, SharedState
 from devproxy.plan import Snapshot, compile_snapshot
 from devproxy.routing.table import label
 
 
 class Gateway:
-    """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.front.bind.bind`); `sink` gets the
-    events.
+    """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.front.bind.bind`)."""
 
-    `is_terse`: the sink has no use for exchanges that are complete, and their records need not be built.
-    `is_verbose`: it wants to know what was changed in an answer, and why.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        sockets: Sequence[socket.socket],
-        sink: Sink | None = None,
-        *,
-        is_terse: bool = False,
-        is_verbose: bool = False,
-    ) -> None:
+    def __init__(self, config: Config, sockets: Sequence[socket.socket]) -> None:
         self._config = config
         self._instance = secrets.token_hex(4)
         self._listeners = Listeners(config.server.listen, sockets, self._connection, self._on_shortage)
-        self._sink = sink
-        self._is_terse = is_terse
-        self._is_verbose = is_verbose
+        self._observers = Observers()
         self._shared: SharedState | None = None
         self._intake: DescriptorGuard | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -66,15 +53,17 @@ class Gateway:
         """A URL for each way in: ``localhost`` stands for the loopback addresses that share a port."""
         return self._listeners.urls()
 
+    def observe(self, observer: Observer) -> Observation:
+        """Tell `observer` what happens, from now on until what is returned is closed; in the loop's thread."""
+        return self._observers.add(observer)
+
     async def start(self) -> None:
         """Begin to accept clients, then look which upstreams are up."""
         loop = asyncio.get_running_loop()
         shared = self._shared = SharedState(
             loop,
             compile_snapshot(self._config, self._instance, bound=self._listeners.addresses()),
-            self._sink,
-            is_terse=self._is_terse,
-            is_verbose=self._is_verbose,
+            self._observers,
         )
         self._pools = {upstream.name: UpstreamPool(shared, upstream) for upstream in self._config.upstreams}
         shared.pools = self._pools
@@ -96,8 +85,7 @@ class Gateway:
             await self._listeners.add(config.server.listen)
         except BindError as error:
             kept = self._config.server.listen
-            trouble = _not_bound(error, urls)
-            shared.emit(lambda: trouble)
+            self._observers.tell(_not_bound(error, urls))
             config = replace(config, server=replace(config.server, listen=kept))
         # Not those that are about to be released: the guard must not depend on what was listened on before.
         bound = self._listeners.addresses(config.server.listen)
@@ -109,8 +97,8 @@ class Gateway:
         self._listeners.release(config.server.listen)
         old, self._config = self._config, config
         changes = tuple(ConfigChange(one.what, one.kind, one.detail) for one in diff(old, config))
-        shared.emit(
-            lambda: ConfigApplied(
+        self._observers.tell(
+            ConfigApplied(
                 source=config.source,
                 changes=changes,
                 departing_tunnels=departing,
@@ -159,7 +147,7 @@ class Gateway:
         self._listeners.close()
         self._cancel_own_work()
         busy = sum(connection.is_busy for connection in shared.connections)
-        shared.emit(lambda: Stopping(busy, len(shared.tunnels), limit_s))
+        self._observers.tell(Stopping(busy, len(shared.tunnels), limit_s))
         for connection in list(shared.connections):
             connection.close_idle()
         for tunnel in list(shared.tunnels):
@@ -167,7 +155,7 @@ class Gateway:
         await shared.wait_until_unused(limit_s)
         cut = self._cut_all(shared)
         await asyncio.sleep(0)
-        shared.emit(lambda: Stopped(cut))
+        self._observers.tell(Stopped(cut))
         return cut
 
     def abort(self) -> None:

@@ -9,7 +9,7 @@ from devproxy.config.model import Cookies, Cors, CorsMode, PathKind, Route, Secu
 from devproxy.console.jsonlines import JsonLines
 from devproxy.console.lines import HumanLines
 from devproxy.console.style import Glyphs, Style
-from devproxy.events import ExchangeFinished, Outcome, TunnelOpened
+from devproxy.events import Event, ExchangeFinished, Observer, Outcome, TunnelOpened, Wants
 from devproxy.gateway.shared.state import TOLD_FOR_S
 from tests.support.exchanges import asked, forwarded
 from tests.support.wire import Conversation, config_for, conversation, until
@@ -124,14 +124,14 @@ async def test_an_answer_that_the_policy_has_repaired_needs_no_advice() -> None:
 
 async def test_a_verbose_log_says_what_was_changed_and_why() -> None:
     rules = Cookies(domain="", secure=SecureRule.NEVER)
+    verbose: list[Event] = []
     async with conversation(routes=(replace(ROUTE, cors=Cors(), cookies=rules),)) as talk:
-        service = talk.gateway._shared
-        assert service is not None
         answer = b"Set-Cookie: sid=secret; Domain=localhost; Secure\r\nLocation: http://127.0.0.1:%d/x\r\n"
         quiet = await finished(talk, answer % talk.upstream.port)
-        service.is_verbose = True
+        talk.gateway.observe(Observer(verbose.append, Wants.ENDS | Wants.CHANGES))
         told = await finished(talk, answer % talk.upstream.port, b"Origin: " + PAGE)
-        assert quiet.changes == ()
+        assert quiet.changes == told.changes == ()
+        (told,) = [event for event in verbose if isinstance(event, ExchangeFinished)]
         said = "\n".join(told.changes)
         assert "cors rewrite: " in said
         for word in ("Domain", "Secure", "upstream"):

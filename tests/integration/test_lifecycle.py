@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from devproxy.config.model import Listen, Server
 from devproxy.errors import BindError
-from devproxy.events import Event, Outcome, Stopped, Stopping, TunnelClosed
+from devproxy.events import Event, Observer, Outcome, Stopped, Stopping, TunnelClosed
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.front.bind import bind, find_holder
 from tests.support.wire import Conversation, Wire, address_of, config_for, conversation, soon, until
@@ -183,7 +183,8 @@ async def test_stopping_what_never_started_is_nothing() -> None:
 async def test_a_stopped_gateway_leaves_no_task_and_no_descriptor() -> None:
     async def once() -> None:
         events: list[Event] = []
-        gateway = Gateway(config_for((address_of(1),)), bind((Listen(host="localhost", port=0),)), events.append)
+        gateway = Gateway(config_for((address_of(1),)), bind((Listen(host="localhost", port=0),)))
+        gateway.observe(Observer(events.append))
         await gateway.start()
         await soon(gateway.stop())
 

@@ -367,7 +367,7 @@ def logged(mode: str, events: list[Event]) -> bytes:
     config = config_for((address_of(1),))
     console = Console(config, mode="json" if mode == "json" else "human", fd=writer, colour="never", version="0")
     for event in events:
-        console.sink(event)
+        console.observer.tell(event)
     console.close()
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:

@@ -474,7 +474,6 @@ NOT_FED = {
     "console.lines.ending_words": "numbers",
     "console.lines.shortage_lines": "numbers",
     "console.lines.dropped_words": "numbers",
-    "console.lines.is_well": "no octets",
     "console.lines.waiting_words": "numbers and the name of an upstream",
     "answers.is_document": "asks preferred_format, which is fed",
     "policy.advice.advice_on_absence": "numbers",

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import uvloop
 from devproxy.config.model import Config, Listen
-from devproxy.events import Event
+from devproxy.events import Event, Observer
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.front.bind import bind
 from tests.support.wire import until
@@ -47,7 +47,8 @@ def gateway_thread(config: Config) -> Iterator[GatewayThread]:
     loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    gateway = Gateway(config, bind((Listen(host="localhost", port=0),)), events.append)
+    gateway = Gateway(config, bind((Listen(host="localhost", port=0),)))
+    gateway.observe(Observer(events.append))
     try:
         asyncio.run_coroutine_threadsafe(gateway.start(), loop).result(LIMIT_S)
         yield GatewayThread(gateway.urls[0], events)

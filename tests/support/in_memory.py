@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from devproxy.config.model import Config
-from devproxy.events import Event, ExchangeFinished
+from devproxy.events import Event, ExchangeFinished, Observer
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.front.client import ClientConnection
+from devproxy.gateway.shared.observers import Observers
 from devproxy.gateway.shared.seam import Connection
 from devproxy.gateway.shared.state import SharedState
 from devproxy.plan import compile_snapshot
@@ -123,7 +124,8 @@ class World:
         self.loop.set_exception_handler(lambda _, context: self.faults.append(context))
         self.events: list[Event] = []
         config = config or config_for((address_of(1),))
-        self.shared = SharedState(self.loop, compile_snapshot(config, "fuzz"), self.events.append)
+        self.shared = SharedState(self.loop, compile_snapshot(config, "fuzz"), Observers())
+        self.shared.observers.add(Observer(self.events.append))
         self.pool = UpstreamPool(self.shared, config.upstreams[0])
         self.shared.pools = {config.upstreams[0].name: self.pool}
         self._dialler = MemoryDialler(self.loop)

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from devproxy.cli.loading import load_text
 from devproxy.cli.reloading import Reloader
-from devproxy.events import Event
+from devproxy.events import Event, Observer
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.front.bind import bind
 from tests.support.wire import Conversation, ScriptedUpstream, until
@@ -141,7 +141,8 @@ async def following(
     file.write(text)
     loaded = load_text(text.encode(), str(file))
     events: list[Event] = []
-    gateway = Gateway(loaded.config, bind(loaded.config.server.listen), events.append)
+    gateway = Gateway(loaded.config, bind(loaded.config.server.listen))
+    gateway.observe(Observer(events.append))
     await gateway.start()
     reloader = Reloader(gateway, loaded, events.append, is_coloured=False)
     task = asyncio.get_running_loop().create_task(reloader.run())

@@ -33,7 +33,7 @@ from devproxy.config.model import (
     ServerAddress,
     Upstream,
 )
-from devproxy.events import Event, ExchangeFinished
+from devproxy.events import Event, ExchangeFinished, Observer
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.front.bind import bind
 
@@ -245,7 +245,8 @@ def config_for(
 async def running(config: Config, upstream: ScriptedUpstream) -> AsyncIterator[Conversation]:
     """Run a gateway for `config`; `upstream` is closed with it."""
     events: list[Event] = []
-    gateway = Gateway(config, bind((Listen(host="127.0.0.1", port=0),)), events.append)
+    gateway = Gateway(config, bind((Listen(host="127.0.0.1", port=0),)))
+    gateway.observe(Observer(events.append))
     await gateway.start()
     talk = Conversation(gateway, upstream, events)
     try:

@@ -312,8 +312,7 @@ class ServerPool:
             return  # who reads it would take it for the server that is configured now
         is_up = bool(self.is_up)
         address = self.address if is_up else ""
-        state = UpstreamState(self.pool.upstream.name, self.server.url, is_up, address, detail)
-        self._shared.emit(lambda: state)
+        self._shared.observers.tell(UpstreamState(self.pool.upstream.name, self.server.url, is_up, address, detail))
 
 
 def _spoke_first(server: str, words: bytes) -> UpstreamError:
@@ -366,7 +365,7 @@ class UpstreamPool:
         """Say once where a 400 means that several processes share an address. `body`: what came with its head."""
         trouble = None if self.balancer.keeps_sessions else self._strays.meet(request, head, body)
         if trouble is not None:
-            self._shared.emit(lambda: trouble)
+            self._shared.observers.tell(trouble)
 
     async def open(self, first: Server, *, may_wait: bool, is_document: bool, is_bound: bool) -> Connection:
         """Return a new connection to `first` or, unless the request `is_bound` to it, to any other server.
@@ -424,7 +423,7 @@ class UpstreamPool:
     def _say(self) -> None:
         count, left_s = self._room.count, self._went_at + self.upstream.hold_s - self._shared.loop.time()
         if count and not self._shared.is_stopping:
-            self._shared.emit(lambda: RequestsWaiting(self.upstream.name, count, max(left_s, 0.0)))
+            self._shared.observers.tell(RequestsWaiting(self.upstream.name, count, max(left_s, 0.0)))
         else:
             self._saying = None
 

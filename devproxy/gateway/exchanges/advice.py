@@ -1,6 +1,6 @@
 """What is to be said about an answer beside that it was given: what a browser makes of it, and what was changed.
 
-Owns when to say it (advice once per cause and minute, changes if asked to be verbose), not what. Start at
+Owns when to say it (advice once per cause and minute, changes if somebody wants to see them), not what. Start at
 :func:`remarks_on`.
 """
 
@@ -48,8 +48,6 @@ def remarks_on(
     `payload`: what came of its body with its head. Without an Origin, a cookie and a refusal there is nothing to
     advise, and nearly every answer has none of them.
     """
-    if shared.sink is None:
-        return NONE
     if head.status == 400:
         server.pool.note_refusal(request, head, payload)
     advice = advice_on(forward, request, head, octets, peer)
@@ -57,7 +55,8 @@ def remarks_on(
         advice = (*advice, words)
     if advice:
         advice = shared.untold(forward.compiled.label, advice)
-    return Remarks(advice, changes_to(forward, request, head, peer, server.server) if shared.is_verbose else ())
+    wants_changes = shared.observers.wants_changes
+    return Remarks(advice, changes_to(forward, request, head, peer, server.server) if wants_changes else ())
 
 
 def advice_on_switch(

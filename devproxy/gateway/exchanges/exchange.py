@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
 from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
-from devproxy.events import ExchangeFinished, Outcome
+from devproxy.events import ExchangeFinished, Outcome, is_failure
 from devproxy.gateway.back.pending import PendingConnection
 from devproxy.gateway.back.slow import SlowUpstream
 from devproxy.gateway.back.sticky import StickyChoice
@@ -244,7 +244,6 @@ class Exchange:
             self._answer_preflight(forward.fallback)
             return
         shared, facts = self._shared, head.facts
-        self._first_byte_s = perf_counter() - self._started_at
         self._phase = _RELAYING
         octets, self.closes = finish_response(
             forward,
@@ -255,8 +254,10 @@ class Exchange:
             body_length=body_length,
             close=client.body_remaining != 0 or client.is_ending,
         )
-        if forward.facts.origins or facts.is_remarkable or shared.is_verbose:
-            self._remarks = remarks_on(shared, forward, self.request, head, octets, client.peer, server, payload)
+        if shared.observers.is_watched:
+            self._first_byte_s = perf_counter() - self._started_at
+            if forward.facts.origins or facts.is_remarkable or shared.observers.wants_changes:
+                self._remarks = remarks_on(shared, forward, self.request, head, octets, client.peer, server, payload)
         if self._sticky is not None:
             octets = self._bind(self._sticky, octets, payload)
         self._status = facts.status
@@ -477,29 +478,31 @@ class Exchange:
         self._phase = _OVER
         if self._server is not None:
             self._server.outstanding -= 1
-        if self._shared.sink is not None and (
-            not self._shared.is_terse or outcome is not _COMPLETE or self._remarks.advice
-        ):
-            compiled = None if self._forward is None else self._forward.compiled
-            event = ExchangeFinished(
-                self.request.method,
-                self.request.target,
-                self._status,
-                compiled.label if compiled is not None else route,
-                compiled.upstream if compiled is not None else "",
-                self._server.server.url if self._server is not None else "",
-                outcome,
-                perf_counter() - self._started_at,
-                self._first_byte_s,
-                self._request_bytes,
-                self._response_bytes,
-                self.client.peer.address,
-                error,
-                detail or (compiled.fault_note if compiled is not None else ""),
-                *self._remarks,
-            )
-            if self.request.facts.upgrade:
-                event.protocol = self.request.facts.upgrade.decode("latin-1")
-            self._shared.sink(event)
+        observers = self._shared.observers
+        if observers.to_failures and (observers.to_ends or is_failure(outcome, self._status, self._remarks.advice)):
+            observers.tell_end(self._finished(outcome, error, detail, route))
         if not report_only:
             self.client.finish(close=self.closes)
+
+    def _finished(self, outcome: Outcome, error: str, detail: str, route: str) -> ExchangeFinished:
+        compiled = None if self._forward is None else self._forward.compiled
+        event = ExchangeFinished(
+            self.request.method,
+            self.request.target,
+            self._status,
+            compiled.label if compiled is not None else route,
+            compiled.upstream if compiled is not None else "",
+            self._server.server.url if self._server is not None else "",
+            outcome,
+            perf_counter() - self._started_at,
+            self._first_byte_s,
+            self._request_bytes,
+            self._response_bytes,
+            self.client.peer.address,
+            error,
+            detail or (compiled.fault_note if compiled is not None else ""),
+            *self._remarks,
+        )
+        if self.request.facts.upgrade:
+            event.protocol = self.request.facts.upgrade.decode("latin-1")
+        return event

@@ -241,7 +241,7 @@ class Tunnel:
         the upstream sent behind its 101, which have been sent on already.
         """
         self._shared.tunnels.add(self)
-        self._shared.emit(lambda: self._opened)
+        self._shared.observers.tell_tunnel(self._opened)
         for end in (self._client, self._upstream):
             self.pressure.hand_over(end.transport, end)
         keep_alive(self._upstream.transport)  # the client's has it from the listening socket
@@ -294,7 +294,8 @@ class Tunnel:
             for timer in (self._timer, self._departure, self._drop_timer):
                 if timer is not None:
                     timer.cancel()
-            self._shared.emit(self._summary)
+            if self._shared.observers.to_ends:
+                self._shared.observers.tell_tunnel(self._summary())
 
     def _summary(self) -> TunnelClosed:
         opened = self._opened

@@ -458,8 +458,8 @@ class ClientConnection(asyncio.Protocol):
         lines = lines_for_malformed(octets, self._shared.snapshot)
         data = answers.render_answer(answer, head, keep_alive=False, lines=lines)
         self.send(data)
-        self._shared.emit(
-            lambda: ExchangeFinished(
+        self._shared.observers.tell_end(
+            ExchangeFinished(
                 method=head.method if head else b"",
                 target=head.target if head else b"",
                 status=answer.status,

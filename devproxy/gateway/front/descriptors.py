@@ -109,8 +109,7 @@ class DescriptorGuard:
         if not is_over:
             self._was_told = now >= self._told_until
         if self._was_told:
-            limit = self._limit or 0
-            self._shared.emit(lambda: DescriptorShortage(limit, is_over))
+            self._shared.observers.tell(DescriptorShortage(self._limit or 0, is_over))
         self._told_until = now + QUIET_S
 
     def _measure(self) -> None:

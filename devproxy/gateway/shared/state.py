@@ -14,7 +14,7 @@ from devproxy.gateway.shared.pressure import Pressure
 from devproxy.gateway.system.container import is_in_container
 
 if TYPE_CHECKING:
-    from devproxy.events import Event, Sink
+    from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.peer_state import HeldBack
     from devproxy.gateway.shared.seam import ClientConnection, OpenTunnel, Pool
     from devproxy.plan import Snapshot
@@ -32,9 +32,7 @@ class SharedState:
     ``snapshot`` and ``pools``, by upstream name: replaced whole on reload; an exchange reads them once.
     ``connections``: every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded.
     ``held_back``: those who are not read for now, because the other side takes slowly. ``pressure``: how everybody is
-    read while many do.
-    ``is_terse``: exchanges that are complete are not reported.
-    ``is_verbose``: what was changed is reported too. ``told``: when some advice was given last. ``is_in_container``:
+    read while many do. ``observers``: who looks. ``told``: when some advice was given last. ``is_in_container``:
     only advice depends on it. ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read.
     ``descriptor_ceiling``: a client's file descriptor from which on they are short, ``on_shortage``: what to do then.
     """
@@ -46,14 +44,12 @@ class SharedState:
         "held_back",
         "is_in_container",
         "is_stopping",
-        "is_terse",
-        "is_verbose",
         "loop",
         "now",
+        "observers",
         "on_shortage",
         "pools",
         "pressure",
-        "sink",
         "snapshot",
         "told",
         "tunnel_count",
@@ -64,16 +60,11 @@ class SharedState:
         self,
         loop: asyncio.AbstractEventLoop,
         snapshot: Snapshot,
-        sink: Sink | None,
-        *,
-        is_terse: bool = False,
-        is_verbose: bool = False,
+        observers: Observers,
     ) -> None:
         self.loop = loop
         self.snapshot = snapshot
-        self.sink = sink
-        self.is_terse = is_terse
-        self.is_verbose = is_verbose
+        self.observers = observers
         self.told: dict[tuple[str, str], float] = {}
         self.pools: Mapping[str, Pool] = {}
         self.connections: set[ClientConnection] = set()
@@ -87,11 +78,6 @@ class SharedState:
         self.descriptor_ceiling: float = math.inf
         self.on_shortage: Callable[[], None] = _do_nothing
         self._unused: asyncio.Future[None] | None = None
-
-    def emit(self, build: Callable[[], Event]) -> None:
-        """Tell the sink what happened, if there is one; the record is built only then."""
-        if self.sink is not None:
-            self.sink(build())
 
     def untold(self, route: str, advice: tuple[str, ...]) -> tuple[str, ...]:
         """Return those sentences of `advice` that nobody was told about this route within the last minute."""

@@ -43,7 +43,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 def test_for_programs_the_ready_line_comes_first_and_at_once(pipe: tuple[int, int]) -> None:
     console = Console(CONFIG, mode="json", fd=pipe[1], version="0.1.0")
-    console.sink(READY)
+    console.observer.tell(READY)
     record = json.loads(os.read(pipe[0], 4096))
     assert list(record)[:2] == ["ts", "event"]
     assert (record["event"], record["urls"], record["startup_s"]) == ("ready", ["http://localhost:8080/"], 0.0962)
@@ -52,28 +52,28 @@ def test_for_programs_the_ready_line_comes_first_and_at_once(pipe: tuple[int, in
 
 def test_the_banner_comes_without_any_word_from_the_upstreams(pipe: tuple[int, int]) -> None:
     console = Console(CONFIG, fd=pipe[1], version="0.1.0")
-    console.sink(READY)
+    console.observer.tell(READY)
     assert "ready in 96 ms" in os.read(pipe[0], 4096).decode()
     console.close()
 
 
 def test_a_pipe_gets_no_colour(pipe: tuple[int, int]) -> None:
     console = Console(CONFIG, fd=pipe[1], version="0.1.0")
-    console.sink(Trouble("it burns"))
+    console.observer.tell(Trouble("it burns"))
     assert os.read(pipe[0], 4096) == b"warning: it burns\n"
     console.close()
 
 
 def test_a_pipe_gets_colour_when_asked_for(pipe: tuple[int, int]) -> None:
     console = Console(CONFIG, fd=pipe[1], colour="always", version="0.1.0")
-    console.sink(Trouble("it burns"))
+    console.observer.tell(Trouble("it burns"))
     assert os.read(pipe[0], 4096) == b"\x1b[33mwarning:\x1b[0m it burns\n"
     console.close()
 
 
 def test_a_terminal_gets_colour(terminal: tuple[int, int]) -> None:
     console = Console(CONFIG, fd=terminal[1], version="0.1.0")
-    console.sink(Trouble("it burns"))
+    console.observer.tell(Trouble("it burns"))
     assert os.read(terminal[0], 4096) == b"\x1b[33mwarning:\x1b[0m it burns\r\n"
     console.close()
 
@@ -81,16 +81,16 @@ def test_a_terminal_gets_colour(terminal: tuple[int, int]) -> None:
 def test_no_color_is_respected_on_a_terminal(terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     console = Console(CONFIG, fd=terminal[1], version="0.1.0")
-    console.sink(Trouble("it burns"))
+    console.observer.tell(Trouble("it burns"))
     assert os.read(terminal[0], 4096) == b"warning: it burns\r\n"
     console.close()
 
 
 def test_quiet_has_no_banner(pipe: tuple[int, int]) -> None:
     console = Console(CONFIG, mode="quiet", fd=pipe[1], version="0.1.0")
-    console.sink(READY)
-    console.sink(Stopped(0))
-    console.sink(Trouble("it burns"))
+    console.observer.tell(READY)
+    console.observer.tell(Stopped(0))
+    console.observer.tell(Trouble("it burns"))
     assert os.read(pipe[0], 4096) == b"warning: it burns\n"
     console.close()
 
@@ -101,7 +101,7 @@ from devproxy.console import Console
 from devproxy.events import Trouble
 config = from_arguments(frontend="1", backend="2", backend_paths=[], listen=["8080"])
 console = Console(config, version="1")
-console.sink(Trouble("caf\\u00e9 \\u2192 bar"))
+console.observer.tell(Trouble("caf\\u00e9 \\u2192 bar"))
 console.close()
 """
 

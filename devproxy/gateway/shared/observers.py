@@ -1,0 +1,102 @@
+"""Who looks at a running gateway, and what of it has to be told: observers come and go while it runs.
+
+What nobody wants to see costs one look at an attribute that is worked out when an observer comes or goes. An observer
+that raises harms nobody else; that it does is reported once. Start at :meth:`Observers.add`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from devproxy.events import ExchangeFinished, Observer, Wants, is_failure
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from devproxy.events import Event
+
+
+class Observation:
+    """One observer while it looks: a context manager that ends with :meth:`close`."""
+
+    __slots__ = ("_has_failed", "_observers", "_tell", "wants")
+
+    def __init__(self, observers: Observers, observer: Observer) -> None:
+        self._observers = observers
+        self._tell, self.wants = observer
+        self._has_failed = False
+
+    def tell(self, event: Event) -> None:
+        """Hand `event` on. An exception ends here: the first one goes to the loop's handler, all others nowhere."""
+        try:
+            self._tell(event)
+        except Exception as error:
+            if not self._has_failed:
+                self._has_failed = True
+                context = {"message": "an observer has failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
+
+    def close(self) -> None:
+        """Look no more: from now on nothing is told. Idempotent."""
+        self._tell = _ignore
+        self._observers.remove(self)
+
+    def __enter__(self) -> Observation:
+        """Look until the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Look no more."""
+        self.close()
+
+
+class Observers:
+    """Those who look. ``is_watched``: somebody does. ``wants_changes``: and wants to see what is changed in answers.
+    ``to_ends``: those who are told of the end of every exchange; ``to_failures``: of those that are failures.
+    """
+
+    __slots__ = ("_all", "is_watched", "to_ends", "to_failures", "wants_changes")
+
+    def __init__(self) -> None:
+        self._look(())
+
+    def add(self, observer: Observer) -> Observation:
+        """Let `observer` look from now on, until what is returned is closed."""
+        observation = Observation(self, observer)
+        self._look((*self._all, observation))
+        return observation
+
+    def remove(self, observation: Observation) -> None:
+        """Forget `observation`, if it is not forgotten."""
+        self._look(tuple(one for one in self._all if one is not observation))
+
+    def _look(self, everybody: tuple[Observation, ...]) -> None:
+        self._all = everybody
+        self.is_watched = bool(everybody)
+        self.to_ends = tuple(one for one in everybody if one.wants & Wants.ENDS)
+        self.to_failures = tuple(one for one in everybody if one.wants & (Wants.ENDS | Wants.FAILURES))
+        self.wants_changes = any(one.wants & Wants.CHANGES for one in self.to_failures)
+
+    def tell(self, event: Event) -> None:
+        """Tell everybody of `event`, which belongs to no exchange and no tunnel."""
+        for one in self._all:
+            one.tell(event)
+
+    def tell_tunnel(self, event: Event) -> None:
+        """Tell those who want to know of `event` in the life of a tunnel."""
+        for one in self.to_ends:
+            one.tell(event)
+
+    def tell_end(self, event: ExchangeFinished) -> None:
+        """Tell of the end of an exchange: what was changed only to those who want that."""
+        bare = replace(event, changes=()) if event.changes else event
+        for one in self.to_failures if is_failure(event.outcome, event.status, event.advice) else self.to_ends:
+            one.tell(event if one.wants & Wants.CHANGES else bare)
+
+
+def _ignore(event: Event) -> None:
+    """Do nothing: who was told has left."""
