@@ -39,7 +39,7 @@ from devproxy.plan import (
     plan_request,
     render_request,
 )
-from devproxy.plan.snapshot import FRONT_SCHEME
+from devproxy.plan.compiled import FRONT_SCHEME
 from devproxy.policy.addressing import addressing_text
 from devproxy.policy.cookies import browser_verdict, front_of
 from devproxy.policy.hop import Peer

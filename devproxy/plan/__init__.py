@@ -6,10 +6,12 @@ head with a :class:`Plan`: devproxy answers by itself (:class:`Respond`), or the
 exchange keeps the snapshot it was born with; a new configuration is a new snapshot.
 """
 
+from devproxy.plan.compiled import CompiledRoute
+from devproxy.plan.decisions import Forward, Plan, Respond
 from devproxy.plan.malformed import lines_for_malformed
-from devproxy.plan.request import Forward, Plan, Respond, plan_request, render_request
+from devproxy.plan.request import plan_request, render_request
 from devproxy.plan.response import advice_on, advice_on_body, answers_preflight, changes_to, finish_response
-from devproxy.plan.snapshot import RESERVED_PREFIX, CompiledRoute, Snapshot, compile_snapshot
+from devproxy.plan.snapshot import RESERVED_PREFIX, Snapshot, compile_snapshot
 
 __all__ = [
     "RESERVED_PREFIX",

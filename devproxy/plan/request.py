@@ -5,7 +5,7 @@ Start at :func:`plan_request`; :func:`render_request` writes the head for the se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from devproxy import answers
@@ -17,9 +17,10 @@ from devproxy.http.fields import bad_field_line, has_control, read_field
 from devproxy.http.memory import Table
 from devproxy.http.messages import RequestFacts, RequestHead
 from devproxy.http.methods import IDEMPOTENT, READS
+from devproxy.plan.compiled import CompiledRoute, Towards
+from devproxy.plan.decisions import Finish, FinishKey, Forward, Plan, Respond
 from devproxy.plan.misreading import find_misreading
-from devproxy.plan.response import Finish, FinishKey
-from devproxy.plan.snapshot import MIXED_SEGMENTS, RESERVED_PREFIX, CompiledRoute, Snapshot, Towards
+from devproxy.plan.snapshot import MIXED_SEGMENTS, RESERVED_PREFIX, Snapshot
 from devproxy.policy.cookies import CookieRules, restore
 from devproxy.policy.cors import CorsDecision, decide, local_lines
 from devproxy.policy.faults import inject
@@ -39,54 +40,6 @@ HEALTH_PATH: Final = own.HEALTH_PATH.encode()
 """How health is asked for. Container engines do it by names that nobody has written, so its Host is not judged."""
 _REFUSED_FROM: Final = 400
 _SLASH: Final = 0x2F
-
-
-@dataclass(slots=True)
-class Respond:
-    """devproxy answers by itself.
-
-    ``route``: the label of the route concerned, empty for none. ``lines``: field lines that go with the answer, by
-    which a page that is allowed to can read it. ``delay_s``: how long it is to be kept back, on purpose.
-    """
-
-    answer: Answer
-    route: str = ""
-    lines: tuple[bytes, ...] = ()
-    delay_s: float = 0.0
-
-
-@dataclass(slots=True, eq=False)
-class Forward:
-    """The request goes to an upstream.
-
-    Shared by all requests for which the decision is the same (see :func:`plan_request`). ``finishes``: the snapshot's
-    table of what is remembered of responses. ``path``: the path and query to send, empty where they go
-    as they came. ``is_plain``: the head goes as it came, without the lines that do not cross. ``is_retriable``: may be
-    sent again when a kept-alive connection turns out to be dead before a byte of an answer came: the method is
-    idempotent, there is no body, and this is no Engine.IO poll (a poll delivered twice kills its session). ``upgrade``:
-    the protocol asked for, empty for none. ``cors``: how the route's policy stands to the Origin. ``preflight``: what
-    a preflight asks for. ``fallback``: the answer to it, where the upstream gives none that a browser accepts.
-    ``is_special``: there is more to do than to send it: the route has a fault, the request logs its connection in, or
-    the answer may open an Engine.IO session.
-    ``is_remembered``: other requests may get this plan.
-    """
-
-    compiled: CompiledRoute
-    facts: RequestFacts
-    path: bytes
-    is_plain: bool
-    is_retriable: bool
-    is_poll: bool
-    upgrade: bytes
-    cors: CorsDecision
-    finishes: Table[FinishKey, Finish]
-    preflight: Preflight | None = None
-    fallback: Respond | None = None
-    is_special: bool = False
-    is_remembered: bool = False
-
-
-Plan = Respond | Forward
 
 
 def plan_request(head: RequestHead, snapshot: Snapshot) -> Plan:

@@ -5,16 +5,14 @@ Start at :func:`finish_response`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
-
 from devproxy.authority.origins import web_origin
 from devproxy.config.model import ServerAddress
 from devproxy.http.fields import Field, Role, read_field
 from devproxy.http.memory import footprint
-from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseFacts, ResponseHead
+from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from devproxy.http1.head import parse_response_head
-from devproxy.plan.snapshot import FRONT_SCHEME
+from devproxy.plan.compiled import FRONT_SCHEME
+from devproxy.plan.decisions import Finish, Forward
 from devproxy.policy.advice import advice_on_words
 from devproxy.policy.cookies import Change as CookieChange
 from devproxy.policy.cookies import browser_verdict, front_of, repair
@@ -25,28 +23,6 @@ from devproxy.policy.hop import Front, Peer, front_of_browser
 from devproxy.policy.location import Asked, map_back
 from devproxy.policy.location import Change as LocationChange
 from devproxy.policy.verdict import judge_exchange, sends_cookies
-
-if TYPE_CHECKING:
-    from devproxy.plan.request import Forward
-
-FinishKey: TypeAlias = "tuple[Forward, ResponseFacts]"
-"""A remembered plan, and remembered facts of a response to it."""
-
-
-@dataclass(slots=True, eq=False)
-class Finish:
-    """What to do to each final response with the same ``facts``.
-
-    ``is_plain``: to leave out the lines in ``dropped`` (each between two CRLFs) and to put ``tail`` at the end, blank
-    line included, is all there is to do, unless the connection ends. ``advice``: see :func:`advice_on`, to requests
-    without cookies and to those with some; None: not asked for yet.
-    """
-
-    facts: ResponseFacts
-    is_plain: bool
-    dropped: tuple[bytes, ...] = ()
-    tail: bytes = b""
-    verdicts: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
 
 def finish_response(

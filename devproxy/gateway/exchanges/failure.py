@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from devproxy.gateway.shared.seam import Server, Upstream
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.messages import RequestHead
-    from devproxy.plan.snapshot import CompiledRoute
+    from devproxy.plan.compiled import CompiledRoute
 
 CUT_SHORT: Final = "the server closed the connection before its answer was complete"
 
