@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from devproxy.config.addresses import BadAddress, check_domain
-from devproxy.config.model import KEEP_DOMAIN, Cookies, SameSiteRule, SecureRule
+from devproxy.config.keys import values
+from devproxy.config.model import KEEP_DOMAIN, Cookies, SecureRule
 from devproxy.config.problems import Faults, Path
 from devproxy.config.tokens import is_token
 from devproxy.text.safe import quoted
@@ -31,15 +32,9 @@ def build_cookies(table: Table | None, path: Path, faults: Faults) -> Cookies:
         return Cookies()
     domain, domain_map = _domain(table, path, faults)
     _check_prefix(table.get("prefix", ""), (*path, "prefix"), faults)
-    secure, same_site = table.get("secure"), table.get("same_site")
-    return Cookies(
-        domain=domain,
-        domain_map=domain_map,
-        maps_path=table.get("path") != "keep",
-        secure=None if secure is None else SecureRule(str(secure).lower() if isinstance(secure, bool) else secure),
-        same_site=None if same_site is None else SameSiteRule(same_site),
-        prefix=table.get("prefix", ""),
-    )
+    written = table.get("secure")
+    secure = None if written is None else SecureRule(str(written).lower() if isinstance(written, bool) else written)
+    return Cookies(domain=domain, domain_map=domain_map, secure=secure, **values(table, "routes.*.cookies"))
 
 
 def _domain(table: Table, path: Path, faults: Faults) -> tuple[str | None, tuple[tuple[str, str], ...]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from devproxy.authority.origins import OPAQUE, BadOrigin, parse_pattern
+from devproxy.config.keys import values
 from devproxy.config.model import Cors, CorsMode, Preflight
 from devproxy.config.problems import Faults, Path
 from devproxy.config.tokens import check_method, is_token
@@ -44,19 +45,11 @@ def build_cors(written: str | Table | None, path: Path, line: int, faults: Fault
     _check_expose(written, path, faults)
     _check_names(written, path, "headers", faults)
     _check_methods(written, path, faults)
-    default = Cors()
-    plain: dict[str, Any] = {
-        name: tuple(dict.fromkeys(value)) if isinstance(value, list) else value
-        for name, value in written.items()
-        if name not in ("mode", "origins", "preflight")
+    checked = {
+        "origins": _origins(written, path, faults) if "origins" in written else None,
+        "preflight": _preflight(written, path, mode, faults),
     }
-    return Cors(
-        mode=mode,
-        origins=_origins(written, path, faults) if "origins" in written else default.origins,
-        preflight=_preflight(written, path, mode, faults),
-        line=line,
-        **plain,
-    )
+    return Cors(line=line, **(values(written, "routes.*.cors") | checked))
 
 
 def _default_preflight(mode: CorsMode) -> Preflight:

@@ -128,7 +128,7 @@ def _parsed(literal: str) -> Any:
 _INTRODUCTION: Final = """\
 # Configuration
 
-<!-- Generated from devproxy/config/keys.py by docs/generate.py: change it there. -->
+<!-- Generated from devproxy/config/model.py by docs/generate.py: change it there. -->
 
 devproxy reads `devproxy.toml`, looked for from the working directory upward, or the file that `--config PATH` names.
 `devproxy check` says what is wrong with it, all at once, with line and column. For completion and checks in the editor
@@ -149,7 +149,7 @@ path = "/"
 upstream = "frontend"
 ```
 
-Times are in seconds (`_s`), sizes in octets (`_bytes`). Every key can be left out where it has a default.
+Times are in seconds (`_s`), sizes in bytes (`_bytes`). Every key can be left out where it has a default.
 [`config.example.toml`](../config.example.toml) shows all of them.
 """
 
@@ -272,7 +272,7 @@ def _cell(text: str) -> str:
 _OPENING: Final = """\
 #:schema ./devproxy.schema.json
 ## Every key of devproxy.toml with its default. A key behind a single number sign has no default, or is not available
-## yet. Generated from devproxy/config/keys.py by docs/generate.py.
+## yet. Generated from devproxy/config/model.py by docs/generate.py.
 """
 
 _ROUTE_VALUES: Final = {"path": "/socket.io/", "upstream": "backend"}

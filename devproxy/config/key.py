@@ -1,12 +1,15 @@
-"""What the table of keys says about one key, and short ways to say it. The table itself is in ``keys``. Pure."""
+"""What a field of the configuration says about its key: meaning, type, default, bounds. Pure.
+
+A key is declared once, as a :class:`Key` in the annotation of its field in ``model``. What the field says already (its
+type, its default, its name) need not be said again; ``keys`` reads it from there.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Final
-
-_DAY: Final = 86_400.0
+from typing import Any, Final
 
 
 class Type(StrEnum):
@@ -32,22 +35,35 @@ ABSENT: Final = _Absent.ABSENT
 """Default of a key that means something other than any value when it is not written."""
 
 
-@dataclass(slots=True, kw_only=True)
+class _Inferred(Enum):
+    INFERRED = None
+
+
+INFERRED: Final = _Inferred.INFERRED
+"""The default is that of the field, as the file writes it; ABSENT where it has none, or None."""
+
+
+@dataclass(slots=True)
 class Key:
     """One key.
 
-    ``types``: any of them will do. ``items``: what a list may hold. ``choices``: the strings allowed, all if empty;
-    with ``ignores_case`` in any case. ``minimum`` / ``maximum``: inclusive.
+    ``name``: below its table, where it is not that of the field. ``types``: any of them will do; empty: that of the
+    field. ``items``: what a list may hold. ``choices``: the strings allowed, all if empty; with ``ignores_case`` in any
+    case. ``words``: the same, with what each stands for in the field. ``minimum`` / ``maximum``: inclusive.
     ``reserved``: what to do instead, when this release refuses anything but the default; empty for a key that works.
     ``example``: the right-hand side in TOML. ``pattern``: for editors only (JSON Schema); ``load`` says it better.
+
+    The rest is worked out by ``keys``. ``path``: from the top of the file. ``target``: the field of the class in
+    ``model`` that the value goes to. ``read``: gives its value for one in the file that has the right type.
     """
 
-    path: str
-    types: tuple[Type, ...]
     meaning: str
-    default: object = ABSENT
+    name: str = ""
+    types: tuple[Type, ...] = ()
+    default: object = INFERRED
     items: tuple[Type, ...] = (Type.STRING,)
     choices: tuple[str, ...] = ()
+    words: Mapping[str, object] = field(default_factory=dict)
     ignores_case: bool = False
     minimum: float | None = None
     maximum: float | None = None
@@ -55,11 +71,9 @@ class Key:
     example: str = ""
     pattern: str = ""
     required: bool = False
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return self.path.rpartition(".")[2]
+    path: str = ""
+    target: str = ""
+    read: Callable[[Any], Any] | None = None
 
     @property
     def is_container(self) -> bool:
@@ -67,34 +81,11 @@ class Key:
         return all(kind in (Type.TABLE, Type.MAP, Type.ARRAY) for kind in self.types)
 
 
-def seconds(path: str, default: float, meaning: str, *, maximum: float = 7 * _DAY) -> Key:
+def seconds(meaning: str, *, maximum: float = 7 * 86_400.0) -> Key:
     """Return a key for a duration in seconds, from 0 to `maximum`."""
-    return Key(path=path, types=(Type.NUMBER,), default=default, minimum=0, maximum=maximum, meaning=meaning)
+    return Key(meaning, minimum=0, maximum=maximum)
 
 
-def octets(path: str, default: int, meaning: str, *, minimum: int, maximum: int) -> Key:
-    """Return a key for a count or a size in octets."""
-    return Key(path=path, types=(Type.INTEGER,), default=default, minimum=minimum, maximum=maximum, meaning=meaning)
-
-
-def table(path: str, meaning: str, *, example: str = "") -> Key:
-    """Return a key for a table with fixed keys."""
-    return Key(path=path, types=(Type.TABLE,), meaning=meaning, example=example)
-
-
-def switch(path: str, default: bool, meaning: str) -> Key:
-    """Return a key that is on or off."""
-    return Key(
-        path=path, types=(Type.BOOLEAN,), default=default, example="false" if default else "true", meaning=meaning
-    )
-
-
-def word(path: str, choices: type[StrEnum], default: str, example: str, meaning: str) -> Key:
-    """Return a key for one of the words that `choices` lists."""
-    values = tuple(choice.value for choice in choices)
-    return Key(path=path, types=(Type.STRING,), default=default, choices=values, example=example, meaning=meaning)
-
-
-def names(path: str, default: tuple[str, ...], example: str, meaning: str) -> Key:
-    """Return a key for a list of strings."""
-    return Key(path=path, types=(Type.LIST,), default=list(default), example=example, meaning=meaning)
+def path_pattern(meaning: str, example: str, pattern: str = "^/", *, name: str) -> Key:
+    """Return a key for one of the ways to say which paths a route takes."""
+    return Key(meaning, name=name, types=(Type.STRING,), default=ABSENT, example=example, pattern=pattern)

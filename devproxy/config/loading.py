@@ -7,14 +7,14 @@ a Config or a :class:`ConfigError`, in time bounded by :data:`MAX_FILE_BYTES`. S
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import tomli
 
 from devproxy.config.addresses import BadAddress, parse_allowed_host, parse_listen, parse_server, parse_trusted_proxy
 from devproxy.config.conflicts import find_conflicts, listen_conflicts
-from devproxy.config.keys import KEYS
-from devproxy.config.model import Config, Listen, Route, Server, ServerAddress, Sticky, Upstream
+from devproxy.config.keys import KEYS, values
+from devproxy.config.model import Config, Listen, Route, Server, ServerAddress, Upstream
 from devproxy.config.positions import Lines, Span, positions
 from devproxy.config.problems import (
     ConfigError,
@@ -189,14 +189,12 @@ def _server(table: Table, faults: Faults) -> Server:
         if conflict:
             faults.at_value(path, conflict, "remove one of them")
         listens.append(listen)
-    own = ("listen", "allowed_hosts", "trusted_proxies")
-    plain = {name: table[name] for name in Server.__dataclass_fields__ if name not in own and name in table}
-    return Server(
-        listen=tuple(listens),
-        allowed_hosts=_allowed_hosts(table.get("allowed_hosts", []), faults),
-        trusted_proxies=_trusted_proxies(table.get("trusted_proxies", _DEFAULT_PROXIES), faults),
-        **{name: _as_declared(name, value) for name, value in plain.items()},
-    )
+    checked = {
+        "listen": tuple(listens),
+        "allowed_hosts": _allowed_hosts(table.get("allowed_hosts", []), faults),
+        "trusted_proxies": _trusted_proxies(table.get("trusted_proxies", _DEFAULT_PROXIES), faults),
+    }
+    return Server(**(values(table, "server") | checked))
 
 
 def _allowed_hosts(written: list[str], faults: Faults) -> tuple[str, ...]:
@@ -231,13 +229,6 @@ def _trusted_proxies(written: Sequence[str], faults: Faults) -> tuple[str, ...]:
     return tuple(proxies)
 
 
-def _as_declared(name: str, value: Any) -> Any:
-    """Return seconds as a float even where the file has an integer, a choice as its member."""
-    if name == "sticky":
-        return Sticky(value)
-    return float(value) if name.endswith("_s") else value
-
-
 def _upstreams(table: Table, document: Table, faults: Faults) -> tuple[Upstream, ...]:
     written = table.get("upstreams", {})
     if not written and not _is_excused("upstreams", table, document, faults):
@@ -269,12 +260,8 @@ def _upstream(name: str, value: str | Table, path: Path, faults: Faults) -> Upst
         if server in seen:
             faults.at_value((*path, "servers", index), f"{quoted(server.url)} is there twice", "remove one of them")
         seen.add(server)
-    plain = {key: value[key] for key in Upstream.__dataclass_fields__ if key in value and key != "servers"}
-    return Upstream(
-        name=name,
-        servers=tuple(server for server in servers if server is not None),
-        **{key: _as_declared(key, setting) for key, setting in plain.items()},
-    )
+    found = tuple(server for server in servers if server is not None)
+    return Upstream(name=name, servers=found, **values(value, "upstreams.*"))
 
 
 def _server_address(url: str, path: Path, faults: Faults) -> ServerAddress | None:

@@ -14,7 +14,8 @@ from typing import Any, Final
 from devproxy.config.addresses import BadAddress, check_authority, check_host_pattern, check_origin
 from devproxy.config.cookies import build_cookies
 from devproxy.config.cors import build_cors, build_form_post
-from devproxy.config.model import MAX_TARGET_BYTES, Fault, HeaderEdits, PathKind, Route
+from devproxy.config.keys import CHILDREN, values
+from devproxy.config.model import MAX_TARGET_BYTES, HeaderEdits, PathKind, Route
 from devproxy.config.placeholders import placeholder_fault
 from devproxy.config.problems import Faults, Path, key_text, one_of, suggestion
 from devproxy.config.tokens import check_method, is_token
@@ -35,22 +36,7 @@ MAX_COMPARED_BYTES: Final = 3 * MAX_TARGET_BYTES
 
 _MAX_NAMES: Final = 10
 _KINDS: Final = tuple(kind.value for kind in (PathKind.PREFIX, PathKind.EXACT, PathKind.GLOB, PathKind.REGEX))
-_NO_CONDITIONS: Final = frozenset(
-    (
-        "cookies",
-        "cors",
-        "fault",
-        "form_post",
-        "guard",
-        "headers",
-        "host",
-        "origin",
-        "redirects",
-        "rewrite",
-        "strip_prefix",
-        "upstream",
-    )
-)
+_NO_CONDITIONS: Final = CHILDREN["routes.*"].keys() - {*_KINDS, "methods", "match_host", "match_headers"}
 """Keys that say nothing about which requests a route takes. One that is unknown may have been meant to."""
 
 _REWRITABLE: Final = (PathKind.PREFIX, PathKind.EXACT)
@@ -62,7 +48,6 @@ _DOTTED: Final = re.compile(r"//|/\.\.?(?:/|$)")
 _SLOW_GLOB: Final = re.compile(r"\*\*+[^/*]+\*(?!\*)")
 """A run over segments, and within the segment where it ends another run."""
 _NO_PATH: Final = re.compile(r"[A-Za-z0-9_-][^|]*")
-_NO_FAULT: Final = Fault()
 _FRAMING: Final = frozenset(
     (
         "connection",
@@ -105,32 +90,16 @@ def build_route(
         if kind is None or not faults.keys_in(*path) <= _NO_CONDITIONS:
             return None
         return Route(kind=kind, pattern=pattern, upstream="", methods=methods, match_host=hosts, match_headers=headers)
-    return Route(
-        kind=kind,
-        pattern=pattern,
-        upstream=table["upstream"],
-        methods=methods,
-        match_host=hosts,
-        match_headers=headers,
-        host=table["host"],
-        origin=table["origin"],
-        rewrite=rewrite,
-        cors=cors,
-        guard=table["guard"],
-        form_post=forms,
-        maps_redirects=table["redirects"] == "map",
-        cookies=cookies,
-        fault=_fault(table.get("fault", {})),
-        request_headers=request,
-        response_headers=response,
-        line=line_of(*path),
-    )
-
-
-def _fault(table: Table) -> Fault:
-    """Return the trouble that `table` asks for, numbers as declared: the file may have an integer for any of them."""
-    numbers = {name: type(getattr(_NO_FAULT, name))(value) for name, value in table.items()}
-    return Fault(**numbers)
+    checked = {
+        "match_host": hosts,
+        "rewrite": rewrite,
+        "cors": cors,
+        "form_post": forms,
+        "cookies": cookies,
+        "request_headers": request,
+        "response_headers": response,
+    }
+    return Route(kind=kind, pattern=pattern, line=line_of(*path), **(values(table, "routes.*") | checked))
 
 
 def path_fault(text: str) -> tuple[str, str] | None:

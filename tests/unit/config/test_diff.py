@@ -81,9 +81,9 @@ def test_every_key_that_differs_has_a_line_of_its_own_in_the_order_of_the_model(
     new = with_api(guard=False, host="upstream", cors=Cors(credentials=False, max_age_s=0))
     assert [change.detail for change in diff(OLD, new)] == [
         "host: auto -> upstream",
+        "guard: true -> false",
         "cors.credentials: true -> false",
         "cors.max_age_s: 600 -> 0",
-        "guard: true -> false",
     ]
 
 
