@@ -50,7 +50,7 @@ def load(text: bytes, *, source: str) -> Config:
     """Return the configuration that `text` (UTF-8, a byte order mark is ignored) states.
 
     `source`: the file's path, as people are to see it. Raises :class:`ConfigError` with every problem found, at most
-    :data:`MAX_PROBLEMS`, and nothing else.
+    :data:`devproxy.config.problems.MAX_PROBLEMS`, and nothing else.
     """
     decoded = _decoded(text)
     document = _parse(decoded)
@@ -142,7 +142,7 @@ class _Places:
 def _build(table: Table, document: Table, places: _Places, source: str, faults: Faults) -> Config:
     """Return the configuration; only worth something if `faults` is still empty."""
     server = _server(table.get("server", {}), faults)
-    upstreams = _upstreams(table, document, faults)
+    upstreams = _upstreams(table, faults)
     names = document["upstreams"] if isinstance(document.get("upstreams"), dict) else {}
     routes: list[Route] = []
     paths: list[Path] = []
@@ -154,19 +154,10 @@ def _build(table: Table, document: Table, places: _Places, source: str, faults: 
         if route is not None:
             routes.append(route)
             paths.append(path)
-    if not table.get("routes") and not _is_excused("routes", table, document, faults):
+    if not table.get("routes") and not faults.excuses((), "routes"):
         faults.at_key((), "there is no route: nothing would be forwarded", _NO_ROUTES)
     find_conflicts(routes, paths, faults)
     return Config(server=server, upstreams=upstreams, routes=tuple(routes), source=source)
-
-
-def _is_excused(name: str, table: Table, document: Table, faults: Faults) -> bool:
-    """Tell whether the lack of `name` is explained by another problem: a wrong type, or a key that was meant as it."""
-    if (name,) in faults.bad:
-        return True
-    if name in document:
-        return False
-    return any(fault.at_key and len(fault.path) == 1 and name in fault.help for fault in faults.found)
 
 
 def _server(table: Table, faults: Faults) -> Server:
@@ -229,12 +220,11 @@ def _trusted_proxies(written: Sequence[str], faults: Faults) -> tuple[str, ...]:
     return tuple(proxies)
 
 
-def _upstreams(table: Table, document: Table, faults: Faults) -> tuple[Upstream, ...]:
+def _upstreams(table: Table, faults: Faults) -> tuple[Upstream, ...]:
     written = table.get("upstreams", {})
-    if not written and not _is_excused("upstreams", table, document, faults):
-        bad_ones = any(path[:1] == ("upstreams",) for path in faults.bad)
-        if not bad_ones:
-            faults.at_key((), "there is no upstream: nowhere to forward to", _NO_UPSTREAMS)
+    are_bad = any(path[:1] == ("upstreams",) for path in faults.bad)
+    if not written and not are_bad and not faults.excuses((), "upstreams"):
+        faults.at_key((), "there is no upstream: nowhere to forward to", _NO_UPSTREAMS)
     result = []
     for name, value in written.items():
         path: Path = ("upstreams", name)
@@ -249,7 +239,7 @@ def _upstream(name: str, value: str | Table, path: Path, faults: Faults) -> Upst
         server = _server_address(value, path, faults)
         return Upstream(name=name, servers=() if server is None else (server,))
     urls = value.get("servers", [])
-    if not urls and not faults.is_bad(*path, "servers"):
+    if not urls and not faults.excuses(path, "servers"):
         help = f'write servers = ["http://localhost:3001"] below [upstreams.{key_text(name)}]'
         faults.at_key(path, f"the upstream {quoted(name)} has no server", help)
     servers = [_server_address(url, (*path, "servers", index), faults) for index, url in enumerate(urls)]

@@ -6,6 +6,7 @@ what leaves this package. The sentences are plain text without control character
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +70,8 @@ class Faults:
         self.bad: set[Path] = set()
         """Paths of wrong values."""
         self._touched: dict[Path, set[str | int]] = {}
+        self._meant: dict[Path, list[str]] = {}
+        """By table, what is said about its unknown keys."""
 
     @property
     def is_full(self) -> bool:
@@ -83,6 +86,19 @@ class Faults:
     def at_key(self, path: Path, what: str, help: str = "", *, other: Path | None = None) -> None:
         """Add a fault of the key, or of the table, at `path`."""
         self._add(Fault(path=path, what=what, help=help, at_key=True, other=other))
+
+    def unknown(self, path: Path, what: str, help: str) -> None:
+        """Add a fault of the key at `path`, which there is not; `help` names the one that was meant, if any."""
+        self._meant.setdefault(path[:-1], []).append(help)
+        self.at_key(path, what, help)
+
+    def excuses(self, table: Path, *names: str) -> bool:
+        """Tell whether a problem explains that `table` has none of `names`: a wrong value, or a key that meant one."""
+        if any(self.is_bad(*table, name) for name in names):
+            return True
+        # Not as a part of another name (`cookies.path`), nor as a value (`host = "upstream"`).
+        is_named = re.compile(rf"""(?<![.\w"/])(?:{"|".join(names)})(?![.\w])""").search
+        return any(is_named(help) and not help.startswith("known here") for help in self._meant.get(table, ()))
 
     def is_bad(self, *path: str | int) -> bool:
         """Tell whether the value at `path`, or one that holds it, has been found to be wrong."""

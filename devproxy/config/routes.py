@@ -149,14 +149,13 @@ def _encoded(char: str) -> str:
 
 def _path_condition(table: Table, path: Path, faults: Faults) -> tuple[PathKind | None, str]:
     written = [name for name in _KINDS if name in table]
-    attempted = written + [name for name in _KINDS if faults.is_bad(*path, name)]
     if len(written) > 1:
         names = ", ".join(f"`{name}`" for name in written)
         for name in written[1:]:
             faults.at_key((*path, name), f"a route has one path condition, this one has {names}", "keep one of them")
         return None, ""
     if not written:
-        if not attempted and not faults.is_bad(*path):
+        if not faults.excuses(path, *_KINDS):
             faults.at_key(path, "this route does not say which paths it takes", 'write path = "/" for all of them')
         return None, ""
     kind, pattern = PathKind(written[0]), table[written[0]]
@@ -214,9 +213,9 @@ def _regex_fault(pattern: str) -> tuple[str, str] | None:
 
 
 def _check_upstream(table: Table, path: Path, upstreams: Collection[str], faults: Faults) -> None:
-    if faults.is_bad(*path, "upstream"):
-        return
     if "upstream" not in table:
+        if faults.excuses(path, "upstream"):
+            return
         help = (
             f"write upstream = {one_of(list(upstreams)[:_MAX_NAMES])}"
             if upstreams

@@ -129,7 +129,7 @@ def _bound(value: Any) -> str:
 def _unknown(name: str, value: Any, key_path: str, path: Path, faults: Faults) -> None:
     where = f" in `{spelled(path[:-1])}`" if len(path) > 1 else ""
     help = "" if faults.is_full else _help_for_unknown(name, value, key_path)
-    faults.at_key(path, f"unknown key `{key_text(name)}`{where}", help)
+    faults.unknown(path, f"unknown key `{key_text(name)}`{where}", help)
 
 
 def _help_for_unknown(name: str, value: Any, key_path: str) -> str:

@@ -301,3 +301,39 @@ def test_loading_twice_gives_the_same_problems_of() -> None:
         return str(caught.value)
 
     assert messages() == messages()
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ('pth = "/"\nupstream = "backend"', "pth"),
+        ('prefix = "/"\nupstream = "backend"', "prefix"),
+        ('path_regx = "/"\nupstream = "backend"', "path_regx"),
+        ('path = "/"\nupstrem = "backend"', "upstrem"),
+        ('path = "/"\ntarget = "http://localhost:1"', "target"),
+    ],
+)
+def test_a_key_of_a_route_that_is_misspelt_is_one_problem(lines: str, key: str) -> None:
+    (problem,) = problems_of(f"{UPSTREAMS}[[routes]]\n{lines}\n")
+    assert problem.what == f"unknown key `{key}` in `routes[0]`"
+
+
+@pytest.mark.parametrize("key", ["serers", "server", "url", "target"])
+def test_a_key_of_an_upstream_that_is_misspelt_is_one_problem(key: str) -> None:
+    (problem,) = problems_of(f'[upstreams.a]\n{key} = ["http://localhost:1"]\n[[routes]]\npath = "/"\nupstream = "a"\n')
+    assert problem.what == f"unknown key `{key}` in `upstreams.a`"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'ws = true\nupstream = "backend"',
+        'cookiePathRewrite = "/"\nupstream = "backend"',
+        'ca = "x"\nupstream = "backend"',
+        'path = "/"\nchangeOrigin = true',
+        'path = "/"\nrewriteWsOrigin = true',
+        'qqqq = 1\npath = "/"',
+    ],
+)
+def test_what_is_missing_beside_an_unknown_key_that_means_something_else_is_a_problem_too(lines: str) -> None:
+    assert len(problems_of(f"{UPSTREAMS}[[routes]]\n{lines}\n")) == 2
