@@ -8,11 +8,14 @@ for ``fetch`` and XHR, text for a terminal. Every error carries ``X-Devproxy-Err
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
 from html import escape
+from pathlib import Path
+from string import Template
 from typing import Final
 
 from devproxy.errors import Absence, BadMessage, Foreign, UpstreamError, UpstreamFault
@@ -499,43 +502,33 @@ def _render_json(answer: Answer) -> bytes:
     return (json.dumps(document, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
 
 
-_STYLE: Final = (
-    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:12vh auto;"
-    "padding:0 1.5rem}h1{font-size:1.3rem}p.status{color:#c2410c;font-weight:600;margin:0}"
-    "dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;font:14px/1.5 ui-monospace,monospace;"
-    "overflow-wrap:anywhere}dt{opacity:.6}dd{margin:0}p.help{border-left:3px solid #16a34a;padding-left:.8rem}"
-    "footer{margin-top:3rem;opacity:.5;font-size:.8rem}"
-)
-
-
-# Asks for the page's own URL until the answer is no longer devproxy's. HEAD, so that nothing is loaded twice; a
-# redirect is an answer too and must not be followed, since another origin could not be read.
-_WAIT_SCRIPT: Final = (
-    "(async()=>{for(;;){await new Promise(r=>setTimeout(r,1000));try{"
-    "const a=await fetch(location.href,{method:'HEAD',cache:'no-store',redirect:'manual'});"
-    "if(!a.headers.has('X-Devproxy-Error')){location.reload();return}"
-    "}catch{}}})()"
-)
+_PAGE: Final = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+"""A page that waits. Open it in a browser to see how it looks."""
+_PARTS: Final = _PAGE.replace("<!-- /waits -->", "<!-- waits -->").split("<!-- waits -->")
+_WAITING_PAGE, _PLAIN_PAGE = Template("".join(_PARTS)), Template("".join(_PARTS[::2]))
+_SCRIPT: Final = _PAGE.partition("<script>")[2].partition("</script>")[0]
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _WAITING_POLICY: Final = (
-    f"{_POLICY}; connect-src 'self'; script-src 'sha256-{b64encode(sha256(_WAIT_SCRIPT.encode()).digest()).decode()}'"
+    f"{_POLICY}; connect-src 'self'; script-src 'sha256-{b64encode(sha256(_SCRIPT.encode()).digest()).decode()}'"
 )
 """That one script and no other may run, and it may ask this origin alone (CSP level 3, section 6.7.3.3)."""
 
 
 def _render_html(answer: Answer, *, waits: bool) -> bytes:
-    facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in answer.facts)
-    advice = f'<p class="help">{escape(answer.help, quote=False)}</p>' if answer.help else ""
-    refresh = f'<noscript><meta http-equiv="refresh" content="{answer.retry_after_s}"></noscript>' if waits else ""
-    script = f"<script>{_WAIT_SCRIPT}</script>" if waits else ""
-    promise = "This page reloads by itself as soon as there is an answer. " if waits else ""
-    status = f"{answer.status} {reason_phrase(answer.status)}"
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
-        f'<meta name="viewport" content="width=device-width"><title>{status}</title>'
-        f'<style>{_STYLE}</style></head><body><p class="status">{status}</p>'
-        f"<h1>{escape(answer.what)}</h1><dl>{facts}</dl>{advice}"
-        f"<footer>{promise}Answered by devproxy ({escape(answer.code)}), not by your application.</footer>"
-        f"{script}</body></html>\n"
+    page = (_WAITING_PAGE if waits else _PLAIN_PAGE).substitute(
+        status=f"{answer.status} {reason_phrase(answer.status)}",
+        what=_marked_up(answer.what),
+        facts="".join(f"<dt>{escape(name)}</dt><dd>{_marked_up(value)}</dd>" for name, value in answer.facts),
+        help=_marked_up(answer.help),
+        code=escape(answer.code),
+        retry_after_s=answer.retry_after_s,
     )
     return page.encode("utf-8", "backslashreplace")
+
+
+def _marked_up(text: str) -> str:
+    """Return `text` for a page: escaped, with what stands in backquotes as code."""
+    return _sub_code(r"<code>\1</code>", escape(text))
+
+
+_sub_code: Final = re.compile("`([^`]++)`").sub

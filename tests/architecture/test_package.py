@@ -30,6 +30,10 @@ def test_the_wheel_ships_its_types(wheel: zipfile.ZipFile) -> None:
     assert "devproxy/py.typed" in wheel.namelist()
 
 
+def test_the_wheel_ships_the_page_of_errors(wheel: zipfile.ZipFile) -> None:
+    assert "devproxy/answers/page.html" in wheel.namelist()
+
+
 def test_the_wheel_ships_the_whole_page_of_the_demo_and_the_licence_of_what_it_borrows(wheel: zipfile.ZipFile) -> None:
     static = ROOT / "devproxy" / "demo" / "static"
     wanted = {f"devproxy/demo/static/{file.name}" for file in static.iterdir()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -125,6 +126,42 @@ def test_a_page_escapes_everything_and_may_run_nothing() -> None:
     parser.feed(page)
     assert "script" not in parser.tags
     assert "alert(&quot;1&quot;)" in page
+
+
+def test_what_stands_in_backquotes_is_code_on_a_page() -> None:
+    answer = Answer(status=404, code="x", what="no `a<b`", help="write `${x}` or `y`", facts=(("path", "`/`"),))
+    _, page = rendered(answer, request(b"Accept: text/html"))
+    assert "<h1>no <code>a&lt;b</code></h1>" in page
+    assert "write <code>${x}</code> or <code>y</code>" in page
+    assert "<dd><code>/</code></dd>" in page
+    assert "`" not in page
+
+
+@pytest.mark.parametrize(("scheme", "background"), [("light", "#ffffff"), ("dark", "#121212")])
+def test_all_text_of_a_page_can_be_read_on_the_background_of_browsers(scheme: str, background: str) -> None:
+    _, page = rendered(failure(), request(b"Accept: text/html"))
+    alert = dict(zip(("light", "dark"), re.findall(r"--alert: (#\w{6})", page), strict=True))[scheme]
+    text = "#000000" if scheme == "light" else "#ffffff"
+    faded = min(map(float, re.findall(r"opacity: ([.0-9]+)", page)))
+    assert contrast(rgb(alert), rgb(background)) >= 4.5
+    blended = [faded * own + (1 - faded) * behind for own, behind in zip(rgb(text), rgb(background), strict=True)]
+    assert contrast(blended, rgb(background)) >= 4.5
+
+
+def rgb(colour: str) -> list[float]:
+    return [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+
+
+def contrast(one: list[float], other: list[float]) -> float:
+    """The contrast ratio of WCAG 2.2."""
+    light = sorted(
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+        for red, green, blue in (
+            [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+            for colour in (one, other)
+        )
+    )
+    return (light[1] + 0.05) / (light[0] + 0.05)
 
 
 def test_the_path_of_a_request_gets_into_a_page_as_text_alone() -> None:
