@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that `argv` (default: the process's) states; return the exit code (see :mod:`.refusal`).
+    """Run the command that `argv` (default: the process's) states; return the exit code.
 
-    Raises SystemExit for ``--help`` and ``--version`` alone.
+    :mod:`devproxy.cli.refusal` says which there are. Raises SystemExit for ``--help`` and ``--version`` alone.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     colour = "auto"

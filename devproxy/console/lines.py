@@ -65,7 +65,7 @@ _NOTHING: Final = "-"
 class HumanLines:
     """Turns events into lines for a terminal. `width` is asked anew for each event; None: no limit.
 
-    `clock`: the one of :attr:`deadline`, in seconds.
+    `clock`: the one of ``deadline``, in seconds.
     """
 
     batch = 128

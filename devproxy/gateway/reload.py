@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from devproxy.plan import Snapshot
 
 RouteTargets = Mapping[object, tuple[ServerAddress, ...]]
-"""The servers that each route leads to, by the conditions of the route: see :func:`destinations`."""
+"""The servers that each route leads to, by the conditions of the route: see :func:`route_targets`."""
 
 
 @dataclass(frozen=True, slots=True)

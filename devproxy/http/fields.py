@@ -2,7 +2,8 @@
 
 Owns the field grammar and the table of names that a gateway must look at. The same line always states the same, so
 what it states is remembered (:mod:`devproxy.http.memory`): a browser repeats nearly every line of a head. Start at
-:func:`parse_field`; :data:`marks` says what a line contributes to the facts of a head, which for most is nothing.
+:func:`parse_field`; :data:`marks` says what a line contributes to the facts of a head, which for most is nothing. Why:
+ADR 0007.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ sends may make devproxy larger for good. So all tables share one :class:`Memory`
 its key and whatever it keeps alive, and when half of the bound is used up, the older half goes: what was asked for
 since stays. What comes once is not kept at all: only a mark says that it has been seen, in a table of fixed size.
 
-Not for several threads at once. Start at :class:`Table`.
+Not for several threads at once. ADR 0007 has the numbers. Start at :class:`Table`.
 """
 
 from __future__ import annotations

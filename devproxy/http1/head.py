@@ -3,7 +3,8 @@
 Whatever two parsers could read in two ways is refused: differing or repeated lengths, a length beside a transfer
 coding, obsolete folding, bare line ends, whitespace in the wrong place, targets and hosts outside the grammar. Nothing
 here reads a body; that is :mod:`devproxy.http1.framing`. Start at :func:`parse_request_head`; where a head ends in
-arriving octets is for :mod:`devproxy.http1.reader`.
+arriving octets is for :mod:`devproxy.http1.reader`. What is refused and why: ADR 0002. Why heads are looked up before
+they are parsed (``recall_request_head``, ``recall_response_head``): ADR 0007.
 """
 
 from __future__ import annotations

@@ -36,8 +36,9 @@ class Finish:
     """What to do to each final response with the same ``facts``.
 
     ``is_plain``: to leave out the lines in ``dropped`` (each between two CRLFs) and to put ``tail`` at the end, blank
-    line included, is all there is to do, unless the connection ends. ``advice``: see :func:`advice_on`, to requests
-    without cookies and to those with some; None: not asked for yet.
+    line included, is all there is to do, unless the connection ends. ``advice``: see
+    :func:`~devproxy.plan.response.advice_on`, to requests without cookies and to those with some; None: not asked for
+    yet.
     """
 
     facts: ResponseFacts
@@ -51,16 +52,15 @@ class Finish:
 class Forward:
     """The request goes to an upstream.
 
-    Shared by all requests for which the decision is the same (see :func:`plan_request`). ``finishes``: the snapshot's
-    table of what is remembered of responses. ``path``: the path and query to send, empty where they go
-    as they came. ``is_plain``: the head goes as it came, without the lines that do not cross. ``is_retriable``: may be
-    sent again when a kept-alive connection turns out to be dead before a byte of an answer came: the method is
-    idempotent, there is no body, and this is no Engine.IO poll (a poll delivered twice kills its session). ``upgrade``:
-    the protocol asked for, empty for none. ``cors``: how the route's policy stands to the Origin. ``preflight``: what
-    a preflight asks for. ``fallback``: the answer to it, where the upstream gives none that a browser accepts.
-    ``is_special``: there is more to do than to send it: the route has a fault, the request logs its connection in, or
-    the answer may open an Engine.IO session.
-    ``is_remembered``: other requests may get this plan.
+    Shared by all requests for which the decision is the same (see :func:`~devproxy.plan.request.plan_request`).
+    ``finishes``: the snapshot's table of what is remembered of responses. ``path``: the path and query to send, empty
+    where they go as they came. ``is_plain``: the head goes as it came, without the lines that do not cross.
+    ``is_retriable``: may be sent again when a kept-alive connection turns out to be dead before a byte of an answer
+    came: the method is idempotent, there is no body, and this is no Engine.IO poll (a poll delivered twice kills its
+    session). ``upgrade``: the protocol asked for, empty for none. ``cors``: how the route's policy stands to the
+    Origin. ``preflight``: what a preflight asks for. ``fallback``: the answer to it, where the upstream gives none that
+    a browser accepts. ``is_special``: there is more to do than to send it: the route has a fault, the request logs its
+    connection in, or the answer may open an Engine.IO session. ``is_remembered``: other requests may get this plan.
     """
 
     compiled: CompiledRoute

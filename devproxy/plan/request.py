@@ -1,6 +1,7 @@
 """What becomes of a request: guard, route, policy, and the head that goes upstream.
 
-Start at :func:`plan_request`; :func:`render_request` writes the head for the server that was chosen.
+What was decided is remembered by what decided it: ADR 0008. Start at :func:`plan_request`; :func:`render_request`
+writes the head for the server that was chosen.
 """
 
 from __future__ import annotations

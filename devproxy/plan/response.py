@@ -1,6 +1,6 @@
 """What becomes of a response: the head for the client, after policy, repairs and the route's own edits.
 
-Start at :func:`finish_response`.
+What is to be done is remembered, by plan and facts: ADR 0008. Start at :func:`finish_response`.
 """
 
 from __future__ import annotations

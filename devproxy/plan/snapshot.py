@@ -1,6 +1,7 @@
 """A configuration made ready to serve: everything worked out that does not depend on a request.
 
-Start at :func:`compile_snapshot`.
+Immutable but for what it remembers; an exchange keeps the one it was born with (ADR 0004). Start at
+:func:`compile_snapshot`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which fields cross the gateway (RFC 9110 sections 7.6 and 7.8); those that it adds are of :mod:`devproxy.policy.hop`.
 
 Pure. A field that no rule names crosses as the bytes it came in: order, case, duplicates and spacing are kept. Start at
-:func:`request_lines` (towards the upstream) and :func:`response_lines` (towards the client).
+:func:`request_lines` (towards the upstream) and :func:`response_fields` (towards the client).
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ def compile_edits(
 ) -> Edits | None:
     """Return the edits of a route in the form that costs least per message, or None when there is nothing to do.
 
-    `replaced` and `added`: names with values; a replaced field loses all its lines first. Raises :class:`BadMessage`
-    for what cannot be a field line, ValueError for a placeholder that does not exist.
+    `replaced` and `added`: names with values; a replaced field loses all its lines first. Raises
+    :class:`~devproxy.errors.BadMessage` for what cannot be a field line, ValueError for a placeholder that does not
+    exist.
     """
     if not (replaced or added or removed):
         return None

@@ -4,7 +4,7 @@ Owns two things: :class:`FrameTracker`, which knows whether one direction of a t
 :func:`close_frame`, which builds the one frame that the gateway may say itself. A tunnel that is being ended can then
 be told so with a Close frame, which is only possible at a frame boundary. Never decodes, unmasks, changes or holds back
 payload, and never judges a message: what is no WebSocket traffic only makes the tracker say that it is lost.
-Start at :class:`FrameTracker`.
+ADR 0003 says why. Start at :class:`FrameTracker`.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def close_frame(code: int, reason: str, *, mask: bytes | None) -> bytes:
 
     `code`: 1000 to 4999 but none of the reserved 1004, 1005, 1006 and 1015 (section 7.4). `reason`: at most
     :data:`MAX_REASON_BYTES` octets of UTF-8. `mask`: the four octets of a fresh masking key, from a source that nobody
-    can predict, towards a server (section 5.3); None towards a client. Raises :class:`ValueError` for anything else.
+    can predict, towards a server (section 5.3); None towards a client. Raises ValueError for anything else.
     """
     text = reason.encode()
     if not 1000 <= code <= 4999 or code in (1004, NO_STATUS, 1006, 1015):

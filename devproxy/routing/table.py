@@ -5,7 +5,8 @@ precedence, and rewriting. Never checks a configuration (``config`` has), never 
 sends upstream, and never depends on the order of routes in a file. ``docs/routing.md`` says the same to users.
 
 Standards: RFC 3986 sections 3.3, 5.2.4 and 6.2.2 (paths), RFC 9110 sections 7.2 (Host) and 9.3.2 (HEAD); the order of
-precedence is that of HTTPRoute in the Kubernetes Gateway API. Start at :class:`RouteTable`.
+precedence is that of HTTPRoute in the Kubernetes Gateway API; the names of the conditions, ADR 0005. Start at
+:class:`RouteTable`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One request and its response, carried out: plan, send, finish, relay, report.
 
 An exchange is the only one who knows both connections. It keeps the snapshot that it was born with, forwards each
-piece in the loop turn in which it came, and reports its end exactly once. Start at :meth:`Exchange.start`.
+piece in the loop turn in which it came, and reports its end exactly once (ADR 0004). Start at :meth:`Exchange.start`.
 """
 
 from __future__ import annotations

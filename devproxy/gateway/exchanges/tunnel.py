@@ -2,7 +2,7 @@
 
 Half-closes, resets and back-pressure are passed on. For WebSockets a tracker beside each direction follows the frame
 boundaries, so that devproxy, when it stops, can end a tunnel with a Close frame instead of cutting a message in two.
-Start at :meth:`Tunnel.open`.
+Why no frame is decoded: ADR 0003. Start at :meth:`Tunnel.open`.
 """
 
 from __future__ import annotations

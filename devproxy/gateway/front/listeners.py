@@ -59,7 +59,8 @@ class Listeners:
     async def add(self, listens: Sequence[Listen]) -> None:
         """Bind those of `listens` that are new, beside all others. Their clients wait until :meth:`open`.
 
-        Raises :class:`BindError` for the first one that cannot be had; none of the new ones is bound then.
+        Raises :class:`~devproxy.gateway.front.bind.BindError` for the first one that cannot be had; none of the new
+        ones is bound then.
         """
         old = [door.sock for door in self._all()]
         bound: dict[Listen | None, list[Listener]] = {}

@@ -214,7 +214,7 @@ class Server(Protocol):
         """Return an idle connection that may lead to `process`, or None."""
 
     async def connect(self) -> Connection:
-        """Return a new connection. Raises :class:`UpstreamError`."""
+        """Return a new connection. Raises :class:`~devproxy.errors.UpstreamError`."""
 
     def release(self, connection: Connection, client: object, announced_s: int | None) -> None:
         """Keep `connection`, which `client` used, for the next request."""
@@ -258,7 +258,7 @@ class Pool(Protocol):
         """Return which server takes `request`, and why."""
 
     async def open(self, first: Server, *, may_wait: bool, is_document: bool, is_bound: bool) -> Connection:
-        """Return a new connection to `first` or another server. Raises :class:`UpstreamError`."""
+        """Return a new connection to `first` or another server. Raises :class:`~devproxy.errors.UpstreamError`."""
 
     def learn_session(self, sid: bytes, connection: Connection) -> None:
         """Remember that the Engine.IO session `sid` was given out on `connection`."""
