@@ -1,13 +1,13 @@
 """Write the files that are made from others: ``python -m docs.generate`` in the checkout.
 
-The reference, the schema and the example file come from the table of keys, the maps of the house from the import
-contract (:mod:`docs.house`).
+The reference, the schema and the example file come from the keys (:mod:`docs.reference`), the maps of the house from
+the import contract (:mod:`docs.house`).
 """
 
 from __future__ import annotations
 
-from devproxy.config.documents import files
 from docs.house import ROOT, pages
+from docs.reference import files
 
 
 def main() -> None:

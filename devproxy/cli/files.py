@@ -6,10 +6,10 @@ import os
 import stat
 
 from devproxy.cli.refusal import Refused
+from devproxy.text.limits import MAX_FILE_BYTES
 
 FILE_NAME = "devproxy.toml"
 ENVIRONMENT = "DEVPROXY_CONFIG"
-MAX_FILE_BYTES = 1 << 20
 
 _EXAMPLE = (
     "name your servers:  devproxy up --frontend 5173 --backend 3001  (the ports of your dev server and your backend)",
@@ -87,15 +87,12 @@ def _user(number: int) -> str:
 
 
 def read(path: str) -> bytes:
-    """Return the octets of the file at `path`. Raises :class:`Refused`."""
+    """Return the bytes of the file at `path`, one too many where it is too long. Raises :class:`Refused`."""
     try:
         with open(path, "rb") as file:
-            text = file.read(MAX_FILE_BYTES + 1)
+            return file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise Refused(f"cannot read {path}: {reason}", "name another file with --config PATH") from None
     except ValueError:  # a NUL in its name
         raise Refused(f"cannot read {path}: that is not the name of a file") from None
-    if len(text) > MAX_FILE_BYTES:
-        raise Refused(f"cannot read {path}: it is larger than {MAX_FILE_BYTES >> 20} MiB, so it is something else")
-    return text

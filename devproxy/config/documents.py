@@ -1,38 +1,18 @@
-"""The documents made from the table of keys: JSON Schema, Markdown reference, annotated example.
+"""The JSON Schema made from the table of keys.
 
-Pure: text out, written to disk by whoever asked (``devproxy schema``, ``docs/generate.py``). Standard: JSON Schema
-draft-07, which is what TOML editors read best. Start at :func:`schema`, :func:`reference` or :func:`example`.
+Pure; ``devproxy schema`` prints it. Standard: JSON Schema draft-07, which is what TOML editors read best. The reference
+and the example file are made in ``docs/reference.py``. Start at :func:`schema`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from textwrap import wrap
 from typing import Any, Final
 
 import tomli
 
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
 
-EXAMPLE_FILE: Final = "config.example.toml"
-SCHEMA_FILE: Final = "devproxy.schema.json"
-REFERENCE_FILE: Final = "docs/configuration.md"
-
 _PATH_KEYS: Final = ("path", "path_exact", "path_glob", "path_regex")
-_WIDTH: Final = 110
-
-
-def files() -> dict[str, str]:
-    """Return the text of every generated file by its path in the repository."""
-    return {
-        EXAMPLE_FILE: example(),
-        SCHEMA_FILE: json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
-        REFERENCE_FILE: reference(),
-    }
-
-
-# --- JSON Schema
 
 
 def schema() -> dict[str, Any]:
@@ -61,8 +41,8 @@ def _object_schema(path: str) -> dict[str, Any]:
 
 
 def _key_schema(key: Key) -> dict[str, Any]:
-    result: dict[str, Any] = {"description": _described(key)}
-    if _is_unavailable(key):
+    result: dict[str, Any] = {"description": described(key)}
+    if key.reserved:
         nothing: dict[str, Any] = {"not": {}}
         result |= nothing if key.default is ABSENT else {"enum": [key.default]}
     else:
@@ -111,237 +91,10 @@ def _choices_schema(key: Key) -> dict[str, Any]:
     return {"anyOf": [listed, {"pattern": f"^(?:{in_any_case})$"}]}
 
 
-def _described(key: Key) -> str:
-    return f"Not available in devproxy {RELEASE}. {key.meaning}" if _is_unavailable(key) else key.meaning
-
-
-def _is_unavailable(key: Key) -> bool:
-    return bool(key.reserved)
+def described(key: Key) -> str:
+    """Return the meaning of `key`, and whether this release has it."""
+    return f"Not available in devproxy {RELEASE}. {key.meaning}" if key.reserved else key.meaning
 
 
 def _parsed(literal: str) -> Any:
     return tomli.loads(f"value = {literal}")["value"]
-
-
-# --- Markdown reference
-
-_INTRODUCTION: Final = """\
-# Configuration
-
-<!-- Generated from devproxy/config/model.py by docs/generate.py: change it there. -->
-
-devproxy reads `devproxy.toml`, looked for from the working directory upward, or the file that `--config PATH` names.
-`devproxy check` says what is wrong with it, all at once, with line and column. For completion and checks in the editor
-(Even Better TOML, taplo, tombi), write `devproxy schema > devproxy.schema.json` and make this the first line:
-`#:schema ./devproxy.schema.json`.
-
-```toml
-[upstreams]
-frontend = "http://localhost:5173"
-backend = "http://localhost:3001"
-
-[[routes]]
-path = "/socket.io/"
-upstream = "backend"
-
-[[routes]]
-path = "/"
-upstream = "frontend"
-```
-
-Times are in seconds (`_s`), sizes in bytes (`_bytes`). Every key can be left out where it has a default.
-[`config.example.toml`](../config.example.toml) shows all of them.
-"""
-
-_SECTIONS: Final = {
-    "server": """\
-## `[server]`
-
-How devproxy itself listens.
-""",
-    "upstreams.*": """\
-## `[upstreams]`
-
-The servers behind devproxy. Short form: `name = "URL"` below `[upstreams]`. Long form: a table `[upstreams.name]` with
-these keys, of which [Servers that come and go](upstreams.md) says more:
-""",
-    "routes.*": """\
-## `[[routes]]`
-
-One table for each route, and in each exactly one of `path`, `path_exact`, `path_glob` and `path_regex`. The query plays
-no part. Paths are compared in one plain form: `%61` is `a`, `//` is `/`, and `/x/../` is `/`; what cannot stand in a
-path as it is keeps its encoding (`%2F`, `%20`). Patterns are written in that form. What goes upstream is the path as it
-came.
-
-The more specific route wins, wherever it stands: a host before none, then `path_exact`, `path_regex`, `path_glob`,
-`path`, and among those of a kind the longer one, then methods, then more headers: [Routing](routing.md). Two routes
-with the same conditions are an error, and so is one that another leaves no request.
-""",
-    "routes.*.cors": """\
-## `[routes.cors]`
-
-Which pages of other origins may read what this route answers, and what becomes of the upstream's `Access-Control-*`
-headers. `cors = "strip"` is short for `cors = { mode = "strip" }`.
-
-A page that is served through devproxy shares its origin and needs none of this. Where nothing is written, every page of
-this machine is welcome, with cookies, whatever its port, and no other: a wildcard, or any origin with credentials, is
-refused when the file is read, unless the keys that begin with `dangerously_` say so. [CORS](cors.md) shows what each
-mode does to a response, [The guard](security.md) what `origins` means for requests and WebSockets.
-""",
-    "routes.*.cookies": """\
-## `[routes.cookies]`
-
-What becomes of `Set-Cookie`: [Cookies](cookies.md).
-""",
-    "routes.*.headers.request": """\
-## `[routes.headers]`
-
-Two tables of edits, `request` (towards the upstream) and `response` (towards the browser), each with these keys. Host,
-Origin and the fields that frame a message are not edited here. In values, these stand for facts of the exchange:
-`${upstream.host}`, `${upstream.port}`, `${upstream.url}`, `${client.address}`, `${host}`, `${scheme}`; `$${` is a plain
-`${`.
-""",
-    "routes.*.fault": """\
-## `[routes.fault]`
-
-Trouble made on purpose, to see how an application bears it. `devproxy up` says on which routes. All at the default:
-none.
-""",
-}
-"""What stands above the keys of a table, by the table's path."""
-
-
-def reference() -> str:
-    """Return the reference of all keys in Markdown."""
-    parts = [_INTRODUCTION]
-    for path, text in _SECTIONS.items():
-        rows = "".join(_row(key) for key in _leaves(path) if not _is_unavailable(key))
-        parts.append(f"\n{text}\n{_HEAD}{rows}")
-    reserved = [key for key in KEYS.values() if _is_unavailable(key)]
-    parts.append(
-        f"\n## Reserved keys\n\nKnown, but not available in devproxy {RELEASE}: "
-        "anything but the default is an error.\n\n"
-        "| key | meaning |\n| --- | --- |\n"
-        + "".join(f"| `{_readable(key.path)}` | {_cell(key.meaning)} |\n" for key in reserved)
-    )
-    return "".join(parts)
-
-
-_HEAD: Final = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
-
-
-def _leaves(path: str) -> Iterator[Key]:
-    return (key for key in CHILDREN[path].values() if not key.is_container or key.default is not ABSENT)
-
-
-def _row(key: Key) -> str:
-    if key.default is not ABSENT:
-        default = f"`{toml(key.default)}`"
-    else:
-        default = "required" if key.required else ""
-    example = f" For example `{key.example}`." if key.example else ""
-    meaning = key.meaning
-    if Type.MAP in key.types and f"{key.path}.*" in KEYS:
-        meaning += f" {KEYS[f'{key.path}.*'].meaning}"
-    return f"| `{key.name}` | {_cell(_type_text(key))} | {_cell(default)} | {_cell(meaning + example)} |\n"
-
-
-def _type_text(key: Key) -> str:
-    if key.choices and not key.is_container and Type.TABLE not in key.types:
-        booleans = ["`true`", "`false`"] if Type.BOOLEAN in key.types else []
-        return ", ".join([*(f"`{toml(choice)}`" for choice in key.choices if choice not in _BOOLEANS), *booleans])
-    names = [kind.value.removeprefix("a ").removeprefix("an ") for kind in key.types]
-    bounds = "" if key.maximum is None else f", {key.minimum or 0:.0f} to {key.maximum:.0f}"
-    return " or ".join(names) + bounds
-
-
-_BOOLEANS: Final = ("true", "false")
-"""Strings that mean the same as what stands without quotes, which is what documents show."""
-
-
-def _readable(path: str) -> str:
-    return path.replace("upstreams.*", "upstreams.NAME").replace("routes.*", "routes")
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-# --- the annotated example
-
-_OPENING: Final = """\
-#:schema ./devproxy.schema.json
-## Every key of devproxy.toml with its default. A key behind a single number sign has no default, or is not available
-## yet. Generated from devproxy/config/model.py by docs/generate.py.
-"""
-
-_ROUTE_VALUES: Final = {"path": "/socket.io/", "upstream": "backend"}
-_OTHER_ROUTES: Final = """
-[[routes]]
-path = "/api/"
-upstream = "backend"
-
-[[routes]]
-path = "/"
-upstream = "frontend"
-"""
-
-
-def example() -> str:
-    """Return an annotated ``devproxy.toml`` that loads, with every key at its default."""
-    lines = [_OPENING.rstrip("\n"), ""]
-    lines += [*_comment(KEYS["server"].meaning), "[server]", *_section("server", {}), ""]
-    lines += [*_comment(KEYS["upstreams"].meaning), "[upstreams]"]
-    lines += [*_comment(KEYS["upstreams.*"].meaning), 'frontend = "http://localhost:5173"', ""]
-    lines += ["[upstreams.backend]", *_section("upstreams.*", {"servers": ["http://localhost:3001"]}), ""]
-    lines += [*_comment(KEYS["routes"].meaning), *_comment(KEYS["routes.*"].meaning), "[[routes]]"]
-    lines += _section("routes.*", _ROUTE_VALUES)
-    lines += _subtables("routes.*", "routes")
-    return "\n".join(lines) + "\n" + _OTHER_ROUTES
-
-
-def _section(path: str, values: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of the keys directly below `path`, tables left out."""
-    for key in CHILDREN[path].values():
-        if Type.TABLE in key.types and key.default is ABSENT:
-            continue
-        yield from _comment(_described(key))
-        if key.name in values:
-            yield f"{key.name} = {toml(values[key.name])}"
-        elif key.default is ABSENT or _is_unavailable(key):
-            yield f"# {key.name} = {key.example if key.default is ABSENT else toml(key.default)}"
-        else:
-            yield f"{key.name} = {toml(key.default)}"
-
-
-def _subtables(path: str, heading: str) -> Iterator[str]:
-    for key in CHILDREN[path].values():
-        if Type.TABLE not in key.types or key.default is not ABSENT:
-            continue
-        lines = list(_section(key.path, {}))
-        name = f"{heading}.{key.name}"
-        if lines:
-            is_reserved = all(_is_unavailable(child) for child in CHILDREN[key.path].values())
-            yield from ("", *_comment(key.meaning), f"# [{name}]" if is_reserved else f"[{name}]", *lines)
-        yield from _subtables(key.path, name)
-
-
-def _comment(text: str) -> list[str]:
-    # Two number signs: what follows one and a blank can be uncommented and is TOML.
-    return wrap(text, _WIDTH, initial_indent="## ", subsequent_indent="## ", break_on_hyphens=False)
-
-
-def toml(value: Any) -> str:
-    """Return `value` as TOML on one line."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, list):
-        return f"[{', '.join(toml(item) for item in value)}]"
-    if isinstance(value, dict):
-        pairs = ", ".join(f"{name} = {toml(item)}" for name, item in value.items())
-        return f"{{ {pairs} }}" if pairs else "{}"
-    if isinstance(value, float) and abs(value) >= 1e15:
-        return f"{value:.0f}"
-    return str(value)

@@ -1,7 +1,7 @@
 """TOML text -> :class:`~devproxy.config.model.Config`, or every problem at once with its line and column.
 
 Pure: opens no file, reads no clock, and gives the same answer to the same bytes. Whatever the bytes are, the outcome is
-a Config or a :class:`ConfigError`, in time bounded by :data:`MAX_FILE_BYTES`. Start at :func:`load`.
+a Config or a :class:`ConfigError`, in time bounded by that of the longest file. Start at :func:`load`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,8 @@ from devproxy.config.problems import (
 from devproxy.config.routes import build_route
 from devproxy.config.shape import Table, shaped
 from devproxy.config.syntax import syntax_problem
+from devproxy.text.limits import MAX_FILE_BYTES
 from devproxy.text.safe import has_control, quoted
-
-MAX_FILE_BYTES: Final = 256 * 1024
-"""Bounds the time that reading takes. A thousand routes fit."""
 
 MAX_LISTENS: Final = 64
 """Most addresses to listen on."""
@@ -65,7 +63,7 @@ def load(text: bytes, *, source: str) -> Config:
 def _decoded(text: bytes) -> str:
     """Return `text` as characters, without byte order mark, or raise :class:`ConfigError`."""
     if len(text) > MAX_FILE_BYTES:
-        what = f"the file has {len(text)} octets, more than the {MAX_FILE_BYTES} that a configuration may have"
+        what = f"the file has more than the {MAX_FILE_BYTES} bytes that a configuration may have"
         _refuse(Problem(what=what, help="is this the right file?"))
     text = text.removeprefix(b"\xef\xbb\xbf")
     try:

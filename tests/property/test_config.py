@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import tomli
 from devproxy.authority.origins import parse_pattern
-from devproxy.config import Config, ConfigError, example, from_arguments, load, report, schema, warnings
+from devproxy.config import Config, ConfigError, from_arguments, load, report, schema, warnings
 from devproxy.config.diff import diff
-from devproxy.config.documents import toml
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, Key, Type
-from devproxy.config.loading import MAX_FILE_BYTES
 from devproxy.config.model import Cors, CorsMode, Preflight
 from devproxy.config.positions import positions
 from devproxy.config.problems import MAX_PROBLEMS, Path
 from devproxy.plan import compile_snapshot
 from devproxy.routing.table import RouteTable
+from devproxy.text.limits import MAX_FILE_BYTES
+from docs.reference import example, toml
 from hypothesis import example as also
 from hypothesis import given, settings
 from hypothesis import strategies as st

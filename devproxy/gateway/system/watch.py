@@ -19,6 +19,8 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Final
 
+from devproxy.text.limits import MAX_FILE_BYTES
+
 SWEEP_S: Final = 0.25
 """How often the file is looked at. Alone it has an edit live within 300 ms."""
 
@@ -30,8 +32,6 @@ MISSING_S: Final = 0.6
 
 EVENTS_DELAY_S: Final = 1.0
 """How long after the start directory events are waited for as well: the package costs more than the whole start."""
-
-MAX_FILE_BYTES: Final = 1 << 20
 
 _EVENT_STEP_MS: Final = 50
 _EVENT_DEBOUNCE_MS: Final = 100
@@ -229,17 +229,14 @@ def stamp_of(path: str) -> object:
 
 
 def read(path: str) -> Reading:
-    """Return what the file at `path` holds now, at most :data:`MAX_FILE_BYTES`."""
+    """Return what the file at `path` holds now: one byte too many where it is too long."""
     try:
         if not is_regular(path):
             return Reading(None, "it is not a regular file")
         with open(path, "rb") as file:
-            text = file.read(MAX_FILE_BYTES + 1)
+            return Reading(file.read(MAX_FILE_BYTES + 1))
     except OSError as error:
         return Reading(None, (error.strerror or str(error)).lower())
-    if len(text) > MAX_FILE_BYTES:
-        return Reading(None, f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
-    return Reading(text)
 
 
 def is_regular(path: str) -> bool:

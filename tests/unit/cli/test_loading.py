@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from devproxy.cli.arguments import parse
-from devproxy.cli.files import FILE_NAME, MAX_FILE_BYTES, find, find_upward, read
-from devproxy.cli.loading import BadConfiguration, configuration
+from devproxy.cli.files import FILE_NAME, find, find_upward, read
+from devproxy.cli.loading import BadConfiguration, configuration, load_file
 from devproxy.cli.refusal import MISUSED, Refused
+from devproxy.text.limits import MAX_FILE_BYTES
 
 GOOD = """\
 [server]
@@ -64,13 +65,14 @@ def test_an_empty_variable_names_no_file(directory: Path, monkeypatch: pytest.Mo
     assert find(None) == FILE_NAME
 
 
-def test_a_file_of_exactly_the_largest_size_is_read_and_one_octet_more_is_not(directory: Path) -> None:
+def test_a_file_of_exactly_the_largest_size_is_loaded_and_one_byte_more_is_not(directory: Path) -> None:
     path = directory / "large"
-    path.write_bytes(b"#" * MAX_FILE_BYTES)
-    assert len(read(str(path))) == MAX_FILE_BYTES
-    path.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
-    with pytest.raises(Refused, match="larger than 1 MiB"):
-        read(str(path))
+    path.write_text(GOOD + "#" * (MAX_FILE_BYTES - len(GOOD)))
+    assert load_file(str(path)).routes
+    path.write_text(GOOD + "#" * (MAX_FILE_BYTES + 9))
+    assert len(read(str(path))) == MAX_FILE_BYTES + 1
+    with pytest.raises(Refused, match="more than the 262144 bytes"):
+        load_file(str(path))
 
 
 @pytest.mark.parametrize("path", ["missing", ".", "a\0b"])

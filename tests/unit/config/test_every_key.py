@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import tomli
 from devproxy.config import Config, load
-from devproxy.config.documents import toml
 from devproxy.config.keys import ABSENT, KEYS, Key, Type
+from docs.reference import toml
 
 ROUTE = {"path": "/api/", "upstream": "a"}
 BESIDE: dict[str, dict[str, Any]] = {

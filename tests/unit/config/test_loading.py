@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from devproxy.config import ConfigError, CorsMode, HeaderEdits, Listen, PathKind, Server, load
-from devproxy.config.loading import MAX_FILE_BYTES
 from devproxy.config.model import Sticky
 from devproxy.config.problems import MAX_PROBLEMS
+from devproxy.text.limits import MAX_FILE_BYTES
 from tests.support.configuration import ROUTE, UPSTREAMS, problems_of
 
 FULL = rb"""

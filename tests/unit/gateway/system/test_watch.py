@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from devproxy.gateway.system.watch import MAX_FILE_BYTES, Reading, directories_of, read, stamp_of
+from devproxy.gateway.system.watch import Reading, directories_of, read, stamp_of
+from devproxy.text.limits import MAX_FILE_BYTES
 
 OLD_S = 10.0
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -62,10 +63,12 @@ def test_reading_tells_why_there_is_nothing_to_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     assert read(str(path)) == Reading(None, "no such file or directory")
     assert read(str(tmp_path)) == Reading(None, "it is not a regular file")
-    path.write_bytes(b"x" * (MAX_FILE_BYTES + 1))
-    assert read(str(path)) == Reading(None, "it is larger than 1 MiB")
-    path.write_bytes(b"x" * MAX_FILE_BYTES)
-    assert read(str(path)).text == b"x" * MAX_FILE_BYTES
+
+
+def test_no_more_is_read_than_shows_that_a_file_is_too_long(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * (MAX_FILE_BYTES + 9))
+    assert read(str(path)).text == b"x" * (MAX_FILE_BYTES + 1)
 
 
 def test_a_pipe_is_never_opened(tmp_path: Path) -> None:

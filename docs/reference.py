@@ -1,0 +1,249 @@
+"""The documents made from the table of keys: the reference in Markdown and the annotated example.
+
+Text out; :mod:`docs.generate` writes it. Start at :func:`reference` or :func:`example`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from textwrap import wrap
+from typing import Any, Final
+
+from devproxy.config.documents import described, schema
+from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
+
+_WIDTH: Final = 110
+
+
+def files() -> dict[str, str]:
+    """Return the text of every file made from the keys by its path in the repository."""
+    return {
+        "config.example.toml": example(),
+        "devproxy.schema.json": json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
+        "docs/configuration.md": reference(),
+    }
+
+
+# --- Markdown reference
+
+_INTRODUCTION: Final = """\
+# Configuration
+
+<!-- Generated from devproxy/config/model.py by docs/generate.py: change it there. -->
+
+devproxy reads `devproxy.toml`, looked for from the working directory upward, or the file that `--config PATH` names.
+`devproxy check` says what is wrong with it, all at once, with line and column. For completion and checks in the editor
+(Even Better TOML, taplo, tombi), write `devproxy schema > devproxy.schema.json` and make this the first line:
+`#:schema ./devproxy.schema.json`.
+
+```toml
+[upstreams]
+frontend = "http://localhost:5173"
+backend = "http://localhost:3001"
+
+[[routes]]
+path = "/socket.io/"
+upstream = "backend"
+
+[[routes]]
+path = "/"
+upstream = "frontend"
+```
+
+Times are in seconds (`_s`), sizes in bytes (`_bytes`). Every key can be left out where it has a default.
+[`config.example.toml`](../config.example.toml) shows all of them.
+"""
+
+_SECTIONS: Final = {
+    "server": """\
+## `[server]`
+
+How devproxy itself listens.
+""",
+    "upstreams.*": """\
+## `[upstreams]`
+
+The servers behind devproxy. Short form: `name = "URL"` below `[upstreams]`. Long form: a table `[upstreams.name]` with
+these keys, of which [Servers that come and go](upstreams.md) says more:
+""",
+    "routes.*": """\
+## `[[routes]]`
+
+One table for each route, and in each exactly one of `path`, `path_exact`, `path_glob` and `path_regex`. The query plays
+no part. Paths are compared in one plain form: `%61` is `a`, `//` is `/`, and `/x/../` is `/`; what cannot stand in a
+path as it is keeps its encoding (`%2F`, `%20`). Patterns are written in that form. What goes upstream is the path as it
+came.
+
+The more specific route wins, wherever it stands: a host before none, then `path_exact`, `path_regex`, `path_glob`,
+`path`, and among those of a kind the longer one, then methods, then more headers: [Routing](routing.md). Two routes
+with the same conditions are an error, and so is one that another leaves no request.
+""",
+    "routes.*.cors": """\
+## `[routes.cors]`
+
+Which pages of other origins may read what this route answers, and what becomes of the upstream's `Access-Control-*`
+headers. `cors = "strip"` is short for `cors = { mode = "strip" }`.
+
+A page that is served through devproxy shares its origin and needs none of this. Where nothing is written, every page of
+this machine is welcome, with cookies, whatever its port, and no other: a wildcard, or any origin with credentials, is
+refused when the file is read, unless the keys that begin with `dangerously_` say so. [CORS](cors.md) shows what each
+mode does to a response, [The guard](security.md) what `origins` means for requests and WebSockets.
+""",
+    "routes.*.cookies": """\
+## `[routes.cookies]`
+
+What becomes of `Set-Cookie`: [Cookies](cookies.md).
+""",
+    "routes.*.headers.request": """\
+## `[routes.headers]`
+
+Two tables of edits, `request` (towards the upstream) and `response` (towards the browser), each with these keys. Host,
+Origin and the fields that frame a message are not edited here. In values, these stand for facts of the exchange:
+`${upstream.host}`, `${upstream.port}`, `${upstream.url}`, `${client.address}`, `${host}`, `${scheme}`; `$${` is a plain
+`${`.
+""",
+    "routes.*.fault": """\
+## `[routes.fault]`
+
+Trouble made on purpose, to see how an application bears it. `devproxy up` says on which routes. All at the default:
+none.
+""",
+}
+"""What stands above the keys of a table, by the table's path."""
+
+
+def reference() -> str:
+    """Return the reference of all keys in Markdown."""
+    parts = [_INTRODUCTION]
+    for path, text in _SECTIONS.items():
+        rows = "".join(_row(key) for key in _leaves(path) if not key.reserved)
+        parts.append(f"\n{text}\n{_HEAD}{rows}")
+    reserved = [key for key in KEYS.values() if key.reserved]
+    parts.append(
+        f"\n## Reserved keys\n\nKnown, but not available in devproxy {RELEASE}: "
+        "anything but the default is an error.\n\n"
+        "| key | meaning |\n| --- | --- |\n"
+        + "".join(f"| `{_readable(key.path)}` | {_cell(key.meaning)} |\n" for key in reserved)
+    )
+    return "".join(parts)
+
+
+_HEAD: Final = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"
+
+
+def _leaves(path: str) -> Iterator[Key]:
+    return (key for key in CHILDREN[path].values() if not key.is_container or key.default is not ABSENT)
+
+
+def _row(key: Key) -> str:
+    if key.default is not ABSENT:
+        default = f"`{toml(key.default)}`"
+    else:
+        default = "required" if key.required else ""
+    example = f" For example `{key.example}`." if key.example else ""
+    meaning = key.meaning
+    if Type.MAP in key.types and f"{key.path}.*" in KEYS:
+        meaning += f" {KEYS[f'{key.path}.*'].meaning}"
+    return f"| `{key.name}` | {_cell(_type_text(key))} | {_cell(default)} | {_cell(meaning + example)} |\n"
+
+
+def _type_text(key: Key) -> str:
+    if key.choices and not key.is_container and Type.TABLE not in key.types:
+        booleans = ["`true`", "`false`"] if Type.BOOLEAN in key.types else []
+        return ", ".join([*(f"`{toml(choice)}`" for choice in key.choices if choice not in _BOOLEANS), *booleans])
+    names = [kind.value.removeprefix("a ").removeprefix("an ") for kind in key.types]
+    bounds = "" if key.maximum is None else f", {key.minimum or 0:.0f} to {key.maximum:.0f}"
+    return " or ".join(names) + bounds
+
+
+_BOOLEANS: Final = ("true", "false")
+"""Strings that mean the same as what stands without quotes, which is what documents show."""
+
+
+def _readable(path: str) -> str:
+    return path.replace("upstreams.*", "upstreams.NAME").replace("routes.*", "routes")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+# --- the annotated example
+
+_OPENING: Final = """\
+#:schema ./devproxy.schema.json
+## Every key of devproxy.toml with its default. A key behind a single number sign has no default, or is not available
+## yet. Generated from devproxy/config/model.py by docs/generate.py.
+"""
+
+_ROUTE_VALUES: Final = {"path": "/socket.io/", "upstream": "backend"}
+_OTHER_ROUTES: Final = """
+[[routes]]
+path = "/api/"
+upstream = "backend"
+
+[[routes]]
+path = "/"
+upstream = "frontend"
+"""
+
+
+def example() -> str:
+    """Return an annotated ``devproxy.toml`` that loads, with every key at its default."""
+    lines = [_OPENING.rstrip("\n"), ""]
+    lines += [*_comment(KEYS["server"].meaning), "[server]", *_section("server", {}), ""]
+    lines += [*_comment(KEYS["upstreams"].meaning), "[upstreams]"]
+    lines += [*_comment(KEYS["upstreams.*"].meaning), 'frontend = "http://localhost:5173"', ""]
+    lines += ["[upstreams.backend]", *_section("upstreams.*", {"servers": ["http://localhost:3001"]}), ""]
+    lines += [*_comment(KEYS["routes"].meaning), *_comment(KEYS["routes.*"].meaning), "[[routes]]"]
+    lines += _section("routes.*", _ROUTE_VALUES)
+    lines += _subtables("routes.*", "routes")
+    return "\n".join(lines) + "\n" + _OTHER_ROUTES
+
+
+def _section(path: str, values: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of the keys directly below `path`, tables left out."""
+    for key in CHILDREN[path].values():
+        if Type.TABLE in key.types and key.default is ABSENT:
+            continue
+        yield from _comment(described(key))
+        if key.name in values:
+            yield f"{key.name} = {toml(values[key.name])}"
+        elif key.default is ABSENT or key.reserved:
+            yield f"# {key.name} = {key.example if key.default is ABSENT else toml(key.default)}"
+        else:
+            yield f"{key.name} = {toml(key.default)}"
+
+
+def _subtables(path: str, heading: str) -> Iterator[str]:
+    for key in CHILDREN[path].values():
+        if Type.TABLE not in key.types or key.default is not ABSENT:
+            continue
+        lines = list(_section(key.path, {}))
+        name = f"{heading}.{key.name}"
+        if lines:
+            is_reserved = all(child.reserved for child in CHILDREN[key.path].values())
+            yield from ("", *_comment(key.meaning), f"# [{name}]" if is_reserved else f"[{name}]", *lines)
+        yield from _subtables(key.path, name)
+
+
+def _comment(text: str) -> list[str]:
+    # Two number signs: what follows one and a blank can be uncommented and is TOML.
+    return wrap(text, _WIDTH, initial_indent="## ", subsequent_indent="## ", break_on_hyphens=False)
+
+
+def toml(value: Any) -> str:
+    """Return `value` as TOML on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return f"[{', '.join(toml(item) for item in value)}]"
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{name} = {toml(item)}" for name, item in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    if isinstance(value, float) and abs(value) >= 1e15:
+        return f"{value:.0f}"
+    return str(value)
