@@ -214,6 +214,8 @@ class Gateway:
         now = shared.now = shared.loop.time()
         for connection in [one for one in shared.connections if one.deadline <= now]:
             connection.expire()
+        timed, shared.timed = shared.timed, []
+        shared.timed += [one for one in timed if one.look_at_clock(now)]
         for one in list(shared.held_back):
             one.look()
         shared.pressure.look()

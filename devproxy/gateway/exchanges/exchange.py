@@ -21,8 +21,7 @@ from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST
 from devproxy.gateway.exchanges.phase import Phase
 from devproxy.gateway.exchanges.tunnel import Tunnel
 from devproxy.gateway.reload import TunnelOrigin
-from devproxy.gateway.shared.transports import reset
-from devproxy.http.messages import UNTIL_CLOSE, RequestHead, ResponseHead
+from devproxy.http.messages import RequestHead, ResponseHead
 from devproxy.plan import Forward, Respond, answers_preflight, finish_response, plan_request, render_request
 from devproxy.policy.cors import local_lines
 
@@ -31,20 +30,17 @@ if TYPE_CHECKING:
     from devproxy.gateway.shared.seam import ClientStream, Connection, Pool, Server, Upstream
     from devproxy.gateway.shared.state import SharedState
 
-_JOIN_BYTES: Final = 64 * 1024
-
-
 # The members by names of their own: looking one up in its class costs as much as ten comparisons.
 _PLANNED, _AWAITING_RESPONSE, _RELAYING, _OVER = Phase
 _COMPLETE: Final = Outcome.COMPLETE
 
 
 class Exchange:
-    """A request being answered. ``closes``: the client's connection ends with it."""
+    """A request being answered. ``is_request_sent``: all of the request's body has come, and is passed on at once."""
 
     __slots__ = (
+        "_deadline",
         "_departure",
-        "_ends_with_connection",
         "_first_byte_s",
         "_forward",
         "_has_retried",
@@ -60,7 +56,7 @@ class Exchange:
         "_sticky",
         "_upstream",
         "client",
-        "closes",
+        "is_request_sent",
         "request",
     )
 
@@ -75,7 +71,6 @@ class Exchange:
         self._departure: PendingConnection | None = None
         self._phase = _PLANNED
         self._has_retried = False
-        self._ends_with_connection = False
         self._status = 0
         self._started_at = perf_counter()
         self._first_byte_s = 0.0
@@ -83,22 +78,20 @@ class Exchange:
         self._response_bytes = 0
         self._remarks = NONE
         self.request = request
-        self.closes = False
-
-    @property
-    def is_request_sent(self) -> bool:
-        """Whether all of the request's body has come: it is passed on at once."""
-        return self.client.is_request_complete
 
     @property
     def decodes_chunks(self) -> bool:
-        """Whether the client speaks HTTP/1.0 and cannot read the chunked coding."""
-        return self.request.version_minor == 0
+        """Whether the client cannot read the chunked coding."""
+        return self.client.decodes_chunks
 
     # -- the request's way up -------------------------------------------------------------------------------------
 
-    def start(self, body: bytes) -> None:
-        """Plan the exchange and set it going; `body`: what of the request's body came with its head."""
+    def start(self, body: bytes, ended: bool, announced_bytes: int = 0) -> None:
+        """Plan the exchange and set it going; `body`: what of the request's body came with its head.
+
+        `ended`: nothing follows. `announced_bytes`: how much there is so far of a body whose length was not given.
+        """
+        self.is_request_sent = ended
         plan = plan_request(self.request, self._snapshot)
         if isinstance(plan, Respond):
             if plan.delay_s:
@@ -109,7 +102,7 @@ class Exchange:
         self._forward = plan
         if body:
             self._request_bytes = len(body)
-            if self._is_too_large:
+            if announced_bytes > self._snapshot.max_body_bytes:
                 self._respond(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
                 return
         pool = self._shared.pools[plan.compiled.upstream]
@@ -137,24 +130,20 @@ class Exchange:
         """Return an idle connection to `server` that will do, or None."""
         return server.take_idle(self.client) if self._sticky is None else self._sticky.take_idle(server, self.client)
 
-    def request_data(self, data: bytes) -> None:
-        """Pass on a further piece of the request's body."""
+    def request_data(self, data: bytes, ended: bool, announced_bytes: int = 0) -> None:
+        """Pass on a further piece of the request's body; the rest as for :meth:`start`."""
         self._request_bytes += len(data)
-        if self._is_too_large:
+        self.is_request_sent = ended
+        if announced_bytes > self._snapshot.max_body_bytes:  # one of a known length is refused by its plan
             self.request_broken(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
             return
         if self._upstream is not None:
             if data:
                 self._upstream.send(data)
-            if self.client.is_request_complete:
+            if ended:
                 self.expect_response()
         elif self._departure is not None:
             self._departure.keep(data)
-
-    @property
-    def _is_too_large(self) -> bool:
-        """Whether a chunked body outgrows its limit; one of a known length is refused by its plan."""
-        return self.client.chunk_bytes > self._snapshot.max_body_bytes
 
     def request_broken(self, answer: Answer) -> None:
         """The request's body turned out to be invalid or too large: the upstream must not take it for complete."""
@@ -162,8 +151,8 @@ class Exchange:
         if self._phase in (_PLANNED, _AWAITING_RESPONSE):
             self._respond(answer)
         else:
-            self._finish(Outcome.ANSWERED, error=answer.code, detail=answer.what, report_only=True)
-            self.client.cut()
+            self._finish(Outcome.ANSWERED, error=answer.code, detail=answer.what)
+            self.client.abort(resets=True)
 
     @property
     def sent_bytes(self) -> int:
@@ -211,7 +200,7 @@ class Exchange:
         server = connection.server_pool
         head = render_request(self._forward, self.request, self.client.peer, server.server)
         connection.begin(self, head + body if body else head)
-        if server.response_timeout_s and self.client.is_request_complete:
+        if server.response_timeout_s and self.is_request_sent:
             self.expect_response()
 
     def expect_response(self) -> None:
@@ -219,7 +208,8 @@ class Exchange:
         assert self._server is not None
         limit_s = self._server.response_timeout_s
         if limit_s and self._phase is _AWAITING_RESPONSE and not self._is_sending_slowly:
-            self.client.deadline = self._shared.loop.time() + limit_s
+            self._deadline = self._shared.loop.time() + limit_s
+            self._shared.timed.append(self)
 
     @property
     def _is_sending_slowly(self) -> bool:
@@ -229,9 +219,8 @@ class Exchange:
     # -- the response's way down ---------------------------------------------------------------------------------
 
     def interim(self, head: ResponseHead) -> None:
-        """Pass on a 1xx response, never to a client that speaks HTTP/1.0 (RFC 9110 section 15.2)."""
-        if self.request.version_minor and self._forward is not None:
-            self.client.send(self._finish_head(head))
+        """Pass on a 1xx response."""
+        self.client.inform(self._finish_head(head))
 
     def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
         """Send the final response head and what of its body came with it; `ended`: nothing follows."""
@@ -245,14 +234,14 @@ class Exchange:
             return
         shared, facts = self._shared, head.facts
         self._phase = _RELAYING
-        octets, self.closes = finish_response(
+        octets, closes = finish_response(
             forward,
             self.request,
             head,
             client.peer,
             server.server,
             body_length=body_length,
-            close=client.body_remaining != 0 or client.is_ending,
+            close=not self.is_request_sent or client.is_ending,
         )
         if shared.observers.is_watched:
             self._first_byte_s = perf_counter() - self._started_at
@@ -261,16 +250,10 @@ class Exchange:
         if self._sticky is not None:
             octets = self._bind(self._sticky, octets, payload)
         self._status = facts.status
-        self._response_bytes = size = len(payload)
-        if size < _JOIN_BYTES:
-            client.send(octets + payload)
-        else:
-            client.send(octets)
-            client.send(payload)
+        self._response_bytes = len(payload)
+        client.respond(octets, payload, body_length, ended, closes)
         if ended:
             self._finish(_COMPLETE)
-        elif body_length < 0:
-            self._ends_with_connection = body_length == UNTIL_CLOSE or self.decodes_chunks
 
     def _finish_head(self, head: ResponseHead) -> bytes:
         """Return an interim response or a switch of protocols as it goes to the client."""
@@ -287,15 +270,15 @@ class Exchange:
 
     def response_data(self, data: bytes, ended: bool) -> None:
         """Send a further piece of the response's body; `ended`: nothing follows."""
-        if ended:
-            self._upstream = None
-        if data:
-            self._response_bytes += len(data)
-            if self._sticky is not None and self._sticky.seeks_session and self._server is not None:
-                self._sticky.see(data, self._server.index)
-            self.client.send(data)
-        if ended:
-            self._finish(_COMPLETE)
+        self._response_bytes += len(data)
+        if self._sticky is not None and self._sticky.seeks_session and self._server is not None:
+            self._sticky.see(data, self._server.index)
+        if not ended:
+            self.client.send(data, False)
+            return
+        self._upstream = None
+        self.client.send(data, True)
+        self._finish(_COMPLETE)
 
     def _bind(self, binding: StickyChoice, block: bytes, payload: bytes) -> bytes:
         """Return the finished head with what binds the client to this server; look for the session it was given."""
@@ -313,13 +296,11 @@ class Exchange:
         octets = self._finish_head(head)
         if self._sticky is not None:
             octets = self._sticky.finish(octets, server.index)
-        self.client.send(octets + glued)
         self._phase = _OVER
-        early = self.client.take_glued()
-        self.client.resume_reading()
+        taken = self.client.take_over(octets + glued)
         tunnel = Tunnel(
             self._shared,
-            self.client.detach(),
+            taken.transport,
             upstream.detach(),
             target=self.request.target,
             protocol=head.facts.upgrade.decode("latin-1"),
@@ -333,7 +314,7 @@ class Exchange:
             fault=forward.compiled.fault,
             advice=advice_on_switch(self._shared, forward, self.request, head, octets, self.client.peer, server),
         )
-        tunnel.open(early=early, glued=glued, has_ended=self.client.has_eof)
+        tunnel.open(early=taken.early, glued=glued, has_ended=taken.has_ended)
 
     def upstream_lost(
         self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
@@ -371,16 +352,13 @@ class Exchange:
         So it would be without devproxy. On another connection the request would be another one's, and a client that
         sees its kept connection end begins anew by itself.
         """
-        self._finish(Outcome.UPSTREAM_LOST, error=LOGIN_CODE, detail=LOGIN_LOST, report_only=True)
-        self.client.transport.close()
+        self._finish(Outcome.UPSTREAM_LOST, error=LOGIN_CODE, detail=LOGIN_LOST)
+        self.client.abort(resets=False)
 
     def _cut_response(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
-        self._finish(Outcome.UPSTREAM_LOST, error=cut_code(fault), detail=detail or CUT_SHORT, report_only=True)
-        if self._ends_with_connection or was_reset:
-            reset(self.client.transport)
-        else:
-            self.client.transport.close()
+        self._finish(Outcome.UPSTREAM_LOST, error=cut_code(fault), detail=detail or CUT_SHORT)
+        self.client.abort(resets=was_reset)
 
     def not_connected(self, error: UpstreamError) -> None:
         """Nothing has been sent. A session that lives in the memory of a server that is gone is gone with it."""
@@ -413,13 +391,12 @@ class Exchange:
         if lines is None:
             lines = () if self._forward is None else local_lines(self._forward.cors)
         client = self.client
-        keeps = client.is_request_complete and self.request.facts.keep_alive and not client.is_ending
+        keeps = self.is_request_sent and self.request.facts.keep_alive and not client.is_ending
         data = answers.render_answer(answer, self.request, keep_alive=keeps, lines=lines)
-        client.send(data)
+        client.respond(data, b"", len(data), True, not keeps or answer.close)
         self._status = answer.status
         self._remarks = remarks_on_own(self._shared, answer, route)
         self._response_bytes = len(data)
-        self.closes = not keeps or answer.close
         self._finish(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what, route=route)
 
     # -- pressure, time and endings ------------------------------------------------------------------------------
@@ -442,26 +419,29 @@ class Exchange:
         """The upstream has caught up."""
         self.client.resume_reading()
 
-    def expire(self) -> None:
-        """The upstream has been silent for ``response_timeout_s``."""
+    def look_at_clock(self, now: float) -> bool:
+        """Answer when the upstream has been silent for ``response_timeout_s``; return whether it is still awaited."""
         if self._phase is not _AWAITING_RESPONSE or self._server is None:
-            return
+            return False
+        if now < self._deadline:
+            return True
         self._drop_upstream()
         limit_s = self._server.response_timeout_s
         detail = f"no response head within {limit_s:g} s"
         self._upstream_failed(UpstreamError(UpstreamFault.RESPONSE_TIMEOUT, self._server.server.url, detail))
+        return False
 
     def client_left(self) -> None:
         """The client is gone: end the upstream's part at once, so that a poll does not overlap with the next one."""
         if self._phase is not _OVER:
             self._drop_upstream()
-            self._finish(Outcome.CLIENT_LEFT, report_only=True)
+            self._finish(Outcome.CLIENT_LEFT)
 
     def stop(self) -> None:
         """End the exchange where it stands, because the client's connection is cut: devproxy stops."""
         if self._phase is not _OVER:
             self._drop_upstream()
-            self._finish(Outcome.STOPPED, report_only=True)
+            self._finish(Outcome.STOPPED)
 
     def _drop_upstream(self) -> None:
         if self._departure is not None:
@@ -471,18 +451,14 @@ class Exchange:
             self._upstream.abandon()
             self._upstream = None
 
-    def _finish(
-        self, outcome: Outcome, *, error: str = "", detail: str = "", route: str = "", report_only: bool = False
-    ) -> None:
-        """Report the end and, unless `report_only`, let the client's connection go on or close."""
+    def _finish(self, outcome: Outcome, *, error: str = "", detail: str = "", route: str = "") -> None:
+        """Report the end, of which the client has been told."""
         self._phase = _OVER
         if self._server is not None:
             self._server.outstanding -= 1
         observers = self._shared.observers
         if observers.to_failures and (observers.to_ends or is_failure(outcome, self._status, self._remarks.advice)):
             observers.tell_end(self._finished(outcome, error, detail, route))
-        if not report_only:
-            self.client.finish(close=self.closes)
 
     def _finished(self, outcome: Outcome, error: str, detail: str, route: str) -> ExchangeFinished:
         compiled = None if self._forward is None else self._forward.compiled

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final, cast
 
 from devproxy import answers
 from devproxy.errors import BadMessage
-from devproxy.events import ExchangeFinished, Outcome
 from devproxy.gateway.exchanges.exchange import Exchange
+from devproxy.gateway.exchanges.malformed import refuse
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of, unread_bytes
 from devproxy.gateway.shared.pressure import LARGE_BYTES
+from devproxy.gateway.shared.seam import TakenOver
 from devproxy.gateway.shared.transports import descriptor_of, end_writing, peer_name, reset, set_limits
-from devproxy.http.messages import CHUNKED, RequestHead
+from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, recall_request_head
 from devproxy.http1.reader import HeadReader, Kind, find_head_end
-from devproxy.plan import lines_for_malformed
 from devproxy.policy.hop import Peer
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ MAX_PIPELINED_BYTES: Final = 64 * 1024
 """Octets behind the current request from which on the client is not read. What has been read meanwhile comes on top."""
 _BODY_WINDOW: Final = 1024
 """Octets of a pipelined body that are looked at first: to copy more than a small body has would cost each of many."""
+_JOIN_BYTES: Final = 64 * 1024
+"""Bytes of a body that are sent in one write with their head: to copy more would cost more than a write."""
 LINGER_S: Final = 2.0
 MAX_LINGER_BYTES: Final = 64 * 1024 * 1024
 HALF_CLOSE_GRACE_S: Final = 0.4
@@ -65,14 +67,16 @@ _IDLE, _EXCHANGE, _WAITING, _LINGERING, _CLOSED = State
 class ClientConnection(asyncio.Protocol):
     """A protocol towards a client. ``deadline``: the loop's time at which :meth:`expire` is due.
 
-    ``body_remaining``: octets of the current request's body that have not come yet, or ``CHUNKED``. ``chunk_bytes``:
-    octets of data in its chunks so far. ``has_eof``: the client sends nothing more. ``logins``: upstream connections
-    that are logged in for this client, which live and end with this one. ``is_ending``: this one closes with the answer
-    that runs, because devproxy stops or a login is lost.
+    ``body_remaining``: bytes of the current request's body that have not come yet, or ``CHUNKED``. ``has_eof``: the
+    client sends nothing more. ``logins``: upstream connections that are logged in for this client, which live and end
+    with this one. ``is_ending``: this one closes with the answer that runs, because devproxy stops or a login is lost.
     """
 
     __slots__ = (
+        "_announced_bytes",
         "_chunked",
+        "_closes",
+        "_ends_body",
         "_exchange",
         "_is_congested",
         "_is_head_timed",
@@ -83,7 +87,6 @@ class ClientConnection(asyncio.Protocol):
         "_shared",
         "_state",
         "body_remaining",
-        "chunk_bytes",
         "deadline",
         "has_eof",
         "is_ending",
@@ -100,7 +103,9 @@ class ClientConnection(asyncio.Protocol):
         self._reader = HeadReader(Kind.REQUEST, shared.snapshot.limits)
         self._exchange: Exchange | None = None
         self.body_remaining = 0
-        self.chunk_bytes = 0
+        self._announced_bytes = 0
+        self._closes = False
+        self._ends_body = False
         self._chunked: ChunkedReader | None = None
         self._pipelined: bytes | bytearray = b""
         self._reading_paused = False
@@ -183,10 +188,40 @@ class ClientConnection(asyncio.Protocol):
 
     # -- the exchange's side ---------------------------------------------------------------------------------------
 
-    def send(self, data: bytes) -> None:
-        """Send a piece of the response, unless the connection is being closed."""
+    @property
+    def decodes_chunks(self) -> bool:
+        """Whether the client speaks HTTP/1.0 and cannot read the chunked coding."""
+        return self._exchange is not None and not self._exchange.request.version_minor
+
+    def inform(self, block: bytes) -> None:
+        """Send a 1xx head, never to a client that speaks HTTP/1.0 (RFC 9110 section 15.2)."""
+        if not self.decodes_chunks and not self.transport.is_closing():
+            self.transport.write(block)
+
+    def respond(self, block: bytes, payload: bytes, body_length: int, ended: bool, closes: bool) -> None:
+        """Send the response's head and what there is of its body; `ended`: nothing follows.
+
+        `closes`: the connection ends with it, as the head says.
+        """
+        transport = self.transport
+        if not transport.is_closing():
+            if body_length < _JOIN_BYTES or len(payload) < _JOIN_BYTES:
+                transport.write(block + payload)
+            else:
+                transport.write(block)
+                transport.write(payload)
+        if ended:
+            self._end(closes)
+        else:
+            self._closes = closes
+            self._ends_body = body_length == UNTIL_CLOSE or (body_length == CHUNKED and self.decodes_chunks)
+
+    def send(self, data: bytes, ended: bool) -> None:
+        """Send a further piece of the response's body; `ended`: nothing follows."""
         if not self.transport.is_closing():
             self.transport.write(data)
+        if ended:
+            self._end(self._closes)
 
     def pause_reading(self) -> None:
         """Take nothing more from the client for now."""
@@ -215,12 +250,12 @@ class ClientConnection(asyncio.Protocol):
         ):
             self._client_left()
 
-    def finish(self, *, close: bool) -> None:
-        """The exchange is over: take the next request, or close."""
+    def _end(self, closes: bool) -> None:
+        """The response is complete: take the next request, or close."""
         self._exchange = None
         if self._reading_paused:
             self.resume_reading()
-        if close or self.body_remaining or self.is_ending:
+        if closes or self.body_remaining or self.is_ending:
             if self._shared.is_stopping and not self.body_remaining and not self._pipelined:
                 self.transport.close()  # nothing that came is unread and could make a reset of this
             else:
@@ -236,19 +271,28 @@ class ClientConnection(asyncio.Protocol):
         elif self._is_congested:
             self._state = _WAITING
 
-    def detach(self) -> asyncio.Transport:
-        """Give the transport away, to a tunnel."""
+    def abort(self, *, resets: bool) -> None:
+        """End the connection before its response is complete, so that the client can tell (RFC 9112 section 8).
+
+        `resets`: by a reset, as always where the end of the connection would be that of the body.
+        """
+        if resets or self._ends_body:
+            reset(self.transport)
+        else:
+            self.transport.close()
+
+    def take_over(self, block: bytes) -> TakenOver:
+        """Send `block`, the head of a 101 and what came after it, and give the transport away, to a tunnel."""
+        if not self.transport.is_closing():
+            self.transport.write(block)
+        early, self._pipelined = bytes(self._pipelined), b""
+        self.resume_reading()
         self._exchange = None
         self._state = _CLOSED
         self.deadline = _NEVER
         self._shared.remove_connection(self)
         self._end_logins()
-        return self.transport
-
-    def take_glued(self) -> bytes:
-        """Return the octets that came behind an upgrade request, already for the new protocol."""
-        glued, self._pipelined = bytes(self._pipelined), b""
-        return glued
+        return TakenOver(self.transport, early, self.has_eof)
 
     def close_idle(self) -> None:
         """Close the connection, with the answer if an exchange runs on it; for stopping."""
@@ -293,9 +337,7 @@ class ClientConnection(asyncio.Protocol):
     def expire(self) -> None:
         """The deadline is over: an idle connection or a lingering one closes, a slow head is answered 408."""
         self.deadline = _NEVER
-        if self._state is _EXCHANGE and self._exchange is not None:
-            self._exchange.expire()
-        elif self._state is _IDLE and self._reader.has_started:
+        if self._state is _IDLE and self._reader.has_started:
             answer = answers.head_timeout(self._shared.snapshot.config.server.head_timeout_s)
             self._refuse(answer, "", self._reader.pending)
         else:
@@ -331,16 +373,16 @@ class ClientConnection(asyncio.Protocol):
             self.body_remaining = length = head.body_length
             if length == CHUNKED:
                 self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
-                self.chunk_bytes = 0
+                self._announced_bytes = 0
         exchange = self._exchange = Exchange(self._shared, self, head)
         if not rest and not self._pipelined:
-            exchange.start(b"")
+            exchange.start(b"", not self.body_remaining)
         elif self.body_remaining:
             self._start_with_body(exchange, rest)
         else:
             if rest:
                 self._hold_back(rest)
-            exchange.start(b"")
+            exchange.start(b"", True)
 
     def _start_with_body(self, exchange: Exchange, data: bytes) -> None:
         """Start an exchange of whose body the first piece came with the head: `data`, or else what is kept."""
@@ -351,7 +393,7 @@ class ClientConnection(asyncio.Protocol):
             head = exchange.request
             self._refuse(answers.bad_message(error), error.reason, head.block + b"\r\n", head)
             return
-        exchange.start(payload)
+        exchange.start(payload, not self.body_remaining, self._announced_bytes)
 
     def _wait_head(self) -> None:
         self.deadline = self._shared.loop.time() + self._shared.snapshot.head_timeout_s
@@ -367,7 +409,7 @@ class ClientConnection(asyncio.Protocol):
         except BadMessage as error:
             exchange.request_broken(answers.bad_message(error))
             return
-        exchange.request_data(payload)
+        exchange.request_data(payload, not self.body_remaining, self._announced_bytes)
 
     def _frame(self, data: bytes) -> bytes:
         """Return the part of `data` that belongs to the request's body; what is behind it waits its turn."""
@@ -409,7 +451,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _feed(self, chunked: ChunkedReader, data: bytes) -> tuple[bytes, bytes]:
         payload, rest = chunked.feed(data)
-        self.chunk_bytes = chunked.announced_bytes
+        self._announced_bytes = chunked.announced_bytes
         if chunked.is_done:
             self._chunked = None
             self.body_remaining = 0
@@ -455,27 +497,9 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, answer: answers.Answer, detail: str, octets: bytes, head: RequestHead | None = None) -> None:
         """Answer what is no request at all, and end the connection. `octets`: as far as it came; `head`: if it came."""
-        lines = lines_for_malformed(octets, self._shared.snapshot)
-        data = answers.render_answer(answer, head, keep_alive=False, lines=lines)
-        self.send(data)
-        self._shared.observers.tell_end(
-            ExchangeFinished(
-                method=head.method if head else b"",
-                target=head.target if head else b"",
-                status=answer.status,
-                route="",
-                upstream="",
-                server="",
-                outcome=Outcome.ANSWERED,
-                duration_s=0.0,
-                first_byte_s=0.0,
-                request_bytes=0,
-                response_bytes=len(data),
-                client=self.peer.address,
-                error=answer.code,
-                detail=detail or answer.what,
-            )
-        )
+        data = refuse(self._shared, self.peer, answer, detail, octets, head)
+        if not self.transport.is_closing():
+            self.transport.write(data)
         self._linger()
 
     def _linger(self) -> None:

@@ -8,7 +8,7 @@ between (`exchanges`) and the upstream's side (`back`) know this module, and non
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,46 +21,52 @@ if TYPE_CHECKING:
     from devproxy.routing.balance import Balancer, Choice, Process
 
 
+class TakenOver(NamedTuple):
+    """A client's stream that is given to a tunnel. `early`: what the client sent after its request.
+
+    `has_ended`: it sends nothing more.
+    """
+
+    transport: asyncio.Transport
+    early: bytes
+    has_ended: bool
+
+
 class ClientStream(Protocol):
-    """A client, as an exchange sees it.
+    """A client, as an exchange sees it: one request, and the way back.
 
     ``logins``: upstream connections that are logged in for this client, which live and end with its connection.
-    ``is_ending``: the connection closes with the answer that runs. ``has_eof``: the client sends nothing more.
+    ``is_ending``: the connection closes with the answer that runs.
     """
 
     peer: Peer
-    deadline: float
-    body_remaining: int
-    chunk_bytes: int
-    has_eof: bool
     is_ending: bool
     logins: dict[Pool, Connection]
-    transport: asyncio.Transport
 
     @property
-    def is_request_complete(self) -> bool:
-        """Whether the whole of the current request has been read."""
+    def decodes_chunks(self) -> bool:
+        """Whether the client cannot read the chunked coding."""
 
-    def send(self, data: bytes) -> None:
-        """Send a piece of the response."""
+    def inform(self, block: bytes) -> None:
+        """Give a 1xx head, if the client can take one."""
 
-    def finish(self, *, close: bool) -> None:
-        """The exchange is over: go on, or `close`."""
+    def respond(self, block: bytes, payload: bytes, body_length: int, ended: bool, closes: bool) -> None:
+        """Give the response's head, and what there is of its body; `ended`: nothing follows."""
 
-    def cut(self) -> None:
-        """End the connection; what is cut off must not look like a complete response."""
+    def send(self, data: bytes, ended: bool) -> None:
+        """Give a further piece of the response's body; `ended`: nothing follows."""
+
+    def abort(self, *, resets: bool) -> None:
+        """Break off, so that the client can tell that its response is not complete; `resets`: by a reset."""
+
+    def take_over(self, block: bytes) -> TakenOver:
+        """Give the head of a switch of protocols and what came after it, and hand the stream over to a tunnel."""
 
     def pause_reading(self) -> None:
         """Take no more of the request for now."""
 
     def resume_reading(self) -> None:
         """Take from the client again."""
-
-    def detach(self) -> asyncio.Transport:
-        """Give the transport away, to a tunnel."""
-
-    def take_glued(self) -> bytes:
-        """Return the bytes that came after an upgrade request."""
 
     def lose_login(self, connection: Connection) -> None:
         """`connection` has ended, which may carry a login of this client's."""
@@ -298,6 +304,13 @@ class ClientConnection(Protocol):
 
     def cut(self) -> None:
         """Close the connection whatever runs on it."""
+
+
+class Timed(Protocol):
+    """An exchange whose upstream has only so long to answer."""
+
+    def look_at_clock(self, now: float) -> bool:
+        """Answer if it is too late at `now`, the loop's time; return whether the upstream is still awaited."""
 
 
 class OpenTunnel(Protocol):

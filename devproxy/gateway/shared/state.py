@@ -16,7 +16,7 @@ from devproxy.gateway.system.container import is_in_container
 if TYPE_CHECKING:
     from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.peer_state import HeldBack
-    from devproxy.gateway.shared.seam import ClientConnection, OpenTunnel, Pool
+    from devproxy.gateway.shared.seam import ClientConnection, OpenTunnel, Pool, Timed
     from devproxy.plan import Snapshot
 
 TOLD_FOR_S: Final = 60.0
@@ -31,8 +31,9 @@ class SharedState:
 
     ``snapshot`` and ``pools``, by upstream name: replaced whole on reload; an exchange reads them once.
     ``connections``: every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded.
-    ``held_back``: those who are not read for now, because the other side takes slowly. ``pressure``: how everybody is
-    read while many do. ``observers``: who looks. ``told``: when some advice was given last. ``is_in_container``:
+    ``held_back``: those who are not read for now, because the other side takes slowly. ``timed``: exchanges whose
+    upstream has only so long to answer. ``pressure``: how everybody is read while many do. ``observers``: who looks.
+    ``told``: when some advice was given last. ``is_in_container``:
     only advice depends on it. ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read.
     ``descriptor_ceiling``: a client's file descriptor from which on they are short, ``on_shortage``: what to do then.
     """
@@ -51,6 +52,7 @@ class SharedState:
         "pools",
         "pressure",
         "snapshot",
+        "timed",
         "told",
         "tunnel_count",
         "tunnels",
@@ -70,6 +72,7 @@ class SharedState:
         self.connections: set[ClientConnection] = set()
         self.tunnels: set[OpenTunnel] = set()
         self.held_back: set[HeldBack] = set()
+        self.timed: list[Timed] = []
         self.pressure = Pressure(loop)
         self.tunnel_count = 0
         self.is_in_container = is_in_container()

@@ -1,0 +1,43 @@
+"""What is no request, answered and reported: there is no exchange for it. Start at :func:`refuse`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devproxy.answers import Answer, render_answer
+from devproxy.events import ExchangeFinished, Outcome
+from devproxy.plan import lines_for_malformed
+
+if TYPE_CHECKING:
+    from devproxy.gateway.shared.state import SharedState
+    from devproxy.http.messages import RequestHead
+    from devproxy.policy.hop import Peer
+
+
+def refuse(
+    shared: SharedState, peer: Peer, answer: Answer, reason: str, octets: bytes, head: RequestHead | None
+) -> bytes:
+    """Report that `peer` gets `answer`, for `reason`; return it as it goes out.
+
+    `octets`: the request as far as it came; `head`: if that could be read.
+    """
+    data = render_answer(answer, head, keep_alive=False, lines=lines_for_malformed(octets, shared.snapshot))
+    shared.observers.tell_end(
+        ExchangeFinished(
+            method=head.method if head else b"",
+            target=head.target if head else b"",
+            status=answer.status,
+            route="",
+            upstream="",
+            server="",
+            outcome=Outcome.ANSWERED,
+            duration_s=0.0,
+            first_byte_s=0.0,
+            request_bytes=0,
+            response_bytes=len(data),
+            client=peer.address,
+            error=answer.code,
+            detail=reason or answer.what,
+        )
+    )
+    return data
