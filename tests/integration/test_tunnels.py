@@ -99,9 +99,6 @@ async def test_a_101_that_speaks_of_a_body_switches_all_the_same(framing: bytes)
         server = await talk.upstream.accept()
         await server.head()
         server.send(b"HTTP/1.1 101 Go\r\n" + framing + b"\r\nConnection : upgrade\r\nUpgrade: websocket\r\n\r\nfirst")
-        if b" :" in framing:
-            assert (await client.head()).startswith(b"HTTP/1.1 502 "), "what frames has no space before its colon"
-            return
         assert await client.head() == b"HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
         assert await client.read(5) == b"first"
         client.send(b"back")
