@@ -20,6 +20,8 @@ class Wants(Flag):
     """The ends of exchanges that somebody should look into: see :func:`is_failure`."""
     ENDS = auto()
     """The end of every exchange; tunnels."""
+    PROGRESS = auto()
+    """How each exchange begins: that it has started, where it was sent, that its response has begun."""
     CHANGES = auto()
     """With the ends: what devproxy changed in the answer, and why."""
 
@@ -35,6 +37,42 @@ class Outcome(StrEnum):
     """devproxy answered by itself: an error, a refusal or one of its own pages."""
     STOPPED = "stopped"
     """Cut because devproxy is stopping and ``drain_s`` is over."""
+
+
+@dataclass(slots=True)
+class ExchangeStarted:
+    """A request's head is complete. ``exchange_id`` is in all that is told of this exchange, and of a tunnel that comes
+    of it. ``started_at``: in seconds since the epoch; durations are measured by another clock.
+    """
+
+    exchange_id: int
+    method: bytes
+    target: bytes
+    client: str
+    started_at: float
+
+
+@dataclass(slots=True)
+class RequestSent:
+    """The head of the request has left for ``server``, ``after_s`` seconds after the start: until then there was no
+    connection, or it was held back. Told again when the request is sent once more because a kept connection was dead.
+    """
+
+    exchange_id: int
+    route: str
+    upstream: str
+    server: str
+    after_s: float
+
+
+@dataclass(slots=True)
+class ResponseBegun:
+    """The head of the upstream's response goes to the client. What devproxy answers by itself begins and ends at once:
+    of that, only the end is told."""
+
+    exchange_id: int
+    status: int
+    first_byte_s: float
 
 
 @dataclass(slots=True)
@@ -68,11 +106,13 @@ class ExchangeFinished:
     advice: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     protocol: str = ""
+    exchange_id: int = 0
 
 
 @dataclass(slots=True)
 class TunnelOpened:
-    """An upgrade was accepted (101). ``protocol``: the token of ``Upgrade``. ``tunnel_id`` pairs it with its end.
+    """An upgrade was accepted (101). ``protocol``: the token of ``Upgrade``. ``tunnel_id`` pairs it with its end,
+    ``exchange_id`` with its beginning.
 
     ``advice``: as in :class:`ExchangeFinished`, where a browser does not take the 101.
     """
@@ -86,6 +126,7 @@ class TunnelOpened:
     client: str
     duration_s: float
     advice: tuple[str, ...] = ()
+    exchange_id: int = 0
 
 
 @dataclass(slots=True)
@@ -107,6 +148,7 @@ class TunnelClosed:
     received_bytes: int
     closed_by: str
     close_code: int = 0
+    exchange_id: int = 0
 
 
 @dataclass(slots=True)
@@ -127,12 +169,14 @@ class UpstreamState:
 class RequestsWaiting:
     """Requests wait for the servers of an upstream to come back, ``count`` of them so far; said once until they do.
 
-    ``left_s``: how long they go on waiting at most.
+    ``left_s``: how long they go on waiting at most. ``method``, ``target``: of the first that waits.
     """
 
     upstream: str
     count: int
     left_s: float
+    method: bytes = b""
+    target: bytes = b""
 
 
 @dataclass(slots=True)
@@ -229,7 +273,10 @@ class Trouble:
 
 
 Event = (
-    ExchangeFinished
+    ExchangeStarted
+    | RequestSent
+    | ResponseBegun
+    | ExchangeFinished
     | TunnelOpened
     | TunnelClosed
     | UpstreamState

@@ -26,9 +26,12 @@ from devproxy.events import (
     DescriptorShortage,
     Event,
     ExchangeFinished,
+    ExchangeStarted,
     Outcome,
     Ready,
+    RequestSent,
     RequestsWaiting,
+    ResponseBegun,
     Stopped,
     Stopping,
     Trouble,
@@ -150,7 +153,7 @@ class HumanLines:
                 self._asked.clear()
                 return [f"{_clock_time(at)} {upstream_words(event, was_up, style)}"]
             case RequestsWaiting():
-                return [f"{_clock_time(at)} {waiting_words(event)}"]
+                return [f"{_clock_time(at)} {waiting_words(event, style.glyphs.cut)}"]
             case Stopping() | Stopped():
                 line = f"{_clock_time(at)} {ending_words(event)}"
                 is_after_ctrl_c = isinstance(event, Stopping) and self._width() is not None
@@ -166,7 +169,7 @@ class HumanLines:
                 return shortage_lines(at, event, style, self._width())
             case Trouble():
                 return trouble_lines(event, style, self._width())
-            case Ready():
+            case Ready() | ExchangeStarted() | RequestSent() | ResponseBegun():
                 return []
 
     def _is_asked_again(self, event: ExchangeFinished) -> bool:
@@ -346,11 +349,13 @@ def upstream_words(state: UpstreamState, was_up: bool | None, style: Style) -> s
     return f"{who} {style.red(what)}{why}"
 
 
-def waiting_words(event: RequestsWaiting) -> str:
-    """Return how many requests wait for which upstream, and for how long they go on."""
-    verb = "waits" if event.count == 1 else "wait"
-    limit = f", for at most {duration(event.left_s)}" if event.left_s else ""
-    return f"{counted(event.count, 'request')} {verb} for {visible(event.upstream)} to come back{limit}"
+def waiting_words(event: RequestsWaiting, mark: str) -> str:
+    """Return which request waits for which upstream, or how many do, and for how long they go on at most."""
+    who, verb = counted(event.count, "request"), "wait"
+    if event.count == 1:
+        who, verb = f"{visible(event.method.decode('latin-1'))} {shown_target(event.target, mark)}", "waits"
+    limit = f", up to {duration(event.left_s)}" if event.left_s else ""
+    return f"{who} {verb} for {visible(event.upstream)}{limit}"
 
 
 def ending_words(event: Stopping | Stopped) -> str:

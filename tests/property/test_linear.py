@@ -474,7 +474,7 @@ NOT_FED = {
     "console.lines.ending_words": "numbers",
     "console.lines.shortage_lines": "numbers",
     "console.lines.dropped_words": "numbers",
-    "console.lines.waiting_words": "numbers and the name of an upstream",
+    "console.lines.waiting_words": "shown_target, which is fed",
     "answers.is_document": "asks preferred_format, which is fed",
     "policy.advice.advice_on_absence": "numbers",
     "policy.advice.facts_of_absence": "numbers",

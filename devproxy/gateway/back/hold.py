@@ -44,28 +44,29 @@ def may_wait(request: RequestHead) -> bool:
 
 
 class WaitingRoom:
-    """Where requests wait for an upstream. ``count``: how many do."""
+    """Where requests wait for an upstream. ``waiting``: those that do, the first one first."""
 
-    __slots__ = ("_loop", "_released", "count")
+    __slots__ = ("_loop", "_released", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._released: asyncio.Future[None] | None = None
-        self.count = 0
+        self.waiting: list[RequestHead] = []
 
-    async def wait(self, until: float) -> bool:
-        """Wait for :meth:`open`; False when the loop's time `until` comes first, or at once when the room is full."""
+    async def wait(self, request: RequestHead, until: float) -> bool:
+        """Let `request` wait for :meth:`open`; False when the loop's time `until` comes first, or at once when the room
+        is full."""
         remaining_s = until - self._loop.time()
-        if self.count >= MAX_WAITING or remaining_s <= 0:
+        if len(self.waiting) >= MAX_WAITING or remaining_s <= 0:
             return False
         if self._released is None:
             self._released = self._loop.create_future()
         door = self._released
-        self.count += 1
+        self.waiting.append(request)
         try:
             await asyncio.wait((door,), timeout=remaining_s)
         finally:
-            self.count -= 1
+            self.waiting = [one for one in self.waiting if one is not request]
         return door.done()
 
     def open(self) -> None:

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from devproxy.answers import is_document
 from devproxy.errors import UpstreamError
-from devproxy.gateway.back.hold import may_wait
 
 if TYPE_CHECKING:
     from devproxy.gateway.shared.seam import Connection, Server
@@ -91,12 +89,7 @@ class PendingConnection:
     async def _connect(self, server: Server) -> None:
         exchange = self._exchange
         try:
-            connection = await server.pool.open(
-                server,
-                may_wait=may_wait(exchange.request),
-                is_document=is_document(exchange.request),
-                is_bound=exchange.is_bound,
-            )
+            connection = await server.pool.open(server, exchange.request, is_bound=exchange.is_bound)
         except UpstreamError as error:
             exchange.not_connected(error)
             return

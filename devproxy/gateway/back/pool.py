@@ -14,13 +14,13 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Final
 
-from devproxy.answers import NO_CONNECTION
+from devproxy.answers import NO_CONNECTION, is_document
 from devproxy.config.model import ServerAddress, Upstream
 from devproxy.errors import Absence, UpstreamError, UpstreamFault
 from devproxy.events import RequestsWaiting, UpstreamState
 from devproxy.gateway.back.connection import UpstreamConnection
 from devproxy.gateway.back.dial import Dialler
-from devproxy.gateway.back.hold import LATE_DOCUMENT_S, LATE_S, SAID_AFTER_S, Prober, WaitingRoom
+from devproxy.gateway.back.hold import LATE_DOCUMENT_S, LATE_S, SAID_AFTER_S, Prober, WaitingRoom, may_wait
 from devproxy.gateway.back.one_at_a_time import OneAtATime
 from devproxy.gateway.back.unknown_sessions import UnknownSessions
 from devproxy.http1.refusals import spoke_first, told
@@ -367,20 +367,20 @@ class UpstreamPool:
         if trouble is not None:
             self._shared.observers.tell(trouble)
 
-    async def open(self, first: Server, *, may_wait: bool, is_document: bool, is_bound: bool) -> Connection:
-        """Return a new connection to `first` or, unless the request `is_bound` to it, to any other server.
+    async def open(self, first: Server, request: RequestHead, *, is_bound: bool) -> Connection:
+        """Return a new connection to `first` or, unless `request` `is_bound` to it, to any other server.
 
-        When all servers that were up refuse, a request that `may_wait` does so until ``hold_s`` seconds after the last
-        of them went. Later one that `is_document` does not, since the page that it gets instead waits by itself, and
-        any other one for a second at most. Cancelled while it waits, it leaves no trace. Raises :class:`UpstreamError`.
+        When all servers that were up refuse, a request that may wait does so until ``hold_s`` seconds after the last
+        of them went. Later a document does not, since the page that it gets instead waits by itself, and any other
+        request for a second at most. Cancelled while it waits, it leaves no trace. Raises :class:`UpstreamError`.
         """
         if is_bound:
             return await first.connect()
-        if not may_wait or not self.upstream.hold_s:
+        if not may_wait(request) or not self.upstream.hold_s:
             return await self.connect(first)
         loop, hold_s = self._shared.loop, self.upstream.hold_s
         asked_at = loop.time()
-        least_s = min(LATE_DOCUMENT_S if is_document else LATE_S, hold_s)
+        least_s = min(LATE_DOCUMENT_S if is_document(request) else LATE_S, hold_s)
         while True:
             if not self.is_away:
                 try:
@@ -392,7 +392,7 @@ class UpstreamPool:
                 server.hurry()
             until = min(max(self._went_at + hold_s, asked_at + least_s), asked_at + hold_s)
             self._say_soon()
-            if not await self._room.wait(until):
+            if not await self._room.wait(request, until):
                 failure = _joined([server.failure for server in self.servers if server.failure is not None])
                 raise UpstreamError(
                     failure.fault,
@@ -421,9 +421,11 @@ class UpstreamPool:
             self._saying = self._shared.loop.call_later(SAID_AFTER_S, self._say)
 
     def _say(self) -> None:
-        count, left_s = self._room.count, self._went_at + self.upstream.hold_s - self._shared.loop.time()
-        if count and not self._shared.is_stopping:
-            self._shared.observers.tell(RequestsWaiting(self.upstream.name, count, max(left_s, 0.0)))
+        waiting, left_s = self._room.waiting, self._went_at + self.upstream.hold_s - self._shared.loop.time()
+        if waiting and not self._shared.is_stopping:
+            first = waiting[0]
+            event = RequestsWaiting(self.upstream.name, len(waiting), max(left_s, 0.0), first.method, first.target)
+            self._shared.observers.tell(event)
         else:
             self._saying = None
 
@@ -453,7 +455,7 @@ class UpstreamPool:
 
     def is_awaited(self) -> bool:
         """Tell whether requests wait for this upstream."""
-        return self._room.count > 0
+        return bool(self._room.waiting)
 
     def release_waiting(self) -> None:
         """Let those go on who wait: a server is back."""

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
 from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
-from devproxy.events import ExchangeFinished, Outcome, is_failure
+from devproxy.events import Outcome
 from devproxy.gateway.back.pending import PendingConnection
 from devproxy.gateway.back.slow import SlowUpstream
 from devproxy.gateway.back.sticky import StickyChoice
-from devproxy.gateway.exchanges.advice import NONE, advice_on_switch, remarks_on, remarks_on_own
+from devproxy.gateway.exchanges.advice import advice_on_switch, remarks_on, remarks_on_own
 from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, cut_code, failure, may_be_dead
 from devproxy.gateway.exchanges.phase import Phase
+from devproxy.gateway.exchanges.report import Report
 from devproxy.gateway.exchanges.tunnel import Tunnel
 from devproxy.gateway.reload import TunnelOrigin
 from devproxy.http.messages import RequestHead, ResponseHead
@@ -41,11 +42,10 @@ class Exchange:
     __slots__ = (
         "_deadline",
         "_departure",
-        "_first_byte_s",
         "_forward",
         "_has_retried",
         "_phase",
-        "_remarks",
+        "_report",
         "_request_bytes",
         "_response_bytes",
         "_server",
@@ -73,10 +73,9 @@ class Exchange:
         self._has_retried = False
         self._status = 0
         self._started_at = perf_counter()
-        self._first_byte_s = 0.0
         self._request_bytes = 0
         self._response_bytes = 0
-        self._remarks = NONE
+        self._report: Report | None = None
         self.request = request
 
     @property
@@ -92,6 +91,9 @@ class Exchange:
         `ended`: nothing follows. `announced_bytes`: how much there is so far of a body whose length was not given.
         """
         self.is_request_sent = ended
+        shared = self._shared
+        if shared.observers.to_progress:
+            self._told.tell_started()
         plan = plan_request(self.request, self._snapshot)
         if isinstance(plan, Respond):
             if plan.delay_s:
@@ -105,7 +107,7 @@ class Exchange:
             if announced_bytes > self._snapshot.max_body_bytes:
                 self._respond(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
                 return
-        pool = self._shared.pools[plan.compiled.upstream]
+        pool = shared.pools[plan.compiled.upstream]
         server = pool.only
         if server is None or plan.is_special:
             self._start_with_care(plan, pool, body)
@@ -199,6 +201,8 @@ class Exchange:
         self._phase = _AWAITING_RESPONSE
         server = connection.server_pool
         head = render_request(self._forward, self.request, self.client.peer, server.server)
+        if self._shared.observers.to_progress:
+            self._told.tell_sent(self._forward.compiled, server)
         connection.begin(self, head + body if body else head)
         if server.response_timeout_s and self.is_request_sent:
             self.expect_response()
@@ -244,9 +248,10 @@ class Exchange:
             close=not self.is_request_sent or client.is_ending,
         )
         if shared.observers.is_watched:
-            self._first_byte_s = perf_counter() - self._started_at
+            report = self._told
+            report.tell_begun(facts.status)
             if forward.facts.origins or facts.is_remarkable or shared.observers.wants_changes:
-                self._remarks = remarks_on(shared, forward, self.request, head, octets, client.peer, server, payload)
+                report.remarks = remarks_on(shared, forward, self.request, head, octets, client.peer, server, payload)
         if self._sticky is not None:
             octets = self._bind(self._sticky, octets, payload)
         self._status = facts.status
@@ -309,7 +314,8 @@ class Exchange:
             server=server.server.url,
             born=TunnelOrigin(self._snapshot, forward.compiled.route, server.server),
             client_address=self.client.peer.address,
-            duration_s=perf_counter() - self._started_at,
+            exchange_id=self._told.exchange_id,
+            duration_s=self._told.duration_s,
             on_end=server.end_one,
             fault=forward.compiled.fault,
             advice=advice_on_switch(self._shared, forward, self.request, head, octets, self.client.peer, server),
@@ -395,7 +401,7 @@ class Exchange:
         data = answers.render_answer(answer, self.request, keep_alive=keeps, lines=lines)
         client.respond(data, b"", len(data), True, not keeps or answer.close)
         self._status = answer.status
-        self._remarks = remarks_on_own(self._shared, answer, route)
+        self._told.remarks = remarks_on_own(self._shared, answer, route)
         self._response_bytes = len(data)
         self._finish(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what, route=route)
 
@@ -456,29 +462,21 @@ class Exchange:
         self._phase = _OVER
         if self._server is not None:
             self._server.outstanding -= 1
-        observers = self._shared.observers
-        if observers.to_failures and (observers.to_ends or is_failure(outcome, self._status, self._remarks.advice)):
-            observers.tell_end(self._finished(outcome, error, detail, route))
+        if self._shared.observers.to_failures:
+            self._told.tell_end(
+                outcome,
+                self._status,
+                None if self._forward is None else self._forward.compiled,
+                self._server,
+                (self._request_bytes, self._response_bytes),
+                error=error,
+                detail=detail,
+                route=route,
+            )
 
-    def _finished(self, outcome: Outcome, error: str, detail: str, route: str) -> ExchangeFinished:
-        compiled = None if self._forward is None else self._forward.compiled
-        event = ExchangeFinished(
-            self.request.method,
-            self.request.target,
-            self._status,
-            compiled.label if compiled is not None else route,
-            compiled.upstream if compiled is not None else "",
-            self._server.server.url if self._server is not None else "",
-            outcome,
-            perf_counter() - self._started_at,
-            self._first_byte_s,
-            self._request_bytes,
-            self._response_bytes,
-            self.client.peer.address,
-            error,
-            detail or (compiled.fault_note if compiled is not None else ""),
-            *self._remarks,
-        )
-        if self.request.facts.upgrade:
-            event.protocol = self.request.facts.upgrade.decode("latin-1")
-        return event
+    @property
+    def _told(self) -> Report:
+        """What is told of it, from when somebody looks for the first time."""
+        if self._report is None:
+            self._report = Report(self._shared, self.request, self.client.peer.address, self._started_at)
+        return self._report

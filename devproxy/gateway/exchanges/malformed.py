@@ -38,6 +38,7 @@ def refuse(
             client=peer.address,
             error=answer.code,
             detail=reason or answer.what,
+            exchange_id=shared.next_exchange_id(),
         )
     )
     return data

@@ -202,6 +202,7 @@ class Tunnel:
         server: str,
         born: TunnelOrigin,
         client_address: str,
+        exchange_id: int,
         duration_s: float,
         on_end: Callable[[bool], None],
         fault: CompiledFault | None = None,
@@ -231,7 +232,7 @@ class Tunnel:
         self.is_closing = False
         self.tunnel_id = shared.next_tunnel_id()
         self._opened = TunnelOpened(
-            self.tunnel_id, target, protocol, route, upstream, server, client_address, duration_s, advice
+            self.tunnel_id, target, protocol, route, upstream, server, client_address, duration_s, advice, exchange_id
         )
 
     def open(self, *, early: bytes, glued: bytes, has_ended: bool) -> None:
@@ -314,6 +315,7 @@ class Tunnel:
             received_bytes=self._upstream.received,
             closed_by=self._closed_by,
             close_code=codes[0] if codes else 0,
+            exchange_id=opened.exchange_id,
         )
 
     def _watch(self, limit_s: float, closed_by: str, *, look_s: float = 0.0) -> None:

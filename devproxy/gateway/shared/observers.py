@@ -56,10 +56,11 @@ class Observation:
 
 class Observers:
     """Those who look. ``is_watched``: somebody does. ``wants_changes``: and wants to see what is changed in answers.
-    ``to_ends``: those who are told of the end of every exchange; ``to_failures``: of those that are failures.
+    ``to_progress``: those who are told how exchanges begin. ``to_ends``: those who are told of the end of every one;
+    ``to_failures``: of those that are failures.
     """
 
-    __slots__ = ("_all", "is_watched", "to_ends", "to_failures", "wants_changes")
+    __slots__ = ("_all", "is_watched", "to_ends", "to_failures", "to_progress", "wants_changes")
 
     def __init__(self) -> None:
         self._look(())
@@ -77,6 +78,7 @@ class Observers:
     def _look(self, everybody: tuple[Observation, ...]) -> None:
         self._all = everybody
         self.is_watched = bool(everybody)
+        self.to_progress = tuple(one for one in everybody if one.wants & Wants.PROGRESS)
         self.to_ends = tuple(one for one in everybody if one.wants & Wants.ENDS)
         self.to_failures = tuple(one for one in everybody if one.wants & (Wants.ENDS | Wants.FAILURES))
         self.wants_changes = any(one.wants & Wants.CHANGES for one in self.to_failures)
@@ -84,6 +86,11 @@ class Observers:
     def tell(self, event: Event) -> None:
         """Tell everybody of `event`, which belongs to no exchange and no tunnel."""
         for one in self._all:
+            one.tell(event)
+
+    def tell_progress(self, event: Event) -> None:
+        """Tell those who want to know of `event` in the beginning of an exchange."""
+        for one in self.to_progress:
             one.tell(event)
 
     def tell_tunnel(self, event: Event) -> None:

@@ -263,8 +263,11 @@ class Pool(Protocol):
     def choose(self, request: RequestHead) -> Choice:
         """Return which server takes `request`, and why."""
 
-    async def open(self, first: Server, *, may_wait: bool, is_document: bool, is_bound: bool) -> Connection:
-        """Return a new connection to `first` or another server. Raises :class:`~devproxy.errors.UpstreamError`."""
+    async def open(self, first: Server, request: RequestHead, *, is_bound: bool) -> Connection:
+        """Return a new connection for `request`, to `first` or another server.
+
+        Raises :class:`~devproxy.errors.UpstreamError`.
+        """
 
     def learn_session(self, sid: bytes, connection: Connection) -> None:
         """Remember that the Engine.IO session `sid` was given out on `connection`."""

@@ -42,6 +42,7 @@ class SharedState:
         "_unused",
         "connections",
         "descriptor_ceiling",
+        "exchange_count",
         "held_back",
         "is_in_container",
         "is_stopping",
@@ -74,6 +75,7 @@ class SharedState:
         self.held_back: set[HeldBack] = set()
         self.timed: list[Timed] = []
         self.pressure = Pressure(loop)
+        self.exchange_count = 0
         self.tunnel_count = 0
         self.is_in_container = is_in_container()
         self.is_stopping = False
@@ -109,6 +111,11 @@ class SharedState:
     def _note_use(self) -> None:
         if self._unused is not None and not self._unused.done() and not self.connections and not self.tunnels:
             self._unused.set_result(None)
+
+    def next_exchange_id(self) -> int:
+        """Return a number that no other exchange of this gateway has."""
+        self.exchange_count += 1
+        return self.exchange_count
 
     def next_tunnel_id(self) -> int:
         """Return a number that no other tunnel of this gateway has."""
