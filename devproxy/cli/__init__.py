@@ -16,8 +16,7 @@ from devproxy.cli.refusal import FINE, INTERRUPTED, Refused, say
 
 if TYPE_CHECKING:
     from argparse import Namespace
-
-    from devproxy.cli.health import QuickOptions
+    from types import SimpleNamespace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FINE  # whoever read has had enough, as in `devproxy schema | head -1`
 
 
-def _options(arguments: list[str]) -> Namespace | QuickOptions:
+def _options(arguments: list[str]) -> Namespace | SimpleNamespace:
     """Return the options; ``command`` names the command's module."""
     if arguments[:1] == ["health"]:
         # A container engine asks every few seconds: argparse would be a third of what that costs.

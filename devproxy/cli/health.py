@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import TYPE_CHECKING, Protocol
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from devproxy.authority.hosts import MAX_PORT, authority
 from devproxy.cli.files import ENVIRONMENT, find_upward, read
@@ -16,7 +17,10 @@ from devproxy.cli.refusal import FAILED, FINE, Refused, put
 from devproxy.http.own import HEALTH_PATH
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Sequence
+
+    Options = Namespace | SimpleNamespace
 
 TIMEOUT_S = 2.0
 _MAX_ANSWER_BYTES = 8192
@@ -25,26 +29,9 @@ _EVERY_ADDRESS = ("", "0.0.0.0", "::")
 _HELP = "start it with devproxy up, or say where it is: devproxy health --url http://localhost:8080/"
 
 
-class Options(Protocol):
-    """The options of this command; None where one is not given."""
-
-    url: str | None
-    listen: str | None
-    config: str | None
-
-
-class QuickOptions:
-    """The same, read without argparse."""
-
-    command = "health"
-    url: str | None = None
-    listen: str | None = None
-    config: str | None = None
-
-
-def quick_options(arguments: Sequence[str]) -> QuickOptions | None:
+def quick_options(arguments: Sequence[str]) -> SimpleNamespace | None:
     """Return the options if they are written plainly as ``--name VALUE``; else None, for argparse to judge."""
-    options = QuickOptions()
+    options = SimpleNamespace(command="health", url=None, listen=None, config=None)
     for name, value in zip(arguments[::2], [*arguments[1::2], None], strict=False):
         if name not in ("--url", "--listen", "--config") or value is None or value.startswith("-"):
             return None

@@ -18,7 +18,7 @@ from devproxy.config import Config, Route
 from devproxy.config.labels import cors_text, fault_text
 from devproxy.config.model import Cookies, HeaderEdits, ServerAddress
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
-from devproxy.console.text import columns, padded
+from devproxy.console.text import columns, padded, widths
 from devproxy.errors import BadMessage
 from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
@@ -66,9 +66,9 @@ def table(snapshot: Snapshot, style: Style) -> str:
     if not routes:
         return "no routes: every request gets 404\n"
     rows = [(label(route), _servers(snapshot.config, route), _rules(snapshot.config, route)) for route in routes]
-    widths = [max(columns(row[index]) for row in rows) for index in range(2)]
+    first, second, _ = widths(rows)
     return "".join(
-        f"{padded(name, widths[0])}  {style.dim(style.glyphs.to)} {padded(servers, widths[1])}  {style.dim(rules)}\n"
+        f"{padded(name, first)}  {style.dim(style.glyphs.to)} {padded(servers, second)}  {style.dim(rules)}\n"
         for name, servers, rules in rows
     )
 

@@ -12,7 +12,7 @@ from devproxy.authority.networks import is_loopback
 from devproxy.config.labels import cors_text, fault_text
 from devproxy.config.model import Config, Route, Upstream
 from devproxy.console.style import Style
-from devproxy.console.text import columns, cut, duration, padded
+from devproxy.console.text import columns, cut, duration, padded, widths
 from devproxy.events import Ready, UpstreamState
 from devproxy.routing.table import RouteTable, label
 from devproxy.text.safe import visible
@@ -79,13 +79,13 @@ def _routes(config: Config, states: ServerStates, style: Style, width: int | Non
     if not routes:
         return [f"  {style.yellow('warning:')} no routes: every request gets 404"]
     rows = [_row(route, upstreams[route.upstream], states, style, names_address=True) for route in routes]
-    if width is not None and _whole_width(rows, style, width) > width:
+    if width is not None and sum(_widths(rows, style, width)) > width:
         rows = [_row(route, upstreams[route.upstream], states, style, names_address=False) for route in routes]
     return _table(rows, style, width)
 
 
-_Row = tuple[str, str, str, tuple[str, ...]]
-"""Label, servers, CORS and the guard if it is off, and the painted state with its plain twin (for its width)."""
+_Row = tuple[str, str, str, str, str]
+"""Label, servers, CORS and the guard if it is off, and the state: plain (for its width), and painted."""
 
 
 def _row(route: Route, upstream: Upstream, states: ServerStates, style: Style, *, names_address: bool) -> _Row:
@@ -95,28 +95,25 @@ def _row(route: Route, upstream: Upstream, states: ServerStates, style: Style, *
     if fault := fault_text(route.fault):
         # With the state, which every width shows: whoever has forgotten a fault looks for it elsewhere for long.
         painted, plain = f"{painted}  {style.yellow(f'fault: {fault}')}", f"{plain}  fault: {fault}"
-    return label(route), servers, cors, (painted, plain)
+    return label(route), servers, cors, plain, painted
 
 
 def _table(rows: list[_Row], style: Style, width: int | None) -> list[str]:
     """Lay `rows` out in columns; in a narrow terminal without CORS, then with the state on a line of its own."""
     labels = _labels(rows, style, width)
-    label_width = max(map(columns, labels))
-    server_width = max(columns(row[1]) for row in rows)
-    cors_width = max(columns(row[2]) for row in rows)
-    whole = _whole_width(rows, style, width)
+    start, server_width, cors_width, state_width = _widths(rows, style, width)
+    whole = start + server_width + cors_width + state_width
     has_cors = width is None or whole <= width
-    has_state_beside = has_cors or whole - cors_width - 2 <= (width or 0)
+    has_state_beside = has_cors or whole - cors_width <= (width or 0)
     lines: list[str] = []
-    for text, (_, servers, cors, (painted, _)) in zip(labels, rows, strict=True):
-        line = f"  {padded(text, label_width)}  {style.dim(style.glyphs.to)} "
+    for text, (_, servers, cors, _, painted) in zip(labels, rows, strict=True):
+        line = f"  {padded(text, start - columns(style.glyphs.to) - 5)}  {style.dim(style.glyphs.to)} "
         if not has_state_beside:
-            start = 2 + label_width + 2 + columns(style.glyphs.to) + 1
             first, *others = [servers] if start + columns(servers) <= (width or 0) else servers.split(" ")
             lines += [line + first, *(" " * start + other for other in others), f"    {painted}"]
             continue
-        line += padded(servers, server_width) + "  "
-        lines.append(line + (style.dim(padded(cors, cors_width)) + "  " if has_cors else "") + painted)
+        line += padded(servers, server_width)
+        lines.append(line + (style.dim(padded(cors, cors_width)) if has_cors else "") + painted)
     return lines
 
 
@@ -125,13 +122,10 @@ def _labels(rows: list[_Row], style: Style, width: int | None) -> list[str]:
     return [cut(row[0], limit, style.glyphs.cut) for row in rows]
 
 
-def _whole_width(rows: list[_Row], style: Style, width: int | None) -> int:
-    """Return how many columns the table takes with everything in it."""
-    label_width = max(map(columns, _labels(rows, style, width)))
-    server_width = max(columns(row[1]) for row in rows)
-    cors_width = max(columns(row[2]) for row in rows)
-    state_width = max(columns(row[3][1]) for row in rows)
-    return 2 + label_width + 2 + columns(style.glyphs.to) + 1 + server_width + 2 + cors_width + 2 + state_width
+def _widths(rows: list[_Row], style: Style, width: int | None) -> list[int]:
+    """Return what each column takes with the space behind it: label and arrow, servers, CORS, state."""
+    found = widths([(name, *row[1:4]) for name, row in zip(_labels(rows, style, width), rows, strict=True)])
+    return [found[0] + 5 + columns(style.glyphs.to), found[1] + 2, found[2] + 2, found[3]]
 
 
 def _state(upstream: Upstream, states: ServerStates, style: Style, *, names_address: bool) -> tuple[str, str]:

@@ -6,6 +6,7 @@ Pure. What a peer or an author sent is shown escaped: nothing of it moves the cu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 from unicodedata import combining, east_asian_width
@@ -43,6 +44,11 @@ def columns(text: str) -> int:
 def padded(text: str, width: int) -> str:
     """Return `text` with spaces behind it up to `width` columns."""
     return text + " " * (width - columns(text))
+
+
+def widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return how many columns of a terminal each column of a table takes; every row has as many cells."""
+    return [max(map(columns, cells)) for cells in zip(*rows, strict=True)]
 
 
 def cut(text: str, width: int, mark: str = MASK) -> str:

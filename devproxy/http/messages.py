@@ -68,8 +68,29 @@ class RequestFacts:
     is_remembered: bool = dataclasses.field(default=False, compare=False)
 
 
+class Head:
+    """A head, of either kind: its field lines, taken apart when asked for; to forward most messages ``block`` does."""
+
+    __slots__ = ()
+    block: bytes
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The field lines."""
+        return self.block.split(b"\r\n")[1:]
+
+    @property
+    def fields(self) -> list[Field]:
+        """The fields, in order."""
+        return parse_fields(self.lines)
+
+    def first(self, name: bytes) -> bytes | None:
+        """Return the first value of the field called `name` (lower case), or None."""
+        return first(self.fields, name)
+
+
 @dataclass(slots=True)
-class RequestHead:
+class RequestHead(Head):
     """A request's start line and fields, with what its grammar check established (see :class:`RequestFacts`).
 
     ``version_minor`` is 0 or 1 (the major version is always 1). ``path``: the target in origin-form (``*`` for
@@ -88,16 +109,6 @@ class RequestHead:
     segment: bytes | None = None
 
     @property
-    def lines(self) -> list[bytes]:
-        """The field lines; taken apart when asked for, because to forward most messages their block is enough."""
-        return self.block.split(b"\r\n")[1:]
-
-    @property
-    def fields(self) -> list[Field]:
-        """The fields, in order."""
-        return parse_fields(self.lines)
-
-    @property
     def host(self) -> bytes:
         """The Host, or the authority that replaces it (RFC 9112 section 3.2.2)."""
         return self.facts.host
@@ -112,10 +123,6 @@ class RequestHead:
     def upgrade(self) -> bytes:
         """The protocol that the client asks to switch to, in lower case; empty for none."""
         return self.facts.upgrade
-
-    def first(self, name: bytes) -> bytes | None:
-        """Return the first value of the field called `name` (lower case), or None."""
-        return first(self.fields, name)
 
 
 REFUSALS: Final = (400, 403)
@@ -157,7 +164,7 @@ class ResponseFacts:
 
 
 @dataclass(slots=True)
-class ResponseHead:
+class ResponseHead(Head):
     """A response's status line and fields, with what its grammar check established (see :class:`ResponseFacts`).
 
     ``block``: as in :class:`RequestHead`. ``body_length``: octets of the body in answer to any method but HEAD, or
@@ -187,20 +194,6 @@ class ResponseHead:
     def version_minor(self) -> int:
         """0 or 1; the major version is always 1."""
         return self.facts.version_minor
-
-    @property
-    def lines(self) -> list[bytes]:
-        """The field lines; taken apart when asked for, because to forward most messages their block is enough."""
-        return self.block.split(b"\r\n")[1:]
-
-    @property
-    def fields(self) -> list[Field]:
-        """The fields, in order."""
-        return parse_fields(self.lines)
-
-    def first(self, name: bytes) -> bytes | None:
-        """Return the first value of the field called `name` (lower case), or None."""
-        return first(self.fields, name)
 
 
 def first(fields: list[Field], name: bytes) -> bytes | None:
