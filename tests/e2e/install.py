@@ -6,6 +6,7 @@ answers to the lock file.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -32,7 +33,8 @@ class NotInstalled(Exception):
 def ensure(folder: Path) -> None:
     """Run ``npm ci`` in a folder unless its ``node_modules`` was made from the same lock file by the same Node.
 
-    Raises :class:`NotInstalled` when Node or npm is missing, or npm fails or takes longer than ``LIMIT_S``.
+    Of several processes one does, and the others wait for it. Raises :class:`NotInstalled` when Node or npm is missing,
+    or npm fails or takes longer than ``LIMIT_S``.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
@@ -42,11 +44,17 @@ def ensure(folder: Path) -> None:
     version = subprocess.check_output([node, "--version"], text=True).strip()
     if numbers(version) < numbers(AT_LEAST):
         raise NotInstalled(f"the end-to-end tests need Node {AT_LEAST} or newer, and {node} is {version}")
-    stamp = folder / "node_modules" / ".installed-from"
-    lock = (folder / "package-lock.json").read_bytes() + version.encode()
-    wanted = hashlib.sha256(lock).hexdigest()
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
+    with (folder / "package-lock.json").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = hashlib.sha256(lock.read() + version.encode()).hexdigest()
+        stamp = folder / "node_modules" / ".installed-from"
+        if not stamp.is_file() or stamp.read_text() != wanted:
+            install(folder, npm)
+            stamp.write_text(wanted)
+
+
+def install(folder: Path, npm: str) -> None:
+    """Run ``npm ci`` in a folder. Raises :class:`NotInstalled`."""
     command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error"]
     try:
         done = subprocess.run(command, cwd=folder, timeout=LIMIT_S, capture_output=True, text=True, check=False)
@@ -54,7 +62,6 @@ def ensure(folder: Path) -> None:
         raise NotInstalled(f"npm ci in {folder} took longer than {LIMIT_S} s: is the registry reachable?") from None
     if done.returncode:
         raise NotInstalled(f"npm ci in {folder} failed with {done.returncode}:\n{done.stderr[-4000:]}")
-    stamp.write_text(wanted)
 
 
 def numbers(version: str) -> tuple[int, ...]:

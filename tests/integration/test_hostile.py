@@ -272,6 +272,7 @@ def ssl_hello() -> tuple[bytes, ssl.SSLObject]:
 # -- many ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 async def test_two_thousand_clients_at_once_are_served(bench: Bench) -> None:
     # This process holds both outer ends: a client's, and the server's for each request that is under way.
     count = min(CROWD, (bench.limit - 200) // 2)

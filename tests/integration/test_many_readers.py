@@ -139,6 +139,7 @@ def send_what_is_taken(clients: list[socket.socket], for_s: float) -> None:
         time.sleep(0.001 if sent else 0.02)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", REQUESTS)
 def test_five_hundred_who_take_nothing_cost_little_memory_and_nobody_else_waits(kind: str, tmp_path: Path) -> None:
     with ExitStack() as stack:

@@ -342,6 +342,7 @@ ENDED_WEBSOCKET_LIMIT_S = 5.0
 
 
 @pytest.mark.both_loops
+@pytest.mark.jumping_clock
 @pytest.mark.parametrize("first", ["client", "upstream"])
 async def test_a_websocket_of_which_one_side_has_ended_and_which_is_silent_is_freed_soon(first: str) -> None:
     async with conversation() as talk:
@@ -358,6 +359,7 @@ async def test_a_websocket_of_which_one_side_has_ended_and_which_is_silent_is_fr
         assert closed.closed_by == first
 
 
+@pytest.mark.jumping_clock
 @pytest.mark.parametrize("first", ["client", "upstream"])
 async def test_a_websocket_of_which_one_side_has_ended_stays_while_the_other_talks(first: str) -> None:
     async with conversation() as talk:
@@ -376,6 +378,7 @@ async def test_a_websocket_of_which_one_side_has_ended_stays_while_the_other_tal
         await until(lambda: talk.gateway.connection_count == 0)
 
 
+@pytest.mark.jumping_clock
 async def test_what_a_slow_reader_has_not_taken_yet_is_not_lost_because_the_other_side_has_ended() -> None:
     async with conversation() as talk:
         client, server = await joined(talk)
@@ -388,6 +391,7 @@ async def test_what_a_slow_reader_has_not_taken_yet_is_not_lost_because_the_othe
         await sending
 
 
+@pytest.mark.jumping_clock
 async def test_another_protocol_keeps_its_time_when_one_side_has_ended() -> None:
     async with conversation() as talk:
         client = await talk.client()

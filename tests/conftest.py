@@ -1,0 +1,31 @@
+"""Tests run two at a time (`make test`); those that measure have the machine to themselves.
+
+A test marked ``alone`` measures time or memory: while it runs, no other test does. Every other test only needs that it
+is not in the way of one: tests choose no ports, share no files and wait for conditions.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", "alone: measures time or memory, so nothing runs beside it")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Give `item` its turn among the tests of all processes. Waiting for it is outside the time limit of a test."""
+    assert item.config.cache is not None
+    folder = Path(item.config.cache.mkdir("turns"))
+    how = fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH
+    with (folder / "entrance").open("w") as entrance, (folder / "room").open("w") as room:
+        fcntl.flock(entrance, fcntl.LOCK_EX)  # who waits for an empty room lets nobody else in
+        fcntl.flock(room, how)
+        fcntl.flock(entrance, fcntl.LOCK_UN)
+        return (yield)
