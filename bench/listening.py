@@ -1,6 +1,7 @@
-"""``python -m bench.listening CONFIG``: devproxy as ``up`` serves it, with an observer that reads nothing.
+"""``python -m bench.listening CONFIG WANTS``: devproxy as ``up`` serves it, with an observer that reads nothing.
 
-A bounded buffer takes the place of the console: every event is built and kept for a while, and none is looked at.
+A bounded buffer takes the place of the console: what the observer wants is built and kept for a while, and none is
+looked at. ``WANTS``: ``NOTHING``, ``ENDS`` or another name of :class:`devproxy.events.Wants`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 from devproxy.cli import serving
 from devproxy.cli.files import read
 from devproxy.cli.loading import load_text
-from devproxy.events import Event, Observer
+from devproxy.events import Event, Observer, Wants
 from devproxy.gateway.front.bind import bind
 
 KEPT: Final = 10_000
@@ -25,12 +26,14 @@ def main() -> int:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m bench.listening", description=__doc__)
     parser.add_argument("config")
-    path = parser.parse_args().config
+    parser.add_argument("wants", choices=list(Wants.__members__))
+    options = parser.parse_args()
     gc.disable()  # `serving` enables it again once it serves, as for `up`
-    loaded = load_text(read(path), path)
+    loaded = load_text(read(options.config), options.config)
     unread: deque[Event] = deque(maxlen=KEPT)
     sockets = bind(loaded.config.server.listen)
-    return serving.run(loaded, sockets, Observer(unread.append), loop_name="auto", is_coloured=False)
+    observer = Observer(unread.append, Wants[options.wants])
+    return serving.run(loaded, sockets, observer, loop_name="auto", is_coloured=False)
 
 
 if __name__ == "__main__":

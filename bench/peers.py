@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -184,8 +185,8 @@ def _with_log(work: Path, ports: Ports) -> list[str]:
     return ["sh", "-c", f"exec {command} >{shlex.quote(str(work / LOG))} 2>&1"]
 
 
-def _with_sink(work: Path, ports: Ports) -> list[str]:
-    return [sys.executable, "-m", "bench.listening", _write(work / CONFIG, DEVPROXY.format(ports=ports))]
+def _watched(work: Path, ports: Ports, *, wants: str) -> list[str]:
+    return [sys.executable, "-m", "bench.listening", _write(work / CONFIG, DEVPROXY.format(ports=ports)), wants]
 
 
 def _up(work: Path, config: str) -> list[str]:
@@ -246,5 +247,6 @@ PEERS: Final = (
 
 WITH_50_ROUTES: Final = Peer("devproxy-50-routes", "", _with_50_routes, _always, _devproxy_version)
 WITH_LOG: Final = Peer("devproxy-log", "", _with_log, _always, _devproxy_version)
-WITH_SINK: Final = Peer("devproxy-sink", "", _with_sink, _always, _devproxy_version)
+WITH_SINK: Final = Peer("devproxy-sink", "", partial(_watched, wants="ENDS"), _always, _devproxy_version)
+WATCHED: Final = Peer("devproxy-watched", "", partial(_watched, wants="NOTHING"), _always, _devproxy_version)
 RELOADING: Final = Peer("devproxy-reloading", "", _reloading, _always, _devproxy_version)

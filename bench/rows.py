@@ -9,7 +9,7 @@ from typing import Final
 from bench import load, states
 from bench.bounds import EVERY_PEER, PLAIN, Bound
 from bench.load import MIB, Done
-from bench.peers import CONFIG, PEERS, RELOADING, WITH_50_ROUTES, WITH_LOG, WITH_SINK, Peer
+from bench.peers import CONFIG, PEERS, RELOADING, WATCHED, WITH_50_ROUTES, WITH_LOG, WITH_SINK, Peer
 from bench.targets import Target, on_own_cores
 
 DEVPROXY: Final = next(peer for peer in PEERS if peer.name == "devproxy")
@@ -170,6 +170,7 @@ WORKS: Final = (
     against_itself("routes50", "50 routes instead of 3", WITH_50_ROUTES, 1.03),
     against_itself("log", "console log to a file", WITH_LOG, 1.15),
     against_itself("sink", "event sink nobody reads", WITH_SINK, 1.05),
+    against_itself("watched", "observer that wants nothing", WATCHED, 1.03),
     Work(
         (Row("reload", "reload of 50 routes: slowest request", "ms more", (Bound(20, unit="ms"),)),),
         reload,

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NEEDS_WRK = {"get32", "get1", "get512", "download"}
 MORE_OF_THE_SAME = {"ws64x1", "ws1m"}
 HERE = [row for row in ROWS if row.key not in NEEDS_WRK | MORE_OF_THE_SAME]
-AGAINST_ITSELF = {"routes50", "log", "sink", "reload"}
+AGAINST_ITSELF = {"routes50", "log", "sink", "watched", "reload"}
 NUMBER = re.compile(r"-?[\d.,]+( \((\d+\.\d\dx|plain [\d.,]+)\))?")
 
 

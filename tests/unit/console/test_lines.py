@@ -22,6 +22,7 @@ from devproxy.events import (
     ExchangeFinished,
     Outcome,
     Ready,
+    RequestsWaiting,
     Stopped,
     Stopping,
     Trouble,
@@ -459,3 +460,10 @@ def test_what_a_waiting_page_asks_once_a_second_is_shown_once_until_the_server_c
     assert shown.lines(AT + 8, WAITING) != []
     for number in range(MAX_ASKED + 1):
         assert shown.lines(AT + 9, replace(WAITING, target=b"/%d" % number)) != []
+
+
+def test_who_waits_is_named_as_long_as_it_is_one() -> None:
+    one = RequestsWaiting("backend", 1, 9.7, b"GET", b"/api/items?token=secret")
+    assert human().rendered(AT, one) == ["12:01:07 GET /api/items?token=… waits for backend, up to 9.7 s"]
+    assert human().rendered(AT, replace(one, count=3)) == ["12:01:07 3 requests wait for backend, up to 9.7 s"]
+    assert human().rendered(AT, replace(one, left_s=0.0)) == ["12:01:07 GET /api/items?token=… waits for backend"]
