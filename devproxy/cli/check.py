@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from devproxy import config
-from devproxy.cli.files import find
+from devproxy.cli.files import distrust, find, is_named
 from devproxy.cli.hot_reload import note_on
 from devproxy.cli.loading import BadConfiguration, load_file
 from devproxy.cli.refusal import FINE, MISUSED, Refused, put, say, warn
@@ -17,14 +17,18 @@ from devproxy.text.safe import visible
 
 def run(options: argparse.Namespace) -> int:
     """Run ``devproxy check``; return 0, or 2 when there is a problem in one of the files."""
-    paths = [*options.paths, *([options.config] if options.config else [])] or [find(None)]
+    named = [*options.paths, *([options.config] if options.config else [])]
+    paths = named or [find(None)]
+    doubts = () if named or is_named(None) else distrust(paths[0])
     results = [_checked(path) for path in paths]
     if options.json:
         import json
 
-        documents = [_document(path, result) for path, result in zip(paths, results, strict=True)]
+        documents = [_document(path, result, doubts) for path, result in zip(paths, results, strict=True)]
         put(json.dumps(documents, indent=2) + "\n")
     else:
+        for sentence in doubts:
+            warn(sentence, options.color)
         for path, result in zip(paths, results, strict=True):
             _show(path, result, options.color)
     return MISUSED if any(isinstance(result, Refused) for result in results) else FINE
@@ -49,8 +53,8 @@ def _show(path: str, result: Config | Refused, colour: str) -> None:
     put(f"ok: {visible(path)}: {counts}\n")
 
 
-def _document(path: str, result: Config | Refused) -> dict[str, object]:
-    """Return what ``--json`` says about one file. Places are 1-based; 0 stands for none."""
+def _document(path: str, result: Config | Refused, doubts: tuple[str, ...]) -> dict[str, object]:
+    """Return what ``--json`` says about one file. Places are 1-based; 0 stands for none. `doubts`: whose file it is."""
     if isinstance(result, Refused):
         return {"file": path, "ok": False, "problems": _problems(result)}
     return {
@@ -58,7 +62,7 @@ def _document(path: str, result: Config | Refused) -> dict[str, object]:
         "ok": True,
         "routes": len(result.routes),
         "upstreams": len(result.upstreams),
-        "warnings": list(config.warnings(result)),
+        "warnings": [*doubts, *config.warnings(result)],
         **({"notes": [note]} if (note := _note(result)) else {}),
     }
 

@@ -75,6 +75,20 @@ def test_check_as_json_gives_every_problem_its_place(directory: Path, capsys: py
     assert missing["problems"][0]["line"] == 0
 
 
+def test_check_names_a_file_that_everybody_can_write(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (directory / "below").mkdir()
+    (directory / "devproxy.toml").chmod(0o666)
+    monkeypatch.chdir(directory / "below")
+    assert main(["check"]) == 0
+    assert "every user of this machine can change ../devproxy.toml" in capsys.readouterr().err
+    main(["check", "--json"])
+    assert "can change ../devproxy.toml" in json.loads(capsys.readouterr().out)[0]["warnings"][0]
+    assert main(["check", "../devproxy.toml"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 # -- routes --------------------------------------------------------------------------------------------------------
 
 
