@@ -6,12 +6,11 @@ import asyncio
 import json
 import socket
 from collections.abc import Iterator
-from html import unescape
 from pathlib import Path
 
 import pytest
 from devproxy.config.model import Listen, PathKind, Route, Server
-from tests.support.exchanges import asked, forwarded, reaches_no_server, values_of
+from tests.support.exchanges import asked, forwarded, reaches_no_server, shown, values_of
 from tests.support.processes import Program, free_port, wait_for
 from tests.support.wire import Conversation, ScriptedUpstream, address_of, config_for, conversation, running, soon
 
@@ -139,7 +138,7 @@ def replace_guard(route: Route) -> Route:
 async def test_the_answer_names_both_readings_and_what_to_do(accept: bytes) -> None:
     async with conversation(routes=ROUTES, server=SERVER) as talk:
         _, body = await answer_to(talk, request(b"/hooks/..%2fadmin", accept))
-        text = unescape(body.decode().replace("<code>", "`").replace("</code>", "`"))
+        text = shown(body)
         if b"json" in accept:
             text = " ".join(str(value) for value in json.loads(text).values())
         readings = ("/hooks/..%2fadmin", "route /hooks/", "/admin (route /admin (GET, POST))")

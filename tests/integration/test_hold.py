@@ -12,7 +12,7 @@ from devproxy.config.model import Upstream
 from devproxy.events import Outcome, RequestsWaiting, UpstreamState
 from devproxy.gateway.back import hold
 from devproxy.gateway.shared import state as service
-from tests.support.exchanges import GET, OK
+from tests.support.exchanges import GET, OK, shown
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
 
 pytestmark = pytest.mark.both_loops
@@ -312,7 +312,7 @@ async def test_the_wait_counts_from_when_the_server_went() -> None:
         (took_s, page), (late_s, late) = await asyncio.gather(answered(talk, DOCUMENT), answered(talk, GET))
         assert took_s < 0.8, "the page waits, not the request for it"
         assert b"reloads by itself" in page
-        assert b"longer than requests wait for it (`hold_s = 1.5`)" in page
+        assert "longer than requests wait for it (`hold_s = 1.5`)" in shown(page)
         assert late_s < 1.4, "at most a second"
         assert b"this request has waited for it for 1.0 s" in late
         for answer in (first, page, late):

@@ -16,7 +16,7 @@ import pytest
 from devproxy.config.model import Config, Listen, PathKind, Route, Server
 from devproxy.console import Console
 from devproxy.events import Event
-from tests.support.exchanges import OK, answered, asked, forwarded, lines_of, values_of
+from tests.support.exchanges import OK, answered, asked, forwarded, lines_of, shown, values_of
 from tests.support.wire import Conversation, ScriptedUpstream, address_of, config_for, running
 
 pytestmark = pytest.mark.both_loops
@@ -163,7 +163,7 @@ async def test_the_page_that_refuses_a_form_has_the_very_line_that_lets_it_in() 
         assert head.startswith(b"HTTP/1.1 403 ")
         assert values_of(head, b"content-type") == [b"text/html; charset=utf-8"]
         page = await client.read(int(values_of(head, b"content-length")[0]))
-        assert b'below [[routes]]: form_post = ["https://login.example"]' in page
+        assert 'below [[routes]]: form_post = ["https://login.example"]' in shown(page)
     async with guarded(replace(DEFAULT, form_post=("https://login.example",))) as talk:
         assert (await forwarded(talk, octets)).head.startswith(b"POST / ")
         other = octets.replace(b"login.example", b"evil.example")

@@ -7,6 +7,7 @@ async with conversation() as talk:
 
 from __future__ import annotations
 
+from html import unescape
 from typing import NamedTuple
 
 from tests.support.wire import Conversation, Wire
@@ -60,6 +61,11 @@ def lines_of(head: bytes) -> list[bytes]:
 def own_lines_of(head: bytes) -> list[bytes]:
     """Return the field lines of a request `head` without those that the gateway adds."""
     return [line for line in lines_of(head) if line.partition(b":")[0].lower() not in ADDED]
+
+
+def shown(page: bytes) -> str:
+    """Return what a browser shows of `page`, with code in backquotes."""
+    return unescape(page.decode().replace("<code>", "`").replace("</code>", "`"))
 
 
 def values_of(head: bytes, name: bytes) -> list[bytes]:
