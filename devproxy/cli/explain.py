@@ -19,7 +19,7 @@ from devproxy.authority.origins import OPAQUE, parse_origin, web_origin
 from devproxy.cli.hot_reload import words_on
 from devproxy.cli.loading import configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
-from devproxy.cli.routes import read_request, style_for
+from devproxy.cli.routes import place_of_route, read_request, style_for
 from devproxy.config.model import Config, Scheme, ServerAddress, Upstream
 from devproxy.console.style import Style
 from devproxy.console.text import columns, padded
@@ -165,7 +165,7 @@ class Report:
             return
         route = chosen.route
         yield f"route {self._style.green(visible(label(route)))}: {visible(', '.join(chosen.reasons))}"
-        place = f"{self._snapshot.config.source}:{route.line}" if route.line else self._snapshot.config.source
+        place = place_of_route(self._snapshot.config, route) or self._snapshot.config.source
         yield f"{self._style.dim(f'upstream {visible(route.upstream)}, cors {route.cors.mode} ({visible(place)})')}"
         servers = next(one.servers for one in self._snapshot.config.upstreams if one.name == route.upstream)
         yield self._style.dim(visible(", ".join(addressing_text(route, servers, is_full=True))))

@@ -12,6 +12,7 @@ import os
 from devproxy.cli.ending import Keeper
 from devproxy.cli.loading import BadConfiguration, Loaded, load_text
 from devproxy.cli.refusal import Refused
+from devproxy.config.notices import notices
 from devproxy.events import ConfigMissing, ConfigRejected, Tell, Trouble
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.system.watch import FileWatch, Reading, is_regular
@@ -68,13 +69,15 @@ class Reloader:
             self._tell(ConfigRejected(source, problems, refusal.render(colour=self._is_coloured)))
             return
         self._refused = None
-        known, self._loaded = self._loaded.notices, loaded
+        # The same remark about another line is no news.
+        known = {notice.sentence for notice in notices(self._loaded.config)}
+        self._loaded = loaded
         await self._gateway.apply(loaded.config)
         if self._keeper is not None:
             self._keeper.drains_for(loaded.config.server.drain_s)
-        for sentence in loaded.notices:
-            if sentence not in known:
-                self._tell(Trouble(sentence))
+        for notice in notices(loaded.config):
+            if notice.sentence not in known:
+                self._tell(Trouble(str(notice)))
 
 
 def can_follow(loaded: Loaded) -> bool:

@@ -17,6 +17,7 @@ from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.config import Config, Route
 from devproxy.config.labels import cors_text, fault_text
 from devproxy.config.model import Cookies, HeaderEdits, ServerAddress
+from devproxy.config.places import place_of
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.text import columns, padded, widths
 from devproxy.errors import BadMessage
@@ -82,6 +83,8 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
     lines = [f"{style.bold(shown)}  {style.dim(f'Host: {visible(head.host)}')}", ""]
     for verdict in verdicts:
         lines += _verdict(verdict, width, style)
+        if verdict.chosen and (place := place_of_route(snapshot.config, verdict.route)):
+            lines[-1] += f"  {style.dim(place)}"
     plan = plan_request(head, snapshot)
     lines.append("")
     if isinstance(plan, Respond):
@@ -101,6 +104,11 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
     if words := words_on(snapshot, head):
         lines.append(f"{style.cyan('hot reload:')} {words}")
     return "\n".join(lines) + "\n", True
+
+
+def place_of_route(config: Config, route: Route) -> str:
+    """Return where `route` was said: ``devproxy.toml:12`` or ``--backend``; empty for nowhere."""
+    return place_of(config, "routes", config.routes.index(route))
 
 
 def _verdict(verdict: RouteVerdict, width: int, style: Style) -> list[str]:

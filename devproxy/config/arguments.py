@@ -12,7 +12,7 @@ from typing import Final
 from devproxy.config.addresses import BadAddress, parse_endpoint, parse_listen
 from devproxy.config.conflicts import listen_conflicts
 from devproxy.config.model import Config, Listen, PathKind, Route, Server, Upstream
-from devproxy.config.problems import COMMAND_LINE, ConfigError, Problem
+from devproxy.config.problems import COMMAND_LINE, ConfigError, Path, Problem
 from devproxy.config.routes import RESERVED, path_fault
 from devproxy.http.own import is_reserved
 
@@ -54,7 +54,14 @@ def from_arguments(
     if frontend is not None:
         routes.append(Route(kind=PathKind.PREFIX, pattern="/", upstream="frontend"))
     server = Server(listen=listens) if listens else Server()
-    return Config(server=server, upstreams=tuple(upstreams), routes=tuple(routes), source=source)
+    said: dict[Path, int | str] = {("upstreams", upstream.name): f"--{upstream.name}" for upstream in upstreams}
+    for index, route in enumerate(routes):
+        said["routes", index] = (
+            "--backend-path" if backend_paths and route.upstream == "backend" else f"--{route.upstream}"
+        )
+    if listens:
+        said["server", "listen"] = "--listen"
+    return Config(server=server, upstreams=tuple(upstreams), routes=tuple(routes), source=source, said=said)
 
 
 def with_listen(config: Config, listen: Sequence[str]) -> Config:
@@ -63,7 +70,11 @@ def with_listen(config: Config, listen: Sequence[str]) -> Config:
     listens = _listens(listen, problems)
     if problems:
         raise ConfigError(tuple(problems))
-    return replace(config, server=replace(config.server, listen=listens)) if listens else config
+    if not listens:
+        return config
+    kept = {path: place for path, place in config.said.items() if path[:2] != ("server", "listen")}
+    said = {**kept, ("server", "listen"): "--listen"}
+    return replace(config, server=replace(config.server, listen=listens), said=said)
 
 
 def _upstream(name: str, text: str, problems: list[Problem]) -> Upstream | None:

@@ -110,6 +110,10 @@ class _Places:
         span = self._spans.get(path)
         return 0 if span is None else self._lines.place(span.key_start, span.key_start)[0]
 
+    def lines(self) -> dict[Path, int]:
+        """Return the 1-based line in which each path starts."""
+        return {path: self._lines.place(span.key_start, span.key_start)[0] for path, span in self._spans.items()}
+
     def problems(self, faults: Sequence[Fault]) -> tuple[Problem, ...]:
         """Return `faults` with their places, in the order of the file; those of the whole file come last."""
         found = dict.fromkeys(self._problem(fault) for fault in faults)
@@ -155,7 +159,7 @@ def _build(table: Table, document: Table, places: _Places, source: str, faults: 
     if not table.get("routes") and not faults.excuses((), "routes"):
         faults.at_key((), "there is no route: nothing would be forwarded", _NO_ROUTES)
     find_conflicts(routes, paths, faults)
-    return Config(server=server, upstreams=upstreams, routes=tuple(routes), source=source)
+    return Config(server=server, upstreams=upstreams, routes=tuple(routes), source=source, said=places.lines())
 
 
 def _server(table: Table, faults: Faults) -> Server:

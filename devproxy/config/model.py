@@ -7,6 +7,7 @@ route (CORS, cookies, headers, faults) are in ``policies``, and can be had from 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
@@ -403,7 +404,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A whole, valid configuration. Every route's upstream exists. ``source``: the file's path, or "command line"."""
+    """A whole, valid configuration. Every route's upstream exists. ``source``: the file's path, or "command line".
+
+    ``said``: where each key stands, by its path in the file: the 1-based line, or the option of the command line. No
+    part of what the configuration says: ``places.place_of`` reads it.
+    """
 
     server: Annotated[Server, Key("How devproxy itself listens.")]
     upstreams: Annotated[
@@ -432,3 +437,4 @@ class Config:
         ),
     ]
     source: str = "command line"
+    said: Mapping[tuple[str | int, ...], int | str] = field(default_factory=dict, compare=False, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.authority.networks import is_loopback
 from devproxy.config.cors import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
@@ -22,6 +22,8 @@ from devproxy.config.model import (
     ServerAddress,
     Sticky,
 )
+from devproxy.config.places import place_of
+from devproxy.config.problems import Path
 from devproxy.realtime.hot_reload import PATHS, PREFIXES, HotReload
 from devproxy.text.safe import visible
 
@@ -32,51 +34,82 @@ _WILDCARD: Final = re.compile(r"(?<=/)(?:\*\*?(?=/|\Z)|:[A-Za-z_]\w*(?=/|\Z))|\*
 """A segment that other tools take for any, or a star somewhere else in a path."""
 
 
+class Notice(NamedTuple):
+    """One sentence or two that a person should know.
+
+    ``path``: of what it is about, as in the file. ``place``: where that was said; empty for nowhere.
+    """
+
+    path: Path
+    sentence: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.sentence}" if self.place else self.sentence
+
+
 def warnings(config: Config) -> tuple[str, ...]:
-    """Return one sentence or two for each thing in `config` that a person should know; empty if there is nothing."""
-    found: list[str] = []
+    """Return what a person should know about `config`, each with its place; empty if there is nothing."""
+    return tuple(str(notice) for notice in notices(config))
+
+
+def notices(config: Config) -> tuple[Notice, ...]:
+    """Return what a person should know about `config`; empty if there is nothing."""
+    return tuple(notice._replace(place=place_of(config, *notice.path)) for notice in _found(config))
+
+
+def _found(config: Config) -> Iterator[Notice]:
+    """Give each, without its place."""
     is_open = any(not is_loopback(listen.host) for listen in config.server.listen)
     for listen in config.server.listen:
         if not is_loopback(listen.host):
             where = f"every address (:{listen.port})" if not listen.host else f"{listen.host}:{listen.port}"
-            found.append(
+            yield Notice(
+                ("server", "listen"),
                 f"listening on {where}: others on the network reach your servers through devproxy. "
-                f'To keep it to this machine, write listen = "localhost:{listen.port}".'
+                f'To keep it to this machine, write listen = "localhost:{listen.port}".',
             )
     if "*" in config.server.allowed_hosts:
-        found.append(
+        yield Notice(
+            ("server", "allowed_hosts"),
             'allowed_hosts = ["*"] answers to every Host: any web site can make its own name lead here and read your '
-            'servers (DNS rebinding). Name the hosts, for example allowed_hosts = ["app.test", ".ngrok.app"].'
+            'servers (DNS rebinding). Name the hosts, for example allowed_hosts = ["app.test", ".ngrok.app"].',
         )
-    for route in config.routes:
-        found += _of_route(route, config.source, is_open=is_open)
+    for index, route in enumerate(config.routes):
+        for notice in _of_route(route, is_open=is_open):
+            yield notice._replace(path=("routes", index, *notice.path))
     routed = {route.upstream for route in config.routes}
     for upstream in config.upstreams:
-        name = visible(upstream.name)
+        name, path = visible(upstream.name), ("upstreams", upstream.name)
         if upstream.name not in routed:
-            found.append(f'no route goes to the upstream "{name}". Remove it, or add a route with upstream = "{name}".')
-        found += (
-            f'the upstream "{name}" is devproxy itself ({server.url}): requests would go round in circles. '
-            "Name the port of your server, or listen on another one."
-            for server in upstream.servers
-            if any(_is_same(listen, server) for listen in config.server.listen)
-        )
+            yield Notice(
+                path, f'no route goes to the upstream "{name}". Remove it, or add a route with upstream = "{name}".'
+            )
+        for index, server in enumerate(upstream.servers):
+            if any(_is_same(listen, server) for listen in config.server.listen):
+                yield Notice(
+                    (*path, "servers", index),
+                    f'the upstream "{name}" is devproxy itself ({server.url}): requests would go round in circles. '
+                    "Name the port of your server, or listen on another one.",
+                )
         # A session is kept with one of several processes, too, and those may share the address of a single server.
         if upstream.sticky is Sticky.COOKIE and len(upstream.servers) == 1:
-            found.append(
+            yield Notice(
+                (*path, "sticky"),
                 f'sticky = "{upstream.sticky}" says nothing for the upstream "{name}", which has one server. '
-                "Remove it, or name more servers."
+                "Remove it, or name more servers.",
             )
-    return (*found, *_taken_hot_reload(config))
+    yield from _taken_hot_reload(config)
 
 
-def _of_route(route: Route, source: str, *, is_open: bool) -> Iterator[str]:
-    """Give the sentences about `route` alone, of the file `source`. `is_open`: others on the network reach devproxy."""
+def _of_route(route: Route, *, is_open: bool) -> Iterator[Notice]:
+    """Give the sentences about `route` alone, by their paths in it. `is_open`: others on the network reach devproxy."""
     name, cors = label(route), route.cors
     if route.kind in (PathKind.PREFIX, PathKind.EXACT) and (wildcard := _WILDCARD.search(route.pattern)) is not None:
-        yield (
+        yield Notice(
+            (route.kind.value,),
             f"the route {name} takes `{wildcard[0]}` as it stands, not as a wildcard. "
-            f"If it is meant as one, write {_with_wildcard(route, wildcard)}."
+            f"If it is meant as one, write {_with_wildcard(route, wildcard)}.",
         )
     keys = [
         key
@@ -89,50 +122,58 @@ def _of_route(route: Route, source: str, *, is_open: bool) -> Iterator[str]:
     if keys:
         cookies = ", with your cookies" if cors.credentials else ""
         network = " Others on the network reach it as well." if is_open else ""
-        yield (
+        yield Notice(
+            ("cors", keys[0]),
             f"the route {name} has {' and '.join(keys)}: any web site can use it{cookies}.{network} To keep it to your "
-            "own pages, name them in cors.origins."
+            "own pages, name them in cors.origins.",
         )
     elif cors.dangerously_with_credentials:
-        yield (
+        yield Notice(
+            ("cors", CREDENTIALS_KEY),
             f"{CREDENTIALS_KEY} says nothing on the route {name}: it is the second key to {ANY_KEY} and {NULL_KEY}. "
-            "Remove it."
+            "Remove it.",
         )
     if _opens_everything_to_forms(route):
-        yield (
+        yield Notice(
+            ("form_post",),
             f"form_post on the route {name}: browsers hide the origin of an https page from plain http, so every web "
-            "site can post a form to all of this route. Write it in a route for the callback alone, by path_exact."
+            "site can post a form to all of this route. Write it in a route for the callback alone, by path_exact.",
         )
-    line = cors.line or route.line
-    for pattern in (*(cors.origins or ()), *route.form_post):
+    origins = [(("cors", "origins"), pattern) for pattern in cors.origins or ()]
+    for key, pattern in [*origins, *((("form_post",), pattern) for pattern in route.form_post)]:
         expression = pattern.removeprefix("regex:")
         if expression != pattern and (loose := looseness(expression)) is not None:
-            yield (
-                f"the origin `{visible(pattern)}` of the route {name} ({visible(source)}:{line}) means more than "
-                f"it says: {loose[0]}. Instead, {loose[1]}."
+            yield Notice(
+                key,
+                f"the origin `{visible(pattern)}` of the route {name} means more than it says: {loose[0]}. "
+                f"Instead, {loose[1]}.",
             )
     if not route.guard:
-        yield (
+        yield Notice(
+            ("guard",),
             f"guard = false on the route {name}: every web site that you visit can send it requests and open its "
-            "WebSockets. To let only some in, remove it and name them in cors.origins."
+            "WebSockets. To let only some in, remove it and name them in cors.origins.",
         )
     if cors.max_age_s > CHROMIUM_MAX_AGE_S:
-        yield (
+        yield Notice(
+            ("cors", "max_age_s"),
             f"cors.max_age_s = {cors.max_age_s} on the route {name}: Chromium remembers preflights for at most "
-            f"{CHROMIUM_MAX_AGE_S} s. Write max_age_s = {CHROMIUM_MAX_AGE_S}."
+            f"{CHROMIUM_MAX_AGE_S} s. Write max_age_s = {CHROMIUM_MAX_AGE_S}.",
         )
     edits = route.response_headers
     past = [header for header, _ in (*edits.set, *edits.add) if header.lower().startswith("access-control-")]
     if past and cors.mode is not CorsMode.PASSTHROUGH:
-        yield (
+        yield Notice(
+            ("headers", "response"),
             f"headers.response puts {' and '.join(past)} beside what CORS does on the route {name}: a browser refuses "
-            "the same header twice, and `*` with cookies. Say it in [routes.cors] instead."
+            "the same header twice, and `*` with cookies. Say it in [routes.cors] instead.",
         )
     if unused := _unused_in_mode(cors):
         says, them = ("says", "it") if len(unused) == 1 else ("say", "them")
-        yield (
+        yield Notice(
+            ("cors", "mode"),
             f'{" and ".join(unused)} {says} nothing on the route {name}: with mode = "{cors.mode}" devproxy grants '
-            f'nothing itself. Write mode = "rewrite", or remove {them}.'
+            f'nothing itself. Write mode = "rewrite", or remove {them}.',
         )
 
 
@@ -167,12 +208,12 @@ def _unused_in_mode(cors: Cors) -> list[str]:
     ]
 
 
-def _taken_hot_reload(config: Config) -> Iterator[str]:
+def _taken_hot_reload(config: Config) -> Iterator[Notice]:
     """Give a sentence for each hot-reload socket that a broad route would take from whoever serves the page."""
     page = next((route for route in config.routes if route.kind is PathKind.PREFIX and route.pattern == "/"), None)
     if page is None:
         return
-    for route in config.routes:
+    for index, route in enumerate(config.routes):
         if route.upstream == page.upstream or route.pattern == "/":
             continue
         taken = [path for path in (*PATHS, *PREFIXES) if _takes_broadly(route, path)]
@@ -180,10 +221,11 @@ def _taken_hot_reload(config: Config) -> Iterator[str]:
             name, first = visible(page.upstream), taken[0].decode()
             condition = f'path = "{first}"' if taken[0] in PREFIXES else f'path_exact = "{first}"'
             others = f" and {len(taken) - 1} more" if taken[1:] else ""
-            yield (
+            yield Notice(
+                ("routes", index),
                 f"the route {visible(route.pattern)} takes {first}{others} too, where dev servers open their "
                 f'hot-reload socket: that socket goes to "{name}", which serves /. To keep it for this route, '
-                f"give it a route of its own with {condition}."
+                f"give it a route of its own with {condition}.",
             )
 
 

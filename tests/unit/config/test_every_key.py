@@ -80,7 +80,7 @@ def settings_of(value: object, name: str = "") -> Iterator[tuple[str, object]]:
     """Every field of a configuration with its path, except where things stand."""
     if is_dataclass(value):
         for field in fields(value):
-            if field.name not in ("line", "source"):
+            if field.name not in ("line", "source", "said"):
                 yield from settings_of(getattr(value, field.name), f"{name}.{field.name}")
     elif isinstance(value, tuple) and any(map(is_dataclass, value)):
         for index, item in enumerate(value):

@@ -84,13 +84,13 @@ def test_the_second_key_alone_is_mentioned_as_idle() -> None:
 
 def test_a_route_without_guard_is_mentioned() -> None:
     [warning] = said("guard = false")
-    assert warning.startswith("guard = false on the route /: every web site that you visit can send it requests")
+    assert warning.startswith("x:6: guard = false on the route /: every web site that you visit can send it requests")
     assert "cors.origins" in warning
 
 
 def test_a_route_for_everything_that_takes_forms_is_mentioned() -> None:
     [warning] = said('form_post = ["https://login.example"]')
-    assert warning.startswith("form_post on the route /: browsers hide the origin of an https page")
+    assert warning.startswith("x:6: form_post on the route /: browsers hide the origin of an https page")
     assert "path_exact" in warning
     assert said('form_post = ["http://login.example"]') == ()
     assert said('guard = true\nform_post = ["null"]') != ()
@@ -109,16 +109,18 @@ def test_a_longer_memory_than_chromium_has_is_mentioned() -> None:
 @pytest.mark.parametrize("mode", ["strip", "passthrough"])
 def test_keys_that_the_mode_makes_no_use_of_are_named(mode: str) -> None:
     [several] = said(f'cors = {{ mode = "{mode}", expose = ["ETag"], max_age_s = 5 }}')
-    assert several.startswith(f'cors.expose and cors.max_age_s say nothing on the route /: with mode = "{mode}"')
+    assert several.startswith(f'x:6: cors.expose and cors.max_age_s say nothing on the route /: with mode = "{mode}"')
     [one] = said(f'cors = {{ mode = "{mode}", credentials = false }}')
-    assert one.startswith("cors.credentials says nothing")
+    assert one.startswith("x:6: cors.credentials says nothing")
 
 
 @pytest.mark.parametrize("edit", ["set", "add"])
 def test_a_header_edit_that_goes_past_the_policy_is_mentioned(edit: str) -> None:
     line = f'headers.response.{edit} = {{ "access-control-allow-Origin" = "*", X-A = "1" }}'
     [warning] = said(line)
-    assert warning.startswith("headers.response puts access-control-allow-Origin beside what CORS does on the route /")
+    assert warning.startswith(
+        "x:6: headers.response puts access-control-allow-Origin beside what CORS does on the route /"
+    )
     assert "[routes.cors]" in warning
     assert said(f'cors = "passthrough"\n{line}') == ()
     assert said('headers.response.remove = ["Access-Control-Allow-Origin"]') == ()
