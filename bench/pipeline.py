@@ -34,6 +34,8 @@ from devproxy.gateway.front import client as downstream
 from devproxy.gateway.shared.observers import Observers
 from devproxy.gateway.shared.state import SharedState
 from devproxy.plan import compile_snapshot
+from tests.support import memory_transport
+from tests.support.memory_transport import MemoryTransport
 
 from bench import traffic
 from bench.peers import DEVPROXY, Ports
@@ -58,48 +60,22 @@ PHASES: Final[tuple[tuple[str, tuple[tuple[ModuleType, str], ...]], ...]] = (
 """What an exchange's pure parts are called where the gateway calls them; ``rest`` is what is left."""
 
 
-class Wire(asyncio.Transport):
-    """A transport that keeps what is written. ``protocol``: who gets what the other end sends."""
+_OWN: Final = (__file__, memory_transport.__file__)
+"""What is not counted."""
 
-    def __init__(self, port: int) -> None:
-        super().__init__({"peername": ("127.0.0.1", port)})
-        self.written: list[bytes] = []
-        self.write = self.written.append  # type: ignore[method-assign, assignment]  # no frame of Python of our own
-        self.protocol: Any = None
-        self.is_closed = False
+
+class Wire(MemoryTransport):
+    """Keeps what is written in ``pieces``, with no frame of Python of our own."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, protocol: Any, port: int = 50_000) -> None:
+        super().__init__(loop, protocol, port)
+        self.protocol = protocol
+        self.pieces: list[bytes] = []
+        self.write = self.pieces.append  # type: ignore[method-assign, assignment]
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        super().set_protocol(protocol)
         self.protocol = protocol
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        return cast("asyncio.BaseProtocol", self.protocol)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Accept any: nothing ever waits here."""
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def writelines(self, list_of_data: Any) -> None:
-        self.write(b"".join(list_of_data))
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def is_closing(self) -> bool:
-        return self.is_closed
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    def abort(self) -> None:
-        self.is_closed = True
-
-    def pause_reading(self) -> None:
-        """Accept: what comes is up to whoever drives the pipeline."""
-
-    def resume_reading(self) -> None:
-        """Accept, likewise."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +113,11 @@ class Pipeline:
         shared.pools = pools = {one.name: UpstreamPool(shared, one) for one in config.upstreams}
         for one in config.upstreams:
             pool = pools[one.name]
-            wire = self.servers[one.name] = Wire(1)
-            wire.protocol = upstream.UpstreamConnection(shared, pool.servers[0])
-            wire.protocol.connection_made(wire)
-            pool.servers[0].release(wire.protocol, None, None)
-        self.client = Wire(50_000)
-        self.client.protocol = downstream.ClientConnection(shared, "http")
+            connection = upstream.UpstreamConnection(shared, pool.servers[0])
+            wire = self.servers[one.name] = Wire(self._loop, connection, 1)
+            connection.connection_made(wire)
+            pool.servers[0].release(connection, None, None)
+        self.client = Wire(self._loop, downstream.ClientConnection(shared, "http"))
         self.client.protocol.connection_made(self.client)
 
     def run(self, steps: Sequence[Step]) -> None:
@@ -159,12 +134,12 @@ class Pipeline:
         for step in steps:
             self.forget_written()
             self.run((step,))
-            up, down = (b"".join(wire.written) for wire in (self.servers[step.upstream], self.client))
+            up, down = (b"".join(wire.pieces) for wire in (self.servers[step.upstream], self.client))
             first_line = step.request.partition(b"\r\n")[0]
             body = b"".join(step.answer).partition(b"\r\n\r\n")[2]
             if not up.startswith(first_line) and step.request not in up:
                 raise RuntimeError(f"{first_line!r} did not reach the upstream: {down[:200]!r}")
-            if not down.endswith(body) or self.client.is_closed:
+            if not down.endswith(body) or self.client.is_closing():
                 raise RuntimeError(f"{first_line!r} was not answered with what the upstream sent: {down[:200]!r}")
             if b"\r\nOrigin: " in step.request and b"Allow-Origin: " + traffic.OTHER_ORIGIN.encode() not in down:
                 raise RuntimeError(f"{first_line!r} was answered without the CORS lines of its origin: {down[:300]!r}")
@@ -175,7 +150,7 @@ class Pipeline:
     def forget_written(self) -> None:
         """Drop what the wires have kept."""
         for wire in (self.client, *self.servers.values()):
-            wire.written.clear()
+            wire.pieces.clear()
 
     def close(self) -> None:
         """End the loop that never ran."""
@@ -300,7 +275,7 @@ def _traced(work: Callable[[], None]) -> int:
         return local
 
     def start(frame: FrameType, event: str, arg: Any) -> Any:
-        if frame.f_code.co_filename == __file__:
+        if frame.f_code.co_filename in _OWN:
             return None
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
@@ -322,7 +297,7 @@ def _profiled(work: Callable[[], None]) -> int:
 
     def note(frame: FrameType, event: str, arg: Any) -> None:
         nonlocal calls
-        if event in ("call", "c_call") and frame.f_code.co_filename != __file__:
+        if event in ("call", "c_call") and frame.f_code.co_filename not in _OWN:
             calls += 1
 
     earlier = sys.getprofile()

@@ -25,7 +25,8 @@ from tests.support.http1_oracles import (
     read_with_h11,
     read_with_httptools,
 )
-from tests.support.in_memory import MemoryTransport, World
+from tests.support.in_memory import World
+from tests.support.memory_transport import MemoryTransport
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
