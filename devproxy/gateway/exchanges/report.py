@@ -56,7 +56,7 @@ class Report:
 
     def tell_begun(self, status: int) -> None:
         """Take note of the response's head, and tell of it if somebody wants that."""
-        self._first_byte_s = self.duration_s
+        self._first_byte_s = perf_counter() - self._started_at
         if self._observers.to_progress:
             self._observers.tell_progress(ResponseBegun(self.exchange_id, status, self._first_byte_s))
 
@@ -84,14 +84,14 @@ class Report:
             compiled.upstream if compiled is not None else "",
             server.server.url if server is not None else "",
             outcome,
-            self.duration_s,
+            perf_counter() - self._started_at,
             self._first_byte_s,
             *sizes,
             self._client,
             error,
             detail or (compiled.fault_note if compiled is not None else ""),
             *self.remarks,
-            request.facts.upgrade.decode("latin-1"),
+            request.facts.upgrade.decode("latin-1") if request.facts.upgrade else "",
             self.exchange_id,
         )
         self._observers.tell_end(event)

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 
 class Observation:
-    """One observer while it looks: a context manager that ends with :meth:`close`."""
+    """One observer while it looks: a context manager that ends with :meth:`close`.
 
-    __slots__ = ("_has_failed", "_observers", "_tell", "wants")
+    ``wants_changes``: of ``wants``, what every end asks about; a flag costs as much as ten comparisons.
+    """
+
+    __slots__ = ("_has_failed", "_observers", "_tell", "wants", "wants_changes")
 
     def __init__(self, observers: Observers, observer: Observer) -> None:
         self._observers = observers
         self._tell, self.wants = observer
+        self.wants_changes = bool(self.wants & Wants.CHANGES)
         self._has_failed = False
 
     def tell(self, event: Event) -> None:
@@ -80,8 +84,9 @@ class Observers:
         self.is_watched = bool(everybody)
         self.to_progress = tuple(one for one in everybody if one.wants & Wants.PROGRESS)
         self.to_ends = tuple(one for one in everybody if one.wants & Wants.ENDS)
-        self.to_failures = tuple(one for one in everybody if one.wants & (Wants.ENDS | Wants.FAILURES))
-        self.wants_changes = any(one.wants & Wants.CHANGES for one in self.to_failures)
+        to_failures = tuple(one for one in everybody if one.wants & (Wants.ENDS | Wants.FAILURES))
+        self.to_failures = self.to_ends if to_failures == self.to_ends else to_failures
+        self.wants_changes = any(one.wants_changes for one in self.to_failures)
 
     def tell(self, event: Event) -> None:
         """Tell everybody of `event`, which belongs to no exchange and no tunnel."""
@@ -101,8 +106,11 @@ class Observers:
     def tell_end(self, event: ExchangeFinished) -> None:
         """Tell of the end of an exchange: what was changed only to those who want that."""
         bare = replace(event, changes=()) if event.changes else event
-        for one in self.to_failures if is_failure(event.outcome, event.status, event.advice) else self.to_ends:
-            one.tell(event if one.wants & Wants.CHANGES else bare)
+        to = self.to_ends
+        if self.to_failures is not to and is_failure(event.outcome, event.status, event.advice):
+            to = self.to_failures
+        for one in to:
+            one.tell(event if one.wants_changes else bare)
 
 
 def _ignore(event: Event) -> None:
