@@ -14,7 +14,7 @@ from devproxy.events import TunnelClosed, TunnelOpened, UpstreamState
 from tests.support.exchanges import GET, OK, values_of
 from tests.support.wire import Conversation, ScriptedUpstream, address_of, config_for, running, until
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
 
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"

@@ -19,6 +19,8 @@ from devproxy.events import Outcome, UpstreamState
 from devproxy.gateway.back.dial import ATTEMPT_DELAY_S, Dialler
 from tests.support.wire import ScriptedUpstream, address_of, config_for, running, soon, until
 
+pytestmark = pytest.mark.jumping_clock
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -23,7 +23,7 @@ from tests.support.wire import (
     until,
 )
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
 
 
 async def answer_of(client: Wire) -> tuple[int, dict[str, str], bytes]:

@@ -15,7 +15,7 @@ from devproxy.gateway.shared import state as service
 from tests.support.exchanges import GET, OK, shown
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
 
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 HANDSHAKE = (

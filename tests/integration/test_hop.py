@@ -15,7 +15,7 @@ from devproxy.config.model import Config
 from tests.support.exchanges import OK, asked, forwarded, lines_of, own_lines_of, values_of
 from tests.support.wire import Conversation, ScriptedUpstream, running
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
 
 CLAIMS = (
     b"X-Forwarded-Proto: https",

@@ -16,7 +16,7 @@ from devproxy.config.model import Upstream
 from tests.support.exchanges import GET
 from tests.support.wire import Conversation, Wire, conversation, until
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
 
 ROUNDS = 20
 CLIENTS = 8

@@ -13,7 +13,7 @@ from tests.integration.test_tunnels import joined
 from tests.support.exchanges import GET, OK, asked
 from tests.support.wire import Conversation, Wire, conversation, until
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
 
 COUNTED = b"Content-Length: 99999999"
 CHUNKED = b"Transfer-Encoding: chunked"

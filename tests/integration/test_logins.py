@@ -11,6 +11,8 @@ from devproxy.config.model import Sticky, Upstream
 from tests.support.ntlm import NtlmServer, answer_to, challenge_in, log_in, ntlm_server, request, token
 from tests.support.wire import Conversation, ScriptedUpstream, address_of, config_for, conversation, running, until
 
+pytestmark = pytest.mark.jumping_clock
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 

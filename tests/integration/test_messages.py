@@ -6,7 +6,7 @@ import pytest
 from tests.support.exchanges import GET, OK, answered, asked, forwarded, lines_of, own_lines_of, values_of
 from tests.support.wire import Conversation, Wire, conversation
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
 
 PIPELINED = 20
 

@@ -15,6 +15,8 @@ from devproxy.gateway.back.dial import Dialler
 from tests.support.exchanges import GET, OK, asked
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
 
+pytestmark = pytest.mark.jumping_clock
+
 NAME = "backend.test"
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 

@@ -23,6 +23,8 @@ from tests.support.wire import (
     until,
 )
 
+pytestmark = pytest.mark.jumping_clock
+
 GET = b"GET /one HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
 PUT = b"PUT /one HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nput"
