@@ -55,7 +55,7 @@ PHASES: Final[tuple[tuple[str, tuple[tuple[ModuleType, str], ...]], ...]] = (
     ("plan", ((exchange, "plan_request"),)),
     ("render", ((exchange, "render_request"),)),
     ("parse", ((upstream, "recall_response_head"), (upstream, "parse_response_head"))),
-    ("finish", ((exchange, "finish_response"),)),
+    ("finish", ((exchange, "edit_response"), (exchange, "render_response"))),
 )
 """What an exchange's pure parts are called where the gateway calls them; ``rest`` is what is left."""
 

@@ -2,7 +2,7 @@
 
 Pure. An answer is written once as data (:class:`Answer`) and rendered for whoever asked: a page for a navigation, JSON
 for ``fetch`` and XHR, text for a terminal. Every error carries ``X-Devproxy-Error`` with a stable code. Start at
-:func:`render_answer`.
+:func:`compose`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.errors import Absence, BadMessage, Foreign, UpstreamError, UpstreamFault
 from devproxy.http.messages import RequestHead
@@ -433,14 +433,16 @@ def asterisk_options() -> Answer:
     return Answer(status=204, code="", what="", fields=allow)
 
 
-def render_answer(
-    answer: Answer, head: RequestHead | None, *, keep_alive: bool, lines: tuple[bytes, ...] = ()
-) -> bytes:
-    """Return the whole response: status line, fields, `lines`, body (none for HEAD and 204).
+class Composed(NamedTuple):
+    """An answer written for whoever asked: its field lines, but for what concerns the connection, and its body."""
 
-    `head`: the request answered, None when none could be read. `keep_alive`: whether the connection goes on; for a
-    client that speaks HTTP/1.0 that is said explicitly.
-    """
+    status: int
+    lines: list[bytes]
+    body: bytes
+
+
+def compose(answer: Answer, head: RequestHead | None) -> Composed:
+    """Return `answer` as a response to the request `head` (None: none could be read); no body for HEAD and 204."""
     is_json = answer.document or (not answer.code and answer.facts)
     form = Format.JSON if is_json else preferred_format(head)
     waits = not is_json and answer.retry_after_s > 0 and head is not None and is_document(head)
@@ -458,15 +460,9 @@ def render_answer(
     if answer.retry_after_s:
         fields.append(("Retry-After", str(answer.retry_after_s)))
     fields += answer.fields
-    if not keep_alive or answer.close:
-        fields.append(("Connection", "close"))
-    elif head is not None and head.version_minor == 0:
-        fields.append(("Connection", "keep-alive"))
-    own = "".join(f"{name}: {value}\r\n" for name, value in fields)
-    start = f"HTTP/1.1 {answer.status} {reason_phrase(answer.status)}\r\n{own}".encode("latin-1")
-    start += b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+    lines = [f"{name}: {value}".encode("latin-1") for name, value in fields]
     has_body = answer.status != 204 and (head is None or head.method != b"HEAD")
-    return start + body if has_body else start
+    return Composed(answer.status, lines, body if has_body else b"")
 
 
 def _text(raw: bytes) -> str:

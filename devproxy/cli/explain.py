@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from devproxy.answers import Answer, render_answer
+from devproxy.answers import Answer, compose
 from devproxy.authority.hosts import authority, bracketed
 from devproxy.authority.origins import OPAQUE, parse_origin, web_origin
 from devproxy.cli.hot_reload import words_on
@@ -23,9 +23,9 @@ from devproxy.cli.routes import place_of_route, read_request, style_for
 from devproxy.config.model import Config, Scheme, ServerAddress, Upstream
 from devproxy.console.style import Style
 from devproxy.console.text import columns, padded
-from devproxy.http.fields import Role, read_field
+from devproxy.http.fields import Role, parse_fields, read_field
 from devproxy.http.messages import RequestHead, ResponseHead
-from devproxy.http1.head import parse_response_head
+from devproxy.http1.render import render_response
 from devproxy.plan import (
     Forward,
     Plan,
@@ -35,11 +35,10 @@ from devproxy.plan import (
     answers_preflight,
     changes_to,
     compile_snapshot,
-    finish_response,
+    edit_response,
     plan_request,
     render_request,
 )
-from devproxy.plan.compiled import FRONT_SCHEME
 from devproxy.policy.addressing import addressing_text
 from devproxy.policy.cookies import browser_verdict, front_of
 from devproxy.policy.hop import Peer
@@ -59,7 +58,7 @@ from devproxy.routing.table import label
 from devproxy.text.safe import visible
 
 _EXAMPLE: Final = "devproxy explain /api/items --origin http://localhost:3000"
-_PEER: Final = Peer("127.0.0.1", FRONT_SCHEME)
+_PEER: Final = Peer("127.0.0.1", "http")
 _INDENT: Final = "    "
 _MAX_LINE: Final = 64
 _WHY_UP: Final = {
@@ -186,9 +185,9 @@ class Report:
             yield ""
             yield from self._judged(self._read(answer, plan.lines), sends=False)
 
-    def _read(self, answer: Answer, lines: tuple[bytes, ...]) -> ResponseHead:
-        octets = render_answer(answer, self._head, keep_alive=True, lines=lines)
-        return parse_response_head(octets.partition(b"\r\n\r\n")[0], self._snapshot.limits)
+    def _read(self, answer: Answer, lines: tuple[bytes, ...]) -> Hop:
+        composed = compose(answer, self._head)
+        return Hop(status=composed.status, fields=tuple(parse_fields([*composed.lines, *lines])))
 
     def _upstream(self, plan: Forward) -> Upstream:
         return next(one for one in self._snapshot.config.upstreams if one.name == plan.compiled.upstream)
@@ -209,17 +208,18 @@ class Report:
 
     def _answer(self, plan: Forward, server: ServerAddress, sent: bytes) -> Iterator[str]:
         theirs, body = self._ask_for_words(plan, sent)
-        octets, _ = finish_response(plan, self._head, theirs, _PEER, server, body_length=0, close=False)
-        ours = parse_response_head(octets[:-4], plan.compiled.limits)
+        edits = edit_response(plan, self._head, theirs, _PEER, server)
+        ours = Hop.after(theirs, edits)
+        octets, _ = render_response(theirs, edits, self._head, 0, False)
         yield ""
         yield self._style.bold("down to the browser")
-        yield from self._differences([theirs.start, *theirs.lines], [ours.start, *ours.lines], plan, _WHY_DOWN)
+        yield from self._differences([theirs.start, *theirs.lines], octets[:-4].split(b"\r\n"), plan, _WHY_DOWN)
         for change in changes_to(plan, self._head, theirs, _PEER, server):
             yield f"{_INDENT}{self._style.dim(visible(change))}"
         if advice := advice_on_body(plan, self._head.path, theirs.status, body, server):
             yield f"{self._style.cyan('help:')} {visible(advice)}"
-        yield from self._verdicts(ours, theirs, plan)
-        front = front_of(FRONT_SCHEME, self._head.host)
+        yield from self._verdicts(ours, Hop.of(theirs), plan)
+        front = front_of(_PEER.scheme, self._head.host)
         for field in ours.fields:
             if field.role == Role.SET_COOKIE and (words := browser_verdict(field.value, front=front)):
                 yield f"through devproxy: {visible(words)}"
@@ -233,16 +233,16 @@ class Report:
     @property
     def _is_cross_origin(self) -> bool:
         origins = self._head.facts.origins
-        return bool(origins) and origins[0] != web_origin(FRONT_SCHEME, self._head.host)
+        return bool(origins) and origins[0] != web_origin(_PEER.scheme, self._head.host)
 
-    def _verdicts(self, ours: ResponseHead, theirs: ResponseHead, plan: Forward) -> Iterator[str]:
+    def _verdicts(self, ours: Hop, theirs: Hop, plan: Forward) -> Iterator[str]:
         """Say what a browser makes of the answer, with devproxy and without."""
         yield ""
         if self._is_navigation and self._is_cross_origin:
             yield f"{self._style.green('a browser shows it')}: CORS does not apply to navigations"
         elif self._is_preflight and self._is_cross_origin:
             for where, answer in (("through devproxy", ours), ("without it", theirs)):
-                verdict = judge_exchange(self._head, answer, scheme=FRONT_SCHEME) or ALLOWED
+                verdict = judge_exchange(self._head, answer, scheme=_PEER.scheme) or ALLOWED
                 self.is_refused = self.is_refused or (answer is ours and verdict.is_blocked)
                 yield from self._verdict(where, verdict, "goes on to the request itself")
         elif self._is_cross_origin:
@@ -253,7 +253,7 @@ class Report:
         else:
             yield "the request has no Origin, so a browser makes no CORS check"
 
-    def _judged_without(self, theirs: ResponseHead, plan: Forward) -> Iterator[str]:
+    def _judged_without(self, theirs: Hop, plan: Forward) -> Iterator[str]:
         """Say what a browser would make of the answer if its page asked the server itself."""
         server = self._server(plan)
         if server.scheme is Scheme.UNIX:
@@ -264,16 +264,16 @@ class Report:
         preflight = None
         if asks_first(self._page(target)):
             block = self._preflight_block(plan.path or self._head.path, asked)
-            preflight = self._ask(plan, block + b"\r\n\r\n")
+            preflight = Hop.of(self._ask(plan, block + b"\r\n\r\n"))
         yield from self._verdict("without it", self._judge(target, theirs, preflight))
 
-    def _judged(self, ours: ResponseHead, *, sends: bool) -> Iterator[str]:
+    def _judged(self, ours: Hop, *, sends: bool) -> Iterator[str]:
         """Say what a browser makes of the answer through devproxy; `sends`: ask the server the preflight, if it is due.
 
         Where devproxy refuses that by itself, the words are its own: they name the line to write.
         """
         preflight, refusal = self._own_preflight(sends=sends)
-        verdict = self._judge(web_origin(FRONT_SCHEME, self._head.host), ours, preflight)
+        verdict = self._judge(web_origin(_PEER.scheme, self._head.host), ours, preflight)
         if refusal is not None and verdict.is_blocked:
             verdict = replace(verdict, what=refusal.what, fix=refusal.help)
         self.is_refused = self.is_refused or verdict.is_blocked
@@ -302,16 +302,15 @@ class Report:
             headers=tuple((name, value) for name, value in set_by_page if not name.startswith(b"sec-")),
         )
 
-    def _judge(self, target: bytes, answer: ResponseHead, preflight: ResponseHead | None) -> Verdict:
-        asked = None if preflight is None else Hop.of(preflight)
-        return judge(self._page(target), [Hop.of(answer)], asked)
+    def _judge(self, target: bytes, answer: Hop, preflight: Hop | None) -> Verdict:
+        return judge(self._page(target), [answer], preflight)
 
-    def _own_preflight(self, *, sends: bool) -> tuple[ResponseHead | None, Answer | None]:
+    def _own_preflight(self, *, sends: bool) -> tuple[Hop | None, Answer | None]:
         """Return the answer to the preflight that a browser sends first, and devproxy's own if that refuses it.
 
         None where no preflight is due, and where only the server could answer and nothing is to be sent.
         """
-        target = web_origin(FRONT_SCHEME, self._head.host)
+        target = web_origin(_PEER.scheme, self._head.host)
         if not asks_first(self._page(target)):
             return None, None
         head = read_block(self._preflight_block(self._head.path, self._head.host), self._snapshot)
@@ -320,8 +319,7 @@ class Report:
             server = self._server(plan)
             theirs = self._ask(plan, render_request(plan, head, _PEER, server))
             if answers_preflight(plan, head, theirs, _PEER, server):
-                octets, _ = finish_response(plan, head, theirs, _PEER, server, body_length=0, close=False)
-                return parse_response_head(octets[:-4], plan.compiled.limits), None
+                return Hop.after(theirs, edit_response(plan, head, theirs, _PEER, server)), None
         if isinstance(plan, Forward):
             plan = plan.fallback
         if plan is None:

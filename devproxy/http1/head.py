@@ -255,6 +255,9 @@ def _other_options(options: list[bytes]) -> tuple[bytes, ...]:
     return tuple(option for option in options if option not in _SPECIAL_OPTIONS)
 
 
+_USUAL_CODING: Final = b"Transfer-Encoding: chunked"
+
+
 def _is_plain(special: list[Field], listed: tuple[bytes, ...]) -> bool:
     """Tell whether to leave lines out is all there is to do, and few enough to look for each of them in the octets."""
     left_out = sum(field.role >= Role.ACCESS_CONTROL for field in special)
@@ -368,8 +371,10 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
         # Some parsers read a body then, others the next answer. A length of 0 is common, and the same to all of them.
         raise BadMessage(f"a {status} announces a body", source="RFC 9110 section 15.2", line=_framing_lines(special))
     listed = _other_options(options)
-    is_plain = _is_plain(special, listed)
     body_length = _response_body_length(status, length, is_chunked)
+    # The coding of a body that passes in it stays as it is, if it is written in the usual way.
+    looked_at = [one for one in special if one.line != _USUAL_CODING] if body_length == CHUNKED else special
+    is_plain = _is_plain(looked_at, listed)
     has_set_cookie = any(field.role == Role.SET_COOKIE for field in special)
     return ResponseFacts(
         status=status,
@@ -383,7 +388,7 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
         upgrade=b", ".join(upgrades),
         connection_options=listed,
         is_plain=is_plain,
-        dropped=_dropped(special) if is_plain else (),
+        dropped=_dropped(looked_at) if is_plain else (),
         access_control=tuple(_between_crlfs(field) for field in special if field.role == Role.ACCESS_CONTROL),
         varies_on_origin=any(_names_origin(field.value) for field in special if field.role == Role.VARY),
         has_set_cookie=has_set_cookie,

@@ -2,7 +2,7 @@
 
 :func:`compile_snapshot` turns a configuration into a :class:`Snapshot` once. :func:`plan_request` answers one request
 head with a :class:`Plan`: devproxy answers by itself (:class:`Respond`), or the request goes to an upstream
-(:class:`Forward`, an upgrade if ``upgrade`` says so). :func:`finish_response` is its mirror for the response head. An
+(:class:`Forward`, an upgrade if ``upgrade`` says so). :func:`edit_response` is its mirror for the response head. An
 exchange keeps the snapshot it was born with; a new configuration is a new snapshot.
 """
 
@@ -10,7 +10,7 @@ from devproxy.plan.compiled import CompiledRoute
 from devproxy.plan.decisions import Forward, Plan, Respond
 from devproxy.plan.malformed import lines_for_malformed
 from devproxy.plan.request import plan_request, render_request
-from devproxy.plan.response import advice_on, advice_on_body, answers_preflight, changes_to, finish_response
+from devproxy.plan.response import advice_on, advice_on_body, answers_preflight, changes_to, edit_response
 from devproxy.plan.snapshot import RESERVED_PREFIX, Snapshot, compile_snapshot
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "answers_preflight",
     "changes_to",
     "compile_snapshot",
-    "finish_response",
+    "edit_response",
     "lines_for_malformed",
     "plan_request",
     "render_request",

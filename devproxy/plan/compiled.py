@@ -23,8 +23,6 @@ RESPONSE_FIELDS: Final = 1_000
 
 MAX_ADDED_BYTES: Final = 65_536
 """More than devproxy itself adds to a head, so that it can read again what it has written."""
-FRONT_SCHEME: Final = "http"
-"""How browsers speak to devproxy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +147,7 @@ def _toward(route: Route, server: ServerAddress) -> Towards:
         keeps_host=keeps_host,
         origin_line=origin_line,
         keeps_foreign_origin=found.keeps_foreign_origin,
-        cookies=compile_cookies(route.cookies, route, front_scheme=FRONT_SCHEME, is_public=found.is_public),
+        cookies=compile_cookies(route.cookies, route, is_public=found.is_public),
     )
 
 

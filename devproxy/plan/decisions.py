@@ -1,7 +1,6 @@
 """What is decided about a request and about the responses to it, as values.
 
-:class:`Respond` and :class:`Forward` are what becomes of a request, a :class:`Plan`; :class:`Finish` is what becomes of
-each response with the same facts. ``plan.request`` and ``plan.response`` make them.
+:class:`Respond` and :class:`Forward` are what becomes of a request, a :class:`Plan`. ``plan.request`` makes them.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from devproxy.answers import Answer
+from devproxy.http.edits import ResponseEdits
 from devproxy.http.memory import Table
 from devproxy.http.messages import RequestFacts, ResponseFacts
 from devproxy.plan.compiled import CompiledRoute
@@ -32,28 +32,11 @@ class Respond:
 
 
 @dataclass(slots=True, eq=False)
-class Finish:
-    """What to do to each final response with the same ``facts``.
-
-    ``is_plain``: to leave out the lines in ``dropped`` (each between two CRLFs) and to put ``tail`` at the end, blank
-    line included, is all there is to do, unless the connection ends. ``advice``: see
-    :func:`~devproxy.plan.response.advice_on`, to requests without cookies and to those with some; None: not asked for
-    yet.
-    """
-
-    facts: ResponseFacts
-    is_plain: bool
-    dropped: tuple[bytes, ...] = ()
-    tail: bytes = b""
-    verdicts: tuple[tuple[str, ...], tuple[str, ...]] | None = None
-
-
-@dataclass(slots=True, eq=False)
 class Forward:
     """The request goes to an upstream.
 
     Shared by all requests for which the decision is the same (see :func:`~devproxy.plan.request.plan_request`).
-    ``finishes``: the snapshot's table of what is remembered of responses. ``path``: the path and query to send, empty
+    ``edits``: the snapshot's table of what is remembered of responses. ``path``: the path and query to send, empty
     where they go as they came. ``is_plain``: the head goes as it came, without the lines that do not cross.
     ``is_retriable``: may be sent again when a kept-alive connection turns out to be dead before a byte of an answer
     came: the method is idempotent, there is no body, and this is no Engine.IO poll (a poll delivered twice kills its
@@ -71,7 +54,7 @@ class Forward:
     is_poll: bool
     upgrade: bytes
     cors: CorsDecision
-    finishes: Table[FinishKey, Finish]
+    edits: Table[EditsKey, ResponseEdits]
     preflight: Preflight | None = None
     fallback: Respond | None = None
     is_special: bool = False
@@ -79,5 +62,5 @@ class Forward:
 
 
 Plan = Respond | Forward
-FinishKey: TypeAlias = "tuple[Forward, ResponseFacts]"
+EditsKey: TypeAlias = "tuple[Forward, ResponseFacts]"
 """A remembered plan, and remembered facts of a response to it."""

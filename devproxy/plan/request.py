@@ -14,18 +14,20 @@ from devproxy.answers import Answer
 from devproxy.config.model import Preflight as PreflightRule
 from devproxy.config.model import Route, ServerAddress
 from devproxy.http import own
+from devproxy.http.edits import ResponseEdits
 from devproxy.http.fields import bad_field_line, has_control, read_field
 from devproxy.http.memory import Table
 from devproxy.http.messages import RequestFacts, RequestHead
 from devproxy.http.methods import IDEMPOTENT, READS
+from devproxy.http1.render import plain_head, render_head
 from devproxy.plan.compiled import CompiledRoute, Towards
-from devproxy.plan.decisions import Finish, FinishKey, Forward, Plan, Respond
+from devproxy.plan.decisions import EditsKey, Forward, Plan, Respond
 from devproxy.plan.misreading import find_misreading
 from devproxy.plan.snapshot import MIXED_SEGMENTS, RESERVED_PREFIX, Snapshot
 from devproxy.policy.cookies import CookieRules, restore
 from devproxy.policy.cors import CorsDecision, decide, local_lines
 from devproxy.policy.faults import inject
-from devproxy.policy.headers import late_lines, plain_head, request_lines
+from devproxy.policy.headers import late_lines, request_lines
 from devproxy.policy.hop import Peer
 from devproxy.policy.hosts import is_own_origin, judge_source
 from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight
@@ -116,7 +118,7 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     route = compiled.route
     if head.facts.origins and wants_own_origin(head, route.pattern, route.host) and _is_from_own_page(head):
         compiled = snapshot.own_origin[id(route)]
-    return _forward(head, compiled, path, decision, snapshot.finishes, preflight, fallback)
+    return _forward(head, compiled, path, decision, snapshot.edits, preflight, fallback)
 
 
 def _is_from_own_page(head: RequestHead) -> bool:
@@ -268,7 +270,7 @@ def _forward(
     compiled: CompiledRoute,
     path: bytes,
     decision: CorsDecision,
-    finishes: Table[FinishKey, Finish],
+    edits: Table[EditsKey, ResponseEdits],
     preflight: Preflight | None,
     fallback: Respond | None,
 ) -> Forward:
@@ -291,7 +293,7 @@ def _forward(
         is_poll=polls,
         upgrade=facts.upgrade,
         cors=decision,
-        finishes=finishes,
+        edits=edits,
         preflight=preflight,
         fallback=fallback if compiled.cors.preflight is PreflightRule.FORWARD_OR_ANSWER else None,
         is_special=compiled.fault is not None or facts.logs_in or kind == _OPENS,
@@ -346,7 +348,7 @@ def render_request(forward: Forward, head: RequestHead, peer: Peer, server: Serv
         start = b"%b %b HTTP/1.1" % (head.method, forward.path or head.path)
     if compiled.edits_authority or not forward.facts.host:
         lines = _with_authority(lines, compiled.toward(server), forward.facts)
-    return b"\r\n".join((start, *lines, b"", b""))
+    return render_head(start, lines)
 
 
 def _with_restored_cookies(lines: list[bytes], rules: CookieRules) -> list[bytes]:

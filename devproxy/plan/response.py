@@ -1,105 +1,68 @@
 """What becomes of a response: the head for the client, after policy, repairs and the route's own edits.
 
-What is to be done is remembered, by plan and facts: ADR 0008. Start at :func:`finish_response`.
+What is to be done is remembered, by plan and facts: ADR 0008. Start at :func:`edit_response`.
 """
 
 from __future__ import annotations
 
 from devproxy.authority.origins import web_origin
 from devproxy.config.model import ServerAddress
+from devproxy.http.edits import ResponseEdits
 from devproxy.http.fields import Field, Role, read_field
 from devproxy.http.memory import footprint
-from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
-from devproxy.http1.head import parse_response_head
-from devproxy.plan.compiled import FRONT_SCHEME
-from devproxy.plan.decisions import Finish, Forward
+from devproxy.http.messages import RequestHead, ResponseFacts, ResponseHead
+from devproxy.plan.decisions import Forward
 from devproxy.policy.advice import advice_on_words
 from devproxy.policy.cookies import Change as CookieChange
 from devproxy.policy.cookies import browser_verdict, front_of, repair
 from devproxy.policy.cors import VARIES
 from devproxy.policy.cors_fields import apply_cors, cors_edits
-from devproxy.policy.headers import SWITCHES, late_lines, plain_head, response_fields, without_listed
+from devproxy.policy.headers import SWITCHES, late_lines, response_fields, without_listed
 from devproxy.policy.hop import Front, Peer, front_of_browser
 from devproxy.policy.location import Asked, map_back
 from devproxy.policy.location import Change as LocationChange
-from devproxy.policy.verdict import judge_exchange, sends_cookies
+from devproxy.policy.verdict import Hop, judge_exchange, sends_cookies
 
 
-def finish_response(
-    forward: Forward,
-    request: RequestHead,
-    head: ResponseHead,
-    peer: Peer,
-    server: ServerAddress,
-    *,
-    body_length: int,
-    close: bool,
-) -> tuple[bytes, bool]:
-    """Return the response head for the client, and whether the client's connection ends with the body.
-
-    `peer`: who asked; `server`: who answered. `body_length`: of the body that follows (see ``response_body_length``).
-    `close`: the client's connection cannot go on in any case, for example because its request is not complete. An
-    interim response (1xx) never ends a connection. A chunked body loses its coding on the way to a client that speaks
-    HTTP/1.0, whose connection then ends with it.
-    """
-    key = (forward, head.facts)  # both by their identity
-    known = forward.finishes[key]
+def edit_response(
+    forward: Forward, request: RequestHead, head: ResponseHead, peer: Peer, server: ServerAddress
+) -> ResponseEdits:
+    """Return what becomes of `head`, which `server` answered `request` of `peer` with, on its way to the client."""
+    facts = head.facts
+    known = forward.edits[forward, facts]  # both by their identity
     if known is None:
-        known = _find_finish(forward, request, head, body_length)
-        if forward.is_remembered and head.facts.is_remembered:
-            forward.finishes.keep(key, known)
-    if known.is_plain and not close:
-        return plain_head(head.block, known.dropped) + known.tail, False
-    is_old_client = request.version_minor == 0
-    decodes = is_old_client and body_length == CHUNKED
-    closes = head.status >= 200 and (close or not request.facts.keep_alive or body_length == UNTIL_CLOSE or decodes)
-    lines = _lines(forward, request, head, peer, server)
-    if head.facts.status in (101, 426) and SWITCHES not in lines and (head.status == 101 or head.facts.upgrade):
-        lines.append(SWITCHES)  # a 426 says which protocol to ask for (RFC 9110 section 15.5.22)
-    if closes:
-        lines.append(b"Connection: close")
-    elif is_old_client and head.status >= 200:
-        lines.append(b"Connection: keep-alive")
-    start = head.start if head.version_minor else b"HTTP/1.1" + head.start[8:]
-    return b"\r\n".join((start, *lines, b"", b"")), closes
+        known = _find_edits(forward, facts)
+        if forward.is_remembered and facts.is_remembered:
+            forward.edits.keep((forward, facts), known)
+    return known if known.lines is None else ResponseEdits(_lines(forward, request, head, peer, server))
 
 
-def _find_finish(forward: Forward, request: RequestHead, head: ResponseHead, body_length: int) -> Finish:
-    """Work out what there is to do to `head`, and to every other with the same facts.
-
-    The facts belong to one status and one version, and the plan to one method, so they settle how the body ends.
-    """
-    facts, compiled = head.facts, forward.compiled
+def _find_edits(forward: Forward, facts: ResponseFacts) -> ResponseEdits:
+    """Work out what there is to do to every head with the same `facts`, if it is the same for all."""
+    compiled = forward.compiled
     vary = () if facts.varies_on_origin else (VARIES,)
-    edits = cors_edits(forward.cors, vary, has_resource_policy=facts.has_resource_policy)
-    is_plain = (
-        facts.is_plain
-        and compiled.response_edits is None
-        and forward.preflight is None
-        and not (facts.has_set_cookie and compiled.repairs_cookies)
-        and not (facts.has_reference and compiled.locations is not None)
-        and head.version_minor == request.version_minor == 1
-        and head.status >= 200
-        and head.status != 204
-        and request.facts.keep_alive
-        and body_length != UNTIL_CLOSE
-    )
-    if not is_plain or edits is None:
-        return Finish(facts, False)
-    dropped = facts.dropped + facts.access_control if edits.takes_access_control else facts.dropped
-    return Finish(facts, True, dropped, b"\r\n".join((*edits.added, b"\r\n")))
+    cors = cors_edits(forward.cors, vary, has_resource_policy=facts.has_resource_policy)
+    if (
+        cors is None
+        or not facts.is_plain
+        or compiled.response_edits is not None
+        or forward.preflight is not None
+        or (facts.has_set_cookie and compiled.repairs_cookies)
+        or (facts.has_reference and compiled.locations is not None)
+        or facts.status < 200
+        or facts.status == 204
+    ):
+        return ResponseEdits([])
+    dropped = facts.dropped + facts.access_control if cors.takes_access_control else facts.dropped
+    return ResponseEdits(None, dropped, cors.added)
 
 
 def _lines(
     forward: Forward, request: RequestHead, head: ResponseHead, peer: Peer, server: ServerAddress
 ) -> list[bytes]:
-    """Return the field lines for the client, without ``Connection`` but that of a 101."""
+    """Return the field lines for the client, without ``Connection`` but that of a 101 or a 426."""
     compiled, facts = forward.compiled, head.facts
-    fields = response_fields(
-        head,
-        keeps_chunked=request.version_minor == 1 and head.status != 304,
-        is_bodiless=head.status < 200 or head.status == 204,
-    )
+    fields = response_fields(head)
     if (facts.has_set_cookie and compiled.repairs_cookies) or (facts.has_reference and compiled.locations is not None):
         repairs = _Repairs(forward, request, peer, server)
         fields = [_changed(field, repairs.of(field)) for field in fields]
@@ -109,6 +72,8 @@ def _lines(
         lines = [line for line in lines if line.partition(b":")[0].lower() not in edits.leave_out]
         lines += edits.put
         lines += late_lines(edits, peer=peer, host=request.facts.host, server=server)
+    if facts.status in (101, 426) and SWITCHES not in lines and (facts.status == 101 or facts.upgrade):
+        lines.append(SWITCHES)  # a 426 says which protocol to ask for (RFC 9110 section 15.5.22)
     return lines
 
 
@@ -149,35 +114,39 @@ def _changed(field: Field, change: CookieChange | LocationChange | None) -> Fiel
     return field if change is None else read_field(change.line)
 
 
-def advice_on(forward: Forward, request: RequestHead, head: ResponseHead, octets: bytes, peer: Peer) -> tuple[str, ...]:
+def advice_on(
+    forward: Forward, request: RequestHead, head: ResponseHead, edits: ResponseEdits, peer: Peer
+) -> tuple[str, ...]:
     """Return what a browser makes of a response where that is not what its page wants: a sentence for each cause.
 
-    `octets`: the head as the client, `peer`, gets it. Each sentence ends with what to write. What is to be said of CORS
-    is worked out once for all responses to the same plan with the same facts, of a cookie for each.
+    `edits`: what becomes of `head` on its way to the client, `peer`. Each sentence ends with what to write. What is to
+    be said of CORS is worked out once for all responses to the same plan with the same facts that are asked for by the
+    same scheme, of a cookie for each.
     """
-    compiled = forward.compiled
-    known = forward.finishes[forward, head.facts]
+    known = forward.edits[forward, head.facts]
     verdicts = None if known is None else known.verdicts
-    has_cookies = head.facts.has_set_cookie or compiled.response_edits is not None
-    sent = parse_response_head(octets[:-4], compiled.limits) if verdicts is None or has_cookies else None
-    if verdicts is None:
+    has_cookies = head.facts.has_set_cookie or forward.compiled.response_edits is not None
+    is_known = verdicts is not None and verdicts[0] == peer.scheme
+    sent = Hop.after(head, edits) if has_cookies or not is_known else None
+    if verdicts is None or not is_known:
         assert sent is not None
-        verdicts = (_verdict(request, sent, with_cookies=False), _verdict(request, sent, with_cookies=True))
-        if known is not None and forward.finishes.memory.charge(footprint(verdicts)):
+        without = _verdict(request, sent, peer, with_cookies=False)
+        verdicts = (peer.scheme, without, _verdict(request, sent, peer, with_cookies=True))
+        if known is not None and forward.edits.memory.charge(footprint(verdicts)):
             known.verdicts = verdicts
-    without, with_cookies = verdicts
+    _, without, with_cookies = verdicts
     advice = with_cookies if without != with_cookies and sends_cookies(request) else without
-    if sent is not None and sent.facts.has_set_cookie:
+    if sent is not None and has_cookies:
         advice += _cookie_advice(sent, _front_of(forward, request, peer).origin)
     return advice
 
 
-def _verdict(request: RequestHead, sent: ResponseHead, *, with_cookies: bool) -> tuple[str, ...]:
-    verdict = judge_exchange(request, sent, scheme=FRONT_SCHEME, with_cookies=with_cookies)
+def _verdict(request: RequestHead, sent: Hop, peer: Peer, *, with_cookies: bool) -> tuple[str, ...]:
+    verdict = judge_exchange(request, sent, scheme=peer.scheme, with_cookies=with_cookies)
     return () if verdict is None else (f"a browser says: {verdict.text} {verdict.what} {verdict.fix}",)
 
 
-def _cookie_advice(sent: ResponseHead, origin: bytes) -> tuple[str, ...]:
+def _cookie_advice(sent: Hop, origin: bytes) -> tuple[str, ...]:
     scheme, _, authority = origin.partition(b"://")
     front = front_of(scheme.decode(), authority)
     cookies = (field.value for field in sent.fields if field.role == Role.SET_COOKIE)
@@ -208,9 +177,8 @@ def answers_preflight(
         return False
     if forward.fallback.answer.status != 204:
         return True
-    octets, _ = finish_response(forward, request, head, peer, server, body_length=0, close=False)
-    sent = parse_response_head(octets[:-4], forward.compiled.limits)
-    return judge_exchange(request, sent, scheme=FRONT_SCHEME) is None
+    sent = Hop.after(head, edit_response(forward, request, head, peer, server))
+    return judge_exchange(request, sent, scheme=peer.scheme) is None
 
 
 def changes_to(

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from devproxy.config.model import Config, Cors
 from devproxy.http import own
+from devproxy.http.edits import ResponseEdits
 from devproxy.http.memory import MEMORY, Memory, Table, footprint
 from devproxy.http1.start_line import Limits
 from devproxy.plan.compiled import CompiledRoute, at_own_origin, compile_route, response_limits
-from devproxy.plan.decisions import Finish, FinishKey, Forward
+from devproxy.plan.decisions import EditsKey, Forward
 from devproxy.policy.cors import CorsPolicy, compile_cors
 from devproxy.policy.hop import compile_trusted
 from devproxy.policy.hosts import HostGuard, compile_hosts
@@ -60,8 +61,8 @@ class Snapshot:
     quicker than its many fields. ``own_origin``: the same for what own pages ask of a dev server that knows itself
     alone: Host and Origin are the server's, unless the route says otherwise. ``default_cors``: for answers to what no
     route takes. ``via_token``: this process's pseudonym in ``Via``, by which a request that comes back is recognised.
-    ``limits_bodies``: ``max_body_bytes`` is finite. ``segments``, ``plans`` and ``finishes``: remembered, see
-    :class:`Segments`, :func:`devproxy.plan.plan_request` and :func:`devproxy.plan.finish_response`. Limits that are 0
+    ``limits_bodies``: ``max_body_bytes`` is finite. ``segments``, ``plans`` and ``edits``: remembered, see
+    :class:`Segments`, :func:`devproxy.plan.plan_request` and :func:`devproxy.plan.edit_response`. Limits that are 0
     in the configuration, for «none», are infinite here.
     """
 
@@ -82,7 +83,7 @@ class Snapshot:
     via_token: bytes
     segments: Segments
     plans: Table[tuple[Any, ...], Forward]
-    finishes: Table[FinishKey, Finish]
+    edits: Table[EditsKey, ResponseEdits]
 
 
 def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()) -> Snapshot:
@@ -121,7 +122,7 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
         via_token=token,
         segments=Segments(MEMORY, table.segments | MIXED_SEGMENTS),
         plans=Table(MEMORY, _cost_of_plan),
-        finishes=Table(MEMORY, _cost_of_finish),
+        edits=Table(MEMORY, _cost_of_edits),
     )
 
 
@@ -129,10 +130,10 @@ def _cost_of_plan(key: tuple[Any, ...], plan: Forward) -> int:
     return footprint(key, plan.facts, plan.cors.lines, plan.cors.reason) + _PLAN_BYTES
 
 
-def _cost_of_finish(key: FinishKey, finish: Finish) -> int:
-    """Return what a finish costs with the plan and the facts that it may be the last one to hold."""
-    plan, _ = key
-    return footprint(plan.facts, plan.cors.lines, plan.cors.reason, finish) + _PLAN_BYTES
+def _cost_of_edits(key: EditsKey, edits: ResponseEdits) -> int:
+    """Return what edits cost with the plan and the facts that they may be the last to hold."""
+    plan, facts = key
+    return footprint(plan.facts, plan.cors.lines, plan.cors.reason, facts, edits, edits.added) + _PLAN_BYTES
 
 
 def _named_hosts(config: Config) -> set[str]:

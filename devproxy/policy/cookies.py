@@ -52,7 +52,6 @@ class CookieRules:
     mount: Mount | None
     secure: SecureRule
     same_site: SameSiteRule
-    is_https: bool
     prefix: bytes
     demotes: bool
 
@@ -82,15 +81,12 @@ def front_of(scheme: str, host: bytes) -> Front:
     return Front(scheme, name.lower())
 
 
-def compile_cookies(
-    cookies: Cookies, route: Route, *, front_scheme: str, is_public: bool = False
-) -> CookieRules | None:
+def compile_cookies(cookies: Cookies, route: Route, *, is_public: bool = False) -> CookieRules | None:
     """Return the rules of `cookies` for `route`, or None when there is nothing to do.
 
-    `front_scheme`: ``http`` or ``https``, what browsers reach devproxy by; ``auto`` follows it. `is_public`: for a
-    server in public, whose cookies are for its own name and for HTTPS: what is not written is repaired. Raises
-    ValueError for a prefix that cannot begin a name or that promises something (``__Host-``), and for a domain that no
-    attribute holds.
+    `is_public`: for a server in public, whose cookies are for its own name and for HTTPS: what is not written is
+    repaired. Raises ValueError for a prefix that cannot begin a name or that promises something (``__Host-``), and for
+    a domain that no attribute holds.
     """
     if cookies.prefix and (not is_token(cookies.prefix.encode()) or is_reserved(cookies.prefix.encode())):
         raise ValueError(f"cookies.prefix: {cookies.prefix!r} cannot begin the name of every cookie")
@@ -110,7 +106,6 @@ def compile_cookies(
         mount=_mount(route) if cookies.maps_path else None,
         secure=secure,
         same_site=same_site,
-        is_https=front_scheme == "https",
         prefix=cookies.prefix.encode(),
         demotes=secure in (SecureRule.AUTO, SecureRule.NEVER),
     )
@@ -138,7 +133,8 @@ def _mount(route: Route) -> Mount | None:
 def repair(rules: CookieRules, field: Field, *, outer: bytes = b"", is_https: bool = False) -> Change | None:
     """Return what the Set-Cookie line `field` becomes, or None when it goes on as it is.
 
-    `outer`: the prefix that a proxy in front of devproxy takes off. `is_https`: the browser speaks HTTPS to that proxy.
+    `outer`: the prefix that a proxy in front of devproxy takes off. `is_https`: the browser speaks HTTPS to the front,
+    which ``auto`` follows.
     A line that no browser can read (empty, or with a tab within a name or value) goes on as it is. Raises nothing.
     """
     lead, colon, value = field.line.partition(b":")
@@ -148,7 +144,7 @@ def repair(rules: CookieRules, field: Field, *, outer: bytes = b"", is_https: bo
     _repair_domain(rules, cookie)
     _repair_path(rules, cookie, outer)
     _choose_same_site(rules, cookie)
-    _repair_secure(rules, cookie, is_https=is_https or rules.is_https)
+    _repair_secure(rules, cookie, is_https=is_https)
     if rules.demotes or rules.same_site is SameSiteRule.AUTO:
         _repair_what_needs_secure(rules, cookie)
     _repair_name(rules, cookie)

@@ -82,13 +82,14 @@ def apply_cors(
     edits = cors_edits(
         decision,
         vary,
-        has_resource_policy=any(field.role == Role.RESOURCE_POLICY for field in fields),
+        has_resource_policy=not decision.varies and any(field.role == Role.RESOURCE_POLICY for field in fields),
         is_interim=status < 200,
         preflight=preflight,
     )
     if edits is not None:
-        takes = edits.takes_access_control
-        return [field.line for field in fields if not (takes and field.name.startswith(_PREFIX))] + [*edits.added]
+        if edits.takes_access_control:
+            fields = [field for field in fields if not field.name.startswith(_PREFIX)]
+        return [field.line for field in fields] + [*edits.added]
     if status < 200:
         return [field.line for field in fields]
     method, headers = (b"", ()) if preflight is None else (preflight.method, preflight.headers)

@@ -109,19 +109,6 @@ def _filled(template: Template, known: dict[bytes, bytes]) -> bytes:
     return template.name + b": " + b"".join(pieces)
 
 
-def plain_head(block: bytes, dropped: tuple[bytes, ...]) -> bytes:
-    """Return the octets of a head (without its last CRLFCRLF) without the lines in `dropped`; ends with one CRLF.
-
-    Each line of `dropped` stands between two CRLFs, as in ``RequestFacts.dropped``. To leave lines out is all that a
-    gateway has to do to most heads; taking them out of the octets is a fraction of the cost of writing the head anew.
-    The same octets come from :func:`request_lines` and :func:`response_fields`.
-    """
-    octets = block + b"\r\n"
-    for line in dropped:
-        octets = octets.replace(line, b"\r\n")
-    return octets
-
-
 def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None, hop: Hop = NOBODY) -> list[bytes]:
     """Return the field lines that go upstream for `head`, without the request line.
 
@@ -188,14 +175,15 @@ def _accepts_trailers(head: RequestHead) -> bool:
     return any(field.role == Role.TE and b"trailers" in field.value.lower() for field in head.fields)
 
 
-def response_fields(head: ResponseHead, *, keeps_chunked: bool, is_bodiless: bool) -> list[Field]:
+def response_fields(head: ResponseHead) -> list[Field]:
     """Return the fields of `head` that go to the client, before any policy of the route.
 
     ``Connection`` is left to the caller, but for a 101: there it stays where it stood, for what it must say is known.
-    `keeps_chunked`: the client understands the chunked coding and the body passes in it. `is_bodiless`: the status
-    forbids a body and its length (1xx, 204; RFC 9110 section 8.6). ``Upgrade`` stays on 101 and 426, where it means
-    something to the client.
+    A status that forbids a body forbids its length as well (1xx, 204; RFC 9110 section 8.6). ``Upgrade`` stays on 101
+    and 426, where it means something to the client.
     """
+    is_bodiless = head.status < 200 or head.status == 204
+    keeps_chunked = not is_bodiless and head.status != 304
     fields: list[Field] = []
     switches = False
     for field in without_listed(head.fields, head.facts.connection_options):
@@ -205,7 +193,7 @@ def response_fields(head: ResponseHead, *, keeps_chunked: bool, is_bodiless: boo
         if role <= _LAST_CROSSING:
             fields.append(field)
         elif role > _LAST_DROPPED:
-            fields += _response_field(field, head, keeps_chunked=keeps_chunked and not is_bodiless)
+            fields += _response_field(field, head, keeps_chunked=keeps_chunked)
         elif head.status == 101 and role == Role.CONNECTION and not switches:
             fields.append(_SWITCHES_FIELD)
             switches = True

@@ -192,9 +192,9 @@ def own_certificate(folder: Path) -> ssl.SSLContext:
     return context
 
 
-def repaired(value: str, rules: CookieRules) -> str:
+def repaired(value: str, rules: CookieRules, scheme: str) -> str:
     """Return what goes down for `value`."""
-    change = repair(rules, make_field(b"Set-Cookie", value.encode()))
+    change = repair(rules, make_field(b"Set-Cookie", value.encode()), is_https=scheme == "https")
     return value if change is None else change.line.removeprefix(b"Set-Cookie: ").decode()
 
 
@@ -220,19 +220,19 @@ async def test_chromium_takes_the_cookies_that_the_verdict_says_it_takes(
 async def test_chromium_takes_every_cookie_after_repair_and_its_name_comes_back(
     scheme: str, host: str, tmp_path: Path
 ) -> None:
-    rules = compile_cookies(AUTO, ROUTE, front_scheme=scheme)
+    rules = compile_cookies(AUTO, ROUTE)
     assert rules is not None
     wrong = []
     async with jar(scheme, tmp_path) as browser:
         await browser.visit(host)
         for value in REPAIRABLE:
-            sent = await browser.returned(repaired(value, rules))
+            sent = await browser.returned(repaired(value, rules, scheme))
             up = [restore(rules, make_field(b"Cookie", line.removeprefix(b"Cookie: "))) or line for line in sent]
             name, equals, content = value.partition(";")[0].partition("=")
             name, content = (name, content) if equals else ("", name)
             pair = f"{name.strip()}={content.strip()}" if name.strip() else content.strip()
             if up != [f"Cookie: {pair}".encode()]:
-                wrong.append((value[:80], repaired(value, rules)[:80], sent))
+                wrong.append((value[:80], repaired(value, rules, scheme)[:80], sent))
     assert wrong == []
 
 
@@ -242,7 +242,7 @@ async def test_two_projects_on_one_host_do_not_see_each_others_session(tmp_path:
         seen = {}
         sent: list[bytes] = []
         for project in ("shop.", "blog."):
-            rules = compile_cookies(Cookies(prefix=project), ROUTE, front_scheme="http")
+            rules = compile_cookies(Cookies(prefix=project), ROUTE)
             assert rules is not None
             change = repair(rules, make_field(b"Set-Cookie", f"sid={project}1; Path=/; HttpOnly".encode()))
             assert change is not None

@@ -17,17 +17,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from devproxy.answers import render_answer
 from devproxy.authority.origins import OPAQUE
 from devproxy.config.model import Cors, CorsMode, PathKind, Preflight, Route
 from devproxy.config.model import Server as ServerConfig
 from devproxy.http.fields import make_field
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
-from devproxy.plan import Respond, Snapshot, answers_preflight, compile_snapshot, finish_response, plan_request
+from devproxy.plan import Respond, Snapshot, answers_preflight, compile_snapshot, plan_request
 from devproxy.policy.hop import Peer
 from devproxy.policy.verdict import REDIRECTS, Hop, Kind, PageRequest, Verdict, judge
 from tests.support.browser import Page, open_page
+from tests.support.heads import head_for_client, render_answer
 from tests.support.wire import ScriptedUpstream, address_of, config_for, running
 
 SEED: Final = 20261121
@@ -434,7 +434,7 @@ def what_devproxy_makes_of(case: Case, world: World, snapshot: Snapshot, number:
             if plan.fallback is not None and not answers_preflight(plan, head, response, peer, server):
                 octets = render_answer(plan.fallback.answer, head, keep_alive=True, lines=plan.fallback.lines)
             else:
-                octets, _ = finish_response(plan, head, response, peer, server, body_length=0, close=False)
+                octets, _ = head_for_client(plan, head, response, peer, server, body_length=0, close=False)
         seen = parse_response_head(octets.partition(b"\r\n\r\n")[0], Limits())
         return Hop(status=seen.status, fields=tuple(seen.fields))
 

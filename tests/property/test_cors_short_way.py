@@ -19,10 +19,11 @@ from devproxy.config.model import (
 from devproxy.http1.framing import response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
-from devproxy.plan import Forward, compile_snapshot, finish_response, plan_request
+from devproxy.plan import Forward, compile_snapshot, plan_request
 from devproxy.policy.hop import Peer
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.heads import head_for_client
 
 SERVER = ServerAddress(scheme=Scheme.HTTP, host="127.0.0.1", port=3000, url="http://127.0.0.1:3000")
 NOTHING = HeaderEdits(remove=("X-Nothing",))
@@ -72,7 +73,7 @@ def answered(route: Route, origins: list[bytes], status: bytes, lines: list[byte
         return None
     head = parse_response_head(b"\r\n".join((b"HTTP/1.1 " + status, *lines)), Limits())
     length = response_body_length(head, b"GET")
-    return finish_response(plan, request, head, Peer("127.0.0.1", "http"), SERVER, body_length=length, close=False)
+    return head_for_client(plan, request, head, Peer("127.0.0.1", "http"), SERVER, body_length=length, close=False)
 
 
 @given(POLICIES, ORIGINS, STATUSES, LINES)

@@ -40,7 +40,7 @@ from devproxy.plan import (
     answers_preflight,
     changes_to,
     compile_snapshot,
-    finish_response,
+    edit_response,
     lines_for_malformed,
     plan_request,
     render_request,
@@ -48,6 +48,7 @@ from devproxy.plan import (
 from devproxy.policy.hop import Peer
 from devproxy.realtime.websocket import FrameTracker
 from devproxy.routing.balance import Balancer
+from tests.support.heads import head_for_client, render_answer
 
 KIB = 1024
 MOST = 6.0
@@ -184,16 +185,16 @@ def request(octets: bytes) -> None:
         head = recalled[0] if recalled else parse_request_head((found or (b"",))[0], LIMITS)
     except BadMessage as error:
         lines = lines_for_malformed(octets, SNAPSHOT)
-        answers.render_answer(answers.bad_message(error), None, keep_alive=False, lines=lines)
+        render_answer(answers.bad_message(error), None, keep_alive=False, lines=lines)
         told(error)
         return
     elsewhere = plan_request(head, BARE)
     if isinstance(elsewhere, Respond):
-        answers.render_answer(elsewhere.answer, head, keep_alive=True, lines=elsewhere.lines)
+        render_answer(elsewhere.answer, head, keep_alive=True, lines=elsewhere.lines)
     plan = plan_request(head, SNAPSHOT)
     if isinstance(plan, Respond):
         for wanted in (head, None):
-            answers.render_answer(plan.answer, wanted, keep_alive=True, lines=plan.lines)
+            render_answer(plan.answer, wanted, keep_alive=True, lines=plan.lines)
         return
     render_request(plan, head, PEER, SERVER)
     for upstream in CONFIG.upstreams:
@@ -215,10 +216,10 @@ def response(octets: bytes, asked: bytes = START) -> None:
         answers.bad_message(error)
         return
     length = response_body_length(answer, head.method)
-    sent, _ = finish_response(plan, head, answer, PEER, SERVER, body_length=length, close=False)
-    finish_response(plan, head, answer, PEER, SERVER, body_length=length, close=True)
+    head_for_client(plan, head, answer, PEER, SERVER, body_length=length, close=False)
+    head_for_client(plan, head, answer, PEER, SERVER, body_length=length, close=True)
     with suppress(BadMessage):
-        advice_on(plan, head, answer, sent, PEER)
+        advice_on(plan, head, answer, edit_response(plan, head, answer, PEER, SERVER), PEER)
         answers_preflight(plan, head, answer, PEER, SERVER)
     changes_to(plan, head, answer, PEER, SERVER)
 
@@ -450,6 +451,8 @@ SIMPLY_FED = {
 FEEDS = {**FLOWS, **SIMPLY_FED}
 NOT_FED = {
     "plan.snapshot.compile_snapshot": "at a reload",
+    "plan.compiled.at_own_origin": "at a reload",
+    "plan.compiled.response_limits": "at a reload",
     "routing.table.stripped_prefix": "of a route",
     "answers.upstream_failed": "words about a server, whose own are bounded where they are read",
     "answers.session_lost": "as above",

@@ -24,10 +24,11 @@ from devproxy.http.messages import RequestHead
 from devproxy.http1.framing import response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head
 from devproxy.http1.start_line import Limits
-from devproxy.plan import Forward, Respond, Snapshot, compile_snapshot, finish_response, plan_request, render_request
+from devproxy.plan import Forward, Respond, Snapshot, compile_snapshot, plan_request, render_request
 from devproxy.policy.hop import Peer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.heads import head_for_client
 
 HTTP = ServerAddress(scheme=Scheme.HTTP, host="127.0.0.1", port=3000, url="http://127.0.0.1:3000")
 PEER = Peer("127.0.0.1", "http")
@@ -206,7 +207,7 @@ def told(forward: Forward, head: RequestHead, response: tuple[bytes, list[bytes]
     except BadMessage:
         return "refused"
     length = response_body_length(answer, head.method)
-    return finish_response(forward, head, answer, PEER, HTTP, body_length=length, close=close)
+    return head_for_client(forward, head, answer, PEER, HTTP, body_length=length, close=close)
 
 
 def compare(old: Snapshot, routes: tuple[Route, ...], request: Request, responses: list[Response]) -> bool:

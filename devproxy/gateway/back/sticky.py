@@ -15,6 +15,7 @@ from devproxy.routing.balance import Choice, Process, Reason
 
 if TYPE_CHECKING:
     from devproxy.gateway.shared.seam import Asker, ClientStream, Connection, Pool, Server, Upstream
+    from devproxy.http.edits import ResponseEdits
     from devproxy.http.messages import RequestHead
 
 
@@ -66,14 +67,14 @@ class StickyChoice:
             return connection
         return SessionSearch(asker, connection, self._balancer, self.sid)
 
-    def finish(self, head: bytes, index: int) -> bytes:
-        """Return the finished response `head`, of the server `index`, with a cookie where the client needs a new one.
+    def mark(self, edits: ResponseEdits, index: int) -> ResponseEdits:
+        """Return `edits` of a response of the server `index` with a cookie where the client needs a new one.
 
         It does when it came without, or when its server is gone and another has answered.
         """
         if not self._balancer.cookie or self._choice == (index, Reason.COOKIE):
-            return head
-        return b"%b%b\r\n\r\n" % (head[:-2], self._balancer.cookie_line(index))
+            return edits
+        return edits.ending_with(self._balancer.cookie_line(index))
 
     def see(self, data: bytes, index: int) -> None:
         """Look for the id of a new session in `data`, a piece of the body that the server `index` answers with."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.gateway.shared.seam import Server
     from devproxy.gateway.shared.state import SharedState
+    from devproxy.http.edits import ResponseEdits
     from devproxy.http.messages import RequestHead, ResponseHead
     from devproxy.plan import Forward
     from devproxy.policy.hop import Peer
@@ -38,19 +39,19 @@ def remarks_on(
     forward: Forward,
     request: RequestHead,
     head: ResponseHead,
-    octets: bytes,
+    edits: ResponseEdits,
     peer: Peer,
     server: Server,
     payload: bytes = b"",
 ) -> Remarks:
-    """Return the remarks on a response that goes to the client with the head `octets`; `head`: as `server` sent it.
+    """Return the remarks on a response that goes to the client as `edits` say; `head`: as `server` sent it.
 
     `payload`: what came of its body with its head. Without an Origin, a cookie and a refusal there is nothing to
     advise, and nearly every answer has none of them.
     """
     if head.status == 400:
         server.pool.note_refusal(request, head, payload)
-    advice = advice_on(forward, request, head, octets, peer)
+    advice = advice_on(forward, request, head, edits, peer)
     if words := advice_on_body(forward, request.path, head.status, payload, server.server):
         advice = (*advice, words)
     if advice:
@@ -64,12 +65,12 @@ def advice_on_switch(
     forward: Forward,
     request: RequestHead,
     head: ResponseHead,
-    octets: bytes,
+    edits: ResponseEdits,
     peer: Peer,
     server: Server,
 ) -> tuple[str, ...]:
-    """Return the advice on a 101 with the head `octets`: why a browser does not take it, which only one asks about."""
-    return remarks_on(shared, forward, request, head, octets, peer, server).advice if forward.facts.origins else ()
+    """Return the advice on a 101 that goes on as `edits` say: why a browser does not take it, if one asks."""
+    return remarks_on(shared, forward, request, head, edits, peer, server).advice if forward.facts.origins else ()
 
 
 def remarks_on_own(shared: SharedState, answer: Answer, route: str) -> Remarks:

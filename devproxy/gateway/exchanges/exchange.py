@@ -23,13 +23,15 @@ from devproxy.gateway.exchanges.report import Report
 from devproxy.gateway.exchanges.tunnel import Tunnel
 from devproxy.gateway.reload import TunnelOrigin
 from devproxy.http.messages import RequestHead, ResponseHead
-from devproxy.plan import Forward, Respond, answers_preflight, finish_response, plan_request, render_request
+from devproxy.http1.render import render_own, render_response
+from devproxy.plan import Forward, Respond, answers_preflight, edit_response, plan_request, render_request
 from devproxy.policy.cors import local_lines
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.gateway.shared.seam import ClientStream, Connection, Pool, Server, Upstream
     from devproxy.gateway.shared.state import SharedState
+    from devproxy.http.edits import ResponseEdits
 
 # The members by names of their own: looking one up in its class costs as much as ten comparisons.
 _PLANNED, _AWAITING_RESPONSE, _RELAYING, _OVER = Phase
@@ -224,7 +226,7 @@ class Exchange:
 
     def interim(self, head: ResponseHead) -> None:
         """Pass on a 1xx response."""
-        self.client.inform(self._finish_head(head))
+        self.client.inform(self._render(head, self._edit(head)))
 
     def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
         """Send the final response head and what of its body came with it; `ended`: nothing follows."""
@@ -238,35 +240,30 @@ class Exchange:
             return
         shared, facts = self._shared, head.facts
         self._phase = _RELAYING
-        octets, closes = finish_response(
-            forward,
-            self.request,
-            head,
-            client.peer,
-            server.server,
-            body_length=body_length,
-            close=not self.is_request_sent or client.is_ending,
-        )
+        edits = edit_response(forward, self.request, head, client.peer, server.server)
         if shared.observers.is_watched:
             report = self._told
             report.tell_begun(facts.status)
             if forward.facts.origins or facts.is_remarkable or shared.observers.wants_changes:
-                report.remarks = remarks_on(shared, forward, self.request, head, octets, client.peer, server, payload)
+                report.remarks = remarks_on(shared, forward, self.request, head, edits, client.peer, server, payload)
         if self._sticky is not None:
-            octets = self._bind(self._sticky, octets, payload)
+            edits = self._bind(self._sticky, edits, payload)
+        close = not self.is_request_sent or client.is_ending
+        octets, closes = render_response(head, edits, self.request, body_length, close)
         self._status = facts.status
         self._response_bytes = len(payload)
         client.respond(octets, payload, body_length, ended, closes)
         if ended:
             self._finish(_COMPLETE)
 
-    def _finish_head(self, head: ResponseHead) -> bytes:
-        """Return an interim response or a switch of protocols as it goes to the client."""
+    def _edit(self, head: ResponseHead) -> ResponseEdits:
         assert self._forward is not None
         assert self._server is not None
-        return finish_response(
-            self._forward, self.request, head, self.client.peer, self._server.server, body_length=0, close=False
-        )[0]
+        return edit_response(self._forward, self.request, head, self.client.peer, self._server.server)
+
+    def _render(self, head: ResponseHead, edits: ResponseEdits) -> bytes:
+        """Return an interim response or a switch of protocols as it goes to the client."""
+        return render_response(head, edits, self.request, 0, False)[0]
 
     def _answer_preflight(self, fallback: Respond) -> None:
         """The upstream gave a preflight no answer that a browser accepts: the route's policy gives one."""
@@ -285,12 +282,12 @@ class Exchange:
         self.client.send(data, True)
         self._finish(_COMPLETE)
 
-    def _bind(self, binding: StickyChoice, block: bytes, payload: bytes) -> bytes:
-        """Return the finished head with what binds the client to this server; look for the session it was given."""
+    def _bind(self, binding: StickyChoice, edits: ResponseEdits, payload: bytes) -> ResponseEdits:
+        """Return `edits` with what binds the client to this server; look for the session it was given."""
         assert self._server is not None
         if payload and binding.seeks_session:
             binding.see(payload, self._server.index)
-        return binding.finish(block, self._server.index)
+        return binding.mark(edits, self._server.index)
 
     def upgraded(self, head: ResponseHead, glued: bytes) -> None:
         """The upstream has switched protocols: join both connections. `glued`: what it sent behind its 101."""
@@ -298,11 +295,10 @@ class Exchange:
         assert forward is not None
         assert upstream is not None
         assert server is not None
-        octets = self._finish_head(head)
-        if self._sticky is not None:
-            octets = self._sticky.finish(octets, server.index)
+        edits = self._edit(head)
+        marked = edits if self._sticky is None else self._sticky.mark(edits, server.index)
         self._phase = _OVER
-        taken = self.client.take_over(octets + glued)
+        taken = self.client.take_over(self._render(head, marked) + glued)
         tunnel = Tunnel(
             self._shared,
             taken.transport,
@@ -318,7 +314,7 @@ class Exchange:
             duration_s=self._told.duration_s,
             on_end=server.end_one,
             fault=forward.compiled.fault,
-            advice=advice_on_switch(self._shared, forward, self.request, head, octets, self.client.peer, server),
+            advice=advice_on_switch(self._shared, forward, self.request, head, edits, self.client.peer, server),
         )
         tunnel.open(early=taken.early, glued=glued, has_ended=taken.has_ended)
 
@@ -397,9 +393,10 @@ class Exchange:
         if lines is None:
             lines = () if self._forward is None else local_lines(self._forward.cors)
         client = self.client
-        keeps = self.is_request_sent and self.request.facts.keep_alive and not client.is_ending
-        data = answers.render_answer(answer, self.request, keep_alive=keeps, lines=lines)
-        client.respond(data, b"", len(data), True, not keeps or answer.close)
+        keeps = self.is_request_sent and self.request.facts.keep_alive and not client.is_ending and not answer.close
+        composed = answers.compose(answer, self.request)
+        data = render_own(*composed, last=lines, request=self.request, keep_alive=keeps)
+        client.respond(data, b"", len(data), True, not keeps)
         self._status = answer.status
         self._told.remarks = remarks_on_own(self._shared, answer, route)
         self._response_bytes = len(data)

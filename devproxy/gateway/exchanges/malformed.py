@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devproxy.answers import Answer, render_answer
+from devproxy.answers import Answer, compose
 from devproxy.events import ExchangeFinished, Outcome
+from devproxy.http1.render import render_own
 from devproxy.plan import lines_for_malformed
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def refuse(
 
     `octets`: the request as far as it came; `head`: if that could be read.
     """
-    data = render_answer(answer, head, keep_alive=False, lines=lines_for_malformed(octets, shared.snapshot))
+    lines = lines_for_malformed(octets, shared.snapshot)
+    data = render_own(*compose(answer, head), last=lines, request=head, keep_alive=False)
     shared.observers.tell_end(
         ExchangeFinished(
             method=head.method if head else b"",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from devproxy.authority.origins import web_origin
-from devproxy.http.messages import RequestHead, ResponseHead
+from devproxy.http.messages import RequestHead
 from devproxy.policy.verdict.checks import check, check_preflight, names_in
 from devproxy.policy.verdict.model import ALLOWED, Hop, PageRequest, Verdict
 from devproxy.policy.verdict.page import judge_handshake
@@ -29,7 +29,7 @@ def sends_cookies(request: RequestHead) -> bool:
 
 
 def judge_exchange(
-    request: RequestHead, response: ResponseHead, *, scheme: str, with_cookies: bool | None = None
+    request: RequestHead, response: Hop, *, scheme: str, with_cookies: bool | None = None
 ) -> Verdict | None:
     """Return what a browser does with `response`, as the client gets it, or None where that cannot be told or is plain.
 
@@ -46,7 +46,7 @@ def judge_exchange(
     origin = facts.origins[0]
     if origin == web_origin(scheme, facts.host):
         return None
-    fields = tuple(response.fields)
+    fields = response.fields
     says_credentials = any(field.name == b"access-control-allow-credentials" for field in fields)
     has_cookies = sends_cookies(request) if with_cookies is None else with_cookies
     asked = request.first(b"access-control-request-method")
@@ -58,13 +58,13 @@ def judge_exchange(
         headers=() if asked is None else tuple((name, _UNSAFE) for name in _asked_headers(request)),
     )
     if request.method == b"OPTIONS" and asked is not None:
-        verdict = check_preflight(page, Hop.of(response), origin)
+        verdict = check_preflight(page, response, origin)
     else:
         verdict = check(fields, origin, includes_credentials=page.includes_credentials) or ALLOWED
     return verdict if verdict.is_blocked else None
 
 
-def _judge_upgrade(request: RequestHead, response: ResponseHead) -> Verdict | None:
+def _judge_upgrade(request: RequestHead, response: Hop) -> Verdict | None:
     if response.status < 200 and response.status != 101:
         return None
     listed = [field.value for field in request.fields if field.name == b"sec-websocket-protocol"]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from devproxy.http.fields import Field
+from devproxy.http.edits import ResponseEdits
+from devproxy.http.fields import Field, parse_fields
 from devproxy.http.messages import ResponseHead
 
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
@@ -59,6 +60,11 @@ class Hop:
     def of(cls, head: ResponseHead) -> Hop:
         """Return the response that `head` is, which leads on to nowhere that is known."""
         return cls(status=head.status, fields=tuple(head.fields))
+
+    @classmethod
+    def after(cls, head: ResponseHead, edits: ResponseEdits) -> Hop:
+        """Return the response that `head` is after `edits`."""
+        return cls(status=head.status, fields=tuple(parse_fields(edits.lines_of(head))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,12 @@ from html.parser import HTMLParser
 
 import pytest
 from devproxy import answers
-from devproxy.answers import Answer, Format, preferred_format, render_answer
+from devproxy.answers import Answer, Format, preferred_format
 from devproxy.errors import Absence, BadMessage, UpstreamError, UpstreamFault
 from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
+from tests.support.heads import render_answer
 
 NASTY = '<script>alert("1")</script>&\''
 

@@ -27,11 +27,11 @@ from devproxy.plan import (
     Respond,
     Snapshot,
     compile_snapshot,
-    finish_response,
     plan_request,
     render_request,
 )
 from devproxy.policy.hop import Peer
+from tests.support.heads import head_for_client
 
 PEER = Peer("127.0.0.1", "http")
 HTTP = ServerAddress(scheme=Scheme.HTTP, host="127.0.0.1", port=3000, url="http://127.0.0.1:3000")
@@ -297,10 +297,10 @@ def finished(
     assert isinstance(found, Forward)
     response = parse_response_head(b"\r\n".join((status, *lines)), snapshot().limits)
     length = response_body_length(response, head.method) if response.status >= 200 else 0
-    octets, closes = finish_response(found, head, response, PEER, HTTP, body_length=length, close=close)
+    octets, closes = head_for_client(found, head, response, PEER, HTTP, body_length=length, close=close)
     assert octets.endswith(b"\r\n\r\n")
     # What is remembered must not differ from what was worked out.
-    assert finish_response(found, head, response, PEER, HTTP, body_length=length, close=close) == (octets, closes)
+    assert head_for_client(found, head, response, PEER, HTTP, body_length=length, close=close) == (octets, closes)
     return octets[:-4].split(b"\r\n"), closes
 
 
@@ -509,9 +509,9 @@ def test_a_426_keeps_the_upgrade_that_it_asks_for(line: bytes, lines: tuple[byte
     forward = plan_request(asked, snapshot())
     assert isinstance(forward, Forward)
     head = parse_response_head(b"\r\n".join((line, *lines, b"Content-Length: 0")), snapshot().response_limits)
-    octets, closes = finish_response(forward, asked, head, PEER, HTTP, body_length=0, close=False)
+    octets, closes = head_for_client(forward, asked, head, PEER, HTTP, body_length=0, close=False)
     assert not closes
     assert [one for one in octets.split(b"\r\n")[1:-2] if one != b"Content-Length: 0"] == sent
-    octets, closes = finish_response(forward, asked, head, PEER, HTTP, body_length=0, close=True)
+    octets, closes = head_for_client(forward, asked, head, PEER, HTTP, body_length=0, close=True)
     assert closes
     assert octets.endswith(b"Connection: close\r\n\r\n")

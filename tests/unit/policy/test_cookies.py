@@ -13,8 +13,8 @@ MOVED = Route(kind=PathKind.PREFIX, pattern="/api", upstream="api", rewrite="/v1
 AUTO = Cookies(domain="", secure=SecureRule.AUTO, same_site=SameSiteRule.AUTO)
 
 
-def compiled(cookies: Cookies, route: Route = SLASH, scheme: str = "http") -> CookieRules:
-    rules = compile_cookies(cookies, route, front_scheme=scheme)
+def compiled(cookies: Cookies, route: Route = SLASH) -> CookieRules:
+    rules = compile_cookies(cookies, route)
     assert rules is not None
     return rules
 
@@ -22,7 +22,7 @@ def compiled(cookies: Cookies, route: Route = SLASH, scheme: str = "http") -> Co
 def down(value: bytes, cookies: Cookies, route: Route = SLASH, scheme: str = "http") -> bytes:
     """Return what a browser gets for the Set-Cookie `value`."""
     field = make_field(b"set-cookie", value)
-    change = repair(compiled(cookies, route, scheme), field)
+    change = repair(compiled(cookies, route), field, is_https=scheme == "https")
     if change is None:
         return value
     assert change.reasons
@@ -54,26 +54,26 @@ def up(value: bytes, cookies: Cookies) -> bytes | None:
     ],
 )
 def test_a_route_without_anything_to_do_has_no_rules(route: Route) -> None:
-    assert compile_cookies(Cookies(), route, front_scheme="http") is None
+    assert compile_cookies(Cookies(), route) is None
 
 
 def test_a_stripped_prefix_alone_is_something_to_do_unless_paths_are_not_mapped() -> None:
-    assert compile_cookies(Cookies(), STRIPPED, front_scheme="http") is not None
-    assert compile_cookies(Cookies(maps_path=False), STRIPPED, front_scheme="http") is None
+    assert compile_cookies(Cookies(), STRIPPED) is not None
+    assert compile_cookies(Cookies(maps_path=False), STRIPPED) is None
 
 
 @pytest.mark.parametrize("prefix", ["a b", "a;", "a=", "a\r\n", "a\0", "__Host-", "__secure-shop", "é"])
 def test_a_prefix_that_cannot_begin_every_name_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match=r"cookies\.prefix"):
-        compile_cookies(Cookies(prefix=prefix), SLASH, front_scheme="http")
+        compile_cookies(Cookies(prefix=prefix), SLASH)
 
 
 @pytest.mark.parametrize("domain", ["a b", "a;b", "a\r\nSet-Cookie: b", "a\0"])
 def test_a_domain_that_no_attribute_can_hold_is_refused(domain: str) -> None:
     with pytest.raises(ValueError, match=r"cookies\.domain"):
-        compile_cookies(Cookies(domain=domain), SLASH, front_scheme="http")
+        compile_cookies(Cookies(domain=domain), SLASH)
     with pytest.raises(ValueError, match=r"cookies\.domain"):
-        compile_cookies(Cookies(domain_map=(("a.test", domain),)), SLASH, front_scheme="http")
+        compile_cookies(Cookies(domain_map=(("a.test", domain),)), SLASH)
 
 
 # -- domain ------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 
 import pytest
-from devproxy.answers import render_answer
 from devproxy.config.model import (
     Config,
     Cors,
@@ -24,6 +23,7 @@ from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
 from devproxy.plan import Forward, Plan, Respond, Snapshot, compile_snapshot, plan_request
 from devproxy.policy.faults import CompiledFault, compile_fault, inject
+from tests.support.heads import render_answer
 
 ROUTE = Route(kind=PathKind.PREFIX, pattern="/", upstream="backend", line=12)
 UPGRADE = (b"Connection: Upgrade", b"Upgrade: websocket")

@@ -9,12 +9,12 @@ from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import BadMessage
 from devproxy.http.messages import RequestHead, ResponseHead
 from devproxy.http1.head import parse_request_head, parse_response_head
+from devproxy.http1.render import plain_head
 from devproxy.http1.start_line import Limits
 from devproxy.policy.headers import (
     Edits,
     compile_edits,
     late_lines,
-    plain_head,
     request_lines,
     response_fields,
 )
@@ -49,15 +49,10 @@ def up(*lines: bytes, edits: Edits | None = None, line: bytes = b"GET / HTTP/1.1
     return [one for one in sent if one not in (HOST, *OWN)]
 
 
-def down(
-    *lines: bytes,
-    line: bytes = b"HTTP/1.1 200 OK",
-    keeps_chunked: bool = True,
-    is_bodiless: bool = False,
-) -> list[bytes]:
+def down(*lines: bytes, line: bytes = b"HTTP/1.1 200 OK") -> list[bytes]:
     """Return the lines that go to the client for a response of `lines`."""
     head = response(*lines, line=line)
-    return [field.line for field in response_fields(head, keeps_chunked=keeps_chunked, is_bodiless=is_bodiless)]
+    return [field.line for field in response_fields(head)]
 
 
 # -- hop by hop --------------------------------------------------------------------------------------------------------
@@ -195,7 +190,6 @@ def test_a_trailer_field_goes_along_with_chunks_alone() -> None:
         b"Transfer-Encoding: chunked",
     ]
     assert up(b"Trailer: X-A") == []
-    assert down(b"Trailer: X-A", b"Transfer-Encoding: chunked", keeps_chunked=False) == []
 
 
 def test_an_upgrade_goes_up_with_the_one_connection_option_that_it_needs() -> None:
@@ -256,11 +250,7 @@ def test_the_access_control_fields_of_a_preflight_go_up() -> None:
 
 
 def test_a_response_without_a_body_has_no_length_and_no_coding() -> None:
-    assert down(b"Content-Length: 0", b"A: 1", is_bodiless=True, line=b"HTTP/1.1 204 N") == [b"A: 1"]
-
-
-def test_chunks_that_are_taken_off_are_not_announced() -> None:
-    assert down(b"Transfer-Encoding: chunked", b"A: 1", keeps_chunked=False) == [b"A: 1"]
+    assert down(b"Content-Length: 0", b"A: 1", line=b"HTTP/1.1 204 N") == [b"A: 1"]
 
 
 # -- edits -------------------------------------------------------------------------------------------------------------
@@ -438,7 +428,7 @@ def test_nothing_that_connection_lists_goes_down_and_all_else_keeps_its_order_an
     head = built(response, lines, b"HTTP/1.1 200 OK")
     assume(isinstance(head, ResponseHead))
     assert isinstance(head, ResponseHead)
-    sent = [field.line for field in response_fields(head, keeps_chunked=True, is_bodiless=False)]
+    sent = [field.line for field in response_fields(head)]
     listed = listed_in(lines)
     assert not [line for line in sent if name_of(line) in (listed - PROTECTED) | NEVER_CROSSING]
     assert [line for line in sent if name_of(line) not in LOOKED_AT] == crossing(lines, listed)
@@ -455,5 +445,5 @@ def test_the_short_way_gives_what_the_long_way_gives(lines: list[bytes]) -> None
         assert plain_head(asked.block, asked.facts.dropped) + peer.tail(asked.host, VIA) == long
     answered = built(response, lines, b"HTTP/1.1 200 OK")
     if isinstance(answered, ResponseHead) and answered.facts.is_plain:
-        rest = [field.line for field in response_fields(answered, keeps_chunked=True, is_bodiless=False)]
+        rest = [field.line for field in response_fields(answered)]
         assert plain_head(answered.block, answered.facts.dropped) == b"\r\n".join((b"HTTP/1.1 200 OK", *rest, b""))

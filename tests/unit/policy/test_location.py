@@ -385,7 +385,7 @@ def test_a_place_and_a_cookie_get_the_same_path_and_getting_it_twice_is_getting_
         assert mapped(once, own, ROOT) == once
     absolute = mapped(kind[0] + b"http://localhost:3001" + path + kind[1], own)
     assert absolute.startswith(kind[0] + FRONT + b"/")
-    cookies = compile_cookies(Cookies(), own, front_scheme="http")
+    cookies = compile_cookies(Cookies(), own)
     if cookies is not None and b"." not in path and path != b"/" and once != line:
         repaired = repair(cookies, read_field(b"Set-Cookie: a=1; Path=" + path))
         assert repaired is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
-from devproxy.policy.verdict import Verdict, judge_exchange
+from devproxy.policy.verdict import Hop, Verdict, judge_exchange
 
 ORIGIN = "Origin: http://localhost:3000"
 ACAO = "Access-Control-Allow-Origin: "
@@ -26,7 +26,7 @@ def judged(request: tuple[str, ...], answer: tuple[str, ...], *, method: str = "
     head = "\r\n".join((f"{method} / HTTP/1.1", "Host: localhost:8080", *request)).encode()
     sent = "\r\n".join((f"HTTP/1.1 {status} X", *answer)).encode()
     verdict: Verdict | None = judge_exchange(
-        parse_request_head(head, Limits()), parse_response_head(sent, Limits()), scheme="http"
+        parse_request_head(head, Limits()), Hop.of(parse_response_head(sent, Limits())), scheme="http"
     )
     assert verdict is None or verdict.is_blocked
     return None if verdict is None else verdict.text

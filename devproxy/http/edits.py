@@ -1,0 +1,42 @@
+"""What becomes of a response's head on its way to the client, as a value: which lines go and which come.
+
+Says nothing of the connection to the client, nor of the version of HTTP that is spoken there: whoever writes the head
+adds that (:mod:`devproxy.http1.render`). ``plan`` makes these values. Why heads are edits: ADR 0010.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from devproxy.http.messages import ResponseHead
+
+
+@dataclass(slots=True, eq=False)
+class ResponseEdits:
+    """What to do to a response's head; immutable but for what is remembered.
+
+    ``lines``: all that there are in the end; None: the same is to be done to every head with the same facts, and no
+    more than this. ``dropped``: the lines that go, each between two CRLFs; ``added``: those that come behind the
+    others. ``last``: lines that come behind those of the connection.
+
+    Remembered: ``tail``, what ends the head where HTTP/1.1 adds nothing (empty: it was not asked for, or adds
+    something); ``verdicts``, what a browser makes of the head (see :func:`devproxy.plan.advice_on`), None: not asked.
+    """
+
+    lines: list[bytes] | None = None
+    dropped: tuple[bytes, ...] = ()
+    added: tuple[bytes, ...] = ()
+    last: tuple[bytes, ...] = ()
+    tail: bytes = b""
+    verdicts: tuple[str, tuple[str, ...], tuple[str, ...]] | None = None
+
+    def lines_of(self, head: ResponseHead) -> list[bytes]:
+        """Return the lines of `head` after these edits, but for ``last``."""
+        if self.lines is not None:
+            return self.lines
+        gone = {line[2:-2] for line in self.dropped}
+        return [*(line for line in head.lines if line not in gone), *self.added]
+
+    def ending_with(self, line: bytes) -> ResponseEdits:
+        """Return these edits with `line` behind all others."""
+        return ResponseEdits(self.lines, self.dropped, self.added, (*self.last, line))
