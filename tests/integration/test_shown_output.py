@@ -156,6 +156,7 @@ def test_the_first_ten_seconds_are_what_the_readme_shows(tmp_path: Path) -> None
             urlopen(url + "api/items", data=b"", timeout=30)
         waiting = threading.Thread(target=lambda: urlopen(url + "api/items", timeout=30).read())
         waiting.start()
+        wait_for(lambda: any("waits for backend" in line for line in program.err), "that somebody waits")
         again = Server(port)
         waiting.join()
         wait_for(lambda: sum("GET " in line for line in program.err) == 5, "the last request")
