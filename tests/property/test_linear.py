@@ -454,6 +454,7 @@ NOT_FED = {
     "plan.compiled.at_own_origin": "at a reload",
     "plan.compiled.response_limits": "at a reload",
     "routing.table.stripped_prefix": "of a route",
+    "console.text.widths": "for `devproxy routes` and the banner",
     "answers.upstream_failed": "words about a server, whose own are bounded where they are read",
     "answers.session_lost": "as above",
     "answers.head_timeout": "a number",
