@@ -17,9 +17,8 @@ from devproxy.answers import Answer, compose
 from devproxy.authority.hosts import authority, bracketed
 from devproxy.authority.origins import OPAQUE, parse_origin, web_origin
 from devproxy.cli.hot_reload import words_on
-from devproxy.cli.loading import configuration
-from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
-from devproxy.cli.routes import place_of_route, read_request, style_for
+from devproxy.cli.refusal import FAILED, FINE, Refused, put
+from devproxy.cli.routes import compiled, place_of_route, read_request
 from devproxy.config.model import Config, Scheme, ServerAddress, Upstream
 from devproxy.console.style import Style
 from devproxy.console.text import columns, padded
@@ -34,7 +33,6 @@ from devproxy.plan import (
     advice_on_body,
     answers_preflight,
     changes_to,
-    compile_snapshot,
     edit_response,
     plan_request,
     render_request,
@@ -86,12 +84,8 @@ _WHY_DOWN: Final = {
 
 def run(options: argparse.Namespace) -> int:
     """Run ``devproxy explain``; return 1 when the request is refused or a browser would block its answer."""
-    loaded = configuration(options)
-    for sentence in loaded.notices:
-        warn(sentence, options.color)
-    style = style_for(options.color)
-    snapshot = compile_snapshot(loaded.config, "explain")
-    head = _request(options, _front(loaded.config))
+    snapshot, style = compiled(options)
+    head = _request(options, _front(snapshot.config))
     report = Report(snapshot, head, style, with_credentials=options.credentials == "include")
     put("\n".join(report.lines(sends=options.send)) + "\n")
     return FAILED if report.is_refused else FINE

@@ -36,11 +36,7 @@ _MAX_LABEL: Final = 40
 
 def run(options: argparse.Namespace) -> int:
     """Run ``devproxy routes``; with ``--test`` return 1 when no route takes the request."""
-    loaded = configuration(options)
-    for sentence in loaded.notices:
-        warn(sentence, options.color)
-    style = style_for(options.color)
-    snapshot = compile_snapshot(loaded.config, "routes")
+    snapshot, style = compiled(options)
     if options.test is None:
         if options.host or options.header:
             raise Refused("--host and --header describe the request of --test", _EXAMPLE)
@@ -51,6 +47,14 @@ def run(options: argparse.Namespace) -> int:
     text, is_taken = explanation(snapshot, head, style)
     put(text)
     return FINE if is_taken else FAILED
+
+
+def compiled(options: argparse.Namespace) -> tuple[Snapshot, Style]:
+    """Return the configuration that `options` state, ready to be asked, and how to write; say what is odd about it."""
+    loaded = configuration(options)
+    for sentence in loaded.notices:
+        warn(sentence, options.color)
+    return compile_snapshot(loaded.config, options.command), style_for(options.color)
 
 
 def style_for(colour: Colour) -> Style:
