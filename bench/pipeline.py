@@ -52,7 +52,7 @@ CONFIG: Final = DEVPROXY.format(ports=Ports(listen=8080, files=1, streams=2)).en
 
 PHASES: Final[tuple[tuple[str, tuple[tuple[ModuleType, str], ...]], ...]] = (
     ("recall", ((downstream, "recall_request_head"), (downstream, "parse_request_head"))),
-    ("plan", ((exchange, "plan_request"),)),
+    ("plan", ((downstream, "plan_request"),)),
     ("render", ((exchange, "render_request"),)),
     ("parse", ((upstream, "recall_response_head"), (upstream, "parse_response_head"))),
     ("finish", ((exchange, "edit_response"), (exchange, "render_response"))),

@@ -200,11 +200,6 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether no exchange uses it."""
         return self._exchange is None
 
-    def detach(self) -> asyncio.Transport:
-        """Give the transport away, to a tunnel."""
-        self._exchange = None
-        return self.transport
-
     def abandon(self) -> None:
         """End the connection at once: whoever asked has left. The server notices by a reset."""
         self._exchange = None
@@ -233,7 +228,8 @@ class UpstreamConnection(asyncio.Protocol):
                     break
                 if facts.status == 101:
                     self._switch(exchange, head)
-                    exchange.upgraded(head, data)
+                    self._exchange = None
+                    exchange.upgraded(head, data, self.transport)
                     return
                 self._interims += 1
                 if self._interims > MAX_INTERIM_RESPONSES:

@@ -133,10 +133,6 @@ class SessionSearch:
         if self._held is None and not self._is_released:
             self._connection.resume_reading()
 
-    def detach(self) -> asyncio.Transport:
-        """Give the transport away, to a tunnel."""
-        return self._connection.detach()
-
     def abandon(self) -> None:
         """Whoever asked has left: look no further."""
         if self._task is not None:
@@ -188,10 +184,10 @@ class SessionSearch:
         else:
             self._pass_on(ended=ended)
 
-    def upgraded(self, head: ResponseHead, glued: bytes) -> None:
+    def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
         """Pass on that the upstream has switched protocols."""
         self._accept()
-        self._asker.upgraded(head, glued)
+        self._asker.upgraded(head, glued, transport)
 
     def upstream_lost(
         self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None

@@ -118,13 +118,6 @@ class SlowUpstream:
         """The client has caught up."""
         self._down.resume()
 
-    def detach(self) -> asyncio.Transport:
-        """Give the transport away, to a tunnel that has throttles of its own."""
-        if rest := self._up.take_held():
-            self._connection.send(rest)
-        self._stop()
-        return self._connection.detach()
-
     def abandon(self) -> None:
         """Whoever asked has left: drop what is held; end the connection, unless it serves others already."""
         self._stop()
@@ -163,9 +156,12 @@ class SlowUpstream:
         if ended:
             self._down.end(partial(self._exchange.response_data, b"", ended=True))
 
-    def upgraded(self, head: ResponseHead, glued: bytes) -> None:
-        """Pass on that the upstream has switched protocols."""
-        self._exchange.upgraded(head, glued)
+    def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
+        """Pass on that the upstream has switched protocols, to a tunnel that has throttles of its own."""
+        if rest := self._up.take_held():
+            self._connection.send(rest)
+        self._stop()
+        self._exchange.upgraded(head, glued, transport)
 
     def upstream_lost(
         self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None

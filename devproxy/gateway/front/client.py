@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, cast
 
 from devproxy import answers
 from devproxy.errors import BadMessage
+from devproxy.gateway.exchanges.answering import Answering, OwnAnswer
 from devproxy.gateway.exchanges.exchange import Exchange
 from devproxy.gateway.exchanges.malformed import refuse
+from devproxy.gateway.front.states import State
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of, unread_bytes
 from devproxy.gateway.shared.pressure import LARGE_BYTES
 from devproxy.gateway.shared.seam import TakenOver
@@ -24,6 +25,7 @@ from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, recall_request_head
 from devproxy.http1.reader import HeadReader, Kind, find_head_end
+from devproxy.plan import Forward, plan_request
 from devproxy.policy.hop import Peer
 
 if TYPE_CHECKING:
@@ -44,20 +46,6 @@ such a client from one that has left for good without sending to it; polls get n
 overlap."""
 
 _NEVER: Final = math.inf
-
-
-class State(Enum):
-    """What a client's connection is doing."""
-
-    IDLE = auto()
-    """Waiting for a request, or in the middle of its head."""
-    EXCHANGE = auto()
-    """A request is being answered."""
-    WAITING = auto()
-    """Answered; the next request waits for its turn of the loop, or until the client has taken more of the answer."""
-    LINGERING = auto()
-    """The answer is out and no further request is taken; what still arrives is thrown away (RFC 9112 section 9.6)."""
-    CLOSED = auto()
 
 
 # The members by names of their own: looking one up in its class costs as much as ten comparisons.
@@ -101,7 +89,7 @@ class ClientConnection(asyncio.Protocol):
         self._shared = shared
         self._state = _IDLE
         self._reader = HeadReader(Kind.REQUEST, shared.snapshot.limits)
-        self._exchange: Exchange | None = None
+        self._exchange: Answering | None = None
         self.body_remaining = 0
         self._announced_bytes = 0
         self._closes = False
@@ -374,7 +362,12 @@ class ClientConnection(asyncio.Protocol):
             if length == CHUNKED:
                 self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
                 self._announced_bytes = 0
-        exchange = self._exchange = Exchange(self._shared, self, head)
+        plan = plan_request(head, self._shared.snapshot)
+        if isinstance(plan, Forward):
+            exchange: Answering = Exchange(self._shared, self, head, plan)
+        else:
+            exchange = OwnAnswer(self._shared, self, head, plan)
+        self._exchange = exchange
         if not rest and not self._pipelined:
             exchange.start(b"", not self.body_remaining)
         elif self.body_remaining:
@@ -384,7 +377,7 @@ class ClientConnection(asyncio.Protocol):
                 self._hold_back(rest)
             exchange.start(b"", True)
 
-    def _start_with_body(self, exchange: Exchange, data: bytes) -> None:
+    def _start_with_body(self, exchange: Answering, data: bytes) -> None:
         """Start an exchange of whose body the first piece came with the head: `data`, or else what is kept."""
         try:
             payload = self._frame(data) if data else self._frame_kept()
@@ -517,7 +510,7 @@ class ClientConnection(asyncio.Protocol):
         if self._lingered > MAX_LINGER_BYTES:
             self.transport.abort()
 
-    def _end_grace(self, exchange: Exchange, sent_bytes: int) -> None:
+    def _end_grace(self, exchange: Answering, sent_bytes: int) -> None:
         """Take the client for one that has left, unless it was sent something meanwhile: who had left would have reset
         the connection at that, and who has not may wait for the rest as long as it wants.
         """

@@ -102,8 +102,8 @@ class Asker(Protocol):
     def response_data(self, data: bytes, ended: bool) -> None:
         """Take a further piece of the response's body; `ended`: nothing follows."""
 
-    def upgraded(self, head: ResponseHead, glued: bytes) -> None:
-        """The upstream has switched protocols. `glued`: what it sent after its 101."""
+    def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
+        """The upstream has switched protocols; `transport` is given away. `glued`: what it sent after its 101."""
 
     def upstream_lost(
         self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
@@ -155,9 +155,6 @@ class Upstream(Protocol):
 
     def resume_reading(self) -> None:
         """Read on."""
-
-    def detach(self) -> asyncio.Transport:
-        """Give the transport away, to a tunnel."""
 
     def abandon(self) -> None:
         """End at once: whoever asked has left."""

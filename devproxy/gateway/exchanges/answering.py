@@ -1,0 +1,219 @@
+"""A request being answered: what is the same whoever answers it, and the answers that devproxy gives by itself.
+
+Owns how an answer of devproxy's own goes out, and that the end is reported exactly once. What is forwarded is an
+:class:`~devproxy.gateway.exchanges.exchange.Exchange`. Start at :meth:`OwnAnswer.start`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from enum import Enum, auto
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from devproxy import answers
+from devproxy.events import Outcome
+from devproxy.gateway.exchanges.advice import remarks_on_own
+from devproxy.gateway.exchanges.report import Report
+from devproxy.http1.render import render_own
+
+if TYPE_CHECKING:
+    from devproxy.answers import Answer
+    from devproxy.gateway.shared.seam import ClientStream
+    from devproxy.gateway.shared.state import SharedState
+    from devproxy.http.messages import RequestHead
+    from devproxy.plan import Respond
+    from devproxy.plan.snapshot import Snapshot
+
+MAX_IGNORED_BYTES = 64 * 1024
+"""Bytes of a request's body that are taken while its answer is delayed on purpose."""
+
+
+class Phase(Enum):
+    """How far an exchange has come, in the words of RFC 9110."""
+
+    PLANNED = auto()
+    """No connection to an upstream yet."""
+    AWAITING_RESPONSE = auto()
+    """The request head is out."""
+    RELAYING = auto()
+    """The response head is out; its body follows."""
+    OVER = auto()
+
+
+# The members by names of their own: looking one up in its class costs as much as ten comparisons.
+PLANNED, AWAITING_RESPONSE, RELAYING, OVER = Phase
+
+
+class Answering(ABC):
+    """A request being answered. ``is_request_sent``: all of the request's body has come, and is passed on at once."""
+
+    __slots__ = (
+        "_phase",
+        "_report",
+        "_request_bytes",
+        "_response_bytes",
+        "_shared",
+        "_snapshot",
+        "_started_at",
+        "_status",
+        "client",
+        "is_request_sent",
+        "request",
+    )
+
+    _phase: Phase
+    _report: Report | None
+    _request_bytes: int
+    _response_bytes: int
+    _shared: SharedState
+    _snapshot: Snapshot
+    _started_at: float
+    _status: int
+    client: ClientStream
+    is_request_sent: bool
+    request: RequestHead
+
+    @property
+    def decodes_chunks(self) -> bool:
+        """Whether the client cannot read the chunked coding."""
+        return self.client.decodes_chunks
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes of the response's body that have been sent to the client, its head counted as one more."""
+        return self._response_bytes + (self._status != 0)
+
+    @property
+    def is_poll(self) -> bool:
+        """Whether this is an Engine.IO poll, which must end upstream as soon as its client has left."""
+        return False
+
+    @abstractmethod
+    def start(self, body: bytes, ended: bool, announced_bytes: int = 0) -> None:
+        """Set it going; `body`: what of the request's body came with its head.
+
+        `ended`: nothing follows. `announced_bytes`: how much there is so far of a body whose length was not given.
+        """
+
+    @abstractmethod
+    def request_data(self, data: bytes, ended: bool, announced_bytes: int = 0) -> None:
+        """Take a further piece of the request's body; the rest as for :meth:`start`."""
+
+    @abstractmethod
+    def request_broken(self, answer: Answer) -> None:
+        """The request's body turned out to be invalid or too large."""
+
+    @abstractmethod
+    def pause_response(self) -> None:
+        """The client takes its response slowly."""
+
+    @abstractmethod
+    def resume_response(self) -> None:
+        """The client has caught up."""
+
+    def client_left(self) -> None:
+        """The client is gone: end the upstream's part at once, so that a poll does not overlap with the next one."""
+        if self._phase is not OVER:
+            self._drop()
+            self._finish(Outcome.CLIENT_LEFT)
+
+    def stop(self) -> None:
+        """End the exchange where it stands, because the client's connection is cut: devproxy stops."""
+        if self._phase is not OVER:
+            self._drop()
+            self._finish(Outcome.STOPPED)
+
+    def _respond(self, answer: Answer, lines: tuple[bytes, ...], *, route: str = "", detail: str = "") -> None:
+        """Answer without an upstream. The connection goes on only if the request is complete and asks for that."""
+        client = self.client
+        keeps = self.is_request_sent and self.request.facts.keep_alive and not client.is_ending and not answer.close
+        composed = answers.compose(answer, self.request)
+        data = render_own(*composed, last=lines, request=self.request, keep_alive=keeps)
+        client.respond(data, b"", len(data), True, not keeps)
+        self._status = answer.status
+        self._told.remarks = remarks_on_own(self._shared, answer, route)
+        self._response_bytes = len(data)
+        self._finish(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what)
+
+    @abstractmethod
+    def _drop(self) -> None:
+        """Wait for nothing any more, and give up what has been asked for."""
+
+    @abstractmethod
+    def _finish(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
+        """Report the end, of which the client has been told."""
+
+    @property
+    def _told(self) -> Report:
+        """What is told of it, from when somebody looks for the first time."""
+        if self._report is None:
+            self._report = Report(self._shared, self.request, self.client.peer.address, self._started_at)
+        return self._report
+
+
+class OwnAnswer(Answering):
+    """A request that devproxy answers by itself, as `plan` says."""
+
+    __slots__ = ("_plan", "_timer")
+
+    def __init__(self, shared: SharedState, client: ClientStream, request: RequestHead, plan: Respond) -> None:
+        self._shared = shared
+        self._snapshot = shared.snapshot
+        self._plan = plan
+        self._timer: asyncio.TimerHandle | None = None
+        self._phase = PLANNED
+        self._status = 0
+        self._started_at = perf_counter()
+        self._request_bytes = 0
+        self._response_bytes = 0
+        self._report = None
+        self.client = client
+        self.request = request
+
+    def start(self, body: bytes, ended: bool, announced_bytes: int = 0) -> None:
+        """Answer, after a delay if the plan wants one. What comes of a body meanwhile is of no use to anybody."""
+        self.is_request_sent = ended
+        if self._shared.observers.to_progress:
+            self._told.tell_started()
+        if self._plan.delay_s:
+            self._timer = self._shared.loop.call_later(self._plan.delay_s, self._give)
+        else:
+            self._give()
+
+    def _give(self) -> None:
+        plan = self._plan
+        self._respond(plan.answer, plan.lines, route=plan.route)
+
+    def request_data(self, data: bytes, ended: bool, announced_bytes: int = 0) -> None:
+        """Ignore a further piece of the request's body; more than a little waits in the kernel."""
+        self._request_bytes += len(data)
+        self.is_request_sent = ended
+        limit = self._snapshot.max_body_bytes
+        if announced_bytes > limit:
+            self.request_broken(answers.body_too_large(self._snapshot.config.server.max_body_bytes))
+        elif self._request_bytes > MAX_IGNORED_BYTES:
+            self.client.pause_reading()
+
+    def request_broken(self, answer: Answer) -> None:
+        """The request's body turned out to be invalid or too large: say that instead."""
+        self._drop()
+        self._respond(answer, ())
+
+    def pause_response(self) -> None:
+        """Do nothing: the answer goes out whole."""
+
+    def resume_response(self) -> None:
+        """Do nothing, likewise."""
+
+    def _drop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _finish(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
+        self._phase = OVER
+        if self._shared.observers.to_failures:
+            sizes = self._request_bytes, self._response_bytes
+            route = self._plan.route
+            self._told.tell_end(outcome, self._status, None, None, sizes, error=error, detail=detail, route=route)
