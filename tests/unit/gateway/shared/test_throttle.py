@@ -2,52 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 import pytest
 from devproxy.gateway.shared.throttle import SLICE_S, Throttle
-
-
-@dataclass(eq=False)
-class Timer:
-    """A call to come at `when`, until it is cancelled."""
-
-    when: float
-    callback: Callable[[], object]
-    timers: list[Timer]
-
-    def cancel(self) -> None:
-        self.timers.remove(self)
-
-
-@dataclass
-class Clock:
-    """The part of an event loop that a throttle uses, with a time of its own. ``woken``: timers that went off."""
-
-    now: float = 100.0
-    woken: int = 0
-    timers: list[Timer] = field(default_factory=list)
-
-    def time(self) -> float:
-        return self.now
-
-    def call_later(self, delay: float, callback: Callable[[], object], /) -> Timer:
-        timer = Timer(self.now + delay, callback, self.timers)
-        self.timers.append(timer)
-        return timer
-
-    def turn(self, seconds: float) -> None:
-        """Let `seconds` pass, with every timer that is due on the way."""
-        end = self.now + seconds
-        while due := [timer for timer in self.timers if timer.when <= end]:
-            timer = min(due, key=lambda one: one.when)
-            self.timers.remove(timer)
-            self.now = timer.when
-            self.woken += 1
-            assert self.woken < 10_000, "a busy loop"
-            timer.callback()
-        self.now = end
+from tests.support.clock import Clock
 
 
 class Line:

@@ -1,0 +1,202 @@
+"""Both sides of an exchange in memory, with no loop and no socket: a client stream, and a server to send on.
+
+Start at :class:`Stage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from devproxy.config.model import Config
+from devproxy.errors import UpstreamError
+from devproxy.events import Event, ExchangeFinished, Observer, Wants
+from devproxy.gateway.exchanges.answering import Answering, OwnAnswer
+from devproxy.gateway.exchanges.exchange import Exchange
+from devproxy.gateway.shared.observers import Observers
+from devproxy.gateway.shared.seam import Asker, Connection, Pool, Server, TakenOver
+from devproxy.gateway.shared.state import SharedState
+from devproxy.http.messages import RequestHead
+from devproxy.http1.head import parse_request_head, parse_response_head
+from devproxy.http1.start_line import Limits
+from devproxy.plan import Forward, compile_snapshot, plan_request
+from devproxy.policy.hop import Peer
+from devproxy.routing.balance import Balancer
+from tests.support.clock import Clock
+from tests.support.in_memory import MemoryTransport
+from tests.support.wire import address_of, config_for
+
+
+@dataclass(eq=False)
+class MemoryClient:
+    """A client stream. ``end``: how its response ended: ``complete``, ``reset``, ``closed``, ``tunnel``, or not yet."""
+
+    transport: MemoryTransport | None = None
+    early: bytes = b""
+    peer: Peer = field(default_factory=lambda: Peer("127.0.0.1", "http"))
+    is_ending: bool = False
+    decodes_chunks: bool = False
+    is_paused: bool = False
+    written: bytes = b""
+    end: str = ""
+    logins: dict[Pool, Connection] = field(default_factory=dict)
+
+    def inform(self, block: bytes) -> None:
+        self.written += block
+
+    def respond(self, block: bytes, payload: bytes, body_length: int, ended: bool, closes: bool) -> None:
+        self.send(block + payload, ended)
+
+    def send(self, data: bytes, ended: bool) -> None:
+        assert not self.end, "nothing is sent after the end"
+        self.written += data
+        self.end = "complete" if ended else ""
+
+    def abort(self, *, resets: bool) -> None:
+        self.end = "reset" if resets else "closed"
+
+    def take_over(self, block: bytes) -> TakenOver:
+        assert self.transport is not None
+        self.transport.write(block)
+        self.end = "tunnel"
+        return TakenOver(self.transport, self.early, has_ended=False)
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+    def lose_login(self, connection: Connection) -> None:
+        """Nobody logs in here."""
+
+
+class Loop(Clock):
+    """A clock that also runs, at once, what never has to wait."""
+
+    def create_task(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            work.send(None)
+        except StopIteration:
+            return
+        raise AssertionError("this would wait for something")
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        self.call_later(0.0, callback)
+
+
+class MemoryUpstream:
+    """A connection to `server_pool`. ``sent``: all that went out on it; ``asker``: who waits for its answer."""
+
+    is_logged_in = False
+    holds_request = False
+    owner = None
+
+    def __init__(self, server: MemoryServer, served: int) -> None:
+        self.server_pool = server
+        self.served = served
+        self.has_answered = False
+        self.asker: Asker | None = None
+        self.sent = b""
+        self.is_paused = False
+        self.is_abandoned = False
+
+    def begin(self, asker: Asker, data: bytes, /) -> None:
+        self.asker = asker
+        self.sent += data
+
+    def send(self, data: bytes) -> None:
+        self.sent += data
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+    def abandon(self) -> None:
+        self.is_abandoned = True
+
+
+@dataclass(eq=False)
+class MemoryServer:
+    """A server and, where there is no other, its upstream. ``idle``, ``fresh``: connections to be given out."""
+
+    config: Config
+    idle: list[MemoryUpstream] = field(default_factory=list)
+    fresh: list[MemoryUpstream] = field(default_factory=list)
+    outstanding: int = 0
+    index: int = 0
+    failure: UpstreamError | None = None
+
+    def __post_init__(self) -> None:
+        self.upstream = self.config.upstreams[0]
+        self.server = self.upstream.servers[0]
+        self.response_timeout_s = self.upstream.response_timeout_s
+        self.balancer = Balancer(self.upstream)
+        self.pool = self.only = self
+        self.servers = [self]
+
+    def take_idle(self, client: object) -> MemoryUpstream | None:
+        return self.idle.pop() if self.idle else None
+
+    async def open(self, first: Server, **_: bool) -> MemoryUpstream:
+        if self.failure is not None:
+            raise self.failure
+        return self.fresh.pop(0)
+
+    def expect(self, connection: object) -> None:
+        """It is quick to answer."""
+
+    def close_idle(self) -> None:
+        self.idle.clear()
+
+    def end_one(self, is_ended_there: bool) -> None:
+        self.outstanding -= 1
+
+    def absence(self, waited_s: float, *, may_wait: bool) -> None:
+        """It has never been up."""
+
+
+class Stage:
+    """A request in the middle: `head` comes from ``client``, and ``connection`` leads to the server.
+
+    `served`: how many responses the connection has brought before, which makes it an idle one; 0: it has to be dialled.
+    """
+
+    def __init__(
+        self, head: bytes = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", *, config: Config | None = None, served: int = 0
+    ) -> None:
+        config = config or config_for((address_of(1),))
+        self.loop = Loop()
+        self.events: list[Event] = []
+        self.observers = Observers()
+        self.observers.add(Observer(self.events.append, Wants.ENDS))
+        self.shared = SharedState(cast("Any", self.loop), compile_snapshot(config, "unit"), self.observers)
+        self.server = MemoryServer(config)
+        self.shared.pools = cast("dict[str, Pool]", {config.upstreams[0].name: self.server})
+        self.connection = MemoryUpstream(self.server, served)
+        (self.server.idle if served else self.server.fresh).append(self.connection)
+        self.client = MemoryClient()
+        self.request: RequestHead = parse_request_head(head[:-4], Limits())
+        plan = plan_request(self.request, self.shared.snapshot)
+        self.exchange: Answering = (
+            Exchange(self.shared, self.client, self.request, plan)
+            if isinstance(plan, Forward)
+            else OwnAnswer(self.shared, self.client, self.request, plan)
+        )
+
+    def answer(self, head: bytes, payload: bytes = b"", *, ended: bool = True) -> None:
+        """Let the server answer with `head` and what comes with it."""
+        assert self.connection.asker is not None
+        parsed = parse_response_head(head[:-4], Limits(), self.request.method)
+        self.connection.has_answered = True
+        self.connection.asker.response(parsed, parsed.body_length, payload, ended)
+
+    @property
+    def finished(self) -> ExchangeFinished:
+        """The one report of the exchange's end."""
+        (event,) = self.events
+        assert isinstance(event, ExchangeFinished)
+        return event

@@ -1,0 +1,150 @@
+"""An exchange between two sides made of memory: no loop, no socket."""
+
+from __future__ import annotations
+
+import pytest
+from devproxy.config.model import Server, Upstream
+from devproxy.errors import UpstreamError, UpstreamFault
+from devproxy.events import Outcome
+from tests.support.streams import MemoryUpstream, Stage
+from tests.support.wire import address_of, config_for
+
+POST = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+CHUNKED = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+
+
+@pytest.mark.parametrize("served", [0, 1], ids=["on a new connection", "on an idle one"])
+def test_a_request_goes_up_and_its_answer_comes_down(served: int) -> None:
+    stage = Stage(served=served)
+    stage.exchange.start(b"", True)
+    assert stage.connection.sent.startswith(b"GET /a HTTP/1.1\r\n")
+    assert stage.server.outstanding == 1
+    stage.answer(OK, b"body")
+    assert stage.client.written.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert stage.client.written.endswith(b"\r\n\r\nbody")
+    assert stage.client.end == "complete"
+    assert stage.server.outstanding == 0
+    assert (stage.finished.outcome, stage.finished.status, stage.finished.response_bytes) == (Outcome.COMPLETE, 200, 4)
+
+
+def test_each_piece_of_an_answer_is_given_at_once() -> None:
+    stage = Stage()
+    stage.exchange.start(b"", True)
+    stage.answer(OK, b"bo", ended=False)
+    assert stage.client.written.endswith(b"\r\n\r\nbo")
+    assert stage.connection.asker is not None
+    stage.connection.asker.response_data(b"dy", True)
+    assert stage.client.written.endswith(b"body")
+    assert stage.client.end == "complete"
+
+
+def test_a_body_goes_up_as_it_comes_and_its_end_is_known() -> None:
+    stage = Stage(POST)
+    stage.exchange.start(b"01234", False)
+    known = [stage.exchange.is_request_sent]
+    stage.exchange.request_data(b"56789", True)
+    assert [*known, stage.exchange.is_request_sent] == [False, True]
+    assert stage.connection.sent.endswith(b"\r\n\r\n0123456789")
+
+
+def test_an_answer_before_the_end_of_the_request_ends_the_connection() -> None:
+    stage = Stage(POST)
+    stage.exchange.start(b"01234", False)
+    stage.answer(OK, b"body")
+    assert b"\r\nConnection: close\r\n" in stage.client.written
+
+
+@pytest.mark.parametrize("came", ["with the head", "later"])
+def test_a_chunked_body_that_grows_too_large_is_refused(came: str) -> None:
+    stage = Stage(CHUNKED, config=config_for((address_of(1),), server=Server(max_body_bytes=8)))
+    if came == "later":
+        stage.exchange.start(b"", False)
+        stage.exchange.request_data(b"9\r\n", False, 9)
+        assert stage.connection.is_abandoned, "the upstream must not take it for complete"
+    else:
+        stage.exchange.start(b"9\r\n", False, 9)
+        assert not stage.connection.sent
+    assert stage.client.written.startswith(b"HTTP/1.1 413 ")
+    assert stage.finished.error == "request-body-too-large"
+    assert stage.server.outstanding == 0
+
+
+def test_a_client_that_leaves_takes_the_upstream_s_part_with_it() -> None:
+    stage = Stage()
+    stage.exchange.start(b"", True)
+    stage.exchange.client_left()
+    assert stage.connection.is_abandoned
+    assert stage.finished.outcome is Outcome.CLIENT_LEFT
+    stage.exchange.client_left()
+    assert len(stage.events) == 1, "an end is reported once"
+
+
+@pytest.mark.parametrize(("was_reset", "end"), [(True, "reset"), (False, "closed")])
+def test_an_upstream_that_is_lost_in_mid_body_never_looks_complete(was_reset: bool, end: str) -> None:
+    stage = Stage()
+    stage.exchange.start(b"", True)
+    stage.answer(OK, b"bo", ended=False)
+    assert stage.connection.asker is not None
+    stage.connection.asker.upstream_lost(UpstreamFault.CLOSED_EARLY, "", was_reset=was_reset)
+    assert stage.client.end == end
+    assert (stage.finished.outcome, stage.finished.error) == (Outcome.UPSTREAM_LOST, "upstream-closed-in-mid-body")
+
+
+def test_a_kept_connection_that_was_dead_is_replaced_once() -> None:
+    stage = Stage(served=1)
+    stage.exchange.start(b"", True)
+    first = stage.connection
+    second, third = MemoryUpstream(stage.server, served=1), MemoryUpstream(stage.server, served=1)
+    stage.server.fresh += [second, third]
+    assert first.asker is not None
+    first.asker.upstream_lost(UpstreamFault.CLOSED_EARLY, "", was_reset=False)
+    assert second.sent == first.sent
+    assert not stage.client.written
+    assert second.asker is not None
+    second.asker.upstream_lost(UpstreamFault.CLOSED_EARLY, "", was_reset=False)
+    assert stage.client.written.startswith(b"HTTP/1.1 502 ")
+    assert not third.sent, "it is sent once more, and not twice"
+
+
+def test_who_cannot_connect_is_answered() -> None:
+    stage = Stage()
+    stage.server.failure = UpstreamError(UpstreamFault.REFUSED, "http://a", "connection refused")
+    stage.exchange.start(b"", True)
+    assert stage.client.written.startswith(b"HTTP/1.1 503 ")
+    assert stage.server.outstanding == 0
+
+
+def test_an_upstream_that_is_silent_for_too_long_is_given_up() -> None:
+    upstream = Upstream(name="backend", servers=(address_of(1),), response_timeout_s=5.0)
+    stage = Stage(config=config_for((), upstream=upstream))
+    stage.exchange.start(b"", True)
+    (timed,) = stage.shared.timed
+    assert timed.look_at_clock(stage.loop.now + 4.9)
+    assert not timed.look_at_clock(stage.loop.now + 5.0)
+    assert stage.client.written.startswith(b"HTTP/1.1 504 ")
+    assert stage.connection.is_abandoned
+
+
+def test_an_upstream_that_has_begun_to_answer_is_timed_no_more() -> None:
+    upstream = Upstream(name="backend", servers=(address_of(1),), response_timeout_s=5.0)
+    stage = Stage(config=config_for((), upstream=upstream))
+    stage.exchange.start(b"", True)
+    stage.answer(OK, b"", ended=False)
+    (timed,) = stage.shared.timed
+    assert not timed.look_at_clock(stage.loop.now + 100)
+    assert not stage.client.end
+
+
+def test_who_takes_slowly_holds_the_other_side_back() -> None:
+    stage = Stage(POST)
+    stage.exchange.start(b"01234", False)
+    assert stage.connection.asker is not None
+    stage.connection.asker.pause_request()
+    paused = [stage.client.is_paused]
+    stage.connection.asker.resume_request()
+    assert [*paused, stage.client.is_paused] == [True, False]
+    stage.exchange.pause_response()
+    paused = [stage.connection.is_paused]
+    stage.exchange.resume_response()
+    assert [*paused, stage.connection.is_paused] == [True, False]
