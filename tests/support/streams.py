@@ -141,7 +141,7 @@ class MemoryServer:
     def take_idle(self, client: object) -> MemoryUpstream | None:
         return self.idle.pop() if self.idle else None
 
-    async def open(self, first: Server, **_: bool) -> MemoryUpstream:
+    async def open(self, first: Server, request: RequestHead, *, is_bound: bool) -> MemoryUpstream:
         if self.failure is not None:
             raise self.failure
         return self.fresh.pop(0)
