@@ -24,7 +24,7 @@ from devproxy.plan import Forward, compile_snapshot, plan_request
 from devproxy.policy.hop import Peer
 from devproxy.routing.balance import Balancer
 from tests.support.clock import Clock
-from tests.support.in_memory import MemoryTransport
+from tests.support.memory_transport import MemoryTransport
 from tests.support.wire import address_of, config_for
 
 

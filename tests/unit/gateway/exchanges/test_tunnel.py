@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 from devproxy.events import TunnelClosed, TunnelOpened
-from tests.support.in_memory import MemoryTransport
+from tests.support.memory_transport import MemoryTransport
 from tests.support.streams import Stage
 
 UPGRADE = (
