@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from devproxy.authority.origins import OPAQUE, BadOrigin, parse_pattern
 from devproxy.config.keys import values
-from devproxy.config.model import Cors, CorsMode, Preflight
+from devproxy.config.model import Cors, CorsMode, PreflightMode
 from devproxy.config.problems import Faults, Path
 from devproxy.config.tokens import check_method, is_token
 from devproxy.text.safe import quoted, visible
@@ -26,7 +26,7 @@ NULL_KEY: Final = "dangerously_allow_null_origin"
 ANY_KEY: Final = "dangerously_allow_any_origin"
 CREDENTIALS_KEY: Final = "dangerously_with_credentials"
 
-_PREFLIGHTS: Final = {CorsMode.FIX: Preflight.FORWARD_OR_ANSWER, CorsMode.PASSTHROUGH: Preflight.FORWARD}
+_PREFLIGHTS: Final = {CorsMode.FIX: PreflightMode.FORWARD_OR_ANSWER, CorsMode.PASSTHROUGH: PreflightMode.FORWARD}
 """Who answers where the route does not say: whoever the mode gives the last word. Elsewhere that is devproxy."""
 
 
@@ -52,15 +52,15 @@ def build_cors(written: str | Table | None, path: Path, line: int, faults: Fault
     return Cors(line=line, **(values(written, "routes.*.cors") | checked))
 
 
-def _default_preflight(mode: CorsMode) -> Preflight:
-    return _PREFLIGHTS.get(mode, Preflight.ANSWER)
+def _default_preflight(mode: CorsMode) -> PreflightMode:
+    return _PREFLIGHTS.get(mode, PreflightMode.ANSWER)
 
 
-def _preflight(table: Table, path: Path, mode: CorsMode, faults: Faults) -> Preflight:
+def _preflight(table: Table, path: Path, mode: CorsMode, faults: Faults) -> PreflightMode:
     if "preflight" not in table:
         return _default_preflight(mode)
-    preflight = Preflight(table["preflight"])
-    if mode is CorsMode.PASSTHROUGH and preflight is not Preflight.FORWARD:
+    preflight = PreflightMode(table["preflight"])
+    if mode is CorsMode.PASSTHROUGH and preflight is not PreflightMode.FORWARD:
         what = (
             f"`preflight = {quoted(preflight)}` contradicts `mode = {quoted(mode)}`, which leaves CORS to the upstream"
         )

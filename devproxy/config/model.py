@@ -18,7 +18,7 @@ from devproxy.config.policies import Cors as Cors
 from devproxy.config.policies import CorsMode as CorsMode
 from devproxy.config.policies import Fault as Fault
 from devproxy.config.policies import HeaderEdits as HeaderEdits
-from devproxy.config.policies import Preflight as Preflight
+from devproxy.config.policies import PreflightMode as PreflightMode
 from devproxy.config.policies import SameSiteRule as SameSiteRule
 from devproxy.config.policies import SecureRule as SecureRule
 

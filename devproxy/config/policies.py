@@ -19,7 +19,7 @@ class CorsMode(StrEnum):
     FIX = "fix"
 
 
-class Preflight(StrEnum):
+class PreflightMode(StrEnum):
     """Who answers CORS preflights."""
 
     ANSWER = "answer"
@@ -136,7 +136,7 @@ class Cors:
         ),
     ] = 600
     preflight: Annotated[
-        Preflight,
+        PreflightMode,
         Key(
             "Who answers preflights. `answer`: devproxy, at once, also while the upstream is down. `forward`: the "
             "upstream. `forward-or-answer`: the upstream, and devproxy where it does not allow what this policy "
@@ -144,7 +144,7 @@ class Cors:
             default=ABSENT,
             example='"answer"',
         ),
-    ] = Preflight.ANSWER
+    ] = PreflightMode.ANSWER
     allow_private_network: Annotated[
         bool,
         Key(

@@ -11,8 +11,7 @@ from typing import Final
 
 from devproxy import answers
 from devproxy.answers import Answer
-from devproxy.config.model import Preflight as PreflightRule
-from devproxy.config.model import Route, ServerAddress
+from devproxy.config.model import PreflightMode, Route, ServerAddress
 from devproxy.http import own
 from devproxy.http.edits import ResponseEdits
 from devproxy.http.fields import bad_field_line, has_control, read_field
@@ -103,7 +102,7 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
         name = "" if compiled is None else compiled.label
         return Respond(refusal or answers.no_route(head), name, local_lines(decision))
     fallback = None if preflight is None else _answer_to(preflight, compiled)
-    if fallback is not None and compiled.cors.preflight is PreflightRule.ANSWER:
+    if fallback is not None and compiled.cors.preflight is PreflightMode.ANSWER:
         return fallback
     answer = (
         (_turned_away(head, compiled, decision) if preflight is None else None)
@@ -159,7 +158,7 @@ def _refused_by_all(
         compiled = snapshot.compiled[id(route)]
         if preflight is None:
             refusal = _turned_away(head, compiled, decide(compiled.cors, head.facts.origins))
-        elif compiled.cors.preflight is PreflightRule.ANSWER:
+        elif compiled.cors.preflight is PreflightMode.ANSWER:
             answer = _answer_to(preflight, compiled)
             refusal = answer if answer.answer.status >= _REFUSED_FROM else None
         else:
@@ -295,7 +294,7 @@ def _forward(
         cors=decision,
         edits=edits,
         preflight=preflight,
-        fallback=fallback if compiled.cors.preflight is PreflightRule.FORWARD_OR_ANSWER else None,
+        fallback=fallback if compiled.cors.preflight is PreflightMode.FORWARD_OR_ANSWER else None,
         is_special=compiled.fault is not None or facts.logs_in or kind == _OPENS,
     )
 

@@ -13,14 +13,12 @@ from devproxy.http.memory import footprint
 from devproxy.http.messages import RequestHead, ResponseFacts, ResponseHead
 from devproxy.plan.decisions import Forward
 from devproxy.policy.advice import advice_on_words
-from devproxy.policy.cookies import Change as CookieChange
-from devproxy.policy.cookies import browser_verdict, front_of, repair
+from devproxy.policy.cookies import CookieRepair, browser_verdict, front_of, repair
 from devproxy.policy.cors import VARIES
 from devproxy.policy.cors_fields import apply_cors, cors_edits
 from devproxy.policy.headers import SWITCHES, late_lines, response_fields, without_listed
 from devproxy.policy.hop import Front, Peer, front_of_browser
-from devproxy.policy.location import Asked, map_back
-from devproxy.policy.location import Change as LocationChange
+from devproxy.policy.location import Asked, LocationRepair, map_back
 from devproxy.policy.verdict import Hop, judge_exchange, sends_cookies
 
 
@@ -92,7 +90,7 @@ class _Repairs:
         self._is_https = front.origin.startswith(b"https:")
         self._asked = Asked(path, forward.path.partition(b"?")[0] or path, facts.host, front.prefix)
 
-    def of(self, field: Field) -> CookieChange | LocationChange | None:
+    def of(self, field: Field) -> CookieRepair | LocationRepair | None:
         """Return what takes the place of `field`, or None: it stays."""
         if field.role == Role.SET_COOKIE and self._cookies is not None:
             return repair(self._cookies, field, outer=self._asked.outer, is_https=self._is_https)
@@ -110,7 +108,7 @@ def _front_of(forward: Forward, request: RequestHead, peer: Peer) -> Front:
     return front_of_browser(fields, facts.host, peer, forward.compiled.hop)
 
 
-def _changed(field: Field, change: CookieChange | LocationChange | None) -> Field:
+def _changed(field: Field, change: CookieRepair | LocationRepair | None) -> Field:
     return field if change is None else read_field(change.line)
 
 

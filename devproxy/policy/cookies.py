@@ -61,7 +61,7 @@ class CookieRules:
         return self.demotes or self.prefix != b""
 
 
-class Change(NamedTuple):
+class CookieRepair(NamedTuple):
     """A line as it goes on, and a sentence without a full stop for each change. No sentence holds a cookie's value."""
 
     line: bytes
@@ -130,7 +130,7 @@ def _mount(route: Route) -> Mount | None:
 # -- down --------------------------------------------------------------------------------------------------------------
 
 
-def repair(rules: CookieRules, field: Field, *, outer: bytes = b"", is_https: bool = False) -> Change | None:
+def repair(rules: CookieRules, field: Field, *, outer: bytes = b"", is_https: bool = False) -> CookieRepair | None:
     """Return what the Set-Cookie line `field` becomes, or None when it goes on as it is.
 
     `outer`: the prefix that a proxy in front of devproxy takes off. `is_https`: the browser speaks HTTPS to the front,
@@ -148,7 +148,7 @@ def repair(rules: CookieRules, field: Field, *, outer: bytes = b"", is_https: bo
     if rules.demotes or rules.same_site is SameSiteRule.AUTO:
         _repair_what_needs_secure(rules, cookie)
     _repair_name(rules, cookie)
-    return Change(cookie.line(), tuple(cookie.reasons)) if cookie.reasons else None
+    return CookieRepair(cookie.line(), tuple(cookie.reasons)) if cookie.reasons else None
 
 
 def _repair_domain(rules: CookieRules, cookie: SetCookie) -> None:

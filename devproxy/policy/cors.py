@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from devproxy.authority.origins import LOOPBACK, OPAQUE, OriginSet, parse_origin, parse_pattern
-from devproxy.config.model import Cors, CorsMode, Preflight
+from devproxy.config.model import Cors, CorsMode, PreflightMode
 from devproxy.text.safe import ticked
 
 VARIES: Final = b"Vary: Origin"
@@ -37,7 +37,7 @@ class CorsPolicy:
 
     cors: Cors
     mode: CorsMode
-    preflight: Preflight
+    preflight: PreflightMode
     where: str
     origins: OriginSet
     methods: frozenset[bytes] | None
@@ -77,7 +77,7 @@ def compile_cors(cors: Cors, source: str) -> CorsPolicy:
     return CorsPolicy(
         cors=cors,
         mode=cors.mode,
-        preflight=Preflight.FORWARD if is_passed else cors.preflight,
+        preflight=PreflightMode.FORWARD if is_passed else cors.preflight,
         where=f"{source}:{cors.line}" if cors.line else _DEFAULT,
         origins=LOOPBACK if cors.origins is None else OriginSet(parse_pattern(text) for text in cors.origins),
         methods=_compile_methods(cors.methods),

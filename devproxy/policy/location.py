@@ -63,7 +63,7 @@ _Place = tuple[bytes, bytes, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LocationRepair:
     """A field line that takes the place of another, and why: a clause without a full stop."""
 
     line: bytes
@@ -151,7 +151,7 @@ def _folder(path: bytes) -> list[bytes]:
     return [segment for segment in canonical_path(path).split(b"/")[:-1] if segment]
 
 
-def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked | None = None) -> Change | None:
+def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked | None = None) -> LocationRepair | None:
     """Return the line for the client where `field` names a place of an upstream, or None where it stays as it is.
 
     `field`: one of :data:`REFERENCE_FIELDS`; others stay. `front`: the serialised origin by which the browser asked
@@ -180,7 +180,7 @@ def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked |
         value = mapped(field.value)
     if value == field.value:
         return None
-    return Change(field.line.partition(b":")[0] + b": " + value, "; ".join(reasons))
+    return LocationRepair(field.line.partition(b":")[0] + b": " + value, "; ".join(reasons))
 
 
 def _map_links(value: bytes, mapped: Callable[[bytes], bytes]) -> bytes:

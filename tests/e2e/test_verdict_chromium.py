@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from devproxy.authority.origins import OPAQUE
-from devproxy.config.model import Cors, CorsMode, PathKind, Preflight, Route
+from devproxy.config.model import Cors, CorsMode, PathKind, PreflightMode, Route
 from devproxy.config.model import Server as ServerConfig
 from devproxy.http.fields import make_field
 from devproxy.http1.head import parse_request_head, parse_response_head
@@ -379,9 +379,9 @@ MODES: Final = {
     "/rewrite": Cors(mode=CorsMode.REWRITE),
     "/open": Cors(mode=CorsMode.REWRITE, credentials=False, dangerously_allow_any_origin=True),
     "/closed": Cors(mode=CorsMode.REWRITE, origins=()),
-    "/fix": Cors(mode=CorsMode.FIX, preflight=Preflight.FORWARD_OR_ANSWER),
+    "/fix": Cors(mode=CorsMode.FIX, preflight=PreflightMode.FORWARD_OR_ANSWER),
     "/strip": Cors(mode=CorsMode.STRIP),
-    "/passthrough": Cors(mode=CorsMode.PASSTHROUGH, preflight=Preflight.FORWARD),
+    "/passthrough": Cors(mode=CorsMode.PASSTHROUGH, preflight=PreflightMode.FORWARD),
 }
 
 

@@ -6,7 +6,17 @@ import socket
 from dataclasses import replace
 
 import pytest
-from devproxy.config.model import Cookies, Cors, CorsMode, PathKind, Preflight, Route, SameSiteRule, SecureRule, Server
+from devproxy.config.model import (
+    Cookies,
+    Cors,
+    CorsMode,
+    PathKind,
+    PreflightMode,
+    Route,
+    SameSiteRule,
+    SecureRule,
+    Server,
+)
 from devproxy.config.model import Upstream as UpstreamConfig
 from tests.support.exchanges import OK, answered, asked, forwarded, values_of
 from tests.support.wire import ScriptedUpstream, address_of, config_for, conversation, running
@@ -199,12 +209,14 @@ async def test_an_ordinary_options_request_goes_to_the_upstream() -> None:
 @pytest.mark.parametrize(
     ("rule", "theirs", "status"),
     [
-        (Preflight.FORWARD, b"HTTP/1.1 405 N", 405),
-        (Preflight.FORWARD_OR_ANSWER, b"HTTP/1.1 405 N", 204),
-        (Preflight.FORWARD_OR_ANSWER, b"HTTP/1.1 200 OK", 200),
+        (PreflightMode.FORWARD, b"HTTP/1.1 405 N", 405),
+        (PreflightMode.FORWARD_OR_ANSWER, b"HTTP/1.1 405 N", 204),
+        (PreflightMode.FORWARD_OR_ANSWER, b"HTTP/1.1 200 OK", 200),
     ],
 )
-async def test_a_forwarded_preflight_is_finished_or_answered_here(rule: Preflight, theirs: bytes, status: int) -> None:
+async def test_a_forwarded_preflight_is_finished_or_answered_here(
+    rule: PreflightMode, theirs: bytes, status: int
+) -> None:
     route = replace(DEFAULT, cors=Cors(preflight=rule))
     async with conversation(routes=(route,), server=SERVER) as talk:
         _, head = await answered(talk, theirs + b"\r\nContent-Length: 2\r\n\r\nno", preflight())
@@ -230,7 +242,7 @@ LISTED = b"Access-Control-Allow-Methods: PUT\r\nAccess-Control-Allow-Credentials
 async def test_a_forwarded_preflight_is_answered_here_where_the_server_does_not_allow_what_the_policy_allows(
     cors: Cors, theirs: bytes, by_us: bool
 ) -> None:
-    fixed = replace(cors, mode=CorsMode.FIX, preflight=Preflight.FORWARD_OR_ANSWER)
+    fixed = replace(cors, mode=CorsMode.FIX, preflight=PreflightMode.FORWARD_OR_ANSWER)
     async with conversation(routes=(replace(DEFAULT, cors=fixed),), server=SERVER) as talk:
         _, head = await answered(talk, b"HTTP/1.1 200 OK\r\n" + theirs + b"Content-Length: 2\r\n\r\nno", preflight())
         assert status_of(head) == (204 if by_us else 200)
@@ -239,7 +251,7 @@ async def test_a_forwarded_preflight_is_answered_here_where_the_server_does_not_
 
 
 async def test_a_forwarded_preflight_to_a_server_that_is_down_is_answered_here() -> None:
-    route = replace(DEFAULT, cors=Cors(preflight=Preflight.FORWARD_OR_ANSWER))
+    route = replace(DEFAULT, cors=Cors(preflight=PreflightMode.FORWARD_OR_ANSWER))
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = int(sock.getsockname()[1])

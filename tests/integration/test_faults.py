@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from devproxy.config.model import Cors, CorsMode, Fault, PathKind, Preflight, Route, Server, Upstream
+from devproxy.config.model import Cors, CorsMode, Fault, PathKind, PreflightMode, Route, Server, Upstream
 from devproxy.events import ExchangeFinished, Outcome, TunnelClosed
 from devproxy.policy.faults import compile_fault, inject
 from devproxy.realtime.websocket import close_frame
@@ -519,7 +519,7 @@ async def test_other_routes_are_spared() -> None:
 
 
 async def test_a_forwarded_preflight_is_late_but_never_fails() -> None:
-    cors = Cors(mode=CorsMode.PASSTHROUGH, preflight=Preflight.FORWARD)
+    cors = Cors(mode=CorsMode.PASSTHROUGH, preflight=PreflightMode.FORWARD)
     fault = Fault(latency_ms=50, error_rate=1)
     async with conversation(routes=(replace(OPEN, cors=cors, fault=fault),), server=Server()) as talk:
         client = await talk.client()

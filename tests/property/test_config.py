@@ -12,7 +12,7 @@ from devproxy.authority.origins import parse_pattern
 from devproxy.config import Config, ConfigError, from_arguments, load, report, schema, warnings
 from devproxy.config.diff import diff
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, Key, Type
-from devproxy.config.model import Cors, CorsMode, Preflight
+from devproxy.config.model import Cors, CorsMode, PreflightMode
 from devproxy.config.positions import positions
 from devproxy.config.problems import MAX_PROBLEMS, Path
 from devproxy.plan import compile_snapshot
@@ -66,7 +66,7 @@ def check_policy(cors: Cors) -> None:
     is_open = cors.dangerously_allow_any_origin or cors.dangerously_allow_null_origin
     assert not (is_open and cors.credentials and not cors.dangerously_with_credentials)
     assert not (cors.credentials and "*" in cors.expose)
-    assert cors.mode is not CorsMode.PASSTHROUGH or cors.preflight is Preflight.FORWARD
+    assert cors.mode is not CorsMode.PASSTHROUGH or cors.preflight is PreflightMode.FORWARD
 
 
 def check(octets: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from devproxy.config.model import Config, Cors, PathKind, Preflight, Route, Scheme, Server, ServerAddress, Upstream
+from devproxy.config.model import Config, Cors, PathKind, PreflightMode, Route, Scheme, Server, ServerAddress, Upstream
 from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
@@ -28,7 +28,7 @@ conditions = st.one_of(
 policies = st.builds(
     Cors,
     origins=st.sampled_from([None, (), ("https://evil.test",), ("https://*.test",)]),
-    preflight=st.sampled_from(list(Preflight)),
+    preflight=st.sampled_from(list(PreflightMode)),
 )
 
 
@@ -87,7 +87,7 @@ def naive(head: RequestHead, snapshot: Snapshot) -> Route | None:
     policy = compile_cors(route.cors, "")
     preflight = read_preflight(head)
     if preflight is not None:
-        return None if policy.preflight is Preflight.ANSWER else route
+        return None if policy.preflight is PreflightMode.ANSWER else route
     facts = head.facts
     refusal = judge_source(
         method=head.method,
@@ -126,7 +126,7 @@ def test_a_preflight_that_is_allowed_is_answered_as_its_route_says(table: list[R
     if preflight is None or not HOSTS.judge(head.facts.host).is_allowed:
         return
     route = RouteTable(snapshot.config.routes).match(head.method, head.path, head.facts.host, head.fields)
-    if route is not None and route.cors.preflight is Preflight.ANSWER:
+    if route is not None and route.cors.preflight is PreflightMode.ANSWER:
         verdict = judge_preflight(compile_cors(route.cors, ""), preflight)
         assert isinstance(plan, Respond)
         if verdict.is_allowed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from devproxy.config import Config, CorsMode, load, warnings
-from devproxy.config.model import Cookies, Cors, Fault, HeaderEdits, Preflight, SameSiteRule, SecureRule, Sticky
+from devproxy.config.model import Cookies, Cors, Fault, HeaderEdits, PreflightMode, SameSiteRule, SecureRule, Sticky
 
 SAMPLE = (Path(__file__).parent / "contract.toml").read_text(encoding="utf-8")
 
@@ -31,7 +31,7 @@ def test_the_sample_s_policies_say_what_they_say() -> None:
     assert api.cors == Cors(
         origins=("http://localhost:3000", "https://*.preview.test", "http://127.0.0.1:*"),
         expose=("ETag",),
-        preflight=Preflight.ANSWER,
+        preflight=PreflightMode.ANSWER,
         line=line_of("[routes.cors]"),
     )
     assert api.cookies == Cookies(domain="", secure=SecureRule.AUTO, same_site=SameSiteRule.AUTO)

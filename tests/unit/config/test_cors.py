@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from devproxy.config import CorsMode, load
 from devproxy.config.cors import MAX_ORIGINS
-from devproxy.config.model import Cors, Preflight
+from devproxy.config.model import Cors, PreflightMode
 from tests.support.configuration import ROUTE, UPSTREAMS, problems_of
 
 
@@ -25,26 +25,26 @@ def test_a_route_that_says_nothing_lets_this_machine_read() -> None:
     assert (found.mode, found.origins, found.credentials) == (CorsMode.REWRITE, None, True)
     assert found.methods == ("GET", "POST", "PUT", "PATCH", "DELETE")
     assert (found.headers, found.expose, found.max_age_s) == (("*",), (), 600)
-    assert (found.preflight, found.line) == (Preflight.ANSWER, 0)
+    assert (found.preflight, found.line) == (PreflightMode.ANSWER, 0)
 
 
 @pytest.mark.parametrize(
     ("mode", "preflight"),
     [
-        (CorsMode.REWRITE, Preflight.ANSWER),
-        (CorsMode.STRIP, Preflight.ANSWER),
-        (CorsMode.FIX, Preflight.FORWARD_OR_ANSWER),
-        (CorsMode.PASSTHROUGH, Preflight.FORWARD),
+        (CorsMode.REWRITE, PreflightMode.ANSWER),
+        (CorsMode.STRIP, PreflightMode.ANSWER),
+        (CorsMode.FIX, PreflightMode.FORWARD_OR_ANSWER),
+        (CorsMode.PASSTHROUGH, PreflightMode.FORWARD),
     ],
 )
-def test_the_mode_says_who_answers_preflights_in_both_forms(mode: CorsMode, preflight: Preflight) -> None:
+def test_the_mode_says_who_answers_preflights_in_both_forms(mode: CorsMode, preflight: PreflightMode) -> None:
     assert cors(f'cors = "{mode}"') == Cors(mode=mode, preflight=preflight, line=7)
     assert table(f'mode = "{mode}"') == Cors(mode=mode, preflight=preflight, line=7)
 
 
 @pytest.mark.parametrize("written", ["answer", "forward", "forward-or-answer"])
 def test_what_is_written_about_preflights_stands(written: str) -> None:
-    assert table(f'mode = "fix"\npreflight = "{written}"').preflight == Preflight(written)
+    assert table(f'mode = "fix"\npreflight = "{written}"').preflight == PreflightMode(written)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ dangerously_allow_any_origin = true
         headers=("X-Csrf", "Authorization"),
         expose=("*",),
         max_age_s=-1,
-        preflight=Preflight.ANSWER,
+        preflight=PreflightMode.ANSWER,
         allow_private_network=True,
         dangerously_allow_null_origin=True,
         dangerously_allow_any_origin=True,

@@ -12,7 +12,7 @@ from devproxy.config.model import (
     CorsMode,
     Fault,
     PathKind,
-    Preflight,
+    PreflightMode,
     Route,
     Scheme,
     Server,
@@ -163,7 +163,7 @@ def test_preflights_never_fail_by_chance() -> None:
 
 
 def test_forwarded_preflights_never_fail_by_chance_either() -> None:
-    cors = Cors(mode=CorsMode.PASSTHROUGH, preflight=Preflight.FORWARD)
+    cors = Cors(mode=CorsMode.PASSTHROUGH, preflight=PreflightMode.FORWARD)
     route = replace(ROUTE, fault=Fault(error_rate=1), cors=cors)
     head = request(*PAGE, b"Access-Control-Request-Method: PUT", start=b"OPTIONS /a HTTP/1.1")
     assert isinstance(plan_request(head, snapshot(route)), Forward)

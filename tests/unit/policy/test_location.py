@@ -6,7 +6,7 @@ import pytest
 from devproxy.config.model import Config, Cookies, PathKind, Route, Scheme, Server, ServerAddress, Upstream
 from devproxy.http.fields import read_field
 from devproxy.policy.cookies import compile_cookies, repair
-from devproxy.policy.location import Asked, Change, compile_locations, map_back
+from devproxy.policy.location import Asked, LocationRepair, compile_locations, map_back
 from devproxy.policy.mount import mount_of
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -53,7 +53,7 @@ def change(
     front: bytes = FRONT,
     upstreams: tuple[Upstream, ...] = (),
     asked: Asked | None = None,
-) -> Change | None:
+) -> LocationRepair | None:
     ups = upstreams or (BACKEND, AUTH, SECURE, FRONTEND)
     config = Config(server=Server(), upstreams=ups, routes=(own, *others))
     return map_back(compile_locations(config, own), read_field(line), front=front, asked=asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from devproxy.config.model import Preflight as PreflightRule
+from devproxy.config.model import PreflightMode
 from devproxy.http.messages import RequestHead
 from devproxy.policy.preflight import Preflight, read_preflight
 from tests.support.cors import (
@@ -196,6 +196,6 @@ def test_strip_refuses_every_preflight_with_words() -> None:
 
 
 def test_passthrough_leaves_every_preflight_to_the_upstream() -> None:
-    assert policy(PASSTHROUGH).preflight is PreflightRule.FORWARD
-    assert policy(REWRITE).preflight is PreflightRule.ANSWER
-    assert policy(replace(FIX, preflight=PreflightRule.FORWARD_OR_ANSWER)).preflight is PreflightRule.FORWARD_OR_ANSWER
+    assert policy(PASSTHROUGH).preflight is PreflightMode.FORWARD
+    assert policy(REWRITE).preflight is PreflightMode.ANSWER
+    assert policy(replace(FIX, preflight=PreflightMode.FORWARD_OR_ANSWER)).preflight is PreflightMode.FORWARD_OR_ANSWER
