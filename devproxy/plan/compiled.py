@@ -21,9 +21,6 @@ RESPONSE_HEAD_BYTES: Final = 262_144
 RESPONSE_FIELDS: Final = 1_000
 """How large the head of an answer may be where the configuration says nothing else: what browsers take."""
 
-MAX_ADDED_BYTES: Final = 65_536
-"""More than devproxy itself adds to a head, so that it can read again what it has written."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Towards:
@@ -48,7 +45,7 @@ class CompiledRoute:
     ``towards``: for each server of its upstream, what depends on which of them it is (see :meth:`toward`).
     ``edits_authority``: Host or Origin changes on the way to some of them. ``repairs_cookies``: so do cookies that some
     of them set. ``restores_cookies``: the rules that undo names, whichever server is asked, as all of them get the
-    cookies of all. ``locations``: None where the route changes none. ``limits``: of heads. ``fault``: trouble made on
+    cookies of all. ``locations``: None where the route changes none. ``fault``: trouble made on
     purpose, or None. ``fault_note``: of it, for the report of an exchange that was forwarded; empty for none.
     ``via_line``: the gateway's own, in each request.
     ``hop``: whose word about a request counts, and the prefix that is taken off.
@@ -68,7 +65,6 @@ class CompiledRoute:
     locations: LocationRules | None
     request_edits: Edits | None
     response_edits: Edits | None
-    limits: Limits
     fault: CompiledFault | None
     fault_note: str
     via_line: bytes
@@ -80,12 +76,12 @@ class CompiledRoute:
         return self.towards.get(server) or _toward(self.route, server)
 
 
-def response_limits(server: Server, *, added: int = 0) -> Limits:
-    """Return how large the head of an answer may be: as configured, or what browsers take; `added`: on top of both."""
+def response_limits(server: Server) -> Limits:
+    """Return how large the head of an answer may be: as configured, or what browsers take."""
     default = Server()
     head = RESPONSE_HEAD_BYTES if server.max_head_bytes == default.max_head_bytes else server.max_head_bytes
     fields = RESPONSE_FIELDS if server.max_fields == default.max_fields else server.max_fields
-    return Limits(max_target_bytes=server.max_target_bytes, max_head_bytes=head + added, max_fields=fields + added)
+    return Limits(max_target_bytes=server.max_target_bytes, max_head_bytes=head, max_fields=fields)
 
 
 def compile_route(config: Config, route: Route, via_line: bytes, proxies: TrustedProxies) -> CompiledRoute:
@@ -108,7 +104,6 @@ def compile_route(config: Config, route: Route, via_line: bytes, proxies: Truste
         locations=compile_locations(config, route) if route.maps_redirects else None,
         request_edits=_compile_edits(route.request_headers),
         response_edits=_compile_edits(route.response_headers),
-        limits=response_limits(config.server, added=MAX_ADDED_BYTES),
         fault=fault,
         fault_note="" if fault is None else fault.note,
         via_line=via_line,
