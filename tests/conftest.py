@@ -11,11 +11,17 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from tests.support.ids import readable_id
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line("markers", "alone: measures time or memory, so nothing runs beside it")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a case by its values, on one line, where its table gives it no name."""
+    return readable_id(val)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -6,9 +6,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from devproxy.config.model import Config, Sticky, Upstream
+from devproxy.config.model import Config, Cors, CorsMode, Sticky, Upstream
 from devproxy.gateway.app import Gateway
 from tests.support import wire
+from tests.support.ids import MOST, readable_id
 from tests.support.wire import address_of, config_for, conversation
 
 DEFAULT = Upstream(name="backend", servers=())
@@ -44,3 +45,13 @@ def test_an_upstream_keeps_its_servers_unless_others_are_named() -> None:
     assert config_for((), upstream=OTHER).upstreams == (OTHER,)
     named = address_of(4001)
     assert config_for((named,), upstream=OTHER).upstreams == (replace(OTHER, servers=(named,)),)
+
+
+def test_a_case_without_a_name_is_called_by_its_values_on_one_short_line() -> None:
+    assert readable_id(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == "GET / HTTP/1.1 | Host: a"
+    assert readable_id("") == "''"
+    assert readable_id(b"a\0\rb\xff") == r"a\x00\x0db\xff"
+    assert readable_id(Cors(mode=CorsMode.FIX, max_age_s=5)) == "mode=fix, max_age_s=5"
+    assert readable_id(Cors()) == "default"
+    assert readable_id(7) is None, "pytest's own is readable"
+    assert len(readable_id(b"x" * 1000) or "") <= MOST
