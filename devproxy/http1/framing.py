@@ -86,6 +86,7 @@ class ChunkedReader:
     ``is_decoding``: give the data alone, without sizes and trailers, for a peer that speaks HTTP/1.0. ``is_answer``:
     the body is an answer's, of which is taken what every browser takes, as long as it cannot move the end of the body.
     ``announced_bytes``: octets of data in the chunks seen so far, the one that is still arriving counted whole.
+    ``is_done``: the whole body has been seen.
     ``has_odd_trailers``: trailers of an answer spoke of framing or of a Host, which browsers skip; they did not pass.
     """
 
@@ -99,6 +100,7 @@ class ChunkedReader:
         "_trailer_bytes",
         "announced_bytes",
         "has_odd_trailers",
+        "is_done",
     )
 
     def __init__(
@@ -110,14 +112,10 @@ class ChunkedReader:
         self._trailer_bytes = 0
         self.announced_bytes = 0
         self.has_odd_trailers = False
+        self.is_done = False
         self._is_answer = is_answer
         self._is_decoding = is_decoding
         self._dropped_trailers: Collection[bytes] = dropped_trailers
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the whole body has been seen."""
-        return self._state is _DONE
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Take `data`; return what is to be forwarded and, once :attr:`is_done`, the octets behind the body.
@@ -129,7 +127,7 @@ class ChunkedReader:
         position = 0
         size = len(data)
         if self._state is _SIZE and not self._line and not self._is_decoding:
-            position = self._skip_whole_chunks(data)
+            position = self._skip_whole_chunks(data, size)
             if position == size:
                 return data, b""
         passing = _Passing(data)
@@ -145,8 +143,8 @@ class ChunkedReader:
         rest = data[position:] if self._state is _DONE else b""
         return passing.until(position), rest
 
-    def _skip_whole_chunks(self, data: bytes) -> int:
-        """Return how much of `data`, from its beginning, is whole chunks that pass as they are."""
+    def _skip_whole_chunks(self, data: bytes, size: int) -> int:
+        """Return how much of `data`, of `size` octets, is from its beginning whole chunks that pass as they are."""
         position = 0
         while (match := _match_plain_size(data, position)) is not None:
             length = int(match[1], 16)
@@ -155,8 +153,11 @@ class ChunkedReader:
                 break
             self.announced_bytes += length
             position = end + 2
+            if position == size:
+                return size
         if data.startswith(_LAST_CHUNK, position):
             self._state = _DONE
+            self.is_done = True
             position += len(_LAST_CHUNK)
         return position
 
@@ -220,6 +221,7 @@ class ChunkedReader:
         """Read a trailer, or the empty line behind the last one; return it, None for one that does not pass."""
         if not line:
             self._state = _DONE
+            self.is_done = True
             return line
         if not self._trailer_bytes:
             self._dropped_trailers = frozenset(self._dropped_trailers)  # there may be thousands of either

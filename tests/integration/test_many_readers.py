@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 
 import pytest
 from tests.support.gateway_process import GatewayProcess
@@ -19,12 +20,14 @@ CLIENTS = 500
 MAX_GROWTH_KIB = 64 * 1024
 """The bound of issue 9 for these clients."""
 HEALTH_LIMIT_S = 0.1
+"""The bound of issue 9 for each check."""
 UPGRADE = (
     " HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 REQUESTS = {
     "download": "GET /length HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "chunked download": "GET /chunked HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "event stream": "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "upload": "POST /taken-by-nobody HTTP/1.1\r\nHost: localhost\r\nContent-Length: 52428800\r\n\r\n",
     "websocket down": f"GET /websocket-down{UPGRADE}",
@@ -37,7 +40,7 @@ import asyncio, sys, uvloop
 PIECE, COUNT = b"x" * 262144, 200
 
 class Server(asyncio.Protocol):
-    kept = set()
+    kept, piece = set(), PIECE
     def connection_made(self, transport):
         self.transport, self.left, self.is_held, self.head = transport, 0, False, b""
         self.kept.add(self)
@@ -52,6 +55,9 @@ class Server(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 101 Go\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n\\r\\n")
         elif path == b"/length":
             self.transport.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % (len(PIECE) * COUNT))
+        elif path == b"/chunked":
+            self.transport.write(b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n")
+            self.piece = b"40000\\r\\n" + PIECE + b"\\r\\n"
         elif path == b"/stream":
             self.transport.write(b"HTTP/1.1 200 OK\\r\\nContent-Type: text/event-stream\\r\\n\\r\\n")
         if path in (b"/websocket-up", b"/taken-by-nobody"):
@@ -62,7 +68,7 @@ class Server(asyncio.Protocol):
     def pump(self):
         while self.left and not self.is_held:
             self.left -= 1
-            self.transport.write(PIECE)
+            self.transport.write(self.piece)
     def pause_writing(self):
         self.is_held = True
     def resume_writing(self):
@@ -80,16 +86,38 @@ uvloop.run(main())
 """
 
 HEALTH = """
-import socket, sys, time
+import pathlib, selectors, socket, sys, time
 
-while True:
-    started = time.perf_counter()
-    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as client:
-        client.sendall(b"GET /__devproxy/health HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
-        assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
-    print(time.perf_counter() - started, flush=True)
-    time.sleep(0.01)
+port, ran = int(sys.argv[1]), pathlib.Path("/proc", sys.argv[2], "schedstat")
+cpu_s = lambda: int(ran.read_text().split()[0]) / 1e9
+selector, due, waiting, is_over = selectors.DefaultSelector(), time.perf_counter(), 0, False
+selector.register(sys.stdin, selectors.EVENT_READ)
+while not is_over or waiting:
+    now = time.perf_counter()
+    if now >= due and not is_over:
+        due = max(due + 0.01, now)
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", port))
+        selector.register(client, selectors.EVENT_WRITE, (now, cpu_s()))
+        waiting += 1
+    for key, mask in selector.select(None if is_over else max(0.0, due - time.perf_counter())):
+        if key.fileobj is sys.stdin:
+            is_over = True
+            selector.unregister(sys.stdin)
+        elif mask & selectors.EVENT_WRITE:
+            key.fileobj.send(b"GET /__devproxy/health HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
+            selector.modify(key.fileobj, selectors.EVENT_READ, key.data)
+        else:
+            assert key.fileobj.recv(4096).startswith(b"HTTP/1.1 200 ")
+            print(time.perf_counter() - key.data[0], cpu_s() - key.data[1], flush=True)
+            selector.unregister(key.fileobj)
+            key.fileobj.close()
+            waiting -= 1
+print("over", flush=True)
 """
+"""Sends a check every 10 ms, whatever became of those before. Prints of each how long its answer took, and for how much
+of that the loop of devproxy has run: the rest of the time the machine, which others use too, ran something else."""
 
 
 def resident_kib(pid: int) -> int:
@@ -149,21 +177,25 @@ def test_five_hundred_who_take_nothing_cost_little_memory_and_nobody_else_waits(
         gateway = GatewayProcess("--frontend", f"127.0.0.1:{port}", cwd=tmp_path)
         stack.callback(gateway.program.stop)
         before_kib = resident_kib(gateway.program.pid)
-        health = stack.enter_context(Program([sys.executable, "-c", HEALTH, str(gateway.port)], name="health"))
+        health_command = [sys.executable, "-c", HEALTH, str(gateway.port), str(gateway.program.pid)]
+        health = stack.enter_context(Program(health_command, name="health"))
         health.line(".")
         peak = Peak(gateway.program.pid)
-        clients = []
-        for _ in range(CLIENTS):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
-            client.sendall(REQUESTS[kind].encode())
+        clients = [stack.enter_context(socket.socket()) for _ in range(CLIENTS)]
+        for client in clients:
             client.setblocking(False)
-            clients.append(client)
+            client.connect_ex(("127.0.0.1", gateway.port))
+        for client in clients:
+            client.send(REQUESTS[kind].encode())
         send_what_is_taken(clients if kind in ("upload", "websocket up") else [], 4.0)
+        health.write_line("over")
+        health.line("over")
         growth_kib = peak.end() - before_kib
-        seconds = sorted(float(line) for line in list(health.out))
+        checks = [tuple(map(float, line.split())) for line in list(health.out)[:-1]]
     assert growth_kib < MAX_GROWTH_KIB
-    assert len(seconds) > 50
-    assert seconds[int(len(seconds) * 0.95)] < HEALTH_LIMIT_S
+    assert len(checks) > 50
+    assert max(loop_s for _, loop_s in checks) < HEALTH_LIMIT_S
+    assert median(wall_s for wall_s, _ in checks) < HEALTH_LIMIT_S
 
 
 def test_who_reads_after_all_gets_everything_under_pressure(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from devproxy.errors import BadMessage, UpstreamFault
-from devproxy.gateway.shared.pressure import LARGE_BYTES
+from devproxy.gateway.shared.pressure import LARGE_BYTES, Reader
 from devproxy.gateway.shared.transports import last_words, reset, set_limits
 from devproxy.http.fields import Role
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_INTERIM_RESPONSES: Final = 32
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection(Reader):
     """A protocol towards a server. Used by one exchange at a time; idle in its pool in between.
 
     ``server_pool``: of the server at the other end. ``served``: responses completed so far; a connection that has
@@ -171,7 +171,7 @@ class UpstreamConnection(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.pause_reading()
 
-    def _go_on(self) -> None:
+    def read_on(self) -> None:
         """Read on, unless the client takes slowly: others have had their turn."""
         if not self._is_held_back:
             self.resume_reading()
@@ -303,21 +303,22 @@ class UpstreamConnection(asyncio.Protocol):
             if size < remaining:
                 self._remaining = remaining - size
                 if size > LARGE_BYTES:
-                    self._shared.pressure.take_turn(self.transport, size, self._go_on)
+                    self._shared.pressure.take_turn(self.transport, size)
                 return data, False
             self._remaining = 0
             if size > remaining:
                 self._reusable = False
                 data = data[:remaining]
             return data, True
-        if self._chunked is None:
-            if len(data) > LARGE_BYTES:
-                self._shared.pressure.take_turn(self.transport, len(data), self._go_on)
+        if len(data) > LARGE_BYTES:
+            self._shared.pressure.take_turn(self.transport, len(data))
+        chunked = self._chunked
+        if chunked is None:
             return data, False
-        payload, rest = self._chunked.feed(data)
-        if not self._chunked.is_done:
+        payload, rest = chunked.feed(data)
+        if not chunked.is_done:
             return payload, False
-        if rest or self._chunked.has_odd_trailers:
+        if rest or chunked.has_odd_trailers:
             self._reusable = False
         return payload, True
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from devproxy.gateway.shared.seam import Connection, Server
     from devproxy.http.messages import RequestHead
 
-MAX_PENDING_BYTES: Final = 64 * 1024
+MAX_PENDING_BYTES: Final = 16 * 1024
 """Octets of a request's body that are taken in before there is a connection to send them on."""
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from devproxy.events import TunnelClosed, TunnelOpened
 from devproxy.gateway.reload import is_kept, route_targets
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of
+from devproxy.gateway.shared.pressure import LARGE_BYTES, Reader
 from devproxy.gateway.shared.throttle import Throttle
 from devproxy.gateway.shared.transports import end_writing, keep_alive, reset
 from devproxy.realtime.websocket import FrameTracker, close_frame
@@ -42,7 +43,7 @@ CLOSE_GRACE_S: Final = 1.0
 GOING_AWAY: Final = 1001
 
 
-class End(asyncio.Protocol):
+class End(Reader):
     """One end of a tunnel: a protocol that writes what it gets into the other end.
 
     ``received``: octets that came from this end. ``tracker``: follows the frames that come from it; None when the
@@ -82,14 +83,30 @@ class End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass `data` on."""
-        self.received += len(data)
-        if self.is_muted or self.other.transport.is_closing():
+        size = len(data)
+        self.received += size
+        if size > LARGE_BYTES:
+            self._tunnel.pressure.take_turn(self.transport, size)
+        if self.other.transport.is_closing():
             return
         self._write(data)
         if self._advance is not None:
             self._advance(data)
-            if self._tunnel.is_closing:
-                self._tunnel.close_at_boundary()
+
+    def watch_boundaries(self, tracker: FrameTracker) -> None:
+        """Have the tunnel closed at the next frame boundary; `tracker` is this end's."""
+
+        def advance(data: bytes) -> None:
+            tracker.advance(data)
+            self._tunnel.close_at_boundary()
+
+        self._advance = advance
+
+    def mute(self) -> None:
+        """Pass nothing on any more."""
+        self.is_muted = True
+        self._write = _ignore
+        self._advance = None
 
     def pause_writing(self) -> None:
         """This end takes slowly: read no more from the other."""
@@ -106,6 +123,11 @@ class End(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.pause_reading()
             self._tunnel.held_back.add(self)
+
+    def read_on(self) -> None:
+        """Read on unless the other end takes slowly: others have had their turn."""
+        if self not in self._tunnel.held_back and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def go_on(self) -> None:
         """Read on."""
@@ -389,6 +411,9 @@ class Tunnel:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._shared.loop.call_later(CLOSE_GRACE_S, self.cut)
+        for end in (self._client, self._upstream):
+            if end.tracker is not None:
+                end.watch_boundaries(end.tracker)
         self.close_at_boundary()
 
     def close_at_boundary(self) -> None:
@@ -401,7 +426,7 @@ class Tunnel:
                 end.other.transport.close()
             elif tracker.at_boundary:
                 # What came from this end is complete, so the other end may be told; it gets nothing from here on.
-                end.is_muted = True
+                end.mute()
                 mask = os.urandom(4) if end is self._client else None
                 end.other.transport.write(close_frame(GOING_AWAY, self._close_reason, mask=mask))
                 end_writing(end.other.transport)
@@ -410,3 +435,7 @@ class Tunnel:
         """Close both ends now."""
         self._client.transport.close()
         self._upstream.transport.close()
+
+
+def _ignore(_: bytes) -> None:
+    """Take what is not passed on."""

@@ -18,7 +18,7 @@ from devproxy.gateway.exchanges.exchange import Exchange
 from devproxy.gateway.exchanges.malformed import refuse
 from devproxy.gateway.front.states import State
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of, unread_bytes
-from devproxy.gateway.shared.pressure import LARGE_BYTES
+from devproxy.gateway.shared.pressure import LARGE_BYTES, LITTLE_BYTES, Reader
 from devproxy.gateway.shared.seam import TakenOver
 from devproxy.gateway.shared.transports import descriptor_of, end_writing, peer_name, reset, set_limits
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead
@@ -52,7 +52,7 @@ _NEVER: Final = math.inf
 _IDLE, _EXCHANGE, _WAITING, _LINGERING, _CLOSED = State
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(Reader):
     """A protocol towards a client. ``deadline``: the loop's time at which :meth:`expire` is due.
 
     ``body_remaining``: bytes of the current request's body that have not come yet, or ``CHUNKED``. ``has_eof``: the
@@ -225,7 +225,7 @@ class ClientConnection(asyncio.Protocol):
             self._shared.held_back.discard(self)
             self.transport.resume_reading()
 
-    def _take_turn(self) -> None:
+    def read_on(self) -> None:
         """Read on, unless the upstream takes slowly: others have had their turn."""
         if not self._reading_paused and not self.transport.is_closing():
             self.transport.resume_reading()
@@ -396,7 +396,7 @@ class ClientConnection(asyncio.Protocol):
         if exchange is None:
             return
         if len(data) > LARGE_BYTES:
-            self._shared.pressure.take_turn(self.transport, len(data), self._take_turn)
+            self._shared.pressure.take_turn(self.transport, len(data))
         try:
             payload = self._frame(data)
         except BadMessage as error:
@@ -460,6 +460,8 @@ class ClientConnection(asyncio.Protocol):
         if not self._pipelined:
             self._pipelined = bytearray()  # takes octets at its end, and loses them at its beginning, without a copy
         self._pipelined += data
+        if len(data) > LITTLE_BYTES:
+            self._shared.pressure.take_turn(self.transport, len(data))
         if len(self._pipelined) > MAX_PIPELINED_BYTES:
             self.pause_reading()
 

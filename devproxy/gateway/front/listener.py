@@ -1,8 +1,10 @@
 """One listening socket: accepts, pauses while clients wait in the kernel's queue, goes on, closes.
 
 Owns how that is done on either event loop. uvloop accepts by itself, fastest, on a duplicate of the socket: to close
-that leaves the queue as it is. asyncio's own loop gets lost at ``EMFILE`` and drops clients when its server is closed,
-so there the door accepts. Start at :meth:`Listener.open`.
+that leaves the queue as it is. It takes one client in each turn of the loop, so behind that one the listener takes
+those that have come with it: of hundreds that come at once the last would else wait for as many turns, which the others
+fill with what they move. asyncio's own loop gets lost at ``EMFILE`` and drops clients when its server is closed, so
+there the listener accepts all. Start at :meth:`Listener.open`.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from typing import Any, Final
 from devproxy.gateway.front.bind import BACKLOG
 from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS
 
-ACCEPTS_PER_TURN: Final = 16
-"""Clients that are taken in one turn of asyncio's loop."""
+ACCEPTS_PER_TURN: Final = 128
+"""Clients that are taken in one turn of the loop."""
 
 
 class Listener:
@@ -25,7 +27,7 @@ class Listener:
     `build` makes the protocol of a new client; `on_shortage` is called when the system gives no descriptor for one.
     """
 
-    __slots__ = ("_arriving", "_build", "_on_shortage", "_server", "host", "is_open", "port", "sock")
+    __slots__ = ("_arriving", "_build", "_is_taking", "_on_shortage", "_server", "host", "is_open", "port", "sock")
 
     def __init__(
         self, sock: socket.socket, build: Callable[[], asyncio.Protocol], on_shortage: Callable[[], None]
@@ -36,6 +38,7 @@ class Listener:
         self._build = build
         self._on_shortage = on_shortage
         self._server: asyncio.Server | None = None
+        self._is_taking = False
         self._arriving: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
@@ -50,7 +53,7 @@ class Listener:
         twin: socket.socket | None = None
         try:
             twin = self.sock.dup()
-            self._server = await loop.create_server(self._build, sock=twin, backlog=BACKLOG)
+            self._server = await loop.create_server(self._build_first, sock=twin, backlog=BACKLOG)
         except OSError:
             self.is_open = False
             if twin is not None:
@@ -81,6 +84,18 @@ class Listener:
         server, self._server = self._server, None
         if server is not None:
             server.close()
+
+    def _build_first(self) -> asyncio.Protocol:
+        """Make the protocol of a client that uvloop took, and have those behind it taken."""
+        if not self._is_taking:
+            self._is_taking = True
+            asyncio.get_running_loop().call_soon(self._take_others)
+        return self._build()
+
+    def _take_others(self) -> None:
+        self._is_taking = False
+        if self.is_open:
+            self._accept(ACCEPTS_PER_TURN)
 
     def _accept(self, limit: int) -> None:
         """Take the clients that wait, at most `limit`, so that those that are there have their turn."""

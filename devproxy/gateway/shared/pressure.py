@@ -1,9 +1,16 @@
 """What is kept for many who send much or take slowly, bounded for all of them together, and turns for everybody else.
 
-One connection may have a quarter of a megabyte waiting to be written, and brings as much with one read: that is what
-makes bodies cheap. Five hundred that take slowly would keep five hundred times as much. So as soon as there are many,
-everybody is read in small pieces and has little waiting, here and in the system, until there are few again; nobody pays
-for that before. Owns how a transport is read, and decides nothing about what is read. Start at :class:`Pressure`.
+Memory: a connection brings up to a quarter of a megabyte with one read, which is what makes bodies cheap, and is not
+read while more than a little of that waits to be written. Five hundred that take slowly would keep five hundred times
+as much. So as soon as there are many, everybody is read in small pieces and little waits in the system too, until
+there are few again; nobody pays for that before.
+
+Turns: libuv reads up to 32 times in a row from one connection, and from all that have something before anybody else is
+served. So what large reads bring in one turn of the loop is counted. When it is enough, all who bring much are paused,
+and some of them read on in each of the next turns, the one that has waited longest first. In between, whoever is new
+comes in and whoever asks for little is answered.
+
+Owns how a transport is read, and decides nothing about what is read. Start at :class:`Pressure`.
 """
 
 from __future__ import annotations
@@ -11,30 +18,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from typing import Final
 
-from devproxy.gateway.shared.transports import WRITE_HIGH_WATER_BYTES, limit_buffers, unlimit_buffers
+from devproxy.gateway.shared.transports import limit_buffers, unlimit_buffers
 
-MANY_SLOW: Final = 32
-"""So many connections that take slowly raise it. Each may keep twice ``WRITE_HIGH_WATER_BYTES`` until then."""
+MANY_SLOW: Final = 64
+"""So many connections that take slowly raise it. Each may keep what one read brings until then: 16 MiB in all."""
 
 MANY_BUSY: Final = 64
 """So many connections that bring large pieces in a short time do so as well: what comes may not be taken."""
 
-LARGE_BYTES: Final = 128 * 1024
+LARGE_BYTES: Final = 64 * 1024
 """A read of so many octets is likely to be followed by another one at once."""
 
 LITTLE_BYTES: Final = 16 * 1024
 """Octets of one read while it is high, and those that wait to be written from which on the other side is not read."""
 
-TURN_BYTES: Final = 4 << 20
+TURN_BYTES: Final = 2 << 20
 """Octets that large reads may bring in one turn of the loop before the others have theirs: a few milliseconds."""
+
+READERS_PER_TURN: Final = 16
+"""So many of those that wait for their turn are read on in the next one."""
 
 
 class Pressure:
     """The transports of one gateway. ``is_high``: there are many that move much, and all are read in small pieces."""
 
-    __slots__ = ("_all", "_buffer", "_busy", "_left", "_loop", "_slow", "_small", "_turn", "is_high")
+    __slots__ = ("_all", "_buffer", "_busy", "_is_counting", "_left", "_loop", "_slow", "_small", "_waiting", "is_high")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -43,7 +54,8 @@ class Pressure:
         self._slow: set[asyncio.Transport] = set()
         self._small: dict[asyncio.Transport, SmallReads] = {}
         self._buffer = memoryview(bytearray(LITTLE_BYTES))
-        self._turn = 0.0
+        self._is_counting = False
+        self._waiting: dict[asyncio.Transport, None] = {}
         self._left = TURN_BYTES
         self.is_high = False
 
@@ -58,9 +70,10 @@ class Pressure:
         self._all.discard(transport)
         self._busy.discard(transport)
         self._slow.discard(transport)
+        self._waiting.pop(transport, None)
         self._small.pop(transport, None)
 
-    def hand_over(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
+    def hand_over(self, transport: asyncio.Transport, protocol: Reader) -> None:
         """Give `transport` another protocol, however it is read."""
         if self._small.pop(transport, None) is None:
             transport.set_protocol(protocol)
@@ -78,25 +91,38 @@ class Pressure:
         """The peer of `transport` has taken what waited."""
         self._slow.discard(transport)
 
-    def take_turn(self, transport: asyncio.Transport, size: int, go_on: Callable[[], None]) -> None:
+    def take_turn(self, transport: asyncio.Transport, size: int) -> None:
         """`transport` has brought `size` octets with one read, many, and may have more.
 
-        When enough has come in this turn of the loop, it is not read before the next one, in which `go_on` is called.
-
-        libuv reads up to 32 times in a row from one connection: with 30 such connections everybody else would wait for
-        a tenth of a second.
+        When enough has come in this turn of the loop, nobody who brings much is read any more before the next one.
         """
         self._busy.add(transport)
         if len(self._busy) >= MANY_BUSY:
             self._rise()
-        now = self._loop.time()  # uvloop's is that of the turn's beginning
-        if now != self._turn:
-            self._turn = now
+        if not self._is_counting:
+            self._is_counting = True
             self._left = TURN_BYTES
-        self._left -= size
-        if self._left < 0 and transport.is_reading():
-            transport.pause_reading()
-            self._loop.call_soon(go_on)
+            self._loop.call_soon(self._begin_turn)
+        was_left = self._left
+        self._left = was_left - size
+        if self._left < 0:
+            for one in self._busy if was_left >= 0 else (transport,):
+                if one not in self._waiting and not one.is_closing() and one.is_reading():
+                    one.pause_reading()
+                    self._waiting[one] = None
+
+    def _begin_turn(self) -> None:
+        """Have the next few of those that wait read on, the one that has waited longest first."""
+        self._left = TURN_BYTES
+        for one in list(islice(self._waiting, READERS_PER_TURN)):
+            del self._waiting[one]
+            if not one.is_closing():
+                protocol = one.get_protocol()
+                assert isinstance(protocol, Reader | SmallReads)
+                protocol.read_on()
+        self._is_counting = bool(self._waiting)
+        if self._is_counting:
+            self._loop.call_soon(self._begin_turn)
 
     def look(self) -> None:
         """Find out whether there are few again; called in every sweep."""
@@ -116,32 +142,42 @@ class Pressure:
         if transport.is_closing() or transport in self._small:
             return
         protocol = transport.get_protocol()
-        assert isinstance(protocol, asyncio.Protocol)
-        self._small[transport] = small = SmallReads(protocol, self._buffer, partial(self._busy.add, transport))
+        assert isinstance(protocol, Reader)
+        self._small[transport] = small = SmallReads(
+            protocol, self._buffer, partial(self.take_turn, transport, LITTLE_BYTES)
+        )
         _change(transport, small)
         limit_buffers(transport)
-        transport.set_write_buffer_limits(high=LITTLE_BYTES)
 
     def _loosen(self, transport: asyncio.Transport) -> None:
         small = self._small.pop(transport)
         if not transport.is_closing():
             _change(transport, small.protocol)
             unlimit_buffers(transport)
-            transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
+
+
+class Reader(asyncio.Protocol):
+    """A protocol whose transport may be paused for a turn of the loop."""
+
+    __slots__ = ()
+
+    def read_on(self) -> None:
+        """Go on reading the transport, unless what came from it is not taken: others have had their turn."""
+        raise NotImplementedError
 
 
 class SmallReads(asyncio.BufferedProtocol):
     """Stands before `protocol` and has it read no more at once than fits `buffer`, which all of a loop share.
 
-    `note_busy` is called when a read has filled it.
+    `take_turn` is called when a read has filled it.
     """
 
-    __slots__ = ("_buffer", "_note_busy", "protocol")
+    __slots__ = ("_buffer", "_take_turn", "protocol")
 
-    def __init__(self, protocol: asyncio.Protocol, buffer: memoryview, note_busy: Callable[[], None]) -> None:
+    def __init__(self, protocol: Reader, buffer: memoryview, take_turn: Callable[[], None]) -> None:
         self.protocol = protocol
         self._buffer = buffer
-        self._note_busy = note_busy
+        self._take_turn = take_turn
 
     def get_buffer(self, _: int) -> memoryview:
         """Return where the next octets go. They are taken from there before anybody else reads."""
@@ -150,8 +186,12 @@ class SmallReads(asyncio.BufferedProtocol):
     def buffer_updated(self, size: int) -> None:
         """Pass on what has come."""
         if size == LITTLE_BYTES:
-            self._note_busy()
+            self._take_turn()
         self.protocol.data_received(bytes(self._buffer[:size]))
+
+    def read_on(self) -> None:
+        """Pass on that reading goes on."""
+        self.protocol.read_on()
 
     def eof_received(self) -> bool | None:
         """Pass the end on."""

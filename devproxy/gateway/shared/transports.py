@@ -13,8 +13,12 @@ from typing import Final
 OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE))
 """This process, or the machine, has no file descriptor left."""
 
-WRITE_HIGH_WATER_BYTES: Final = 256 * 1024
-"""Octets in a write buffer from which the other side is no longer read; one read of uvloop brings as many."""
+WRITE_HIGH_WATER_BYTES: Final = 16 * 1024
+"""Octets in a write buffer from which the other side is no longer read.
+
+Little: what is written waits here only when the system has taken all that it wants, which is enough for whoever reads
+to go on with. uvloop keeps the whole piece for what is left of it, so a second one is not to come.
+"""
 
 _LITTLE_SENT_BYTES: Final = 64 * 1024
 _LITTLE_RECEIVED_BYTES: Final = 128 * 1024

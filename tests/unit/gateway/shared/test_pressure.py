@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import pairwise
+from typing import cast
 
-import pytest
 import uvloop
-from devproxy.gateway.shared.pressure import LITTLE_BYTES, MANY_BUSY, MANY_SLOW, TURN_BYTES, Pressure
+from devproxy.gateway.shared import pressure as module
+from devproxy.gateway.shared.pressure import LITTLE_BYTES, MANY_BUSY, MANY_SLOW, READERS_PER_TURN, TURN_BYTES, Pressure
 from tests.support.wire import until
 
 SIZE = 256_000
 
 
-class Reader(asyncio.Protocol):
+class Reader(module.Reader):
     """Notes the sizes of what comes, and whether it ends."""
 
+    transport: asyncio.Transport
+
     def __init__(self) -> None:
+        self.is_held_back = False
         self.sizes: list[int] = []
         self.is_lost = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def read_on(self) -> None:
+        if not self.is_held_back:
+            self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self.sizes.append(len(data))
@@ -116,6 +129,7 @@ def test_a_transport_that_gets_another_protocol_under_pressure_is_read_by_that_o
                 pressure.fall_behind(one.transport)
             first = members[0]
             old, first.reader = first.reader, Reader()
+            first.reader.transport = first.transport
             pressure.hand_over(first.transport, first.reader)
             assert await first.read_from(2 * LITTLE_BYTES) == [LITTLE_BYTES, LITTLE_BYTES]
             assert old.sizes == []
@@ -136,7 +150,7 @@ def test_many_who_bring_much_raise_the_pressure_before_anybody_is_slow() -> None
             for one in await pairs(MANY_BUSY, stack):
                 pressure.admit(one.transport)
                 assert not is_high(pressure)
-                pressure.take_turn(one.transport, SIZE, one.transport.resume_reading)
+                pressure.take_turn(one.transport, SIZE)
             assert is_high(pressure)
             pressure.look()
             pressure.look()
@@ -147,29 +161,53 @@ def test_many_who_bring_much_raise_the_pressure_before_anybody_is_slow() -> None
             runner.run(scene())
 
 
-@pytest.mark.parametrize("count", [1, 5])
-def test_who_brings_more_than_its_share_of_a_turn_is_read_on_in_the_next(count: int) -> None:
+def test_when_a_turn_is_used_up_all_who_bring_much_wait_and_read_on_a_few_in_each_turn() -> None:
     async def scene() -> None:
         with ExitStack() as stack:
             pressure = Pressure(asyncio.get_running_loop())
-            members = await pairs(count, stack)
-            resumed = 0
+            members = await pairs(2 * READERS_PER_TURN + 1, stack)
+            members[0].reader.is_held_back = True
+            quiet = (await pairs(1, stack))[0]
+            for one in members:
+                pressure.take_turn(one.transport, 1)
+            assert all(one.transport.is_reading() for one in members)
+            pressure.take_turn(members[-1].transport, TURN_BYTES)
+            assert not any(one.transport.is_reading() for one in members)
+            assert quiet.transport.is_reading()
+            pressure.dismiss(members[1].transport)
+            seen = []
+            for _ in range(4):
+                await asyncio.sleep(0)
+                seen.append(sum(one.transport.is_reading() for one in members))
+            few = READERS_PER_TURN
+            assert max(b - a for a, b in pairwise([0, *seen])) <= few
+            assert seen[0] >= few - 1
+            assert seen[-1] == len(members) - 2
+            assert not members[0].transport.is_reading(), "its octets are not taken"
 
-            def go_on() -> None:
-                nonlocal resumed
-                resumed += 1
-                for one in members:
-                    one.transport.resume_reading()
+    with both_loops() as runners:
+        for runner in runners:
+            runner.run(scene())
 
-            reads = 0
-            while members[0].transport.is_reading():
-                pressure.take_turn(members[0].transport, SIZE, go_on)
-                reads += 1
-                assert reads <= TURN_BYTES // SIZE + 1
-            assert resumed == 0
+
+def test_the_share_of_a_turn_lasts_for_the_turn_however_much_time_passes_in_it() -> None:
+    async def scene() -> None:
+        with ExitStack() as stack:
+            pressure = Pressure(asyncio.get_running_loop())
+            one = (await pairs(1, stack))[0]
+            for _ in range(TURN_BYTES // SIZE + 1):
+                wait_until = time.monotonic() + 0.002
+                while time.monotonic() < wait_until:
+                    pass  # the loop's own clock goes on
+                pressure.take_turn(one.transport, SIZE)
+            assert not one.transport.is_reading()
             await asyncio.sleep(0.01)
-            assert resumed == 1
-            assert members[0].transport.is_reading()
+            assert one.transport.is_reading()
+            pressure.take_turn(one.transport, TURN_BYTES // 2)
+            await asyncio.sleep(0.01)
+            pressure.take_turn(one.transport, TURN_BYTES // 2 + 1)
+            assert one.transport.is_reading(), "each turn has its own"
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(scene())
+    with both_loops() as runners:
+        for runner in runners:
+            runner.run(scene())
