@@ -39,7 +39,7 @@ class Gateway:
     def __init__(self, config: Config, sockets: Sequence[socket.socket]) -> None:
         self._config = config
         self._instance = secrets.token_hex(4)
-        self._listeners = Listeners(config.server.listen, sockets, self._connection, self._on_shortage)
+        self._listeners = Listeners(config.server.listen, sockets, self._connection, self._on_shortage, self._is_short)
         self._observers = Observers()
         self._shared: SharedState | None = None
         self._intake: DescriptorGuard | None = None
@@ -174,6 +174,9 @@ class Gateway:
     def _connection(self) -> ClientConnection:
         assert self._shared is not None
         return ClientConnection(self._shared, "http")
+
+    def _is_short(self, descriptor: int) -> bool:
+        return self._shared is not None and descriptor >= self._shared.descriptor_ceiling
 
     def _on_shortage(self) -> None:
         if self._shared is not None:

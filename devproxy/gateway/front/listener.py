@@ -24,19 +24,36 @@ ACCEPTS_PER_TURN: Final = 128
 class Listener:
     """A listening socket and who comes in by it. ``host`` and ``port``: its name, known also after its end.
 
-    `build` makes the protocol of a new client; `on_shortage` is called when the system gives no descriptor for one.
+    `build` makes the protocol of a new client; `on_shortage` is called when the system gives no descriptor for one, or
+    one of which `is_short` says that there are few behind it.
     """
 
-    __slots__ = ("_arriving", "_build", "_is_taking", "_on_shortage", "_server", "host", "is_open", "port", "sock")
+    __slots__ = (
+        "_arriving",
+        "_build",
+        "_is_short",
+        "_is_taking",
+        "_on_shortage",
+        "_server",
+        "host",
+        "is_open",
+        "port",
+        "sock",
+    )
 
     def __init__(
-        self, sock: socket.socket, build: Callable[[], asyncio.Protocol], on_shortage: Callable[[], None]
+        self,
+        sock: socket.socket,
+        build: Callable[[], asyncio.Protocol],
+        on_shortage: Callable[[], None],
+        is_short: Callable[[int], bool],
     ) -> None:
         self.host, self.port, *_ = sock.getsockname()
         self.sock = sock
         self.is_open = False
         self._build = build
         self._on_shortage = on_shortage
+        self._is_short = is_short
         self._server: asyncio.Server | None = None
         self._is_taking = False
         self._arriving: set[asyncio.Task[Any]] = set()
@@ -114,6 +131,9 @@ class Listener:
             arrival = loop.create_task(loop.connect_accepted_socket(self._build, client))
             self._arriving.add(arrival)
             arrival.add_done_callback(self._arriving.discard)
+            if self.is_open and self._is_short(client.fileno()):
+                self._on_shortage()
+                return
 
 
 def _needs_help(loop: asyncio.AbstractEventLoop) -> bool:

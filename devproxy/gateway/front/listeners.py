@@ -19,7 +19,8 @@ from devproxy.gateway.front.listener import Listener
 class Listeners:
     """What a gateway listens on. Takes over `sockets`, bound for `listens` in that order.
 
-    `build` makes the protocol of a new client; `on_shortage` is called when the system gives no descriptor for one.
+    `build` makes the protocol of a new client; `on_shortage` is called when the system gives no descriptor for one, or
+    one of which `is_short` says that there are few behind it.
     """
 
     def __init__(
@@ -28,9 +29,11 @@ class Listeners:
         sockets: Sequence[socket.socket],
         build: Callable[[], asyncio.Protocol],
         on_shortage: Callable[[], None],
+        is_short: Callable[[int], bool],
     ) -> None:
         self._build = build
         self._on_shortage = on_shortage
+        self._is_short = is_short
         self._groups = _grouped(listens, [self._released(sock) for sock in sockets])
         self._is_paused = False
         self._is_closed = False
@@ -102,7 +105,7 @@ class Listeners:
         return _urls((door.host, door.port) for door in self._all())
 
     def _released(self, sock: socket.socket) -> Listener:
-        return Listener(sock, self._build, self._on_shortage)
+        return Listener(sock, self._build, self._on_shortage, self._is_short)
 
     def _all(self) -> Iterator[Listener]:
         for group in self._groups.values():

@@ -107,7 +107,7 @@ class Pressure:
         self._left = was_left - size
         if self._left < 0:
             for one in self._busy if was_left >= 0 else (transport,):
-                if one not in self._waiting and not one.is_closing() and one.is_reading():
+                if not one.is_closing() and one.is_reading():
                     one.pause_reading()
                     self._waiting[one] = None
 
