@@ -457,8 +457,8 @@ class ClientConnection(Reader):
 
     def _hold_back(self, data: bytes) -> None:
         """Keep what comes behind the current request; more than a little waits in the kernel."""
-        if not self._pipelined:
-            self._pipelined = bytearray()  # takes octets at its end, and loses them at its beginning, without a copy
+        # A bytearray takes bytes at its end, and loses them at its beginning, without a copy.
+        self._pipelined = self._pipelined or bytearray()
         self._pipelined += data
         if len(data) > LITTLE_BYTES:
             self._shared.pressure.take_turn(self.transport, len(data))
