@@ -378,7 +378,6 @@ async def test_a_websocket_of_which_one_side_has_ended_stays_while_the_other_tal
         await until(lambda: talk.gateway.connection_count == 0)
 
 
-@pytest.mark.jumping_clock
 async def test_what_a_slow_reader_has_not_taken_yet_is_not_lost_because_the_other_side_has_ended() -> None:
     async with conversation() as talk:
         client, server = await joined(talk)

@@ -2,7 +2,8 @@
 
 The gateway takes its time from the loop, as the tests do, so that a limit of a minute is held to the second and costs
 some milliseconds. Only for tests in which everything runs on the loop or in its executor: what another program or
-thread does takes real time, and the clock would run away from it. The marker ``jumping_clock`` asks for it.
+thread does takes real time, as do megabytes that a slow reader leaves to TCP, and the clock would run away from them.
+The marker ``jumping_clock`` asks for it.
 """
 
 from __future__ import annotations
