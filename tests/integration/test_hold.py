@@ -304,6 +304,7 @@ async def answered(talk: Conversation, request: bytes) -> tuple[float, bytes]:
     return took_s, head + await client.read(length)
 
 
+@pytest.mark.alone
 async def test_the_wait_counts_from_when_the_server_went() -> None:
     async with restarting(hold_s=SHORT_S) as (talk, _):
         took_s, first = await answered(talk, GET)
