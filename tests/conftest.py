@@ -7,6 +7,7 @@ is not in the way of one: tests choose no ports, share no files and wait for con
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from tests.support.ids import readable_id
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known. What programs print has the width that they find, not that of the runner's terminal."""
+    os.environ.pop("COLUMNS", None)
     config.addinivalue_line("markers", "alone: measures time or memory, so nothing runs beside it")
 
 

@@ -159,7 +159,7 @@ def test_the_first_ten_seconds_are_what_the_readme_shows(tmp_path: Path) -> None
         wait_for(lambda: any("waits for backend" in line for line in program.err), "that somebody waits")
         again = Server(port)
         waiting.join()
-        wait_for(lambda: sum("GET " in line for line in program.err) == 5, "the last request")
+        wait_for(lambda: sum("GET 200" in " ".join(line.split()) for line in program.err) == 5, "the last request")
         again.stop()
     frontend.stop()
     said = normalised(program.err)

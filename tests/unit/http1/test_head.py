@@ -464,6 +464,7 @@ def test_what_is_no_answer_is_never_taken_for_a_familiar_one(head: bytes) -> Non
 
 
 def test_a_head_of_many_lines_is_not_recalled_beyond_the_limit() -> None:
+    MEMORY.forget()
     limits = Limits(max_fields=10)
     lines = [b"A:"] * 9
     heads = [b"\r\n".join((b"GET / HTTP/1.1", b"Host: a", *lines[:count], b"", b"")) for count in (9, 10)]
