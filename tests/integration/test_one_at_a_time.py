@@ -164,6 +164,7 @@ def config(port: int) -> Upstream:
     return Upstream(name="backend", servers=(address_of(port),))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("start", SERVERS.values(), ids=SERVERS.keys())
 async def test_six_requests_at_once_are_answered_within_a_second_and_so_are_the_next_six(start: object) -> None:
     with start() as port:  # type: ignore[operator]
