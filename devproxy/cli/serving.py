@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from devproxy import __version__
@@ -150,7 +151,12 @@ class HangUp:
         """Ignore the signal from now on; devproxy is about to end."""
         # The loop would put the default back, and whoever asks for a reload in this moment would kill it.
         self._loop.remove_signal_handler(signal.SIGHUP)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Not SIG_IGN: the interpreter would print a traceback for a signal that has come and not been handled yet.
+        signal.signal(signal.SIGHUP, _take_no_notice)
+
+
+def _take_no_notice(_signal: int, _frame: FrameType | None) -> None:
+    """Handle a signal that means nothing any more."""
 
 
 def _raise_in_loop(task: asyncio.Task[None]) -> None:

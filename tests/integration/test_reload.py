@@ -454,6 +454,9 @@ def test_sighup_reads_the_file_at_once_and_says_so_even_if_nothing_has_changed(f
             return bool(gateway.events("config_applied"))
 
         wait_for(is_told, "that it has read the file")
+        os.kill(gateway.program.pid, signal.SIGHUP)
+        told = len(gateway.events("config_applied"))
+        wait_for(lambda: len(gateway.events("config_applied")) > told, "that it has read the file again")
         assert gateway.events("config_applied")[0]["changes"] == []
     finally:
         gateway.stop()
