@@ -62,6 +62,17 @@ class QuietWsgi(WSGIRequestHandler):
         """Say nothing."""
 
 
+QUEUE = 16
+"""More than are asked at once. In a full queue, of five by default, the system drops a client and tries a second later,
+without devproxy as well."""
+
+
+def patient(server: HTTPServer) -> HTTPServer:
+    """Return `server` with room for all who wait to be accepted."""
+    server.socket.listen(QUEUE)
+    return server
+
+
 @contextmanager
 def serving(server: BaseServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -77,7 +88,7 @@ def serving(server: BaseServer) -> Iterator[int]:
 @contextmanager
 def plain(handler: type[BaseHTTPRequestHandler] = Persistent) -> Iterator[int]:
     """Python's ``HTTPServer``: one connection, until it ends, then the next."""
-    with serving(HTTPServer(("127.0.0.1", 0), handler)) as port:
+    with serving(patient(HTTPServer(("127.0.0.1", 0), handler))) as port:
         yield port
 
 
@@ -91,7 +102,7 @@ def wsgi() -> Iterator[int]:
         start_response("200 OK", [("Content-Length", "2")])
         return [b"ok"]
 
-    with serving(make_server("127.0.0.1", 0, application, handler_class=QuietWsgi)) as port:
+    with serving(patient(make_server("127.0.0.1", 0, application, handler_class=QuietWsgi))) as port:
         yield port
 
 
@@ -171,14 +182,11 @@ async def test_six_requests_at_once_are_answered_within_a_second_and_so_are_the_
         async with running(config_for((), upstream=config(port)), ScriptedUpstream()) as talk:
             loop = asyncio.get_running_loop()
             await until(lambda: talk.seen(UpstreamState))  # the look whether it is there has left its short queue
-            spans = []
             for _ in range(3):
                 started = loop.time()
                 clients = [await ask(talk) for _ in range(6)]
                 await asyncio.gather(*(answered(client) for client in clients))
-                spans.append(loop.time() - started)
-            # One of three may meet a full queue of five, which costs a second without devproxy as well.
-            assert sorted(spans)[1] < 1.0
+                assert loop.time() - started < 1.0
 
 
 async def test_six_clients_that_go_on_asking_get_on_too() -> None:
