@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any, Final
 
-from devproxy.config.documents import described, schema
+from devproxy.config.documents import described, meaning, schema
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
 
 _WIDTH: Final = 110
@@ -124,7 +124,7 @@ def reference() -> str:
         f"\n## Reserved keys\n\nKnown, but not available in devproxy {RELEASE}: "
         "anything but the default is an error.\n\n"
         "| key | meaning |\n| --- | --- |\n"
-        + "".join(f"| `{_readable(key.path)}` | {_cell(key.meaning)} |\n" for key in reserved)
+        + "".join(f"| `{_readable(key.path)}` | {_cell(meaning(key))} |\n" for key in reserved)
     )
     return "".join(parts)
 
@@ -142,10 +142,10 @@ def _row(key: Key) -> str:
     else:
         default = "required" if key.required else ""
     example = f" For example `{key.example}`." if key.example else ""
-    meaning = key.meaning
+    words = meaning(key)
     if Type.MAP in key.types and f"{key.path}.*" in KEYS:
-        meaning += f" {KEYS[f'{key.path}.*'].meaning}"
-    return f"| `{key.name}` | {_cell(_type_text(key))} | {_cell(default)} | {_cell(meaning + example)} |\n"
+        words += f" {meaning(KEYS[f'{key.path}.*'])}"
+    return f"| `{key.name}` | {_cell(_type_text(key))} | {_cell(default)} | {_cell(words + example)} |\n"
 
 
 def _type_text(key: Key) -> str:
@@ -192,11 +192,11 @@ upstream = "frontend"
 def example() -> str:
     """Return an annotated ``devproxy.toml`` that loads, with every key at its default."""
     lines = [_OPENING.rstrip("\n"), ""]
-    lines += [*_comment(KEYS["server"].meaning), "[server]", *_section("server", {}), ""]
-    lines += [*_comment(KEYS["upstreams"].meaning), "[upstreams]"]
-    lines += [*_comment(KEYS["upstreams.*"].meaning), 'frontend = "http://localhost:5173"', ""]
+    lines += [*_comment(meaning(KEYS["server"])), "[server]", *_section("server", {}), ""]
+    lines += [*_comment(meaning(KEYS["upstreams"])), "[upstreams]"]
+    lines += [*_comment(meaning(KEYS["upstreams.*"])), 'frontend = "http://localhost:5173"', ""]
     lines += ["[upstreams.backend]", *_section("upstreams.*", {"servers": ["http://localhost:3001"]}), ""]
-    lines += [*_comment(KEYS["routes"].meaning), *_comment(KEYS["routes.*"].meaning), "[[routes]]"]
+    lines += [*_comment(meaning(KEYS["routes"])), *_comment(meaning(KEYS["routes.*"])), "[[routes]]"]
     lines += _section("routes.*", _ROUTE_VALUES)
     lines += _subtables("routes.*", "routes")
     return "\n".join(lines) + "\n" + _OTHER_ROUTES
@@ -224,7 +224,7 @@ def _subtables(path: str, heading: str) -> Iterator[str]:
         name = f"{heading}.{key.name}"
         if lines:
             is_reserved = all(child.reserved for child in CHILDREN[key.path].values())
-            yield from ("", *_comment(key.meaning), f"# [{name}]" if is_reserved else f"[{name}]", *lines)
+            yield from ("", *_comment(meaning(key)), f"# [{name}]" if is_reserved else f"[{name}]", *lines)
         yield from _subtables(key.path, name)
 
 

@@ -1,15 +1,21 @@
 """The JSON Schema made from the table of keys.
 
-Pure; ``devproxy schema`` prints it. Standard: JSON Schema draft-07, which is what TOML editors read best. The reference
-and the example file are made in ``docs/reference.py``. Start at :func:`schema`.
+Pure, but for the source of ``model``, which it reads for the docstrings of fields; ``devproxy schema`` prints it.
+Standard: JSON Schema draft-07, which is what TOML editors read best. The reference and the example file are made in
+``docs/reference.py``. Start at :func:`schema`.
 """
 
 from __future__ import annotations
 
+import ast
+import inspect
+from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
 import tomli
 
+from devproxy.config import model
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
 
 _PATH_KEYS: Final = ("path", "path_exact", "path_glob", "path_regex")
@@ -93,7 +99,28 @@ def _choices_schema(key: Key) -> dict[str, Any]:
 
 def described(key: Key) -> str:
     """Return the meaning of `key`, and whether this release has it."""
-    return f"Not available in devproxy {RELEASE}. {key.meaning}" if key.reserved else key.meaning
+    return f"Not available in devproxy {RELEASE}. {meaning(key)}" if key.reserved else meaning(key)
+
+
+def meaning(key: Key) -> str:
+    """Return what `key` means, in Markdown without line breaks."""
+    return key.meaning or _docstrings()[key.declared_by]
+
+
+@cache
+def _docstrings() -> dict[str, str]:
+    """Return the docstring of each field and member in ``model``, by ``Class.name``. Python keeps none at run time."""
+    found = {}
+    classes = [
+        statement for statement in ast.parse(inspect.getsource(model)).body if isinstance(statement, ast.ClassDef)
+    ]
+    for cls in classes:
+        for declared, below in pairwise(cls.body):
+            if isinstance(declared, ast.Assign | ast.AnnAssign) and isinstance(below, ast.Expr):
+                target = declared.target if isinstance(declared, ast.AnnAssign) else declared.targets[0]
+                text = ast.literal_eval(below.value)
+                found[f"{cls.name}.{ast.unparse(target)}"] = " ".join(text.split())
+    return found
 
 
 def _parsed(literal: str) -> Any:

@@ -1,7 +1,7 @@
 """What a field of the configuration says about its key: meaning, type, default, bounds. Pure.
 
 A key is declared once, as a :class:`Key` in the annotation of its field in ``model``. What the field says already (its
-type, its default, its name) need not be said again; ``keys`` reads it from there.
+type, its default, its name, what the docstring below it says) need not be said again: ``keys`` reads it from there.
 """
 
 from __future__ import annotations
@@ -47,17 +47,19 @@ INFERRED: Final = _Inferred.INFERRED
 class Key:
     """One key.
 
-    ``name``: below its table, where it is not that of the field. ``types``: any of them will do; empty: that of the
-    field. ``items``: what a list may hold. ``choices``: the strings allowed, all if empty; with ``ignores_case`` in any
-    case. ``words``: the same, with what each stands for in the field. ``minimum`` / ``maximum``: inclusive.
-    ``reserved``: what to do instead, when this release refuses anything but the default; empty for a key that works.
-    ``example``: the right-hand side in TOML. ``pattern``: for editors only (JSON Schema); ``load`` says it better.
+    ``meaning``: empty where the docstring below the field says it: ask ``documents.meaning``. ``name``: below its
+    table, where it is not that of the field. ``types``: any of them will do; empty: that of the field. ``items``: what
+    a list may hold. ``choices``: the strings allowed, all if empty; with ``ignores_case`` in any case. ``words``: the
+    same, with what each stands for in the field. ``minimum`` / ``maximum``: inclusive. ``reserved``: what to do
+    instead, when this release refuses anything but the default; empty for a key that works. ``example``: the right-hand
+    side in TOML. ``pattern``: for editors only (JSON Schema); ``load`` says it better.
 
-    The rest is worked out by ``keys``. ``path``: from the top of the file. ``target``: the field of the class in
-    ``model`` that the value goes to. ``read``: gives its value for one in the file that has the right type.
+    The rest is worked out by ``keys``. ``path``: from the top of the file. ``declared_by``: the field of ``model``, or
+    the member of an enumeration, whose docstring says what it means: ``Route.cors``. ``target``: the field that the
+    value goes to. ``read``: gives its value for one in the file that has the right type.
     """
 
-    meaning: str
+    meaning: str = ""
     name: str = ""
     types: tuple[Type, ...] = ()
     default: object = INFERRED
@@ -72,6 +74,7 @@ class Key:
     pattern: str = ""
     required: bool = False
     path: str = ""
+    declared_by: str = ""
     target: str = ""
     read: Callable[[Any], Any] | None = None
 
@@ -81,11 +84,18 @@ class Key:
         return all(kind in (Type.TABLE, Type.MAP, Type.ARRAY) for kind in self.types)
 
 
-def seconds(meaning: str, *, maximum: float = 7 * 86_400.0) -> Key:
+def seconds(*, maximum: float = 7 * 86_400.0) -> Key:
     """Return a key for a duration in seconds, from 0 to `maximum`."""
-    return Key(meaning, minimum=0, maximum=maximum)
+    return Key(minimum=0, maximum=maximum)
 
 
-def path_pattern(meaning: str, example: str, pattern: str = "^/", *, name: str) -> Key:
-    """Return a key for one of the ways to say which paths a route takes."""
-    return Key(meaning, name=name, types=(Type.STRING,), default=ABSENT, example=example, pattern=pattern)
+def path_pattern(kind: StrEnum, example: str, pattern: str = "^/") -> Key:
+    """Return the key for one of the ways to say which paths a route takes, named like `kind` and explained there."""
+    return Key(
+        name=kind.value,
+        types=(Type.STRING,),
+        default=ABSENT,
+        example=example,
+        pattern=pattern,
+        declared_by=f"{type(kind).__name__}.{kind.name}",
+    )

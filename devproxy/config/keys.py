@@ -38,13 +38,13 @@ def _keys_of(cls: type, parent: str) -> Iterator[Key]:
         path = ""
         for key in declared:
             path = f"{parent}{key.name or field.name}"
-            yield _completed(key, path, field, kind)
+            yield _completed(key, path, f"{cls.__name__}.{field.name}", field, kind)
         inner: Any = next((part for part in (kind, *get_args(kind)) if is_dataclass(part)), None)
         if inner is not None and Type.TABLE in (declared[-1].types or (Type.TABLE,)):
             yield from _keys_of(inner, f"{path}.")
 
 
-def _completed(key: Key, path: str, field: Field[Any], kind: Any) -> Key:
+def _completed(key: Key, path: str, declared_by: str, field: Field[Any], kind: Any) -> Key:
     """Return `key` with all that its field, of type `kind`, says about it."""
     if get_origin(kind) is UnionType:
         kind = get_args(kind)[0]  # the other is None: nothing was written
@@ -61,6 +61,7 @@ def _completed(key: Key, path: str, field: Field[Any], kind: Any) -> Key:
         key,
         name=path.rpartition(".")[2],
         path=path,
+        declared_by=key.declared_by or declared_by,
         types=types,
         default=default,
         choices=choices,

@@ -1,8 +1,8 @@
 """The configuration as values, and what each key of the file means. Built only by :func:`devproxy.config.load`.
 
-Units are in the names. A key is declared once, on its field: the annotation says what it means and what it may be, the
-field its type and default. ``keys`` reads the annotations when a file is read; here they cost nothing. The rules of a
-route (CORS, cookies, headers, faults) are in ``policies``, and can be had from here.
+Units are in the names. A key is declared once, on its field: the annotation says what it may be, the field its type and
+default, and the docstring below what it means, as the reference shows it. ``keys`` reads the annotations when a file is
+read, ``documents`` the docstrings when somebody asks for the schema; here both cost nothing.
 """
 
 from __future__ import annotations
@@ -12,18 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
-from devproxy.config.policies import KEEP_DOMAIN as KEEP_DOMAIN
-from devproxy.config.policies import Cookies as Cookies
-from devproxy.config.policies import Cors as Cors
-from devproxy.config.policies import CorsMode as CorsMode
-from devproxy.config.policies import Fault as Fault
-from devproxy.config.policies import HeaderEdits as HeaderEdits
-from devproxy.config.policies import PreflightMode as PreflightMode
-from devproxy.config.policies import SameSiteRule as SameSiteRule
-from devproxy.config.policies import SecureRule as SecureRule
-
 if TYPE_CHECKING:
-    from devproxy.config.key import Key, Type, path_pattern, seconds
+    from devproxy.config.key import ABSENT, Key, Type, path_pattern, seconds
 
 MAX_TARGET_BYTES: Final = 1 << 20
 """What ``max_target_bytes`` can be at most."""
@@ -33,9 +23,16 @@ class PathKind(StrEnum):
     """How a route's path pattern is compared with the raw path of a request (without its query)."""
 
     EXACT = "path_exact"
+    """Matches this path and no other."""
     PREFIX = "path"
+    """Matches by prefix, in whole segments: `/api` and `/api/` both take `/api` and everything below `/api/`, and
+    neither takes `/apikey`."""
     GLOB = "path_glob"
+    """Matches the whole path: `*` is any run of characters within a segment, `**` any run of characters, `?` one
+    character that is not a slash."""
     REGEX = "path_regex"
+    """Matches the whole path by a regular expression in Python's syntax (`re.fullmatch`). One that some path would keep
+    busy, such as `/.*/.*/x`, is refused: write `/[^/]*/` for `/.*/`."""
 
 
 class Sticky(StrEnum):
@@ -80,60 +77,198 @@ class Upstream:
     name: str
     servers: Annotated[
         tuple[ServerAddress, ...],
-        Key(
-            "URLs of servers that answer alike: `http://host:port`, `https://host:port` or `unix:/path.sock`, "
-            "without a path. `localhost` and names below it are tried as ::1 and 127.0.0.1. More than one: the one "
-            "with fewest requests running.",
-            types=(Type.LIST,),
-            required=True,
-            example='["http://localhost:3001"]',
-            pattern="^[A-Za-z]+:/",
-        ),
+        Key(types=(Type.LIST,), required=True, example='["http://localhost:3001"]', pattern="^[A-Za-z]+:/"),
     ]
-    tls_verify: Annotated[
-        bool,
+    """URLs of servers that answer alike: `http://host:port`, `https://host:port` or `unix:/path.sock`, without a path.
+    `localhost` and names below it are tried as ::1 and 127.0.0.1. More than one: the one with fewest requests
+    running."""
+    tls_verify: Annotated[bool, Key()] = True
+    """Whether the certificate of an `https` server is checked. `false` accepts any; to trust an authority of your own
+    instead, start devproxy with `SSL_CERT_FILE=/path/to/ca.pem`."""
+    sticky: Annotated[Sticky, Key(example='"socketio"')] = Sticky.NONE
+    """With more than one server: what keeps a client at the server it began with. `socketio`: the session of Engine.IO,
+    `sid` in the query; also among several processes behind one address. `cookie`: a cookie that devproxy sets."""
+    hold_s: Annotated[float, seconds(maximum=600)] = 10.0
+    """For how long after a server that was up has gone safe requests and WebSocket handshakes wait for it; 0: they get
+    503 at once, as all others do."""
+    connect_timeout_s: Annotated[float, seconds()] = 5.0
+    """How long connecting may take, TLS included, before the client gets 504; 0: as long as the system tries."""
+    response_timeout_s: Annotated[float, seconds()] = 0.0
+    """How long a server may take from the end of the request to its response head before the client gets 504; 0: for
+    ever, which long-polling and breakpoints need."""
+    idle_timeout_s: Annotated[float, seconds()] = 4.0
+    """How long an unused connection is kept for the next request, where the server does not announce it itself
+    (`Keep-Alive: timeout`). Should be less than the server keeps it (Node: 5 s). 0: not at all."""
+
+
+class CorsMode(StrEnum):
+    """What becomes of a response's ``Access-Control-*`` fields."""
+
+    PASSTHROUGH = "passthrough"
+    STRIP = "strip"
+    REWRITE = "rewrite"
+    FIX = "fix"
+
+
+class PreflightMode(StrEnum):
+    """Who answers CORS preflights."""
+
+    ANSWER = "answer"
+    FORWARD = "forward"
+    FORWARD_OR_ANSWER = "forward-or-answer"
+
+
+class SecureRule(StrEnum):
+    """What becomes of a cookie's ``Secure``; ``AUTO`` follows the scheme of the front."""
+
+    KEEP = "keep"
+    AUTO = "auto"
+    ALWAYS = "true"
+    NEVER = "false"
+
+
+class SameSiteRule(StrEnum):
+    """What becomes of a cookie's ``SameSite``; ``AUTO``: what a browser accepts on the front's scheme."""
+
+    KEEP = "keep"
+    AUTO = "auto"
+    STRICT = "strict"
+    LAX = "lax"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderEdits:
+    """Fields to remove, then to set (replacing all of that name), then to add; names keep the case as written."""
+
+    set: Annotated[
+        tuple[tuple[str, str], ...],
+        Key(default={}, example='{ X-Env = "dev" }'),
         Key(
-            "Whether the certificate of an `https` server is checked. `false` accepts any; to trust an authority "
-            "of your own instead, start devproxy with `SSL_CERT_FILE=/path/to/ca.pem`."
+            "One line of text, in which `${upstream.host}` and its like are replaced.",
+            name="set.*",
+            types=(Type.STRING,),
+            example='"dev"',
         ),
-    ] = True
-    sticky: Annotated[
-        Sticky,
+    ] = ()
+    """Fields to set; every field of the same name is replaced."""
+    add: Annotated[
+        tuple[tuple[str, str], ...],
+        Key(default={}, example='{ X-Seen-By = "devproxy" }'),
         Key(
-            "With more than one server: what keeps a client at the server it began with. `socketio`: the session "
-            "of Engine.IO, `sid` in the query; also among several processes behind one address. `cookie`: a cookie "
-            "that devproxy sets.",
-            example='"socketio"',
+            "One line of text, in which `${upstream.host}` and its like are replaced.",
+            name="add.*",
+            types=(Type.STRING,),
+            example='"devproxy"',
         ),
-    ] = Sticky.NONE
-    hold_s: Annotated[
-        float,
-        seconds(
-            "For how long after a server that was up has gone safe requests and WebSocket handshakes wait for it; 0: "
-            "they get 503 at once, as all others do.",
-            maximum=600,
-        ),
-    ] = 10.0
-    connect_timeout_s: Annotated[
-        float,
-        seconds(
-            "How long connecting may take, TLS included, before the client gets 504; 0: as long as the system tries."
-        ),
-    ] = 5.0
-    response_timeout_s: Annotated[
-        float,
-        seconds(
-            "How long a server may take from the end of the request to its response head before the client gets 504; "
-            "0: for ever, which long-polling and breakpoints need."
-        ),
-    ] = 0.0
-    idle_timeout_s: Annotated[
-        float,
-        seconds(
-            "How long an unused connection is kept for the next request, where the server does not announce it itself "
-            "(`Keep-Alive: timeout`). Should be less than the server keeps it (Node: 5 s). 0: not at all."
-        ),
-    ] = 4.0
+    ] = ()
+    """Fields to add after those that are there."""
+    remove: Annotated[tuple[str, ...], Key(example='["X-Powered-By"]')] = ()
+    """Names of fields to remove, in any case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cors:
+    """The CORS policy of a route.
+
+    ``origins``: patterns as normalised when they were read; None: every loopback origin (http and https; ``localhost``,
+    ``*.localhost``, 127.0.0.1 and [::1]; any port). ``methods`` and ``headers``: ``*`` among them allows what is asked
+    for. ``line``: where the policy stands in its file, 1-based; 0 when nothing was written.
+    """
+
+    mode: Annotated[CorsMode, Key(example='"fix"')] = CorsMode.REWRITE
+    """What becomes of the upstream's `Access-Control-*` headers. `rewrite`: this policy's take their place. `fix`: they
+    stay and are repaired, never widened. `strip`: they go, and no other origin reads anything. `passthrough`: they stay
+    as they are."""
+    origins: Annotated[
+        tuple[str, ...] | None, Key(example='["http://localhost:3000", "https://*.preview.test", "http://127.0.0.1:*"]')
+    ] = None
+    """Origins that are welcome: they may read the answers, and the guard lets their requests pass, in every mode. `*.`
+    before a host is one or more whole labels, the port `*` is any, `regex:` begins a regular expression for the whole
+    origin. `[]`: none. Not written: every page of this machine (http and https; `localhost`, `*.localhost`, 127.0.0.1
+    and [::1]; any port)."""
+    credentials: Annotated[bool, Key()] = True
+    """Whether their requests may carry cookies (`credentials: 'include'`, `withCredentials`)."""
+    methods: Annotated[tuple[str, ...], Key(example='["GET", "POST"]')] = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    """Methods that a preflight may ask for; `GET` includes HEAD. `"*"`: any."""
+    headers: Annotated[tuple[str, ...], Key(example='["Authorization", "Content-Type"]')] = ("*",)
+    """Request headers that a preflight may ask for. `"*"`: any, each named in the answer, `Authorization` too."""
+    expose: Annotated[tuple[str, ...], Key(example='["ETag"]')] = ()
+    """Response headers that scripts may read besides the usual ones. `"*"`, for all, needs `credentials = false`."""
+    max_age_s: Annotated[int, Key(minimum=-1, maximum=86_400, example="60")] = 600
+    """How long a browser may remember a preflight's answer; Chromium takes at most 7200. 0 or -1: not at all."""
+    preflight: Annotated[PreflightMode, Key(default=ABSENT, example='"answer"')] = PreflightMode.ANSWER
+    """Who answers preflights. `answer`: devproxy, at once, also while the upstream is down. `forward`: the upstream.
+    `forward-or-answer`: the upstream, and devproxy where it does not allow what this policy allows. Not written:
+    `answer`; in `fix` `forward-or-answer`, in `passthrough` `forward`."""
+    allow_private_network: Annotated[bool, Key()] = False
+    """Whether a preflight may ask for access from a more public network (`Access-Control-Request-Private-Network`)."""
+    dangerously_allow_null_origin: Annotated[bool, Key()] = False
+    """Welcome `Origin: null`: sandboxed frames and files, but any web site can send it."""
+    dangerously_allow_any_origin: Annotated[bool, Key()] = False
+    """Welcome every web site."""
+    dangerously_with_credentials: Annotated[bool, Key()] = False
+    """The second key that either of those needs where `credentials` is true."""
+    line: int = 0
+
+
+KEEP_DOMAIN: Final = "keep"
+"""Leaves a cookie's Domain as it is. No browser takes a Domain of one label that is not the host itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cookies:
+    """What becomes of the ``Set-Cookie`` lines of a route's responses.
+
+    ``domain``, ``secure`` and ``same_site`` are None where nothing is written: the attribute stays as it is, but is
+    repaired where a public server set it. ``domain``: ``keep`` leaves the attribute, ``""`` removes it, else its new
+    value; ``domain_map``: new values by old ones (lower case, no leading dot), which go first. ``maps_path``: a Path
+    below what the route's prefix is replaced by comes back below the prefix. ``prefix``: put before every name on the
+    way down, taken off on the way up.
+    """
+
+    domain: Annotated[str | None, Key(types=(Type.STRING, Type.MAP), example='""')] = None
+    """The Domain attribute. `""`: taken off. A name: put in place of the upstream's. A table: new values by old ones,
+    for example `{ "api.example.com" = "" }`; `"*"` is every other. `"keep"`: left as it is. Not written: left as it is,
+    but taken off where a public server set it."""
+    domain_map: Annotated[tuple[tuple[str, str], ...], Key(name="domain.*", types=(Type.STRING,), example='""')] = ()
+    """In a table each value is the new Domain; `""` takes it off."""
+    maps_path: Annotated[bool, Key(name="path", words={"auto": True, "keep": False}, example='"keep"')] = True
+    """The Path attribute. `auto`: a Path below what the route's prefix is replaced by comes back below the prefix.
+    `keep`: left as it is."""
+    secure: Annotated[SecureRule | None, Key(types=(Type.STRING, Type.BOOLEAN), example='"auto"')] = None
+    """The Secure attribute: `keep`, `auto` (follows the scheme of the front), `true` (put there) or `false` (taken
+    off). Not written: `keep`; `auto` where a public server set it."""
+    same_site: Annotated[SameSiteRule | None, Key(ignores_case=True, example='"auto"')] = None
+    """The SameSite attribute: `keep`, `auto` (`None` becomes `Lax` where there is no Secure), or a value, in any case.
+    Not written: `keep`; `auto` where a public server set it."""
+    prefix: Annotated[str, Key(example='"shop."')] = ""
+    """Put before the name of every cookie on the way down and taken off on the way up, so that projects on one host
+    stop logging each other out. At most 40 characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Trouble made on purpose. All zero: none.
+
+    ``error_rate``: the share of requests, 0 to 1, that are answered with ``error_status`` instead of being forwarded.
+    ``drop_after_s``: the age at which a tunnel is reset. ``seed``: of the choice which requests fail.
+    """
+
+    latency_ms: Annotated[float, Key(minimum=0, maximum=600_000, example="200")] = 0.0
+    """How long every request is delayed, in milliseconds."""
+    error_rate: Annotated[float, Key(minimum=0, maximum=1, example="0.1")] = 0.0
+    """The share of requests that are answered with `error_status` instead of being forwarded."""
+    error_status: Annotated[int, Key(minimum=400, maximum=599, example="500")] = 503
+    """The status of those."""
+    refuse_upgrade: Annotated[bool, Key()] = False
+    """Whether WebSocket handshakes (and other upgrades) are refused."""
+    drop_after_s: Annotated[float, seconds()] = 0.0
+    """The age at which a WebSocket (or any other tunnel) is reset; 0: never."""
+    bandwidth_kib_s: Annotated[float, Key(minimum=0, maximum=1024 * 1024, example="64")] = 0.0
+    """How much passes in a second, in KiB, in each direction of a connection; 0: no limit."""
+    seed: Annotated[int, Key(minimum=0, maximum=2**53, example="7")] = 0
+    """Decides which requests fail: the same seed, the same ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,51 +286,23 @@ class Route:
     kind: PathKind
     pattern: Annotated[
         str,
-        path_pattern(
-            "Matches by prefix, in whole segments: `/api` and `/api/` both take `/api` and everything below `/api/`, "
-            "and neither takes `/apikey`.",
-            '"/api/"',
-            name="path",
-        ),
-        path_pattern("Matches this path and no other.", '"/favicon.ico"', name="path_exact"),
-        path_pattern(
-            "Matches the whole path: `*` is any run of characters within a segment, `**` any run of characters, `?` "
-            "one character that is not a slash.",
-            '"/assets/**.map"',
-            name="path_glob",
-        ),
-        path_pattern(
-            "Matches the whole path by a regular expression in Python's syntax (`re.fullmatch`). One that some path "
-            "would keep busy, such as `/.*/.*/x`, is refused: write `/[^/]*/` for `/.*/`.",
-            "'/v[0-9]+/.*'",
-            "",
-            name="path_regex",
-        ),
+        path_pattern(PathKind.PREFIX, '"/api/"'),
+        path_pattern(PathKind.EXACT, '"/favicon.ico"'),
+        path_pattern(PathKind.GLOB, '"/assets/**.map"'),
+        path_pattern(PathKind.REGEX, "'/v[0-9]+/.*'", ""),
     ]
-    upstream: Annotated[
-        str,
-        Key("The name of the upstream, as written below `[upstreams]`.", required=True, example='"backend"'),
-    ]
-    methods: Annotated[
-        tuple[str, ...],
-        Key(
-            "Only requests with one of these methods, of which `GET` includes HEAD; empty: any.",
-            example='["GET", "HEAD"]',
-        ),
-    ] = ()
+    upstream: Annotated[str, Key(required=True, example='"backend"')]
+    """The name of the upstream, as written below `[upstreams]`."""
+    methods: Annotated[tuple[str, ...], Key(example='["GET", "HEAD"]')] = ()
+    """Only requests with one of these methods, of which `GET` includes HEAD; empty: any."""
     match_host: Annotated[
-        tuple[str, ...],
-        Key(
-            "Only requests whose Host is one of these names, compared without port; `*.name` is any name below "
-            "`name`. Empty: any. (What is sent upstream is `host`.)",
-            types=(Type.STRING, Type.LIST),
-            default=[],
-            example='["app.test", "*.app.test"]',
-        ),
+        tuple[str, ...], Key(types=(Type.STRING, Type.LIST), default=[], example='["app.test", "*.app.test"]')
     ] = ()
+    """Only requests whose Host is one of these names, compared without port; `*.name` is any name below `name`. Empty:
+    any. (What is sent upstream is `host`.)"""
     match_headers: Annotated[
         tuple[tuple[str, str], ...],
-        Key("Only requests with all of these header fields.", default={}, example='{ X-Tenant = "blue*" }'),
+        Key(default={}, example='{ X-Tenant = "blue*" }'),
         Key(
             'A glob for the field\'s value: `*` is any run of characters, `?` any one. `"*"`: present.',
             name="match_headers.*",
@@ -203,6 +310,7 @@ class Route:
             example='"blue*"',
         ),
     ] = ()
+    """Only requests with all of these header fields."""
     rewrite: Annotated[
         str | None,
         Key(
@@ -212,92 +320,51 @@ class Route:
             types=(Type.BOOLEAN,),
             default=False,
         ),
-        Key(
-            'What the matched path is replaced by: with `path = "/api/"` and `rewrite = "/v1/"`, `/api/users` '
-            "arrives as `/v1/users`. Only with `path` and `path_exact`, not together with `strip_prefix`.",
-            example='"/v1/"',
-            pattern="^/",
-        ),
+        Key(example='"/v1/"', pattern="^/"),
     ] = None
-    host: Annotated[
-        str,
-        Key(
-            "The Host sent upstream: `keep` (as the browser sent it), `upstream` (the server's own) or a name. "
-            "`auto`: `upstream` for a server with a public name or address, `keep` for one of this machine, of a "
-            "private network, or with a name that no registry sells (without a dot, `.local`, `.internal`, `.test`). "
-            "With `upstream`, a server that compares the Origin with the Host, as Django does, needs "
-            '`origin = "upstream"` too.',
-            example='"upstream"',
-        ),
-    ] = "auto"
-    origin: Annotated[
-        str,
-        Key(
-            "The Origin sent upstream when the browser sent one: `keep`, `upstream` (the server's own), `remove` "
-            "or an origin such as `http://localhost:3001`. `auto`: `upstream` for a public server that is sent its own "
-            "Host, and for hot reload of devproxy's own pages; else `keep`.",
-            example='"http://localhost:3001"',
-        ),
-    ] = "auto"
-    guard: Annotated[
-        bool,
-        Key(
-            "Whether requests that a foreign web site causes are refused (403): those from origins that `cors` "
-            "does not welcome, and forms that `form_post` does not. Links, and requests that no browser sends, pass."
-        ),
-    ] = True
-    form_post: Annotated[
-        tuple[str, ...],
-        Key(
-            "Origins whose pages may post a form here though they are another site: logins that come back that way "
-            "(`response_mode=form_post`, SAML). Written as `origins` of `cors`, which they do not change. Browsers "
-            'hide the origin of an `https` page from plain http (`Origin: null`, which `"null"` lets in by itself). So '
-            "an `https` origin lets in the forms of every page that is hidden: give the callback a route of its own.",
-            example='["https://login.example"]',
-        ),
-    ] = ()
-    maps_redirects: Annotated[
-        bool,
-        Key(
-            "`map`: `Location`, `Content-Location`, `Refresh` and `Link` that point at an upstream come back to "
-            "the one origin. `keep`: they stay as they are.",
-            name="redirects",
-            words={"map": True, "keep": False},
-            example='"keep"',
-        ),
-    ] = True
+    """What the matched path is replaced by: with `path = "/api/"` and `rewrite = "/v1/"`, `/api/users` arrives as
+    `/v1/users`. Only with `path` and `path_exact`, not together with `strip_prefix`."""
+    host: Annotated[str, Key(example='"upstream"')] = "auto"
+    """The Host sent upstream: `keep` (as the browser sent it), `upstream` (the server's own) or a name. `auto`:
+    `upstream` for a server with a public name or address, `keep` for one of this machine, of a private network, or with
+    a name that no registry sells (without a dot, `.local`, `.internal`, `.test`). With `upstream`, a server that
+    compares the Origin with the Host, as Django does, needs `origin = "upstream"` too."""
+    origin: Annotated[str, Key(example='"http://localhost:3001"')] = "auto"
+    """The Origin sent upstream when the browser sent one: `keep`, `upstream` (the server's own), `remove` or an origin
+    such as `http://localhost:3001`. `auto`: `upstream` for a public server that is sent its own Host, and for hot
+    reload of devproxy's own pages; else `keep`."""
+    guard: Annotated[bool, Key()] = True
+    """Whether requests that a foreign web site causes are refused (403): those from origins that `cors` does not
+    welcome, and forms that `form_post` does not. Links, and requests that no browser sends, pass."""
+    form_post: Annotated[tuple[str, ...], Key(example='["https://login.example"]')] = ()
+    """Origins whose pages may post a form here though they are another site: logins that come back that way
+    (`response_mode=form_post`, SAML). Written as `origins` of `cors`, which they do not change. Browsers hide the
+    origin of an `https` page from plain http (`Origin: null`, which `"null"` lets in by itself). So an `https` origin
+    lets in the forms of every page that is hidden: give the callback a route of its own."""
+    maps_redirects: Annotated[bool, Key(name="redirects", words={"map": True, "keep": False}, example='"keep"')] = True
+    """`map`: `Location`, `Content-Location`, `Refresh` and `Link` that point at an upstream come back to the one
+    origin. `keep`: they stay as they are."""
     cors: Annotated[
         Cors,
-        Key(
-            "Which pages of other origins may read what this route answers. Short form: the mode. Long form: a table.",
-            types=(Type.STRING, Type.TABLE),
-            choices=tuple(mode.value for mode in CorsMode),
-            example='"passthrough"',
-        ),
+        Key(types=(Type.STRING, Type.TABLE), choices=tuple(mode.value for mode in CorsMode), example='"passthrough"'),
     ] = field(default_factory=Cors)
-    cookies: Annotated[Cookies, Key("What becomes of `Set-Cookie`.")] = field(default_factory=Cookies)
+    """Which pages of other origins may read what this route answers. Short form: the mode. Long form: a table."""
+    cookies: Annotated[Cookies, Key()] = field(default_factory=Cookies)
+    """What becomes of `Set-Cookie`."""
     request_headers: Annotated[
         HeaderEdits,
         Key(
-            "Edits of header fields, after everything else devproxy does to them.",
-            name="headers",
-            types=(Type.TABLE,),
+            "Edits of header fields, after everything else devproxy does to them.", name="headers", types=(Type.TABLE,)
         ),
-        Key(
-            "Edits of the request's headers: `remove`, then `set`, then `add`.",
-            name="headers.request",
-            example='{ set = { X-Env = "dev" } }',
-        ),
+        Key(name="headers.request", example='{ set = { X-Env = "dev" } }'),
     ] = field(default_factory=HeaderEdits)
-    response_headers: Annotated[
-        HeaderEdits,
-        Key(
-            "Edits of the response's headers: `remove`, then `set`, then `add`.",
-            name="headers.response",
-            example='{ set = { X-Env = "dev" } }',
-        ),
-    ] = field(default_factory=HeaderEdits)
-    fault: Annotated[Fault, Key("Trouble made on purpose.")] = field(default_factory=Fault)
+    """Edits of the request's headers: `remove`, then `set`, then `add`."""
+    response_headers: Annotated[HeaderEdits, Key(name="headers.response", example='{ set = { X-Env = "dev" } }')] = (
+        field(default_factory=HeaderEdits)
+    )
+    """Edits of the response's headers: `remove`, then `set`, then `add`."""
+    fault: Annotated[Fault, Key()] = field(default_factory=Fault)
+    """Trouble made on purpose."""
     line: int = 0
 
 
@@ -313,93 +380,53 @@ class Server:
     listen: Annotated[
         tuple[Listen, ...],
         Key(
-            "Where to listen: an address or a list of them. `localhost` means 127.0.0.1 and ::1; a bare port means "
-            "that port of `localhost`; `:8080` means every address of this machine, so that others can connect; port 0 "
-            "lets the system choose.",
             types=(Type.STRING, Type.INTEGER, Type.LIST),
             items=(Type.STRING, Type.INTEGER),
             default="localhost:8080",
             example='["localhost:8080", "192.168.1.20:8080"]',
         ),
     ] = (Listen(host="localhost", port=8080),)
-    allowed_hosts: Annotated[
-        tuple[str, ...],
-        Key(
-            "Hosts that devproxy answers to besides `localhost`, `*.localhost`, IP addresses (but not 0.0.0.0, "
-            "`::` and IPv6 that spells an IPv4 address) and the names it listens on: names, `.name` (the name and all "
-            'below it), without a port. `["*"]`: any, which lets any web site read your servers (DNS rebinding).',
-            example='["app.test", ".example.test"]',
-        ),
-    ] = ()
-    trusted_proxies: Annotated[
-        tuple[str, ...],
-        Key(
-            "Proxies in front of devproxy whose `X-Forwarded-*` and `X-Real-IP` are passed on: `loopback` (this "
-            "machine), `private` (private, link-local and carrier networks), addresses and networks. What anybody else "
-            "says is replaced. `[]`: nobody is believed. The guard never goes by them.",
-            example='["loopback", "192.168.1.20", "172.16.0.0/12"]',
-        ),
-    ] = ("loopback",)
+    """Where to listen: an address or a list of them. `localhost` means 127.0.0.1 and ::1; a bare port means that port
+    of `localhost`; `:8080` means every address of this machine, so that others can connect; port 0 lets the system
+    choose."""
+    allowed_hosts: Annotated[tuple[str, ...], Key(example='["app.test", ".example.test"]')] = ()
+    """Hosts that devproxy answers to besides `localhost`, `*.localhost`, IP addresses (but not 0.0.0.0, `::` and IPv6
+    that spells an IPv4 address) and the names it listens on: names, `.name` (the name and all below it), without a
+    port. `["*"]`: any, which lets any web site read your servers (DNS rebinding)."""
+    trusted_proxies: Annotated[tuple[str, ...], Key(example='["loopback", "192.168.1.20", "172.16.0.0/12"]')] = (
+        "loopback",
+    )
+    """Proxies in front of devproxy whose `X-Forwarded-*` and `X-Real-IP` are passed on: `loopback` (this machine),
+    `private` (private, link-local and carrier networks), addresses and networks. What anybody else says is replaced.
+    `[]`: nobody is believed. The guard never goes by them."""
     tls: Annotated[
         bool,
         Key(
-            '`true`: HTTPS with a locally trusted certificate; or `{ cert = "…", key = "…" }`.',
             types=(Type.BOOLEAN, Type.TABLE),
             default=False,
             example="true",
             reserved="remove the line; browsers treat http://localhost as a secure context",
         ),
     ] = False
-    drain_s: Annotated[
-        float,
-        seconds("When devproxy stops: how long requests that are still running may take to finish.", maximum=3600),
-    ] = 3.0
-    head_timeout_s: Annotated[
-        float, seconds("How long a client may take to send a request head before it gets 408; 0: for ever.")
-    ] = 10.0
-    idle_timeout_s: Annotated[
-        float, seconds("How long a client's connection may stay open between requests; 0: for ever.")
-    ] = 75.0
-    tunnel_idle_timeout_s: Annotated[
-        float,
-        seconds(
-            "After how long without a byte in either direction a WebSocket (or any other tunnel) is closed; 0: never."
-        ),
-    ] = 0.0
-    max_target_bytes: Annotated[
-        int,
-        Key(
-            "Longest request target (path and query) in bytes; a longer one gets 414.",
-            minimum=256,
-            maximum=MAX_TARGET_BYTES,
-        ),
-    ] = 32768
-    max_head_bytes: Annotated[
-        int,
-        Key(
-            "Largest head of a request or a response in bytes; a larger request gets 431, a larger response becomes "
-            "502. At this default, a response may have 262144, as in browsers.",
-            minimum=1024,
-            maximum=1 << 24,
-        ),
-    ] = 65536
-    max_fields: Annotated[
-        int,
-        Key(
-            "Most header fields in a head; a request with more gets 431, a response with more becomes 502. At this "
-            "default, a response may have 1000.",
-            minimum=16,
-            maximum=10_000,
-        ),
-    ] = 256
-    max_body_bytes: Annotated[
-        int,
-        Key(
-            "Largest request body in bytes; a larger one gets 413. 0: no limit, whatever the upstream says.",
-            minimum=0,
-            maximum=2**53,
-        ),
-    ] = 0
+    """`true`: HTTPS with a locally trusted certificate; or `{ cert = "…", key = "…" }`."""
+    drain_s: Annotated[float, seconds(maximum=3600)] = 3.0
+    """When devproxy stops: how long requests that are still running may take to finish."""
+    head_timeout_s: Annotated[float, seconds()] = 10.0
+    """How long a client may take to send a request head before it gets 408; 0: for ever."""
+    idle_timeout_s: Annotated[float, seconds()] = 75.0
+    """How long a client's connection may stay open between requests; 0: for ever."""
+    tunnel_idle_timeout_s: Annotated[float, seconds()] = 0.0
+    """After how long without a byte in either direction a WebSocket (or any other tunnel) is closed; 0: never."""
+    max_target_bytes: Annotated[int, Key(minimum=256, maximum=MAX_TARGET_BYTES)] = 32768
+    """Longest request target (path and query) in bytes; a longer one gets 414."""
+    max_head_bytes: Annotated[int, Key(minimum=1024, maximum=1 << 24)] = 65536
+    """Largest head of a request or a response in bytes; a larger request gets 431, a larger response becomes 502. At
+    this default, a response may have 262144, as in browsers."""
+    max_fields: Annotated[int, Key(minimum=16, maximum=10_000)] = 256
+    """Most header fields in a head; a request with more gets 431, a response with more becomes 502. At this default, a
+    response may have 1000."""
+    max_body_bytes: Annotated[int, Key(minimum=0, maximum=2**53)] = 0
+    """Largest request body in bytes; a larger one gets 413. 0: no limit, whatever the upstream says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,10 +437,11 @@ class Config:
     part of what the configuration says: ``places.place_of`` reads it.
     """
 
-    server: Annotated[Server, Key("How devproxy itself listens.")]
+    server: Annotated[Server, Key()]
+    """How devproxy itself listens."""
     upstreams: Annotated[
         tuple[Upstream, ...],
-        Key("The servers behind devproxy, by a name of your choice.", types=(Type.MAP,), required=True),
+        Key(types=(Type.MAP,), required=True),
         Key(
             "One upstream. Short form: the URL of its server. Long form: a table with `servers`.",
             name="upstreams.*",
@@ -422,19 +450,16 @@ class Config:
             pattern="^[A-Za-z]+:/",
         ),
     ]
+    """The servers behind devproxy, by a name of your choice."""
     routes: Annotated[
         tuple[Route, ...],
-        Key(
-            "Which requests go to which upstream. Their order in the file does not matter: the more specific route "
-            "wins.",
-            types=(Type.ARRAY,),
-            required=True,
-        ),
+        Key(types=(Type.ARRAY,), required=True),
         Key(
             "One route. It needs exactly one of `path`, `path_exact`, `path_glob` and `path_regex`.",
             name="routes.*",
             types=(Type.TABLE,),
         ),
     ]
+    """Which requests go to which upstream. Their order in the file does not matter: the more specific route wins."""
     source: str = "command line"
     said: Mapping[tuple[str | int, ...], int | str] = field(default_factory=dict, compare=False, repr=False)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import tomli
 from devproxy.config import Config, Route, Server, Upstream, load, schema
+from devproxy.config.documents import meaning
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, Key, Type
 from docs.reference import example, files, reference, toml
 from tests.support.configuration import ROUTE, UPSTREAMS
@@ -84,7 +85,7 @@ def test_the_reference_has_a_row_for_the_key(path: str) -> None:
 
 @every_key
 def test_the_key_is_described_and_its_example_is_of_its_type(key: Key) -> None:
-    assert key.meaning.endswith((".", ")"))
+    assert meaning(key).endswith((".", ")"))
     if key.example:
         value = tomli.loads(f"value = {key.example}")["value"]
         python: dict[Type, Any] = {
