@@ -84,7 +84,9 @@ class ExchangeFinished:
     request head to the last byte written; ``first_byte_s``: to the response head, 0 when there was none.
     ``request_bytes`` / ``response_bytes``: body octets. ``error``: an ``X-Devproxy-Error`` code with its detail.
     ``advice``: what a browser makes of the answer where that is not what its page wants, each cause once a minute.
+    ``has_advice``: there is such a cause, told of already or not.
     ``changes``: what devproxy changed in the answer and why, for those who want :attr:`Wants.CHANGES`.
+    ``destination``: what a browser wants it for, as in ``Sec-Fetch-Dest``; empty where that was not said.
     ``protocol``: what the client asked to switch to and did not get, as in ``Upgrade`` but in lower case; empty for
     every other request.
     """
@@ -105,8 +107,10 @@ class ExchangeFinished:
     detail: str = ""
     advice: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    has_advice: bool = False
     protocol: str = ""
     exchange_id: int = 0
+    destination: bytes = b""
 
 
 @dataclass(slots=True)

@@ -180,5 +180,5 @@ def _octets(event: Event) -> int:
     """Return about how much of `event` a peer has written, or devproxy has said about that."""
     if isinstance(event, ExchangeFinished):
         said = len(event.detail) + sum(map(len, event.changes))
-        return len(event.method) + len(event.target) + said
+        return len(event.method) + len(event.target) + len(event.destination) + said
     return len(event.target) if isinstance(event, _COMMON) else 0

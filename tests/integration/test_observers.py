@@ -101,6 +101,18 @@ async def test_a_held_request_is_seen_as_started_and_not_yet_sent() -> None:
         assert kinds(told) == [ExchangeStarted, RequestSent, ResponseBegun, ExchangeFinished]
 
 
+async def test_what_a_browser_wants_an_answer_for_is_told_in_its_own_word() -> None:
+    async with conversation() as talk:
+        told = observed(talk, Wants.ENDS)
+        client, server = await asking(talk, b"GET /a.js HTTP/1.1\r\nHost: a\r\nSec-Fetch-Dest: script\r\n\r\n")
+        server.send(OK)
+        await client.read(len(OK))
+        await until(lambda: told)
+        (ended,) = told
+        assert isinstance(ended, ExchangeFinished)
+        assert ended.destination == b"script"
+
+
 async def test_a_tunnel_leads_to_the_exchange_that_it_began_as() -> None:
     async with conversation() as talk:
         told = observed(talk)

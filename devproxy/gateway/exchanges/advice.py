@@ -25,10 +25,11 @@ changed: the log says what."""
 
 
 class Remarks(NamedTuple):
-    """``advice`` and ``changes`` of :class:`~devproxy.events.ExchangeFinished`."""
+    """``advice``, ``changes`` and ``has_advice`` of :class:`~devproxy.events.ExchangeFinished`."""
 
     advice: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    has_advice: bool = False
 
 
 NONE: Final = Remarks()
@@ -54,10 +55,12 @@ def remarks_on(
     advice = advice_on(forward, request, head, edits, peer)
     if words := advice_on_body(forward, request.path, head.status, payload, server.server):
         advice = (*advice, words)
-    if advice:
-        advice = shared.untold(forward.compiled.label, advice)
     wants_changes = shared.observers.wants_changes
-    return Remarks(advice, changes_to(forward, request, head, peer, server.server) if wants_changes else ())
+    return Remarks(
+        shared.untold(forward.compiled.label, advice) if advice else (),
+        changes_to(forward, request, head, peer, server.server) if wants_changes else (),
+        bool(advice),
+    )
 
 
 def advice_on_switch(
@@ -75,4 +78,6 @@ def advice_on_switch(
 
 def remarks_on_own(shared: SharedState, answer: Answer, route: str) -> Remarks:
     """Return the remarks on an answer of devproxy's own."""
-    return Remarks(shared.untold(route, (answer.help,))) if answer.status in _ADVISED and answer.help else NONE
+    if answer.status not in _ADVISED or not answer.help:
+        return NONE
+    return Remarks(shared.untold(route, (answer.help,)), has_advice=True)

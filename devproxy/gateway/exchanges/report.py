@@ -76,6 +76,7 @@ class Report:
         if not self._observers.to_ends and not is_failure(outcome, status, self.remarks.advice):
             return
         request = self._request
+        advice, changes, has_advice = self.remarks
         event = ExchangeFinished(
             request.method,
             request.target,
@@ -90,8 +91,11 @@ class Report:
             self._client,
             error,
             detail or (compiled.fault_note if compiled is not None else ""),
-            *self.remarks,
+            advice,
+            changes,
+            has_advice,
             request.facts.upgrade.decode("latin-1") if request.facts.upgrade else "",
             self.exchange_id,
+            request.facts.fetch_dest,
         )
         self._observers.tell_end(event)
