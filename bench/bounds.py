@@ -24,16 +24,20 @@ _LEAST_FRACTION: Final = 4
 class Bound:
     """devproxy may cost at most `most` times what `of` costs; with a `unit` instead, at most `most` of that unit.
 
-    `of`: a peer, :data:`PLAIN`, or :data:`EVERY_PEER`, which devproxy must be ahead of: equal is not enough.
+    `of`: a peer, :data:`PLAIN`, or :data:`EVERY_PEER`, which devproxy must be ahead of: equal is not enough. `row`:
+    devproxy in that row instead, by its key.
     """
 
     most: float
     of: str = "nginx"
     unit: str = ""
+    row: str = ""
 
     def __str__(self) -> str:
         if self.unit:
             return f"{self.most:g} {self.unit}"
+        if self.row:
+            return f"{self.most:g}x {self.row}"
         if self.of == EVERY_PEER:
             return "ahead of all"
         if self.of == PLAIN:
@@ -56,7 +60,7 @@ class Verdict:
         if self.measured is None:
             return str(self.bound)
         said = "met" if self.is_met else "not met"
-        if self.bound.unit or self.bound.of == "nginx":  # the cells show it already
+        if self.bound.unit or (self.bound.of == "nginx" and not self.bound.row):  # the cells show it already
             return f"{self.bound}: {said}"
         shown = f"{(self.measured - 1) * 100:+.1f} %" if self.bound.of == PLAIN else f"{self.measured:.2g}"
         return f"{self.bound}: {said} ({shown})"
@@ -67,14 +71,14 @@ class Verdict:
         return {
             "bound": str(bound),
             "most": bound.most,
-            "of": bound.unit or bound.of,
+            "of": bound.unit or bound.row or bound.of,
             "measured": self.measured,
             "met": self.is_met,
         }
 
 
-def judge(bound: Bound, cells: Mapping[str, Cell]) -> Verdict:
-    """Return whether the cell ``devproxy`` keeps to `bound`, judged by the other cells of its row."""
+def judge(bound: Bound, cells: Mapping[str, Cell], table: Mapping[str, Mapping[str, Cell]]) -> Verdict:
+    """Return whether the cell ``devproxy`` keeps to `bound`, judged by the other `cells` of its row, or by `table`."""
     mine = cells.get("devproxy", Cell())
     if bound.unit:
         return Verdict(bound, mine.middle, None if mine.middle is None else mine.middle <= bound.most)
@@ -85,6 +89,6 @@ def judge(bound: Bound, cells: Mapping[str, Cell]) -> Verdict:
             return Verdict(bound, None, None)
         worst = max(one for one in times if one is not None)
         return Verdict(bound, worst, worst < bound.most)
-    yardstick = cells.get(bound.of, Cell())
+    yardstick = table.get(bound.row, {}).get("devproxy", Cell()) if bound.row else cells.get(bound.of, Cell())
     measured = paired_ratio(mine, yardstick) if bound.of == PLAIN else ratio(mine, yardstick)
     return Verdict(bound, measured, None if measured is None else measured <= bound.most)

@@ -22,7 +22,7 @@ def render(rows: Sequence[Row], table: Table, peers: Sequence[str], *, markdown:
     for row in rows:
         cells = table[row.key]
         values = [_shown(peer, cells) for peer in peers]
-        verdicts = "; ".join(str(judge(bound, cells)) for bound in row.bounds)
+        verdicts = "; ".join(str(judge(bound, cells, table)) for bound in row.bounds)
         lines.append([f"{row.title} ({row.unit})", *values, verdicts])
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     if markdown:
@@ -43,10 +43,11 @@ def _shown(peer: str, cells: Mapping[str, Cell]) -> str:
         return "n/a"
     if cell.middle is None:
         return cell.failure[:24] or "-"
-    if PLAIN in cells and (plain := cells[PLAIN].middle) is not None:
-        return f"{_number(cell.middle)} (plain {_number(plain)})"
     times = ratio(cell, cells.get("nginx", Cell()))
-    return _number(cell.middle) if peer == "nginx" or times is None else f"{_number(cell.middle)} ({times:.2f}x)"
+    plain = cells[PLAIN].middle if peer == "devproxy" and PLAIN in cells else None
+    notes = [f"{times:.2f}x"] if times is not None and peer != "nginx" else []
+    notes += [f"plain {_number(plain)}"] if plain is not None else []
+    return f"{_number(cell.middle)} ({', '.join(notes)})" if notes else _number(cell.middle)
 
 
 def _number(value: float) -> str:
@@ -76,7 +77,7 @@ def document(rows: Sequence[Row], table: Table, facts: Mapping[str, Any]) -> dic
         kept[row.key] = {
             "title": row.title,
             "unit": row.unit,
-            "bounds": [judge(bound, cells).record() for bound in row.bounds],
+            "bounds": [judge(bound, cells, table).record() for bound in row.bounds],
             "peers": {
                 peer: {
                     "median": cell.middle,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,10 +16,12 @@ from bench.targets import Target, on_own_cores
 DEVPROXY: Final = next(peer for peer in PEERS if peer.name == "devproxy")
 VITE: Final = next(peer for peer in PEERS if peer.name == "vite")
 
-
 SLICES: Final = 4
 RELOAD_FACTOR: Final = 4
 """Reloads are measured for so many times as long as other work: each takes a third of a second."""
+REPEATED: Final = 600
+"""Files of the row that is compared with a first load."""
+_passes: Final = itertools.count(1)
 IDLE_CPU: Final = 0.5
 """Percent of a core: less than this is 0 % in any monitor."""
 
@@ -67,13 +70,8 @@ def cpu(
     key: str, title: str, unit: str, run: Callable[[Target, float], Done], *bounds: Bound, vite: bool = False
 ) -> Work:
     """Return work of which the proxy's CPU time counts, in microseconds per unit."""
-
-    def us_per_unit(target: Target, seconds: float) -> tuple[float]:
-        done = run(target, seconds)
-        return (done.cpu_s / done.units * 1_000_000,)
-
     row = Row(key, title, f"us per {unit}", bounds)
-    return Work((row,), us_per_unit, EVERYBODY if vite else PROXIES, {} if vite else NO_VITE)
+    return Work((row,), us_per_unit(run), EVERYBODY if vite else PROXIES, {} if vite else NO_VITE)
 
 
 def small_gets(connections: int, *, times: int = 1) -> Callable[[Target, float], Done]:
@@ -81,20 +79,53 @@ def small_gets(connections: int, *, times: int = 1) -> Callable[[Target, float],
     return lambda target, s: load.wrk(target, "", connections=connections, seconds=s * times)
 
 
+def first_load(connections: int, *, distinct: int = 0) -> Callable[[Target, float], Done]:
+    """Return the load of files that nobody has asked for before; `distinct`: of so many, again and again."""
+
+    def run(target: Target, seconds: float) -> Done:
+        first = 0 if distinct else next(_passes) << 24
+        return load.client("first", target, seconds=seconds, connections=connections, first=first, distinct=distinct)
+
+    return run
+
+
+def polls(sessions: int) -> Callable[[Target, float], Done]:
+    """Return the load of so many Engine.IO sessions."""
+    return lambda target, s: load.client("polling", target, seconds=s, connections=sessions)
+
+
 def websockets(connections: int, size: int) -> Callable[[Target, float], Done]:
     """Return the load of messages of `size` octets over so many WebSockets."""
     return lambda target, s: load.client("websocket", target, seconds=s, connections=connections, size=size)
 
 
+def us_per_unit(run: Callable[[Target, float], Done]) -> Callable[[Target, float], tuple[float]]:
+    """Return what measures the proxy's CPU time while `run` is done, in microseconds per unit."""
+
+    def measured(target: Target, seconds: float) -> tuple[float]:
+        done = run(target, seconds)
+        return (done.cpu_s / done.units * 1_000_000,)
+
+    return measured
+
+
+def with_log(key: str, title: str, unit: str, run: Callable[[Target, float], Done], *bounds: Bound) -> Work:
+    """Return work that devproxy does with its log going to a file, and without beside it; nginx writes none."""
+    columns = {"nginx": EVERYBODY["nginx"], PLAIN: DEVPROXY, "devproxy": WITH_LOG}
+    lacks = dict.fromkeys(PROXIES, "writes no log here, and is compared in the same row without")
+    lacks = {name: why for name, why in (NO_VITE | lacks).items() if name not in columns}
+    row = Row(key, title, f"us per {unit}", (Bound(1.15, PLAIN), *bounds))
+    return Work((row,), us_per_unit(run), columns, lacks, slices=SLICES)
+
+
 def against_itself(key: str, title: str, changed: Peer, bound: float) -> Work:
     """Return work that compares devproxy with itself: small GETs through both, `changed` may cost `bound` times it."""
 
-    def us_per_request(target: Target, seconds: float) -> tuple[float]:
-        done = load.client("modules", target, seconds=seconds, connections=32)
-        return (done.cpu_s / done.units * 1_000_000,)
+    def run(target: Target, seconds: float) -> Done:
+        return load.client("modules", target, seconds=seconds, connections=32)
 
     row = Row(key, title, "us per request", (Bound(bound, PLAIN),))
-    return Work((row,), us_per_request, {PLAIN: DEVPROXY, "devproxy": changed}, NOT_ITSELF, slices=SLICES)
+    return Work((row,), us_per_unit(run), {PLAIN: DEVPROXY, "devproxy": changed}, NOT_ITSELF, slices=SLICES)
 
 
 def page_load(target: Target, seconds: float) -> tuple[float]:
@@ -120,21 +151,27 @@ WORKS: Final = (
         "small GET, 32 connections",
         "request",
         small_gets(32),
-        Bound(1.8),
+        Bound(1.4),
         Bound(1 / 4, "caddy"),
         Bound(1 / 5, "http-proxy"),
         Bound(1 / 12, "vite"),
         vite=True,
     ),
     cpu("get1", "small GET, 1 connection", "request", small_gets(1), Bound(1.5)),
-    cpu("get512", "small GET, 512 connections", "request", small_gets(512, times=2), Bound(1.3)),
+    cpu("get512", "small GET, 512 connections", "request", small_gets(512, times=2), Bound(1.4)),
     cpu(
-        "poll",
-        "Engine.IO cycle, 500 sessions",
-        "cycle",
-        lambda target, s: load.client("polling", target, seconds=s, connections=500),
+        "first32",
+        "first load, 32 connections",
+        "request",
+        first_load(32),
         Bound(1.8),
+        Bound(1 / 2, "http-proxy"),
+        Bound(1.25, row="again32"),
     ),
+    cpu("again32", "the same files again, 32 conn.", "request", first_load(32, distinct=REPEATED), Bound(1.4)),
+    cpu("first512", "first load, 512 connections", "request", first_load(512), Bound(1.9)),
+    cpu("poll", "Engine.IO cycle, 500 sessions", "cycle", polls(500), Bound(1.5)),
+    cpu("poll32", "Engine.IO cycle, 50 sessions", "cycle", polls(50), Bound(1.5)),
     cpu(
         "download",
         "1 MiB download",
@@ -159,7 +196,7 @@ WORKS: Final = (
         Bound(1.2, "haproxy"),
     ),
     cpu("ws64", "WebSocket 64 B echo, 32 conn.", "message", websockets(32, 64), Bound(1.7)),
-    cpu("ws64x1", "WebSocket 64 B echo, 1 conn.", "message", websockets(1, 64), Bound(1.3)),
+    cpu("ws64x1", "WebSocket 64 B echo, 1 conn.", "message", websockets(1, 64), Bound(1.5)),
     cpu("ws1m", "WebSocket 1 MiB echo, 4 conn.", "message", websockets(4, MIB), Bound(0.5), Bound(1.0, EVERY_PEER)),
     Work(
         (Row("page", "page of 2,000 modules", "ms, wall", (Bound(1.1), Bound(1 / 5, "vite"))),),
@@ -169,6 +206,10 @@ WORKS: Final = (
     Work((Row("latency", "one request alone: p50 over direct", "us, wall"),), added_latency, PROXIES, NO_VITE),
     against_itself("routes50", "50 routes instead of 3", WITH_50_ROUTES, 1.03),
     against_itself("log", "console log to a file", WITH_LOG, 1.15),
+    with_log("firstlog", "first load, 32 conn., log to a file", "request", first_load(32)),
+    with_log("first512log", "first load, 512 conn., log to a file", "request", first_load(512)),
+    with_log("againlog", "the same again, 32 conn., log to a file", "request", first_load(32, distinct=REPEATED)),
+    with_log("polllog", "Engine.IO cycle, 50 sessions, log to a file", "cycle", polls(50), Bound(1.5)),
     against_itself("sink", "event sink nobody reads", WITH_SINK, 1.05),
     against_itself("watched", "observer that wants nothing", WATCHED, 1.03),
     Work(

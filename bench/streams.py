@@ -15,7 +15,7 @@ from typing import Final, cast
 
 import uvloop
 
-from bench.traffic import answer
+from bench.traffic import FIRST_LOAD_PATH, answer, first_load_answer
 
 CHUNK: Final = 16 << 10
 CHUNKS: Final = 64
@@ -26,6 +26,7 @@ HOLD_S: Final = 5.0
 
 NOOP: Final = b"6"
 _SID: Final = re.compile(rb"[?&]sid=([^& ]+)")
+_FIRST_LOAD: Final = re.compile(rb"GET %b(\d+)" % re.escape(FIRST_LOAD_PATH))
 _ONE_CHUNK: Final = b"%x\r\n%b\r\n" % (CHUNK, bytes(range(256)) * (CHUNK // 256))
 _CHUNKED_HEAD: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n"
@@ -65,7 +66,7 @@ class Sessions:
 
 
 class Server(asyncio.Protocol):
-    """Answers polls and uploads, streams chunks; echoes WebSocket frames, whose mask must be zero.
+    """Answers polls, uploads and first loads, streams chunks; echoes WebSocket frames, whose mask must be zero.
 
     ``left``: octets of a body, or of a frame's payload, that are still to come.
     """
@@ -110,6 +111,9 @@ class Server(asyncio.Protocol):
                 self.begin(head, rest)
 
     def begin(self, head: bytes, rest: bytes) -> None:
+        if found := _FIRST_LOAD.match(head):
+            self.transport.write(first_load_answer(int(found[1])))
+            return
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
         if b"sec-websocket-key" in fields:
             self.upgrade(head, rest)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from typing import Final
 
 SMALL_BODY: Final = b"export const answer = 42; export default function f() { return answer }\n"
@@ -16,6 +17,12 @@ ORIGIN_EVERY: Final = 4
 """One request in so many is such a page's."""
 
 AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+FIRST_LOAD_PATH: Final = b"/api/src/file"
+LENGTHS: Final = 8000
+SHORTEST: Final = 100
+FIRST_CHANGE: Final = 1_500_000_000
+"""Seconds since the epoch: when the file with the number 0 was changed last."""
+_FILE: Final = b"export const value = 'text of a file';\n" * 210
 COMMON: Final = "Date: Sat, 21 Nov 2026 09:00:00 GMT\r\n"
 
 
@@ -65,6 +72,45 @@ def new_answer(number: int) -> bytes:
         "Access-Control-Allow-Origin: *\r\n\r\n"
     )
     return head.encode() + body
+
+
+def first_load_request(number: int) -> bytes:
+    """Return the GET for file `number` of which no other number shares target, Referer, cookie or tag."""
+    lines = [
+        f"GET {FIRST_LOAD_PATH.decode()}{number}.js?v={number * 37:x} HTTP/1.1",
+        f"Host: {AUTHORITY}",
+        "Connection: keep-alive",
+        'sec-ch-ua-platform: "Linux"',
+        f"User-Agent: {AGENT}",
+        "Accept: */*",
+        "Sec-Fetch-Site: same-origin",
+        "Sec-Fetch-Mode: cors",
+        "Sec-Fetch-Dest: script",
+        f"Referer: http://{AUTHORITY}/src/page{number}.js",
+        "Accept-Encoding: gzip, deflate, br, zstd",
+        "Accept-Language: en-US,en;q=0.9",
+        f"Cookie: session={number * 7919:x}; theme=dark",
+        f'If-None-Match: W/"{number * 104_729:x}"',
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def first_load_size(number: int) -> int:
+    """Return how many bytes the body of file `number` has: :data:`LENGTHS` lengths in turn."""
+    return SHORTEST + number % LENGTHS
+
+
+def first_load_answer(number: int) -> bytes:
+    """Return the answer to :func:`first_load_request`: tag and time are those of no other number, so is its length
+    among :data:`LENGTHS` numbers in a row."""
+    size = first_load_size(number)
+    changed = formatdate(FIRST_CHANGE + number, usegmt=True)
+    head = (
+        f"HTTP/1.1 200 OK\r\nServer: nginx\r\n{COMMON}Content-Type: text/javascript\r\nContent-Length: {size}\r\n"
+        f'Last-Modified: {changed}\r\nConnection: keep-alive\r\nETag: "{number:x}"\r\nCache-Control: no-cache\r\n'
+        "Access-Control-Allow-Origin: *\r\n\r\n"
+    )
+    return head.encode() + _FILE[:size]
 
 
 def poll_request(session: str, *, body: bytes = b"", stamp: str = "0", origin: str = "") -> bytes:

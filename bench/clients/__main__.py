@@ -19,7 +19,7 @@ from bench.clients.client import Client, WrongAnswer
 from bench.clients.latency import AddedLatency
 from bench.clients.polling import Polling
 from bench.clients.reloading import Reloading
-from bench.clients.requests import PageLoads, Repeated
+from bench.clients.requests import FirstLoads, PageLoads, Repeated
 from bench.clients.upload import Upload
 from bench.clients.websocket import Idle, WebSockets
 from bench.load import MIB, Done
@@ -33,6 +33,7 @@ KINDS: Final[dict[str, Callable[[argparse.Namespace], Client]]] = {
     "chunked": lambda options: Repeated(options.port, options.connections, [_CHUNKED], lambda body: len(body) == MIB),
     "modules": lambda options: Repeated(options.port, options.connections, small_gets(), SMALL_BODY.__eq__),
     "polling": lambda options: Polling(options.port, options.connections),
+    "first": lambda options: FirstLoads(options.port, options.connections, options.first, options.distinct),
     "page": lambda options: PageLoads(options.port),
     "latency": lambda options: AddedLatency(options.port, options.direct),
     "reloading": lambda options: Reloading(options.port, options.connections, options.config),
@@ -65,7 +66,9 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1)
-    parser.add_argument("--size", type=int, default=64, help="octets of a message or a body")
+    parser.add_argument("--size", type=int, default=64, help="bytes of a message or a body")
+    parser.add_argument("--first", type=int, default=0, help="number of the first file")
+    parser.add_argument("--distinct", type=int, default=0, help="files until the first one comes again; 0: without end")
     parser.add_argument("--direct", type=int, help="port of the upstream")
     parser.add_argument("--config", help="file with devproxy's configuration")
     options = parser.parse_args()

@@ -17,6 +17,10 @@ AT_ONCE: Final = 32
 """Sessions whose POST is on its way at a time. All the others wait in their polls, as sessions do most of the time."""
 
 
+LONGEST: Final = 300
+"""Bytes of a packet: 1 to so many, in turns."""
+
+
 class Polling(Requests):
     """`sessions` sessions with a connection for polls and one for POSTs each; units are cycles.
 
@@ -77,7 +81,8 @@ class Session:
         """Begin a cycle."""
         self._count += 1
         self._missing = 2
-        self._packet = b'42["message","%b %d"]' % (self._sid.encode(), self._count)
+        text = b'42["message","%b %d"]' % (self._sid.encode(), self._count)
+        self._packet = (text * LONGEST)[: 1 + self._count * 97 % LONGEST]
         self._posts.ask(poll_request(self._sid, body=self._packet, stamp=f"s{self._count:x}"), self._sent)
 
     def _received(self, _head: bytes, body: bytes) -> None:

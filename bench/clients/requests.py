@@ -11,6 +11,7 @@ from bench import page
 from bench.clients.client import WrongAnswer
 from bench.clients.exchange import Exchange
 from bench.load import Done
+from bench.traffic import first_load_request, first_load_size
 
 
 class Requests:
@@ -84,6 +85,46 @@ class Repeated(Requests):
                 self._next(exchange, (number + 1) % len(self._requests))
 
         exchange.ask(self._requests[number], answered)
+
+
+class FirstLoads(Requests):
+    """Files that nobody has asked for before, one after another on every connection until time is over.
+
+    Units are answers. `first`: the number of the first file; no two runs on one proxy may have numbers in common.
+    `distinct`: how many files there are until they are asked for again; 0: without end.
+    """
+
+    def __init__(self, port: int, connections: int, first: int, distinct: int) -> None:
+        super().__init__(port, connections)
+        self._first = first
+        self._distinct = distinct
+        self._asked = 0
+        self._count = 0
+        self._deadline = 0.0
+
+    async def run(self, seconds: float) -> Done:
+        """Ask until `seconds` are over."""
+        started = time.monotonic()
+        self._deadline = started + seconds
+        for exchange in self.exchanges:
+            self._next(exchange)
+        await self.until_over()
+        return Done(self._count, time.monotonic() - started)
+
+    def _next(self, exchange: Exchange) -> None:
+        number = self._first + (self._asked % self._distinct if self._distinct else self._asked)
+        self._asked += 1
+
+        def answered(head: bytes, body: bytes) -> None:
+            is_right = len(body) == first_load_size(number) and b'etag: "%x"' % number in head
+            self.check(is_right=is_right, what=f"file {number} is {head!r}, {len(body)} bytes")
+            self._count += 1
+            if time.monotonic() >= self._deadline:
+                self.finish()
+            else:
+                self._next(exchange)
+
+        exchange.ask(first_load_request(number), answered)
 
 
 class PageLoads(Requests):

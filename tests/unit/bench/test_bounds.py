@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from bench.bounds import EVERY_PEER, PLAIN, Bound, judge
+from bench import bounds
+from bench.bounds import EVERY_PEER, PLAIN, Bound, Verdict
 from bench.measure import Cell
 
 
@@ -17,10 +18,16 @@ from bench.measure import Cell
         (Bound(1.0, EVERY_PEER), "ahead of all"),
         (Bound(1.03, PLAIN), "+3 %"),
         (Bound(200, unit="ms"), "200 ms"),
+        (Bound(1.25, row="again"), "1.25x again"),
     ],
 )
 def test_a_bound_reads_as_people_write_it(bound: Bound, words: str) -> None:
     assert str(bound) == words
+
+
+def judge(bound: Bound, cells: dict[str, Cell]) -> Verdict:
+    """Judge by the row's own cells."""
+    return bounds.judge(bound, cells, {})
 
 
 def cells(devproxy: Cell, **others: Cell) -> dict[str, Cell]:
@@ -67,3 +74,11 @@ def test_a_failed_run_meets_no_bound() -> None:
         verdict = judge(bound, {PLAIN: Cell([20.0]), "nginx": Cell([20.0]), "devproxy": failed})
         assert verdict.is_met is None
         assert str(verdict) == str(bound)
+
+
+def test_a_row_can_be_bounded_by_devproxy_in_another_row() -> None:
+    mine, bound = cells(Cell([26.0]), nginx=Cell([1.0])), Bound(1.25, row="again")
+    verdict = bounds.judge(bound, mine, {"again": cells(Cell([20.0]), nginx=Cell([30.0]))})
+    assert (verdict.measured, verdict.is_met) == (1.3, False)
+    assert str(verdict) == "1.25x again: not met (1.3)"
+    assert bounds.judge(bound, mine, {}).is_met is None

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from bench import traffic
 from bench.clients.client import WrongAnswer
-from bench.clients.exchange import Exchange, unchunked
+from bench.clients.exchange import Answered, Exchange, unchunked
 from bench.clients.polling import AT_ONCE, Polling
-from bench.clients.requests import Repeated
+from bench.clients.requests import FirstLoads, Repeated
 from bench.streams import CHUNK, CHUNKS, Server, Sessions
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -143,6 +144,43 @@ async def test_every_poll_is_answered_by_its_own_sessions_packet_and_cycles_are_
         for exchange in client.exchanges:
             exchange.transport.abort()
     assert done.units >= AT_ONCE
+
+
+def test_no_two_files_of_a_first_load_have_a_line_in_common_that_a_browser_changes() -> None:
+    requests = [traffic.first_load_request(number) for number in range(traffic.LENGTHS)]
+    answers = [traffic.first_load_answer(number) for number in range(traffic.LENGTHS)]
+    for name in (b"GET ", b"Referer", b"Cookie", b"If-None-Match"):
+        assert len({_line(one, name) for one in requests}) == len(requests)
+    for name in (b"ETag", b"Last-Modified", b"Content-Length"):
+        assert len({_line(one, name) for one in answers}) == len(answers)
+
+
+@pytest.mark.parametrize("distinct", [0, 3])
+async def test_a_first_load_asks_for_every_file_once_and_a_repeated_one_again(distinct: int) -> None:
+    sessions = Sessions()
+    async with served(lambda: Server(sessions)) as port:
+        client = FirstLoads(port, 2, 16_777_216, distinct)
+        await client.open()
+        asked: list[bytes] = []
+        for exchange in client.exchanges:
+            exchange.ask = _noting(exchange.ask, asked)  # type: ignore[method-assign, assignment]
+        done = await client.run(0.1)
+        for exchange in client.exchanges:
+            exchange.transport.abort()
+    assert done.units > 6
+    assert len(set(asked)) == (distinct or len(asked))
+
+
+def _line(message: bytes, name: bytes) -> bytes:
+    return next(line for line in message.split(b"\r\n") if line.startswith(name))
+
+
+def _noting(ask: Callable[[bytes, Answered], None], asked: list[bytes]) -> Callable[[bytes, Answered], None]:
+    def noting(request: bytes, answered: Answered) -> None:
+        asked.append(request)
+        ask(request, answered)
+
+    return noting
 
 
 async def test_the_upstream_streams_a_mebibyte_in_chunks() -> None:
