@@ -15,6 +15,8 @@ from typing import Final
 from devproxy.cli import serving
 from devproxy.cli.files import read
 from devproxy.cli.loading import load_text
+from devproxy.cli.process import Process
+from devproxy.cli.terminal import Terminal
 from devproxy.events import Event, Observer, Wants
 from devproxy.gateway.front.bind import bind
 
@@ -33,7 +35,7 @@ def main() -> int:
     unread: deque[Event] = deque(maxlen=KEPT)
     sockets = bind(loaded.config.server.listen)
     observer = Observer(unread.append, Wants[options.wants])
-    return serving.run(loaded, sockets, observer, loop_name="auto", is_coloured=False)
+    return serving.run(loaded, sockets, observer, Process(Terminal(), None), loop_name="auto", is_coloured=False)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,11 @@ for ``fetch`` and XHR, text for a terminal. Every error carries ``X-Devproxy-Err
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64encode
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
-from html import escape
 from pathlib import Path
 from string import Template
 from typing import Final, NamedTuple
@@ -485,6 +483,8 @@ def _render_body(answer: Answer, form: Format, *, waits: bool) -> bytes:
 
 
 def _render_json(answer: Answer) -> bytes:
+    import json
+
     document: dict[str, object] = {}
     if answer.code:
         document = {"error": answer.code, "message": answer.what, "help": answer.help, "status": answer.status}
@@ -511,6 +511,8 @@ _WAITING_POLICY: Final = (
 
 
 def _render_html(answer: Answer, *, waits: bool) -> bytes:
+    from html import escape
+
     page = (_WAITING_PAGE if waits else _PLAIN_PAGE).substitute(
         status=f"{answer.status} {reason_phrase(answer.status)}",
         what=_marked_up(answer.what),
@@ -524,6 +526,8 @@ def _render_html(answer: Answer, *, waits: bool) -> bytes:
 
 def _marked_up(text: str) -> str:
     """Return `text` for a page: escaped, with what stands in backquotes as code."""
+    from html import escape
+
     return _sub_code(r"<code>\1</code>", escape(text))
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
+from functools import partial
 from typing import Final, NamedTuple, NoReturn
 
 from devproxy import __version__
 from devproxy.cli.refusal import Refused
 
+_HELP_COLUMNS: Final = 78
+"""What argparse fills in a terminal of 80 columns, for which the examples are laid out."""
 _DESCRIPTION: Final = "One origin in front of your frontend dev server and your\nSocket.IO/REST backend."
 
 _EXAMPLES: Final = """\
@@ -93,12 +95,15 @@ class _Parser(argparse.ArgumentParser):
             prog=prog,
             description=description,
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            # A width, because for want of one argparse asks the terminal by way of shutil, whatever is to be parsed.
+            formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=_HELP_COLUMNS),
             allow_abbrev=False,
         )
 
     def error(self, message: str) -> NoReturn:
         """Raise :class:`Refused` with what is nearest to what was typed."""
+        from difflib import get_close_matches  # only errors need it
+
         ways = [f"{self.prog} --help"]
         unknown = re.match(r"unrecognized arguments: --([^ =]+)", message)
         if unknown and (near := get_close_matches(unknown[1], re.findall(r"--([a-z-]+)", self.format_usage()), 1)):
@@ -132,6 +137,8 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
         raise Refused("which command?", "devproxy up --frontend 5173 --backend 3001", "devproxy --help")
     name = arguments[0]
     if not name.startswith("-"):
+        from difflib import get_close_matches
+
         near = get_close_matches(name, _COMMANDS, 1)
         known = f"did you mean devproxy {near[0]}?" if near else f"the commands are {', '.join(_COMMANDS)}"
         raise Refused(f"there is no command {name}", known, "devproxy --help")

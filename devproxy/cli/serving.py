@@ -12,13 +12,12 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 from devproxy import __version__
 from devproxy.cli.clock import seconds_since_start
-from devproxy.cli.ending import Keeper
 from devproxy.cli.loading import Loaded
+from devproxy.cli.process import Process
 from devproxy.cli.refusal import FINE, INTERRUPTED, Refused
 from devproxy.cli.reloading import Reloader, can_follow
 from devproxy.cli.terminal import LOOKS_S, Terminal
@@ -33,41 +32,23 @@ def run(
     loaded: Loaded,
     sockets: list[socket.socket],
     observer: Observer,
+    process: Process,
     *,
     loop_name: str,
     is_coloured: bool,
-    terminal: Terminal | None = None,
-    keeper: Keeper | None = None,
 ) -> int:
-    """Serve on `sockets` until a signal comes or `terminal` is closed; return the exit code.
+    """Serve on `sockets` until a signal comes or the terminal of `process` is closed; return the exit code.
 
-    `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. `keeper`: ends the process by
-    force where the loop does not. `terminal`: as it was when the process began; None: as it is now. `is_coloured`:
-    whether `observer` shows reports in colour. In the main thread, once.
+    `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. `is_coloured`: whether `observer`
+    shows reports in colour. In the main thread, once.
     """
     runner = asyncio.Runner(loop_factory=_loop_factory(loop_name))
-    return runner.run(
-        serve(
-            loaded,
-            sockets,
-            observer,
-            is_coloured=is_coloured,
-            terminal=terminal or Terminal(),
-            keeper=keeper,
-        )
-    )
+    return runner.run(_serve(loaded, sockets, observer, process, is_coloured=is_coloured))
 
 
-async def serve(
-    loaded: Loaded,
-    sockets: list[socket.socket],
-    observer: Observer,
-    *,
-    is_coloured: bool,
-    terminal: Terminal,
-    keeper: Keeper | None,
+async def _serve(
+    loaded: Loaded, sockets: list[socket.socket], observer: Observer, process: Process, *, is_coloured: bool
 ) -> int:
-    """Do what :func:`run` does, on the running loop."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: observer.tell(_trouble(context)))
     first, second = loop.create_future(), loop.create_future()
@@ -79,8 +60,8 @@ async def serve(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
-    if keeper is not None:
-        keeper.begin(loaded.config.server.drain_s)
+    if process.keeper is not None:
+        process.keeper.begin(loaded.config.server.drain_s)
     gateway = Gateway(loaded.config, sockets)
     gateway.observe(observer)
     # Before the first client is taken from the backlog, so that nothing can be reported ahead of it.
@@ -89,15 +70,15 @@ async def serve(
         observer.tell(Trouble(sentence))
     await gateway.start()
     keep_freed_pieces()
-    # What start-up has made stays: no collection needs to look at it again. `up` has kept them away until here.
+    # What start-up has made stays: no collection needs to look at it again.
     gc.freeze()
     gc.enable()
     reloader = following = None
     if can_follow(loaded):
-        reloader = Reloader(gateway, loaded, observer.tell, is_coloured=is_coloured, keeper=keeper)
+        reloader = Reloader(gateway, loaded, observer.tell, is_coloured=is_coloured, keeper=process.keeper)
         following = loop.create_task(reloader.run())
         following.add_done_callback(_raise_in_loop)
-    hang_up = HangUp(loop, terminal, is_ending=first.done, reload=None if reloader is None else reloader.ask)
+    HangUp(loop, process.terminal, is_ending=first.done, reload=None if reloader is None else reloader.ask)
     await first
     if following is not None:
         following.cancel()
@@ -105,7 +86,6 @@ async def serve(
     await asyncio.wait((stopping, second), return_when=asyncio.FIRST_COMPLETED)
     if reloader is not None:
         reloader.close()
-    hang_up.close()
     if stopping.done():
         stopping.result()
         return FINE
@@ -117,8 +97,8 @@ async def serve(
 class HangUp:
     """What SIGHUP means while devproxy serves: the same as SIGTERM where the terminal is gone, else `reload`.
 
-    `reload`: None where there is no file. `is_ending`: tells whether devproxy ends already. In the main thread. A
-    terminal that was closed while devproxy started is noticed as well.
+    `reload`: None where there is no file. `is_ending`: tells whether devproxy ends already: from then on the signal
+    means nothing. In the main thread. A terminal that was closed while devproxy started is noticed as well.
     """
 
     def __init__(
@@ -133,11 +113,14 @@ class HangUp:
         self._terminal = terminal
         self._is_ending = is_ending
         self._reload = reload
+        # Never removed: the loop would put the default back, and whoever asks for a reload at the end would kill it.
         loop.add_signal_handler(signal.SIGHUP, self._take)
         if terminal.has_hung_up:
             self._take()
 
     def _take(self) -> None:
+        if self._is_ending():
+            return
         if self._reload is not None and not self._terminal.is_gone:
             self._reload()
         for seconds in LOOKS_S:
@@ -146,17 +129,6 @@ class HangUp:
     def _look(self) -> None:
         if self._terminal.is_gone and not self._is_ending():
             signal.raise_signal(signal.SIGTERM)
-
-    def close(self) -> None:
-        """Ignore the signal from now on; devproxy is about to end."""
-        # The loop would put the default back, and whoever asks for a reload in this moment would kill it.
-        self._loop.remove_signal_handler(signal.SIGHUP)
-        # Not SIG_IGN: the interpreter would print a traceback for a signal that has come and not been handled yet.
-        signal.signal(signal.SIGHUP, _take_no_notice)
-
-
-def _take_no_notice(_signal: int, _frame: FrameType | None) -> None:
-    """Handle a signal that means nothing any more."""
 
 
 def _raise_in_loop(task: asyncio.Task[None]) -> None:

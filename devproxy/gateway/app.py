@@ -13,7 +13,7 @@ configuration keeps of the one before is decided in :mod:`devproxy.gateway.reloa
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ class Gateway:
 
     def __init__(self, config: Config, sockets: Sequence[socket.socket]) -> None:
         self._config = config
-        self._instance = secrets.token_hex(4)
+        self._instance = os.urandom(4).hex()
         self._listeners = Listeners(config.server.listen, sockets, self._connection, self._on_shortage, self._is_short)
         self._observers = Observers()
         self._shared: SharedState | None = None

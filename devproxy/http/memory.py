@@ -11,6 +11,7 @@ Not for several threads at once. ADR 0007 has the numbers. Start at :class:`Tabl
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from mmap import mmap
 from sys import getsizeof
 from typing import Final, Generic, TypeVar
 from weakref import ref
@@ -36,8 +37,8 @@ class Memory:
         self._half = self._left = limit_bytes // 2
         self._old_bytes = self._enrolled = 0
         self._tables: list[ref[Table[object, object]]] = []
-        # Untouched pages of it cost nothing.
-        self.marks: Final = memoryview(bytearray(8 * MARKS)).cast("q")
+        # Mapped, because a page of it that nobody has written to takes no memory; those of a bytearray all do.
+        self.marks: Final = memoryview(mmap(-1, 8 * MARKS)).cast("q")
 
     @property
     def used_bytes(self) -> int:
@@ -71,7 +72,7 @@ class Memory:
         """Forget everything, and that it was ever seen."""
         self._turn()
         self._turn()
-        self.marks[:] = memoryview(bytearray(8 * MARKS)).cast("q")
+        self.marks[:] = memoryview(bytes(8 * MARKS)).cast("q")
 
     def _turn(self) -> None:
         """Forget what is old; what was young is old from now on."""

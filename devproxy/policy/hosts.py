@@ -13,7 +13,6 @@ Standards: RFC 9110 sections 7.2 (Host) and 15.5.20 (421), RFC 6761 section 6.3 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -457,4 +456,6 @@ def is_own_origin(origin: bytes, host: bytes) -> bool:
 
 def _listed(items: tuple[str, ...]) -> str:
     """Return `items` as a list in TOML, whose basic strings have the escapes of JSON."""
+    import json
+
     return json.dumps(items, ensure_ascii=False)

@@ -7,7 +7,6 @@ method and header it was and what to write. Start at :func:`read_preflight` and 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -232,4 +231,6 @@ def _place(policy: CorsPolicy) -> str:
 
 def _toml(key: str, value: str | list[str]) -> str:
     """Return a line of TOML, whose basic strings have the escapes of JSON."""
+    import json
+
     return f"{key} = {json.dumps(value)}"

@@ -10,7 +10,6 @@ Start at :func:`parse_engine_request`; :func:`explain_engine_error` puts a serve
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -201,6 +200,8 @@ def explain_engine_error(status: int, body: bytes) -> str | None:
 
 
 def _read_json(text: str) -> object:
+    import json  # only refusals need it
+
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

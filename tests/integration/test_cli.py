@@ -144,7 +144,7 @@ def test_a_command_that_serves_nothing_imports_nothing_heavy(arguments: list[str
 
 
 def test_the_addresses_are_bound_before_anything_slow_is_imported() -> None:
-    code = "import sys, devproxy.cli.up; print(*sys.modules)"
+    code = "import sys, devproxy.cli.starting; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "devproxy.gateway.front.bind" in done.stdout.split()
     assert not {*done.stdout.split()} & (HEAVY | {"devproxy.gateway.app", "devproxy.plan"})

@@ -177,6 +177,16 @@ def test_without_a_terminal_sighup_ends_nothing(has_file: bool, tmp_path: Path) 
     gateway.stop()
 
 
+def test_sighup_until_the_very_end_does_not_change_how_devproxy_ends(tmp_path: Path) -> None:
+    gateway = GatewayProcess("--backend", "9", cwd=tmp_path)
+    program = gateway.program
+    os.kill(program.pid, signal.SIGTERM)
+    last = time.monotonic() + 10
+    while program.exit_code is None and time.monotonic() < last:
+        os.kill(program.pid, signal.SIGHUP)
+    gateway.stop()
+
+
 def test_the_demo_leaves_nobody_behind_in_a_closed_terminal(tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "devproxy", "demo", "--listen", f"localhost:{port}", "--no-open", "--log", "json"]

@@ -45,7 +45,6 @@ def test_help_names_every_command_the_exit_codes_and_the_environment(capsys: pyt
 def test_every_command_has_a_help_of_its_own_that_fits_into_80_columns(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
     assert not end.value.code
