@@ -215,5 +215,4 @@ class OwnAnswer(Answering):
         self._phase = OVER
         if self._shared.observers.to_failures:
             sizes = self._request_bytes, self._response_bytes
-            route = self._plan.route
-            self._told.tell_end(outcome, self._status, None, None, sizes, error=error, detail=detail, route=route)
+            self._told.tell_end(outcome, self._status, self._plan.route, "", "", *sizes, error, detail)

@@ -199,8 +199,10 @@ class Exchange(Answering):
         self._phase = RELAYING
         edits = edit_response(forward, self.request, head, client.peer, server.server)
         if shared.observers.is_watched:
-            report = self._told
-            report.tell_begun(facts.status)
+            report = self._report or self._told
+            report.first_byte_s = perf_counter() - self._started_at
+            if shared.observers.to_progress:
+                report.tell_begun(facts.status)
             if forward.facts.origins or facts.is_remarkable or shared.observers.wants_changes:
                 report.remarks = remarks_on(shared, forward, self.request, head, edits, client.peer, server, payload)
         if self._sticky is not None:
@@ -376,7 +378,15 @@ class Exchange(Answering):
         server = self._server
         server.outstanding -= 1
         if self._shared.observers.to_failures:
-            sizes = self._request_bytes, self._response_bytes
-            self._told.tell_end(
-                outcome, self._status, self._plan.compiled, server, sizes, error=error, detail=detail, route=""
+            compiled = self._plan.compiled
+            (self._report or self._told).tell_end(
+                outcome,
+                self._status,
+                compiled.label,
+                compiled.upstream,
+                server.server.url,
+                self._request_bytes,
+                self._response_bytes,
+                error,
+                detail or compiled.fault_note,
             )

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 class Report:
     """The report on an exchange that started at `started_at`, by :func:`time.perf_counter`; `client`: who asked.
 
-    ``exchange_id``: is in all that is told of it. ``remarks``: what is to be said of the answer beside that it was
-    given.
+    ``exchange_id``: is in all that is told of it. ``first_byte_s``: when the response began, in seconds since the
+    start; 0: not yet. ``remarks``: what is to be said of the answer beside that it was given.
     """
 
-    __slots__ = ("_client", "_first_byte_s", "_observers", "_request", "_started_at", "exchange_id", "remarks")
+    __slots__ = ("_client", "_observers", "_request", "_started_at", "exchange_id", "first_byte_s", "remarks")
 
     def __init__(self, shared: SharedState, request: RequestHead, client: str, started_at: float) -> None:
         self._observers = shared.observers
         self._request = request
         self._client = client
         self._started_at = started_at
-        self._first_byte_s = 0.0
+        self.first_byte_s = 0.0
         self.exchange_id = shared.next_exchange_id()
         self.remarks: Remarks = NONE
 
@@ -55,47 +55,47 @@ class Report:
         self._observers.tell_progress(event)
 
     def tell_begun(self, status: int) -> None:
-        """Take note of the response's head, and tell of it if somebody wants that."""
-        self._first_byte_s = perf_counter() - self._started_at
-        if self._observers.to_progress:
-            self._observers.tell_progress(ResponseBegun(self.exchange_id, status, self._first_byte_s))
+        """Tell that the response's head goes to the client."""
+        self._observers.tell_progress(ResponseBegun(self.exchange_id, status, self.first_byte_s))
 
     def tell_end(
         self,
         outcome: Outcome,
         status: int,
-        compiled: CompiledRoute | None,
-        server: Server | None,
-        sizes: tuple[int, int],
-        *,
+        route: str,
+        upstream: str,
+        server: str,
+        request_bytes: int,
+        response_bytes: int,
         error: str,
         detail: str,
-        route: str,
     ) -> None:
-        """Tell how it ended, if somebody wants it. `sizes`: bytes of the bodies. `route`: where none is `compiled`."""
-        if not self._observers.to_ends and not is_failure(outcome, status, self.remarks.advice):
+        """Tell how it ended, if somebody wants it; for the arguments see :class:`~devproxy.events.ExchangeFinished`."""
+        advice, changes, has_advice = self.remarks
+        if not self._observers.to_ends and not is_failure(outcome, status, advice):
             return
         request = self._request
-        advice, changes, has_advice = self.remarks
+        facts = request.facts
         event = ExchangeFinished(
             request.method,
             request.target,
             status,
-            compiled.label if compiled is not None else route,
-            compiled.upstream if compiled is not None else "",
-            server.server.url if server is not None else "",
+            route,
+            upstream,
+            server,
             outcome,
             perf_counter() - self._started_at,
-            self._first_byte_s,
-            *sizes,
+            self.first_byte_s,
+            request_bytes,
+            response_bytes,
             self._client,
             error,
-            detail or (compiled.fault_note if compiled is not None else ""),
+            detail,
             advice,
             changes,
             has_advice,
-            request.facts.upgrade.decode("latin-1") if request.facts.upgrade else "",
+            facts.upgrade.decode("latin-1") if facts.upgrade else "",
             self.exchange_id,
-            request.facts.fetch_dest,
+            facts.fetch_dest,
         )
         self._observers.tell_end(event)

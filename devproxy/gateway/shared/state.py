@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from devproxy.gateway.shared.pressure import Pressure
@@ -35,6 +36,7 @@ class SharedState:
     upstream has only so long to answer. ``pressure``: how everybody is read while many do. ``observers``: who looks.
     ``told``: when some advice was given last. ``is_in_container``:
     only advice depends on it. ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read.
+    ``next_exchange_id``, ``next_tunnel_id``: each call gives a number that no other of this gateway has.
     ``descriptor_ceiling``: a client's file descriptor from which on they are short, ``on_shortage``: what to do then.
     """
 
@@ -42,11 +44,12 @@ class SharedState:
         "_unused",
         "connections",
         "descriptor_ceiling",
-        "exchange_count",
         "held_back",
         "is_in_container",
         "is_stopping",
         "loop",
+        "next_exchange_id",
+        "next_tunnel_id",
         "now",
         "observers",
         "on_shortage",
@@ -55,7 +58,6 @@ class SharedState:
         "snapshot",
         "timed",
         "told",
-        "tunnel_count",
         "tunnels",
     )
 
@@ -75,8 +77,8 @@ class SharedState:
         self.held_back: set[HeldBack] = set()
         self.timed: list[Timed] = []
         self.pressure = Pressure(loop)
-        self.exchange_count = 0
-        self.tunnel_count = 0
+        self.next_exchange_id = count(1).__next__
+        self.next_tunnel_id = count(1).__next__
         self.is_in_container = is_in_container()
         self.is_stopping = False
         self.now = loop.time()
@@ -111,16 +113,6 @@ class SharedState:
     def _note_use(self) -> None:
         if self._unused is not None and not self._unused.done() and not self.connections and not self.tunnels:
             self._unused.set_result(None)
-
-    def next_exchange_id(self) -> int:
-        """Return a number that no other exchange of this gateway has."""
-        self.exchange_count += 1
-        return self.exchange_count
-
-    def next_tunnel_id(self) -> int:
-        """Return a number that no other tunnel of this gateway has."""
-        self.tunnel_count += 1
-        return self.tunnel_count
 
 
 def _do_nothing() -> None:
