@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Wants(Flag):
@@ -193,13 +193,14 @@ class Ready:
 
 @dataclass(slots=True)
 class ConfigChange:
-    """One thing that a new configuration changes, as :class:`devproxy.config.diff.Change` has it, on one line.
+    """One thing that a new configuration changes, on one line.
 
-    ``kind``: ``added``, ``removed`` or ``changed``.
+    ``what``: ``server``, ``upstream backend``, ``route /api/``. ``detail``: where it leads (added, removed) or the key
+    with its old and its new value: ``cors.mode: strip -> rewrite``.
     """
 
     what: str
-    kind: str
+    kind: Literal["added", "removed", "changed"]
     detail: str
 
 

@@ -7,78 +7,55 @@ Start at :func:`diff`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
-from enum import StrEnum
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Final, TypeVar
 
 from devproxy.config.conflicts import conditions
 from devproxy.config.labels import label, listen_text
-from devproxy.config.model import Config, HeaderEdits, Listen, Server, ServerAddress
+from devproxy.config.model import Config, HeaderEdits, Listen, ServerAddress
+from devproxy.events import ConfigChange
 from devproxy.text.safe import visible
 
-
-class ChangeKind(StrEnum):
-    """What happened to a part of the configuration."""
-
-    ADDED = "added"
-    REMOVED = "removed"
-    CHANGED = "changed"
+_Part = TypeVar("_Part")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One thing that differs. All texts are printable and fit on a line.
-
-    ``what``: ``server``, ``upstream backend``, ``route /api/``. ``detail``: where it leads (added, removed) or the key
-    with its old and its new value: ``cors.mode: strip -> rewrite``.
-    """
-
-    what: str
-    kind: ChangeKind
-    detail: str
-
-
-def diff(old: Config, new: Config) -> tuple[Change, ...]:
-    """Return what `new` changes about `old`: the server, then upstreams, then routes.
+def diff(old: Config, new: Config) -> tuple[ConfigChange, ...]:
+    """Return what `new` changes about `old`: the server, then upstreams, then routes. All texts are printable.
 
     Within each, what is there now comes in the order of `new`, and what has gone after it in the order of `old`. Lines,
     the order of routes and the name of the file are no changes. Empty: they do the same.
     """
-    return (*_server(old.server, new.server), *_upstreams(old, new), *_routes(old, new))
+    return (
+        *(ConfigChange("server", "changed", detail) for detail in _details(old.server, new.server)),
+        *_parts(
+            {upstream.name: upstream for upstream in old.upstreams},
+            {upstream.name: upstream for upstream in new.upstreams},
+            lambda upstream: (f"upstream {visible(upstream.name)}", _listed(upstream.servers)),
+        ),
+        *_parts(
+            {conditions(route): route for route in old.routes},
+            {conditions(route): route for route in new.routes},
+            lambda route: (f"route {label(route)}", f"to {visible(route.upstream)}"),
+        ),
+    )
 
 
-def _server(old: Server, new: Server) -> Iterator[Change]:
-    for detail in _details(old, new):
-        yield Change(what="server", kind=ChangeKind.CHANGED, detail=detail)
-
-
-def _upstreams(old: Config, new: Config) -> Iterator[Change]:
-    before = {upstream.name: upstream for upstream in old.upstreams}
-    for upstream in new.upstreams:
-        known = before.pop(upstream.name, None)
-        what = f"upstream {visible(upstream.name)}"
-        if known is None:
-            yield Change(what=what, kind=ChangeKind.ADDED, detail=_listed(upstream.servers))
+def _parts(
+    old: Mapping[object, _Part], new: Mapping[object, _Part], described: Callable[[_Part], tuple[str, str]]
+) -> Iterator[ConfigChange]:
+    """Yield what differs between parts by what makes them the same; `described`: what one is, and where it leads."""
+    for key, part in new.items():
+        what, leads_to = described(part)
+        if key not in old:
+            yield ConfigChange(what, "added", leads_to)
         else:
-            for detail in _details(known, upstream):
-                yield Change(what=what, kind=ChangeKind.CHANGED, detail=detail)
-    for gone in before.values():
-        yield Change(what=f"upstream {visible(gone.name)}", kind=ChangeKind.REMOVED, detail=_listed(gone.servers))
-
-
-def _routes(old: Config, new: Config) -> Iterator[Change]:
-    before = {conditions(route): route for route in old.routes}
-    for route in new.routes:
-        known = before.pop(conditions(route), None)
-        what = f"route {label(route)}"
-        if known is None:
-            yield Change(what=what, kind=ChangeKind.ADDED, detail=f"to {visible(route.upstream)}")
-        else:
-            for detail in _details(known, route):
-                yield Change(what=what, kind=ChangeKind.CHANGED, detail=detail)
-    for gone in before.values():
-        yield Change(what=f"route {label(gone)}", kind=ChangeKind.REMOVED, detail=f"to {visible(gone.upstream)}")
+            for detail in _details(old[key], part):
+                yield ConfigChange(what, "changed", detail)
+    for key, part in old.items():
+        if key not in new:
+            what, led_to = described(part)
+            yield ConfigChange(what, "removed", led_to)
 
 
 _NOT_CONTENT: Final = frozenset(("line", "name", "kind", "pattern", "methods", "match_host", "match_headers"))

@@ -21,7 +21,7 @@ from dataclasses import replace
 from devproxy.config.diff import diff
 from devproxy.config.model import Config
 from devproxy.errors import BindError
-from devproxy.events import ConfigApplied, ConfigChange, Observer, Stopped, Stopping, Trouble
+from devproxy.events import ConfigApplied, Observer, Stopped, Stopping, Trouble
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.front.client import ClientConnection
 from devproxy.gateway.front.descriptors import DescriptorGuard
@@ -96,11 +96,10 @@ class Gateway:
         await self._listeners.open()
         self._listeners.release(config.server.listen)
         old, self._config = self._config, config
-        changes = tuple(ConfigChange(one.what, one.kind, one.detail) for one in diff(old, config))
         self._observers.tell(
             ConfigApplied(
                 source=config.source,
-                changes=changes,
+                changes=diff(old, config),
                 departing_tunnels=departing,
                 drain_s=config.server.drain_s,
                 urls=self.urls if self.urls != urls else (),

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from devproxy.config import Config, CorsMode, HeaderEdits, Listen, PathKind, Route, Scheme, ServerAddress, Upstream
-from devproxy.config.diff import Change, ChangeKind, diff
+from devproxy.config.diff import diff
 from devproxy.config.model import Cookies, Cors, Fault, SameSiteRule, SecureRule, Server, Sticky
+from devproxy.events import ConfigChange
 
 
 def address(port: int) -> ServerAddress:
@@ -26,8 +27,8 @@ def with_api(**changes: Any) -> Config:
     return replace(OLD, routes=(replace(API, **changes), PAGE))
 
 
-def changed(what: str, detail: str) -> Change:
-    return Change(what=what, kind=ChangeKind.CHANGED, detail=detail)
+def changed(what: str, detail: str) -> ConfigChange:
+    return ConfigChange(what, "changed", detail)
 
 
 def test_the_same_configuration_changes_nothing() -> None:
@@ -46,7 +47,7 @@ def test_a_prefix_is_the_same_with_and_without_the_slash_at_its_end(old: str, ne
 
 def test_an_exact_path_is_another_one_with_a_slash_at_its_end() -> None:
     old, new = (with_api(kind=PathKind.EXACT, pattern=pattern) for pattern in ("/api", "/api/"))
-    assert [change.kind for change in diff(old, new)] == [ChangeKind.ADDED, ChangeKind.REMOVED]
+    assert [change.kind for change in diff(old, new)] == ["added", "removed"]
 
 
 def test_a_changed_mode_is_one_line_with_the_old_and_the_new_value() -> None:
@@ -90,8 +91,8 @@ def test_every_key_that_differs_has_a_line_of_its_own_in_the_order_of_the_model(
 def test_a_route_with_other_conditions_is_another_route() -> None:
     new = with_api(methods=("POST",))
     assert diff(OLD, new) == (
-        Change(what="route /api/ (POST)", kind=ChangeKind.ADDED, detail="to backend"),
-        Change(what="route /api/", kind=ChangeKind.REMOVED, detail="to backend"),
+        ConfigChange("route /api/ (POST)", "added", "to backend"),
+        ConfigChange("route /api/", "removed", "to backend"),
     )
 
 
@@ -115,10 +116,10 @@ def test_upstreams_are_compared_by_name_and_told_with_their_servers() -> None:
     moved = replace(BACKEND, servers=(address(3001), address(3002)), sticky=Sticky.SOCKETIO)
     new = replace(OLD, upstreams=(replace(FRONTEND, name="vite"), moved))
     assert diff(OLD, new) == (
-        Change(what="upstream vite", kind=ChangeKind.ADDED, detail="http://localhost:5173"),
+        ConfigChange("upstream vite", "added", "http://localhost:5173"),
         changed("upstream backend", "servers: http://localhost:3001 -> http://localhost:3001, http://localhost:3002"),
         changed("upstream backend", "sticky: none -> socketio"),
-        Change(what="upstream frontend", kind=ChangeKind.REMOVED, detail="http://localhost:5173"),
+        ConfigChange("upstream frontend", "removed", "http://localhost:5173"),
     )
 
 
