@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import DEFAULT_PORTS, MAX_PORT, is_port
+from devproxy.text.bad import BadText
 from devproxy.text.regexes import backtracking_fault
 from devproxy.text.safe import quoted
 
@@ -56,15 +57,6 @@ _DEVIATIONS: Final = frozenset("\u00df\u03c2\u200c\u200d")
 _WITHOUT_HOST: Final = frozenset(("file", "data", "blob", "about", "javascript", "mailto"))
 _PROBES: Final = (b"https://q7vx0.invalid", b"http://q7vx0.invalid:4711", b"https://q7vx0.j3k9.com")
 """Origins that nobody means: a regular expression that takes one of them takes any web site."""
-
-
-class BadOrigin(Exception):
-    """A text that is no pattern of origins. ``what`` is wrong; ``help``: what to write instead, may be empty."""
-
-    def __init__(self, what: str, help: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.help = help
 
 
 class Parts(NamedTuple):
@@ -174,7 +166,7 @@ def parse_pattern(text: str) -> Pattern:
 
     ``scheme://host[:port]`` is one origin; ``*.`` before the host stands for one or more whole labels; the port ``*``
     is any, the implicit one included; ``regex:`` begins a regular expression that must match the whole serialised
-    origin. Raises :class:`BadOrigin` for everything else, with the reason.
+    origin. Raises :class:`BadText` for everything else, with the reason.
     """
     if text[: len(_PREFIX)].lower() == _PREFIX:
         return _parse_regex(text[len(_PREFIX) :])
@@ -185,10 +177,10 @@ def parse_pattern(text: str) -> Pattern:
     _check_scheme(text, scheme, f"{authority}{rest}")
     if "@" in authority:
         bare = f"{scheme}://{authority.rpartition('@')[2]}"
-        raise BadOrigin("an origin has no user name or password", f"write {quoted(bare)}")
+        raise BadText("an origin has no user name or password", f"write {quoted(bare)}")
     if rest:
         what = "a slash at its end" if rest == "/" else "a path or query"
-        raise BadOrigin(
+        raise BadText(
             f"{quoted(text)} has {what}, and an origin has none", f"write {quoted(f'{scheme}://{authority}')}"
         )
     written_host, port = _split_authority(text, scheme, authority)
@@ -196,7 +188,7 @@ def parse_pattern(text: str) -> Pattern:
     host = _parse_host(text, scheme, written_host.removeprefix("*."), is_below=is_below)
     normal = f"{scheme}://{'*.' if is_below else ''}{host}{':' + port if port else ''}"
     if len(normal) > MAX_ORIGIN_BYTES:
-        raise BadOrigin(f"an origin has at most {MAX_ORIGIN_BYTES} characters, {quoted(text)} has {len(normal)}")
+        raise BadText(f"an origin has at most {MAX_ORIGIN_BYTES} characters, {quoted(text)} has {len(normal)}")
     return Pattern(text=normal, scheme=scheme.encode(), host=host.encode(), port=port.encode(), is_below=is_below)
 
 
@@ -205,21 +197,21 @@ def _parse_regex(source: str) -> Pattern:
 
     if not source.isascii() or len(source) > MAX_REGEX_CHARS:
         what = f"a regular expression of origins has at most {MAX_REGEX_CHARS} characters, all of them ASCII"
-        raise BadOrigin(what, "split it into several, or write the host as xn--")
+        raise BadText(what, "split it into several, or write the host as xn--")
     try:
         with catch_warnings():
             simplefilter("error")  # what Python only warns about (a "possible nested set") is ambiguous
             regex = re.compile(source.encode())
     except (re.error, Warning, OverflowError, RecursionError) as error:
-        raise BadOrigin(f"{quoted(source)} is not a regular expression: {error}") from None
+        raise BadText(f"{quoted(source)} is not a regular expression: {error}") from None
     fault = backtracking_fault(
         source.encode(), MAX_ORIGIN_BYTES
     )  # before anything is compared: an Origin is what any web site likes
     if fault is not None:
-        raise BadOrigin(f"{quoted(source)} is too slow: {fault[0]}", fault[1])
+        raise BadText(f"{quoted(source)} is too slow: {fault[0]}", fault[1])
     if any(regex.fullmatch(probe) for probe in _PROBES):
         help = "name the part that is yours: 'regex:https://pr-[0-9]+\\.app\\.example'; or, if every web site may read "
-        raise BadOrigin(
+        raise BadText(
             f"{quoted(source)} takes any web site, for example {_example(regex)}",
             help + "this route, set `dangerously_allow_any_origin = true`",
         )
@@ -230,42 +222,42 @@ def _example(regex: re.Pattern[bytes]) -> str:
     return next(probe.decode() for probe in _PROBES if regex.fullmatch(probe))
 
 
-def _without_scheme(text: str) -> BadOrigin:
+def _without_scheme(text: str) -> BadText:
     """Return what is wrong with a text that does not begin with a scheme."""
     if len(text) > 2 * MAX_ORIGIN_BYTES:
-        return BadOrigin(f"an origin has at most {MAX_ORIGIN_BYTES} characters, {quoted(text)} has {len(text)}")
+        return BadText(f"an origin has at most {MAX_ORIGIN_BYTES} characters, {quoted(text)} has {len(text)}")
     if text == "*":
         help = "name the origins; or, if every web site may read this route, set `dangerously_allow_any_origin = true`"
-        return BadOrigin('"*" is every web site', help)
+        return BadText('"*" is every web site', help)
     if text.lower() == "null":
         help = "or, if that is meant, set `dangerously_allow_null_origin = true`"
-        return BadOrigin('"null" is what any web site can send', f"name the origins; {help}")
+        return BadText('"null" is what any web site can send', f"name the origins; {help}")
     what = f"{quoted(text)} has no scheme" if text else "the origin is empty"
     bare = text.lstrip("/")
     is_host = bare and re.fullmatch(r"[\w.\-*\[\]:]+", bare)
-    return BadOrigin(what, f"write {quoted(f'http://{bare}')}" if is_host else 'for example "http://localhost:3000"')
+    return BadText(what, f"write {quoted(f'http://{bare}')}" if is_host else 'for example "http://localhost:3000"')
 
 
 def _check_scheme(text: str, scheme: str, rest: str) -> None:
     if "*" in scheme:
-        raise BadOrigin(
+        raise BadText(
             f"{quoted(text)} has no scheme of its own",
             f"write both: {quoted(f'http://{rest}')}, {quoted(f'https://{rest}')}",
         )
     if scheme in ("ws", "wss"):
         page = "http" if scheme == "ws" else "https"
         help = f"write {quoted(f'{page}://{rest}')}: the Origin of a WebSocket is that of its page"
-        raise BadOrigin(f"no page has an origin of the scheme {scheme}", help)
+        raise BadText(f"no page has an origin of the scheme {scheme}", help)
     if scheme in _WITHOUT_HOST:
         help = "serve the page over http; or, if any web site may, set `dangerously_allow_null_origin = true`"
-        raise BadOrigin(f"a page of the scheme {scheme} sends `Origin: null`, as any web site can", help)
+        raise BadText(f"a page of the scheme {scheme} sends `Origin: null`, as any web site can", help)
 
 
 def _split_authority(text: str, scheme: str, authority: str) -> tuple[str, str]:
     """Return host and port (normalised: empty for the default) of `authority`."""
     match = re.fullmatch(r"((?:\*\.)?\[[^\]]*\]|[^:\[\]]*)(?::([^:]*))?", authority)
     if match is None:
-        raise BadOrigin(f"{quoted(text)} is not an origin", 'an IPv6 address is written "http://[::1]:8080"')
+        raise BadText(f"{quoted(text)} is not an origin", 'an IPv6 address is written "http://[::1]:8080"')
     host, port = match[1], match[2]
     if port is None or port == "*":
         return host, port or ""
@@ -275,7 +267,7 @@ def _split_authority(text: str, scheme: str, authority: str) -> tuple[str, str]:
             if "*" in port
             else "a port is a number from 1 to 65535"
         )
-        raise BadOrigin(f"{quoted(port)} is not a port", help)
+        raise BadText(f"{quoted(port)} is not a port", help)
     number = str(int(port))
     return host, "" if number == _DEFAULT_PORTS.get(scheme) else number
 
@@ -284,18 +276,18 @@ def _parse_host(text: str, scheme: str, host: str, *, is_below: bool) -> str:
     """Return `host` as a browser writes it; raise unless it is a name or an address that a pattern may have."""
     if host == "*":
         help = "name the hosts; or, if every web site may read this route, set `dangerously_allow_any_origin = true`"
-        raise BadOrigin(f"{quoted(text)} is every web site", help)
+        raise BadText(f"{quoted(text)} is every web site", help)
     if "*" in host:
         help = f'`*` stands for whole labels at the beginning: "{scheme}://*.example.test"'
-        raise BadOrigin(f"{quoted(text)} has `*` within the host", help)
+        raise BadText(f"{quoted(text)} has `*` within the host", help)
     if host.startswith("["):
         canonical = None if is_below else _canonical_ipv6(host)
         if canonical is None:
-            raise BadOrigin(f"{quoted(host)} is not an IPv6 address")
+            raise BadText(f"{quoted(host)} is not an IPv6 address")
         return canonical
     name = _ascii_name(host)
     if len(name) > _MAX_HOST or _is_host(name.encode()) is None:
-        raise BadOrigin(f"{quoted(host)} is not a host name" if host else "the host is missing")
+        raise BadText(f"{quoted(host)} is not a host name" if host else "the host is missing")
     if _find_numeric_end(name):
         _check_ipv4(name, is_below=is_below)
     elif is_below:
@@ -322,22 +314,22 @@ def _ascii_name(host: str) -> str:
         return ascii_name(host)
     except ValueError:
         help = "write its xn-- form, as the browser's console shows it for `location.origin`"
-        raise BadOrigin(f"{quoted(host)} is not a host name with one xn-- form", help) from None
+        raise BadText(f"{quoted(host)} is not a host name with one xn-- form", help) from None
 
 
 def _check_ipv4(name: str, *, is_below: bool) -> None:
     if is_below:
-        raise BadOrigin(f"there are no names below the address {quoted(name)}", "name the address itself")
+        raise BadText(f"there are no names below the address {quoted(name)}", "name the address itself")
     if not _is_ipv4(name):
         help = 'a browser writes an address as four numbers: "127.0.0.1"'
-        raise BadOrigin(f"{quoted(name)} is not how a browser writes an IPv4 address", help)
+        raise BadText(f"{quoted(name)} is not how a browser writes an IPv4 address", help)
 
 
 def _check_suffix(text: str, name: str) -> None:
     bare = name.removesuffix(".")
     if ("." not in bare and bare not in PRIVATE_SUFFIXES) or bare in _SHARED_SUFFIXES:
         help = "name at least one label that is yours; `regex:` can say what its name looks like"
-        raise BadOrigin(f"{quoted(text)} takes web sites of anybody: names below {quoted(bare)} are for all", help)
+        raise BadText(f"{quoted(text)} takes web sites of anybody: names below {quoted(bare)} are for all", help)
 
 
 # -- sets --------------------------------------------------------------------------------------------------------------

@@ -102,11 +102,12 @@ def _of_text(text: str, option: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= MAX_PORT and not {":", "/"} & {*host}:
         return (host if colon else "localhost"), int(port)
-    from devproxy.config.addresses import BadAddress, parse_listen
+    from devproxy.config.addresses import parse_listen
+    from devproxy.text.bad import BadText
 
     try:
         listen = parse_listen(text)
-    except BadAddress as error:
+    except BadText as error:
         raise Refused(f"{option}: {error.what}", error.help or _HELP) from None
     return listen.host, listen.port
 

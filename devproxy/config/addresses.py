@@ -1,6 +1,6 @@
 """Addresses as people write them -> values: where to listen, and the URLs of servers.
 
-Pure; names are never resolved. A text that is no address raises :class:`BadAddress` with what is wrong and what to
+Pure; names are never resolved. A text that is no address raises :class:`BadText` with what is wrong and what to
 write. Standards: RFC 3986 (authority), RFC 1123 section 2.1 (host names), RFC 6454 section 6.2 (origins).
 Start at :func:`parse_listen` and :func:`parse_server`.
 """
@@ -13,6 +13,7 @@ from typing import Final
 from devproxy.authority.hosts import DEFAULT_PORTS, MAX_PORT, bracketed
 from devproxy.authority.origins import ascii_name
 from devproxy.config.model import Listen, Scheme, ServerAddress
+from devproxy.text.bad import BadText
 from devproxy.text.safe import has_control, quoted
 
 MAX_SOCKET_PATH_BYTES: Final = 107
@@ -28,15 +29,6 @@ _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL
 _WEBSOCKET: Final = {"ws": "http", "wss": "https"}
 
 
-class BadAddress(Exception):
-    """A text that is no address. ``what`` is wrong with it; ``help``: what to write instead, may be empty."""
-
-    def __init__(self, what: str, help: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.help = help
-
-
 def parse_listen(text: str | int) -> Listen:
     """Return the address to listen on that `text` names: ``8080``, ``:8080``, ``localhost:8080``, ``[::1]:8080``.
 
@@ -46,14 +38,14 @@ def parse_listen(text: str | int) -> Listen:
         return Listen(host="localhost", port=_port_number(text, lowest=0))
     if "://" in text:
         rest = text.partition("://")[2].rstrip("/")
-        raise BadAddress(f"{quoted(text)} is a URL, not an address to listen on", f"write {quoted(rest)}")
+        raise BadText(f"{quoted(text)} is a URL, not an address to listen on", f"write {quoted(rest)}")
     if text.isdigit() and text.isascii():
         return Listen(host="localhost", port=_port(text, lowest=0))
     host, port = split_authority(text)
     if port is None:
-        raise BadAddress(f"{quoted(text)} has no port", f"write {quoted((host or 'localhost') + ':8080')}")
+        raise BadText(f"{quoted(text)} has no port", f"write {quoted((host or 'localhost') + ':8080')}")
     if host == "*":
-        raise BadAddress(f"{quoted(text)} is not an address", f'for every address of this machine, write ":{port}"')
+        raise BadText(f"{quoted(text)} is not an address", f'for every address of this machine, write ":{port}"')
     return Listen(host=_host(host) if host else "", port=_port(port, lowest=0))
 
 
@@ -66,20 +58,20 @@ def parse_server(text: str) -> ServerAddress:
         return _unix(text)
     match = _URL.fullmatch(text) if len(text) <= _MAX_TEXT else None
     if match is None:
-        raise BadAddress(f"{quoted(text)} is not a URL", _help_without_scheme(text))
+        raise BadText(f"{quoted(text)} is not a URL", _help_without_scheme(text))
     written, authority, rest = match[1].lower(), match[2], match[3]
     if written in _WEBSOCKET:
         meant = _WEBSOCKET[written]
         help = f"write {quoted(meant + text[len(written) :])}: a WebSocket begins as an HTTP request"
-        raise BadAddress(f"the scheme of an upstream is http or https, not {written}", help)
+        raise BadText(f"the scheme of an upstream is http or https, not {written}", help)
     if written not in ("http", "https"):
-        raise BadAddress(f"the scheme of an upstream is http, https or unix, not {quoted(written)}")
+        raise BadText(f"the scheme of an upstream is http, https or unix, not {quoted(written)}")
     if rest not in ("", "/"):
         help = f"write {quoted(f'{written}://{authority}')}; to add to paths, use `rewrite` in the route"
-        raise BadAddress(f"the URL of an upstream has no path or query, got {quoted(rest)}", help)
+        raise BadText(f"the URL of an upstream has no path or query, got {quoted(rest)}", help)
     if "@" in authority:
         help = f"write {quoted(f'{written}://' + authority.rpartition('@')[2])} and set Authorization in `headers`"
-        raise BadAddress("the URL of an upstream has no user name or password", help)
+        raise BadText("the URL of an upstream has no user name or password", help)
     scheme = Scheme(written)
     host, port = split_authority(authority)
     host = _host(host)
@@ -96,7 +88,7 @@ def parse_endpoint(text: str) -> ServerAddress:
         return parse_server(text)
     host, port = split_authority(text)
     if port is None or not host:
-        raise BadAddress(f"{quoted(text)} is neither a port nor host:port nor a URL", "for example 3001")
+        raise BadText(f"{quoted(text)} is neither a port nor host:port nor a URL", "for example 3001")
     return parse_server(f"http://{text}")
 
 
@@ -105,16 +97,16 @@ def split_authority(text: str) -> tuple[str, str | None]:
     if text.startswith("["):
         host, bracket, rest = text.partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            raise BadAddress(f"{quoted(text)} is not an address", 'an IPv6 address is written "[::1]:8080"')
+            raise BadText(f"{quoted(text)} is not an address", 'an IPv6 address is written "[::1]:8080"')
         return host + bracket, rest[1:] if rest else None
     if text.count(":") > 1:
-        raise BadAddress(f"{quoted(text)} is not an address", 'an IPv6 address is written "[::1]:8080"')
+        raise BadText(f"{quoted(text)} is not an address", 'an IPv6 address is written "[::1]:8080"')
     host, colon, port = text.partition(":")
     return host, port if colon else None
 
 
 def check_authority(text: str) -> None:
-    """Raise :class:`BadAddress` unless `text` can be sent as Host: a name or address, with or without a port."""
+    """Raise :class:`BadText` unless `text` can be sent as Host: a name or address, with or without a port."""
     host, port = split_authority(text)
     _host(host)
     if port is not None:
@@ -122,21 +114,21 @@ def check_authority(text: str) -> None:
 
 
 def check_host_pattern(text: str) -> None:
-    """Raise :class:`BadAddress` unless `text` is a name, an address or ``*.name``, without a port."""
+    """Raise :class:`BadText` unless `text` is a name, an address or ``*.name``, without a port."""
     host, port = split_authority(text)
     if port is not None:
-        raise BadAddress(f"{quoted(text)} has a port, but hosts are compared without it", f"write {quoted(host)}")
+        raise BadText(f"{quoted(text)} has a port, but hosts are compared without it", f"write {quoted(host)}")
     _host(host.removeprefix("*."))
 
 
 def check_domain(text: str) -> None:
-    """Raise :class:`BadAddress` unless `text` can be a cookie's Domain: a name or address, with or without a dot."""
+    """Raise :class:`BadText` unless `text` can be a cookie's Domain: a name or address, with or without a dot."""
     if "://" in text:
         host = split_authority(_authority(text))[0]
-        raise BadAddress(f"{quoted(text)} is a URL, and a Domain is a name alone", f"write {quoted(host)}")
+        raise BadText(f"{quoted(text)} is a URL, and a Domain is a name alone", f"write {quoted(host)}")
     host, port = split_authority(text)
     if port is not None:
-        raise BadAddress(f"{quoted(text)} has a port, which no cookie knows", f"write {quoted(host)}")
+        raise BadText(f"{quoted(text)} has a port, which no cookie knows", f"write {quoted(host)}")
     _host(host.removeprefix("."))
 
 
@@ -150,17 +142,17 @@ def parse_allowed_host(text: str) -> str:
     if "://" in text or "/" in text:
         host, _ = split_authority(_authority(text))
         help = f"write {quoted(host)}" if host else 'for example "app.test"'
-        raise BadAddress(f"{quoted(text)} is more than a host name", help)
+        raise BadText(f"{quoted(text)} is more than a host name", help)
     host, port = ("[" + text + "]", None) if _is_bare_ipv6(text) else split_authority(text)
     if port is not None:
-        raise BadAddress(f"{quoted(text)} has a port, but hosts are compared without it", f"write {quoted(host)}")
+        raise BadText(f"{quoted(text)} has a port, but hosts are compared without it", f"write {quoted(host)}")
     name = host[1:] if host.startswith("*.") else host
     is_suffix = name.startswith(".")
     if "*" in name:
-        raise BadAddress(f"{quoted(text)} is not a host name", 'for a name and all below it, write ".name"')
+        raise BadText(f"{quoted(text)} is not a host name", 'for a name and all below it, write ".name"')
     normal = _host(_ascii_name(name.removeprefix("."))).removesuffix(".")
     if is_suffix and _is_ipv4(normal):
-        raise BadAddress(f"there are no names below the address {quoted(normal)}", f"write {quoted(normal)}")
+        raise BadText(f"there are no names below the address {quoted(normal)}", f"write {quoted(normal)}")
     return f".{normal}" if is_suffix else normal
 
 
@@ -176,9 +168,9 @@ def parse_trusted_proxy(text: str) -> str:
     lower = text.lower()
     if lower in ("loopback", "private", "localhost"):
         meant = "loopback" if lower == "localhost" else lower
-        raise BadAddress(f"{quoted(text)} is not an address", f"write {quoted(meant)}")
+        raise BadText(f"{quoted(text)} is not an address", f"write {quoted(meant)}")
     if text == "*":
-        raise BadAddress('"*" is not an address', 'to believe everybody, write "0.0.0.0/0" and "::/0"')
+        raise BadText('"*" is not an address', 'to believe everybody, write "0.0.0.0/0" and "::/0"')
     bare, slash, bits = text.partition("/")
     bare = bare[1:-1] if bare.startswith("[") and bare.endswith("]") else bare
     network: IPv4Network | IPv6Network
@@ -189,11 +181,11 @@ def parse_trusted_proxy(text: str) -> str:
         host, _, _ = bare.rpartition(":")
         if _is_ipv4(host) or host.startswith("["):
             help = f"a client's port is another one each time: write {quoted(host.strip('[]'))}"
-        raise BadAddress(f"{quoted(text)} is neither an IP address nor a network", help) from None
+        raise BadText(f"{quoted(text)} is neither an IP address nor a network", help) from None
     if "%" in text:
-        raise BadAddress(f"{quoted(text)} has a zone", f"write {quoted(text.partition('%')[0])}")
+        raise BadText(f"{quoted(text)} has a zone", f"write {quoted(text.partition('%')[0])}")
     if ip_network(bare)[0] != network[0]:
-        raise BadAddress(f"{quoted(text)} names an address within a network", f"write {quoted(str(network))}")
+        raise BadText(f"{quoted(text)} names an address within a network", f"write {quoted(str(network))}")
     if isinstance(network, IPv6Network) and network[0].ipv4_mapped is not None and network.prefixlen >= 96:
         network = IPv4Network((network[0].ipv4_mapped, network.prefixlen - 96))
     return str(network) if network.num_addresses > 1 else str(network[0])
@@ -215,19 +207,19 @@ def _ascii_name(text: str) -> str:
     try:
         return ascii_name(text)
     except ValueError:
-        raise BadAddress(f"{quoted(text)} is not a host name with one xn-- form", "write its xn-- form") from None
+        raise BadText(f"{quoted(text)} is not a host name with one xn-- form", "write its xn-- form") from None
 
 
 def check_origin(text: str) -> None:
-    """Raise :class:`BadAddress` unless `text` is a serialised origin: scheme, host, port, and nothing more."""
+    """Raise :class:`BadText` unless `text` is a serialised origin: scheme, host, port, and nothing more."""
     match = _URL.fullmatch(text) if len(text) <= _MAX_TEXT else None
     if match is None or match[1] not in ("http", "https"):
-        raise BadAddress(
+        raise BadText(
             f"{quoted(text)} is not an origin",
             'write "auto", "keep", "upstream", "remove" or an origin: "http://localhost:3001"',
         )
     if match[3]:
-        raise BadAddress("an origin ends with its host or port", f"write {quoted(f'{match[1]}://{match[2]}')}")
+        raise BadText("an origin ends with its host or port", f"write {quoted(f'{match[1]}://{match[2]}')}")
     check_authority(match[2])
 
 
@@ -236,11 +228,11 @@ def _unix(text: str) -> ServerAddress:
     if path.startswith("//"):
         path = path[2:]
     if not path.startswith("/") or has_control(path):
-        raise BadAddress(f"{quoted(text)} does not name a socket by its absolute path", 'write "unix:/run/app.sock"')
+        raise BadText(f"{quoted(text)} does not name a socket by its absolute path", 'write "unix:/run/app.sock"')
     octets = len(path.encode("utf-8", "surrogateescape"))
     if octets > MAX_SOCKET_PATH_BYTES:
         what = f"the path of a unix socket has at most {MAX_SOCKET_PATH_BYTES} octets, this one has {octets}"
-        raise BadAddress(what, "put the socket into a directory with a shorter path")
+        raise BadText(what, "put the socket into a directory with a shorter path")
     return ServerAddress(scheme=Scheme.UNIX, host="localhost", port=0, url=f"unix:{path}", path=path)
 
 
@@ -262,14 +254,14 @@ def _host(text: str) -> str:
     if text.startswith("["):
         return _ipv6(text)
     if not text:
-        raise BadAddress("the host is missing", "for this machine, write localhost")
+        raise BadText("the host is missing", "for this machine, write localhost")
     if not text.isascii():
-        raise BadAddress(f"the host {quoted(text)} is not ASCII", f"write {quoted(_ascii_name(text))}")
+        raise BadText(f"the host {quoted(text)} is not ASCII", f"write {quoted(_ascii_name(text))}")
     if len(text) > 253 or _NAME.fullmatch(text) is None:
-        raise BadAddress(f"{quoted(text)} is not a host name")
+        raise BadText(f"{quoted(text)} is not a host name")
     last = text.rstrip(".").rpartition(".")[2]
     if last.isdigit() and not _is_ipv4(text):
-        raise BadAddress(f"{quoted(text)} is not an IPv4 address")
+        raise BadText(f"{quoted(text)} is not an IPv4 address")
     return text.lower()
 
 
@@ -281,7 +273,7 @@ def _ipv6(text: str) -> str:
             raise AddressValueError
         IPv6Address(text[1:-1])
     except AddressValueError:
-        raise BadAddress(f"{quoted(text)} is not an IPv6 address") from None
+        raise BadText(f"{quoted(text)} is not an IPv6 address") from None
     return text[1:-1].lower()
 
 
@@ -292,12 +284,12 @@ def _is_ipv4(text: str) -> bool:
 
 def _port(text: str, *, lowest: int) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise BadAddress(f"{quoted(text)} is not a port" if text else "the port is missing after the colon")
+        raise BadText(f"{quoted(text)} is not a port" if text else "the port is missing after the colon")
     return _port_number(int(text) if len(text) <= _MAX_DIGITS else 10**_MAX_DIGITS, lowest=lowest)
 
 
 def _port_number(number: int, *, lowest: int) -> int:
     if not lowest <= number <= MAX_PORT:
         shown = str(number) if abs(number) < 10**_MAX_DIGITS else "a number of many digits"
-        raise BadAddress(f"a port is a number from {lowest} to {MAX_PORT}, got {shown}")
+        raise BadText(f"a port is a number from {lowest} to {MAX_PORT}, got {shown}")
     return number

@@ -5,16 +5,19 @@ Pure. Problems name the option and have no place. Start at :func:`from_arguments
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
-from devproxy.config.addresses import BadAddress, parse_endpoint, parse_listen
+from devproxy.config.addresses import parse_endpoint, parse_listen
 from devproxy.config.conflicts import listen_conflicts
 from devproxy.config.model import Config, Listen, PathKind, Route, Server, Upstream
 from devproxy.config.problems import COMMAND_LINE, ConfigError, Path, Problem
-from devproxy.config.routes import RESERVED, path_fault
-from devproxy.http.own import is_reserved
+from devproxy.config.routes import check_pattern
+from devproxy.text.bad import BadText
+
+_T = TypeVar("_T")
 
 DEFAULT_BACKEND_PATHS: Final = ("/socket.io/", "/api/")
 
@@ -36,9 +39,9 @@ def from_arguments(
     """
     problems: list[Problem] = []
     upstreams = [
-        upstream
+        Upstream(name=name, servers=(address,))
         for name, text in (("frontend", frontend), ("backend", backend))
-        if text is not None and (upstream := _upstream(name, text, problems)) is not None
+        if text is not None and (address := _read(parse_endpoint, text, f"--{name}", problems)) is not None
     ]
     if frontend is None and backend is None:
         what = "neither a configuration nor a server to forward to"
@@ -77,14 +80,6 @@ def with_listen(config: Config, listen: Sequence[str]) -> Config:
     return replace(config, server=replace(config.server, listen=listens), said=said)
 
 
-def _upstream(name: str, text: str, problems: list[Problem]) -> Upstream | None:
-    try:
-        return Upstream(name=name, servers=(parse_endpoint(text),))
-    except BadAddress as error:
-        problems.append(_problem(f"--{name}", error.what, error.help))
-        return None
-
-
 def _backend_paths(
     frontend: str | None, backend: str | None, written: Sequence[str], problems: list[Problem]
 ) -> list[str]:
@@ -94,13 +89,10 @@ def _backend_paths(
         return ["/"] if frontend is None else list(DEFAULT_BACKEND_PATHS)
     paths: dict[str, str] = {}
     for path in written:
-        fault = path_fault(path)
-        if fault is None and is_reserved(path):
-            fault = RESERVED
-        if fault is None and path == "/" and frontend is not None:
-            fault = ('"/" leaves nothing to the frontend', "leave out --frontend, or name the paths of the backend")
-        if fault is not None:
-            problems.append(_problem("--backend-path", *fault))
+        _read(partial(check_pattern, PathKind.PREFIX), path, "--backend-path", problems)
+        if path == "/" and frontend is not None:
+            help = "leave out --frontend, or name the paths of the backend"
+            problems.append(_problem("--backend-path", '"/" leaves nothing to the frontend', help))
         paths.setdefault(path.removesuffix("/"), path)  # /api and /api/ are one prefix
     return list(paths.values())
 
@@ -108,16 +100,21 @@ def _backend_paths(
 def _listens(written: Sequence[str], problems: list[Problem]) -> tuple[Listen, ...]:
     listens: list[Listen] = []
     for text in written:
-        try:
-            listen = parse_listen(text)
-        except BadAddress as error:
-            problems.append(_problem("--listen", error.what, error.help))
-            continue
-        conflict = listen_conflicts(listen, listens)
-        if conflict:
-            problems.append(_problem("--listen", conflict, "leave one of them out"))
-        listens.append(listen)
+        listen = _read(parse_listen, text, "--listen", problems)
+        if listen is not None:
+            if conflict := listen_conflicts(listen, listens):
+                problems.append(_problem("--listen", conflict, "leave one of them out"))
+            listens.append(listen)
     return tuple(listens)
+
+
+def _read(parse: Callable[[str], _T], text: str, option: str, problems: list[Problem]) -> _T | None:
+    """Return what `parse` makes of `text`, a value of `option`; None, with a problem, where it raises BadText."""
+    try:
+        return parse(text)
+    except BadText as error:
+        problems.append(_problem(option, error.what, error.help))
+        return None
 
 
 def _problem(option: str, what: str, help: str) -> Problem:

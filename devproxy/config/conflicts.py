@@ -11,7 +11,7 @@ from typing import Final
 
 from devproxy.authority.hosts import LOOPBACK_ADDRESSES
 from devproxy.config.model import Listen, PathKind, Route
-from devproxy.config.problems import Faults, Path, spelled
+from devproxy.config.problems import Path, Problems, spelled
 
 _PRECEDENCE: Final = (PathKind.EXACT, PathKind.REGEX, PathKind.GLOB, PathKind.PREFIX)
 """As in ``routing``: among routes for the same hosts, the kind decides before anything else."""
@@ -19,7 +19,7 @@ _PRECEDENCE: Final = (PathKind.EXACT, PathKind.REGEX, PathKind.GLOB, PathKind.PR
 _MAX_COMPARED: Final = 50
 
 
-def find_conflicts(routes: Sequence[Route], paths: Sequence[Path], faults: Faults) -> None:
+def find_conflicts(routes: Sequence[Route], paths: Sequence[Path], problems: Problems) -> None:
     """Add a fault for every route that no request can reach, because another takes the same ones or all of them.
 
     `paths`: where each route stands. Finds what is certain; two regular expressions are not compared.
@@ -31,13 +31,13 @@ def find_conflicts(routes: Sequence[Route], paths: Sequence[Path], faults: Fault
         if first is not path:
             what = f"`{spelled(path)}` takes the same requests as `{spelled(first)}`"
             help = "remove one of them, or tell them apart by `methods`, `match_host` or `match_headers`"
-            faults.at_key(path, what, help, other=first)
+            problems.at_key(path, what, help, other=first)
             continue
         for other, place in wide.get(_first_host(route), ())[:_MAX_COMPARED]:
             if _shadows(other, route):
                 what = f"`{spelled(path)}` is never reached: `{spelled(place)}` takes all of its requests first"
                 help = "remove it, or give the other one a narrower path"
-                faults.at_key(path, what, help, other=place)
+                problems.at_key(path, what, help, other=place)
                 break
 
 

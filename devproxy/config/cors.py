@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from devproxy.authority.origins import OPAQUE, BadOrigin, parse_pattern
+from devproxy.authority.origins import OPAQUE, parse_pattern
 from devproxy.config.keys import values
 from devproxy.config.model import Cors, CorsMode, PreflightMode
-from devproxy.config.problems import Faults, Path
+from devproxy.config.problems import Path, Problems
 from devproxy.config.tokens import check_method, is_token
-from devproxy.text.safe import quoted, visible
+from devproxy.text.bad import BadText
+from devproxy.text.safe import quoted
 
 Table = dict[str, Any]
 
@@ -30,10 +31,10 @@ _PREFLIGHTS: Final = {CorsMode.FIX: PreflightMode.FORWARD_OR_ANSWER, CorsMode.PA
 """Who answers where the route does not say: whoever the mode gives the last word. Elsewhere that is devproxy."""
 
 
-def build_cors(written: str | Table | None, path: Path, line: int, faults: Faults) -> Cors:
+def build_cors(written: str | Table | None, path: Path, line: int, problems: Problems) -> Cors:
     """Return the policy that `written` at `path` states: a mode, a table or (None) nothing.
 
-    `line`: where it stands, 1-based. Only worth something if ``faults`` has nothing about the route.
+    `line`: where it stands, 1-based. Only worth something if ``problems`` has nothing about the route.
     """
     if written is None:
         return Cors()
@@ -41,13 +42,13 @@ def build_cors(written: str | Table | None, path: Path, line: int, faults: Fault
         mode = CorsMode(written)
         return Cors(mode=mode, preflight=_default_preflight(mode), line=line)
     mode = CorsMode(written.get("mode", Cors().mode))
-    _check_danger(written, path, faults)
-    _check_expose(written, path, faults)
-    _check_names(written, path, "headers", faults)
-    _check_methods(written, path, faults)
+    _check_danger(written, path, problems)
+    _check_expose(written, path, problems)
+    _check_names(written, path, "headers", problems)
+    _check_methods(written, path, problems)
     checked = {
-        "origins": _origins(written, path, faults) if "origins" in written else None,
-        "preflight": _preflight(written, path, mode, faults),
+        "origins": _origins(written["origins"], (*path, "origins"), problems) if "origins" in written else None,
+        "preflight": _preflight(written, path, mode, problems),
     }
     return Cors(line=line, **(values(written, "routes.*.cors") | checked))
 
@@ -56,7 +57,7 @@ def _default_preflight(mode: CorsMode) -> PreflightMode:
     return _PREFLIGHTS.get(mode, PreflightMode.ANSWER)
 
 
-def _preflight(table: Table, path: Path, mode: CorsMode, faults: Faults) -> PreflightMode:
+def _preflight(table: Table, path: Path, mode: CorsMode, problems: Problems) -> PreflightMode:
     if "preflight" not in table:
         return _default_preflight(mode)
     preflight = PreflightMode(table["preflight"])
@@ -65,75 +66,62 @@ def _preflight(table: Table, path: Path, mode: CorsMode, faults: Faults) -> Pref
             f"`preflight = {quoted(preflight)}` contradicts `mode = {quoted(mode)}`, which leaves CORS to the upstream"
         )
         help = 'write preflight = "forward", or mode = "rewrite" to let devproxy answer for this route'
-        faults.at_value((*path, "preflight"), what, help)
+        problems.at_value((*path, "preflight"), what, help)
     return preflight
 
 
-def _origins(table: Table, path: Path, faults: Faults) -> tuple[str, ...]:
-    origins: list[str] = table["origins"]
-    if len(origins) > MAX_ORIGINS:
-        help = "a pattern such as https://*.app.test takes the place of many"
-        faults.at_value((*path, "origins"), f"at most {MAX_ORIGINS} origins, got {len(origins)}", help)
-        return ()
-    patterns: dict[str, None] = {}
-    for index, text in enumerate(origins):
-        try:
-            patterns[parse_pattern(text).text] = None
-        except BadOrigin as error:
-            faults.at_value((*path, "origins", index), visible(error.what), visible(error.help))
-    return tuple(patterns)
+def _origins(written: list[str], path: Path, problems: Problems) -> tuple[str, ...]:
+    help = "a pattern such as https://*.app.test takes the place of many"
+    read = problems.read_all(parse_pattern, written, path, most=MAX_ORIGINS, noun="origins", help=help)
+    return tuple(pattern.text for pattern in read)
 
 
-def build_form_post(written: list[str], path: Path, faults: Faults) -> tuple[str, ...]:
+def build_form_post(written: list[str], path: Path, problems: Problems) -> tuple[str, ...]:
     """Return the patterns of ``form_post``, normalised; ``null`` stands for pages that hide their origin."""
-    if len(written) > MAX_ORIGINS:
-        faults.at_value(path, f"at most {MAX_ORIGINS} origins, got {len(written)}", "a pattern takes the place of many")
-        return ()
-    patterns: dict[str, None] = {}
-    for index, text in enumerate(written):
-        if text == OPAQUE.decode():
-            patterns[text] = None
-            continue
-        try:
-            patterns[parse_pattern(text).text] = None
-        except BadOrigin as error:
-            # Its keys are those of `cors`, and have no say here.
-            help = "name the origins, or write guard = false" if "dangerously_" in error.help else error.help
-            faults.at_value((*path, index), visible(error.what), visible(help))
-    return tuple(patterns)
+    help = "a pattern takes the place of many"
+    return problems.read_all(_form_origin, written, path, most=MAX_ORIGINS, noun="origins", help=help)
 
 
-def _check_danger(table: Table, path: Path, faults: Faults) -> None:
+def _form_origin(text: str) -> str:
+    try:
+        return text if text == OPAQUE.decode() else parse_pattern(text).text
+    except BadText as error:
+        # Its keys are those of `cors`, and have no say here.
+        help = "name the origins, or write guard = false" if "dangerously_" in error.help else error.help
+        raise BadText(error.what, help) from None
+
+
+def _check_danger(table: Table, path: Path, problems: Problems) -> None:
     """Ask for the second key where cookies would go to pages of anybody, and refuse it where it says nothing."""
     open_to = [name for name in (ANY_KEY, NULL_KEY) if table.get(name)]
     # A wrong value of `credentials` is left out, and has its own problem.
-    with_credentials = table.get("credentials", not faults.is_bad(*path, "credentials"))
-    agreed = table.get(CREDENTIALS_KEY) or faults.is_bad(*path, CREDENTIALS_KEY)
+    with_credentials = table.get("credentials", not problems.is_bad(*path, "credentials"))
+    agreed = table.get(CREDENTIALS_KEY) or problems.is_bad(*path, CREDENTIALS_KEY)
     if open_to and with_credentials and not agreed:
         what = f"`{open_to[0]}` would let any web site read this route with your cookies"
         help = f"write credentials = false; or, if that is really meant, {CREDENTIALS_KEY} = true"
-        faults.at_value((*path, open_to[0]), what, help)
+        problems.at_value((*path, open_to[0]), what, help)
     elif table.get(CREDENTIALS_KEY) and not table.get("credentials", True):
         what = f"`{CREDENTIALS_KEY}` and `credentials = false` contradict each other"
-        faults.at_value((*path, CREDENTIALS_KEY), what, "remove one of them")
+        problems.at_value((*path, CREDENTIALS_KEY), what, "remove one of them")
 
 
-def _check_methods(table: Table, path: Path, faults: Faults) -> None:
+def _check_methods(table: Table, path: Path, problems: Problems) -> None:
     for index, method in enumerate(table.get("methods", [])):
         if method != ANY:
-            check_method(method, (*path, "methods", index), faults)
+            check_method(method, (*path, "methods", index), problems)
 
 
-def _check_names(table: Table, path: Path, key: str, faults: Faults) -> None:
+def _check_names(table: Table, path: Path, key: str, problems: Problems) -> None:
     for index, name in enumerate(table.get(key, [])):
         if name != ANY and not is_token(name):
-            faults.at_value((*path, key, index), f"{quoted(name)} is not a header name", 'for example "X-Request-Id"')
+            problems.at_value((*path, key, index), f"{quoted(name)} is not a header name", 'for example "X-Request-Id"')
 
 
-def _check_expose(table: Table, path: Path, faults: Faults) -> None:
-    _check_names(table, path, "expose", faults)
+def _check_expose(table: Table, path: Path, problems: Problems) -> None:
+    _check_names(table, path, "expose", problems)
     names: list[str] = table.get("expose", [])
     if ANY in names and table.get("credentials"):
         what = 'a browser takes "*" in `expose` for a header of that name when credentials go with the request'
         help = 'name the headers, for example expose = ["ETag"], or write credentials = false'
-        faults.at_value((*path, "expose", names.index(ANY)), what, help)
+        problems.at_value((*path, "expose", names.index(ANY)), what, help)

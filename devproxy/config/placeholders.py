@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from devproxy.config.problems import one_of, suggestion
+from devproxy.text.bad import BadText
 from devproxy.text.safe import quoted
 
 PLACEHOLDERS: Final = ("upstream.host", "upstream.port", "upstream.url", "client.address", "host", "scheme")
@@ -18,35 +19,11 @@ PLACEHOLDERS: Final = ("upstream.host", "upstream.port", "upstream.url", "client
 _find_marks: Final = re.compile(r"\$\$\{|\$\{(?P<name>[^{}]*)\}|\$\{").finditer
 
 
-def placeholder_fault(value: str) -> tuple[str, str] | None:
-    """Return what is wrong with the placeholders of `value` and what to type instead, or None when nothing is."""
-    for mark in _find_marks(value):
-        if mark[0] == "$${":
-            continue
-        name = mark["name"]
-        if name is None:
-            return (
-                f"{quoted('${')} begins a placeholder that has no end",
-                "close it with `}`, or write `$${` for a plain `${`",
-            )
-        if name not in PLACEHOLDERS:
-            meant = suggestion(name.strip(), list(PLACEHOLDERS))
-            help = (
-                f"did you mean `${{{meant}}}`?"
-                if meant
-                else f"there are {one_of(PLACEHOLDERS)}; `$${{` is a plain `${{`"
-            )
-            return f"there is no placeholder {quoted(name)}", help
-    return None
-
-
 def split_value(value: str) -> tuple[str, ...]:
     """Return `value` as texts and names by turns: text, name, text, ..., text. One element: there is no placeholder.
 
-    Raises ValueError with the sentence of :func:`placeholder_fault` for a value that has a fault.
+    Raises :class:`BadText` for a name that there is not, and for a placeholder without an end.
     """
-    if (fault := placeholder_fault(value)) is not None:
-        raise ValueError(fault[0])
     pieces = [""]
     position = 0
     for mark in _find_marks(value):
@@ -55,6 +32,17 @@ def split_value(value: str) -> tuple[str, ...]:
         if mark[0] == "$${":
             pieces[-1] += "${"
         else:
-            pieces += (mark["name"], "")
+            pieces += (_checked(mark["name"]), "")
     pieces[-1] += value[position:]
     return tuple(pieces)
+
+
+def _checked(name: str | None) -> str:
+    if name is None:
+        what = f"{quoted('${')} begins a placeholder that has no end"
+        raise BadText(what, "close it with `}`, or write `$${` for a plain `${`")
+    if name not in PLACEHOLDERS:
+        meant = suggestion(name.strip(), list(PLACEHOLDERS))
+        known = f"there are {one_of(PLACEHOLDERS)}; `$${{` is a plain `${{`"
+        raise BadText(f"there is no placeholder {quoted(name)}", f"did you mean `${{{meant}}}`?" if meant else known)
+    return name

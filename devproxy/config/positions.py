@@ -70,6 +70,30 @@ class Lines:
         return line, start - self._starts[line - 1] + 1, max(1, min(end, line_end) - start)
 
 
+class Places:
+    """Where the paths of one text are; the text is scanned once."""
+
+    def __init__(self, text: str) -> None:
+        self._spans = positions(text)
+        self._lines = Lines(text)
+
+    def lines(self) -> dict[Path, int]:
+        """Return the 1-based line in which each path starts."""
+        return {path: self._lines.place(span.key_start, span.key_start)[0] for path, span in self._spans.items()}
+
+    def place(self, path: Path, at_key: bool) -> tuple[int, int, int]:
+        """Return 1-based line and column of the value at `path`, or of its key, and its length; all 0 for nowhere.
+
+        What has no place of its own has that of what it stands in: a short form has no keys.
+        """
+        for end in range(len(path), 0, -1):
+            span = self._spans.get(path[:end])
+            if span is not None:
+                has_key = end == len(path) or span.key_end > span.key_start
+                return self._lines.place(*(span[:2] if at_key and has_key else span[2:]))
+        return 0, 0, 0
+
+
 class _Open:
     """An array or inline table whose end has not come yet. ``index``: of the element that comes next."""
 

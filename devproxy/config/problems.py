@@ -1,17 +1,22 @@
-"""What is wrong with a configuration, as values: collected as faults with a path, given out as problems with a place.
+"""What is wrong with a configuration, as values.
 
-A check never stops at the first mistake: it adds a :class:`Fault` to :class:`Faults` and goes on. :class:`Problem` is
-what leaves this package. The sentences are plain text without control characters; ``reporting`` lays them out.
+A check never stops at the first mistake: it adds a :class:`Problem` to :class:`Problems` by the path of what is wrong,
+which becomes a place in the file, and goes on. The sentences are plain text without control characters;
+``reporting`` lays them out.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from devproxy.errors import DevproxyError
-from devproxy.text.safe import MAX_SHOWN, clipped, quoted
+from devproxy.text.bad import BadText
+from devproxy.text.safe import MAX_SHOWN, clipped, quoted, visible
+
+_T = TypeVar("_T")
 
 Path = tuple[str | int, ...]
 """From the top of the document: names of keys and indices of array elements, for example ``("routes", 0, "path")``."""
@@ -48,47 +53,69 @@ class ConfigError(DevproxyError):
         self.problems = problems
 
 
-@dataclass(slots=True, kw_only=True)
-class Fault:
-    """A problem before its place is known. ``at_key``: the key is at fault, not its value.
-
-    ``other``: another path that the sentence is about; its line is appended in parentheses.
-    """
-
-    path: Path
-    what: str
-    help: str = ""
-    at_key: bool = False
-    other: Path | None = None
+Place = Callable[[Path, bool], tuple[int, int, int]]
+"""Gives line, column and length, as in :class:`Problem`, of the value at a path; of its key if the second one says so.
+All are 0 where it has no place."""
 
 
-class Faults:
-    """Collects at most :data:`MAX_PROBLEMS` faults in ``found``, and remembers what is not to be judged any further."""
+class Problems:
+    """Collects at most :data:`MAX_PROBLEMS` in ``found``, and remembers what is not to be judged any further."""
 
-    def __init__(self) -> None:
-        self.found: list[Fault] = []
+    def __init__(self, place: Place) -> None:
+        self.found: dict[Problem, None] = {}
         self.bad: set[Path] = set()
         """Paths of wrong values."""
+        self._place = place
         self._touched: dict[Path, set[str | int]] = {}
         self._meant: dict[Path, list[str]] = {}
         """By table, what is said about its unknown keys."""
 
+    def in_order(self) -> tuple[Problem, ...]:
+        """Return all of them in the order of the file; those of the whole file come last."""
+        return tuple(sorted(self.found, key=lambda problem: (problem.line or 1 << 30, problem.column)))
+
     @property
     def is_full(self) -> bool:
-        """Whether no more faults are taken, so that looking for what to suggest is in vain."""
+        """Whether no more problems are taken, so that looking for what to suggest is in vain."""
         return len(self.found) >= MAX_PROBLEMS
 
     def at_value(self, path: Path, what: str, help: str = "") -> None:
-        """Add a fault of the value at `path`, which counts as bad from now on."""
+        """Add a problem of the value at `path`, which counts as bad from now on."""
         self.bad.add(path)
-        self._add(Fault(path=path, what=what, help=help))
+        self._add(path, what, help, at_key=False)
 
-    def at_key(self, path: Path, what: str, help: str = "", *, other: Path | None = None) -> None:
-        """Add a fault of the key, or of the table, at `path`."""
-        self._add(Fault(path=path, what=what, help=help, at_key=True, other=other))
+    def at_key(self, path: Path, what: str, help: str = "", *, other: Path = ()) -> None:
+        """Add a problem of the key, or of the table, at `path`. `other`: a path whose line is told with it."""
+        line, _, _ = self._place(other, True)
+        self._add(path, f"{what} (line {line})" if line else what, help, at_key=True)
+
+    def read(self, parse: Callable[[str], _T], text: str, path: Path, *, at_key: bool = False) -> _T | None:
+        """Return what `parse` makes of `text`, the value (or the key) at `path`; None where it raises :class:`BadText`.
+
+        That becomes a problem.
+        """
+        try:
+            return parse(text)
+        except BadText as error:
+            add = self.at_key if at_key else self.at_value
+            add(path, visible(error.what), visible(error.help))
+            return None
+
+    def read_all(
+        self, parse: Callable[[str], _T], texts: Sequence[str], path: Path, *, most: int, noun: str, help: str
+    ) -> tuple[_T, ...]:
+        """Return what `parse` makes of each of `texts`, the list at `path`, without repeats and those that are wrong.
+
+        `noun`, `help`: of the problem that there are more than `most` of them, in which case none is read.
+        """
+        if len(texts) > most:
+            self.at_value(path, f"at most {most} {noun}, got {len(texts)}", help)
+            return ()
+        read = [self.read(parse, text, (*path, index)) for index, text in enumerate(texts)]
+        return tuple(dict.fromkeys(one for one in read if one is not None))
 
     def unknown(self, path: Path, what: str, help: str) -> None:
-        """Add a fault of the key at `path`, which there is not; `help` names the one that was meant, if any."""
+        """Add a problem of the key at `path`, which there is not; `help` names the one that was meant, if any."""
         self._meant.setdefault(path[:-1], []).append(help)
         self.at_key(path, what, help)
 
@@ -105,17 +132,18 @@ class Faults:
         return any(path[:end] in self.bad for end in range(1, len(path) + 1))
 
     def has_any_in(self, *path: str | int) -> bool:
-        """Tell whether there is a fault at `path`, two parts long, or below it."""
+        """Tell whether there is a problem at `path`, two parts long, or below it."""
         return path in self._touched
 
     def keys_in(self, *path: str | int) -> frozenset[str | int]:
-        """Return the keys of the table at `path`, two parts long, at or below which there are faults."""
+        """Return the keys of the table at `path`, two parts long, at or below which there are problems."""
         return frozenset(self._touched.get(path, ()))
 
-    def _add(self, fault: Fault) -> None:
-        self._touched.setdefault(fault.path[:2], set()).update(fault.path[2:3])
+    def _add(self, path: Path, what: str, help: str, *, at_key: bool) -> None:
+        self._touched.setdefault(path[:2], set()).update(path[2:3])
         if not self.is_full:
-            self.found.append(fault)
+            line, column, length = self._place(path, at_key)
+            self.found[Problem(what=what, help=help, line=line, column=column, length=length)] = None
 
 
 def spelled(path: Path) -> str:

@@ -8,25 +8,24 @@ another is judged in ``conflicts``. Standards: RFC 9110 (methods, fields), RFC 3
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Final
 
-from devproxy.config.addresses import BadAddress, check_authority, check_host_pattern, check_origin
+from devproxy.config.addresses import check_authority, check_host_pattern, check_origin
 from devproxy.config.cookies import build_cookies
 from devproxy.config.cors import build_cors, build_form_post
 from devproxy.config.keys import CHILDREN, values
 from devproxy.config.model import MAX_TARGET_BYTES, HeaderEdits, PathKind, Route
-from devproxy.config.placeholders import placeholder_fault
-from devproxy.config.problems import Faults, Path, key_text, one_of, suggestion
+from devproxy.config.placeholders import split_value
+from devproxy.config.problems import Path, Problems, key_text, one_of, suggestion
 from devproxy.config.tokens import check_method, is_token
 from devproxy.http.own import RESERVED_PREFIX, is_reserved
+from devproxy.text.bad import BadText
 from devproxy.text.regexes import backtracking_fault
 from devproxy.text.safe import has_control, quoted
 
 Table = dict[str, Any]
-
-RESERVED: Final = (f"paths below {RESERVED_PREFIX} are answered by devproxy itself", "choose another path")
-"""What is wrong with a path of devproxy's own, and the help."""
 
 MAX_PATTERN: Final = 2000
 """Longest path pattern, in characters: bounds the time that compiling a regular expression takes."""
@@ -49,45 +48,36 @@ _SLOW_GLOB: Final = re.compile(r"\*\*+[^/*]+\*(?!\*)")
 """A run over segments, and within the segment where it ends another run."""
 _NO_PATH: Final = re.compile(r"[A-Za-z0-9_-][^|]*")
 _FRAMING: Final = frozenset(
-    (
-        "connection",
-        "content-length",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
+    "connection content-length keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
 )
 """Fields that say how the message is framed or belong to one connection: only devproxy can know their values."""
 
 
 def build_route(
-    table: Table, path: Path, upstreams: Collection[str], line_of: Callable[..., int], faults: Faults
+    table: Table, path: Path, upstreams: Collection[str], lines: Mapping[Path, int], problems: Problems
 ) -> Route | None:
-    """Return the route that `table` at `path` describes, or None when ``faults`` say why not.
+    """Return the route that `table` at `path` describes, or None when ``problems`` say why not.
 
     Where they concern none of its conditions, it comes back with these alone: enough to compare it with others.
-    `upstreams`: the names that exist, as a set or the like. `line_of`: gives the line in which a path, given
-    part by part, starts in the file, 1-based; 0: nowhere.
+    `upstreams`: the names that exist, as a set or the like. `lines`: in which each path starts in the file,
+    1-based.
     """
-    kind, pattern = _path_condition(table, path, faults)
-    _check_upstream(table, path, upstreams, faults)
-    methods = _methods(table, path, faults)
-    hosts = _match_host(table, path, faults)
-    headers = _match_headers(table, path, faults)
-    rewrite = _rewrite(table, path, kind, faults)
-    _check_address(table, path, "host", ("auto", "keep", "upstream"), check_authority, faults)
-    _check_address(table, path, "origin", ("auto", "keep", "upstream", "remove"), check_origin, faults)
+    kind, pattern = _path_condition(table, path, problems)
+    _check_upstream(table, path, upstreams, problems)
+    methods = _methods(table, path, problems)
+    hosts = _match_host(table, path, problems)
+    headers = _fields(table.get("match_headers", {}), (*path, "match_headers"), problems)
+    rewrite = _rewrite(table, path, kind, problems)
+    _check_address(table, path, "host", ("auto", "keep", "upstream"), check_authority, problems)
+    _check_address(table, path, "origin", ("auto", "keep", "upstream", "remove"), check_origin, problems)
     edits = table.get("headers", {})
-    request = _edits(edits.get("request", {}), (*path, "headers", "request"), faults)
-    response = _edits(edits.get("response", {}), (*path, "headers", "response"), faults)
-    cors = build_cors(table.get("cors"), (*path, "cors"), line_of(*path, "cors"), faults)
-    forms = build_form_post(table.get("form_post", []), (*path, "form_post"), faults)
-    cookies = build_cookies(table.get("cookies"), (*path, "cookies"), faults)
-    if kind is None or faults.has_any_in(*path):
-        if kind is None or not faults.keys_in(*path) <= _NO_CONDITIONS:
+    request = _edits(edits.get("request", {}), (*path, "headers", "request"), problems)
+    response = _edits(edits.get("response", {}), (*path, "headers", "response"), problems)
+    cors = build_cors(table.get("cors"), (*path, "cors"), lines.get((*path, "cors"), 0), problems)
+    forms = build_form_post(table.get("form_post", []), (*path, "form_post"), problems)
+    cookies = build_cookies(table.get("cookies"), (*path, "cookies"), problems)
+    if kind is None or problems.has_any_in(*path):
+        if kind is None or not problems.keys_in(*path) <= _NO_CONDITIONS:
             return None
         return Route(kind=kind, pattern=pattern, upstream="", methods=methods, match_host=hosts, match_headers=headers)
     checked = {
@@ -99,40 +89,49 @@ def build_route(
         "request_headers": request,
         "response_headers": response,
     }
-    return Route(kind=kind, pattern=pattern, line=line_of(*path), **(values(table, "routes.*") | checked))
+    return Route(kind=kind, pattern=pattern, line=lines.get(path, 0), **(values(table, "routes.*") | checked))
 
 
-def path_fault(text: str) -> tuple[str, str] | None:
-    """Return what keeps `text` from being a path in the form in which paths are compared, and the help; or None.
+def check_pattern(kind: PathKind, pattern: str) -> None:
+    """Raise :class:`BadText` unless `pattern` can be the path condition of a route, `kind` of it."""
+    if len(pattern) > MAX_PATTERN:
+        raise BadText(f"a path pattern has at most {MAX_PATTERN} characters, this one has {len(pattern)}")
+    if kind is PathKind.REGEX:
+        _check_regex(pattern)
+    elif kind is PathKind.GLOB:
+        _check_canonical(pattern.replace("?", "-"))
+        _check_glob(pattern)
+    else:
+        _check_canonical(pattern)
+    if is_reserved(pattern):
+        raise BadText(f"paths below {RESERVED_PREFIX} are answered by devproxy itself", "choose another path")
 
-    That form is the one of ``routing.canonical_path``: what is written here is what is compared.
-    """
-    fault = _character_fault(text)
-    if fault is not None:
-        return fault
+
+def _check_canonical(text: str) -> None:
+    """Raise unless `text` is a path in the form in which paths are compared, that of ``routing.canonical_path``."""
+    _check_path(text)
     if _DOTTED.search(text) is not None:
-        return f"{quoted(text)} has an empty or a dot segment", "requests are compared without them: leave them out"
+        what = f"{quoted(text)} has an empty or a dot segment"
+        raise BadText(what, "requests are compared without them: leave them out")
     for match in _ENCODED.finditer(text):
         char = chr(int(match[1], 16))
         plain = char if _PCHAR.fullmatch(char) else match[0].upper()
         if plain != match[0]:
-            help = f"write {quoted(plain)}: requests are compared in that form"
-            return f"{quoted(text)} contains {quoted(match[0])}, which stands for {quoted(plain)}", help
-    return None
+            what = f"{quoted(text)} contains {quoted(match[0])}, which stands for {quoted(plain)}"
+            raise BadText(what, f"write {quoted(plain)}: requests are compared in that form")
 
 
-def _character_fault(text: str) -> tuple[str, str] | None:
-    """Return what keeps `text` from being a path at all (RFC 9112 section 3.2.1), and the help; or None."""
+def _check_path(text: str) -> None:
+    """Raise unless `text` is a path at all (RFC 9112 section 3.2.1)."""
     if not text.startswith("/"):
-        return f"a path begins with a slash, got {quoted(text)}", _help_for_slash(text)
+        raise BadText(f"a path begins with a slash, got {quoted(text)}", _help_for_slash(text))
     for char in text:
-        if char in "?#":
+        if char in "?#" or not "!" <= char <= "~":
             help = "write the path alone: requests are compared without their query"
-            return f"{quoted(text)} contains {quoted(char)}, which no path does", help
-        if not "!" <= char <= "~":
-            help = f"write {_encoded(char)} for it, as a browser does"
-            return f"{quoted(text)} contains {quoted(char)}, which no path does", help
-    return None
+            raise BadText(
+                f"{quoted(text)} contains {quoted(char)}, which no path does",
+                help if char in "?#" else f"write {_encoded(char)} for it, as a browser does",
+            )
 
 
 def _help_for_slash(text: str) -> str:
@@ -147,57 +146,45 @@ def _encoded(char: str) -> str:
     return "".join(f"%{octet:02X}" for octet in char.encode("utf-8", "surrogatepass"))
 
 
-def _path_condition(table: Table, path: Path, faults: Faults) -> tuple[PathKind | None, str]:
+def _path_condition(table: Table, path: Path, problems: Problems) -> tuple[PathKind | None, str]:
     written = [name for name in _KINDS if name in table]
     if len(written) > 1:
         names = ", ".join(f"`{name}`" for name in written)
         for name in written[1:]:
-            faults.at_key((*path, name), f"a route has one path condition, this one has {names}", "keep one of them")
+            problems.at_key((*path, name), f"a route has one path condition, this one has {names}", "keep one of them")
         return None, ""
     if not written:
-        if not faults.excuses(path, *_KINDS):
-            faults.at_key(path, "this route does not say which paths it takes", 'write path = "/" for all of them')
+        if not problems.excuses(path, *_KINDS):
+            problems.at_key(path, "this route does not say which paths it takes", 'write path = "/" for all of them')
         return None, ""
     kind, pattern = PathKind(written[0]), table[written[0]]
-    fault = _pattern_fault(kind, pattern)
-    if fault is None and is_reserved(pattern):
-        fault = RESERVED
-    if fault is not None:
-        faults.at_value((*path, written[0]), *fault)
+    problems.read(partial(check_pattern, kind), pattern, (*path, written[0]))
     return kind, pattern
 
 
-def _pattern_fault(kind: PathKind, pattern: str) -> tuple[str, str] | None:
-    if len(pattern) > MAX_PATTERN:
-        return f"a path pattern has at most {MAX_PATTERN} characters, this one has {len(pattern)}", ""
-    if kind is PathKind.REGEX:
-        return _regex_fault(pattern)
-    if kind is PathKind.GLOB:
-        return path_fault(pattern.replace("?", "-")) or _glob_fault(pattern)
-    return path_fault(pattern)
-
-
-def _glob_fault(pattern: str) -> tuple[str, str] | None:
-    """Return why some paths would take too long: each place where the first wildcard can end begins another search."""
+def _check_glob(pattern: str) -> None:
+    """Raise if some paths would take too long: each place where the first wildcard can end begins another search."""
     slow = _SLOW_GLOB.search(pattern)
-    if slow is None:
-        return None
-    what = f"{quoted(pattern)} is too slow: in `{slow[0]}` one wildcard follows another within a segment"
-    return what, f"write {quoted(pattern.replace(slow[0], '**/*' + slow[0].lstrip('*'), 1))}, or fewer wildcards"
+    if slow is not None:
+        better = pattern.replace(slow[0], "**/*" + slow[0].lstrip("*"), 1)
+        raise BadText(
+            f"{quoted(pattern)} is too slow: in `{slow[0]}` one wildcard follows another within a segment",
+            f"write {quoted(better)}, or fewer wildcards",
+        )
 
 
-def _regex_fault(pattern: str) -> tuple[str, str] | None:
+def _check_regex(pattern: str) -> None:
     from warnings import catch_warnings, simplefilter
 
     if not pattern:
-        return "an empty regular expression matches no path", 'for every path, write path = "/"'
+        raise BadText("an empty regular expression matches no path", 'for every path, write path = "/"')
     if _NO_PATH.fullmatch(pattern) is not None:
         what = f"{quoted(pattern)} matches no path: the whole path is compared, and it begins with a slash"
-        return what, f"write {quoted('/' + pattern)}"
+        raise BadText(what, f"write {quoted('/' + pattern)}")
     for char in pattern:
         if not char.isascii():
             help = f"write {_encoded(char)} for it, as a browser does"
-            return f"{quoted(pattern)} contains {quoted(char)}, which no path does", help
+            raise BadText(f"{quoted(pattern)} contains {quoted(char)}, which no path does", help)
     try:
         with catch_warnings():
             simplefilter("error")  # what Python only warns about (a "possible nested set") is ambiguous, hence refused
@@ -205,79 +192,72 @@ def _regex_fault(pattern: str) -> tuple[str, str] | None:
     except (re.error, Warning) as error:
         position = getattr(error, "pos", None)
         where = "" if position is None else f" at character {position + 1}"
-        return f"{quoted(pattern)} is not a regular expression: {getattr(error, 'msg', error)}{where}", ""
+        raise BadText(f"{quoted(pattern)} is not a regular expression: {getattr(error, 'msg', error)}{where}") from None
     except (OverflowError, RecursionError, ValueError, MemoryError) as error:
-        return f"{quoted(pattern)} is a regular expression beyond what Python can take: {error}", "make it simpler"
+        what = f"{quoted(pattern)} is a regular expression beyond what Python can take: {error}"
+        raise BadText(what, "make it simpler") from None
     slow = backtracking_fault(pattern.encode(), MAX_COMPARED_BYTES)
-    return None if slow is None else (f"{quoted(pattern)} is too slow: {slow[0]}", slow[1])
+    if slow is not None:
+        raise BadText(f"{quoted(pattern)} is too slow: {slow[0]}", slow[1])
 
 
-def _check_upstream(table: Table, path: Path, upstreams: Collection[str], faults: Faults) -> None:
+def _check_upstream(table: Table, path: Path, upstreams: Collection[str], problems: Problems) -> None:
     if "upstream" not in table:
-        if faults.excuses(path, "upstream"):
+        if problems.excuses(path, "upstream"):
             return
         help = (
             f"write upstream = {one_of(list(upstreams)[:_MAX_NAMES])}"
             if upstreams
             else 'write upstream = "its name below [upstreams]"'
         )
-        faults.at_key(path, "this route does not name its upstream", help)
+        problems.at_key(path, "this route does not name its upstream", help)
         return
     name = table["upstream"]
     if name in upstreams or not upstreams:  # that there is none at all is a problem of the whole file
         return
     if "://" in name:
         help = f"write it below [upstreams] with a name of your choice, and that name here: app = {quoted(name)}"
-        faults.at_value((*path, "upstream"), "`upstream` is the name of an upstream, not a URL", help)
+        problems.at_value((*path, "upstream"), "`upstream` is the name of an upstream, not a URL", help)
         return
     names = list(upstreams)[:_MAX_NAMES]
-    meant = "" if faults.is_full else suggestion(name, list(upstreams))
+    meant = "" if problems.is_full else suggestion(name, list(upstreams))
     help = f"did you mean {quoted(meant)}?" if meant else f"there are: {', '.join(map(key_text, names))}"
-    faults.at_value((*path, "upstream"), f"there is no upstream {quoted(name)}", help)
+    problems.at_value((*path, "upstream"), f"there is no upstream {quoted(name)}", help)
 
 
-def _methods(table: Table, path: Path, faults: Faults) -> tuple[str, ...]:
+def _methods(table: Table, path: Path, problems: Problems) -> tuple[str, ...]:
     methods: list[str] = table.get("methods", [])
     for index, method in enumerate(methods):
-        check_method(method, (*path, "methods", index), faults)
+        check_method(method, (*path, "methods", index), problems)
     return tuple(dict.fromkeys(methods))
 
 
-def _match_host(table: Table, path: Path, faults: Faults) -> tuple[str, ...]:
+def _match_host(table: Table, path: Path, problems: Problems) -> tuple[str, ...]:
     written = table.get("match_host", [])
     hosts: list[str] = [written] if isinstance(written, str) else written
     for index, host in enumerate(hosts):
         place = (*path, "match_host") if isinstance(written, str) else (*path, "match_host", index)
-        try:
-            check_host_pattern(host)
-        except BadAddress as error:
-            faults.at_value(place, error.what, error.help)
+        problems.read(check_host_pattern, host, place)
     return tuple(dict.fromkeys(host.lower().removesuffix(".") for host in hosts))
 
 
-def _match_headers(table: Table, path: Path, faults: Faults) -> tuple[tuple[str, str], ...]:
-    return _fields(table.get("match_headers", {}), (*path, "match_headers"), faults)
-
-
-def _rewrite(table: Table, path: Path, kind: PathKind | None, faults: Faults) -> str | None:
+def _rewrite(table: Table, path: Path, kind: PathKind | None, problems: Problems) -> str | None:
     strips = table.get("strip_prefix", False)
     rewrite: str | None = table.get("rewrite")
     if rewrite is not None:
-        fault = _character_fault(rewrite)
-        if fault is not None:
-            faults.at_value((*path, "rewrite"), *fault)
+        problems.read(_check_path, rewrite, (*path, "rewrite"))
         if strips:
             help = 'keep one of them: strip_prefix = true is short for rewrite = "/"'
-            faults.at_key((*path, "strip_prefix"), "`strip_prefix` and `rewrite` exclude each other", help)
+            problems.at_key((*path, "strip_prefix"), "`strip_prefix` and `rewrite` exclude each other", help)
     if kind is not None and kind not in _REWRITABLE and (strips or rewrite is not None):
         name = "strip_prefix" if rewrite is None else "rewrite"
         what = f"`{name}` needs `path` or `path_exact`: what `{kind.value}` matches has no fixed prefix to replace"
-        faults.at_key((*path, name), what, "give the route a `path`, or leave the path as it is")
+        problems.at_key((*path, name), what, "give the route a `path`, or leave the path as it is")
     return "/" if strips else rewrite
 
 
 def _check_address(
-    table: Table, path: Path, name: str, words: tuple[str, ...], check: Callable[[str], None], faults: Faults
+    table: Table, path: Path, name: str, words: tuple[str, ...], check: Callable[[str], None], problems: Problems
 ) -> None:
     """Check `host` or `origin`: one of `words`, or what `check` accepts."""
     value = table.get(name)
@@ -286,58 +266,53 @@ def _check_address(
     if value.lower() in (*words, "remove"):
         what = f"expected {one_of(words)} or a value for `{name}`, got {quoted(value)}"
         help = f"write {quoted(value.lower())}" if value.lower() in words else "every request needs a Host"
-        faults.at_value((*path, name), what, help)
+        problems.at_value((*path, name), what, help)
         return
-    try:
-        check(value)
-    except BadAddress as error:
-        faults.at_value((*path, name), error.what, error.help)
+    problems.read(check, value, (*path, name))
 
 
-def _edits(table: Table, path: Path, faults: Faults) -> HeaderEdits:
+def _edits(table: Table, path: Path, problems: Problems) -> HeaderEdits:
     for name in ("set", "add"):
         for field, value in table.get(name, {}).items():
-            _check_editable(field, (*path, name, field), path[-1] == "request", faults)
-            fault = placeholder_fault(value)
-            if fault is not None:
-                faults.at_value((*path, name, field), *fault)
+            _check_editable(field, (*path, name, field), path[-1] == "request", problems)
+            problems.read(split_value, value, (*path, name, field))
     removed: list[str] = table.get("remove", [])
     for index, field in enumerate(removed):
         place = (*path, "remove", index)
         if not is_token(field):
-            faults.at_value(place, f"{quoted(field)} is not a header name")
+            problems.at_value(place, f"{quoted(field)} is not a header name")
         else:
-            _check_editable(field, place, path[-1] == "request", faults)
+            _check_editable(field, place, path[-1] == "request", problems)
     return HeaderEdits(
-        set=_fields(table.get("set", {}), (*path, "set"), faults),
-        add=_fields(table.get("add", {}), (*path, "add"), faults, may_repeat=True),
+        set=_fields(table.get("set", {}), (*path, "set"), problems),
+        add=_fields(table.get("add", {}), (*path, "add"), problems, may_repeat=True),
         remove=tuple(removed),
     )
 
 
-def _check_editable(name: str, place: Path, is_request: bool, faults: Faults) -> None:
+def _check_editable(name: str, place: Path, is_request: bool, problems: Problems) -> None:
     lower = name.lower()
     if lower in _FRAMING:
         what = f"`{name}` belongs to the connection or frames the message, and cannot be edited"
-        faults.at_key(place, what, "remove it; devproxy sets it as the message needs")
+        problems.at_key(place, what, "remove it; devproxy sets it as the message needs")
     elif is_request and lower in ("host", "origin"):
         help = f"write {lower} = … in the route itself"
-        faults.at_key(place, f"`{name}` is not edited here", help)
+        problems.at_key(place, f"`{name}` is not edited here", help)
 
 
 def _fields(
-    table: dict[str, str], path: Path, faults: Faults, *, may_repeat: bool = False
+    table: dict[str, str], path: Path, problems: Problems, *, may_repeat: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """Return name and value of each field: a token, and text without control characters (RFC 9110 section 5)."""
     seen: dict[str, str] = {}
     for name, value in table.items():
         if not is_token(name):
-            faults.at_key((*path, name), f"{quoted(name)} is not a header name", "letters, digits and hyphens")
+            problems.at_key((*path, name), f"{quoted(name)} is not a header name", "letters, digits and hyphens")
         elif not may_repeat and name.lower() in seen:
             what = f"`{name}` and `{seen[name.lower()]}` are the same header: case does not matter"
-            faults.at_key((*path, name), what, "keep one of them")
+            problems.at_key((*path, name), what, "keep one of them")
         if has_control(value.replace("\t", "")):
             what = f"the value of {quoted(name)} contains a control character"
-            faults.at_value((*path, name), what, "a header is one line of text")
+            problems.at_value((*path, name), what, "a header is one line of text")
         seen.setdefault(name.lower(), name)
     return tuple(table.items())

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from devproxy.config.foreign import translation
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
-from devproxy.config.problems import Faults, Path, key_text, one_of, spelled, suggestion
+from devproxy.config.problems import Path, Problems, key_text, one_of, spelled, suggestion
 from devproxy.text.safe import clipped, quoted, visible
 
 Table = dict[str, Any]
@@ -23,21 +23,21 @@ _MAX_DIGITS: Final = 20
 """Longer integers are not shown: CPython refuses to convert those of more than 4,300 digits."""
 
 
-def shaped(document: Table, faults: Faults) -> Table:
-    """Return `document` with defaults filled in; what is wrong with it goes to `faults` and is left out."""
-    return _table(document, "", (), faults)
+def shaped(document: Table, problems: Problems) -> Table:
+    """Return `document` with defaults filled in; what is wrong with it goes to `problems` and is left out."""
+    return _table(document, "", (), problems)
 
 
-def _table(value: Table, key_path: str, path: Path, faults: Faults) -> Table:
+def _table(value: Table, key_path: str, path: Path, problems: Problems) -> Table:
     """Check a table whose keys are fixed."""
     known = CHILDREN.get(key_path, {})
     result: Table = {}
     for name, child in value.items():
         key = known.get(name)
         if key is None:
-            _unknown(name, child, key_path, (*path, name), faults)
+            _unknown(name, child, key_path, (*path, name), problems)
         else:
-            checked = _value(child, key, (*path, name), faults)
+            checked = _value(child, key, (*path, name), problems)
             if checked is not ABSENT:
                 result[name] = checked
     for name, key in known.items():
@@ -46,79 +46,79 @@ def _table(value: Table, key_path: str, path: Path, faults: Faults) -> Table:
     return result
 
 
-def _map(value: Table, key: Key, path: Path, faults: Faults) -> Table:
+def _map(value: Table, key: Key, path: Path, problems: Problems) -> Table:
     """Check a table whose keys are the author's."""
     element = KEYS[f"{key.path}.*"]
-    checked = ((name, _value(child, element, (*path, name), faults)) for name, child in value.items())
+    checked = ((name, _value(child, element, (*path, name), problems)) for name, child in value.items())
     return {name: child for name, child in checked if child is not ABSENT}
 
 
-def _array(value: list[Any], key: Key, path: Path, faults: Faults) -> list[Table]:
+def _array(value: list[Any], key: Key, path: Path, problems: Problems) -> list[Table]:
     """Check an array of tables. A bad element becomes an empty table, so that indices stay what they are."""
     element = KEYS[f"{key.path}.*"]
-    checked = [_value(child, element, (*path, index), faults) for index, child in enumerate(value)]
+    checked = [_value(child, element, (*path, index), problems) for index, child in enumerate(value)]
     return [{} if child is ABSENT else child for child in checked]
 
 
-def _value(value: Any, key: Key, path: Path, faults: Faults) -> Any:
+def _value(value: Any, key: Key, path: Path, problems: Problems) -> Any:
     """Return `value` if it is one for `key` (tables with their defaults), else ABSENT."""
     kind = _type_of(value)
     match = _matching(kind, key.types)
     if match is None:
-        faults.at_value(path, f"expected {_expected(key)}, got {_shown(value)}", _help_for(value, key, path))
+        problems.at_value(path, f"expected {_expected(key)}, got {_shown(value)}", _help_for(value, key, path))
         return ABSENT
     if key.reserved and not _equals_default(value, key):
         what = f"`{_assignment(value, path)}` is not available in devproxy {RELEASE}"
-        faults.at_value(path, what, key.reserved)
+        problems.at_value(path, what, key.reserved)
         return ABSENT
     if match is Type.TABLE:
-        return _table(value, key.path, path, faults)
+        return _table(value, key.path, path, problems)
     if match is Type.MAP:
-        return _map(value, key, path, faults)
+        return _map(value, key, path, problems)
     if match is Type.ARRAY:
-        return _array(value, key, path, faults)
+        return _array(value, key, path, problems)
     if match is Type.LIST:
-        return _list(value, key, path, faults)
-    return _scalar(value, key, path, faults)
+        return _list(value, key, path, problems)
+    return _scalar(value, key, path, problems)
 
 
-def _list(value: list[Any], key: Key, path: Path, faults: Faults) -> Any:
+def _list(value: list[Any], key: Key, path: Path, problems: Problems) -> Any:
     is_good = True
     for index, item in enumerate(value):
         if _matching(_type_of(item), key.items) is None:
             is_good = False
             what = f"expected {_either(key.items)} in `{path[-1]}`, got {_shown(item)}"
-            faults.at_value((*path, index), what, f"for example: {key.name} = {key.example}")
+            problems.at_value((*path, index), what, f"for example: {key.name} = {key.example}")
     return value if is_good else ABSENT
 
 
-def _scalar(value: Any, key: Key, path: Path, faults: Faults) -> Any:
+def _scalar(value: Any, key: Key, path: Path, problems: Problems) -> Any:
     if isinstance(value, str):
-        return _choice(value, key, path, faults) if key.choices else value
+        return _choice(value, key, path, problems) if key.choices else value
     if isinstance(value, bool):
         return value
-    return _number(value, key, path, faults)
+    return _number(value, key, path, problems)
 
 
-def _choice(value: str, key: Key, path: Path, faults: Faults) -> Any:
+def _choice(value: str, key: Key, path: Path, problems: Problems) -> Any:
     choice = value.lower() if key.ignores_case else value
     if choice in key.choices:
         return choice
     name = key_text(str(path[-1]))
-    meant = "" if faults.is_full else suggestion(value, list(key.choices))
+    meant = "" if problems.is_full else suggestion(value, list(key.choices))
     help = f"write {name} = {quoted(meant)}" if meant else ""
-    faults.at_value(path, f"expected {one_of(key.choices)} for `{name}`, got {quoted(value)}", help)
+    problems.at_value(path, f"expected {one_of(key.choices)} for `{name}`, got {quoted(value)}", help)
     return ABSENT
 
 
-def _number(value: int | float, key: Key, path: Path, faults: Faults) -> Any:
+def _number(value: int | float, key: Key, path: Path, problems: Problems) -> Any:
     minimum = -math.inf if key.minimum is None else key.minimum
     maximum = math.inf if key.maximum is None else key.maximum
     if (isinstance(value, int) or math.isfinite(value)) and minimum <= value <= maximum:
         return value
     bounds = f"from {_bound(minimum)} to {_bound(maximum)}" if maximum < math.inf else f"of at least {_bound(minimum)}"
     help = "" if key.default is ABSENT else f"the default is {key.name} = {_bound(key.default)}"
-    faults.at_value(path, f"`{key.name}` must be a number {bounds}, got {_shown(value)}", help)
+    problems.at_value(path, f"`{key.name}` must be a number {bounds}, got {_shown(value)}", help)
     return ABSENT
 
 
@@ -126,10 +126,10 @@ def _bound(value: Any) -> str:
     return f"{value:,.0f}".replace(",", "") if value == int(value) else str(value)
 
 
-def _unknown(name: str, value: Any, key_path: str, path: Path, faults: Faults) -> None:
+def _unknown(name: str, value: Any, key_path: str, path: Path, problems: Problems) -> None:
     where = f" in `{spelled(path[:-1])}`" if len(path) > 1 else ""
-    help = "" if faults.is_full else _help_for_unknown(name, value, key_path)
-    faults.unknown(path, f"unknown key `{key_text(name)}`{where}", help)
+    help = "" if problems.is_full else _help_for_unknown(name, value, key_path)
+    problems.unknown(path, f"unknown key `{key_text(name)}`{where}", help)
 
 
 def _help_for_unknown(name: str, value: Any, key_path: str) -> str:

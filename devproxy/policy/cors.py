@@ -71,7 +71,7 @@ class CorsDecision:
 def compile_cors(cors: Cors, source: str) -> CorsPolicy:
     """Return `cors`, which ``config`` has checked, ready to use. `source`: the name of the file it stands in.
 
-    Raises :class:`devproxy.authority.origins.BadOrigin` for an origin that is no pattern.
+    Raises :class:`devproxy.text.bad.BadText` for an origin that is no pattern.
     """
     is_passed = cors.mode is CorsMode.PASSTHROUGH
     return CorsPolicy(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from devproxy.authority.origins import LOOPBACK, BadOrigin, OriginSet, normalised, parse_origin, parse_pattern
+from devproxy.authority.origins import LOOPBACK, OriginSet, normalised, parse_origin, parse_pattern
 from devproxy.config.model import Cors, CorsMode
 from devproxy.http.fields import Field, read_field
 from devproxy.http1.head import parse_request_head
@@ -18,6 +18,7 @@ from devproxy.http1.start_line import Limits
 from devproxy.policy.cors import CorsDecision, compile_cors, decide, local_lines
 from devproxy.policy.cors_fields import apply_cors
 from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight
+from devproxy.text.bad import BadText
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -375,7 +376,7 @@ def test_a_pattern_is_refused_in_words_or_stays_the_same_when_read_again(text: s
     refusal = None
     try:
         pattern = parse_pattern(text)
-    except BadOrigin as error:
+    except BadText as error:
         refusal = error
     if refusal is not None:
         assert refusal.what.isprintable()

@@ -430,9 +430,9 @@ def by_signature(function: Callable[..., object]) -> Callable[[bytes], object] |
 
 
 def answers_to_bad_origins() -> type[Exception]:
-    from devproxy.authority.origins import BadOrigin
+    from devproxy.text.bad import BadText
 
-    return BadOrigin
+    return BadText
 
 
 FROM_THE_FILE = {

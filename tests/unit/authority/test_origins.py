@@ -8,7 +8,6 @@ import sys
 import pytest
 from devproxy.authority.origins import (
     LOOPBACK,
-    BadOrigin,
     OriginSet,
     normalised,
     parse_origin,
@@ -16,14 +15,15 @@ from devproxy.authority.origins import (
     split_origin,
     web_origin,
 )
+from devproxy.text.bad import BadText
 
 
 def takes(*patterns: str) -> OriginSet:
     return OriginSet(parse_pattern(pattern) for pattern in patterns)
 
 
-def refusal(pattern: str) -> BadOrigin:
-    with pytest.raises(BadOrigin) as caught:
+def refusal(pattern: str) -> BadText:
+    with pytest.raises(BadText) as caught:
         parse_pattern(pattern)
     return caught.value
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from devproxy.config.addresses import (
-    BadAddress,
     check_authority,
     check_domain,
     check_host_pattern,
@@ -16,6 +15,7 @@ from devproxy.config.addresses import (
     parse_trusted_proxy,
 )
 from devproxy.config.model import Listen, Scheme, ServerAddress
+from devproxy.text.bad import BadText
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_an_address_to_listen_on(text: str | int, host: str, port: int) -> None:
     ],
 )
 def test_what_is_no_address_to_listen_on_is_told_why(text: str | int, what: str, help: str) -> None:
-    with pytest.raises(BadAddress) as caught:
+    with pytest.raises(BadText) as caught:
         parse_listen(text)
     assert what in caught.value.what
     assert help in caught.value.help
@@ -132,7 +132,7 @@ def test_a_unix_socket_is_named_by_its_absolute_path(text: str) -> None:
     ],
 )
 def test_what_is_no_url_of_a_server_is_told_why(text: str, what: str, help: str) -> None:
-    with pytest.raises(BadAddress) as caught:
+    with pytest.raises(BadText) as caught:
         parse_server(text)
     assert what in caught.value.what
     assert help in caught.value.help
@@ -154,7 +154,7 @@ def test_a_server_on_the_command_line(text: str, url: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "65536", "localhost", ":3001", "localhost:", "a b", "ws://localhost", "-1"])
 def test_what_is_no_server_on_the_command_line(text: str) -> None:
-    with pytest.raises(BadAddress):
+    with pytest.raises(BadText):
         parse_endpoint(text)
 
 
@@ -165,7 +165,7 @@ def test_a_host_to_send(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "a b", "a:b", "http://a", "a/b", "a\r\nb", "::1", "a:0", "a:99999"])
 def test_what_cannot_be_sent_as_host(text: str) -> None:
-    with pytest.raises(BadAddress):
+    with pytest.raises(BadText):
         check_authority(text)
 
 
@@ -176,7 +176,7 @@ def test_a_host_to_match(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "*", "*.", "a.*", "*a", "app.test:8080", "http://app.test", "**.a", "é.test"])
 def test_what_matches_no_host(text: str) -> None:
-    with pytest.raises(BadAddress):
+    with pytest.raises(BadText):
         check_host_pattern(text)
 
 
@@ -189,7 +189,7 @@ def test_an_origin_to_send(text: str) -> None:
     "text", ["", "localhost", "http://a/", "http://a/b", "http://a b", "null", "ftp://a", "http://"]
 )
 def test_what_is_no_origin(text: str) -> None:
-    with pytest.raises(BadAddress):
+    with pytest.raises(BadText):
         check_origin(text)
 
 
@@ -200,7 +200,7 @@ def test_a_domain_of_a_cookie(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", ".", "..a", "a b", "a;b", "*.a", "a.test:80", "http://a", "https://", "é.test"])
 def test_what_is_no_domain_of_a_cookie(text: str) -> None:
-    with pytest.raises(BadAddress):
+    with pytest.raises(BadText):
         check_domain(text)
 
 
@@ -250,7 +250,7 @@ def test_an_allowed_host_is_kept_as_it_is_compared(text: str, expected: str) -> 
     ],
 )
 def test_what_is_no_allowed_host_is_told_what_to_write(text: str, what: str, help: str) -> None:
-    with pytest.raises(BadAddress) as caught:
+    with pytest.raises(BadText) as caught:
         parse_allowed_host(text)
     assert what in caught.value.what
     assert help in caught.value.help
@@ -303,7 +303,7 @@ def test_a_trusted_proxy_is_kept_as_a_peer_is_compared(text: str, expected: str)
     ],
 )
 def test_what_is_no_trusted_proxy_is_told_what_to_write(text: str, what: str, help: str) -> None:
-    with pytest.raises(BadAddress) as caught:
+    with pytest.raises(BadText) as caught:
         parse_trusted_proxy(text)
     assert what in caught.value.what
     assert help in caught.value.help

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from devproxy.authority.origins import BadOrigin
 from devproxy.config.model import Cors
 from devproxy.policy.cors import decide, local_lines
+from devproxy.text.bad import BadText
 from tests.support.cors import (
     ACAC,
     ACAO,
@@ -103,7 +103,7 @@ def test_a_decision_depends_on_policy_and_origin_alone() -> None:
 
 
 def test_a_wrong_origin_does_not_compile() -> None:
-    with pytest.raises(BadOrigin):
+    with pytest.raises(BadText):
         policy(replace(REWRITE, origins=("*",)))
 
 
