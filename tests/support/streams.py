@@ -89,14 +89,11 @@ class Loop(Clock):
 class MemoryUpstream:
     """A connection to `server_pool`. ``sent``: all that went out on it; ``asker``: who waits for its answer."""
 
-    is_logged_in = False
     holds_request = False
     owner = None
 
-    def __init__(self, server: MemoryServer, served: int) -> None:
+    def __init__(self, server: MemoryServer) -> None:
         self.server_pool = server
-        self.served = served
-        self.has_answered = False
         self.asker: Asker | None = None
         self.sent = b""
         self.is_paused = False
@@ -162,11 +159,15 @@ class MemoryServer:
 class Stage:
     """A request in the middle: `head` comes from ``client``, and ``connection`` leads to the server.
 
-    `served`: how many responses the connection has brought before, which makes it an idle one; 0: it has to be dialled.
+    `is_idle`: the connection has served before; else it has to be dialled.
     """
 
     def __init__(
-        self, head: bytes = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", *, config: Config | None = None, served: int = 0
+        self,
+        head: bytes = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
+        *,
+        config: Config | None = None,
+        is_idle: bool = False,
     ) -> None:
         config = config or config_for((address_of(1),))
         self.loop = Loop()
@@ -176,8 +177,8 @@ class Stage:
         self.shared = SharedState(cast("Any", self.loop), compile_snapshot(config, "unit"), self.observers)
         self.server = MemoryServer(config)
         self.shared.pools = cast("dict[str, Pool]", {config.upstreams[0].name: self.server})
-        self.connection = MemoryUpstream(self.server, served)
-        (self.server.idle if served else self.server.fresh).append(self.connection)
+        self.connection = MemoryUpstream(self.server)
+        (self.server.idle if is_idle else self.server.fresh).append(self.connection)
         self.client = MemoryClient()
         self.request: RequestHead = parse_request_head(head[:-4], Limits())
         plan = plan_request(self.request, self.shared.snapshot)
@@ -191,7 +192,6 @@ class Stage:
         """Let the server answer with `head` and what comes with it."""
         assert self.connection.asker is not None
         parsed = parse_response_head(head[:-4], Limits(), self.request.method)
-        self.connection.has_answered = True
         self.connection.asker.response(parsed, parsed.body_length, payload, ended)
 
     @property

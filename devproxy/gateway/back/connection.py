@@ -11,14 +11,16 @@ import asyncio
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from devproxy.errors import BadMessage, UpstreamFault
+from devproxy.gateway.back.states import STEPS, Act, Event, State
 from devproxy.gateway.shared.pressure import LARGE_BYTES, Reader
+from devproxy.gateway.shared.seam import Loss
 from devproxy.gateway.shared.transports import last_words, reset, set_limits
 from devproxy.http.fields import Role
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_response_head, recall_response_head
 from devproxy.http1.reader import HeadReader, Kind
-from devproxy.http1.refusals import ended_within_head, spoke_first, told
+from devproxy.http1.refusals import ended_within_head, told
 from devproxy.http1.start_line import Limits
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from devproxy.routing.balance import Process
 
 MAX_INTERIM_RESPONSES: Final = 32
+
+# The members by names of their own: looking one up in its class costs as much as ten comparisons.
+_IDLE, _AWAITING, _HEAD, _BODY, _OVER = State
 
 
 class UpstreamConnection(Reader):
@@ -43,7 +48,6 @@ class UpstreamConnection(Reader):
     __slots__ = (
         "_chunked",
         "_exchange",
-        "_in_body",
         "_interims",
         "_is_held_back",
         "_keep_alive_timeout_s",
@@ -52,10 +56,10 @@ class UpstreamConnection(Reader):
         "_remaining",
         "_reusable",
         "_shared",
+        "_state",
         "address",
         "early_words",
         "expires_at",
-        "has_answered",
         "owner",
         "process",
         "served",
@@ -73,7 +77,7 @@ class UpstreamConnection(Reader):
         self._reader = HeadReader(Kind.RESPONSE, shared.snapshot.response_limits)
         self._exchange: Asker | None = None
         self._chunked: ChunkedReader | None = None
-        self._in_body = False
+        self._state = _IDLE
         self._remaining = 0
         self._reusable = False
         self._interims = 0
@@ -87,7 +91,6 @@ class UpstreamConnection(Reader):
         self.owner: ClientStream | None = None
         self._logged_in_after = 0
         self.served = 0
-        self.has_answered = False
 
     # -- the transport's side ------------------------------------------------------------------------------------
 
@@ -102,13 +105,19 @@ class UpstreamConnection(Reader):
         exchange = self._exchange
         if exchange is None:
             self.early_words = data
-            self.server_pool.forget(self)
-            self.transport.abort()
-        elif self._in_body:
-            self._take_body(exchange, data)
-        else:
-            self.has_answered = True
-            self._take_head(exchange, data)
+            self._forget(Event.BREACH)
+            return
+        try:
+            if self._state is _BODY:
+                payload, ended = self._frame(data)
+                if ended:
+                    self._complete(exchange)
+                exchange.response_data(payload, ended)
+            else:
+                self._state = _HEAD
+                self._take_head(exchange, data)
+        except BadMessage as error:  # what came is no answer that can be trusted
+            self._lose(exchange, Event.BREACH, UpstreamFault.BAD_RESPONSE, told(error), cause=error)
 
     def eof_received(self) -> bool:
         """Take the server's end of stream: the end of a body that lasts until then, else a loss."""
@@ -118,14 +127,11 @@ class UpstreamConnection(Reader):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection, reading first what came in before a write failed."""
         self._shared.pressure.dismiss(self.transport)
-        exchange = self._exchange
-        if exchange is None:
-            self.server_pool.forget(self)
+        if self._exchange is None:
+            self._forget(Event.END)
             return
-        if exc is not None and not self._in_body:
-            words = last_words(self.transport)
-            if words:
-                self.data_received(words)
+        if exc is not None and self._state is not _BODY and (words := last_words(self.transport)):
+            self.data_received(words)
         self._ended(exc)
 
     def pause_writing(self) -> None:
@@ -150,14 +156,13 @@ class UpstreamConnection(Reader):
     @property
     def is_silent(self) -> bool:
         """Whether whoever sent on it still waits for the first octet that this connection brings."""
-        return self._exchange is not None and not self.served and not self.has_answered
+        return self._state is _AWAITING and not self.served
 
     def begin(self, exchange: Asker, data: bytes) -> None:
         """Send `data` (a request head and what there is of its body) for `exchange`, and wait for the response."""
         self._exchange = exchange
-        self._in_body = False
+        self._state = _AWAITING
         self._interims = 0
-        self.has_answered = False
         self.transport.write(data)
 
     def send(self, data: bytes) -> None:
@@ -202,48 +207,26 @@ class UpstreamConnection(Reader):
 
     def abandon(self) -> None:
         """End the connection at once: whoever asked has left. The server notices by a reset."""
-        self._exchange = None
-        self._lose_login()
-        reset(self.transport)
+        self._leave(Event.ABANDON)
 
     def close(self) -> None:
         """Close an idle connection."""
-        self._exchange = None
-        self.transport.close()
+        self._leave(Event.CLOSE)
 
     # -- framing -------------------------------------------------------------------------------------------------
 
     def _take_head(self, exchange: Asker, data: bytes) -> None:
         limits = self._shared.snapshot.response_limits
-        while True:
-            try:
-                found = None if self._reader.has_started else recall_response_head(data, limits)
-                if found is None:
-                    found = self._read_head(data, limits, exchange.request.method)
-                    if found is None:
-                        return
-                head, data = found
-                facts = head.facts
-                if facts.status >= 200:
-                    break
-                if facts.status == 101:
-                    self._switch(exchange, head)
-                    self._exchange = None
-                    exchange.upgraded(head, data, self.transport)
-                    return
-                self._interims += 1
-                if self._interims > MAX_INTERIM_RESPONSES:
-                    raise BadMessage(
-                        f"there were more than {MAX_INTERIM_RESPONSES} interim responses",
-                        source="RFC 9110 section 15.2",
-                        line=head.start,
-                    )
-            except BadMessage as error:
-                self._fail(exchange, error)
+        found = None if self._reader.has_started else recall_response_head(data, limits)
+        if found is None:
+            found = self._read_head(data, limits, exchange.request.method)
+            if found is None:
                 return
-            exchange.interim(head)
-            if self._exchange is not exchange or not data:
-                return
+        head, data = found
+        facts = head.facts
+        if facts.status < 200:
+            self._take_interim(exchange, head, data)
+            return
         length = 0 if exchange.request.method == b"HEAD" else head.body_length
         self._reusable = facts.keep_alive and length != UNTIL_CLOSE
         self._keep_alive_timeout_s = facts.keep_alive_timeout_s
@@ -251,18 +234,30 @@ class UpstreamConnection(Reader):
             self._complete(exchange)
             exchange.response(head, length, data, True)
             return
-        self._in_body = True
+        self._state = _BODY
         self._remaining = length
-        if length == CHUNKED:
-            self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks, is_answer=True)
-        try:
-            payload, ended = self._frame(data)
-        except BadMessage as error:
-            self._fail(exchange, error)
-            return
+        self._chunked = (
+            ChunkedReader(is_decoding=exchange.decodes_chunks, is_answer=True) if length == CHUNKED else None
+        )
+        payload, ended = self._frame(data)
         if ended:
             self._complete(exchange)
         exchange.response(head, length, payload, ended)
+
+    def _take_interim(self, exchange: Asker, head: ResponseHead, data: bytes) -> None:
+        """Pass on a 1xx `head`, and take what came behind it."""
+        if head.facts.status == 101:
+            self._switch(exchange, head)
+            self._exchange, self._state = None, _OVER
+            exchange.upgraded(head, data, self.transport)
+            return
+        self._interims += 1
+        if self._interims > MAX_INTERIM_RESPONSES:
+            reason = f"there were more than {MAX_INTERIM_RESPONSES} interim responses"
+            raise BadMessage(reason, source="RFC 9110 section 15.2", line=head.start)
+        exchange.interim(head)
+        if data and self._exchange is exchange:
+            self._take_head(exchange, data)
 
     def _read_head(self, data: bytes, limits: Limits, method: bytes) -> tuple[ResponseHead, bytes] | None:
         """Return a head that came in pieces or has lines never seen before, and what stands behind it; None: more."""
@@ -284,16 +279,6 @@ class UpstreamConnection(Reader):
             named = [field.line for field in head.fields if field.role == Role.UPGRADE]
             reason = "101 switches to another protocol than the one asked for"
             raise BadMessage(reason, source="RFC 9110 section 7.8", line=named[0] if named else head.start)
-
-    def _take_body(self, exchange: Asker, data: bytes) -> None:
-        try:
-            payload, ended = self._frame(data)
-        except BadMessage as error:
-            self._fail(exchange, error)
-            return
-        if ended:
-            self._complete(exchange)
-        exchange.response_data(payload, ended)
 
     def _frame(self, data: bytes) -> tuple[bytes, bool]:
         """Return the part of `data` that belongs to the body, and whether the body ends with it."""
@@ -324,49 +309,65 @@ class UpstreamConnection(Reader):
 
     def _complete(self, exchange: Asker) -> None:
         """The response is over: give the connection back, or close it when it can't be trusted with another."""
-        self._exchange = None
-        self._chunked = None
         self.served += 1
         if exchange.request.facts.body_length and (
             not exchange.is_request_sent or self.transport.get_write_buffer_size()
         ):
             # The server may never read the rest of the request, and to close would be to wait until it does.
-            reset(self.transport)
+            self._leave(Event.EARLY_COMPLETE)
         elif self._reusable and not self.transport.is_closing():
+            self._exchange = None
+            self._state = _IDLE
             self.server_pool.release(self, exchange.client, self._keep_alive_timeout_s)
         else:
-            self._lose_login()
-            self.transport.close()
+            self._leave(Event.LAST_COMPLETE)
 
-    def _lose_login(self) -> None:
+    # -- endings -------------------------------------------------------------------------------------------------
+
+    def _leave(self, event: Event) -> None:
+        """Be used no more, and end as the table says."""
+        self._exchange = None
+        self._state, act = STEPS[self._state, event]
         if self.owner is not None:
             self.owner.lose_login(self)
+        if act is Act.RESET:
+            reset(self.transport)
+        elif act is Act.ABORT:
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _forget(self, event: Event) -> None:
+        """End while no exchange uses it."""
+        self.server_pool.forget(self)
+        self._leave(event)
 
     def _ended(self, exc: Exception | None) -> None:
         """The server ended the connection, mostly while an exchange used it."""
         self.server_pool.look_soon()
         exchange = self._exchange
         if exchange is None:
-            self.server_pool.forget(self)
-            return
-        if self._in_body and self._remaining == UNTIL_CLOSE and exc is None:
+            self._forget(Event.END)
+        elif self._state is _BODY and self._remaining == UNTIL_CLOSE and exc is None:
             self._complete(exchange)
             exchange.response_data(b"", True)
-            return
-        if self.early_words:  # they came between the dialling and the request
-            self._fail(exchange, spoke_first(self.early_words))
-            return
-        self._exchange = None
-        self._lose_login()
-        reset(self.transport)  # whatever of the request it has not taken is of no use to it any more
-        detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
-        if exc is None and self._reader.has_started:
-            detail = told(ended_within_head(self._reader.pending))
-        exchange.upstream_lost(UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
+        else:
+            detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
+            if exc is None and self._reader.has_started:
+                detail = told(ended_within_head(self._reader.pending))
+            self._lose(exchange, Event.END, UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
 
-    def _fail(self, exchange: Asker, error: BadMessage) -> None:
-        """What came is no answer that can be trusted."""
-        self._exchange = None
-        self._lose_login()
-        self.transport.abort()
-        exchange.upstream_lost(UpstreamFault.BAD_RESPONSE, told(error), was_reset=False, cause=error)
+    def _lose(
+        self,
+        exchange: Asker,
+        event: Event,
+        fault: UpstreamFault,
+        detail: str,
+        *,
+        was_reset: bool = False,
+        cause: BadMessage | None = None,
+    ) -> None:
+        """End without an answer. What the server has not taken of the request is of no use to it any more."""
+        may_be_unread = self._state is _AWAITING and self.served > 0
+        self._leave(event)
+        exchange.upstream_lost(Loss(fault, detail, was_reset, cause, may_be_unread, self.is_logged_in))

@@ -20,8 +20,7 @@ from devproxy.realtime.engineio import MAX_EXPLAINED_BYTES, is_unknown_session
 from devproxy.routing.balance import Balancer, Process
 
 if TYPE_CHECKING:
-    from devproxy.errors import UpstreamFault
-    from devproxy.gateway.shared.seam import Asker, Connection, Server
+    from devproxy.gateway.shared.seam import Asker, Connection, Loss, Server
     from devproxy.http.messages import ResponseHead
 
 MAX_ATTEMPTS: Final = 128
@@ -82,21 +81,6 @@ class SessionSearch:
     def server_pool(self) -> Server:
         """Of the server at the other end."""
         return self._connection.server_pool
-
-    @property
-    def served(self) -> int:
-        """Responses completed by the connection so far."""
-        return self._connection.served
-
-    @property
-    def has_answered(self) -> bool:
-        """Whether an octet of the answer has come."""
-        return self._connection.has_answered
-
-    @property
-    def is_logged_in(self) -> bool:
-        """Whether the connection carries a login of its client's."""
-        return self._connection.is_logged_in
 
     def begin(self, asker: Asker, data: bytes) -> None:
         """Send `data` for `asker`, and keep it. An answer whose session has to be read must not be compressed."""
@@ -189,13 +173,11 @@ class SessionSearch:
         self._accept()
         self._asker.upgraded(head, glued, transport)
 
-    def upstream_lost(
-        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
-    ) -> None:
+    def upstream_lost(self, loss: Loss) -> None:
         """Pass on the loss; nothing that is held has been passed on before it."""
         self._is_released = True
         self._held = None
-        self._asker.upstream_lost(fault, detail, was_reset=was_reset, cause=cause)
+        self._asker.upstream_lost(loss)
 
     def pause_request(self) -> None:
         """The upstream takes the request slowly."""

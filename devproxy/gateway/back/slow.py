@@ -16,8 +16,7 @@ from devproxy.gateway.shared.throttle import Throttle
 if TYPE_CHECKING:
     import asyncio
 
-    from devproxy.errors import BadMessage, UpstreamFault
-    from devproxy.gateway.shared.seam import Asker, Server, Upstream
+    from devproxy.gateway.shared.seam import Asker, Loss, Server, Upstream
     from devproxy.http.messages import RequestHead, ResponseHead
 
 
@@ -77,21 +76,6 @@ class SlowUpstream:
     def server_pool(self) -> Server:
         """Of the server at the other end."""
         return self._connection.server_pool
-
-    @property
-    def served(self) -> int:
-        """Responses completed by the connection so far."""
-        return self._connection.served
-
-    @property
-    def has_answered(self) -> bool:
-        """Whether an octet of the answer has come."""
-        return self._connection.has_answered
-
-    @property
-    def is_logged_in(self) -> bool:
-        """Whether the connection carries a login of its client's."""
-        return self._connection.is_logged_in
 
     @property
     def holds_request(self) -> bool:
@@ -163,13 +147,11 @@ class SlowUpstream:
         self._stop()
         self._exchange.upgraded(head, glued, transport)
 
-    def upstream_lost(
-        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
-    ) -> None:
+    def upstream_lost(self, loss: Loss) -> None:
         """Pass on the loss, behind what came before it."""
         self._is_released = True
         self._up.stop()
-        self._down.end(partial(self._exchange.upstream_lost, fault, detail, was_reset=was_reset, cause=cause))
+        self._down.end(partial(self._exchange.upstream_lost, loss))
 
     def pause_request(self) -> None:
         """The upstream takes the request slowly."""

@@ -10,14 +10,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
-from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
+from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import Outcome
 from devproxy.gateway.back.pending import PendingConnection
 from devproxy.gateway.back.slow import SlowUpstream
 from devproxy.gateway.back.sticky import StickyChoice
 from devproxy.gateway.exchanges.advice import advice_on_switch, remarks_on
 from devproxy.gateway.exchanges.answering import AWAITING_RESPONSE, OVER, PLANNED, RELAYING, Answering
-from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, cut_code, failure, may_be_dead
+from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, cut_code, failure
 from devproxy.gateway.exchanges.tunnel import Tunnel
 from devproxy.gateway.reload import TunnelOrigin
 from devproxy.http.messages import RequestHead, ResponseHead
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from devproxy.answers import Answer
     from devproxy.gateway.exchanges.report import Report
-    from devproxy.gateway.shared.seam import ClientStream, Connection, Server, Upstream
+    from devproxy.gateway.shared.seam import ClientStream, Connection, Loss, Server, Upstream
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.edits import ResponseEdits
 
@@ -271,26 +271,22 @@ class Exchange(Answering):
         )
         tunnel.open(early=taken.early, glued=glued, has_ended=taken.has_ended)
 
-    def upstream_lost(
-        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
-    ) -> None:
-        """The upstream's connection ended before its response did, or the response is not HTTP (`cause`: why)."""
-        upstream, self._upstream = self._upstream, None
+    def upstream_lost(self, loss: Loss) -> None:
+        """The upstream's connection ended before its response did, or the response is not HTTP."""
+        self._upstream = None
         if self._phase is RELAYING:
-            self._cut_response(fault, detail, was_reset=was_reset)
-            return
-        was_dead = upstream is not None and may_be_dead(upstream, fault)
-        if was_dead and upstream is not None and upstream.is_logged_in:
+            self._cut_response(loss)
+        elif loss.may_be_unread and loss.was_logged_in:
             self._end_with_login()
-            return
-        if was_dead:
-            self._server.close_idle()  # so may be the others, and not every request that takes one can be sent again
-        if was_dead and self._may_retry:
-            self._has_retried = True
-            self._phase = PLANNED
-            self._depart().dial(self._server)
         else:
-            self._upstream_failed(UpstreamError(fault, self._server.server.url, detail, cause=cause))
+            if loss.may_be_unread:  # so may be the others, and not every request that takes one can be sent again
+                self._server.close_idle()
+            if loss.may_be_unread and self._may_retry:
+                self._has_retried = True
+                self._phase = PLANNED
+                self._depart().dial(self._server)
+                return
+            self._upstream_failed(UpstreamError(loss.fault, self._server.server.url, loss.detail, cause=loss.cause))
 
     @property
     def _may_retry(self) -> bool:
@@ -309,10 +305,10 @@ class Exchange(Answering):
         self._finish(Outcome.UPSTREAM_LOST, error=LOGIN_CODE, detail=LOGIN_LOST)
         self.client.abort(resets=False)
 
-    def _cut_response(self, fault: UpstreamFault, detail: str, *, was_reset: bool) -> None:
+    def _cut_response(self, loss: Loss) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
-        self._finish(Outcome.UPSTREAM_LOST, error=cut_code(fault), detail=detail or CUT_SHORT)
-        self.client.abort(resets=was_reset)
+        self._finish(Outcome.UPSTREAM_LOST, error=cut_code(loss.fault), detail=loss.detail or CUT_SHORT)
+        self.client.abort(resets=loss.was_reset)
 
     def not_connected(self, error: UpstreamError) -> None:
         """Nothing has been sent. A session that lives in the memory of a server that is gone is gone with it."""

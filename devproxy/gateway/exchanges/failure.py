@@ -18,7 +18,7 @@ from devproxy.realtime.hot_reload import takes_common_path
 if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.errors import UpstreamError
-    from devproxy.gateway.shared.seam import Server, Upstream
+    from devproxy.gateway.shared.seam import Server
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.messages import RequestHead
     from devproxy.plan.compiled import CompiledRoute
@@ -34,14 +34,6 @@ LOGIN_LOST: Final = (
 def cut_code(fault: UpstreamFault) -> str:
     """Return the code for the report on a response of which the client has the head already."""
     return "upstream-closed-in-mid-body" if fault is UpstreamFault.CLOSED_EARLY else fault.value
-
-
-def may_be_dead(connection: Upstream, fault: UpstreamFault) -> bool:
-    """Tell whether a kept connection may have been closed before the request reached the server.
-
-    It had served before, and no byte of an answer came.
-    """
-    return connection.served > 0 and not connection.has_answered and fault is UpstreamFault.CLOSED_EARLY
 
 
 def failure(

@@ -32,6 +32,21 @@ class TakenOver(NamedTuple):
     has_ended: bool
 
 
+class Loss(NamedTuple):
+    """That a connection ended before the response did, or that the response is no HTTP (`cause`: why).
+
+    `may_be_unread`: it had served before and no byte of an answer came, so the server may have closed it before the
+    request reached it. `was_logged_in`: it carried a login of the client's.
+    """
+
+    fault: UpstreamFault
+    detail: str
+    was_reset: bool = False
+    cause: BadMessage | None = None
+    may_be_unread: bool = False
+    was_logged_in: bool = False
+
+
 class ClientStream(Protocol):
     """A client, as an exchange sees it: one request, and the way back.
 
@@ -105,10 +120,8 @@ class Asker(Protocol):
     def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
         """The upstream has switched protocols; `transport` is given away. `glued`: what it sent after its 101."""
 
-    def upstream_lost(
-        self, fault: UpstreamFault, detail: str, *, was_reset: bool, cause: BadMessage | None = None
-    ) -> None:
-        """The connection ended before the response did, or the response is not HTTP (`cause`: why)."""
+    def upstream_lost(self, loss: Loss) -> None:
+        """The connection ended before the response did."""
 
     def pause_request(self) -> None:
         """The upstream takes the request slowly: read no more of it."""
@@ -120,25 +133,12 @@ class Asker(Protocol):
 class Upstream(Protocol):
     """What a request is sent on, as an exchange sees it: a connection, or somebody who stands before one.
 
-    ``served``: responses completed so far. ``has_answered``: a byte of the answer has come. ``is_logged_in``: a login
-    of the client's began here and was answered. ``holds_request``: something of a request that has come is still held.
+    ``holds_request``: something of a request that has come is still held.
     """
 
     @property
     def server_pool(self) -> Server:
         """The server at the other end."""
-
-    @property
-    def served(self) -> int:
-        """Responses completed so far."""
-
-    @property
-    def has_answered(self) -> bool:
-        """Whether a byte of the answer has come."""
-
-    @property
-    def is_logged_in(self) -> bool:
-        """Whether a login of the client's began here and was answered."""
 
     @property
     def holds_request(self) -> bool:
@@ -167,6 +167,7 @@ class Connection(Upstream, Protocol):
     expires_at: float
     owner: ClientStream | None
     process: Process | None
+    served: int
     transport: asyncio.Transport
     user: object
 
@@ -177,6 +178,10 @@ class Connection(Upstream, Protocol):
     @property
     def is_idle(self) -> bool:
         """Whether no exchange uses it."""
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether a login of the client's began here and was answered."""
 
     @property
     def is_silent(self) -> bool:

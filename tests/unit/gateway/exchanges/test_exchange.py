@@ -6,6 +6,7 @@ import pytest
 from devproxy.config.model import Server, Upstream
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import Outcome
+from devproxy.gateway.shared.seam import Loss
 from tests.support.streams import MemoryUpstream, Stage
 from tests.support.wire import address_of, config_for
 
@@ -14,9 +15,9 @@ CHUNKED = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
 
 
-@pytest.mark.parametrize("served", [0, 1], ids=["on a new connection", "on an idle one"])
-def test_a_request_goes_up_and_its_answer_comes_down(served: int) -> None:
-    stage = Stage(served=served)
+@pytest.mark.parametrize("is_idle", [False, True], ids=["on a new connection", "on an idle one"])
+def test_a_request_goes_up_and_its_answer_comes_down(is_idle: bool) -> None:
+    stage = Stage(is_idle=is_idle)
     stage.exchange.start(b"", True)
     assert stage.connection.sent.startswith(b"GET /a HTTP/1.1\r\n")
     assert stage.server.outstanding == 1
@@ -86,23 +87,24 @@ def test_an_upstream_that_is_lost_in_mid_body_never_looks_complete(was_reset: bo
     stage.exchange.start(b"", True)
     stage.answer(OK, b"bo", ended=False)
     assert stage.connection.asker is not None
-    stage.connection.asker.upstream_lost(UpstreamFault.CLOSED_EARLY, "", was_reset=was_reset)
+    stage.connection.asker.upstream_lost(Loss(UpstreamFault.CLOSED_EARLY, "", was_reset))
     assert stage.client.end == end
     assert (stage.finished.outcome, stage.finished.error) == (Outcome.UPSTREAM_LOST, "upstream-closed-in-mid-body")
 
 
 def test_a_kept_connection_that_was_dead_is_replaced_once() -> None:
-    stage = Stage(served=1)
+    stage = Stage(is_idle=True)
     stage.exchange.start(b"", True)
     first = stage.connection
-    second, third = MemoryUpstream(stage.server, served=1), MemoryUpstream(stage.server, served=1)
+    second, third = MemoryUpstream(stage.server), MemoryUpstream(stage.server)
     stage.server.fresh += [second, third]
     assert first.asker is not None
-    first.asker.upstream_lost(UpstreamFault.CLOSED_EARLY, "", was_reset=False)
+    loss = Loss(UpstreamFault.CLOSED_EARLY, "", may_be_unread=True)
+    first.asker.upstream_lost(loss)
     assert second.sent == first.sent
     assert not stage.client.written
     assert second.asker is not None
-    second.asker.upstream_lost(UpstreamFault.CLOSED_EARLY, "", was_reset=False)
+    second.asker.upstream_lost(loss)
     assert stage.client.written.startswith(b"HTTP/1.1 502 ")
     assert not third.sent, "it is sent once more, and not twice"
 
