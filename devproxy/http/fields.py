@@ -9,6 +9,7 @@ ADR 0007.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -87,41 +88,28 @@ class Field:
     role: int = Role.END_TO_END
 
 
-_ROLES: Final[dict[bytes, Role]] = {
-    b"connection": Role.CONNECTION,
-    b"keep-alive": Role.KEEP_ALIVE,
-    b"proxy-connection": Role.HOP_BY_HOP,
-    b"proxy-authenticate": Role.HOP_BY_HOP,
-    b"proxy-authorization": Role.HOP_BY_HOP,
-    b"proxy-authentication-info": Role.HOP_BY_HOP,
-    b"http2-settings": Role.HOP_BY_HOP,
-    b"te": Role.TE,
-    b"trailer": Role.TRAILER,
-    b"transfer-encoding": Role.TRANSFER_ENCODING,
-    b"content-length": Role.CONTENT_LENGTH,
-    b"upgrade": Role.UPGRADE,
-    b"host": Role.HOST,
-    b"expect": Role.EXPECT,
-    b"x-forwarded-for": Role.FORWARDED_FOR,
-    b"via": Role.VIA,
-    b"origin": Role.ORIGIN,
-    b"sec-fetch-site": Role.FETCH_METADATA,
-    b"sec-fetch-mode": Role.FETCH_METADATA,
-    b"sec-fetch-dest": Role.FETCH_METADATA,
-    b"vary": Role.VARY,
-    b"set-cookie": Role.SET_COOKIE,
-    b"location": Role.REFERENCE,
-    b"content-location": Role.REFERENCE,
-    b"refresh": Role.REFERENCE,
-    b"link": Role.REFERENCE,
-    b"cross-origin-resource-policy": Role.RESOURCE_POLICY,
-}
-_LOGIN_FIELDS: Final = frozenset((b"authorization", b"www-authenticate", b"persistent-auth"))
-"""Fields whose role depends on their value: a token in every request is no reason to look at each head anew."""
-_CONNECTION_SCHEMES: Final = frozenset((b"ntlm", b"negotiate", b"kerberos", b"nego2"))
-"""Authentication schemes that speak for all that follows on the same connection (RFC 4559 section 6, MS-N2HT)."""
-_CLAIMS: Final = (
-    b"forwarded x-real-ip forwarded-for forwarded-host forwarded-proto x-forwarded "
+_NAMES: Final = {
+    Role.CONTENT_LENGTH: b"content-length",
+    Role.HOST: b"host",
+    Role.ORIGIN: b"origin",
+    Role.VIA: b"via",
+    Role.FETCH_METADATA: b"sec-fetch-site sec-fetch-mode sec-fetch-dest",
+    Role.VARY: b"vary",
+    Role.SET_COOKIE: b"set-cookie",
+    Role.REFERENCE: b"location content-location refresh link",
+    Role.RESOURCE_POLICY: b"cross-origin-resource-policy",
+    Role.CONNECTION: b"connection",
+    Role.KEEP_ALIVE: b"keep-alive",
+    Role.HOP_BY_HOP: b"proxy-connection proxy-authenticate proxy-authorization proxy-authentication-info "
+    b"http2-settings",
+    Role.TE: b"te",
+    Role.TRANSFER_ENCODING: b"transfer-encoding",
+    Role.UPGRADE: b"upgrade",
+    Role.EXPECT: b"expect",
+    Role.TRAILER: b"trailer",
+    Role.FORWARDED_FOR: b"x-forwarded-for",
+    # What some server or framework takes for a fact about the client or the request, as proxies state it.
+    Role.FORWARDED: b"forwarded x-real-ip forwarded-for forwarded-host forwarded-proto x-forwarded "
     # the client's address
     b"client-ip x-client-ip x-cluster-client-ip true-client-ip x-true-client-ip x-remote-ip x-remote-addr "
     b"x-originating-ip x-original-forwarded-for x-original-for x-proxyuser-ip proxy-client-ip wl-proxy-client-ip "
@@ -130,10 +118,13 @@ _CLAIMS: Final = (
     # scheme, host and path of what was asked for
     b"front-end-https x-scheme x-proto x-url-scheme x-original-proto x-original-scheme x-arr-ssl cf-visitor "
     b"cloudfront-forwarded-proto x-host x-original-host x-http-host-override x-original-url x-original-uri "
-    b"x-rewrite-url x-envoy-original-path x-script-name x-original-prefix"
-).split()
-"""What some server or framework takes for a fact about the client or the request, as proxies state it."""
-_ROLES.update(dict.fromkeys(_CLAIMS, Role.FORWARDED))
+    b"x-rewrite-url x-envoy-original-path x-script-name x-original-prefix",
+}
+_ROLES: Final = {name: role for role, names in _NAMES.items() for name in names.split()}
+_LOGIN_FIELDS: Final = frozenset((b"authorization", b"www-authenticate", b"persistent-auth"))
+"""Fields whose role depends on their value: a token in every request is no reason to look at each head anew."""
+_CONNECTION_SCHEMES: Final = frozenset((b"ntlm", b"negotiate", b"kerberos", b"nego2"))
+"""Authentication schemes that speak for all that follows on the same connection (RFC 4559 section 6, MS-N2HT)."""
 _COUNTERFEITED: Final = frozenset(
     (
         Role.CONTENT_LENGTH,
@@ -309,7 +300,7 @@ def role_of(name: bytes) -> Role:
     role = _ROLES.get(name)
     if role is not None:
         return role
-    unified = name.translate(_UNIFIED)
+    unified = unified_name(name)
     if unified != name:
         return Role.LOOK_ALIKE if role_of(unified) in _COUNTERFEITED else Role.END_TO_END
     if name.startswith(b"x-forwarded-"):
@@ -377,11 +368,20 @@ def parse_token_list(value: bytes) -> tuple[bytes, ...]:
 
     Raises :class:`BadMessage` when an element is not a token.
     """
-    tokens = tuple(part for element in value.lower().split(b",") if (part := element.strip(b" \t")))
-    for token in tokens:
-        if _is_token(token) is None:
-            raise BadMessage("an element of a token list is not a token", source="RFC 9110 section 5.6.1")
-    return tokens
+    tokens = elements_of(value.lower())
+    if not all(map(_is_token, tokens)):
+        raise BadMessage("an element of a token list is not a token", source="RFC 9110 section 5.6.1")
+    return tuple(tokens)
+
+
+def elements_of(value: bytes) -> list[bytes]:
+    """Return the elements of a comma-separated list that are not empty (RFC 9110 section 5.6.1)."""
+    return [element for part in value.split(b",") if (element := part.strip(b" \t"))]
+
+
+def values_of(fields: Iterable[Field], name: bytes) -> list[bytes]:
+    """Return the value of each of `fields` that is called `name` (lower case)."""
+    return [field.value for field in fields if field.name == name]
 
 
 def bad_field_line(line: bytes) -> BadMessage:

@@ -102,9 +102,6 @@ class Table(dict[_Key, _Value | None], Generic[_Key, _Value]):
         self._salt = memory.enrol(self)  # type: ignore[arg-type]  # which neither reads nor writes an entry
 
     def __missing__(self, key: _Key) -> _Value | None:
-        return self.recall(key)
-
-    def recall(self, key: _Key) -> _Value | None:
         """Return what is remembered for `key` among the old, and keep it among the young; None: nothing."""
         value = self.old.pop(key, None)
         if value is not None:

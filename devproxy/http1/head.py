@@ -21,6 +21,7 @@ from devproxy.http.fields import (
     UNMARKED,
     Field,
     Role,
+    elements_of,
     make_field,
     marks,
     parse_fields,
@@ -433,7 +434,7 @@ def _length_beside_coding(special: list[Field]) -> BadMessage:
 
 
 def _names_origin(vary: bytes) -> bool:
-    return any(name.strip(b" \t") in (b"origin", b"*") for name in vary.lower().split(b","))
+    return not {b"origin", b"*"}.isdisjoint(elements_of(vary.lower()))
 
 
 def _read_length(field: Field) -> int:
@@ -477,8 +478,8 @@ def _refuse_tab(field: Field) -> None:
 
 def _read_keep_alive_timeout(value: bytes) -> int | None:
     """Return N of ``Keep-Alive: timeout=N`` (seconds), None when absent or not a number."""
-    for part in value.lower().split(b","):
-        name, _, number = part.strip(b" \t").partition(b"=")
+    for part in elements_of(value.lower()):
+        name, _, number = part.partition(b"=")
         number = number.strip(b' \t"')
         if name.rstrip(b" \t") == b"timeout" and number.isdigit() and len(number) < 10:
             return int(number)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from devproxy.authority.origins import OPAQUE, normalised
 from devproxy.config.model import CorsMode
-from devproxy.http.fields import Field, Role
+from devproxy.http.fields import Field, Role, elements_of, values_of
 from devproxy.policy.cors import CorsDecision
 from devproxy.policy.preflight import Preflight, access_lines, varies_on
 
@@ -182,13 +182,7 @@ def _readable_names(fields: Iterable[Field]) -> list[bytes]:
 
 
 def _elements(fields: Iterable[Field], name: bytes) -> list[bytes]:
-    return [
-        element
-        for field in fields
-        if field.name == name
-        for part in field.value.split(b",")
-        if (element := part.strip(b" \t"))
-    ]
+    return elements_of(b",".join(values_of(fields, name)))
 
 
 def _with_replaced(fields: Iterable[Field], replaced: dict[bytes, bytes | None]) -> list[bytes]:

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from devproxy.authority.hosts import DEFAULT_PORTS, is_port
 from devproxy.authority.networks import LOOPBACK, PRIVATE, Network, address_of, is_in
 from devproxy.authority.origins import web_origin
-from devproxy.http.fields import Field, Role
+from devproxy.http.fields import Field, Role, elements_of
 
 _DEFAULT_PORTS: Final = {scheme.encode(): str(port).encode() for scheme, port in DEFAULT_PORTS.items()}
 _FOR: Final = b"x-forwarded-for"
@@ -194,7 +194,7 @@ def _said(fields: Iterable[Field], peer: Peer, hop: Hop) -> dict[bytes, list[byt
         return None
     said: dict[bytes, list[bytes]] = {}
     for claim in claims:
-        said.setdefault(claim.name, []).extend(part for each in claim.value.split(b",") if (part := each.strip(b" \t")))
+        said.setdefault(claim.name, []).extend(elements_of(claim.value))
     return said
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from devproxy.authority.origins import OPAQUE, parse_origin
 from devproxy.config.model import CorsMode
-from devproxy.http.fields import Field, Role, is_token
+from devproxy.http.fields import Field, Role, elements_of, is_token, values_of
 from devproxy.http.messages import RequestHead
 from devproxy.policy.cors import CREDENTIALS_LINE, CorsDecision, CorsPolicy, decide, shown
 
@@ -69,8 +69,7 @@ def read_preflight(head: RequestHead) -> Preflight | None:
     if head.method != b"OPTIONS" or head.upgrade:
         return None
     fields = [field for field in head.fields if field.role in (Role.ORIGIN, Role.ACCESS_CONTROL)]
-    origins = [field.value for field in fields if field.name == b"origin"]
-    methods = [field.value for field in fields if field.name == b"access-control-request-method"]
+    origins, methods = values_of(fields, b"origin"), values_of(fields, b"access-control-request-method")
     if len(origins) != 1 or len(methods) != 1 or not (is_token(methods[0]) and len(methods[0]) <= _MAX_METHOD):
         return None
     if origins[0] != OPAQUE and parse_origin(origins[0]) is None:
@@ -89,14 +88,11 @@ def read_preflight(head: RequestHead) -> Preflight | None:
 
 def _asked_headers(fields: list[Field]) -> tuple[tuple[bytes, ...], str]:
     """Return the names in all ``Access-Control-Request-Headers``, which some gateways split, and what is wrong."""
-    values = [field.value for field in fields if field.name == b"access-control-request-headers"]
+    values = values_of(fields, b"access-control-request-headers")
     if sum(map(len, values)) > MAX_ASKED_BYTES:
         return (), f"more than {MAX_ASKED_BYTES} bytes of names"
     names: dict[bytes, None] = {}
-    for element in b",".join(values).lower().split(b","):
-        name = element.strip(b" \t")
-        if not name:
-            continue
+    for name in elements_of(b",".join(values).lower()):
         if not is_token(name):
             return tuple(names), f"{shown(name)} is no name of a field"
         names[name] = None

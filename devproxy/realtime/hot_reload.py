@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from devproxy.http.fields import elements_of
 from devproxy.http.messages import RequestHead
 from devproxy.realtime.engineio import parse_engine_request
 
@@ -107,4 +108,4 @@ def takes_common_path(head: RequestHead, pattern: str) -> bool:
 
 def _speaks_vite(head: RequestHead) -> bool:
     offered = head.first(b"sec-websocket-protocol") or b""
-    return not SUBPROTOCOLS.isdisjoint(name.strip(b" \t") for name in offered.lower().split(b","))
+    return not SUBPROTOCOLS.isdisjoint(elements_of(offered.lower()))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from devproxy.authority.origins import OPAQUE
-from devproxy.http.fields import Field
+from devproxy.http.fields import Field, elements_of, values_of
 from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, PageRequest, Verdict, shown
 from devproxy.policy.verdict.safelist import SAFELISTED_METHODS, normalised_method, unsafe_names
 
@@ -29,7 +30,6 @@ _WEB_SCHEMES: Final = (b"http", b"https", b"ws", b"wss", b"ftp")
 _is_loopback = re.compile(rb"https?://(?:(?:[^/]+\.)?localhost|127\.0\.0\.1|\[::1\])(?::[0-9]++)?").fullmatch
 
 PROXY_AUTHENTICATION: Final = Verdict(
-    is_blocked=True,
     text="net::ERR_UNEXPECTED_PROXY_AUTH",
     step="RFC 9110 section 15.5.8",
     what="A server answered 407, which only a proxy of the browser's own may.",
@@ -39,27 +39,22 @@ PROXY_AUTHENTICATION: Final = Verdict(
 
 def check(fields: Sequence[Field], origin: bytes, *, includes_credentials: bool) -> Verdict | None:
     """Return why a page of `origin` may not read a response with `fields`, or None if it may (Fetch section 4.10)."""
-    values = [field.value for field in fields if field.name == b"access-control-allow-origin"]
-    if not values:
+    value = _said(fields, "Origin")
+    if value is None:
         return Verdict(
-            is_blocked=True,
             text="No 'Access-Control-Allow-Origin' header is present on the requested resource.",
             step=_STEP_CHECK + "2",
             what="The answer does not say that this page may read it.",
             fix=_allow(origin),
         )
-    value = b", ".join(values)
-    if value == b"*":
-        return None if not includes_credentials else _wildcard(origin, _STEP_CHECK + "4")
-    if value != origin:
-        return _other_origin(value, origin, _STEP_CHECK + "4")
-    if not includes_credentials:
+    if value == b"*" and not includes_credentials:
         return None
-    confirmed = b", ".join(field.value for field in fields if field.name == b"access-control-allow-credentials")
-    if confirmed == b"true":
+    if value != origin:
+        return _other_origin(value, origin)
+    confirmed = _said(fields, "Credentials") or b""
+    if not includes_credentials or confirmed == b"true":
         return None
     return Verdict(
-        is_blocked=True,
         text="The value of the 'Access-Control-Allow-Credentials' header in the response is "
         f"'{shown(confirmed)}' which must be 'true' when the request's credentials mode is 'include'.",
         step=_STEP_CHECK + "8",
@@ -68,33 +63,25 @@ def check(fields: Sequence[Field], origin: bytes, *, includes_credentials: bool)
     )
 
 
-def _wildcard(origin: bytes, step: str) -> Verdict:
-    return Verdict(
-        is_blocked=True,
-        text="must not be the wildcard '*' when the request's credentials mode is 'include'.",
-        step=step,
-        what="To a request with credentials the answer has to name the page; `*` does not count.",
-        fix=_allow(origin),
-    )
-
-
-def _other_origin(value: bytes, origin: bytes, step: str) -> Verdict:
-    """Return the verdict on a value that is not the page's origin, by the three ways in which Chromium puts it."""
-    said = shown(value)
-    if value != OPAQUE and (b" " in value or b"," in value):
+def _other_origin(value: bytes, origin: bytes) -> Verdict:
+    """Return the verdict on a value that is not the page's origin, by the four ways in which Chromium puts it."""
+    said, fix = shown(value), _allow(origin)
+    if value == b"*":
+        text = "must not be the wildcard '*' when the request's credentials mode is 'include'."
+        what = "To a request with credentials the answer has to name the page; `*` does not count."
+    elif value != OPAQUE and (b" " in value or b"," in value):
         text = f"The 'Access-Control-Allow-Origin' header contains multiple values '{said}', but only one is allowed."
         what = "The answer names more than one origin, most likely because two programs add the header."
         fix = '[routes.cors] mode = "fix" keeps the right one; mode = "rewrite" takes the place of both'
     elif value != OPAQUE and not _parses(value):
         text = f"The 'Access-Control-Allow-Origin' header contains the invalid value '{said}'."
-        what, fix = "The answer names something that is no origin.", _allow(origin)
+        what = "The answer names something that is no origin."
     else:
         text = (
             f"The 'Access-Control-Allow-Origin' header has a value '{said}' that is not equal to the supplied origin."
         )
         what = f"The answer lets {said} read it, and this page is {shown(origin)}."
-        fix = _allow(origin)
-    return Verdict(is_blocked=True, text=text, step=step, what=what, fix=fix)
+    return Verdict(text=text, step=_STEP_CHECK + "4", what=what, fix=fix)
 
 
 def _parses(value: bytes) -> bool:
@@ -136,7 +123,6 @@ def check_preflight(request: PageRequest, answer: Hop, origin: bytes) -> Verdict
         return PROXY_AUTHENTICATION
     if answer.status in REDIRECTS and any(field.name == b"location" for field in answer.fields):
         return Verdict(
-            is_blocked=True,
             text=_PREFLIGHT + "Redirect is not allowed for a preflight request.",
             step=_STEP_PREFLIGHT + "8",
             what="The preflight was answered with a redirect, which no browser follows.",
@@ -144,12 +130,9 @@ def check_preflight(request: PageRequest, answer: Hop, origin: bytes) -> Verdict
         )
     failure = check(answer.fields, origin, includes_credentials=request.includes_credentials)
     if failure is not None:
-        return Verdict(
-            is_blocked=True, text=_PREFLIGHT + failure.text, step=failure.step, what=failure.what, fix=failure.fix
-        )
+        return replace(failure, text=_PREFLIGHT + failure.text)
     if not 200 <= answer.status <= 299:
         return Verdict(
-            is_blocked=True,
             text=_PREFLIGHT + "It does not have HTTP ok status.",
             step=_STEP_PREFLIGHT + "8",
             what=f"The preflight was answered with {answer.status}: something does not know OPTIONS.",
@@ -160,48 +143,37 @@ def check_preflight(request: PageRequest, answer: Hop, origin: bytes) -> Verdict
 
 def _judge_permissions(request: PageRequest, answer: Hop) -> Verdict:
     for listed in ("Methods", "Headers"):
-        names = _joined(answer, listed)
-        if names is not None and _is_token_list(names) is None:
+        if _is_token_list(_said(answer.fields, listed) or b"") is None:
             return Verdict(
-                is_blocked=True,
                 text=f"Cannot parse Access-Control-Allow-{listed} response header field in preflight response.",
                 step=_STEP_PREFLIGHT + "7.3",
                 what=f"Access-Control-Allow-{listed} is no list of names.",
                 fix='preflight = "answer" in [routes.cors]',
             )
-    methods = names_in(_joined(answer, "Methods"))
-    headers = {name.lower() for name in names_in(_joined(answer, "Headers"))}
+    methods = elements_of(_said(answer.fields, "Methods") or b"")
+    headers = elements_of((_said(answer.fields, "Headers") or b"").lower())
     method, any_counts = normalised_method(request.method), not request.includes_credentials
     if method not in methods and method not in SAFELISTED_METHODS and not (any_counts and b"*" in methods):
         return Verdict(
-            is_blocked=True,
             text=f"Method {shown(method)} is not allowed by Access-Control-Allow-Methods in preflight response.",
             step=_STEP_PREFLIGHT + "7.5",
             what=f"The answer to the preflight does not allow the method {shown(method)}.",
             fix=f'methods = [..., "{shown(method)}"] in [routes.cors], or preflight = "answer"',
         )
+    counts_any = any_counts and b"*" in headers
     for name in unsafe_names(request.headers):
-        if name in headers:
-            continue
-        if any_counts and b"*" in headers and name != b"authorization":
-            continue
-        return Verdict(
-            is_blocked=True,
-            text=f"Request header field {shown(name)} is not allowed by Access-Control-Allow-Headers in preflight "
-            "response.",
-            step=_STEP_PREFLIGHT + "7.6 and 7.7",
-            what=f"The answer to the preflight does not allow the header {shown(name)} by its name.",
-            fix='headers = ["*"] in [routes.cors] names whatever is asked for',
-        )
+        if name not in headers and (name == b"authorization" or not counts_any):
+            return Verdict(
+                text=f"Request header field {shown(name)} is not allowed by Access-Control-Allow-Headers in preflight "
+                "response.",
+                step=_STEP_PREFLIGHT + "7.6 and 7.7",
+                what=f"The answer to the preflight does not allow the header {shown(name)} by its name.",
+                fix='headers = ["*"] in [routes.cors] names whatever is asked for',
+            )
     return ALLOWED
 
 
-def _joined(answer: Hop, name: str) -> bytes | None:
-    wanted = b"access-control-allow-" + name.lower().encode()
-    values = [field.value for field in answer.fields if field.name == wanted]
+def _said(fields: Sequence[Field], name: str) -> bytes | None:
+    """Return the value of ``Access-Control-Allow-`` and `name`, of several lines joined, or None for none."""
+    values = values_of(fields, b"access-control-allow-" + name.lower().encode())
     return b", ".join(values) if values else None
-
-
-def names_in(value: bytes | None) -> list[bytes]:
-    """Return the elements of a comma-separated list that are not empty."""
-    return [name for part in (value or b"").split(b",") if (name := part.strip(b" \t"))]

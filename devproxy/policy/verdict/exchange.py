@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from devproxy.authority.origins import web_origin
+from devproxy.http.fields import elements_of, values_of
 from devproxy.http.messages import RequestHead
-from devproxy.policy.verdict.checks import check, check_preflight, names_in
+from devproxy.policy.verdict.checks import check, check_preflight
 from devproxy.policy.verdict.model import ALLOWED, Hop, PageRequest, Verdict
 from devproxy.policy.verdict.page import judge_handshake
 from devproxy.policy.verdict.safelist import MAX_SAFELISTED_VALUE
@@ -50,12 +51,13 @@ def judge_exchange(
     says_credentials = any(field.name == b"access-control-allow-credentials" for field in fields)
     has_cookies = sends_cookies(request) if with_cookies is None else with_cookies
     asked = request.first(b"access-control-request-method")
+    names = values_of(request.fields, b"access-control-request-headers") if asked is not None else []
     page = PageRequest(
         page=origin,
         target=web_origin(scheme, facts.host),
         method=request.method if asked is None else asked,
         includes_credentials=has_cookies or says_credentials,
-        headers=() if asked is None else tuple((name, _UNSAFE) for name in _asked_headers(request)),
+        headers=tuple((name, _UNSAFE) for name in elements_of(b",".join(names).lower())),
     )
     if request.method == b"OPTIONS" and asked is not None:
         verdict = check_preflight(page, response, origin)
@@ -67,16 +69,10 @@ def judge_exchange(
 def _judge_upgrade(request: RequestHead, response: Hop) -> Verdict | None:
     if response.status < 200 and response.status != 101:
         return None
-    listed = [field.value for field in request.fields if field.name == b"sec-websocket-protocol"]
     verdict = judge_handshake(
         response.status,
         response.fields,
         key=request.first(b"sec-websocket-key") or b"",
-        protocols=names_in(b",".join(listed)),
+        protocols=elements_of(b",".join(values_of(request.fields, b"sec-websocket-protocol"))),
     )
     return verdict if verdict.is_blocked else None
-
-
-def _asked_headers(request: RequestHead) -> list[bytes]:
-    listed = [field.value.lower() for field in request.fields if field.name == b"access-control-request-headers"]
-    return names_in(b",".join(listed))

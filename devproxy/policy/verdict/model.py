@@ -71,17 +71,22 @@ class Hop:
 class Verdict:
     """What the browser does. ``text``: the stable part of its message, empty when it prints none.
 
-    ``step``: the rule that decided. ``what``: a sentence for people. ``fix``: the lines to write, for devproxy.
+    ``step``: the rule by which it blocks, empty when it does not. ``what``: a sentence for people. ``fix``: the lines
+    to write, for devproxy.
     """
 
-    is_blocked: bool
     text: str = ""
     step: str = ""
     what: str = ""
     fix: str = ""
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the page does not get what it asked for."""
+        return self.step != ""
 
-ALLOWED: Final = Verdict(is_blocked=False)
+
+ALLOWED: Final = Verdict()
 
 
 def shown(octets: bytes) -> str:

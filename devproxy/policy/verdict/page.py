@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from devproxy.authority.origins import OPAQUE
-from devproxy.http.fields import Field
+from devproxy.http.fields import Field, values_of
 from devproxy.policy.verdict.checks import PROXY_AUTHENTICATION, check, check_preflight
 from devproxy.policy.verdict.handshake import fault_of
 from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, Kind, PageRequest, Verdict, shown
@@ -19,14 +19,12 @@ from devproxy.policy.verdict.safelist import needs_preflight, normalised_method
 _BODY_HEADERS: Final = frozenset((b"content-encoding", b"content-language", b"content-location", b"content-type"))
 """Fetch, «request-body-header name»: they go when a redirect drops the body."""
 _NAMES_A_USER: Final = Verdict(
-    is_blocked=True,
     text="contains a username and password, which is disallowed for cross-origin requests.",
     step="Fetch section 4.5, HTTP-redirect fetch, steps 9 and 10",
     what="A redirect of a cross-origin request names a user, which no browser follows.",
     fix='redirects = "map" (the default) brings places of the upstream back without it',
 )
 _NAMES_A_USER_QUIETLY: Final = Verdict(
-    is_blocked=True,
     step="Chromium alone: an answer to fetch() from a URL that names a user",
     what="A redirect names a user, and fetch() gives no answer from such a place; Chromium says nothing about it.",
     fix=_NAMES_A_USER.fix,
@@ -88,11 +86,9 @@ def _judge_resource_policy(hop: Hop) -> Verdict | None:
 
     ``same-site`` is not judged: which hosts make a site is a matter of the Public Suffix List.
     """
-    values = [field.value for field in hop.fields if field.name == b"cross-origin-resource-policy"]
-    if values != [b"same-origin"]:
+    if values_of(hop.fields, b"cross-origin-resource-policy") != [b"same-origin"]:
         return None
     return Verdict(
-        is_blocked=True,
         text="net::ERR_BLOCKED_BY_RESPONSE.NotSameOrigin",
         step="Fetch section 3.7, cross-origin resource policy internal check, step 4",
         what="Cross-Origin-Resource-Policy keeps the answer from pages of other origins.",
@@ -109,13 +105,12 @@ def _judge_content(request: PageRequest, hops: Sequence[Hop]) -> Verdict:
     step = "HTML section 9.2.3, processing model of event streams"
     if hops[-1].status != 200:
         what = f"An EventSource takes 200 alone, and the answer is {hops[-1].status}; Chromium says nothing about it."
-        return Verdict(is_blocked=True, step=step, what=what, fix="Look at the server's own log")
-    values = [field.value for field in hops[-1].fields if field.name == b"content-type"]
+        return Verdict(step=step, what=what, fix="Look at the server's own log")
+    values = values_of(hops[-1].fields, b"content-type")
     kind = values[-1].partition(b";")[0].strip(b" \t").lower() if values else b""
     if kind == b"text/event-stream":
         return ALLOWED
     return Verdict(
-        is_blocked=True,
         text=f'EventSource\'s response has a MIME type ("{shown(kind or b"text/plain")}") that is not '
         '"text/event-stream". Aborting the connection.',
         step=step,
@@ -149,19 +144,10 @@ def judge_handshake(
     text = fault_of(status, fields, key=key, protocols=protocols)
     if not text:
         return ALLOWED
-    step = "RFC 6455 section 4.1, the server's opening handshake"
-    if status != 101:
-        return Verdict(
-            is_blocked=True,
-            text=text,
-            step=step,
-            what=f"The handshake was refused with {status}; the answer's body says by whom and why.",
-            fix="CORS settings do not matter here: look at the body, and at the server's own check of Origin",
-        )
-    return Verdict(
-        is_blocked=True,
-        text=text,
-        step=step,
-        what="The server agreed to a WebSocket in a form that browsers do not accept.",
-        fix="Look at what stands between devproxy and the server",
-    )
+    if status == 101:
+        what = "The server agreed to a WebSocket in a form that browsers do not accept."
+        fix = "Look at what stands between devproxy and the server"
+    else:
+        what = f"The handshake was refused with {status}; the answer's body says by whom and why."
+        fix = "CORS settings do not matter here: look at the body, and at the server's own check of Origin"
+    return Verdict(text=text, step="RFC 6455 section 4.1, the server's opening handshake", what=what, fix=fix)

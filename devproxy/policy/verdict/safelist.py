@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from devproxy.http.fields import elements_of
+
 Headers = Iterable[tuple[bytes, bytes]]
 """What a page's script sets: names in lower case, with their values."""
 
@@ -55,7 +57,7 @@ def unsafe_names(headers: Headers) -> list[bytes]:
 def is_sent(name: bytes, value: bytes) -> bool:
     """Tell whether a browser sends this header for a script (Fetch, «forbidden request-header»)."""
     if name in _METHOD_OVERRIDES:
-        return not any(part.strip(b" \t") in _FORBIDDEN_METHODS for part in value.lower().split(b","))
+        return _FORBIDDEN_METHODS.isdisjoint(elements_of(value.lower()))
     return name not in _FORBIDDEN and not name.startswith((b"proxy-", b"sec-"))
 
 
