@@ -360,7 +360,7 @@ def refused_host(verdict: HostVerdict) -> Answer:
     Tells nothing of the configuration: whoever reads it may be the page of a rebound name.
     """
     facts = (("host", verdict.name),)
-    return Answer(status=421, code="host-not-allowed", what=verdict.what, help=verdict.public_help, facts=facts)
+    return Answer(status=421, code="host-not-allowed", what=verdict.what, help=verdict.help, facts=facts)
 
 
 def refused_source(verdict: SourceVerdict, route: str) -> Answer:

@@ -179,19 +179,8 @@ def _turned_away(head: RequestHead, compiled: CompiledRoute, decision: CorsDecis
     """Return the refusal of `head`, which is no preflight, because of the web site that caused it, or None."""
     if not compiled.route.guard:
         return None
-    facts = head.facts
-    source = judge_source(
-        method=head.method,
-        host=facts.host,
-        origins=facts.origins,
-        fetch_site=facts.fetch_site,
-        fetch_mode=facts.fetch_mode,
-        fetch_dest=facts.fetch_dest,
-        is_upgrade=facts.upgrade != b"",
-        is_origin_allowed=decision.is_allowed,
-        cors=compiled.route.cors,
-        forms=compiled.forms,
-    )
+    cors, is_allowed = compiled.route.cors, decision.is_allowed
+    source = judge_source(head.method, head.facts, cors, is_origin_allowed=is_allowed, forms=compiled.forms)
     if source is None:
         return None
     return Respond(answers.refused_source(source, compiled.label), compiled.label, local_lines(decision))

@@ -16,16 +16,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from devproxy.authority.origins import LOOPBACK, OPAQUE, normalised, web_origin
 from devproxy.config.model import Cors
+from devproxy.http.messages import RequestFacts
 from devproxy.http.methods import READS
 from devproxy.policy.forms import EXAMPLE, NO_FORMS, FormPolicy
 from devproxy.text.safe import ticked, visible
 
-HOST_NOT_ALLOWED: Final = "host-not-allowed"
 CROSS_SITE: Final = "cross-site"
 FORM_NOT_ALLOWED: Final = "form-not-allowed"
 ORIGIN_NOT_ALLOWED: Final = "origin-not-allowed"
@@ -64,8 +64,8 @@ class HostVerdict:
     """Whether devproxy answers to a Host, and why.
 
     ``name``: as compared: lower case, without port and final dot; printable. ``rule``: what allows it, or why nothing
-    does. ``what`` and ``help``: a sentence and what to do, both empty when it is allowed. ``public_help``: the same for
-    whoever asked, who may be the page of a rebound name: without what the configuration says.
+    does. ``what`` and ``help``: a sentence and what to do, both empty when it is allowed. They say nothing of what the
+    configuration says: whoever reads them may be the page of a rebound name.
     """
 
     is_allowed: bool
@@ -73,17 +73,6 @@ class HostVerdict:
     rule: str
     what: str = ""
     help: str = ""
-    public_help: str = ""
-
-    @property
-    def code(self) -> str:
-        """The stable code of the refusal; empty when the Host is allowed."""
-        return "" if self.is_allowed else HOST_NOT_ALLOWED
-
-    @property
-    def facts(self) -> tuple[tuple[str, str], ...]:
-        """What is known, as name and value."""
-        return (("host", self.name), ("rule", self.rule))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +93,15 @@ class HostGuard:
     """The Hosts that devproxy answers to. Built by :func:`compile_hosts`.
 
     ``names``: exactly these. ``suffixes``: each with its leading dot. ``addresses``: those that are written, and count
-    even where they would not be accepted by themselves. ``takes_any``: whatever the Host is. ``written``:
-    ``allowed_hosts`` as in the configuration, for the help.
+    even where they would not be accepted by themselves. ``takes_any``: whatever the Host is. ``has_list``: there is
+    an ``allowed_hosts`` in the configuration to add to.
     """
 
     names: frozenset[str]
     suffixes: tuple[str, ...]
     addresses: frozenset[_Address]
     takes_any: bool
-    written: tuple[str, ...]
+    has_list: bool
 
     def judge(self, host: bytes) -> HostVerdict:
         """Return the verdict on `host`: the value of Host, or the authority that replaces it; maybe empty (HTTP/1.0).
@@ -153,21 +142,17 @@ class HostGuard:
         shown = name or visible(host, _MAX_SHOWN)
         if not name or address is not None or _ends_in_a_number(name):
             return self._refused_spelling(shown, address, host)
-        what = f"devproxy does not answer to the Host `{shown}`: a web site can make any name of its own lead here."
-        start = "If you gave this machine that name, "
-        public = f"{start}add it to [server]: allowed_hosts = {_listed((name,))}"
-        if self.written:
-            public = f'{start}add "{name}" to allowed_hosts in [server]'
+        line = f'"{name}" to allowed_hosts in [server]' if self.has_list else f'to [server]: allowed_hosts = ["{name}"]'
         return HostVerdict(
             is_allowed=False,
             name=shown,
             rule="not localhost, not an address, not listened on, not in allowed_hosts",
-            what=what,
-            help=f"{start}add to [server]: allowed_hosts = {_listed((*self.written, name))}",
-            public_help=public,
+            what=f"devproxy does not answer to the Host `{shown}`: a web site can make any name of its own lead here.",
+            help=f"If you gave this machine that name, add {line}",
         )
 
-    def _refused_spelling(self, shown: str, address: _Address | None, host: bytes) -> HostVerdict:
+    @staticmethod
+    def _refused_spelling(shown: str, address: _Address | None, host: bytes) -> HostVerdict:
         """Refuse what no line of the configuration should allow, and name the address that always works."""
         if address is not None:
             rule = "a spelling by which web pages reach this machine unseen"
@@ -177,14 +162,12 @@ class HostGuard:
         else:
             rule = why = "neither a host name nor an IP address"
         port = _find_port(host)
-        help = f"Instead, open http://localhost{port[0].decode() if port else ''}"
         return HostVerdict(
             is_allowed=False,
             name=shown,
             rule=rule,
             what=f"devproxy does not answer to the Host `{shown}`: {why if address else f'it is {why}'}.",
-            help=help,
-            public_help=help,
+            help=f"Instead, open http://localhost{port[0].decode() if port else ''}",
         )
 
 
@@ -211,14 +194,14 @@ def compile_hosts(allowed: Sequence[str], bound: Sequence[str]) -> HostGuard:
         suffixes=tuple(suffixes),
         addresses=frozenset(addresses),
         takes_any="*" in allowed,
-        written=tuple(allowed),
+        has_list=bool(allowed),
     )
 
 
 def _written_address(text: str) -> _Address | None:
     """Return the address that `text` is in a configuration. A zone (RFC 4007) is of this machine, and goes."""
     bare = text.removeprefix("[").removesuffix("]").partition("%")[0]
-    return _address(bare, is_ipv6=":" in bare)
+    return _address(bare)
 
 
 def _is_accepted(address: _Address) -> bool:
@@ -236,8 +219,7 @@ def _is_accepted(address: _Address) -> bool:
 
 def _ends_in_a_number(name: str) -> bool:
     """Tell whether a browser takes `name` for an IPv4 address, maybe a wrong one (WHATWG URL, «ends in a number»)."""
-    last = name.rpartition(".")[2]
-    return _is_number(last) is not None
+    return _is_number(name.rpartition(".")[2]) is not None
 
 
 def _read_host(host: bytes) -> tuple[str, _Address | None]:
@@ -251,19 +233,17 @@ def _read_host(host: bytes) -> tuple[str, _Address | None]:
         return "", None
     text = match[1].decode("ascii").lower()
     if text.startswith("["):
-        address = _address(text[1:-1], is_ipv6=True)
+        address = _address(text[1:-1]) if ":" in text else None
         return ("" if address is None else text), address
     name = text.removesuffix(".")
-    if not _is_name(name):
-        return "", None
-    return name, _address(name, is_ipv6=False)
+    return (name, _address(name)) if _is_name(name) else ("", None)
 
 
-def _address(text: str, *, is_ipv6: bool) -> _Address | None:
+def _address(text: str) -> _Address | None:
     """Return the IP address that `text` is, or None."""
     try:
-        return IPv6Address(text) if is_ipv6 else IPv4Address(text)
-    except AddressValueError:
+        return ip_address(text)
+    except ValueError:
         return None
 
 
@@ -271,38 +251,25 @@ def _address(text: str, *, is_ipv6: bool) -> _Address | None:
 
 
 def judge_source(
-    *,
-    method: bytes,
-    host: bytes,
-    origins: Sequence[bytes],
-    fetch_site: bytes,
-    fetch_mode: bytes,
-    fetch_dest: bytes,
-    is_upgrade: bool,
-    is_origin_allowed: bool,
-    cors: Cors | None = None,
-    forms: FormPolicy = NO_FORMS,
+    method: bytes, facts: RequestFacts, cors: Cors, *, is_origin_allowed: bool, forms: FormPolicy = NO_FORMS
 ) -> SourceVerdict | None:
     """Return why a request must not be forwarded because of the web site that caused it, or None if it passes.
 
-    `host`: one that :class:`HostGuard` allows. `origins`: the value of each Origin. `fetch_site`, `fetch_mode` and
-    `fetch_dest`: of ``Sec-Fetch-*``, empty when absent. `is_upgrade`: the client asks for another protocol.
-    `is_origin_allowed`: the route's CORS policy allows the one Origin; its ``origins`` count in every mode, also where
-    the mode leaves the response as it is, and ``null`` counts only where the policy allows it by name. `cors`: that
-    policy, for the words of the help. `forms`: whose pages may post a form here besides.
+    `facts`: of the request, whose Host is one that :class:`HostGuard` allows. `is_origin_allowed`: the route's CORS
+    policy allows the one Origin; its ``origins`` count in every mode, also where the mode leaves the response as it is,
+    and ``null`` counts only where the policy allows it by name. `cors`: that policy, for the words of the help.
+    `forms`: whose pages may post a form here besides.
 
     Passes: what carries neither Origin nor ``Sec-Fetch-Site`` (curl, mobile apps, servers); what comes from devproxy's
     own origin or an allowed one; navigations that are safe; forms of pages that `forms` allows. A CORS preflight must
     not be asked about: it causes nothing, and ``policy.cors`` answers it. Raises nothing.
     """
-    source = _Source(
-        method, host, fetch_site, fetch_mode, fetch_dest, is_upgrade, is_origin_allowed, cors or Cors(), forms
-    )
-    if not origins:
+    source = _Source(method, facts, cors, is_origin_allowed, forms)
+    if not facts.origins:
         return source.judge_without_origin()
-    if len(origins) > 1:
-        return source.refuse_origin(b", ".join(origins), "carries more than one Origin", "A browser sends one.")
-    return source.judge_origin(origins[0])
+    if len(facts.origins) > 1:
+        return source.refuse_origin(b", ".join(facts.origins), "carries more than one Origin", "A browser sends one.")
+    return source.judge_origin(facts.origins[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,57 +277,65 @@ class _Source:
     """What is known about where a request comes from: the arguments of :func:`judge_source`."""
 
     method: bytes
-    host: bytes
-    fetch_site: bytes
-    fetch_mode: bytes
-    fetch_dest: bytes
-    is_upgrade: bool
-    is_origin_allowed: bool
+    facts: RequestFacts
     cors: Cors
+    is_origin_allowed: bool
     forms: FormPolicy
 
     def judge_without_origin(self) -> SourceVerdict | None:
         # Loads of scripts, images and pages carry no Origin. Every WebSocket and every form of a browser does.
-        if self.fetch_site != b"cross-site" or self._is_link():
+        if self.facts.fetch_site != b"cross-site" or self._is_link():
             return None
         if not self._is_form():
             return self._refuse_site(b"")
         return None if self.forms.takes_hidden else self._refuse_form(b"")
 
     def judge_origin(self, origin: bytes) -> SourceVerdict | None:
-        if origin != b"null" and not _is_origin(origin):
+        if origin != OPAQUE and not _is_origin(origin):
             return self.refuse_origin(origin, "carries an Origin that is none", "A browser sends scheme://host:port.")
         if self.is_origin_allowed or self._is_link() or (self._may_be_form() and self.forms.allows(origin)):
             return None
-        if is_own_origin(origin, self.host):
+        site = self.facts.fetch_site
+        if is_own_origin(origin, self.facts.host):
             # The other scheme of the same host is another site, and only the browser can tell.
-            if self.fetch_site != b"cross-site":
+            if site != b"cross-site":
                 return None
             return self._refuse_form(origin) if self._is_form() else self._refuse_site(origin)
-        if origin == b"null" and self.fetch_site == b"same-origin" and not self.is_upgrade:
+        if origin == OPAQUE and site == b"same-origin" and not self.facts.upgrade:
             # Own pages under `Referrer-Policy: no-referrer` (Fetch, «append a request Origin header»); the origin of
             # a sandboxed frame is null too, but no browser calls that one the same origin.
             return None
         if not self._is_form():
             return self._refuse_foreign(origin)
         # A page of another port of this machine that hides its origin; the one of a sandboxed frame has no site at all.
-        is_neighbour = origin == OPAQUE and self.fetch_site == b"same-site" and self._takes_this_machine()
+        is_neighbour = origin == OPAQUE and site == b"same-site" and self._takes_this_machine()
         return None if is_neighbour else self._refuse_form(origin)
 
     def _takes_this_machine(self) -> bool:
         """Tell whether this host is of this machine, and the policy lets in its pages, whatever their ports."""
-        return self.cors.origins is None and LOOPBACK.rule_for(web_origin("http", self.host)) is not None
+        return self.cors.origins is None and LOOPBACK.rule_for(web_origin("http", self.facts.host)) is not None
 
     def refuse_origin(self, origin: bytes, why: str, rule: str) -> SourceVerdict:
-        code = WEBSOCKET_ORIGIN_NOT_ALLOWED if self.is_upgrade else ORIGIN_NOT_ALLOWED
+        code = WEBSOCKET_ORIGIN_NOT_ALLOWED if self.facts.upgrade else ORIGIN_NOT_ALLOWED
         what = f"This {self._kind()} {why}: {ticked(origin, _MAX_SHOWN)}."
-        return SourceVerdict(
-            code=code, what=what, help=f"{rule} Leave it out, or send just one.", facts=self._facts(origin)
+        return self._refused(code, what, f"{rule} Leave it out, or send just one.", origin)
+
+    def _refused(self, code: str, what: str, help: str, origin: bytes) -> SourceVerdict:
+        facts = self.facts
+        known = (
+            ("origin", origin),
+            ("host", facts.host),
+            ("sec-fetch-site", facts.fetch_site),
+            ("sec-fetch-mode", facts.fetch_mode),
         )
+        said = [(name, visible(value, _MAX_SHOWN)) for name, value in known if value]
+        said += [("policy", f"line {self.cors.line}")] if self.cors.line else []
+        return SourceVerdict(code=code, what=what, help=help, facts=tuple(said))
 
     def _navigates(self) -> bool:
         """Tell whether the browser shows the answer as a page: the site that caused the request cannot read it."""
-        return self.fetch_mode == b"navigate" and self.fetch_dest not in _EMBEDDED and not self.is_upgrade
+        facts = self.facts
+        return facts.fetch_mode == b"navigate" and facts.fetch_dest not in _EMBEDDED and not facts.upgrade
 
     def _is_link(self) -> bool:
         return self._navigates() and self.method in READS
@@ -377,7 +352,7 @@ class _Source:
 
     def _says_nothing(self) -> bool:
         """Tell whether the browser, if it is one, does not say what the request is for (Fetch Metadata section 2)."""
-        return not (self.fetch_site or self.fetch_mode or self.is_upgrade)
+        return not (self.facts.fetch_site or self.facts.fetch_mode or self.facts.upgrade)
 
     def _refuse_site(self, origin: bytes) -> SourceVerdict:
         what = f"Another web site caused this {self._kind()}, and it is no navigation."
@@ -388,16 +363,12 @@ class _Source:
                 "Open the page by the same host name as devproxy (127.0.0.1 and localhost are two sites), or load with "
                 f"`crossorigin` so that the Origin is sent and allowed by [routes.cors] origins; {_NO_GUARD}"
             )
-        return SourceVerdict(code=CROSS_SITE, what=what, help=help, facts=self._facts(origin))
+        return self._refused(CROSS_SITE, what, help, origin)
 
     def _refuse_form(self, origin: bytes) -> SourceVerdict:
         who = ticked(origin, _MAX_SHOWN) if origin not in (b"", OPAQUE) else "a web site that hides its name"
-        return SourceVerdict(
-            code=FORM_NOT_ALLOWED,
-            what=f"A page of {who} may not post a form here.",
-            help=f"{self._form_line(origin)}; {_NO_GUARD}",
-            facts=self._facts(origin),
-        )
+        what = f"A page of {who} may not post a form here."
+        return self._refused(FORM_NOT_ALLOWED, what, f"{self._form_line(origin)}; {_NO_GUARD}", origin)
 
     def _form_line(self, origin: bytes) -> str:
         """Return the help for a login that comes back by a form: the line to add."""
@@ -408,7 +379,7 @@ class _Source:
 
     def _refuse_foreign(self, origin: bytes) -> SourceVerdict:
         shown = visible(origin, _MAX_SHOWN)
-        if self.is_upgrade:
+        if self.facts.upgrade:
             code = WEBSOCKET_ORIGIN_NOT_ALLOWED
             what = f"A page of `{shown}` may not open a WebSocket here: browsers leave that check to the server."
         else:
@@ -419,10 +390,10 @@ class _Source:
             help = f"{self._form_line(origin)}. {help}"
         if origin == OPAQUE and self._says_nothing() and self.method not in READS:
             help = _KEEPS_ORIGIN + help
-        return SourceVerdict(code=code, what=what, help=help, facts=self._facts(origin))
+        return self._refused(code, what, help, origin)
 
     def _line_to_add(self, origin: bytes) -> str:
-        if origin == b"null":
+        if origin == OPAQUE:
             return "If any page may send requests to this route: [routes.cors] dangerously_allow_null_origin = true"
         listed = _listed((*(self.cors.origins or ()), origin.decode("ascii")))
         line = f"If you trust it, add to this route: [routes.cors] origins = {listed}"
@@ -431,17 +402,7 @@ class _Source:
         return line
 
     def _kind(self) -> str:
-        return "WebSocket handshake" if self.is_upgrade else "request"
-
-    def _facts(self, origin: bytes) -> tuple[tuple[str, str], ...]:
-        known = (
-            ("origin", origin),
-            ("host", self.host),
-            ("sec-fetch-site", self.fetch_site),
-            ("sec-fetch-mode", self.fetch_mode),
-        )
-        facts = tuple((name, visible(value, _MAX_SHOWN)) for name, value in known if value)
-        return (*facts, ("policy", f"line {self.cors.line}")) if self.cors.line else facts
+        return "WebSocket handshake" if self.facts.upgrade else "request"
 
 
 def is_own_origin(origin: bytes, host: bytes) -> bool:

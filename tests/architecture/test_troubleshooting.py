@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 GUIDE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Troubleshooting")[2].partition("\n## ")[0]
 
-ANSWERED = re.findall(r'code="([a-z-]+)"', (ROOT / "devproxy" / "answers" / "__init__.py").read_text(encoding="utf-8"))
-GUARD = [hosts.HOST_NOT_ALLOWED, hosts.CROSS_SITE, hosts.ORIGIN_NOT_ALLOWED, hosts.WEBSOCKET_ORIGIN_NOT_ALLOWED]
+ANSWERS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "devproxy" / "answers").glob("*.py"))
+ANSWERED = re.findall(r'code="([a-z-]+)"', ANSWERS)
+GUARD = [hosts.FORM_NOT_ALLOWED, hosts.CROSS_SITE, hosts.ORIGIN_NOT_ALLOWED, hosts.WEBSOCKET_ORIGIN_NOT_ALLOWED]
 
 PAGE = b"http://localhost:3000"
 ANY = make_field(b"Access-Control-Allow-Origin", b"*")

@@ -89,17 +89,8 @@ def naive(head: RequestHead, snapshot: Snapshot) -> Route | None:
     if preflight is not None:
         return None if policy.preflight is PreflightMode.ANSWER else route
     facts = head.facts
-    refusal = judge_source(
-        method=head.method,
-        host=facts.host,
-        origins=facts.origins,
-        fetch_site=facts.fetch_site,
-        fetch_mode=facts.fetch_mode,
-        fetch_dest=facts.fetch_dest,
-        is_upgrade=facts.upgrade != b"",
-        is_origin_allowed=decide(policy, facts.origins).is_allowed,
-        cors=route.cors,
-    )
+    is_allowed = decide(policy, facts.origins).is_allowed
+    refusal = judge_source(head.method, facts, route.cors, is_origin_allowed=is_allowed)
     return None if route.guard and refusal is not None else route
 
 

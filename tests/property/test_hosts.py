@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, ip_address
 
-from devproxy.config.model import Config, PathKind, Route, Scheme, Server, ServerAddress, Upstream
+from devproxy.config.model import Config, Cors, PathKind, Route, Scheme, Server, ServerAddress, Upstream
 from devproxy.errors import BadMessage
 from devproxy.http.fields import Field, read_field
+from devproxy.http.messages import RequestFacts
 from devproxy.policy.hosts import compile_hosts, judge_source
 from devproxy.policy.location import REFERENCE_FIELDS, LocationRules, compile_locations, map_back
 from devproxy.routing.table import RouteTable, canonical_path, rewritten_path
@@ -91,16 +92,13 @@ def test_a_suffix_takes_whole_labels(name: str, other: str) -> None:
 def test_an_origin_that_is_neither_own_nor_allowed_never_gets_through_outside_navigations(
     origins: list[bytes], host: bytes, is_upgrade: bool, is_listed: bool
 ) -> None:
-    verdict = judge_source(
-        method=b"POST",
+    facts = RequestFacts(
         host=host,
-        origins=origins,
-        fetch_site=b"",
+        origins=tuple(origins),
         fetch_mode=b"websocket" if is_upgrade else b"cors",
-        fetch_dest=b"",
-        is_upgrade=is_upgrade,
-        is_origin_allowed=is_listed,
+        upgrade=b"websocket" if is_upgrade else b"",
     )
+    verdict = judge_source(b"POST", facts, Cors(), is_origin_allowed=is_listed)
     if verdict is None and origins and not is_listed:
         assert len(origins) == 1
         authority = origins[0].lower().removeprefix(b"http://")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from devproxy.config.model import Cors
+from devproxy.http.messages import RequestFacts
 from devproxy.policy.forms import compile_forms
 from devproxy.policy.hosts import HostGuard, SourceVerdict, compile_hosts, judge_source
 
@@ -52,7 +53,7 @@ def guard(*allowed: str, bound: tuple[str, ...] = LOOPBACK) -> HostGuard:
 )
 def test_a_host_that_no_web_site_can_choose_is_answered(host: bytes) -> None:
     verdict = guard().judge(host)
-    assert (verdict.is_allowed, verdict.what, verdict.help, verdict.code) == (True, "", "", "")
+    assert (verdict.is_allowed, verdict.what, verdict.help) == (True, "", "")
     assert verdict.rule
 
 
@@ -118,10 +119,9 @@ def test_a_host_that_no_web_site_can_choose_is_answered(host: bytes) -> None:
         b"*",
     ],
 )
-def test_any_other_host_is_refused_with_421s_code_and_words(host: bytes) -> None:
+def test_any_other_host_is_refused_with_words(host: bytes) -> None:
     verdict = guard().judge(host)
     assert not verdict.is_allowed
-    assert verdict.code == "host-not-allowed"
     assert verdict.what
     assert verdict.help
     assert verdict.name.isprintable()
@@ -132,10 +132,10 @@ def test_a_request_of_http_1_0_without_a_host_passes() -> None:
     assert guard().judge(b"").is_allowed
 
 
-def test_the_help_is_the_line_to_add_with_what_is_there_already() -> None:
-    verdict = guard("one.test", ".two.test").judge(b"App.Test.:8080")
+def test_the_help_is_the_line_to_add() -> None:
+    verdict = guard().judge(b"App.Test.:8080")
     line = verdict.help[verdict.help.index("allowed_hosts") :]
-    assert tomllib.loads(line) == {"allowed_hosts": ["one.test", ".two.test", "app.test"]}
+    assert tomllib.loads(line) == {"allowed_hosts": ["app.test"]}
     assert guard(*tomllib.loads(line)["allowed_hosts"]).judge(b"App.Test.:8080").is_allowed
 
 
@@ -162,14 +162,12 @@ def test_a_spelling_of_this_machine_gets_the_address_to_open_wherever_devproxy_l
     verdict = guard("one.test", bound=bound).judge(host)
     assert not verdict.is_allowed
     assert verdict.help.endswith(f"open {address}")
-    assert verdict.public_help == verdict.help
 
 
 def test_what_others_read_says_nothing_of_the_configuration() -> None:
     verdict = guard("secret.test", ".staging.secret.test").judge(b"evil.test")
-    assert "secret.test" in verdict.help
-    assert "secret" not in verdict.public_help + verdict.what + verdict.name + verdict.rule
-    assert "evil.test" in verdict.public_help
+    assert "secret" not in verdict.help + verdict.what + verdict.name + verdict.rule
+    assert 'add "evil.test" to allowed_hosts' in verdict.help
 
 
 @pytest.mark.parametrize(
@@ -244,18 +242,15 @@ def judge(
     cors: Cors | None = None,
     forms: tuple[str, ...] = (),
 ) -> SourceVerdict | None:
-    return judge_source(
-        method=method,
+    facts = RequestFacts(
         host=host,
         origins=origins,
         fetch_site=site,
         fetch_mode=mode,
         fetch_dest=dest,
-        is_upgrade=is_upgrade,
-        is_origin_allowed=allows,
-        cors=cors,
-        forms=compile_forms(forms),
+        upgrade=b"websocket" if is_upgrade else b"",
     )
+    return judge_source(method, facts, cors or Cors(), is_origin_allowed=allows, forms=compile_forms(forms))
 
 
 def code(verdict: SourceVerdict | None) -> str:
