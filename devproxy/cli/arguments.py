@@ -220,7 +220,9 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print only errors and warnings")
-    parser.add_argument("--verbose", action="store_true", help="print what was changed in each answer, and why")
+    parser.add_argument(
+        "--verbose", action="store_true", help="print every exchange, and what was changed in it and why"
+    )
     parser.add_argument("--log", choices=("human", "json"), default="human", help="for people or for programs")
     _add_colour(parser)
 

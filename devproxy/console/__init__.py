@@ -18,6 +18,8 @@ from time import monotonic
 from typing import Final, Literal
 
 from devproxy.config.model import Config
+from devproxy.console.folding import Folding
+from devproxy.console.foot import Foot
 from devproxy.console.lines import HumanLines, QuietLines
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.writer import Lines, Writer
@@ -26,6 +28,9 @@ from devproxy.events import Observer, Wants
 Mode = Literal["human", "json", "quiet"]
 
 _MIN_WIDTH: Final = 20
+
+MAX_AGE_S: Final = 60.0
+"""How long exchanges share a line at most where nobody sees it before it is over: in a file, in a container's log."""
 
 
 class Console:
@@ -49,15 +54,25 @@ class Console:
     ) -> None:
         encoding = _encoding_of(fd)
         style = Style(wants_colour(colour, os.environ, is_terminal=_is_terminal(fd)), glyphs_for(encoding))
+        has_foot = mode == "human" and _can_write_over(fd)
         lines: Lines
         if mode == "json":
             from devproxy.console.jsonlines import JsonLines  # json costs some milliseconds that only programs need
 
             lines = JsonLines()
         else:
-            human = HumanLines(config, version=version, style=style, width=lambda: _terminal_width(fd), clock=monotonic)
+            folding = None if is_verbose else Folding(max_age_s=float("inf") if has_foot else MAX_AGE_S)
+            human = HumanLines(
+                config,
+                version=version,
+                style=style,
+                width=lambda: _terminal_width(fd),
+                clock=monotonic,
+                folding=folding,
+            )
             lines = QuietLines(human) if mode == "quiet" else human
-        self._writer = Writer(fd, lines, encoding=encoding)
+        foot = Foot(lines.foot, lambda: _is_in_foreground(fd)) if has_foot else None
+        self._writer = Writer(fd, lines, encoding=encoding, foot=foot)
         self.is_coloured = mode != "json" and style.has_colour
         ends = Wants.FAILURES if mode == "quiet" else Wants.ENDS
         self.observer = Observer(self._writer.put, ends | Wants.CHANGES if is_verbose else ends)
@@ -72,6 +87,22 @@ def _is_terminal(fd: int) -> bool:
         return os.isatty(fd)
     except OSError:
         return False
+
+
+def _can_write_over(fd: int) -> bool:
+    """Tell whether `fd` is a terminal in which lines can be written over.
+
+    One without a size is no window but what Compose gives a service that asks for ``tty``, and goes to its log.
+    """
+    return _is_terminal(fd) and os.environ.get("TERM") != "dumb" and os.get_terminal_size(fd).columns > 0
+
+
+def _is_in_foreground(fd: int) -> bool:
+    """Tell whether the terminal `fd` is not in use by its shell or another job (POSIX, tcgetpgrp)."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return True  # not the terminal that this session has: no shell gets it back
 
 
 def _encoding_of(fd: int) -> str:

@@ -16,12 +16,13 @@ from time import gmtime, strftime
 from typing import Any, Final
 
 from devproxy.console.secrets import masked
+from devproxy.console.writer import Lines
 from devproxy.events import ConfigChange, Event
 
 _encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
-class JsonLines:
+class JsonLines(Lines):
     """Turns events into lines of JSON; keeps no state but caches."""
 
     batch = 32
@@ -29,9 +30,6 @@ class JsonLines:
 
     def __init__(self) -> None:
         self._shapes: dict[type[Any], tuple[str, tuple[str, ...]]] = {}
-
-    deadline: float | None = None
-    """Never waits for anything."""
 
     def lines(self, at: float, event: Event) -> list[str]:
         """Return the line for `event`, which happened `at` (seconds since the epoch)."""
@@ -44,10 +42,6 @@ class JsonLines:
     def dropped(self, at: float, count: int) -> list[str]:
         """Return the line that says that `count` events were dropped because nobody read fast enough."""
         return [_encode({"ts": timestamp(at), "event": "dropped", "count": count})]
-
-    def flush(self) -> list[str]:
-        """Return what was held back: nothing."""
-        return []
 
     def _learn(self, kind: type[Any]) -> tuple[str, tuple[str, ...]]:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()

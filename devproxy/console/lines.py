@@ -1,7 +1,8 @@
 """Events -> the lines that a person reads. Start at :class:`HumanLines`; :class:`QuietLines` shows only what is wrong.
 
-No I/O: the clock of the banner's deadline and the terminal's width are passed in. One line for each exchange, aligned;
-what went wrong is said in a word on that line and, where devproxy knows more, in a second one.
+No I/O: the clock of deadlines and the terminal's width are passed in. One line for each exchange, aligned, or for those
+that share one (:mod:`devproxy.console.folding`); what went wrong is said in a word on that line and, where devproxy
+knows more, in a second one.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Final
 
 from devproxy.config.model import Config
 from devproxy.console.banner import banner
+from devproxy.console.folding import Fold, Folding, kind_of
 from devproxy.console.layout import Row, Table, layout, wrapped
 from devproxy.console.reloads import applied_lines, missing_trouble, rejected_lines
 from devproxy.console.secrets import masked
 from devproxy.console.style import Style
 from devproxy.console.text import columns, counted, duration, shown_target, size
+from devproxy.console.writer import Lines
 from devproxy.events import (
     ConfigApplied,
     ConfigMissing,
@@ -65,10 +68,10 @@ _HERE: Final = "devproxy"
 _NOTHING: Final = "-"
 
 
-class HumanLines:
+class HumanLines(Lines):
     """Turns events into lines for a terminal. `width` is asked anew for each event; None: no limit.
 
-    `clock`: the one of ``deadline``, in seconds.
+    `clock`: the one of ``deadline``, in seconds. `folding`: None where each exchange is to have its line.
     """
 
     batch = 128
@@ -84,12 +87,14 @@ class HumanLines:
         style: Style,
         width: Callable[[], int | None],
         clock: Callable[[], float],
+        folding: Folding | None = None,
     ) -> None:
         self._config = config
         self._version = version
         self._style = style
         self._width = width
         self._clock = clock
+        self._folding = folding
         self._servers = {(upstream.name, server.url) for upstream in config.upstreams for server in upstream.servers}
         self._states: dict[tuple[str, str], UpstreamState] = {}
         self.was_up: dict[tuple[str, str], bool] = {}
@@ -101,26 +106,47 @@ class HumanLines:
         self._ready: Ready | None = None
         self._has_banner = False
         self._held: list[tuple[float, Event]] = []
-        self.deadline: float | None = None
+        self._banner_due: float | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When the banner is due, or else the first of the folds; None: nothing is held back."""
+        if self._banner_due is not None or self._folding is None:
+            return self._banner_due
+        return self._folding.deadline
 
     def lines(self, at: float, event: Event) -> list[str]:
         """Return the lines that `event` gives now: none while the banner waits to learn which servers answer."""
         if isinstance(event, Ready):
             self._ready = event
-            self.deadline = self._clock() + PROBE_WAIT_S
-            return self._flushed_if_known()
+            self._banner_due = self._clock() + PROBE_WAIT_S
+            return self._banner_if_known()
         if isinstance(event, UpstreamState):
             self._states[event.upstream, event.server] = event
             if not self._has_banner:
-                return self._flushed_if_known()
-        if self.deadline is not None:
+                return self._banner_if_known()
+        if self._banner_due is not None:
             self._held.append((at, event))
-            return self.flush() if len(self._held) >= MAX_HELD or isinstance(event, Stopping | Stopped) else []
-        return self.rendered(at, event)
+            return self._banner() if len(self._held) >= MAX_HELD or isinstance(event, Stopping | Stopped) else []
+        return self._folded(at, event)
+
+    def due(self) -> list[str]:
+        """Return the banner and what came meanwhile, or the folds that are over."""
+        if self._banner_due is not None:
+            return self._banner()
+        return [] if self._folding is None else self._fold_lines(self._folding.due(self._clock()))
 
     def flush(self) -> list[str]:
-        """Return the banner, if it waits, and what came meanwhile."""
-        ready, self._ready, self.deadline = self._ready, None, None
+        """Return the banner, if it waits, what came meanwhile, and all folds."""
+        lines = self._banner()
+        return lines if self._folding is None else [*lines, *self._fold_lines(self._folding.end())]
+
+    def foot(self) -> list[str]:
+        """Return the lines of the folds that go on, as they stand."""
+        return [] if self._folding is None else self._fold_lines(self._folding.open)
+
+    def _banner(self) -> list[str]:
+        ready, self._ready, self._banner_due = self._ready, None, None
         held, self._held = self._held, []
         rows: list[str] = []
         if ready is not None:
@@ -130,8 +156,21 @@ class HumanLines:
                 self._config, ready, self._states, version=self._version, style=self._style, width=self._width()
             )
         for at, event in held:
-            rows += self.rendered(at, event)
+            rows += self._folded(at, event)
         return rows
+
+    def _folded(self, at: float, event: Event) -> list[str]:
+        """Return the lines of `event` below those of the folds that are over, or count it in one of the others."""
+        folding = self._folding
+        if folding is None:
+            return self.rendered(at, event)
+        if isinstance(event, ExchangeFinished) and (kind := kind_of(event)) is not None:
+            return self._fold_lines(folding.add(kind, at, event, self._clock()))
+        lines = self.rendered(at, event)
+        return [*self._fold_lines(folding.interrupt(event, self._clock())), *lines] if lines else []
+
+    def _fold_lines(self, folds: list[Fold]) -> list[str]:
+        return [line for fold in folds for line in self._laid_out(fold_row(fold, self._style))]
 
     def dropped(self, at: float, count: int) -> list[str]:
         """Return the line that says how many are missing here."""
@@ -195,8 +234,8 @@ class HumanLines:
         self._upstream_width = max([len(_HERE), *map(columns, upstreams)])
         self._tables.clear()
 
-    def _flushed_if_known(self) -> list[str]:
-        return self.flush() if self._ready is not None and self._servers <= self._states.keys() else []
+    def _banner_if_known(self) -> list[str]:
+        return self._banner() if self._ready is not None and self._servers <= self._states.keys() else []
 
     def _laid_out(self, row: Row) -> list[str]:
         width = self._width()
@@ -207,12 +246,11 @@ class HumanLines:
         return table.lines(row)
 
 
-class QuietLines:
+class QuietLines(Lines):
     """Shows only errors made here, lost upstreams, upstreams that come and go after the start, and trouble."""
 
     batch = 64
     pause_s = 0.002
-    deadline: float | None = None
 
     def __init__(self, inner: HumanLines) -> None:
         self._inner = inner
@@ -220,10 +258,6 @@ class QuietLines:
     def lines(self, at: float, event: Event) -> list[str]:
         """Return the lines for `event`: mostly none."""
         return self._inner.rendered(at, event) if self._is_worth_a_line(event) else []
-
-    def flush(self) -> list[str]:
-        """Return what was held back: nothing, as there is no banner."""
-        return []
 
     def dropped(self, at: float, count: int) -> list[str]:
         """Return the line that says how many are missing here."""
@@ -280,6 +314,27 @@ def _more(event: ExchangeFinished, mark: str) -> str:
 
 def _below(event: ExchangeFinished, mark: str) -> tuple[str, ...]:
     return tuple(visible(masked(line, mark)) for line in (*event.advice, *event.changes))
+
+
+def fold_row(fold: Fold, style: Style) -> Row:
+    """Return the row of exchanges that share one: how many of which kind, from the first's start to the last's end."""
+    if fold.count == 1:
+        return exchange_row(fold.ended_at, fold.first, style)
+    (most, number), *others = sorted(fold.counts.items(), key=lambda item: -item[1])
+    method, status = most
+    row = exchange_row(fold.ended_at, replace(fold.first, method=method, status=status), style)
+    parts = [f"{style.glyphs.times}{number:,} {fold.kind}{'' if number == 1 else 's'}"]
+    for (other_method, other_status), number in others:
+        words = [other_method.decode("latin-1")] if other_method != method else []
+        words += [str(other_status)] if other_status != status else []
+        parts.append(" ".join((*words, f"{style.glyphs.times}{number:,}")))
+    return replace(
+        row,
+        target=", ".join(parts),
+        duration=duration(fold.ended_at - fold.began_at),
+        sent=size(fold.request_bytes),
+        received=size(fold.response_bytes),
+    )
 
 
 def opened_row(at: float, event: TunnelOpened, style: Style) -> Row:

@@ -41,9 +41,10 @@ class Glyphs:
     cut: str = "…"
     sent: str = "↑"
     received: str = "↓"
+    times: str = "×"
 
 
-ASCII_GLYPHS: Final = Glyphs(to="->", pointer="->", cross="x", cut="...", sent=">", received="<")
+ASCII_GLYPHS: Final = Glyphs(to="->", pointer="->", cross="x", cut="...", sent=">", received="<", times="x")
 
 
 def glyphs_for(encoding: str) -> Glyphs:

@@ -8,6 +8,8 @@ what it reports on.
 The thread works in small batches with a pause between them, because formatting holds the interpreter's lock, which the
 loop needs too. The descriptor's flags stay untouched (``O_NONBLOCK`` would hold for every process that shares it):
 poll(2) tells when at least ``PIPE_BUF`` octets fit, and no more is written at once.
+
+Lines scroll; what stands in the :class:`~devproxy.console.foot.Foot` of a terminal is written over in place.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ import select
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic, sleep, time
-from typing import Final, Protocol
+from typing import Final
 
+from devproxy.console.foot import Foot
 from devproxy.events import Event, ExchangeFinished, TunnelClosed, TunnelOpened
 
 MAX_QUEUED: Final = 10_000
@@ -30,6 +33,9 @@ MAX_QUEUED_BYTES: Final = 4 << 20
 CLOSE_LIMIT_S: Final = 1.0
 """How long :meth:`Writer.close` waits for what is still unwritten."""
 
+MAX_TAKEN: Final = 1000
+"""Events taken in one go; most that give no line are only counted."""
+
 _COMMON: Final = (ExchangeFinished, TunnelOpened, TunnelClosed)
 _RETRY_S: Final = 0.001
 _IDLE_PAUSE_S: Final = 0.005
@@ -38,11 +44,11 @@ _POLL_S: Final = 0.1
 _PIPE_BUF: Final = 4096
 
 
-class Lines(Protocol):
+class Lines:
     """What turns events into lines; only the writer's thread calls it.
 
-    ``batch``: events formatted in one go, which should take less than a millisecond. ``pause_s``: how long the loop has
-    the interpreter's lock for itself before the next ones of a flood.
+    ``batch``: events that give lines, formatted in one go, which should take less than a millisecond. ``pause_s``: how
+    long the loop has the interpreter's lock for itself before the next ones of a flood.
     """
 
     batch: int
@@ -50,25 +56,41 @@ class Lines(Protocol):
 
     @property
     def deadline(self) -> float | None:
-        """When :meth:`flush` is due, in seconds of ``time.monotonic``; None: nothing is held back."""
+        """When :meth:`due` has something, in seconds of ``time.monotonic``; None: nothing is held back."""
+        return None
 
     def lines(self, at: float, event: Event) -> list[str]:
         """Return the lines that `event` gives now, without line ends; `at` in seconds since the epoch."""
+        raise NotImplementedError
 
     def dropped(self, at: float, count: int) -> list[str]:
         """Return the lines that tell that `count` events were dropped."""
+        raise NotImplementedError
+
+    def due(self) -> list[str]:
+        """Return what was held back until now."""
+        return []
 
     def flush(self) -> list[str]:
-        """Return what was held back."""
+        """Return all that is held back: this is the end."""
+        return []
+
+    def foot(self) -> list[str]:
+        """Return what is held back as it stands, for the foot of a terminal."""
+        return []
 
 
 class Writer:
-    """Writes to `fd` what `lines` makes of events, in the order of :meth:`put`. Never closes `fd`."""
+    """Writes to `fd` what `lines` makes of events, in the order of :meth:`put`. Never closes `fd`.
 
-    def __init__(self, fd: int, lines: Lines, *, encoding: str) -> None:
+    `foot`: where `fd` is a terminal, what stands below the lines.
+    """
+
+    def __init__(self, fd: int, lines: Lines, *, encoding: str, foot: Foot | None = None) -> None:
         self._fd = fd
         self._lines = lines
         self._encoding = encoding
+        self._foot = foot
         self._queue: SimpleQueue[tuple[float, Event, int] | None] = SimpleQueue()
         self._room = MAX_QUEUED
         # Two counters, because each thread may only add to its own.
@@ -113,47 +135,67 @@ class Writer:
         try:
             is_last = False
             while not is_last:
-                batch, is_last = self._take()
-                self._write(self._rendered(batch, is_last=is_last))
+                lines, is_full, is_last = self._take()
+                lines += self._late_lines(is_last=is_last)
+                self._write(self._drawn(lines))
                 if self._room:  # not closing
-                    sleep(self._lines.pause_s if len(batch) == self._lines.batch else _IDLE_PAUSE_S)
+                    sleep(self._lines.pause_s if is_full else _IDLE_PAUSE_S)
         except (OSError, TimeoutError):
             pass  # nobody reads any more, and nobody is left to be told
         finally:
             self._room = 0
             self._discard()
 
-    def _take(self) -> tuple[list[tuple[float, Event]], bool]:
-        """Wait for events, or until held back lines are due. Returns them, and whether they are the last ones."""
-        batch: list[tuple[float, Event]] = []
-        deadline = self._lines.deadline
+    def _take(self) -> tuple[list[str], bool, bool]:
+        """Wait for events, or until something held back is due.
+
+        Returns the lines of a batch of events, whether that is full, and whether they were the last ones.
+        """
+        lines: list[str] = []
+        left = self._lines.batch
+        deadline = self._deadline
         timeout_s = None if deadline is None else max(0.0, deadline - monotonic())
         try:
-            item = self._queue.get(timeout=timeout_s)
-            while item is not None:
+            for taken in range(MAX_TAKEN):
+                item = self._queue.get_nowait() if taken else self._queue.get(timeout=timeout_s)
+                if item is None:
+                    return lines, False, True
                 at, event, octets = item
-                batch.append((at, event))
                 self._taken_bytes += octets
-                if len(batch) == self._lines.batch:
-                    return batch, False
-                item = self._queue.get_nowait()
-            return batch, True
+                if more := self._lines.lines(at, event):
+                    lines += more
+                    left -= 1
+                    if not left:
+                        return lines, True, False
         except Empty:
-            return batch, False
+            pass
+        return lines, False, False
 
-    def _rendered(self, batch: list[tuple[float, Event]], *, is_last: bool) -> bytes:
-        lines: list[str] = []
-        for at, event in batch:
-            lines += self._lines.lines(at, event)
+    @property
+    def _deadline(self) -> float | None:
+        both = self._lines.deadline, None if self._foot is None else self._foot.due
+        return min((due for due in both if due is not None), default=None)
+
+    def _late_lines(self, *, is_last: bool) -> list[str]:
+        """Return what was held back until now, and how much was dropped."""
         deadline = self._lines.deadline
-        if deadline is not None and (is_last or deadline <= monotonic()):
+        lines: list[str] = []
+        if is_last:
             lines += self._lines.flush()
+        elif deadline is not None and deadline <= monotonic():
+            lines += self._lines.due()
         dropped = self._dropped
         if dropped > self._told and (is_last or self._queue.empty()):
             # What was dropped came after all that was kept.
             lines += self._lines.dropped(time(), dropped - self._told)
             self._told = dropped
-        return "".join(f"{line}\n" for line in lines).encode(self._encoding, "backslashreplace")
+        return lines
+
+    def _drawn(self, lines: list[str]) -> bytes:
+        text = "".join(f"{line}\n" for line in lines)
+        if self._foot is not None:
+            text = self._foot.drawn(text, monotonic())
+        return text.encode(self._encoding, "backslashreplace")
 
     def _write(self, data: bytes) -> None:
         """Write `data`; raises OSError when nobody reads, TimeoutError when closing has waited long enough."""

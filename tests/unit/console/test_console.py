@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import select
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import termios
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from time import monotonic
 
 import pytest
 from devproxy.config import from_arguments
 from devproxy.console import Console
-from devproxy.events import Ready, Stopped, Trouble
+from devproxy.events import ExchangeFinished, Outcome, Ready, Stopped, Trouble
+from tests.support.screen import Screen
 
 CONFIG = from_arguments(frontend="5173", backend="3001", backend_paths=[], listen=["8080"])
 READY = Ready(("http://localhost:8080/",), 0.0962)
@@ -83,6 +90,81 @@ def test_no_color_is_respected_on_a_terminal(terminal: tuple[int, int], monkeypa
     console = Console(CONFIG, fd=terminal[1], version="0.1.0")
     console.observer.tell(Trouble("it burns"))
     assert os.read(terminal[0], 4096) == b"warning: it burns\r\n"
+    console.close()
+
+
+MODULE = ExchangeFinished(
+    b"GET", b"/a.js", 200, "/", "frontend", "", Outcome.COMPLETE, 0.01, 0.01, 0, 9, "127.0.0.1", destination=b"script"
+)
+BROKEN = replace(MODULE, status=500)
+
+
+def sized(terminal: int, columns: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+
+
+def read_until(fd: int, holds: Callable[[str], bool]) -> str:
+    """Read until what was written so far is enough, for half a minute at most."""
+    said, deadline = b"", monotonic() + 30
+    while not holds(said.decode()):
+        assert select.select([fd], [], [], deadline - monotonic())[0], said
+        said += os.read(fd, 65536)
+    return said.decode()
+
+
+def test_in_a_terminal_files_are_counted_in_place_below_what_has_its_own_line(terminal: tuple[int, int]) -> None:
+    sized(terminal[1], 80)
+    console = Console(CONFIG, fd=terminal[1], colour="never", version="0.1.0")
+    for _ in range(3):
+        console.observer.tell(MODULE)
+    said = read_until(terminal[0], lambda said: "×3 files" in said)
+    console.observer.tell(BROKEN)
+    for _ in range(1993):
+        console.observer.tell(MODULE)
+    said += read_until(terminal[0], lambda said: "×1,996 files" in said)
+    screen = Screen()
+    screen.write(said)
+    own, shared = screen.rows
+    assert "500  /a.js  server error" in own
+    assert "200  ×1,996 files" in shared
+    console.close()
+    screen.write(read_until(terminal[0], lambda said: "files" in said and said.endswith("\n")))
+    assert len(screen.rows) == 3
+    assert "×1,996 files" in screen.rows[1]
+
+
+@pytest.mark.parametrize("kind", ["dumb", "without a size", "a pipe"])
+def test_where_nothing_can_be_written_over_files_are_counted_when_all_have_come(
+    kind: str, terminal: tuple[int, int], pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = pipe if kind == "a pipe" else terminal
+    if kind == "dumb":
+        sized(writer, 80)
+        monkeypatch.setenv("TERM", "dumb")
+    console = Console(CONFIG, fd=writer, colour="never", version="0.1.0")
+    for event in (MODULE, BROKEN, MODULE):
+        console.observer.tell(event)
+    own, shared, end = read_until(reader, lambda said: said.count("\n") == 2).split("\n")
+    assert "500  /a.js  server error" in own
+    assert "200  ×2 files" in shared
+    assert "\x1b" not in own + shared + end
+    console.close()
+
+
+def test_verbose_shows_each_file(pipe: tuple[int, int]) -> None:
+    console = Console(CONFIG, fd=pipe[1], version="0.1.0", is_verbose=True)
+    for _ in range(3):
+        console.observer.tell(MODULE)
+    assert read_until(pipe[0], lambda said: said.count("\n") == 3).count("/a.js") == 3
+    console.close()
+
+
+def test_for_programs_nothing_is_folded(pipe: tuple[int, int]) -> None:
+    console = Console(CONFIG, mode="json", fd=pipe[1], version="0.1.0")
+    for _ in range(3):
+        console.observer.tell(MODULE)
+    records = [json.loads(line) for line in read_until(pipe[0], lambda said: said.count("\n") == 3).splitlines()]
+    assert [record["destination"] for record in records] == ["script"] * 3
     console.close()
 
 

@@ -10,6 +10,7 @@ from time import mktime
 import pytest
 from devproxy.config import from_arguments
 from devproxy.config.model import Config
+from devproxy.console.folding import QUIET_S, Folding
 from devproxy.console.lines import MAX_ASKED, MAX_HELD, PROBE_WAIT_S, HumanLines, QuietLines
 from devproxy.console.style import ASCII_GLYPHS, Glyphs, Style
 from devproxy.console.text import columns
@@ -71,8 +72,10 @@ def human(
     style: Style | None = None,
     clock: Callable[[], float] = lambda: 50.0,
     config: Config = CONFIG,
+    folding: Folding | None = None,
 ) -> HumanLines:
-    return HumanLines(config, version="0.1.0", style=style or Style(False, Glyphs()), width=lambda: width, clock=clock)
+    style = style or Style(False, Glyphs())
+    return HumanLines(config, version="0.1.0", style=style, width=lambda: width, clock=clock, folding=folding)
 
 
 def state(upstream: str, is_up: bool, detail: str = "", address: str = "") -> UpstreamState:
@@ -235,6 +238,89 @@ def test_a_secret_is_masked_in_ascii_too() -> None:
     line = shown(replace(EXCHANGE, target=b"/a?token=hunter2"), OPENED, style=Style(False, ASCII_GLYPHS))
     assert "/a?token=..." in line[0]
     assert all(text.isascii() for text in line)
+
+
+# Folds
+
+MODULE = replace(EXCHANGE, target=b"/src/a.js?token=x", route="/", upstream="frontend", destination=b"script")
+POLL = replace(EXCHANGE, target=b"/socket.io/?EIO=4&transport=polling&sid=abc")
+
+
+def folded(*events: Event, width: int | None = 80, style: Style | None = None) -> tuple[list[str], list[str]]:
+    """Return the lines that `events` give, and those that come at the end of it all."""
+    lines = human(width, style=style, folding=Folding())
+    return [line for event in events for line in lines.lines(AT, event)], lines.flush()
+
+
+def test_files_that_a_page_consists_of_share_a_line() -> None:
+    lines, (line,) = folded(*[MODULE] * 1996)
+    assert lines == []
+    assert words(line) == "12:01:07 GET 200 ×1,996 files → frontend 12 ms"
+
+
+def test_a_line_that_is_shared_is_aligned_with_the_others() -> None:
+    (own,), (shared,) = folded(EXCHANGE, *[MODULE] * 2, width=120)
+    for sign in ("200", "→", "↑", "↓"):
+        assert own.index(sign) == shared.index(sign)
+
+
+def test_what_is_alone_has_the_line_it_would_have_anyway() -> None:
+    _, (line,) = folded(MODULE, width=140)
+    assert line == shown(MODULE, width=140)[0]
+
+
+def test_a_line_that_is_shared_says_how_many_of_which_kind_the_most_first() -> None:
+    _, (line,) = folded(MODULE, *[replace(MODULE, status=304)] * 3, replace(MODULE, status=206))
+    assert words(line).startswith("12:01:07 GET 304 ×3 files, 200 ×1, 206 ×1 → frontend")
+    _, (line,) = folded(*[POLL] * 3, replace(POLL, method=b"POST"), replace(POLL, method=b"POST", status=204))
+    assert words(line).startswith("12:01:07 GET 200 ×3 polls, POST ×1, POST 204 ×1 → backend")
+
+
+def test_in_ascii_too() -> None:
+    _, (line,) = folded(*[MODULE] * 2, style=Style(False, ASCII_GLYPHS))
+    assert words(line).startswith("12:01:07 GET 200 x2 files -> frontend")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_line_that_is_shared_fits_into_every_terminal(width: int) -> None:
+    many = [replace(MODULE, status=status) for status in (200, 201, 204, 206, 304)]
+    _, (line,) = folded(*many * 99, width=width)
+    assert columns(line) <= width
+    assert "×99 f" in line
+
+
+def test_what_failed_has_its_line_at_once_and_the_page_goes_on() -> None:
+    lines, (line,) = folded(MODULE, replace(MODULE, status=404), MODULE)
+    assert ["404  /src/a.js?token=…  client error" in one for one in lines] == [True]
+    assert "×2 files" in line
+
+
+def test_what_ends_a_fold_stands_below_it() -> None:
+    lines, rest = folded(MODULE, MODULE, Trouble("it burns"), MODULE, MODULE, MODULE)
+    assert "×2 files" in lines[0]
+    assert lines[1:] == ["warning: it burns"]
+    assert ["×3 files" in line for line in rest] == [True]
+
+
+def test_a_fold_comes_by_itself_when_its_time_is_over() -> None:
+    now = [50.0]
+    lines = human(80, clock=lambda: now[0], folding=Folding())
+    assert lines.lines(AT, MODULE) == lines.lines(AT, MODULE) == []
+    assert ["×2 files" in line for line in lines.foot()] == [True]
+    assert lines.due() == []
+    assert lines.deadline == 50.0 + QUIET_S
+    now[0] = lines.deadline
+    assert ["×2 files" in line for line in lines.due()] == [True]
+    assert lines.foot() == []
+
+
+def test_files_that_come_before_the_banner_share_a_line_below_it() -> None:
+    lines = human(80, folding=Folding())
+    for event in (READY, MODULE, MODULE):
+        assert lines.lines(AT, event) == []
+    assert lines.foot() == []
+    assert "ready in" in lines.due()[1]
+    assert ["×2 files" in line for line in lines.foot()] == [True]
 
 
 # Tunnels

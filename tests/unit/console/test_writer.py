@@ -8,18 +8,17 @@ from collections.abc import Callable, Iterator
 from time import monotonic, sleep
 
 import pytest
-from devproxy.console.writer import MAX_QUEUED, MAX_QUEUED_BYTES, Writer
+from devproxy.console.writer import MAX_QUEUED, MAX_QUEUED_BYTES, MAX_TAKEN, Lines, Writer
 from devproxy.events import Event, ExchangeFinished, Outcome, Trouble
 
 DEADLINE_S = 30.0
 
 
-class PlainLines:
+class PlainLines(Lines):
     """Each event as its text; the writer is what is tested here."""
 
     batch = 32
     pause_s = 0.001
-    deadline: float | None = None
 
     def lines(self, at: float, event: Event) -> list[str]:
         match event:
@@ -33,24 +32,27 @@ class PlainLines:
     def dropped(self, at: float, count: int) -> list[str]:
         return [f"dropped {count}"]
 
-    def flush(self) -> list[str]:
-        return []
-
 
 class HoldingLines(PlainLines):
     """Holds everything back until its deadline or the end."""
 
     def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
+        self._deadline: float | None = deadline
         self.held: list[str] = []
+
+    @property
+    def deadline(self) -> float | None:
+        return self._deadline
 
     def lines(self, at: float, event: Event) -> list[str]:
         self.held += super().lines(at, event)
         return []
 
-    def flush(self) -> list[str]:
-        self.deadline = None
+    def due(self) -> list[str]:
+        self._deadline = None
         return self.held
+
+    flush = due
 
 
 class Reader:
@@ -129,6 +131,21 @@ def test_lines_come_out_in_the_order_in_which_the_events_went_in(pipe: Pipe) -> 
     writer.close()
     os.close(pipe[1])
     assert read_all(pipe[0]) == [str(number) for number in range(3000)]
+
+
+def test_events_that_give_no_line_cost_no_pause_and_none_is_lost(pipe: Pipe) -> None:
+    class Counting(PlainLines):
+        pause_s = 3600.0
+
+        def lines(self, at: float, event: Event) -> list[str]:
+            self.count = getattr(self, "count", 0) + 1
+            return [str(self.count)] if self.count == 5 * MAX_TAKEN else []
+
+    writer = start(pipe[1], Counting())
+    for _ in range(5 * MAX_TAKEN):
+        writer.put(Trouble("x"))
+    assert os.read(pipe[0], 100) == b"%d\n" % (5 * MAX_TAKEN)
+    writer.close()
 
 
 def test_a_line_appears_without_any_further_event(pipe: Pipe) -> None:

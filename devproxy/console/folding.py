@@ -1,0 +1,169 @@
+"""Which exchanges share a line that counts them, and when that line is over.
+
+Pure: what happened and the time go in, folds come out. A page's own files and the polls of Engine.IO sessions are
+folded where all went well; whatever failed, was slow or has something to be said of it has a line of its own, as has
+every document, API call and WebSocket. Start at :class:`Folding`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from devproxy.events import Event, ExchangeFinished, Outcome, TunnelClosed, TunnelOpened
+from devproxy.realtime.engineio import parse_engine_request
+
+Kind = Literal["file", "poll"]
+FILE: Final = "file"
+POLL: Final = "poll"
+
+SLOW_S: Final = 1.0
+"""What took longer has its own line; but for a poll, which lasts until the server has something to say."""
+
+QUIET_S: Final = 1.0
+"""Where nothing has come for so long, whatever has a line of its own ends the fold, so that lines stay in order."""
+
+GOES_ON_S: Final = {FILE: QUIET_S, POLL: 30.0}
+"""Where nothing has come for so long, a fold is over; servers of Engine.IO answer a poll after 25 seconds at most."""
+
+MAX_FOLDS: Final = 4
+"""Folds at a time. Where there are more, the one ends in which nothing has come for longest."""
+
+_FILES: Final = frozenset(
+    b"audio audioworklet font image json manifest paintworklet script serviceworker sharedworker style text track "
+    b"video worker xslt".split()
+)
+"""Destinations of what a page consists of (Fetch standard, section 2.2.5): no documents, no reports, no `fetch`."""
+
+_NOT_MODIFIED: Final = 304
+_COMPLETE: Final = Outcome.COMPLETE  # looking it up in its class costs as much as ten comparisons
+
+
+def kind_of(event: Event) -> Kind | None:
+    """Return as what `event` is folded, or None: it has a line of its own."""
+    if not isinstance(event, ExchangeFinished) or event.outcome is not _COMPLETE:
+        return None
+    if not (200 <= event.status < 300 or event.status == _NOT_MODIFIED):
+        return None
+    if event.has_advice or event.detail or event.protocol:
+        return None
+    if event.method == b"GET" and b"EIO=" not in event.target:
+        return FILE if event.destination in _FILES and event.duration_s < SLOW_S else None
+    return POLL if _is_poll(event) else None
+
+
+def _is_poll(event: ExchangeFinished) -> bool:
+    """Tell whether it passes messages of a session that is open: a handshake has a line of its own."""
+    engine = parse_engine_request(event.target)
+    if engine is None or not engine.sid or engine.transport == b"websocket":
+        return False
+    return event.method == b"GET" or (event.method == b"POST" and event.duration_s < SLOW_S)
+
+
+class Fold:
+    """Exchanges that share a line, at least one. ``first``: the first of them.
+
+    ``counts``: how many there are, by method and status. ``began_at``, ``ended_at``: when the first was asked for and
+    the last was over, in seconds since the epoch. ``request_bytes``, ``response_bytes``: of all of them.
+    """
+
+    __slots__ = (
+        "began_at",
+        "counts",
+        "ended_at",
+        "first",
+        "goes_on_s",
+        "kind",
+        "last_s",
+        "request_bytes",
+        "response_bytes",
+        "since_s",
+    )
+
+    def __init__(self, kind: Kind, at: float, first: ExchangeFinished, now: float) -> None:
+        self.kind: Kind = kind
+        self.first = first
+        self.counts: dict[tuple[bytes, int], int] = {}
+        self.began_at = self.ended_at = at
+        self.request_bytes = self.response_bytes = 0
+        self.goes_on_s = GOES_ON_S[kind]
+        self.since_s = self.last_s = now
+
+    def add(self, at: float, event: ExchangeFinished, now: float) -> None:
+        """Count `event` too."""
+        counts, what = self.counts, (event.method, event.status)
+        counts[what] = counts.get(what, 0) + 1
+        self.request_bytes += event.request_bytes
+        self.response_bytes += event.response_bytes
+        if at - event.duration_s < self.began_at:
+            self.began_at = at - event.duration_s
+        self.ended_at = at
+        self.last_s = now
+
+    @property
+    def count(self) -> int:
+        """How many exchanges there are."""
+        return sum(self.counts.values())
+
+
+class Folding:
+    """The folds that are open: one for the files, and one for the polls, of each route and upstream.
+
+    `max_age_s`: a fold is over after that at the latest, for whoever sees it only then. ``open``: in the order in
+    which they began. Times are seconds of one clock, whichever it is, but for `at`: since the epoch.
+    """
+
+    def __init__(self, *, max_age_s: float = float("inf")) -> None:
+        self._max_age_s = max_age_s
+        self._open: dict[tuple[Kind, str, str], Fold] = {}
+
+    @property
+    def open(self) -> list[Fold]:
+        """The folds that more may come to."""
+        return list(self._open.values())
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next of them is over, if nothing comes; None: there is none."""
+        return min(map(self._over_at, self._open.values()), default=None)
+
+    def add(self, kind: Kind, at: float, event: ExchangeFinished, now: float) -> list[Fold]:
+        """Count `event`, of which :func:`kind_of` says `kind`; return the folds that are over thereby: mostly none."""
+        key = kind, event.route, event.upstream
+        fold = self._open.get(key)
+        over: list[Fold] = []
+        if fold is None or now >= self._over_at(fold):
+            over = self.due(now)
+            if len(self._open) >= MAX_FOLDS:
+                over += self._end([min(self._open.values(), key=lambda one: one.last_s)])
+            fold = self._open[key] = Fold(kind, at, event, now)
+        fold.add(at, event, now)
+        return over
+
+    def interrupt(self, event: Event, now: float) -> list[Fold]:
+        """Return the folds that are over because `event` has a line of its own, which comes below theirs.
+
+        A page that is opened or loaded again ends them all, and so does what belongs to no exchange, such as a server
+        that has gone; all else has its line while they go on, if they do.
+        """
+        if isinstance(event, ExchangeFinished | TunnelOpened | TunnelClosed) and not _is_document(event):
+            return self._end([fold for fold in self._open.values() if now >= fold.last_s + QUIET_S])
+        return self.end()
+
+    def due(self, now: float) -> list[Fold]:
+        """Return the folds that are over because nothing has come for long, or because they are old."""
+        return self._end([fold for fold in self._open.values() if now >= self._over_at(fold)])
+
+    def end(self) -> list[Fold]:
+        """Return all folds: no more comes to them."""
+        return self._end(self.open)
+
+    def _over_at(self, fold: Fold) -> float:
+        return min(fold.last_s + fold.goes_on_s, fold.since_s + self._max_age_s)
+
+    def _end(self, over: list[Fold]) -> list[Fold]:
+        self._open = {key: fold for key, fold in self._open.items() if fold not in over}
+        return over
+
+
+def _is_document(event: ExchangeFinished | TunnelOpened | TunnelClosed) -> bool:
+    return isinstance(event, ExchangeFinished) and event.destination == b"document"
