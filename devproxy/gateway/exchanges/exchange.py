@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
 from devproxy.errors import UpstreamError, UpstreamFault
-from devproxy.events import Outcome
+from devproxy.events import Outcome, TunnelOpened
 from devproxy.gateway.back.pending import PendingConnection
 from devproxy.gateway.back.slow import SlowUpstream
 from devproxy.gateway.back.sticky import StickyChoice
@@ -252,23 +252,21 @@ class Exchange(Answering):
         marked = edits if self._sticky is None else self._sticky.mark(edits, server.index)
         self._phase = OVER
         taken = self.client.take_over(self._render(head, marked) + glued)
-        tunnel = Tunnel(
-            self._shared,
-            taken.transport,
-            transport,
-            target=self.request.target,
-            protocol=head.facts.upgrade.decode("latin-1"),
-            route=forward.compiled.label,
-            upstream=forward.compiled.upstream,
-            server=server.server.url,
-            born=TunnelOrigin(self._snapshot, forward.compiled.route, server.server),
-            client_address=self.client.peer.address,
-            exchange_id=self._told.exchange_id,
-            duration_s=self._told.duration_s,
-            on_end=server.end_one,
-            fault=forward.compiled.fault,
-            advice=advice_on_switch(self._shared, forward, self.request, head, edits, self.client.peer, server),
+        opened = TunnelOpened(
+            self._shared.next_tunnel_id(),
+            self.request.target,
+            head.facts.upgrade.decode("latin-1"),
+            forward.compiled.label,
+            forward.compiled.upstream,
+            server.server.url,
+            self.client.peer.address,
+            self._told.duration_s,
+            advice_on_switch(self._shared, forward, self.request, head, edits, self.client.peer, server),
+            self._told.exchange_id,
         )
+        origin = TunnelOrigin(self._snapshot, forward.compiled.route, server.server)
+        fault = forward.compiled.fault
+        tunnel = Tunnel(self._shared, taken.transport, transport, opened, origin, on_end=server.end_one, fault=fault)
         tunnel.open(early=taken.early, glued=glued, has_ended=taken.has_ended)
 
     def upstream_lost(self, loss: Loss) -> None:

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from devproxy.events import TunnelClosed, TunnelOpened
+from devproxy.gateway.exchanges.states import STEPS, Act, Event, State
 from devproxy.gateway.reload import is_kept, route_targets
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of
 from devproxy.gateway.shared.pressure import LARGE_BYTES, Reader
@@ -46,19 +47,18 @@ GOING_AWAY: Final = 1001
 class End(Reader):
     """One end of a tunnel: a protocol that writes what it gets into the other end.
 
-    ``received``: octets that came from this end. ``tracker``: follows the frames that come from it; None when the
-    protocol is not WebSocket.
+    ``state``: what it is doing, by the table in :mod:`devproxy.gateway.exchanges.states`. ``received``: bytes that came
+    from this end. ``tracker``: follows the frames that come from it; None when the protocol is not WebSocket.
     """
 
     __slots__ = (
         "_advance",
         "_tunnel",
         "_write",
-        "has_ended",
-        "is_muted",
         "name",
         "other",
         "received",
+        "state",
         "tracker",
         "transport",
     )
@@ -71,8 +71,7 @@ class End(Reader):
         self.transport = transport
         self.tracker = tracker
         self.received = 0
-        self.has_ended = False
-        self.is_muted = False
+        self.state = State.OPEN
         self._write: Callable[[bytes], None] = transport.write
         self._advance: Callable[[bytes], None] | None = tracker.advance if tracker is not None else None
 
@@ -98,13 +97,12 @@ class End(Reader):
 
         def advance(data: bytes) -> None:
             tracker.advance(data)
-            self._tunnel.close_at_boundary()
+            self._tunnel.close_at_boundary(self)
 
         self._advance = advance
 
     def mute(self) -> None:
         """Pass nothing on any more."""
-        self.is_muted = True
         self._write = _ignore
         self._advance = None
 
@@ -143,7 +141,6 @@ class End(Reader):
 
     def eof_received(self) -> bool:
         """Pass the end of this direction on; the other direction goes on."""
-        self.has_ended = True
         self._tunnel.ended(self)
         return True
 
@@ -209,33 +206,30 @@ class SlowEnd(End):
 
 class Tunnel:
     """A joined pair. Lives until both directions have ended, one end is lost, it idles too long, its route goes
-    elsewhere after a reload, or devproxy stops. With a `fault` it may be slow, and be reset at a certain age."""
+    elsewhere after a reload, or devproxy stops.
+
+    `opened`: what is told of it when it begins; `origin`: by what a reload judges it. `on_end`: is called when it is
+    over; True: the upstream has ended it. With a `fault` it may be slow, and be reset at a certain age.
+    """
 
     def __init__(
         self,
         shared: SharedState,
         client: asyncio.Transport,
         server_end: asyncio.Transport,
+        opened: TunnelOpened,
+        origin: TunnelOrigin,
         *,
-        target: bytes,
-        protocol: str,
-        route: str,
-        upstream: str,
-        server: str,
-        born: TunnelOrigin,
-        client_address: str,
-        exchange_id: int,
-        duration_s: float,
         on_end: Callable[[bool], None],
         fault: CompiledFault | None = None,
-        advice: tuple[str, ...] = (),
     ) -> None:
-        is_websocket = protocol == "websocket"
+        is_websocket = opened.protocol == "websocket"
         self._shared = shared
         self.held_back = shared.held_back
         self.pressure = shared.pressure
         self._on_end = on_end
-        self._born = born
+        self._opened = opened
+        self._origin = origin
         self._departure: asyncio.TimerHandle | None = None
         self._fault = fault
         make: Callable[..., End] = End
@@ -245,17 +239,12 @@ class Tunnel:
         self._upstream = make(self, "upstream", server_end, FrameTracker(is_masked=False) if is_websocket else None)
         self._client.join(self._upstream)
         self._upstream.join(self._client)
+        self._ends = (self._client, self._upstream)
         self._started_at = perf_counter()
         self._closed_by = ""
         self._close_reason = ""
-        self._is_over = False
         self._timer: asyncio.TimerHandle | None = None
         self._drop_timer: asyncio.TimerHandle | None = None
-        self.is_closing = False
-        self.tunnel_id = shared.next_tunnel_id()
-        self._opened = TunnelOpened(
-            self.tunnel_id, target, protocol, route, upstream, server, client_address, duration_s, advice, exchange_id
-        )
 
     def open(self, *, early: bytes, glued: bytes, has_ended: bool) -> None:
         """Take both transports over.
@@ -265,7 +254,7 @@ class Tunnel:
         """
         self._shared.tunnels.add(self)
         self._shared.observers.tell_tunnel(self._opened)
-        for end in (self._client, self._upstream):
+        for end in self._ends:
             self.pressure.hand_over(end.transport, end)
         keep_alive(self._upstream.transport)  # the client's has it from the listening socket
         if glued:
@@ -283,35 +272,51 @@ class Tunnel:
             self._drop_timer = self._shared.loop.call_later(self._fault.drop_after_s, self._drop)
         if self._shared.is_stopping:
             self.close()
-        elif self._shared.snapshot is not self._born.snapshot:
+        elif self._shared.snapshot is not self._origin.snapshot:
             self.review(route_targets(self._shared.snapshot.config))
 
     # -- endings -------------------------------------------------------------------------------------------------
 
+    def _step(self, end: End, event: Event) -> None:
+        """Do what the table says about `event` at `end`."""
+        end.state, act = STEPS[end.state, event]
+        other = end.other.transport
+        if act is Act.PASS_END_ON:
+            self._pass_end_on(end)
+        elif act is Act.CLOSE_BOTH:
+            self.cut()
+        elif act is Act.CLOSE_OTHER:
+            other.close()
+        elif act is Act.RESET_OTHER and not other.is_closing():
+            reset(other)
+        elif act is Act.SEND_CLOSE:
+            # What came from this end is complete, so the other end may be told; it gets nothing from here on.
+            end.mute()
+            mask = os.urandom(4) if end is self._client else None
+            other.write(close_frame(GOING_AWAY, self._close_reason, mask=mask))
+            end_writing(other)
+
     def ended(self, end: End) -> None:
-        """`end` sends nothing more: say so to the other, and close when both have said it."""
-        other = end.other
+        """`end` sends nothing more."""
         self._closed_by = self._closed_by or end.name
-        if self.is_closing or other.has_ended or not end_writing(other.transport):
-            end.transport.close()
-            other.transport.close()
-        else:
-            limit_s = WEBSOCKET_HALF_CLOSE_S if end.tracker is not None else HALF_CLOSE_S
-            idle_limit_s = self._shared.snapshot.config.server.tunnel_idle_timeout_s
-            self._watch(min(limit_s, idle_limit_s or limit_s), end.name, look_s=_LOOK_S)
+        self._step(end, Event.END)
+
+    def _pass_end_on(self, end: End) -> None:
+        """Say to the other end that `end` sends nothing more, and close when both have said it."""
+        if end.other.state is State.ENDED or not end_writing(end.other.transport):
+            self.cut()
+            return
+        limit_s = WEBSOCKET_HALF_CLOSE_S if end.tracker is not None else HALF_CLOSE_S
+        idle_limit_s = self._shared.snapshot.config.server.tunnel_idle_timeout_s
+        self._watch(min(limit_s, idle_limit_s or limit_s), end.name, look_s=_LOOK_S)
 
     def lost(self, end: End, exc: Exception | None) -> None:
         """The connection of `end` is gone: end the other likewise, and report once."""
+        is_first = State.OVER not in (end.state, end.other.state)
         self._closed_by = self._closed_by or end.name
-        other = end.other.transport
-        if not other.is_closing():
-            if exc is not None:
-                reset(other)
-            else:
-                other.close()
-        if not self._is_over:
-            self._is_over = True
-            self.held_back.difference_update((self._client, self._upstream))
+        self._step(end, Event.CLOSED if exc is None else Event.RESET)
+        if is_first:
+            self.held_back.difference_update(self._ends)
             self._shared.remove_tunnel(self)
             self._on_end(self._closed_by == self._upstream.name)
             for timer in (self._timer, self._departure, self._drop_timer):
@@ -322,8 +327,7 @@ class Tunnel:
 
     def _summary(self) -> TunnelClosed:
         opened = self._opened
-        trackers = (self._client.tracker, self._upstream.tracker)
-        codes = [tracker.close_code for tracker in trackers if tracker is not None and tracker.close_code]
+        codes = [end.tracker.close_code for end in self._ends if end.tracker is not None and end.tracker.close_code]
         return TunnelClosed(
             tunnel_id=opened.tunnel_id,
             target=opened.target,
@@ -353,8 +357,7 @@ class Tunnel:
 
     def _progress(self) -> tuple[int, int]:
         """Return what changes as long as bytes pass: how many have been received, and how many wait to be taken."""
-        ends = (self._client, self._upstream)
-        waiting = sum(0 if end.transport.is_closing() else end.transport.get_write_buffer_size() for end in ends)
+        waiting = sum(end.transport.get_write_buffer_size() for end in self._ends if not end.transport.is_closing())
         return self._client.received + self._upstream.received, waiting
 
     def _check_idle(
@@ -372,7 +375,7 @@ class Tunnel:
             )
             return
         self._closed_by = closed_by
-        for end in (self._client, self._upstream):
+        for end in self._ends:
             if end.transport.get_write_buffer_size():
                 reset(end.transport)  # to close would be to wait until all of it is taken
             else:
@@ -381,15 +384,15 @@ class Tunnel:
     def _drop(self) -> None:
         """Reset both ends: the tunnel has reached the age that the route's fault gives it."""
         self._closed_by = self._closed_by or "fault"
-        reset(self._client.transport)
-        reset(self._upstream.transport)
+        for end in self._ends:
+            reset(end.transport)
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
     def review(self, where: RouteTargets) -> bool:
         """Judge the tunnel by the configuration that holds now: close it after ``drain_s`` unless its route still leads
         to its server. A configuration that brings the route back in time lets it stay. True: it has to go."""
-        goes = not is_kept(self._born, where)
+        goes = not is_kept(self._origin, where)
         if not goes and self._departure is not None:
             self._departure.cancel()
             self._departure = None
@@ -403,38 +406,32 @@ class Tunnel:
 
         `reason`: goes with the frame; at most 123 octets in ASCII (RFC 6455 section 5.5).
         """
-        if self.is_closing:
+        if self._close_reason:
             return
-        self.is_closing = True
         self._close_reason = reason
         self._closed_by = "devproxy"
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._shared.loop.call_later(CLOSE_GRACE_S, self.cut)
-        for end in (self._client, self._upstream):
+        for end in self._ends:
             if end.tracker is not None:
                 end.watch_boundaries(end.tracker)
-        self.close_at_boundary()
+            self._step(end, Event.STOP)
+            self.close_at_boundary(end)
 
-    def close_at_boundary(self) -> None:
-        """Send the Close frames that can be sent now: where the frames passed on so far are whole."""
-        for end in (self._client, self._upstream):
-            tracker = end.tracker
-            if end.is_muted or end.transport.is_closing():
-                continue
-            if tracker is None or tracker.is_lost or end.has_ended:
-                end.other.transport.close()
-            elif tracker.at_boundary:
-                # What came from this end is complete, so the other end may be told; it gets nothing from here on.
-                end.mute()
-                mask = os.urandom(4) if end is self._client else None
-                end.other.transport.write(close_frame(GOING_AWAY, self._close_reason, mask=mask))
-                end_writing(end.other.transport)
+    def close_at_boundary(self, end: End) -> None:
+        """Tell the other end to close if the tunnel is closing and what came from `end` so far is whole."""
+        if end.state is not State.CLOSING or end.transport.is_closing():
+            return
+        if end.tracker is None or end.tracker.is_lost:
+            self._step(end, Event.NO_FRAMES)
+        elif end.tracker.at_boundary:
+            self._step(end, Event.FRAME_COMPLETE)
 
     def cut(self) -> None:
         """Close both ends now."""
-        self._client.transport.close()
-        self._upstream.transport.close()
+        for end in self._ends:
+            end.transport.close()
 
 
 def _ignore(_: bytes) -> None:

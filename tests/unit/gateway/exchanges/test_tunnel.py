@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import pytest
 from devproxy.events import TunnelClosed, TunnelOpened
+from devproxy.gateway.exchanges.states import STEPS, Act, Event, State
+from devproxy.gateway.exchanges.tunnel import Tunnel
 from tests.support.memory_transport import MemoryTransport
 from tests.support.streams import Stage
 
@@ -104,3 +106,55 @@ def test_a_stop_waits_no_longer_than_a_second() -> None:
     tunnel.close()
     pair.stage.loop.turn(1.1)
     assert pair.closed().closed_by == "devproxy"
+
+
+class Brought:
+    """One end of a tunnel, brought to `state`. What comes from it is passed on to ``other``."""
+
+    def __init__(self, state: State) -> None:
+        self.pair = Pair()
+        (tunnel,) = self.pair.stage.shared.tunnels
+        assert isinstance(tunnel, Tunnel)
+        self.tunnel = tunnel
+        self.end, self.other = tunnel._client, self.pair.server
+        if state is State.ENDED:
+            self.pair.client.receive_eof()
+        elif state in (State.CLOSING, State.MUTED):
+            self.pair.client.receive(MASKED[:3])
+            tunnel.close()
+            if state is State.MUTED:
+                self.pair.client.receive(MASKED[3:])
+        elif state is State.OVER:
+            tunnel.lost(self.end, None)
+        assert self.end.state is state
+
+    def happen(self, event: Event) -> None:
+        if event is Event.END:
+            self.end.eof_received()
+        elif event is Event.STOP:
+            if self.end.state is State.OPEN:
+                self.pair.client.receive(MASKED[:3])
+            self.tunnel.close()
+        elif event is Event.FRAME_COMPLETE:
+            self.pair.client.receive(MASKED[3:])
+        elif event is Event.NO_FRAMES:
+            self.pair.client.receive(MASKED[3:] + b"no frame")
+        else:
+            self.tunnel.lost(self.end, ConnectionResetError() if event is Event.RESET else None)
+
+
+@pytest.mark.parametrize(
+    ("state", "event"), STEPS, ids=[f"{state.value}, {event.value}".replace(" ", "-") for state, event in STEPS]
+)
+def test_what_happens_to_an_end_leads_to_what_the_table_says(state: State, event: Event) -> None:
+    brought = Brought(state)
+    was_closing, written = brought.other.is_closing(), brought.other.written
+    brought.happen(event)
+    then, act = STEPS[state, event]
+    assert brought.end.state is then
+    assert (GOING_AWAY in brought.other.written[len(written) :]) == (act is Act.SEND_CLOSE)
+    closes = act in (Act.CLOSE_BOTH, Act.CLOSE_OTHER, Act.RESET_OTHER)
+    assert brought.other.is_closing() == (closes or was_closing)
+    assert brought.other.is_aborted == (act is Act.RESET_OTHER)
+    assert brought.pair.client.is_closing() == (act is Act.CLOSE_BOTH)
+    assert brought.other.has_ended or act in (Act.WAIT, Act.NOTHING)
