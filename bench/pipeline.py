@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +28,10 @@ from typing import Any, Final, cast
 
 from devproxy.config import load
 from devproxy.config.model import Config, Cors, CorsMode
+from devproxy.console.lines import HumanLines, QuietLines
+from devproxy.console.style import Style, glyphs_for
+from devproxy.console.writer import Writer
+from devproxy.events import Event, Observer
 from devproxy.gateway.back import connection as upstream
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.exchanges import exchange
@@ -92,7 +97,7 @@ class Scenario:
     """Steps that are done again and again; one unit of work is `steps_per_unit` of them.
 
     ``build``: gives the steps of a pass; another pass number may give lines that have never been seen. ``opens``: what
-    is exchanged first, on a connection that stays.
+    is exchanged first, on a connection that stays. ``has_log``: with the console's log, as it is by default.
     """
 
     key: str
@@ -100,12 +105,17 @@ class Scenario:
     build: Callable[[int], Sequence[Step]]
     steps_per_unit: int = 1
     opens: Step | None = None
+    has_log: bool = False
 
 
 class Pipeline:
-    """One client's connection and an idle one to each upstream, on a service of its own. Close it at the end."""
+    """One client's connection and an idle one to each upstream, on a service of its own. Close it at the end.
 
-    def __init__(self) -> None:
+    `has_log`: each exchange is put into the queue of a console, and its lines are composed at once instead of by a
+    thread, so that they count.
+    """
+
+    def __init__(self, *, has_log: bool = False) -> None:
         self._loop = asyncio.new_event_loop()  # never runs: nothing here waits
         config = configuration()
         shared = SharedState(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), Observers())
@@ -117,6 +127,9 @@ class Pipeline:
             wire = self.servers[one.name] = Wire(self._loop, connection, 1)
             connection.connection_made(wire)
             pool.servers[0].release(connection, None, None)
+        self._log = Log(config) if has_log else None
+        if self._log is not None:
+            shared.observers.add(Observer(self._log.tell))
         self.client = Wire(self._loop, downstream.ClientConnection(shared, "http"))
         self.client.protocol.connection_made(self.client)
 
@@ -153,8 +166,30 @@ class Pipeline:
             wire.pieces.clear()
 
     def close(self) -> None:
-        """End the loop that never ran."""
+        """End the loop that never ran, and the log."""
         self._loop.close()
+        if self._log is not None:
+            self._log.close()
+
+
+class Log:
+    """The console's way of an event: its queue, whose thread has nothing to write, and its lines."""
+
+    def __init__(self, config: Config) -> None:
+        style = Style(False, glyphs_for("utf-8"))
+        self._lines = HumanLines(config, version="bench", style=style, width=lambda: None, clock=lambda: 0.0)
+        self._null = os.open(os.devnull, os.O_WRONLY)
+        self._writer = Writer(self._null, QuietLines(self._lines), encoding="utf-8")
+
+    def tell(self, event: Event) -> None:
+        """Take an event."""
+        self._writer.put(event)
+        self._lines.lines(0.0, event)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._writer.close()
+        os.close(self._null)
 
 
 def configuration() -> Config:
@@ -231,6 +266,9 @@ SCENARIOS: Final = (
     Scenario("module_cors", "the same from an allowed origin", _modules(traffic.OTHER_ORIGIN)),
     Scenario("module_new", "small GET, new lines", _modules(is_new=True)),
     Scenario("first_load", "small GET, all new: target, lines both ways, length", _first_load()),
+    Scenario("module_log", "the first again, with the log", _modules(), has_log=True),
+    Scenario("first_load_log", "all new, with the log", _first_load(), has_log=True),
+    Scenario("poll_log", "Engine.IO poll cycle, with the log", _polls, steps_per_unit=2, has_log=True),
     Scenario("poll", "Engine.IO poll cycle (GET and POST)", _polls, steps_per_unit=2),
     Scenario("chunked", "chunked download, 64 chunks of 16 KiB", _chunked),
     Scenario("message", "WebSocket message there and back", _messages, opens=HANDSHAKE),
@@ -240,7 +278,7 @@ SCENARIOS: Final = (
 @contextmanager
 def _warm(scenario: Scenario) -> Iterator[tuple[Pipeline, list[Sequence[Step]]]]:
     """Give a pipeline that has done and checked `scenario`, and the passes that it has not done yet."""
-    pipeline = Pipeline()
+    pipeline = Pipeline(has_log=scenario.has_log)
     try:
         if scenario.opens is not None:
             pipeline.check((scenario.opens,))
@@ -363,7 +401,7 @@ def time_us(scenario: Scenario) -> tuple[float, dict[str, float | None]]:
         units = len(passes[0]) / scenario.steps_per_unit
         rounds = []
         for steps in passes:
-            repeats = 1 if scenario.key in ("module_new", "first_load") else REPEATS
+            repeats = 1 if scenario.key in ("module_new", "first_load", "first_load_log") else REPEATS
             spent = _seconds(lambda steps=steps: pipeline.run(steps), repeats)  # type: ignore[misc]
             rounds.append(spent / units * 1_000_000)
             pipeline.forget_written()
