@@ -23,7 +23,7 @@ from bench.bounds import PLAIN
 from bench.measure import Cell, Failed
 from bench.names import UnknownName, chosen
 from bench.peers import PEERS, Peer
-from bench.report import Table, document, render
+from bench.report import Table, cells_of, document, middle, render
 from bench.rows import QUICK, ROWS, WORKS, Work
 from bench.states import fault_of
 from bench.targets import Target, Upstreams, running, running_upstreams
@@ -123,7 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--name", help="keep the result as bench/results/NAME.json too")
     parser.add_argument("--no-keep", action="store_true", help="do not write bench/results")
+    parser.add_argument("--median", nargs="+", metavar="FILE", help="measure nothing: print several results as one")
     options = parser.parse_args(arguments)
+    if options.median:
+        print(several(options.median, markdown=options.markdown), end="")
+        return 0
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     try:
         works = works_for(options.only, is_quick=options.quick)
@@ -141,10 +145,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Failed as failure:
         say(f"error: {failure}")
         return 1
+    print(f"Python {python()}\n")
     print(render(rows, table, names_of(peers), markdown=options.markdown), end="")
     if not options.no_keep:
         keep(document(rows, table, facts(peers, options)), options.name)
     return 1 if any(cell.failure for cells in table.values() for cell in cells.values()) else 0
+
+
+def several(files: Sequence[str], *, markdown: bool) -> str:
+    """Return the table of the results in `files` together, and what was measured with which Python."""
+    kept = [json.loads(Path(file).read_text()) for file in files]
+    runs = middle(ROWS, [cells_of(one) for one in kept])
+    rows = [row for row in ROWS if row.key in runs.runs]
+    table = render(rows, runs.table, [*kept[0]["versions"]], markdown=markdown, runs=runs)
+    said = sorted({f"{one['measured']}, {one['cores']} cores, Python {one['python']}" for one in kept})
+    return "\n".join([*said, "", table])
 
 
 def works_for(only: Sequence[str], *, is_quick: bool) -> list[Work]:
@@ -162,11 +177,16 @@ def facts(peers: Sequence[Peer], options: argparse.Namespace) -> dict[str, objec
         "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
         "cores": os.cpu_count(),
         "system": platform.platform(),
-        "python": platform.python_version(),
+        "python": python(),
         "rounds": options.rounds,
         "seconds": options.seconds,
         "versions": {peer.name: peer.version() for peer in peers},
     }
+
+
+def python() -> str:
+    """Return which Python this is: version, build and compiler."""
+    return " ".join(sys.version.split())
 
 
 def keep(result: dict[str, object], name: str | None) -> None:

@@ -1,8 +1,8 @@
 """The data path in memory: a client's connection and a server's, joined by transports that only keep what is written.
 
 No socket, no kernel and no event loop turn, so what is left is devproxy's own work, and its *count* is the same
-on every machine. ``python -m bench.pipeline`` prints microseconds per exchange and where they go; ``--count`` the
-instructions and calls (JSON); ``--baseline`` writes ``baseline.json``, which
+on every machine. ``python -m bench.pipeline`` prints microseconds of CPU per exchange and where they go; ``--count``
+the instructions and calls (JSON); ``--baseline`` writes ``baseline.json``, which
 ``tests/unit/bench/test_pipeline.py`` compares with.
 Start at :class:`Pipeline`; what is exchanged is in :mod:`bench.traffic`.
 """
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from itertools import count as counter
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import thread_time
 from types import FrameType, ModuleType
 from typing import Any, Final, cast
 
@@ -417,10 +417,10 @@ _Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 def _seconds(work: Callable[[], None], repeats: int) -> float:
-    started = perf_counter()
+    started = thread_time()
     for _ in range(repeats):
         work()
-    return (perf_counter() - started) / repeats
+    return (thread_time() - started) / repeats
 
 
 def _record(work: Callable[[], None]) -> dict[str, list[_Call] | None]:
@@ -461,10 +461,10 @@ def _replay_us(calls: Sequence[_Call]) -> float:
         return None
 
     def run(these: Sequence[_Call]) -> float:
-        started = perf_counter()
+        started = thread_time()
         for function, args, kwargs in these:
             function(*args, **kwargs)
-        return perf_counter() - started
+        return thread_time() - started
 
     empty = [(nothing, args, kwargs) for _, args, kwargs in calls]
     spent = median(run(calls) for _ in range(ROUNDS)) - median(run(empty) for _ in range(ROUNDS))

@@ -6,7 +6,7 @@ import json
 
 from bench.bounds import PLAIN, Bound
 from bench.measure import Cell
-from bench.report import document, render
+from bench.report import Table, cells_of, document, middle, render
 from bench.rows import Row
 
 GET = Row("get", "small GET", "us per request", (Bound(2.5),))
@@ -130,3 +130,46 @@ def test_the_document_keeps_each_bound_with_what_was_measured_against_it() -> No
     row = document([GET], table, {})["rows"]["get"]
     assert row["bounds"] == [{"bound": "2.5x nginx", "most": 2.5, "of": "nginx", "measured": 3.0, "met": False}]
     assert (row["title"], row["unit"]) == ("small GET", "us per request")
+
+
+def of_run(devproxy: float, nginx: float = 20.0, *, failure: str = "") -> Table:
+    return {"get": {"nginx": Cell([nginx]), "devproxy": Cell([devproxy], failure)}}
+
+
+def test_of_several_runs_a_row_is_that_of_the_run_in_the_middle_by_its_ratio() -> None:
+    runs = middle([GET], [of_run(60.0), of_run(80.0, 40.0), of_run(25.0, 10.0)])
+    line = render([GET], runs.table, PEERS, markdown=True, runs=runs).splitlines()[2]
+    assert [column.strip() for column in line.strip("|").split("|")][1:] == [
+        "10.0",
+        "25.0 (2.50x)",
+        "2.5x nginx: met; 2 to 3 in 3 runs",
+    ]
+
+
+def test_a_row_that_failed_in_one_of_several_runs_has_failed() -> None:
+    runs = middle([GET], [of_run(30.0), of_run(31.0), of_run(0.1, failure="Socket errors: read 1")])
+    line = render([GET], runs.table, PEERS, markdown=False, runs=runs).splitlines()[1]
+    assert line.endswith("Socket errors: read 1  2.5x nginx")
+
+
+def test_a_row_that_not_every_run_has_is_left_out_of_all_of_them() -> None:
+    assert middle([GET, IDLE], [of_run(30.0), {**of_run(31.0), "idle": {"devproxy": Cell([5.0])}}]).table.keys() == {
+        "get"
+    }
+
+
+def test_a_bound_by_another_row_is_judged_within_the_run_that_the_row_is_of() -> None:
+    again = Row("again", "again", "us per request")
+    get = Row("get", "small GET", "us per request", (Bound(1.25, row="again"),))
+    tables = [
+        {"get": {"devproxy": Cell([mine])}, "again": {"devproxy": Cell([other])}}
+        for mine, other in ((20, 20), (60, 50), (60, 30))
+    ]
+    runs = middle([get, again], tables)
+    line = render([get, again], runs.table, ["devproxy"], markdown=False, runs=runs).splitlines()[1]
+    assert line.endswith("1.25x again: met (1.2); 1 to 2 in 3 runs")
+
+
+def test_a_table_is_read_from_its_document_as_it_was() -> None:
+    table = {"get": {"nginx": Cell([20.0, 21.0]), "devproxy": Cell([30.0], "broken"), "vite": Cell(lacks="no page")}}
+    assert cells_of(json.loads(json.dumps(document([GET], table, {})))) == table
