@@ -5,12 +5,14 @@ Pure, and the same every time. The upstream has them as files (:mod:`bench.upstr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bench.traffic import AGENT, AUTHORITY
 
 MODULES: Final = 2000
+DOCUMENT: Final = "/src/app/index.html"
 CONNECTIONS: Final = 6
 """What browsers open to one origin over HTTP/1.1."""
 
@@ -48,10 +50,20 @@ def modules(count: int = MODULES) -> list[Module]:
     return made
 
 
-def body(module: Module, number: int) -> bytes:
-    """Return what the file of module `number` holds: its number first, so that no other can be taken for it."""
-    text = mark(number) + b"export const value = 'text of a module, such as it is';\n" * (module.size // 50)
-    return text[: module.size]
+def body(page: Sequence[Module], number: int) -> bytes:
+    """Return what the file of module `number` of `page` holds: its number first, so that no other can be taken for it.
+
+    It imports the modules whose Referer it is.
+    """
+    imports = "".join(f'import "{module.target}";\n' for module in page[max(1, number * 9) : number * 9 + 9])
+    size = page[number].size
+    text = mark(number) + imports.encode() + b"// text of a module, such as it is\n" * (size // 30)
+    return text[:size]
+
+
+def document() -> str:
+    """Return the page that imports all modules; ``loaded``: when they have run, in ms since it was asked for."""
+    return f'<script type="module">import "{_target(0)}"; window.loaded = performance.now()</script>'
 
 
 def mark(number: int) -> bytes:

@@ -203,6 +203,15 @@ WORKS: Final = (
         page_load,
         EVERYBODY,
     ),
+    Work(
+        (
+            Row("chromium", "page of 2,000 modules in Chromium", "ms, wall", (Bound(1.03),)),
+            Row("chromiumcpu", "CPU of the proxy for it", "ms", (Bound(2),)),
+        ),
+        states.in_browser,
+        {"nginx": EVERYBODY["nginx"], "http-proxy": EVERYBODY["http-proxy"], "devproxy": WITH_LOG},
+        dict.fromkeys(("haproxy", "caddy"), "a browser is slow: compared only with nginx and http-proxy") | NO_VITE,
+    ),
     Work((Row("latency", "one request alone: p50 over direct", "us, wall"),), added_latency, PROXIES, NO_VITE),
     against_itself("routes50", "50 routes instead of 3", WITH_50_ROUTES, 1.03),
     against_itself("log", "console log to a file", WITH_LOG, 1.15),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import subprocess
 import time
 from typing import Final
 
-from bench import load
+from tests.support.browser import open_page
+
+from bench import load, page
 from bench.measure import Failed, family, resident_kib
 from bench.targets import Target, prepared, stop
 from bench.traffic import SMALL_BODY
@@ -49,6 +52,26 @@ def start(target: Target, _seconds: float) -> tuple[float, float]:
             return seconds * 1000, resident_kib(family(child.pid)) / 1024
         finally:
             stop(child)
+
+
+def in_browser(target: Target, _seconds: float) -> tuple[float, float]:
+    """Load the page of modules in Chromium, empty, through another one that is as fresh.
+
+    Returns the milliseconds until the last module has run, and those of CPU that the proxy took.
+    """
+    with target.another() as fresh:
+        before = fresh.cpu_s()
+        try:
+            loaded = asyncio.run(_loaded_ms(f"http://127.0.0.1:{fresh.port}{page.DOCUMENT}"))
+        except (AssertionError, TimeoutError) as error:
+            raise Failed(str(error)) from None
+        return loaded, (fresh.cpu_s() - before) * 1000
+
+
+async def _loaded_ms(url: str) -> float:
+    async with open_page() as browser:
+        await browser.goto(url)
+        return float(await browser.until("window.loaded"))
 
 
 def fault_of(port: int) -> str:

@@ -41,8 +41,10 @@ def nginx_config(work: Path, port: int) -> str:
     download = files / "download"
     download.mkdir(parents=True, exist_ok=True)
     (download / "1m").write_bytes(bytes(range(256)) * (MIB // 256))
-    for number, module in enumerate(page.modules()):
+    modules = page.modules()
+    for number, module in enumerate(modules):
         path = files / module.path[1:]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(page.body(module, number))
+        path.write_bytes(page.body(modules, number))
+    (files / page.DOCUMENT[1:]).write_text(page.document())
     return NGINX.format(work=work, port=port, small=SMALL_BODY.decode().replace("\n", "\\n"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bench.page import LARGEST, MODULES, SMALLEST, body, mark, modules
+from bench.page import LARGEST, MODULES, SMALLEST, body, document, mark, modules
 
 PAGE = modules()
 
@@ -28,9 +28,21 @@ def test_sizes_lie_between_one_and_thirty_kib_and_most_are_small() -> None:
 
 def test_a_body_has_its_size_and_says_whose_it_is() -> None:
     for number, module in enumerate(PAGE[:50]):
-        content = body(module, number)
+        content = body(PAGE, number)
         assert len(content) == module.size
         assert content.startswith(mark(number))
+
+
+def test_every_module_but_the_first_is_imported_by_the_one_that_it_has_as_its_referer() -> None:
+    imported = {
+        target: PAGE[number].target
+        for number in range(MODULES)
+        for target in re.findall(r'^import "(.*)";$', body(PAGE, number).decode(), re.MULTILINE)
+    }
+    assert PAGE[0].target in document()
+    assert [module.target for module in PAGE[1:]] == [*imported]
+    for module in PAGE[1:]:
+        assert field(module.request, "Referer") == f"http://localhost:8080{imported[module.target]}"
 
 
 def test_dependencies_carry_the_hash_of_all_and_are_not_asked_about() -> None:
