@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count as counter
 from pathlib import Path
 from statistics import median
@@ -28,6 +29,7 @@ from typing import Any, Final, cast
 
 from devproxy.config import load
 from devproxy.config.model import Config, Cors, CorsMode
+from devproxy.console.folding import Folding
 from devproxy.console.lines import HumanLines, QuietLines
 from devproxy.console.style import Style, glyphs_for
 from devproxy.console.writer import Writer
@@ -177,9 +179,10 @@ class Log:
 
     def __init__(self, config: Config) -> None:
         style = Style(False, glyphs_for("utf-8"))
-        self._lines = HumanLines(config, version="bench", style=style, width=lambda: None, clock=lambda: 0.0)
+        lines = partial(HumanLines, config, version="bench", style=style, width=lambda: None, clock=lambda: 0.0)
+        self._lines = lines(folding=Folding())
         self._null = os.open(os.devnull, os.O_WRONLY)
-        self._writer = Writer(self._null, QuietLines(self._lines), encoding="utf-8")
+        self._writer = Writer(self._null, QuietLines(lines()), encoding="utf-8")
 
     def tell(self, event: Event) -> None:
         """Take an event."""
@@ -214,18 +217,16 @@ def _modules(origin: str = "", *, is_new: bool = False, count: int = 400) -> Cal
     return build
 
 
-def _first_load() -> Callable[[int], Sequence[Step]]:
-    numbers = counter(1)
+_new_numbers: Final = counter(1)
+"""For all scenarios: what one of them has sent is not new in another."""
 
-    def build(turn: int) -> Sequence[Step]:
-        found = []
-        for number in range(400):
-            new = next(numbers)
-            request = traffic.module_request(number, salt=1_000_000 + new)
-            found.append(Step("files", request, (traffic.new_answer(new),)))
-        return found
 
-    return build
+def _first_load(turn: int) -> Sequence[Step]:
+    numbers = [next(_new_numbers) for _ in range(400)]
+    requests = [traffic.module_request(index, salt=1_000_000 + number) for index, number in enumerate(numbers)]
+    return [
+        Step("files", request, (traffic.new_answer(number),)) for number, request in zip(numbers, requests, strict=True)
+    ]
 
 
 def _polls(turn: int) -> Sequence[Step]:
@@ -265,9 +266,9 @@ SCENARIOS: Final = (
     Scenario("module", "small GET, lines seen before", _modules()),
     Scenario("module_cors", "the same from an allowed origin", _modules(traffic.OTHER_ORIGIN)),
     Scenario("module_new", "small GET, new lines", _modules(is_new=True)),
-    Scenario("first_load", "small GET, all new: target, lines both ways, length", _first_load()),
+    Scenario("first_load", "small GET, all new: target, lines both ways, length", _first_load),
     Scenario("module_log", "the first again, with the log", _modules(), has_log=True),
-    Scenario("first_load_log", "all new, with the log", _first_load(), has_log=True),
+    Scenario("first_load_log", "all new, with the log", _first_load, has_log=True),
     Scenario("poll_log", "Engine.IO poll cycle, with the log", _polls, steps_per_unit=2, has_log=True),
     Scenario("poll", "Engine.IO poll cycle (GET and POST)", _polls, steps_per_unit=2),
     Scenario("chunked", "chunked download, 64 chunks of 16 KiB", _chunked),
