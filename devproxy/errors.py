@@ -12,8 +12,8 @@ Every exception carries data, not prose: the sentence a person reads is composed
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class DevproxyError(Exception):
@@ -89,8 +89,7 @@ class UpstreamError(DevproxyError):
         self.waited_s = waited_s
 
 
-@dataclass(frozen=True, slots=True)
-class Absence:
+class Absence(NamedTuple):
     """That an upstream was up and is away: since when, and what that means to one request. In seconds.
 
     ``away_s``: since it went; ``waited_s``: how long the request waited for it; ``hold_s``: how long requests may, from

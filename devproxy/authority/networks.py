@@ -8,10 +8,9 @@ Start at :func:`whereabouts`; :func:`is_in` is for addresses of peers.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final
+from typing import Final, NamedTuple
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -41,8 +40,7 @@ _PRIVATE_SUFFIXES: Final = frozenset(
 ``example`` is not among them: it stands for a public name wherever it is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
+class Whereabouts(NamedTuple):
     """Where a host is. ``reason``: a clause without a full stop that begins with the host."""
 
     is_public: bool

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import DEFAULT_PORTS, MAX_PORT, is_port
@@ -67,8 +66,7 @@ class Parts(NamedTuple):
     port: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class Pattern(NamedTuple):
     """Some origins. ``text``: normalised; parsing it again gives the same pattern.
 
     ``is_below``: ``host`` stands for all names below it, not for itself. ``port``: empty for the scheme's default,

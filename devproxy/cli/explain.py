@@ -10,7 +10,6 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 from devproxy.answers import Answer, compose
@@ -269,7 +268,7 @@ class Report:
         preflight, refusal = self._own_preflight(sends=sends)
         verdict = self._judge(web_origin(_PEER.scheme, self._head.host), ours, preflight)
         if refusal is not None and verdict.is_blocked:
-            verdict = replace(verdict, what=refusal.what, fix=refusal.help)
+            verdict = verdict._replace(what=refusal.what, fix=refusal.help)
         self.is_refused = self.is_refused or verdict.is_blocked
         yield from self._verdict("through devproxy", verdict)
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from devproxy.errors import DevproxyError
 from devproxy.text.bad import BadText
@@ -30,8 +29,7 @@ MAX_PROBLEMS: Final = 100
 _MAX_COMPARED: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong, and what to do about it.
 
     ``line`` and ``column`` are 1-based and count characters of the text without its byte order mark; 0 means that the

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.console.style import Style
 from devproxy.console.text import columns, cut, padded
@@ -55,8 +55,7 @@ class Row:
     below: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Widths in columns; 0: that column is left out. ``width``: of the terminal; None: no limit, nothing is cut."""
 
     width: int | None

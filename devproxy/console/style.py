@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Colour = Literal["auto", "always", "never"]
 
@@ -31,8 +30,7 @@ def wants_colour(choice: Colour, environ: Mapping[str, str], *, is_terminal: boo
     return is_terminal and environ.get("TERM") != "dumb"
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(NamedTuple):
     """The signs beyond ASCII, each as wide as its neighbours expect. ``sent`` / ``received``: as the client sees it."""
 
     to: str = "→"
@@ -56,8 +54,7 @@ def glyphs_for(encoding: str) -> Glyphs:
     return Glyphs() if is_utf8 else ASCII_GLYPHS
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How text is marked. Without ``has_colour`` every method returns its text as it is."""
 
     has_colour: bool

@@ -7,8 +7,7 @@ they keep the snapshot and the pools that they were born with until they end. St
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from devproxy.config.conflicts import conditions
 from devproxy.config.model import Config, Route, ServerAddress
@@ -20,8 +19,7 @@ RouteTargets = Mapping[object, tuple[ServerAddress, ...]]
 """The servers that each route leads to, by the conditions of the route: see :func:`route_targets`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TunnelOrigin:
+class TunnelOrigin(NamedTuple):
     """Under what a tunnel was opened: the snapshot, the route that took its handshake, and the server at its end."""
 
     snapshot: Snapshot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.config.model import Config, HeaderEdits, Route, Server, ServerAddress
 from devproxy.http1.start_line import Limits
@@ -22,8 +22,7 @@ RESPONSE_FIELDS: Final = 1_000
 """How large the head of an answer may be where the configuration says nothing else: what browsers take."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Towards:
+class Towards(NamedTuple):
     """How a route stands to one server.
 
     ``host_line``: the Host to send; with ``keeps_host`` only where the client sent none. ``origin_line``: what takes

@@ -7,15 +7,15 @@ devproxy does, and ``policy.readings`` knows how servers differ. Start at :func:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from devproxy.config.model import PathKind, Route
 from devproxy.policy.readings import Reader, careless_readers
 from devproxy.routing.table import canonical_path, rewritten_path
 
 
-@dataclass(frozen=True, slots=True)
-class Misreading:
+class Misreading(NamedTuple):
     """A reading of a path that leads elsewhere. ``path``: as it is read. ``route``: that takes it then, None for none.
 
     ``sent`` and ``meant``: where the chosen route takes that reading too, the path that the server would take from what

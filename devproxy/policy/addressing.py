@@ -10,8 +10,7 @@ server of an upstream by itself. Start at :func:`addressing`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import DEFAULT_PORTS, bracketed
 from devproxy.authority.networks import Whereabouts, whereabouts
@@ -21,8 +20,7 @@ _JUDGED_BY_SERVER: Final = (CorsMode.PASSTHROUGH, CorsMode.FIX)
 """Modes in which the server's own words on CORS count: it has to see which page asks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addressing:
+class Addressing(NamedTuple):
     """How a route addresses one server.
 
     ``host``: ``keep``, ``upstream`` or the value to send. ``origin``: these, or ``remove``. ``keeps_foreign_origin``:

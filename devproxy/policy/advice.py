@@ -6,8 +6,7 @@ nothing. Start at :func:`advice_on_words`, :func:`advice_on_tls` or :func:`advic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.errors import Absence
 from devproxy.http.messages import REFUSALS
@@ -72,8 +71,7 @@ def advice_on_proxy(variable: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Refusal(NamedTuple):
     """A server's refusal of a Host or an Origin that it does not know.
 
     ``words``: of its answer, which has one of ``statuses`` (among ``REFUSALS``); ``is_all``: and nothing else.

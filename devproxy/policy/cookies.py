@@ -9,7 +9,6 @@ followed: ``tests/e2e/test_cookies_chromium.py`` holds both together. Start at :
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from devproxy.config.model import KEEP_DOMAIN, Cookies, Route, SameSiteRule, SecureRule
@@ -40,8 +39,7 @@ _is_loopback = re.compile(rb"(?:.+\.)?localhost\.?|127(?:\.[0-9]{1,3}){3}|\[::1\
 _is_address = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[.*\]").fullmatch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CookieRules:
+class CookieRules(NamedTuple):
     """The cookie rules of a route, compiled. ``mount``: by which a Path is mapped, or None: it stays.
 
     ``demotes``: names with a reserved prefix get :data:`MARK` where the cookie breaks what the prefix asks for.

@@ -12,8 +12,7 @@ to users.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.authority.origins import LOOPBACK, OPAQUE, OriginSet, parse_origin, parse_pattern
 from devproxy.config.model import Cors, CorsMode, PreflightMode
@@ -25,8 +24,7 @@ _DEFAULT: Final = "the default"
 _MAX_SHOWN: Final = 80
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorsPolicy:
+class CorsPolicy(NamedTuple):
     """A route's CORS policy, ready to use.
 
     ``preflight``: who answers preflights; with ``passthrough`` always the upstream. ``where``: its place, for people:
@@ -46,8 +44,7 @@ class CorsPolicy:
     varies: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorsDecision:
+class CorsDecision(NamedTuple):
     """How a policy stands to the Origin of a request.
 
     ``origin``: the one Origin, if it is well-formed. ``is_allowed``: the policy's origins take it, whatever the mode.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.config.labels import fault_text
 from devproxy.config.model import Fault, Route
@@ -45,8 +45,7 @@ class CompiledFault:
         return self.error_rate > 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Injection:
+class Injection(NamedTuple):
     """A request that is answered instead of being forwarded. ``rule``: the key that says so; ``place``: its line."""
 
     status: int

@@ -8,8 +8,7 @@ written down (``policy.hosts``). Nothing here lets a page *read* an answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.authority.origins import OPAQUE, OriginSet, parse_pattern
 
@@ -18,8 +17,7 @@ HIDDEN: Final = OPAQUE.decode()
 EXAMPLE: Final = "https://login.example"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormPolicy:
+class FormPolicy(NamedTuple):
     """``form_post`` of a route, ready to use.
 
     ``written``: as in the configuration, normalised. ``takes_hidden``: forms whose Origin is ``null`` pass, because a

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import field as data_field
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import bracketed
 from devproxy.config.model import Scheme, ServerAddress
@@ -33,8 +33,7 @@ _CONTROLS: Final = bytes((*(octet for octet in range(0x20) if octet != 0x09), 0x
 """What no field value may hold (RFC 9110 section 5.5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """A line with placeholders. ``pieces``: octets and names by turns, as :func:`split_value` gives them."""
 
     name: bytes

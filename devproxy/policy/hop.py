@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import DEFAULT_PORTS, is_port
@@ -44,8 +43,7 @@ _split_node = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[0-9.]+)(?::([0-9]{1,5}))?").ful
 _is_obfuscated = re.compile(rb"_[A-Za-z0-9._-]+").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedProxies:
+class TrustedProxies(NamedTuple):
     """The peers whose word about a request counts. Built by :func:`compile_trusted`."""
 
     networks: tuple[Network, ...] = ()
@@ -69,8 +67,7 @@ def compile_trusted(written: Sequence[str]) -> TrustedProxies:
     return TrustedProxies(tuple(network for text in written for network in named.get(text) or (ip_network(text),)))
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(NamedTuple):
     """What a route knows about the hop beforehand. ``prefix``: what it takes off paths, ``/api``; empty for nothing."""
 
     proxies: TrustedProxies = TrustedProxies()

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.authority.origins import LOOPBACK, OPAQUE, normalised, web_origin
 from devproxy.config.model import Cors
@@ -59,8 +58,7 @@ _KEEPS_ORIGIN: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostVerdict:
+class HostVerdict(NamedTuple):
     """Whether devproxy answers to a Host, and why.
 
     ``name``: as compared: lower case, without port and final dot; printable. ``rule``: what allows it, or why nothing
@@ -75,8 +73,7 @@ class HostVerdict:
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceVerdict:
+class SourceVerdict(NamedTuple):
     """Why a request that a web site caused is refused, with 403.
 
     ``code``: stable. ``what``: one sentence. ``help``: what to do, with the line to add. ``facts``: names and values.
@@ -88,8 +85,7 @@ class SourceVerdict:
     facts: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostGuard:
+class HostGuard(NamedTuple):
     """The Hosts that devproxy answers to. Built by :func:`compile_hosts`.
 
     ``names``: exactly these. ``suffixes``: each with its leading dot. ``addresses``: those that are written, and count
@@ -272,8 +268,7 @@ def judge_source(
     return source.judge_origin(facts.origins[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(NamedTuple):
     """What is known about where a request comes from: the arguments of :func:`judge_source`."""
 
     method: bytes

@@ -24,9 +24,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import DEFAULT_PORTS
 from devproxy.config.model import Config, PathKind, Route, Scheme, ServerAddress, Upstream
@@ -62,8 +61,7 @@ _Place = tuple[bytes, bytes, int]
 """Scheme, host as compared, port."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocationRepair:
+class LocationRepair(NamedTuple):
     """A field line that takes the place of another, and why: a clause without a full stop."""
 
     line: bytes
@@ -75,8 +73,7 @@ class LocationRepair:
         return (self.reason,)
 
 
-@dataclass(frozen=True, slots=True)
-class LocationRules:
+class LocationRules(NamedTuple):
     """What is known about places in the responses of one route. Built by :func:`compile_locations`.
 
     ``mount``: where the route puts its server below a prefix. ``places``: the names of the upstreams that a place

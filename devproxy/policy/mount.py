@@ -10,14 +10,13 @@ before itself, would hit every server that knows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from devproxy.config.model import PathKind, Route
 from devproxy.routing.table import canonical_path
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """A route by prefix that rewrites: ``prefix`` at the front is ``base`` at the server; no slash at their ends."""
 
     prefix: bytes

@@ -7,8 +7,7 @@ method and header it was and what to write. Start at :func:`read_preflight` and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.authority.origins import OPAQUE, parse_origin
 from devproxy.config.model import CorsMode
@@ -26,8 +25,7 @@ _ALLOWS_PRIVATE_NETWORK: Final = b"Access-Control-Allow-Private-Network: true"
 _MAX_METHOD: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preflight:
+class Preflight(NamedTuple):
     """What a preflight asks for.
 
     ``headers``: lower case, each once, in the order asked. ``fault``: why ``Access-Control-Request-Headers`` cannot be
@@ -42,8 +40,7 @@ class Preflight:
     asks_private_network: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreflightVerdict:
+class PreflightVerdict(NamedTuple):
     """The answer to a preflight.
 
     ``status``: 204 or 403. ``lines``: the fields that belong to it. ``code``: what is refused: ``origin``, ``method``,
@@ -110,7 +107,7 @@ def judge_preflight(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict:
     decision = decide(policy, (asked.origin,))
     refusal = _refusal(policy, asked, decision)
     if refusal is not None:
-        return replace(refusal, lines=(*refusal.lines, *decision.lines))
+        return refusal._replace(lines=(*refusal.lines, *decision.lines))
     lines = (_vary_line(asked), *_granting_lines(policy, asked, decision))
     return PreflightVerdict(is_allowed=True, status=204, lines=lines, rule=decision.rule)
 

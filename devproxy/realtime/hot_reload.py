@@ -10,8 +10,7 @@ Also which requests beside them a dev server takes from its own origin alone. St
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.http.fields import elements_of
 from devproxy.http.messages import RequestHead
@@ -42,8 +41,7 @@ _ENDINGS: Final = (b"/_next/hmr", b"/_next/webpack-hmr")
 """What comes behind Next's ``basePath``. Whoever serves that path serves the page."""
 
 
-@dataclass(frozen=True, slots=True)
-class HotReload:
+class HotReload(NamedTuple):
     """What asks for hot reload.
 
     ``tool``: the dev server whose page asks. ``path``: what a route has to name to take the request away from whoever

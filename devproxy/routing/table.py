@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -102,8 +102,7 @@ def _without_empty_and_dot_segments(path: bytes) -> bytes:
     return b"/%b/" % b"/".join(kept) if is_closed else b"/" + b"/".join(kept)
 
 
-@dataclass(frozen=True, slots=True)
-class RouteVerdict:
+class RouteVerdict(NamedTuple):
     """How one route stands to one request.
 
     ``matched``: all its conditions hold. ``chosen``: it takes the request. ``reasons``: sentences without a full stop;

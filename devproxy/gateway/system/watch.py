@@ -14,10 +14,9 @@ import os
 import stat
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from threading import Event as Flag
 from threading import Thread
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.text.limits import MAX_FILE_BYTES
 
@@ -40,8 +39,7 @@ _RACY_NS: Final = 2_000_000_000
 """Younger modifications than this may hide another one: the coarsest file systems in use keep time in 2 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a file holds: ``text``, or None and the ``reason`` for which it cannot be read. ``is_asked``: whoever asked
     for this wants to hear of it even if nothing has changed."""
 

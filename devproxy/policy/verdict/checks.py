@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from devproxy.authority.origins import OPAQUE
@@ -130,7 +129,7 @@ def check_preflight(request: PageRequest, answer: Hop, origin: bytes) -> Verdict
         )
     failure = check(answer.fields, origin, includes_credentials=request.includes_credentials)
     if failure is not None:
-        return replace(failure, text=_PREFLIGHT + failure.text)
+        return failure._replace(text=_PREFLIGHT + failure.text)
     if not 200 <= answer.status <= 299:
         return Verdict(
             text=_PREFLIGHT + "It does not have HTTP ok status.",

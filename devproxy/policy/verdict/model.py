@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.http.edits import ResponseEdits
 from devproxy.http.fields import Field, parse_fields
@@ -25,26 +24,24 @@ class Kind(StrEnum):
     NAVIGATION = "navigation"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageRequest:
+class PageRequest(NamedTuple):
     """What a page asks for. ``page``: its origin, ``null`` for an opaque one. ``target``: the origin asked.
 
     ``includes_credentials``: the credentials mode is «include», or ``withCredentials`` is set. ``headers``: those that
     the page sets itself, names in lower case. ``key`` and ``protocols``: of a WebSocket handshake, where known.
     """
 
-    kind: Kind = Kind.FETCH
-    method: bytes = b"GET"
     page: bytes
     target: bytes
+    kind: Kind = Kind.FETCH
+    method: bytes = b"GET"
     includes_credentials: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()
     key: bytes = b""
     protocols: tuple[bytes, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class Hop(NamedTuple):
     """A response as the browser sees it. ``location``: the place a redirect names, absolute; ``target``: its origin.
 
     ``preflight``: the answer to the preflight that came before, where a redirect made one necessary.
@@ -67,8 +64,7 @@ class Hop:
         return cls(status=head.status, fields=tuple(parse_fields(edits.lines_of(head))))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the browser does. ``text``: the stable part of its message, empty when it prints none.
 
     ``step``: the rule by which it blocks, empty when it does not. ``what``: a sentence for people. ``fix``: the lines

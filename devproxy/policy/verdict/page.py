@@ -6,7 +6,6 @@ Start at :func:`judge`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from devproxy.authority.origins import OPAQUE
@@ -127,7 +126,7 @@ def _redirected(request: PageRequest, status: int, *, is_away: bool) -> PageRequ
     if is_away:
         dropped |= {b"authorization"}
     kept = tuple((name, value) for name, value in request.headers if name not in dropped)
-    return replace(request, method=method, headers=kept)
+    return request._replace(method=method, headers=kept)
 
 
 def _names_user(location: bytes) -> bool:

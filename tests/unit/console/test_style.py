@@ -42,7 +42,7 @@ def test_utf8_gets_the_real_signs_whatever_its_spelling(encoding: str) -> None:
 def test_any_other_encoding_gets_signs_in_ascii(encoding: str) -> None:
     glyphs = glyphs_for(encoding)
     assert glyphs is ASCII_GLYPHS
-    assert all(getattr(glyphs, name).isascii() for name in Glyphs.__dataclass_fields__)
+    assert all(getattr(glyphs, name).isascii() for name in Glyphs._fields)
 
 
 def test_without_colour_text_stays_as_it_is() -> None:
