@@ -222,7 +222,8 @@ class Gateway:
             one.look()
         shared.pressure.look()
         for pool in self._pools.values():
-            pool.close_expired(now)
+            for server in pool.servers:
+                server.close_expired(now)
         self._end_unused()
         if self._intake is not None:
             self._intake.look()

@@ -8,6 +8,7 @@ came. A connection on which anything unexpected happened is never used again. St
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from devproxy.errors import BadMessage, UpstreamFault
@@ -34,6 +35,7 @@ MAX_INTERIM_RESPONSES: Final = 32
 _IDLE, _AWAITING, _HEAD, _BODY, _OVER = State
 
 
+@dataclass(eq=False, slots=True)
 class UpstreamConnection(Reader):
     """A protocol towards a server. Used by one exchange at a time; idle in its pool in between.
 
@@ -45,52 +47,31 @@ class UpstreamConnection(Reader):
     ``process``: who answers, where Engine.IO sessions tell; None: not known.
     """
 
-    __slots__ = (
-        "_chunked",
-        "_exchange",
-        "_interims",
-        "_is_held_back",
-        "_keep_alive_timeout_s",
-        "_logged_in_after",
-        "_reader",
-        "_remaining",
-        "_reusable",
-        "_shared",
-        "_state",
-        "address",
-        "early_words",
-        "expires_at",
-        "owner",
-        "process",
-        "served",
-        "server_pool",
-        "transport",
-        "user",
-    )
+    _shared: SharedState
+    server_pool: Server
+    transport: asyncio.Transport = field(init=False)
+    address: str = ""
+    early_words: bytes = b""
+    expires_at: float = 0.0
+    owner: ClientStream | None = None
+    process: Process | None = None
+    served: int = 0
+    user: object = None
+    _chunked: ChunkedReader | None = None
+    _exchange: Asker | None = None
+    _interims: int = 0
+    _is_held_back: bool = False
+    _keep_alive_timeout_s: int | None = None
+    _logged_in_after: int = 0
+    _reader: HeadReader = field(init=False)
+    _remaining: int = 0
+    _reusable: bool = False
+    _state: State = _IDLE
 
     holds_request: ClassVar[bool] = False
-    transport: asyncio.Transport
 
-    def __init__(self, shared: SharedState, pool: Server) -> None:
-        self._shared = shared
-        self.server_pool = pool
-        self._reader = HeadReader(Kind.RESPONSE, shared.snapshot.response_limits)
-        self._exchange: Asker | None = None
-        self._chunked: ChunkedReader | None = None
-        self._state = _IDLE
-        self._remaining = 0
-        self._reusable = False
-        self._interims = 0
-        self._is_held_back = False
-        self._keep_alive_timeout_s: int | None = None
-        self.address = ""
-        self.early_words = b""
-        self.expires_at = 0.0
-        self.user: object = None
-        self.process: Process | None = None
-        self.owner: ClientStream | None = None
-        self._logged_in_after = 0
-        self.served = 0
+    def __post_init__(self) -> None:
+        self._reader = HeadReader(Kind.RESPONSE, self._shared.snapshot.response_limits)
 
     # -- the transport's side ------------------------------------------------------------------------------------
 
@@ -117,7 +98,7 @@ class UpstreamConnection(Reader):
                 self._state = _HEAD
                 self._take_head(exchange, data)
         except BadMessage as error:  # what came is no answer that can be trusted
-            self._lose(exchange, Event.BREACH, UpstreamFault.BAD_RESPONSE, told(error), cause=error)
+            self._lose(exchange, Event.BREACH, Loss(UpstreamFault.BAD_RESPONSE, told(error), cause=error))
 
     def eof_received(self) -> bool:
         """Take the server's end of stream: the end of a body that lasts until then, else a loss."""
@@ -355,19 +336,10 @@ class UpstreamConnection(Reader):
             detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
             if exc is None and self._reader.has_started:
                 detail = told(ended_within_head(self._reader.pending))
-            self._lose(exchange, Event.END, UpstreamFault.CLOSED_EARLY, detail, was_reset=exc is not None)
+            self._lose(exchange, Event.END, Loss(UpstreamFault.CLOSED_EARLY, detail, exc is not None))
 
-    def _lose(
-        self,
-        exchange: Asker,
-        event: Event,
-        fault: UpstreamFault,
-        detail: str,
-        *,
-        was_reset: bool = False,
-        cause: BadMessage | None = None,
-    ) -> None:
+    def _lose(self, exchange: Asker, event: Event, loss: Loss) -> None:
         """End without an answer. What the server has not taken of the request is of no use to it any more."""
         may_be_unread = self._state is _AWAITING and self.served > 0
         self._leave(event)
-        exchange.upstream_lost(Loss(fault, detail, was_reset, cause, may_be_unread, self.is_logged_in))
+        exchange.upstream_lost(loss._replace(may_be_unread=may_be_unread, was_logged_in=self.is_logged_in))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any, Final
 
 from devproxy.authority.hosts import LOOPBACK_ADDRESSES, authority
-from devproxy.authority.networks import is_this_machine
+from devproxy.authority.networks import address_of, is_this_machine
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS
@@ -36,8 +36,6 @@ _WORDS: Final = {
     errno.ENFILE: "no file descriptor left on this machine",
 }
 _REFUSED: Final = frozenset((errno.ECONNREFUSED, errno.ENOENT, errno.ECONNRESET))
-
-Connect = Coroutine[Any, Any, tuple[asyncio.BaseTransport, asyncio.BaseProtocol]]
 
 
 class Dialler:
@@ -66,8 +64,6 @@ class Dialler:
         tried: list[tuple[str, BaseException]] = []
         try:
             async with asyncio.timeout(self._timeout_s or None):
-                if self._server.scheme is Scheme.UNIX:
-                    return await self._dial_unix(factory, tried)
                 return await self._race(await self._addresses(), factory, tried)
         except TimeoutError:
             attempts = _in_words(tried)
@@ -79,20 +75,14 @@ class Dialler:
         if self._lookup is not None:
             self._lookup.cancel()
 
-    async def _dial_unix(self, factory: Callable[[], asyncio.Protocol], tried: list[tuple[str, BaseException]]) -> str:
-        try:
-            await self._loop.create_unix_connection(factory, self._server.path)
-        except OSError as error:
-            tried.append((self._server.path, error))
-            raise self._failure(tried) from None
-        return self._server.path
-
     async def _addresses(self) -> list[str]:
-        """Return the IP addresses to try, the one that answered last first."""
+        """Return the IP addresses to try, the one that answered last first; or the path of a socket."""
         host = self._server.host
+        if self._server.scheme is Scheme.UNIX:
+            return [self._server.path]
         if is_this_machine(host):
             found = list(LOOPBACK_ADDRESSES)
-        elif _is_ip(host):
+        elif address_of(host):
             found = [host]
         else:
             try:
@@ -145,24 +135,30 @@ class Dialler:
                     error = attempt.exception()
                     if error is None:
                         self._preferred = address
-                        return authority(address, self._server.port)
+                        return self._named(address)
                     if not isinstance(error, OSError):
                         raise error
-                    tried.append((authority(address, self._server.port), error))
+                    tried.append((self._named(address), error))
         finally:
             for attempt in running:
                 attempt.cancel()
         raise self._failure(tried)
 
     async def _connect(self, address: str, factory: Callable[[], asyncio.Protocol]) -> None:
-        """Connect to one IP address. A connection of a socket with itself (a free ephemeral port) is a refusal."""
+        """Connect to one address. A connection of a socket with itself (a free ephemeral port) is a refusal."""
         server = self._server
+        if server.scheme is Scheme.UNIX:
+            await self._loop.create_unix_connection(factory, address)
+            return
         transport, _ = await self._loop.create_connection(
             factory, address, server.port, ssl=self._tls, server_hostname=self._tls_name
         )
         if transport.get_extra_info("sockname") == transport.get_extra_info("peername"):
             transport.abort()
             raise ConnectionRefusedError(errno.ECONNREFUSED, "the socket connected to itself")
+
+    def _named(self, address: str) -> str:
+        return address if self._server.scheme is Scheme.UNIX else authority(address, self._server.port)
 
     def _failure(self, tried: list[tuple[str, BaseException]]) -> UpstreamError:
         errors = [error for _, error in tried]
@@ -191,23 +187,12 @@ def _describe(error: BaseException) -> str:
     return _WORDS.get(number or 0) or (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
 def _interleave(addresses: list[str]) -> list[str]:
     """Return `addresses` without repetitions, the families taking turns, in the resolver's order (RFC 8305, 4)."""
-    unique = list(dict.fromkeys(addresses))
-    first_family = [address for address in unique if (":" in address) == (":" in unique[0])] if unique else []
-    other = [address for address in unique if address not in first_family]
-    result: list[str] = []
-    for index in range(max(len(first_family), len(other))):
-        result += first_family[index : index + 1] + other[index : index + 1]
-    return result
+    families: dict[bool, list[str]] = {}
+    for address in dict.fromkeys(addresses):
+        families.setdefault(":" in address, []).append(address)
+    return [address for turn in zip_longest(*families.values()) for address in turn if address]
 
 
 def _tls_context(verify: bool) -> ssl.SSLContext:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from devproxy.http.methods import SAFE
@@ -43,15 +44,13 @@ def may_wait(request: RequestHead) -> bool:
     return request.method in SAFE and request.facts.body_length == 0
 
 
+@dataclass
 class WaitingRoom:
     """Where requests wait for an upstream. ``waiting``: those that do, the first one first."""
 
-    __slots__ = ("_loop", "_released", "waiting")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._released: asyncio.Future[None] | None = None
-        self.waiting: list[RequestHead] = []
+    _loop: asyncio.AbstractEventLoop
+    waiting: list[RequestHead] = field(default_factory=list)
+    _released: asyncio.Future[None] | None = None
 
     async def wait(self, request: RequestHead, until: float) -> bool:
         """Let `request` wait for :meth:`open`; False when the loop's time `until` comes first, or at once when the room
@@ -76,6 +75,7 @@ class WaitingRoom:
             self._released = None
 
 
+@dataclass
 class Prober:
     """Asks a server whether it accepts connections, again and again until it does.
 
@@ -83,18 +83,13 @@ class Prober:
     asked every ``RETRY_S`` seconds, else less and less often.
     """
 
-    __slots__ = ("_delay_s", "_is_awaited", "_is_closed", "_look", "_loop", "_task", "_timer")
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, look: Callable[[], Awaitable[bool]], is_awaited: Callable[[], bool]
-    ) -> None:
-        self._loop = loop
-        self._look = look
-        self._is_awaited = is_awaited
-        self._delay_s = RETRY_S
-        self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._is_closed = False
+    _loop: asyncio.AbstractEventLoop
+    _look: Callable[[], Awaitable[bool]]
+    _is_awaited: Callable[[], bool]
+    _delay_s: float = RETRY_S
+    _timer: asyncio.TimerHandle | None = None
+    _task: asyncio.Task[None] | None = None
+    _is_closed: bool = False
 
     def start(self) -> None:
         """Begin to ask, unless that is under way."""

@@ -9,9 +9,14 @@ server. Start at :meth:`OneAtATime.expect`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from devproxy.gateway.shared.seam import Connection
 
 LOOK_S: Final = 0.1
 """How long a server may be silent on a new connection before it is suspected to be busy with an idle one."""
@@ -37,54 +42,27 @@ EAGER_S: Final = 10.0
 """How long after a suspicion that proved right the next ones need no proof."""
 
 
-class Waiting(Protocol):
-    """What is asked of a connection. ``is_silent``: a request has been sent on it, and no octet has ever come."""
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether whoever sent on it still waits for the first octet that this connection brings."""
-
-    @property
-    def is_open(self) -> bool: ...  # noqa: D102
-    def close(self) -> None: ...  # noqa: D102
-
-
+@dataclass
 class OneAtATime:
     """The suspicion about one server. `give_way`: closes what is idle. `keep`: says whether connections may be kept."""
 
-    __slots__ = (
-        "_eager_until",
-        "_give_way",
-        "_given_up",
-        "_is_concurrent",
-        "_keep",
-        "_loop",
-        "_queue",
-        "_sent_at",
-        "_witness_after",
-        "_witnesses",
-    )
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, *, give_way: Callable[[], None], keep: Callable[[bool], None]
-    ) -> None:
-        self._loop = loop
-        self._give_way = give_way
-        self._keep = keep
-        self._sent_at: dict[Waiting, float] = {}
-        self._queue: set[Waiting] = set()
-        self._is_concurrent = False
-        self._eager_until = 0.0
-        self._given_up = 0
-        self._witnesses: list[Waiting] = []
-        self._witness_after = WITNESS_AFTER
+    _loop: asyncio.AbstractEventLoop
+    _give_way: Callable[[], None]
+    _keep: Callable[[bool], None]
+    _sent_at: dict[Connection, float] = field(default_factory=dict)
+    _queue: set[Connection] = field(default_factory=set)
+    _witnesses: list[Connection] = field(default_factory=list)
+    _is_concurrent: bool = False
+    _eager_until: float = 0.0
+    _given_up: int = 0
+    _witness_after: int = WITNESS_AFTER
 
     @property
     def is_waiting(self) -> bool:
         """Whether somebody is suspected to wait for the end of another connection."""
         return bool(self._queue)
 
-    def expect(self, connection: Waiting) -> None:
+    def expect(self, connection: Connection) -> None:
         """Take note that a request has been sent on `connection`, which was dialled for it."""
         now = self._loop.time()
         self._sent_at[connection] = now
@@ -93,7 +71,7 @@ class OneAtATime:
         delay_s = PATIENCE_S if self._is_concurrent else LOOK_S
         self._loop.call_later(delay_s, self._look, connection, delay_s)
 
-    def note(self, connection: Waiting) -> None:
+    def note(self, connection: Connection) -> None:
         """Take note that `connection` has been answered and is free, while somebody waits."""
         sent_at = self._sent_at.pop(connection, None)
         if connection in self._queue:
@@ -109,7 +87,7 @@ class OneAtATime:
             self._queue.clear()
             self._keep(True)
 
-    def give_up(self, connection: Waiting) -> None:
+    def give_up(self, connection: Connection) -> None:
         """Close `connection`, which is good but not kept; now and then a little later, as a witness."""
         self._given_up += 1
         if not self._queue or self._given_up < self._witness_after or len(self._witnesses) == WITNESSES:
@@ -141,7 +119,7 @@ class OneAtATime:
         self.close()
         self._keep(True)
 
-    def _look(self, connection: Waiting, waited_s: float) -> None:
+    def _look(self, connection: Connection, waited_s: float) -> None:
         if connection not in self._sent_at:
             return
         if not connection.is_silent:
@@ -157,7 +135,7 @@ class OneAtATime:
         elif self._is_concurrent:
             del self._sent_at[connection]
 
-    def _suspect(self, connection: Waiting) -> None:
+    def _suspect(self, connection: Connection) -> None:
         self._queue.add(connection)
         self._keep(False)
         self._give_way()

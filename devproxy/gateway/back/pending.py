@@ -7,8 +7,7 @@ and never have one of these. Start at :meth:`PendingConnection.dial`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from devproxy.errors import UpstreamError
@@ -43,21 +42,14 @@ class Waiting(Protocol):
         """Read no more of the request for now."""
 
 
+@dataclass
 class PendingConnection:
-    """What `exchange` waits for before its request can leave. `body`: what has come of the request's body."""
+    """What `exchange` waits for before its request can leave. ."""
 
-    __slots__ = ("_exchange", "_loop", "_pending", "_pending_bytes", "_waits_for")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Waiting, body: bytes = b"") -> None:
-        self._loop = loop
-        self._exchange = exchange
-        self._pending = [body]
-        self._pending_bytes = len(body)
-        self._waits_for: asyncio.Task[None] | asyncio.TimerHandle | None = None
-
-    def delay(self, seconds: float, go_on: Callable[[], None]) -> None:
-        """Go on after so many `seconds`, on purpose."""
-        self._waits_for = self._loop.call_later(seconds, go_on)
+    _loop: asyncio.AbstractEventLoop
+    _exchange: Waiting
+    _body: bytearray
+    _waits_for: asyncio.Task[None] | asyncio.TimerHandle | None = None
 
     def dial(self, server: Server) -> None:
         """Open a connection to `server` or, where the exchange is not bound to it, to another one of its upstream."""
@@ -66,19 +58,18 @@ class PendingConnection:
     def set_out(self, server: Server, delay_s: float = 0.0) -> None:
         """Take an idle connection to `server`, or dial; after `delay_s` seconds, on purpose."""
         if delay_s:
-            self.delay(delay_s, partial(self.set_out, server))
+            self._waits_for = self._loop.call_later(delay_s, self.set_out, server)
             return
         connection = self._exchange.take_idle(server)
         if connection is None:
             self.dial(server)
         else:
-            self._exchange.use(connection, server, b"".join(self._pending))
+            self._exchange.use(connection, server, bytes(self._body))
 
     def keep(self, data: bytes) -> None:
         """Keep a further piece of the request's body; more than a little waits in the kernel."""
-        self._pending.append(data)
-        self._pending_bytes += len(data)
-        if self._pending_bytes > MAX_PENDING_BYTES:
+        self._body += data
+        if len(self._body) > MAX_PENDING_BYTES:
             self._exchange.pause_request()
 
     def cancel(self) -> None:
@@ -93,4 +84,4 @@ class PendingConnection:
         except UpstreamError as error:
             exchange.not_connected(error)
             return
-        exchange.use(connection, server, b"".join(self._pending))
+        exchange.use(connection, server, bytes(self._body))

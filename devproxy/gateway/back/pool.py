@@ -47,28 +47,6 @@ class ServerPool:
     addresses answered last. ``pool``: the upstream it belongs to.
     """
 
-    __slots__ = (
-        "_capacity",
-        "_crowd",
-        "_dialler",
-        "_idle",
-        "_idle_timeout_s",
-        "_logins",
-        "_looked_at",
-        "_prober",
-        "_shared",
-        "address",
-        "failure",
-        "has_been_up",
-        "index",
-        "is_up",
-        "outstanding",
-        "pool",
-        "response_timeout_s",
-        "server",
-        "went_at",
-    )
-
     def __init__(self, shared: SharedState, pool: UpstreamPool, server: ServerAddress, index: int) -> None:
         upstream = pool.upstream
         self._shared = shared
@@ -78,7 +56,7 @@ class ServerPool:
         self._idle: dict[object, Connection] = {}
         self._logins: dict[object, Connection] = {}
         self._capacity = MAX_IDLE
-        self._crowd = OneAtATime(shared.loop, give_way=self._give_way, keep=self._keep)
+        self._crowd = OneAtATime(shared.loop, self._give_way, self._keep)
         self._prober = Prober(shared.loop, self.probe, pool.is_awaited)
         self.response_timeout_s = upstream.response_timeout_s
         self.server = server
@@ -140,31 +118,29 @@ class ServerPool:
         keep_s = self._idle_timeout_s if announced_s is None else announced_s - _KEEP_ALIVE_MARGIN_S
         idle = self._idle
         if keep_s <= 0 or connection.address != self.address or len(idle) >= self._capacity:
-            self._release_with_care(connection, client, keep_s)
-            return
+            if not self._may_keep(connection, keep_s):
+                return
         connection.expires_at = self._shared.now + keep_s
         connection.user = client
         idle[client] = connection
 
-    def _release_with_care(self, connection: Connection, client: object, keep_s: float) -> None:
-        """Close `connection`, unless all who waited for its end have been served meanwhile.
+    def _may_keep(self, connection: Connection, keep_s: float) -> bool:
+        """Tell whether to keep `connection` after all, because who waited for its end has been served; else end it.
 
         One that carries a login waits for its owner alone, for as long as both ends let it.
         """
         if connection.owner is not None and not self.pool.is_retired and not self._shared.is_stopping:
             self._logins[connection.owner] = connection
-            return
+            return False
         if self._crowd.is_waiting:
             self._crowd.note(connection)
         if keep_s <= 0 or connection.address != self.address:
             connection.close()
-            return
-        if len(self._idle) >= self._capacity:
+        elif len(self._idle) >= self._capacity:
             self._crowd.give_up(connection)
-            return
-        connection.expires_at = self._shared.now + keep_s
-        connection.user = client
-        self._idle[client] = connection
+        else:
+            return True
+        return False
 
     def expect(self, connection: Connection) -> None:
         """Take note that a request has been sent on `connection`, if it is a new one: its server may be busy."""
@@ -393,15 +369,8 @@ class UpstreamPool:
             until = min(max(self._went_at + hold_s, asked_at + least_s), asked_at + hold_s)
             self._say_soon()
             if not await self._room.wait(request, until):
-                failure = _joined([server.failure for server in self.servers if server.failure is not None])
-                raise UpstreamError(
-                    failure.fault,
-                    failure.server,
-                    failure.detail,
-                    failure.tried,
-                    failure.cause,
-                    waited_s=loop.time() - asked_at,
-                )
+                failures = [server.failure for server in self.servers if server.failure is not None]
+                raise _joined(failures, waited_s=loop.time() - asked_at)
 
     @property
     def _went_at(self) -> float:
@@ -473,11 +442,6 @@ class UpstreamPool:
         for server in self.servers:
             server.close_idle()
 
-    def close_expired(self, now: float) -> None:
-        """Close idle connections whose time is over."""
-        for server in self.servers:
-            server.close_expired(now)
-
     def retire(self) -> None:
         """Keep no connection from now on; exchanges that run, and requests that wait, still come to their end."""
         self.is_retired = True
@@ -501,11 +465,9 @@ class UpstreamPool:
             server.close()
 
 
-def _joined(failures: list[UpstreamError]) -> UpstreamError:
+def _joined(failures: list[UpstreamError], waited_s: float = 0.0) -> UpstreamError:
     """Return one error for `failures`, of one server each."""
     last = failures[-1]
-    if len(failures) == 1:
-        return last
     tried = tuple(attempt for failure in failures for attempt in failure.tried)
     servers = ", ".join(failure.server for failure in failures)
-    return UpstreamError(last.fault, servers, last.detail, tried, last.cause)
+    return UpstreamError(last.fault, servers, last.detail, tried, last.cause, waited_s)

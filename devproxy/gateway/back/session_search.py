@@ -2,25 +2,24 @@
 
 Processes that share an address (PM2's cluster mode, Node's ``cluster``, ``--workers``) are told apart by nothing but
 their answers: whoever does not have a session says so, with 400, and has done nothing else. So the request is sent
-again on other connections, idle ones and new ones, until one of them takes it. It stands between an exchange and its
-real connection: to the exchange it is the connection, to the connection it is the exchange. Start at
-:meth:`SessionSearch.response`.
+again on other connections, idle ones and new ones, until one of them takes it. Start at :meth:`SessionSearch.response`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import zlib
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from devproxy.errors import BadMessage, UpstreamError
+from devproxy.gateway.back.relay import Relay
 from devproxy.http.messages import CHUNKED
 from devproxy.http1.framing import ChunkedReader
 from devproxy.realtime.engineio import MAX_EXPLAINED_BYTES, is_unknown_session
 from devproxy.routing.balance import Balancer, Process
 
 if TYPE_CHECKING:
-    from devproxy.gateway.shared.seam import Asker, Connection, Loss, Server
+    from devproxy.gateway.shared.seam import Asker, Connection, Loss
     from devproxy.http.messages import ResponseHead
 
 MAX_ATTEMPTS: Final = 128
@@ -39,30 +38,15 @@ def process_at(connection: Connection) -> Process:
     return process.root
 
 
-class SessionSearch:
+class SessionSearch(Relay):
     """The request of `asker` for the session `sid`, first on `connection`; empty: for a new one."""
 
-    __slots__ = (
-        "_asker",
-        "_attempts",
-        "_balancer",
-        "_connection",
-        "_held",
-        "_is_released",
-        "_kept",
-        "_kept_bytes",
-        "_sid",
-        "_task",
-        "_until",
-        "client",
-        "request",
-    )
+    __slots__ = ("_attempts", "_balancer", "_held", "_kept", "_kept_bytes", "_sid", "_task", "_until")
 
-    holds_request: ClassVar[bool] = False
+    _connection: Connection
 
     def __init__(self, asker: Asker, connection: Connection, balancer: Balancer, sid: bytes) -> None:
-        self._asker = asker
-        self._connection = connection
+        super().__init__(asker, connection)
         self._balancer = balancer
         self._sid = sid
         self._kept: list[bytes] = []
@@ -70,17 +54,9 @@ class SessionSearch:
         self._held: tuple[ResponseHead, int, bytes] | None = None
         self._attempts = 0
         self._until = 0.0
-        self._is_released = False
         self._task: asyncio.Task[None] | None = None
-        self.client = asker.client
-        self.request = asker.request
 
     # -- what the exchange sees of a connection --------------------------------------------------------------------
-
-    @property
-    def server_pool(self) -> Server:
-        """Of the server at the other end."""
-        return self._connection.server_pool
 
     def begin(self, asker: Asker, data: bytes) -> None:
         """Send `data` for `asker`, and keep it. An answer whose session has to be read must not be compressed."""
@@ -108,37 +84,23 @@ class SessionSearch:
             self._kept.clear()
 
     def pause_reading(self) -> None:
-        """The client takes its response slowly."""
-        if self._held is None and not self._is_released:
-            self._connection.pause_reading()
+        """The client takes its response slowly, but has nothing to take of one that is held."""
+        if self._held is None:
+            super().pause_reading()
 
     def resume_reading(self) -> None:
         """The client has caught up."""
-        if self._held is None and not self._is_released:
-            self._connection.resume_reading()
+        if self._held is None:
+            super().resume_reading()
 
     def abandon(self) -> None:
         """Whoever asked has left: look no further."""
         if self._task is not None:
             self._task.cancel()
-        elif not self._is_released:
-            self._connection.abandon()
+        else:
+            super().abandon()
 
     # -- what the connection sees of an exchange -------------------------------------------------------------------
-
-    @property
-    def decodes_chunks(self) -> bool:
-        """Whether the client cannot read the chunked coding."""
-        return self._asker.decodes_chunks
-
-    @property
-    def is_request_sent(self) -> bool:
-        """Whether all of the request's body has come, and none of it is held back."""
-        return self._asker.is_request_sent
-
-    def interim(self, head: ResponseHead) -> None:
-        """Pass on a 1xx response."""
-        self._asker.interim(head)
 
     def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
         """Pass on an answer; hold one that may say that the session is not known until all of it has come."""
@@ -169,23 +131,14 @@ class SessionSearch:
             self._pass_on(ended=ended)
 
     def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
-        """Pass on that the upstream has switched protocols."""
+        """Pass on that the upstream has switched protocols: it knows the session."""
         self._accept()
-        self._asker.upgraded(head, glued, transport)
+        super().upgraded(head, glued, transport)
 
     def upstream_lost(self, loss: Loss) -> None:
         """Pass on the loss; nothing that is held has been passed on before it."""
-        self._is_released = True
         self._held = None
-        self._asker.upstream_lost(loss)
-
-    def pause_request(self) -> None:
-        """The upstream takes the request slowly."""
-        self._asker.pause_request()
-
-    def resume_request(self) -> None:
-        """The upstream has caught up."""
-        self._asker.resume_request()
+        super().upstream_lost(loss)
 
     # -- the search ------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,7 @@
-"""An upstream connection that is slow on purpose: it stands between an exchange and its real connection.
+"""An upstream connection that is slow on purpose: it lets the bodies through at the rate of the route's fault.
 
-To the exchange it is the connection, to the connection it is the exchange, and it lets the bodies through at the rate
-of the route's fault; heads are not counted. So neither of them knows of rates, and routes without one pay nothing.
-Start at :class:`SlowUpstream`.
+Heads are not counted. Neither the exchange nor the connection knows of rates, and routes without one pay nothing. Start
+at :class:`SlowUpstream`.
 """
 
 from __future__ import annotations
@@ -11,80 +10,51 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from devproxy.gateway.shared.throttle import Throttle
+from devproxy.gateway.back.relay import Relay
+from devproxy.gateway.shared.throttle import Clock, Throttle
 
 if TYPE_CHECKING:
     import asyncio
 
-    from devproxy.gateway.shared.seam import Asker, Loss, Server, Upstream
-    from devproxy.http.messages import RequestHead, ResponseHead
+    from devproxy.gateway.shared.seam import Asker, Loss, Upstream
+    from devproxy.http.messages import ResponseHead
 
 
-class SlowUpstream:
-    """`connection`, for `exchange`, at no more than `bytes_per_s` in each direction.
+class SlowUpstream(Relay):
+    """`connection`, for `asker`, at no more than `bytes_per_s` in each direction.
 
     `on_sent` is called when all of the request is out.
     """
 
-    __slots__ = (
-        "_connection",
-        "_down",
-        "_exchange",
-        "_is_over",
-        "_is_released",
-        "_on_sent",
-        "_up",
-        "client",
-        "decodes_chunks",
-        "request",
-    )
+    __slots__ = ("_down", "_is_over", "_on_sent", "_up")
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        exchange: Asker,
-        connection: Upstream,
-        bytes_per_s: float,
-        on_sent: Callable[[], None],
+        self, loop: Clock, asker: Asker, connection: Upstream, bytes_per_s: float, on_sent: Callable[[], None]
     ) -> None:
-        self._exchange = exchange
-        self._connection = connection
+        super().__init__(asker, connection)
         self._on_sent = on_sent
         self._is_over = False
-        self._is_released = False
-        self.client = exchange.client
-        self.request: RequestHead = exchange.request
-        self.decodes_chunks = exchange.decodes_chunks
         self._up = Throttle(
-            loop,
-            bytes_per_s,
-            self._send_up,
-            pause_source=exchange.pause_request,
-            resume_source=exchange.resume_request,
+            loop, bytes_per_s, self._send_up, pause_source=asker.pause_request, resume_source=asker.resume_request
         )
         self._down = Throttle(
             loop,
             bytes_per_s,
-            partial(exchange.response_data, ended=False),
-            pause_source=self._pause_connection,
-            resume_source=self._resume_connection,
+            partial(asker.response_data, ended=False),
+            pause_source=super().pause_reading,
+            resume_source=super().resume_reading,
         )
 
     # -- what the exchange sees of a connection --------------------------------------------------------------------
 
     @property
-    def server_pool(self) -> Server:
-        """Of the server at the other end."""
-        return self._connection.server_pool
-
-    @property
     def holds_request(self) -> bool:
-        """Whether something of a request that has come is still held."""
+        """Whether something of a request that has come is still held: the connection must not serve others before."""
         return self._up.held_bytes > 0
 
-    def begin(self, exchange: Asker, data: bytes) -> None:
-        """Send the request head in `data`, and what there is of its body as it may; for the `exchange` of this."""
-        assert exchange is self._exchange
+    def begin(self, asker: Asker, data: bytes) -> None:
+        """Send the request head in `data`, and what there is of its body as it may; for the `asker` of this."""
+        assert asker is self._asker
         head, blank, body = data.partition(b"\r\n\r\n")
         self._connection.begin(self, head + blank)
         if body:
@@ -103,29 +73,19 @@ class SlowUpstream:
         self._down.resume()
 
     def abandon(self) -> None:
-        """Whoever asked has left: drop what is held; end the connection, unless it serves others already."""
+        """Whoever asked has left: drop what is held."""
         self._stop()
-        if not self._is_released:
-            self._connection.abandon()
+        super().abandon()
 
     # -- what the connection sees of an exchange -------------------------------------------------------------------
-
-    @property
-    def is_request_sent(self) -> bool:
-        """Whether all of the request's body has been sent: the connection must not serve others before."""
-        return self._exchange.is_request_sent and not self._up.held_bytes
-
-    def interim(self, head: ResponseHead) -> None:
-        """Pass on a 1xx response."""
-        self._exchange.interim(head)
 
     def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
         """Pass on the head at once, and the body as it may."""
         self._is_released = ended
         if not payload:
-            self._exchange.response(head, body_length, payload, ended)
+            self._asker.response(head, body_length, payload, ended)
             return
-        self._exchange.response(head, body_length, b"", False)
+        self._asker.response(head, body_length, b"", False)
         self.response_data(payload, ended)
 
     def response_data(self, data: bytes, ended: bool) -> None:
@@ -133,25 +93,25 @@ class SlowUpstream:
         if self._is_over:
             return  # the head was enough: the exchange has answered by itself
         if ended:
-            self._resume_connection()
+            super().resume_reading()
             self._is_released = True
         if data:
             self._down.feed(data)
         if ended:
-            self._down.end(partial(self._exchange.response_data, b"", ended=True))
+            self._down.end(partial(self._asker.response_data, b"", ended=True))
 
     def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
         """Pass on that the upstream has switched protocols, to a tunnel that has throttles of its own."""
         if rest := self._up.take_held():
             self._connection.send(rest)
         self._stop()
-        self._exchange.upgraded(head, glued, transport)
+        super().upgraded(head, glued, transport)
 
     def upstream_lost(self, loss: Loss) -> None:
         """Pass on the loss, behind what came before it."""
         self._is_released = True
         self._up.stop()
-        self._down.end(partial(self._exchange.upstream_lost, loss))
+        self._down.end(partial(self._asker.upstream_lost, loss))
 
     def pause_request(self) -> None:
         """The upstream takes the request slowly."""
@@ -165,14 +125,6 @@ class SlowUpstream:
         self._connection.send(data)
         if self.is_request_sent:
             self._on_sent()
-
-    def _pause_connection(self) -> None:
-        if not self._is_released:
-            self._connection.pause_reading()
-
-    def _resume_connection(self) -> None:
-        if not self._is_released:
-            self._connection.resume_reading()
 
     def _stop(self) -> None:
         self._is_over = True

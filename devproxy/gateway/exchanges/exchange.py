@@ -137,7 +137,7 @@ class Exchange(Answering):
 
     def _depart(self, body: bytes = b"") -> PendingConnection:
         """There is no connection yet. Who leaves before there is one cancels this."""
-        self._departure = departure = PendingConnection(self._shared.loop, self, body)
+        self._departure = departure = PendingConnection(self._shared.loop, self, bytearray(body))
         return departure
 
     def use(self, connection: Connection, server: Server, body: bytes) -> None:
