@@ -9,82 +9,13 @@ import argparse
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
 from devproxy import __version__
 from devproxy.cli.refusal import Refused
 
 _HELP_COLUMNS: Final = 78
 """What argparse fills in a terminal of 80 columns, for which the examples are laid out."""
-_DESCRIPTION: Final = "One origin in front of your frontend dev server and your\nSocket.IO/REST backend."
-
-_EXAMPLES: Final = """\
-examples:
-  devproxy up --frontend 5173 --backend 3001  no file: /socket.io/ and /api/ go
-                                              to 3001, everything else to 5173
-  devproxy up                                 with the devproxy.toml above here
-  devproxy check                              is that file right?
-  devproxy routes --test GET /apikey          which route takes this, and why
-  devproxy explain /api/ --send               what becomes of it, and what a
-                                              browser makes of the answer
-  devproxy demo                               see the difference in a browser
-
-exit codes:
-  0    fine, and stopped when asked to
-  1    failed while running: a port is taken, nobody answers, no route
-  2    the command line or the configuration is wrong
-  130  stopped at once by a second Ctrl-C
-
-environment:
-  DEVPROXY_CONFIG        the configuration, where --config is not given
-  NO_COLOR, FORCE_COLOR  no colour, or colour even where it is not expected
-
-devproxy COMMAND --help says more about a command.
-"""
-
-_UP_EXAMPLES: Final = """\
-examples:
-  devproxy up
-  devproxy up --config dev/devproxy.toml --listen 9000
-  devproxy up --frontend 5173 --backend 3001
-  devproxy up --frontend 5173 --backend http://127.0.0.1:3001 \\
-              --backend-path /ws/ --backend-path /api/
-
-Ctrl-C stops when what runs has finished (drain_s, 3 s by default); a second
-Ctrl-C stops at once.
-"""
-
-_CHECK_EXAMPLES: Final = """\
-examples:
-  devproxy check
-  devproxy check a/devproxy.toml b/devproxy.toml --json
-"""
-
-_ROUTES_EXAMPLES: Final = """\
-examples:
-  devproxy routes
-  devproxy routes --test GET '/socket.io/?EIO=4&transport=polling'
-  devproxy routes --test POST http://app.test:8080/api/users
-  devproxy routes --test GET /api/ --host app.test --header 'X-Tenant: blue'
-  devproxy routes --frontend 5173 --backend 3001 --test GET /apikey
-"""
-
-
-_EXPLAIN_EXAMPLES: Final = """\
-examples:
-  devproxy explain /api/items
-  devproxy explain /api/items --origin http://localhost:3000 --send
-  devproxy explain http://localhost:8080/api/items --method PUT \\
-                   --origin https://app.test --header 'Authorization: x' \\
-                   --credentials include --send
-"""
-
-
-class _Command(NamedTuple):
-    summary: str
-    description: str
-    examples: str
-    add_options: Callable[[argparse.ArgumentParser], None]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -119,20 +50,54 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     name = arguments[0] if arguments else ""
     if name not in _COMMANDS:
         return _parse_without_command(arguments)
-    command = _COMMANDS[name]
-    parser = _Parser(f"devproxy {name}", command.description, command.examples)
-    command.add_options(parser)
+    _, add_options = _COMMANDS[name]
+    parser = _parser(f"devproxy {name}", add_options)
+    add_options(parser)
     options = parser.parse_args(arguments[1:])
     options.command = name
     return options
 
 
+def _parser(prog: str, described: Callable[..., object]) -> _Parser:
+    """Return a parser whose help is the docstring of `described`, before and behind the options."""
+    text = described.__doc__ or ""
+    if indent := re.search(r"\n( *)\S", text):  # none from Python 3.13 on
+        text = text.replace(f"\n{indent[1]}", "\n")
+    description, _, epilog = text.partition("\n\n")
+    return _Parser(prog, description, epilog)
+
+
 def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser("devproxy", _DESCRIPTION, _EXAMPLES)
+    """One origin in front of your frontend dev server and your
+    Socket.IO/REST backend.
+
+    examples:
+      devproxy up --frontend 5173 --backend 3001  no file: /socket.io/ and /api/ go
+                                                  to 3001, everything else to 5173
+      devproxy up                                 with the devproxy.toml above here
+      devproxy check                              is that file right?
+      devproxy routes --test GET /apikey          which route takes this, and why
+      devproxy explain /api/ --send               what becomes of it, and what a
+                                                  browser makes of the answer
+      devproxy demo                               see the difference in a browser
+
+    exit codes:
+      0    fine, and stopped when asked to
+      1    failed while running: a port is taken, nobody answers, no route
+      2    the command line or the configuration is wrong
+      130  stopped at once by a second Ctrl-C
+
+    environment:
+      DEVPROXY_CONFIG        the configuration, where --config is not given
+      NO_COLOR, FORCE_COLOR  no colour, or colour even where it is not expected
+
+    devproxy COMMAND --help says more about a command.
+    """
+    parser = _parser("devproxy", _parse_without_command)
     parser.add_argument("-V", "--version", action="version", version=f"devproxy {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", prog="devproxy")
-    for name, command in _COMMANDS.items():
-        commands.add_parser(name, help=command.summary, description="", epilog="")
+    for name, (summary, _) in _COMMANDS.items():
+        commands.add_parser(name, help=summary, description="", epilog="")
     if not arguments:
         raise Refused("which command?", "devproxy up --frontend 5173 --backend 3001", "devproxy --help")
     name = arguments[0]
@@ -147,6 +112,18 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
+    """Start devproxy: with a configuration file, or with ports alone.
+
+    examples:
+      devproxy up
+      devproxy up --config dev/devproxy.toml --listen 9000
+      devproxy up --frontend 5173 --backend 3001
+      devproxy up --frontend 5173 --backend http://127.0.0.1:3001 \\
+                  --backend-path /ws/ --backend-path /api/
+
+    Ctrl-C stops when what runs has finished (drain_s, 3 s by default); a second
+    Ctrl-C stops at once.
+    """
     _add_configuration(parser)
     parser.add_argument(
         "--listen",
@@ -160,6 +137,12 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
+    """Check configurations, and say everything that is wrong, where, and what to type.
+
+    examples:
+      devproxy check
+      devproxy check a/devproxy.toml b/devproxy.toml --json
+    """
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files (default: the devproxy.toml found upward)")
     parser.add_argument("--config", metavar="PATH", help="the same as PATH")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -167,6 +150,15 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_routes(parser: argparse.ArgumentParser) -> None:
+    """Show the routes in order of precedence, or which one takes a request, and why.
+
+    examples:
+      devproxy routes
+      devproxy routes --test GET '/socket.io/?EIO=4&transport=polling'
+      devproxy routes --test POST http://app.test:8080/api/users
+      devproxy routes --test GET /api/ --host app.test --header 'X-Tenant: blue'
+      devproxy routes --frontend 5173 --backend 3001 --test GET /apikey
+    """
     _add_configuration(parser)
     parser.add_argument("--test", nargs=2, metavar=("METHOD", "TARGET"), help="ask about this request: a path or a URL")
     parser.add_argument("--host", metavar="HOST", help="the Host of that request (default: the URL's, else localhost)")
@@ -177,6 +169,7 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_health(parser: argparse.ArgumentParser) -> None:
+    """Ask a running devproxy whether it is up, and end with 0 or 1: a health check."""
     parser.add_argument("--url", metavar="URL", help="where devproxy listens, for example http://localhost:8080/")
     parser.add_argument("--listen", metavar="ADDRESS", help="the same, as it is given to devproxy up")
     parser.add_argument(
@@ -185,12 +178,23 @@ def _add_health(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
+    """Start a page, a Socket.IO backend and devproxy in front. Needs the extra `demo`."""
     parser.add_argument("--listen", default="", metavar="ADDRESS", help="as for devproxy up (default: a free port)")
     parser.add_argument("--no-open", action="store_true", help="do not open a browser")
     _add_output(parser)
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
+    """Show the route, the heads before and after with the rule for each difference,
+    and the verdict of a browser.
+
+    examples:
+      devproxy explain /api/items
+      devproxy explain /api/items --origin http://localhost:3000 --send
+      devproxy explain http://localhost:8080/api/items --method PUT \\
+                       --origin https://app.test --header 'Authorization: x' \\
+                       --credentials include --send
+    """
     parser.add_argument("url", metavar="URL", help="a path, or the URL as the browser shows it")
     parser.add_argument("--origin", metavar="ORIGIN", help="of the page that asks (default: devproxy's own)")
     parser.add_argument("--method", default="GET", metavar="METHOD", help="default: GET")
@@ -203,6 +207,10 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--send", action="store_true", help="ask the server, and show what comes back")
     _add_configuration(parser)
     _add_colour(parser)
+
+
+def _add_schema(_: argparse.ArgumentParser) -> None:
+    """Print the JSON Schema (draft-07) of devproxy.toml, for editors."""
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
@@ -234,43 +242,12 @@ def _add_colour(parser: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: Final = {
-    "up": _Command(
-        "start devproxy", "Start devproxy: with a configuration file, or with ports alone.", _UP_EXAMPLES, _add_up
-    ),
-    "check": _Command(
-        "say what is wrong with a configuration",
-        "Check configurations, and say everything that is wrong, where, and what to type.",
-        _CHECK_EXAMPLES,
-        _add_check,
-    ),
-    "routes": _Command(
-        "show the routes, or which one takes a request and why",
-        "Show the routes in order of precedence, or which one takes a request, and why.",
-        _ROUTES_EXAMPLES,
-        _add_routes,
-    ),
-    "explain": _Command(
-        "what becomes of a request, and what a browser makes of the answer",
-        "Show the route, the heads before and after with the rule for each difference,\nand the verdict of a browser.",
-        _EXPLAIN_EXAMPLES,
-        _add_explain,
-    ),
-    "schema": _Command(
-        "print the JSON Schema of devproxy.toml",
-        "Print the JSON Schema (draft-07) of devproxy.toml, for editors.",
-        "",
-        lambda parser: None,
-    ),
-    "health": _Command(
-        "ask a running devproxy whether it is up",
-        "Ask a running devproxy whether it is up, and end with 0 or 1: a health check.",
-        "",
-        _add_health,
-    ),
-    "demo": _Command(
-        "a page that shows the difference",
-        "Start a page, a Socket.IO backend and devproxy in front. Needs the extra `demo`.",
-        "",
-        _add_demo,
-    ),
+    "up": ("start devproxy", _add_up),
+    "check": ("say what is wrong with a configuration", _add_check),
+    "routes": ("show the routes, or which one takes a request and why", _add_routes),
+    "explain": ("what becomes of a request, and what a browser makes of the answer", _add_explain),
+    "schema": ("print the JSON Schema of devproxy.toml", _add_schema),
+    "health": ("ask a running devproxy whether it is up", _add_health),
+    "demo": ("a page that shows the difference", _add_demo),
 }
+"""What the list of commands says of each, and what adds its options: the docstring of that is the command's help."""
