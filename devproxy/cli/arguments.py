@@ -125,15 +125,10 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
     Ctrl-C stops at once.
     """
     _add_configuration(parser)
-    parser.add_argument(
-        "--listen",
-        action="append",
-        default=[],
-        metavar="ADDRESS",
-        help="port, host:port, or :port for every address of this machine; repeatable (default: localhost:8080)",
-    )
+    help = "port, host:port, or :port for every address of this machine; repeatable (default: localhost:8080)"
+    _add_repeatable(parser, "--listen", "ADDRESS", help)
     _add_output(parser)
-    parser.add_argument("--loop", choices=("auto", "uvloop", "asyncio"), default="auto", help=argparse.SUPPRESS)
+    _add_choice(parser, "--loop", ("auto", "uvloop", "asyncio"), argparse.SUPPRESS)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -162,9 +157,7 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
     _add_configuration(parser)
     parser.add_argument("--test", nargs=2, metavar=("METHOD", "TARGET"), help="ask about this request: a path or a URL")
     parser.add_argument("--host", metavar="HOST", help="the Host of that request (default: the URL's, else localhost)")
-    parser.add_argument(
-        "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field of that request; repeatable"
-    )
+    _add_repeatable(parser, "--header", "'NAME: VALUE'", "a field of that request; repeatable")
     _add_colour(parser)
 
 
@@ -198,12 +191,8 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL", help="a path, or the URL as the browser shows it")
     parser.add_argument("--origin", metavar="ORIGIN", help="of the page that asks (default: devproxy's own)")
     parser.add_argument("--method", default="GET", metavar="METHOD", help="default: GET")
-    parser.add_argument(
-        "--header", action="append", default=[], metavar="'NAME: VALUE'", help="that the page sets; repeatable"
-    )
-    parser.add_argument(
-        "--credentials", choices=("omit", "include"), default="omit", help="of the page's request (default: omit)"
-    )
+    _add_repeatable(parser, "--header", "'NAME: VALUE'", "that the page sets; repeatable")
+    _add_choice(parser, "--credentials", ("omit", "include"), "of the page's request (default: omit)")
     parser.add_argument("--send", action="store_true", help="ask the server, and show what comes back")
     _add_configuration(parser)
     _add_colour(parser)
@@ -217,13 +206,8 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="PATH", help="the configuration (default: devproxy.toml found upward)")
     parser.add_argument("--frontend", metavar="SERVER", help="your dev server: port, host:port or URL; needs no file")
     parser.add_argument("--backend", metavar="SERVER", help="your backend: port, host:port or URL; needs no file")
-    parser.add_argument(
-        "--backend-path",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="a path that goes to the backend; repeatable (default: /socket.io/ and /api/)",
-    )
+    help = "a path that goes to the backend; repeatable (default: /socket.io/ and /api/)"
+    _add_repeatable(parser, "--backend-path", "PATH", help)
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -231,14 +215,21 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verbose", action="store_true", help="print every exchange, and what was changed in it and why"
     )
-    parser.add_argument("--log", choices=("human", "json"), default="human", help="for people or for programs")
+    _add_choice(parser, "--log", ("human", "json"), "for people or for programs")
     _add_colour(parser)
 
 
 def _add_colour(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--color", choices=("auto", "always", "never"), default="auto", help="default: auto, for a terminal that can"
-    )
+    _add_choice(parser, "--color", ("auto", "always", "never"), "default: auto, for a terminal that can")
+
+
+def _add_repeatable(parser: argparse.ArgumentParser, name: str, metavar: str, help: str) -> None:
+    parser.add_argument(name, action="append", default=[], metavar=metavar, help=help)
+
+
+def _add_choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, ...], help: str) -> None:
+    """Add an option of which the first one of `choices` is the default."""
+    parser.add_argument(name, choices=choices, default=choices[0], help=help)
 
 
 _COMMANDS: Final = {
