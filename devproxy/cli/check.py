@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from devproxy import config
 from devproxy.cli.files import distrust, find, is_named
 from devproxy.cli.hot_reload import note_on
 from devproxy.cli.loading import BadConfiguration, load_file
 from devproxy.cli.refusal import FINE, MISUSED, Refused, put, say, warn
-from devproxy.config import Config
+from devproxy.config import Config, Problem
 from devproxy.plan import compile_snapshot
 from devproxy.text.safe import visible
 
@@ -73,18 +74,9 @@ def _note(result: Config) -> str:
 
 
 def _problems(refusal: Refused) -> list[dict[str, object]]:
-    if not isinstance(refusal, BadConfiguration):
-        return [{"what": refusal.what, "help": " ".join(refusal.help), "line": 0, "column": 0, "length": 0}]
-    return [
-        {
-            "what": problem.what,
-            "help": problem.help,
-            "line": problem.line,
-            "column": problem.column,
-            "length": problem.length,
-        }
-        for problem in refusal.error.problems
-    ]
+    alone = (Problem(what=refusal.what, help=" ".join(refusal.help)),)
+    problems = refusal.error.problems if isinstance(refusal, BadConfiguration) else alone
+    return [asdict(problem) for problem in problems]
 
 
 def _counted(things: Sequence[object], noun: str) -> str:

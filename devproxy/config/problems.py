@@ -174,5 +174,9 @@ def suggestion(wrong: str, known: list[str]) -> str:
 
 def one_of(names: tuple[str, ...] | list[str]) -> str:
     """Return ``"a", "b" or "c"``."""
-    shown = [quoted(name) for name in names]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
+    return either([quoted(name) for name in names])
+
+
+def either(words: Sequence[str]) -> str:
+    """Return ``a, b or c``."""
+    return " or ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else str(words[0])

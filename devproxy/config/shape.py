@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from devproxy.config.foreign import translation
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
-from devproxy.config.problems import Path, Problems, key_text, one_of, spelled, suggestion
+from devproxy.config.problems import Path, Problems, either, key_text, one_of, spelled, suggestion
 from devproxy.text.safe import clipped, quoted, visible
 
 Table = dict[str, Any]
@@ -62,8 +62,7 @@ def _array(value: list[Any], key: Key, path: Path, problems: Problems) -> list[T
 
 def _value(value: Any, key: Key, path: Path, problems: Problems) -> Any:
     """Return `value` if it is one for `key` (tables with their defaults), else ABSENT."""
-    kind = _type_of(value)
-    match = _matching(kind, key.types)
+    match = _matching(value, key.types)
     if match is None:
         problems.at_value(path, f"expected {_expected(key)}, got {_shown(value)}", _help_for(value, key, path))
         return ABSENT
@@ -85,9 +84,9 @@ def _value(value: Any, key: Key, path: Path, problems: Problems) -> Any:
 def _list(value: list[Any], key: Key, path: Path, problems: Problems) -> Any:
     is_good = True
     for index, item in enumerate(value):
-        if _matching(_type_of(item), key.items) is None:
+        if _matching(item, key.items) is None:
             is_good = False
-            what = f"expected {_either(key.items)} in `{path[-1]}`, got {_shown(item)}"
+            what = f"expected {either(key.items)} in `{path[-1]}`, got {_shown(item)}"
             problems.at_value((*path, index), what, f"for example: {key.name} = {key.example}")
     return value if is_good else ABSENT
 
@@ -153,31 +152,21 @@ def _help_for_unknown(name: str, value: Any, key_path: str) -> str:
 _HEADINGS: Final = {"[server]": "server", "[upstreams.NAME]": "upstreams.*", "[[routes]]": "routes.*"}
 
 
-def _type_of(value: Any) -> Type | None:
-    if isinstance(value, bool):
-        return Type.BOOLEAN
-    if isinstance(value, int):
-        return Type.INTEGER
-    if isinstance(value, float):
-        return Type.NUMBER
-    if isinstance(value, str):
-        return Type.STRING
-    if isinstance(value, list):
-        return Type.LIST
-    return Type.TABLE if isinstance(value, dict) else None
+_TYPES: Final = {
+    bool: Type.BOOLEAN,
+    int: Type.INTEGER,
+    float: Type.NUMBER,
+    str: Type.STRING,
+    list: Type.LIST,
+    dict: Type.TABLE,
+}
+_WIDER: Final[dict[Type | None, Type]] = {Type.INTEGER: Type.NUMBER, Type.TABLE: Type.MAP, Type.LIST: Type.ARRAY}
 
 
-def _matching(kind: Type | None, allowed: tuple[Type, ...]) -> Type | None:
-    """Return which of `allowed` a value of type `kind` is taken for, or None."""
-    if kind in allowed:
-        return kind
-    for wider in _WIDER.get(kind, ()) if kind is not None else ():
-        if wider in allowed:
-            return wider
-    return None
-
-
-_WIDER: Final = {Type.INTEGER: (Type.NUMBER,), Type.TABLE: (Type.MAP,), Type.LIST: (Type.ARRAY,)}
+def _matching(value: Any, allowed: tuple[Type, ...]) -> Type | None:
+    """Return which of `allowed` a value is taken for, or None."""
+    kind = _TYPES.get(type(value))
+    return next((one for one in (kind, _WIDER.get(kind)) if one in allowed), None)
 
 
 def _equals_default(value: Any, key: Key) -> bool:
@@ -188,46 +177,33 @@ def _equals_default(value: Any, key: Key) -> bool:
 
 
 def _expected(key: Key) -> str:
-    return _either(tuple(f"a list of {_plural(key)}" if kind is Type.LIST else kind for kind in key.types))
-
-
-def _plural(key: Key) -> str:
-    return "strings" if key.items == (Type.STRING,) else "strings or integers"
-
-
-def _either(kinds: tuple[str, ...]) -> str:
-    return " or ".join((", ".join(kinds[:-1]), kinds[-1])) if len(kinds) > 1 else str(kinds[0])
+    items = "strings" if key.items == (Type.STRING,) else "strings or integers"
+    return either([f"a list of {items}" if kind is Type.LIST else kind for kind in key.types])
 
 
 def _shown(value: Any) -> str:
     """Return `value` with its type in words: ``the string "false"``."""
-    if isinstance(value, bool):
-        return f"the boolean {str(value).lower()}"
-    if isinstance(value, str):
-        return f"the string {quoted(value)}"
     if isinstance(value, list):
         return "an empty list" if not value else "a list"
     if isinstance(value, dict):
         return "a table"
-    if isinstance(value, int | float):
-        return _numeral(value)
-    return f"the date or time {visible(clipped(str(value)))}"
+    kind = {bool: "the boolean ", str: "the string "}.get(type(value), "")
+    return f"{kind}{_literal(value)}" if type(value) in _TYPES else f"the date or time {visible(clipped(str(value)))}"
 
 
-def _numeral(value: int | float) -> str:
-    if isinstance(value, int):
-        return str(value) if abs(value) < 10**_MAX_DIGITS else "an integer of many digits"
-    return str(value)
+def _literal(value: Any) -> str:
+    """Return a value that is no list, table, date or time as TOML has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and abs(value) >= 10**_MAX_DIGITS:
+        return "an integer of many digits"
+    return quoted(value) if isinstance(value, str) else str(value)
 
 
 def _assignment(value: Any, path: Path) -> str:
     """Return the line that the author wrote, as far as it is short: ``tls = true``."""
     name = key_text(str(path[-1]))
-    if isinstance(value, bool):
-        return f"{name} = {str(value).lower()}"
-    if isinstance(value, str):
-        return f"{name} = {quoted(value)}"
-    return f"{name} = {_numeral(value)}" if isinstance(value, int | float) else name
+    return f"{name} = {_literal(value)}" if isinstance(value, str | int | float) else name
 
 
 def _help_for(value: Any, key: Key, path: Path) -> str:
@@ -262,11 +238,11 @@ def _converted(value: Any, key: Key) -> str:
         if Type.BOOLEAN in types and value in (0, 1):
             return "true" if value else "false"
         if Type.INTEGER in types and isinstance(value, float) and value.is_integer():
-            return _numeral(int(value))
+            return _literal(int(value))
         if key.path == "upstreams.*" and isinstance(value, int):
-            return quoted(f"http://localhost:{_numeral(value)}")
+            return quoted(f"http://localhost:{_literal(value)}")
         if Type.STRING in types:
-            return quoted(_numeral(value))
+            return quoted(_literal(value))
     elif isinstance(value, list) and Type.STRING in types and len(value) == 1 and isinstance(value[0], str):
         return quoted(value[0])
     return ""
