@@ -18,11 +18,12 @@ from devproxy.authority.origins import OPAQUE, parse_origin, web_origin
 from devproxy.cli.hot_reload import words_on
 from devproxy.cli.refusal import FAILED, FINE, Refused, put
 from devproxy.cli.routes import compiled, place_of_route, read_request
-from devproxy.config.model import Config, Scheme, ServerAddress, Upstream
+from devproxy.config.model import Config, Scheme, ServerAddress
 from devproxy.console.style import Style
 from devproxy.console.text import columns, padded
 from devproxy.http.fields import Role, parse_fields, read_field
 from devproxy.http.messages import RequestHead, ResponseHead
+from devproxy.http1.head import parse_request_head
 from devproxy.http1.render import render_response
 from devproxy.plan import (
     Forward,
@@ -65,10 +66,10 @@ _WHY_UP: Final = {
     Role.FORWARDED_FOR: "who asked",
     Role.FORWARDED: "what the browser asked for",
     Role.LOOK_ALIKE: "to some servers it has the name of a field that devproxy sets or goes by",
-    Role.CONNECTION: "concerns one connection only (RFC 9110 section 7.6.1)",
-    Role.KEEP_ALIVE: "concerns one connection only (RFC 9110 section 7.6.1)",
-    Role.HOP_BY_HOP: "concerns one connection only (RFC 9110 section 7.6.1)",
-    Role.TE: "concerns one connection only (RFC 9110 section 7.6.1)",
+    **dict.fromkeys(
+        (Role.CONNECTION, Role.KEEP_ALIVE, Role.HOP_BY_HOP, Role.TE),
+        "concerns one connection only (RFC 9110 section 7.6.1)",
+    ),
 }
 _WHY_NAMED: Final = {b"x-real-ip": "who asked", b"x-forwarded-prefix": "what is taken off the path"}
 """Fields that say something else than others of their role."""
@@ -159,7 +160,7 @@ class Report:
         yield f"route {self._style.green(visible(label(route)))}: {visible(', '.join(chosen.reasons))}"
         place = place_of_route(self._snapshot.config, route) or self._snapshot.config.source
         yield f"{self._style.dim(f'upstream {visible(route.upstream)}, cors {route.cors.mode} ({visible(place)})')}"
-        servers = next(one.servers for one in self._snapshot.config.upstreams if one.name == route.upstream)
+        servers = self._snapshot.config.upstream(route.upstream).servers
         yield self._style.dim(visible(", ".join(addressing_text(route, servers, is_full=True))))
         if words := words_on(self._snapshot, head):
             yield f"{self._style.cyan('hot reload:')} {words}"
@@ -182,25 +183,21 @@ class Report:
         composed = compose(answer, self._head)
         return Hop(status=composed.status, fields=tuple(parse_fields([*composed.lines, *lines])))
 
-    def _upstream(self, plan: Forward) -> Upstream:
-        return next(one for one in self._snapshot.config.upstreams if one.name == plan.compiled.upstream)
-
     def _server(self, plan: Forward) -> ServerAddress:
-        return self._upstream(plan).servers[0]
+        return self._snapshot.config.upstream(plan.compiled.upstream).servers[0]
 
-    def _ask(self, plan: Forward, octets: bytes) -> ResponseHead:
-        """Send `octets` to the server of `plan` and return the head of its final answer. Raises :class:`Refused`."""
-        return self._ask_for_words(plan, octets)[0]
+    def _ask(self, plan: Forward, octets: bytes) -> tuple[ResponseHead, bytes]:
+        """Send `octets` to the server of `plan`; return the head of its final answer, and how a refusal goes on.
 
-    def _ask_for_words(self, plan: Forward, octets: bytes) -> tuple[ResponseHead, bytes]:
-        """Do the same; return how the body of a refusal begins, too."""
+        Raises :class:`Refused`.
+        """
         from devproxy.cli.probing import head_of_answer
 
-        upstream = self._upstream(plan)
-        return head_of_answer(upstream.servers[0], octets, self._snapshot.response_limits, verifies=upstream.tls_verify)
+        verifies = self._snapshot.config.upstream(plan.compiled.upstream).tls_verify
+        return head_of_answer(self._server(plan), octets, self._snapshot.response_limits, verifies=verifies)
 
     def _answer(self, plan: Forward, server: ServerAddress, sent: bytes) -> Iterator[str]:
-        theirs, body = self._ask_for_words(plan, sent)
+        theirs, body = self._ask(plan, sent)
         edits = edit_response(plan, self._head, theirs, _PEER, server)
         ours = Hop.after(theirs, edits)
         octets, _ = render_response(theirs, edits, self._head, 0, False)
@@ -257,7 +254,7 @@ class Report:
         preflight = None
         if asks_first(self._page(target)):
             block = self._preflight_block(plan.path or self._head.path, asked)
-            preflight = Hop.of(self._ask(plan, block + b"\r\n\r\n"))
+            preflight = Hop.of(self._ask(plan, block + b"\r\n\r\n")[0])
         yield from self._verdict("without it", self._judge(target, theirs, preflight))
 
     def _judged(self, ours: Hop, *, sends: bool) -> Iterator[str]:
@@ -284,15 +281,15 @@ class Report:
 
     def _page(self, target: bytes) -> PageRequest:
         head = self._head
-        own = {b"host", b"origin", b"cookie", b"connection"}
-        set_by_page = tuple((field.name, field.value) for field in head.fields if field.name not in own)
+        own = (b"host", b"origin", b"cookie", b"connection")
+        set_by_page = (field for field in head.fields if field.name not in own and not field.name.startswith(b"sec-"))
         return PageRequest(
             kind=Kind.WEBSOCKET if head.upgrade else Kind.FETCH,
             method=head.method,
             page=head.facts.origins[0],
             target=target,
             includes_credentials=self._with_credentials,
-            headers=tuple((name, value) for name, value in set_by_page if not name.startswith(b"sec-")),
+            headers=tuple((field.name, field.value) for field in set_by_page),
         )
 
     def _judge(self, target: bytes, answer: Hop, preflight: Hop | None) -> Verdict:
@@ -306,11 +303,12 @@ class Report:
         target = web_origin(_PEER.scheme, self._head.host)
         if not asks_first(self._page(target)):
             return None, None
-        head = read_block(self._preflight_block(self._head.path, self._head.host), self._snapshot)
+        block = self._preflight_block(self._head.path, self._head.host)
+        head = parse_request_head(block, self._snapshot.limits)
         plan: Plan | None = plan_request(head, self._snapshot)
         if isinstance(plan, Forward) and sends:
             server = self._server(plan)
-            theirs = self._ask(plan, render_request(plan, head, _PEER, server))
+            theirs, _ = self._ask(plan, render_request(plan, head, _PEER, server))
             if answers_preflight(plan, head, theirs, _PEER, server):
                 return Hop.after(theirs, edit_response(plan, head, theirs, _PEER, server)), None
         if isinstance(plan, Forward):
@@ -381,10 +379,3 @@ def form_rule(plan: Forward, head: RequestHead) -> str:
         return ""
     hides = " (a page of https hides its origin from plain http)" if origins[0] == OPAQUE else ""
     return f"form_post = {json.dumps(forms.written)}{hides}"
-
-
-def read_block(block: bytes, snapshot: Snapshot) -> RequestHead:
-    """Return the head that `block` states."""
-    from devproxy.http1.head import parse_request_head
-
-    return parse_request_head(block, snapshot.limits)

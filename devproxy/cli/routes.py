@@ -98,7 +98,7 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
         return "\n".join(lines) + "\n", False
     route = plan.compiled.route
     to = style.green(style.glyphs.to)
-    upstream = next(upstream for upstream in snapshot.config.upstreams if upstream.name == route.upstream)
+    upstream = snapshot.config.upstream(route.upstream)
     name = style.dim(f"upstream {visible(route.upstream)}")
     for server in upstream.servers:
         sent = render_request(plan, head, Peer("127.0.0.1", "http"), server).split(b" ", 2)[1]
@@ -161,13 +161,13 @@ def read_request(
 
 
 def _servers(config: Config, route: Route) -> str:
-    upstream = next(upstream for upstream in config.upstreams if upstream.name == route.upstream)
+    upstream = config.upstream(route.upstream)
     return f"{visible(upstream.name)} ({', '.join(visible(server.url) for server in upstream.servers)})"
 
 
 def _rules(config: Config, route: Route, *, is_full: bool = False) -> str:
     """Return what a route changes, in the words of the configuration; `is_full`: also what comes to no change."""
-    servers = next(upstream.servers for upstream in config.upstreams if upstream.name == route.upstream)
+    servers = config.upstream(route.upstream).servers
     rules = [f"cors: {cors_text(route.cors)}"]
     if not route.guard:
         rules.append("guard: off")

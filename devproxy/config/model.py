@@ -463,3 +463,7 @@ class Config:
     """Which requests go to which upstream. Their order in the file does not matter: the more specific route wins."""
     source: str = "command line"
     said: Mapping[tuple[str | int, ...], int | str] = field(default_factory=dict, compare=False, repr=False)
+
+    def upstream(self, name: str) -> Upstream:
+        """Return the upstream called `name`, as a route calls it."""
+        return next(upstream for upstream in self.upstreams if upstream.name == name)

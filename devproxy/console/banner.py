@@ -74,13 +74,12 @@ def _source(source: str) -> str:
 
 
 def _routes(config: Config, states: ServerStates, style: Style, width: int | None) -> list[str]:
-    upstreams = {upstream.name: upstream for upstream in config.upstreams}
     routes = RouteTable(config.routes).routes
     if not routes:
         return [f"  {style.yellow('warning:')} no routes: every request gets 404"]
-    rows = [_row(route, upstreams[route.upstream], states, style, names_address=True) for route in routes]
+    rows = [_row(route, config.upstream(route.upstream), states, style, names_address=True) for route in routes]
     if width is not None and sum(_widths(rows, style, width)) > width:
-        rows = [_row(route, upstreams[route.upstream], states, style, names_address=False) for route in routes]
+        rows = [_row(route, config.upstream(route.upstream), states, style, names_address=False) for route in routes]
     return _table(rows, style, width)
 
 
