@@ -99,3 +99,8 @@ def path_pattern(kind: StrEnum, example: str, pattern: str = "^/") -> Key:
         pattern=pattern,
         declared_by=f"{type(kind).__name__}.{kind.name}",
     )
+
+
+def element(name: str, example: str, meaning: str) -> Key:
+    """Return the key for each value, a string, of a table whose names are the author's."""
+    return Key(meaning, name=name, types=(Type.STRING,), example=example)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
 if TYPE_CHECKING:
-    from devproxy.config.key import ABSENT, Key, Type, path_pattern, seconds
+    from devproxy.config.key import ABSENT, Key, Type, element, path_pattern, seconds
 
 MAX_TARGET_BYTES: Final = 1 << 20
 """What ``max_target_bytes`` can be at most."""
@@ -144,23 +144,13 @@ class HeaderEdits:
     set: Annotated[
         tuple[tuple[str, str], ...],
         Key(default={}, example='{ X-Env = "dev" }'),
-        Key(
-            "One line of text, in which `${upstream.host}` and its like are replaced.",
-            name="set.*",
-            types=(Type.STRING,),
-            example='"dev"',
-        ),
+        element("set.*", '"dev"', "One line of text, in which `${upstream.host}` and its like are replaced."),
     ] = ()
     """Fields to set; every field of the same name is replaced."""
     add: Annotated[
         tuple[tuple[str, str], ...],
         Key(default={}, example='{ X-Seen-By = "devproxy" }'),
-        Key(
-            "One line of text, in which `${upstream.host}` and its like are replaced.",
-            name="add.*",
-            types=(Type.STRING,),
-            example='"devproxy"',
-        ),
+        element("add.*", '"devproxy"', "One line of text, in which `${upstream.host}` and its like are replaced."),
     ] = ()
     """Fields to add after those that are there."""
     remove: Annotated[tuple[str, ...], Key(example='["X-Powered-By"]')] = ()
@@ -303,11 +293,10 @@ class Route:
     match_headers: Annotated[
         tuple[tuple[str, str], ...],
         Key(default={}, example='{ X-Tenant = "blue*" }'),
-        Key(
+        element(
+            "match_headers.*",
+            '"blue*"',
             'A glob for the field\'s value: `*` is any run of characters, `?` any one. `"*"`: present.',
-            name="match_headers.*",
-            types=(Type.STRING,),
-            example='"blue*"',
         ),
     ] = ()
     """Only requests with all of these header fields."""
