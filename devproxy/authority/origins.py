@@ -202,22 +202,17 @@ def _parse_regex(source: str) -> Pattern:
             regex = re.compile(source.encode())
     except (re.error, Warning, OverflowError, RecursionError) as error:
         raise BadText(f"{quoted(source)} is not a regular expression: {error}") from None
-    fault = backtracking_fault(
-        source.encode(), MAX_ORIGIN_BYTES
-    )  # before anything is compared: an Origin is what any web site likes
+    # Before anything is compared: an Origin is what any web site likes.
+    fault = backtracking_fault(source.encode(), MAX_ORIGIN_BYTES)
     if fault is not None:
         raise BadText(f"{quoted(source)} is too slow: {fault[0]}", fault[1])
-    if any(regex.fullmatch(probe) for probe in _PROBES):
+    if (taken := next(filter(regex.fullmatch, _PROBES), None)) is not None:
         help = "name the part that is yours: 'regex:https://pr-[0-9]+\\.app\\.example'; or, if every web site may read "
         raise BadText(
-            f"{quoted(source)} takes any web site, for example {_example(regex)}",
+            f"{quoted(source)} takes any web site, for example {taken.decode()}",
             help + "this route, set `dangerously_allow_any_origin = true`",
         )
     return Pattern(text=_PREFIX + source, regex=regex)
-
-
-def _example(regex: re.Pattern[bytes]) -> str:
-    return next(probe.decode() for probe in _PROBES if regex.fullmatch(probe))
 
 
 def _without_scheme(text: str) -> BadText:

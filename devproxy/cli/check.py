@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from devproxy import config
@@ -12,6 +11,7 @@ from devproxy.cli.hot_reload import note_on
 from devproxy.cli.loading import BadConfiguration, load_file
 from devproxy.cli.refusal import FINE, MISUSED, Refused, put, say, warn
 from devproxy.config import Config, Problem
+from devproxy.console.text import counted
 from devproxy.plan import compile_snapshot
 from devproxy.text.safe import visible
 
@@ -50,7 +50,7 @@ def _show(path: str, result: Config | Refused, colour: str) -> None:
         warn(sentence, colour)
     if note := _note(result):
         put(f"note: {visible(path)}: {note}\n")
-    counts = f"{_counted(result.routes, 'route')}, {_counted(result.upstreams, 'upstream')}"
+    counts = f"{counted(len(result.routes), 'route')}, {counted(len(result.upstreams), 'upstream')}"
     put(f"ok: {visible(path)}: {counts}\n")
 
 
@@ -77,7 +77,3 @@ def _problems(refusal: Refused) -> list[dict[str, object]]:
     alone = (Problem(what=refusal.what, help=" ".join(refusal.help)),)
     problems = refusal.error.problems if isinstance(refusal, BadConfiguration) else alone
     return [asdict(problem) for problem in problems]
-
-
-def _counted(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"

@@ -74,15 +74,11 @@ def _connected(server: ServerAddress, *, verifies: bool) -> socket.socket:
 
 def _connected_to(server: ServerAddress) -> socket.socket:
     """Connect to where the gateway would: of the addresses of this machine, the first that answers."""
-    hosts = LOOPBACK_ADDRESSES if is_this_machine(server.host) else (server.host,)
-    failure: OSError | None = None
-    for host in hosts:
-        try:
+    *others, last = LOOPBACK_ADDRESSES if is_this_machine(server.host) else (server.host,)
+    for host in others:
+        with suppress(OSError):
             return socket.create_connection((host, server.port), timeout=TIMEOUT_S)
-        except OSError as error:
-            failure = error
-    assert failure is not None
-    raise failure
+    return socket.create_connection((last, server.port), timeout=TIMEOUT_S)
 
 
 def _final_head(sock: socket.socket, limits: Limits, method: bytes) -> tuple[ResponseHead, bytes]:

@@ -30,7 +30,7 @@ class Terminal:
 
     def __init__(self) -> None:
         is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        self._was_there = not is_ignored and _has_terminal()
+        self._was_there = not is_ignored and not _failure()
         self.has_hung_up = False
         signal.signal(signal.SIGHUP, self._note)
 
@@ -40,21 +40,14 @@ class Terminal:
     @property
     def is_gone(self) -> bool:
         """Whether there was a terminal and is none any more: nobody can reach this process by it."""
-        return self._was_there and _is_lost()
+        # Without a free descriptor it can't be told: then it is taken to be there.
+        return self._was_there and _failure() in _GONE
 
 
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open(_CONTROLLING, os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
-
-
-def _is_lost() -> bool:
-    """Tell whether there is no controlling terminal; False where that can't be told, as without a free descriptor."""
+def _failure() -> int:
+    """Return the errno with which opening the controlling terminal fails; 0 where there is one."""
     try:
         os.close(os.open(_CONTROLLING, os.O_RDONLY | os.O_NOCTTY))
     except OSError as error:
-        return error.errno in _GONE
-    return False
+        return error.errno or -1
+    return 0

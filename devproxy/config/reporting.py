@@ -33,12 +33,8 @@ def report(error: ConfigError, text: bytes | str, source: str, *, colour: bool) 
     if isinstance(text, bytes):
         text = text.removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
     lines = text.replace("\r\n", "\n").split("\n")
-    paint = _painted if colour else _plain
+    paint = _painted if colour else lambda text, _: text
     return "\n".join(_block(problem, lines, visible(source), paint) for problem in error.problems)
-
-
-def _plain(text: str, _style: str) -> str:
-    return text
 
 
 def _painted(text: str, style: str) -> str:

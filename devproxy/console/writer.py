@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import select
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic, sleep, time
@@ -211,11 +212,9 @@ class Writer:
                     sleep(_RETRY_S)  # another process that shares the descriptor was faster
 
     def _discard(self) -> None:
-        try:
+        with suppress(Empty):
             while True:
                 self._queue.get_nowait()
-        except Empty:
-            return
 
 
 def _octets(event: Event) -> int:
