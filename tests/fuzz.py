@@ -14,11 +14,11 @@ import sys
 import time
 from collections import Counter
 
-from devproxy.http1.reader import Kind
+from devproxy.http1.reader import MessageKind
 from tests.support.fuzzing import Broken, case, check_request, check_response, corpus, keep
 from tests.support.in_memory import World
 
-_CHECKS = {Kind.REQUEST: check_request, Kind.RESPONSE: check_response}
+_CHECKS = {MessageKind.REQUEST: check_request, MessageKind.RESPONSE: check_response}
 _REPORT_S = 10.0
 _MAX_BROKEN = 20
 
@@ -29,12 +29,12 @@ def main() -> int:
     number = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6, 10**12)
     _say(f"from case {number}; --seed {number} repeats this run")
     world = World()
-    kept = {kind: corpus(kind) for kind in Kind}
+    kept = {kind: corpus(kind) for kind in MessageKind}
     seen: Counter[str] = Counter()
     started = reported = time.monotonic()
     try:
         while not options.seconds or time.monotonic() - started < options.seconds:
-            for kind in Kind:
+            for kind in MessageKind:
                 seen[_try(world, kind, number, kept[kind])] += 1
             number += 1
             if time.monotonic() - reported > _REPORT_S:
@@ -48,7 +48,7 @@ def main() -> int:
     return 1 if seen["broken"] else 0
 
 
-def _try(world: World, kind: Kind, number: int, kept: list[bytes]) -> str:
+def _try(world: World, kind: MessageKind, number: int, kept: list[bytes]) -> str:
     stream, chance = case(kind, number, kept)
     try:
         return f"{kind.value} {_CHECKS[kind](world, stream, chance)}"

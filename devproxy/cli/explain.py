@@ -44,8 +44,8 @@ from devproxy.policy.hosts import is_own_origin
 from devproxy.policy.verdict import (
     ALLOWED,
     Hop,
-    Kind,
     PageRequest,
+    RequestKind,
     Verdict,
     asks_first,
     judge,
@@ -284,7 +284,7 @@ class Report:
         own = (b"host", b"origin", b"cookie", b"connection")
         set_by_page = (field for field in head.fields if field.name not in own and not field.name.startswith(b"sec-"))
         return PageRequest(
-            kind=Kind.WEBSOCKET if head.upgrade else Kind.FETCH,
+            kind=RequestKind.WEBSOCKET if head.upgrade else RequestKind.FETCH,
             method=head.method,
             page=head.facts.origins[0],
             target=target,

@@ -14,7 +14,7 @@ from devproxy.errors import BadMessage
 from devproxy.gateway.system.container import proxy_variable
 from devproxy.http.messages import REFUSALS, ResponseHead
 from devproxy.http1.head import parse_response_head
-from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.refusals import ended_within_head, told
 from devproxy.http1.start_line import Limits
 from devproxy.policy.advice import advice_on_no_http, advice_on_proxy, advice_on_tls
@@ -82,7 +82,7 @@ def _connected_to(server: ServerAddress) -> socket.socket:
 
 
 def _final_head(sock: socket.socket, limits: Limits, method: bytes) -> tuple[ResponseHead, bytes]:
-    reader, data = HeadReader(Kind.RESPONSE, limits), b""
+    reader, data = HeadReader(MessageKind.RESPONSE, limits), b""
     while True:
         if not data:
             data = sock.recv(65536)

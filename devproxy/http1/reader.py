@@ -36,7 +36,7 @@ def find_head_end(octets: bytes | bytearray) -> int:
     return end + 4 if end >= 0 else 0
 
 
-class Kind(Enum):
+class MessageKind(Enum):
     """Which head a :class:`HeadReader` waits for."""
 
     REQUEST = "request"
@@ -52,7 +52,7 @@ class HeadReader:
 
     __slots__ = ("_has_start_line", "_kind", "_limits", "_partial", "has_started")
 
-    def __init__(self, kind: Kind, limits: Limits) -> None:
+    def __init__(self, kind: MessageKind, limits: Limits) -> None:
         self._kind = kind
         self._limits = limits
         self._partial = bytearray()
@@ -82,7 +82,7 @@ class HeadReader:
 
     def _feed_first(self, data: bytes) -> tuple[bytes, bytes] | None:
         """Take octets that are no whole head, or that begin with empty lines."""
-        if self._kind is Kind.REQUEST:
+        if self._kind is MessageKind.REQUEST:
             match = _match_empty_lines(data)
             data = data[match.end() :] if match else data
         end = data.find(_CRLF2)
@@ -121,9 +121,9 @@ class HeadReader:
         partial = self._partial
         if not partial or partial == b"\r":
             return
-        if self._kind is Kind.RESPONSE and partial[:7] != _STATUS_START[: len(partial)]:
+        if self._kind is MessageKind.RESPONSE and partial[:7] != _STATUS_START[: len(partial)]:
             raise bad_status_line(bytes(partial[:_MAX_START]))
-        if self._kind is Kind.REQUEST and partial[0] not in TOKEN_BYTES:
+        if self._kind is MessageKind.REQUEST and partial[0] not in TOKEN_BYTES:
             raise bad_request_line(bytes(partial[:1]))
         if not self._has_start_line:
             self._refuse_start_line(partial.find(b"\r\n", searched))
@@ -138,14 +138,14 @@ class HeadReader:
         """Raise when the start line, complete if `end` is not negative, is malformed or too long."""
         if end >= 0:
             line = bytes(self._partial[:end])
-            if self._kind is Kind.RESPONSE:
+            if self._kind is MessageKind.RESPONSE:
                 if match_status_line(as_known_version(line)) is None:
                     raise bad_status_line(line)
             elif match_request_line(line) is None:
                 raise bad_request_line(line)
             self._has_start_line = True
         limit = self._limits.max_target_bytes + REQUEST_LINE_MARGIN
-        if self._kind is Kind.REQUEST and (end if end >= 0 else len(self._partial) - 1) > limit:
+        if self._kind is MessageKind.REQUEST and (end if end >= 0 else len(self._partial) - 1) > limit:
             raise target_too_long()
 
     def _bare_line_end(self, at: int) -> BadMessage:
@@ -156,7 +156,10 @@ class HeadReader:
 
     def _too_large(self, data: bytes | bytearray) -> BadMessage:
         line_end = data.find(b"\r\n")
-        if self._kind is Kind.REQUEST and not 0 <= line_end <= self._limits.max_target_bytes + REQUEST_LINE_MARGIN:
+        if (
+            self._kind is MessageKind.REQUEST
+            and not 0 <= line_end <= self._limits.max_target_bytes + REQUEST_LINE_MARGIN
+        ):
             return target_too_long()
         limit = self._limits.max_head_bytes
         return BadMessage(

@@ -25,7 +25,7 @@ from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
 from devproxy.plan import Respond, Snapshot, answers_preflight, compile_snapshot, plan_request
 from devproxy.policy.hop import Peer
-from devproxy.policy.verdict import REDIRECTS, Hop, Kind, PageRequest, Verdict, judge
+from devproxy.policy.verdict import REDIRECTS, Hop, PageRequest, RequestKind, Verdict, judge
 from tests.support.browser import Page, open_page
 from tests.support.heads import head_for_client, render_answer
 from tests.support.wire import ScriptedUpstream, address_of, config_for, running
@@ -58,7 +58,7 @@ class Case:
     """
 
     prefix: str = ""
-    kind: Kind = Kind.FETCH
+    kind: RequestKind = RequestKind.FETCH
     is_sandboxed: bool = False
     method: str = "GET"
     credentials: str = "omit"
@@ -115,7 +115,7 @@ def simple() -> Iterator[Case]:
         yield Case(credentials=mode, hops=(Answer(lines=(*origins, credentials_line("true"))),))
     for origins, said in itertools.product(ORIGINS[1:3], CREDENTIALS):
         yield Case(credentials="include", hops=(Answer(lines=(*origins, *said)),))
-        yield Case(kind=Kind.XHR, credentials="include", hops=(Answer(lines=(*origins, *said)),))
+        yield Case(kind=RequestKind.XHR, credentials="include", hops=(Answer(lines=(*origins, *said)),))
     for status in (201, 204, 206, 400, 401, 403, 404, 413, 431, 500, 502, 503, 504):
         yield Case(hops=(Answer(status=status, lines=GOOD),))
         yield Case(hops=(Answer(status=status),))
@@ -178,9 +178,9 @@ def others() -> Iterator[Case]:
     stream = ("Content-Type", "text/event-stream")
     for origins, mode in itertools.product(ORIGINS[:6], ("omit", "include")):
         lines = (*origins, credentials_line("true"), stream)
-        yield Case(kind=Kind.EVENT_SOURCE, credentials=mode, hops=(Answer(lines=lines),))
+        yield Case(kind=RequestKind.EVENT_SOURCE, credentials=mode, hops=(Answer(lines=lines),))
     for origins in ORIGINS[:3]:
-        yield Case(kind=Kind.NO_CORS, hops=(Answer(lines=origins),))
+        yield Case(kind=RequestKind.NO_CORS, hops=(Answer(lines=origins),))
 
 
 # -- what the model says -----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 from devproxy.http.fields import make_field
-from devproxy.policy.verdict import Kind, Verdict, judge_handshake
+from devproxy.policy.verdict import RequestKind, Verdict, judge_handshake
 from devproxy.policy.verdict.handshake import accept_for
 from tests.e2e.test_verdict_chromium import (
     GOOD,
@@ -123,11 +123,11 @@ def redirected() -> Iterator[Case]:
             last = Answer(lines=ANY, preflight=before)
             yield Case(method="PUT", preflight=GRANTED, hops=(first, last))
             yield Case(headers=(("authorization", "x"),), preflight=GRANTED, hops=(first, last))
-            yield Case(kind=Kind.XHR, headers=(("x-a", "1"),), preflight=to_any, hops=(first, last))
+            yield Case(kind=RequestKind.XHR, headers=(("x-a", "1"),), preflight=to_any, hops=(first, last))
         post = (("content-type", "application/json"),)
         yield Case(method="POST", headers=post, preflight=to_any, hops=(first, Answer(lines=ANY, preflight=REFUSED)))
     for place in ("same-user", "page-user", "third-user"):
-        for kind, status in itertools.product((Kind.FETCH, Kind.XHR), (302, 307)):
+        for kind, status in itertools.product((RequestKind.FETCH, RequestKind.XHR), (302, 307)):
             yield Case(kind=kind, hops=(Answer(status=status, lines=GOOD, location=place), Answer(lines=ANY)))
     for one, two in itertools.product(("same", "page", "third"), repeat=2):
         for middle, final, boxed in itertools.product((GOOD, NULL, ANY), (GOOD, NULL, ANY), (False, True)):
@@ -142,13 +142,13 @@ def redirected() -> Iterator[Case]:
 def without_cors() -> Iterator[Case]:
     stream = ("Content-Type", "text/event-stream")
     for kinds in ((), (("Content-Type", "text/html"),), (("Content-Type", "text/event-stream; charset=utf-8"),)):
-        yield Case(kind=Kind.EVENT_SOURCE, hops=(Answer(lines=(*GOOD, *kinds)),))
+        yield Case(kind=RequestKind.EVENT_SOURCE, hops=(Answer(lines=(*GOOD, *kinds)),))
     for status in (201, 204, 404, 500):
-        yield Case(kind=Kind.EVENT_SOURCE, hops=(Answer(status=status, lines=(*GOOD, stream)),))
+        yield Case(kind=RequestKind.EVENT_SOURCE, hops=(Answer(status=status, lines=(*GOOD, stream)),))
     for policy in ("same-origin", "cross-origin", "Same-Origin", "bogus"):
         line = ("Cross-Origin-Resource-Policy", policy)
-        yield Case(kind=Kind.NO_CORS, hops=(Answer(lines=(line,)),))
-        yield Case(kind=Kind.NO_CORS, is_sandboxed=True, hops=(Answer(lines=(line,)),))
+        yield Case(kind=RequestKind.NO_CORS, hops=(Answer(lines=(line,)),))
+        yield Case(kind=RequestKind.NO_CORS, is_sandboxed=True, hops=(Answer(lines=(line,)),))
         yield Case(hops=(Answer(lines=(*GOOD, line)),))
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from devproxy.http1.reader import Kind
+from devproxy.http1.reader import MessageKind
 from tests.support.fuzzing import case, check_request, check_response, corpus
 from tests.support.in_memory import World
 
@@ -28,20 +28,20 @@ def world() -> Iterator[World]:
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_whatever_a_client_sends_the_invariants_hold(batch: int, world: World) -> None:
-    kept = corpus(Kind.REQUEST)
+    kept = corpus(MessageKind.REQUEST)
     seen: Counter[str] = Counter()
     for number in range(batch * CASES_PER_BATCH, (batch + 1) * CASES_PER_BATCH):
-        stream, chance = case(Kind.REQUEST, number, kept)
+        stream, chance = case(MessageKind.REQUEST, number, kept)
         seen[check_request(world, stream, chance)] += 1
     assert min(seen["forwarded"], seen["refused"]) > CASES_PER_BATCH // 20, f"both are exercised: {seen}"
 
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_whatever_a_server_answers_the_invariants_hold(batch: int, world: World) -> None:
-    kept = corpus(Kind.RESPONSE)
+    kept = corpus(MessageKind.RESPONSE)
     seen: Counter[str] = Counter()
     for number in range(batch * CASES_PER_BATCH, (batch + 1) * CASES_PER_BATCH):
-        stream, chance = case(Kind.RESPONSE, number, kept)
+        stream, chance = case(MessageKind.RESPONSE, number, kept)
         seen[check_response(world, stream, chance)] += 1
     assert min(seen["relayed"], seen["refused"], seen["cut"]) > CASES_PER_BATCH // 100, f"all are exercised: {seen}"
 
@@ -59,7 +59,7 @@ class Style(random.Random):
 
 @pytest.mark.parametrize("style", [0, 5, 9], ids=["whole", "in pieces", "octet by octet"])
 def test_what_the_corpus_keeps_is_tried_every_time(style: int, world: World) -> None:
-    for stream in corpus(Kind.REQUEST):
+    for stream in corpus(MessageKind.REQUEST):
         check_request(world, stream, Style(style))
-    for stream in corpus(Kind.RESPONSE):
+    for stream in corpus(MessageKind.RESPONSE):
         check_response(world, stream, Style(style))

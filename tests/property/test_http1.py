@@ -13,7 +13,7 @@ from devproxy.http.memory import MEMORY
 from devproxy.http.messages import RequestHead, ResponseHead
 from devproxy.http1.framing import ChunkedReader, response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head, recall_response_head
-from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.start_line import Limits
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,7 +63,7 @@ def split(draw: st.DrawFn, source: st.SearchStrategy[bytes]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise([0, *cuts, len(data)])]
 
 
-def read_heads(pieces: list[bytes], kind: Kind) -> list[object]:
+def read_heads(pieces: list[bytes], kind: MessageKind) -> list[object]:
     """Read head after head as a connection would (bodies are taken for none); the last entry says how it ended."""
     heads: list[object] = []
     reader = HeadReader(kind, LIMITS)
@@ -78,8 +78,8 @@ def read_heads(pieces: list[bytes], kind: Kind) -> list[object]:
     return [*heads, reader.has_started]
 
 
-def parse_head(block: bytes, kind: Kind, limits: Limits = LIMITS) -> RequestHead | ResponseHead:
-    return parse_request_head(block, limits) if kind is Kind.REQUEST else parse_response_head(block, limits)
+def parse_head(block: bytes, kind: MessageKind, limits: Limits = LIMITS) -> RequestHead | ResponseHead:
+    return parse_request_head(block, limits) if kind is MessageKind.REQUEST else parse_response_head(block, limits)
 
 
 def read_chunked(pieces: list[bytes], *, is_decoding: bool) -> tuple[bytes, bytes, bool] | None:
@@ -96,10 +96,10 @@ def read_chunked(pieces: list[bytes], *, is_decoding: bool) -> tuple[bytes, byte
     return passed, behind, reader.is_done
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", MessageKind)
 @settings(max_examples=400)
 @given(pieces=split(HTTP_LIKE))
-def test_heads_are_the_same_in_whatever_pieces_they_come(kind: Kind, pieces: list[bytes]) -> None:
+def test_heads_are_the_same_in_whatever_pieces_they_come(kind: MessageKind, pieces: list[bytes]) -> None:
     data = b"".join(pieces)
     whole = read_heads([data], kind)
     assert read_heads(pieces, kind) == whole
@@ -181,10 +181,10 @@ def test_a_remembered_field_is_what_the_grammar_alone_gives(lines: list[bytes]) 
 
 
 @st.composite
-def heads(draw: st.DrawFn, kind: Kind) -> bytes:
+def heads(draw: st.DrawFn, kind: MessageKind) -> bytes:
     """Heads whose fields decide something, many of them contradictory."""
-    starts = {Kind.REQUEST: [b"GET / HTTP/1.1", b"POST http://b.test/ HTTP/1.1", b"GET / HTTP/1.0"]}
-    starts[Kind.RESPONSE] = [
+    starts = {MessageKind.REQUEST: [b"GET / HTTP/1.1", b"POST http://b.test/ HTTP/1.1", b"GET / HTTP/1.0"]}
+    starts[MessageKind.RESPONSE] = [
         *(b"HTTP/1.1 200 OK", b"HTTP/1.1 204 x", b"HTTP/1.1 101 x", b"HTTP/1.0 200 OK"),
         *(b"X-Hop: 1\r\nHTTP/1.1 200 OK", b"\r\nHTTP/1.1 200 OK", b"Content-Length: 5\r\nHTTP/1.1 200 OK"),
         *(b"HTTP/1.2 200 OK", b"HTTP/1.1 304 \x1b"),
@@ -211,22 +211,22 @@ def heads(draw: st.DrawFn, kind: Kind) -> bytes:
         b"TE: trailers",
         b"X-Odd: \x01",
     ]
-    if kind is Kind.RESPONSE:
+    if kind is MessageKind.RESPONSE:
         lines += [b"Content-Length: 5, 5", b"X-Spaced : 1", b"Set-Cookie: \x7f", b"Content-Length : 5"]
     return b"\r\n".join([draw(st.sampled_from(starts[kind])), *draw(st.lists(st.sampled_from(lines), max_size=5))])
 
 
-def judge(block: bytes, kind: Kind, limits: Limits = LIMITS) -> object:
+def judge(block: bytes, kind: MessageKind, limits: Limits = LIMITS) -> object:
     try:
         return parse_head(block, kind, limits)
     except BadMessage as refused:
         return refused.reason
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", MessageKind)
 @settings(max_examples=400)
 @given(data=st.data())
-def test_what_was_read_before_never_changes_how_a_head_is_read(kind: Kind, data: st.DataObject) -> None:
+def test_what_was_read_before_never_changes_how_a_head_is_read(kind: MessageKind, data: st.DataObject) -> None:
     blocks = data.draw(st.lists(heads(kind), min_size=1, max_size=4))
     expected = []
     for block in blocks:
@@ -238,11 +238,11 @@ def test_what_was_read_before_never_changes_how_a_head_is_read(kind: Kind, data:
 
 
 @settings(max_examples=400)
-@given(st.lists(heads(Kind.REQUEST), min_size=1, max_size=4), st.binary(max_size=20))
+@given(st.lists(heads(MessageKind.REQUEST), min_size=1, max_size=4), st.binary(max_size=20))
 def test_a_request_head_that_is_recalled_is_the_one_that_would_be_read(blocks: list[bytes], behind: bytes) -> None:
     MEMORY.forget()
     for block in blocks:
-        read = [judge(block, Kind.REQUEST, Limits()) for _ in range(2)][-1]  # what comes twice is remembered
+        read = [judge(block, MessageKind.REQUEST, Limits()) for _ in range(2)][-1]  # what comes twice is remembered
         is_familiar = isinstance(read, RequestHead) and block.startswith(b"GET / HTTP/1.1")
         assert recall_request_head(block + b"\r\n\r\n", Limits()) == ((read, b"") if is_familiar else None)
         recalled = recall_request_head(block + b"\r\n\r\n" + behind, Limits())
@@ -252,7 +252,7 @@ def test_a_request_head_that_is_recalled_is_the_one_that_would_be_read(blocks: l
 
 
 @settings(max_examples=400)
-@given(heads(Kind.RESPONSE), st.sampled_from([b"GET", b"HEAD"]))
+@given(heads(MessageKind.RESPONSE), st.sampled_from([b"GET", b"HEAD"]))
 def test_what_was_put_right_needs_no_putting_right_again(block: bytes, method: bytes) -> None:
     try:
         read = parse_response_head(block, Limits(), method)
@@ -262,11 +262,11 @@ def test_what_was_put_right_needs_no_putting_right_again(block: bytes, method: b
 
 
 @settings(max_examples=400)
-@given(st.lists(heads(Kind.RESPONSE), min_size=1, max_size=4), st.binary(max_size=20))
+@given(st.lists(heads(MessageKind.RESPONSE), min_size=1, max_size=4), st.binary(max_size=20))
 def test_a_response_head_that_is_recalled_is_the_one_that_would_be_read(blocks: list[bytes], behind: bytes) -> None:
     MEMORY.forget()
     for block in blocks:
-        read = [judge(block, Kind.RESPONSE, Limits()) for _ in range(2)][-1]
+        read = [judge(block, MessageKind.RESPONSE, Limits()) for _ in range(2)][-1]
         recalled = recall_response_head(block + b"\r\n\r\n" + behind, Limits())
         is_as_it_came = isinstance(read, ResponseHead) and read.block == block
         assert recalled == ((read, behind) if is_as_it_came else None), "what has to be put right takes the long way"
@@ -392,7 +392,7 @@ def test_long_hostile_lines_are_judged_quickly(name: str) -> None:
 @pytest.mark.parametrize("name", ADVERSARIAL_REQUESTS)
 def test_hostile_heads_that_come_octet_by_octet_are_read_quickly(name: str) -> None:
     def read() -> None:
-        reader = HeadReader(Kind.REQUEST, WIDE)
+        reader = HeadReader(MessageKind.REQUEST, WIDE)
         for octet in ADVERSARIAL_REQUESTS[name]:
             assert reader.feed(bytes((octet,))) is None
 
@@ -419,6 +419,6 @@ def test_hostile_chunk_lines_are_judged_quickly(line: bytes, piece: int) -> None
 
 
 def test_a_flood_of_empty_lines_is_skipped_quickly() -> None:
-    reader = HeadReader(Kind.REQUEST, WIDE)
+    reader = HeadReader(MessageKind.REQUEST, WIDE)
     assert_quick(lambda: reader.feed(b"\r\n" * (4 * SIZE)))
     assert not reader.has_started

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from devproxy.http1.reader import Kind
+from devproxy.http1.reader import MessageKind
 from tests.support.http1_cases import Generator, find_difference, is_known
 from tests.support.http1_oracles import (
     AiohttpOracle,
@@ -40,7 +40,7 @@ def oracles() -> Iterator[dict[str, Oracle]]:
     loop.close()
 
 
-def compare(kind: Kind, batch: int, method: bytes, oracles: dict[str, Oracle]) -> Counter[str]:
+def compare(kind: MessageKind, batch: int, method: bytes, oracles: dict[str, Oracle]) -> Counter[str]:
     """Read one batch with every parser; fail on a difference that is not known; return what was seen."""
     seen: Counter[str] = Counter()
     generator = Generator(kind, batch)
@@ -59,13 +59,13 @@ def compare(kind: Kind, batch: int, method: bytes, oracles: dict[str, Oracle]) -
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_no_other_parser_reads_a_request_that_we_accept_in_another_way(batch: int, oracles: dict[str, Oracle]) -> None:
-    seen = compare(Kind.REQUEST, batch, b"GET", oracles)
+    seen = compare(MessageKind.REQUEST, batch, b"GET", oracles)
     assert_both_sides_were_exercised(seen, oracles)
 
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_no_other_parser_reads_a_response_that_we_accept_in_another_way(batch: int, oracles: dict[str, Oracle]) -> None:
-    seen = compare(Kind.RESPONSE, batch, b"GET", oracles)
+    seen = compare(MessageKind.RESPONSE, batch, b"GET", oracles)
     assert_both_sides_were_exercised(seen, oracles)
 
 
@@ -73,7 +73,7 @@ def test_no_other_parser_reads_a_response_that_we_accept_in_another_way(batch: i
 def test_no_other_parser_reads_an_answer_to_head_in_another_way(batch: int, oracles: dict[str, Oracle]) -> None:
     # httptools cannot be told that a response answers a HEAD.
     able = {name: read for name, read in oracles.items() if name != "httptools"}
-    assert_both_sides_were_exercised(compare(Kind.RESPONSE, batch, b"HEAD", able), able)
+    assert_both_sides_were_exercised(compare(MessageKind.RESPONSE, batch, b"HEAD", able), able)
 
 
 def assert_both_sides_were_exercised(seen: Counter[str], oracles: dict[str, Oracle]) -> None:

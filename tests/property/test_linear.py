@@ -30,7 +30,7 @@ from devproxy.errors import BadMessage
 from devproxy.events import ExchangeFinished, Outcome, Trouble, TunnelOpened, UpstreamState
 from devproxy.http1.framing import ChunkedReader, response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head, recall_response_head
-from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.refusals import told
 from devproxy.plan import (
     Forward,
@@ -181,7 +181,7 @@ def request(octets: bytes) -> None:
     octets += b"\r\n\r\n"
     try:
         recalled = recall_request_head(octets, LIMITS)
-        found = HeadReader(Kind.REQUEST, LIMITS).feed(octets)
+        found = HeadReader(MessageKind.REQUEST, LIMITS).feed(octets)
         head = recalled[0] if recalled else parse_request_head((found or (b"",))[0], LIMITS)
     except BadMessage as error:
         lines = lines_for_malformed(octets, SNAPSHOT)
@@ -210,7 +210,7 @@ def response(octets: bytes, asked: bytes = START) -> None:
     assert isinstance(plan, Forward)
     try:
         recalled = recall_response_head(octets, LIMITS)
-        found = HeadReader(Kind.RESPONSE, LIMITS).feed(octets)
+        found = HeadReader(MessageKind.RESPONSE, LIMITS).feed(octets)
         answer = recalled[0] if recalled else parse_response_head((found or (b"",))[0], LIMITS)
     except BadMessage as error:
         answers.bad_message(error)
@@ -303,7 +303,7 @@ def in_many_response_lines(text: bytes) -> None:
 
 def in_pieces(text: bytes) -> None:
     """Heads and chunked bodies that come an octet at a time."""
-    for kind, start in ((Kind.REQUEST, START), (Kind.RESPONSE, b"HTTP/1.1 200 OK\r\n")):
+    for kind, start in ((MessageKind.REQUEST, START), (MessageKind.RESPONSE, b"HTTP/1.1 200 OK\r\n")):
         reader = HeadReader(kind, LIMITS)
         with suppress(BadMessage):
             for octet in memoryview(start + b"a: " + text[: len(text) // 4]):

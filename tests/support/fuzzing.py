@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from devproxy.events import Outcome
-from devproxy.http1.reader import Kind
+from devproxy.http1.reader import MessageKind
 from tests.support.http1_cases import NEXT_RESPONSE, OCTETS, Generator, find_difference, is_known
 from tests.support.http1_oracles import (
     End,
@@ -106,15 +106,15 @@ def _assert_answered_once(world: World, client: MemoryTransport) -> None:
 
 def _assert_forwarded_faithfully(world: World, stream: bytes) -> str:
     # The server refuses every upgrade, so that what comes behind one is the next request.
-    ours = read_with_devproxy(stream, Kind.REQUEST, b"GET", is_switching=False)
+    ours = read_with_devproxy(stream, MessageKind.REQUEST, b"GET", is_switching=False)
     accepted = [message for message in ours.messages if message.is_complete]
     forwarded: list[Message] = []
     for upstream in world.upstreams:
-        seen = read_with_devproxy(upstream.written, Kind.REQUEST, b"GET")
+        seen = read_with_devproxy(upstream.written, MessageKind.REQUEST, b"GET")
         assert seen.end is not End.REFUSED, f"the gateway sent what it would refuse: {seen.fault}"
         for name, read in _ORACLES.items():
-            _assert_same(name, upstream.written, seen, read(upstream.written, Kind.REQUEST, b"GET"))
-        got = read_with_devproxy(upstream.written, Kind.REQUEST, b"GET", is_switching=False).messages
+            _assert_same(name, upstream.written, seen, read(upstream.written, MessageKind.REQUEST, b"GET"))
+        got = read_with_devproxy(upstream.written, MessageKind.REQUEST, b"GET", is_switching=False).messages
         complete = [message for message in got if message.is_complete]
         if len(complete) < len(got):
             assert upstream.has_ended, "a server that has half a request is told by the end of its connection"
@@ -184,16 +184,16 @@ def _assert_relayed_faithfully(
     assert not world.idle(), "a connection that the server has ended is kept"
     assert len(world.upstreams) == 1, "what may have been taken is not sent again"
     (event,) = world.finished()
-    ours = read_with_devproxy(stream, Kind.RESPONSE, method)
+    ours = read_with_devproxy(stream, MessageKind.RESPONSE, method)
     final = next((one for one in ours.messages if not one.start.startswith(b"1")), None)
-    sent = read_with_devproxy(client.written, Kind.RESPONSE, method)
+    sent = read_with_devproxy(client.written, MessageKind.RESPONSE, method)
     assert sent.end is not End.REFUSED, f"the client gets what we would refuse: {sent.fault}"
     answers = [one for one in sent.messages if not one.start.startswith(b"1")]
     assert len(answers) == 1, f"one request, {len(answers)} answers"
     (answer,) = answers
     able = _ORACLES if method != b"HEAD" else {"h11": read_with_h11}
     for name, read in able.items():
-        _assert_same(name, client.written, sent, read(client.written, Kind.RESPONSE, method))
+        _assert_same(name, client.written, sent, read(client.written, MessageKind.RESPONSE, method))
     if event.outcome is Outcome.ANSWERED:
         assert answer.start == b"502"
         assert answer.is_complete
@@ -214,7 +214,7 @@ def _assert_relayed_faithfully(
 
 def _is_one_answer(stream: bytes, method: bytes) -> bool:
     """Tell whether `stream` is a final answer, interim ones before it perhaps, and not an octet more."""
-    messages = read_with_devproxy(stream + NEXT_RESPONSE, Kind.RESPONSE, method).messages
+    messages = read_with_devproxy(stream + NEXT_RESPONSE, MessageKind.RESPONSE, method).messages
     finals = [message for message in messages if not message.start.startswith(b"1")]
     return len(finals) == 2 and all(message.is_complete for message in finals) and finals[1].start == b"299"
 
@@ -226,12 +226,12 @@ def _assert_no_fault(world: World) -> None:
 # --- the corpus -----------------------------------------------------------------------------------------------------
 
 
-def corpus(kind: Kind) -> list[bytes]:
+def corpus(kind: MessageKind) -> list[bytes]:
     """Return the octets that have been kept, in the order of their names."""
     return [file.read_bytes() for file in sorted((CORPUS / kind.value).iterdir())]
 
 
-def keep(kind: Kind, stream: bytes, name: str) -> Path:
+def keep(kind: MessageKind, stream: bytes, name: str) -> Path:
     """Write `stream` to the corpus, so that it is tried again from now on."""
     file = CORPUS / kind.value / f"{name}.bin"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -260,7 +260,7 @@ def mutated(stream: bytes, other: bytes, chance: random.Random) -> bytes:
     return stream
 
 
-def case(kind: Kind, number: int, kept: list[bytes]) -> tuple[bytes, random.Random]:
+def case(kind: MessageKind, number: int, kept: list[bytes]) -> tuple[bytes, random.Random]:
     """Return the octets of case `number`, and the chance that decides how they arrive."""
     chance = random.Random(f"fuzz {kind.value} {number}")
     if number % 3 == 0 and kept:

@@ -9,7 +9,7 @@ import random
 import re
 from dataclasses import dataclass
 
-from devproxy.http1.reader import Kind
+from devproxy.http1.reader import MessageKind
 from tests.support.http1_oracles import End, Reading
 
 NEXT_REQUEST = b"GET /next HTTP/1.1\r\nHost: next.test\r\nX-Next: 1\r\n\r\n"
@@ -82,7 +82,7 @@ OCTETS = bytes(range(0x20)) + b' :;,="\\#%@/?\x7f\x80\x85\xa0\xad\xff'
 class Generator:
     """Builds messages: lines that are right, most of the time, then a few mutations."""
 
-    def __init__(self, kind: Kind, seed: int) -> None:
+    def __init__(self, kind: MessageKind, seed: int) -> None:
         self._random = random.Random(f"{kind.value} {seed}")
         self._kind = kind
 
@@ -100,7 +100,7 @@ class Generator:
         message = b"\r\n".join((head[0], *tail)) + b"\r\n\r\n" + body
         for _ in range(self._random.choice((0, 0, 1, 1, 2, 3))):
             message = self._mutate(message, len(message) - len(body))
-        return message + (NEXT_REQUEST if self._kind is Kind.REQUEST else NEXT_RESPONSE)
+        return message + (NEXT_REQUEST if self._kind is MessageKind.REQUEST else NEXT_RESPONSE)
 
     def _is_rare(self, share: float) -> bool:
         return self._random.random() < share
@@ -112,9 +112,9 @@ class Generator:
             if self._is_rare(0.9)
             else pick((b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"http/1.1", b"HTTP/0.9"))
         )
-        odd = ODD_FIELDS if self._kind is Kind.REQUEST else ODD_FIELDS + ODD_ANSWER_FIELDS
+        odd = ODD_FIELDS if self._kind is MessageKind.REQUEST else ODD_FIELDS + ODD_ANSWER_FIELDS
         fields = self._random.sample(FIELDS + odd if self._is_rare(0.2) else FIELDS, pick((0, 0, 1, 2, 3)))
-        if self._kind is Kind.REQUEST:
+        if self._kind is MessageKind.REQUEST:
             host = [b"Host: a.test"] if self._is_rare(0.97) else []
             return [b" ".join((pick(METHODS), pick(TARGETS), version)), *host, *fields]
         status = pick(

@@ -21,7 +21,7 @@ from devproxy.errors import BadMessage
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
 from devproxy.http1.framing import ChunkedReader, response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head
-from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.start_line import Limits
 
 
@@ -58,13 +58,13 @@ class Reading:
 class Oracle(Protocol):
     """Reads a stream of requests, or of responses to `method`."""
 
-    def __call__(self, stream: bytes, kind: Kind, method: bytes) -> Reading: ...
+    def __call__(self, stream: bytes, kind: MessageKind, method: bytes) -> Reading: ...
 
 
 # --- devproxy ---------------------------------------------------------------------------------------------------------
 
 
-def read_with_devproxy(stream: bytes, kind: Kind, method: bytes, *, is_switching: bool = True) -> Reading:
+def read_with_devproxy(stream: bytes, kind: MessageKind, method: bytes, *, is_switching: bool = True) -> Reading:
     """Read as devproxy does. `is_switching`: whether what comes behind a request for an upgrade is another protocol."""
     reading = Reading()
     heads = HeadReader(kind, Limits())
@@ -73,13 +73,13 @@ def read_with_devproxy(stream: bytes, kind: Kind, method: bytes, *, is_switching
             block, rest = found
             head = (
                 parse_request_head(block, Limits())
-                if kind is Kind.REQUEST
+                if kind is MessageKind.REQUEST
                 else parse_response_head(block, Limits(), method)
             )
             start, length = _extent(head, method)
             message = Message(start, is_until_close=length == UNTIL_CLOSE)
             reading.messages.append(message)
-            stream = _read_body(message, length, rest, is_answer=kind is Kind.RESPONSE)
+            stream = _read_body(message, length, rest, is_answer=kind is MessageKind.RESPONSE)
             if not message.is_complete:
                 break
             if not head.facts.keep_alive and not _is_interim(head):
@@ -122,9 +122,9 @@ def _read_body(message: Message, length: int, rest: bytes, *, is_answer: bool) -
 # --- h11 --------------------------------------------------------------------------------------------------------------
 
 
-def read_with_h11(stream: bytes, kind: Kind, method: bytes) -> Reading:
+def read_with_h11(stream: bytes, kind: MessageKind, method: bytes) -> Reading:
     reading = Reading()
-    is_server = kind is Kind.REQUEST
+    is_server = kind is MessageKind.REQUEST
     connection = h11.Connection(h11.SERVER if is_server else h11.CLIENT)
     try:
         _open_h11_cycle(connection, is_server, method)
@@ -200,9 +200,11 @@ class _Recorder:
         self.messages[-1].is_complete = True
 
 
-def read_with_httptools(stream: bytes, kind: Kind, method: bytes) -> Reading:
+def read_with_httptools(stream: bytes, kind: MessageKind, method: bytes) -> Reading:
     recorder = _Recorder()
-    recorder.parser = (httptools.HttpRequestParser if kind is Kind.REQUEST else httptools.HttpResponseParser)(recorder)
+    recorder.parser = (httptools.HttpRequestParser if kind is MessageKind.REQUEST else httptools.HttpResponseParser)(
+        recorder
+    )
     reading = Reading(recorder.messages)
     try:
         recorder.parser.feed_data(stream)
@@ -224,14 +226,14 @@ class AiohttpOracle:
         self._loop = loop
         self._is_pure_python = is_pure_python
 
-    def __call__(self, stream: bytes, kind: Kind, method: bytes) -> Reading:
+    def __call__(self, stream: bytes, kind: MessageKind, method: bytes) -> Reading:
         try:
             return self._read(stream, kind, method, len(stream) or 1)
         except _REFUSALS:
             # What it found before the fault is lost with the exception; fed octet by octet it is not.
             return self._read(stream, kind, method, 1)
 
-    def _read(self, stream: bytes, kind: Kind, method: bytes, piece: int) -> Reading:
+    def _read(self, stream: bytes, kind: MessageKind, method: bytes, piece: int) -> Reading:
         parser = self._new_parser(kind, method)
         found: list[tuple[Any, Any]] = []
         reading = Reading()
@@ -251,17 +253,17 @@ class AiohttpOracle:
         for head, payload in found:
             reading.messages.append(self._message(head, payload))
             error = error or payload.exception()
-            if head.upgrade and kind is Kind.REQUEST:
+            if head.upgrade and kind is MessageKind.REQUEST:
                 # Its own server then answers, and reads no further request from the octets that came along.
                 reading.end = End.CLOSED
         return reading.refuse(error) if error else reading
 
-    def _new_parser(self, kind: Kind, method: bytes) -> Any:
+    def _new_parser(self, kind: MessageKind, method: bytes) -> Any:
         has_body = method != b"HEAD"
         suffix = "Py" if self._is_pure_python else "C"
-        name = "HttpRequestParser" if kind is Kind.REQUEST else "HttpResponseParser"
-        more: dict[str, Any] = {"response_with_body": has_body} if kind is Kind.RESPONSE else {}
-        if kind is Kind.RESPONSE:
+        name = "HttpRequestParser" if kind is MessageKind.REQUEST else "HttpResponseParser"
+        more: dict[str, Any] = {"response_with_body": has_body} if kind is MessageKind.RESPONSE else {}
+        if kind is MessageKind.RESPONSE:
             more["read_until_eof"] = has_body
             if self._is_pure_python:
                 more["method"] = method.decode()

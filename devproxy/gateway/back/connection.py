@@ -20,7 +20,7 @@ from devproxy.http.fields import Role
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_response_head, recall_response_head
-from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.refusals import ended_within_head, told
 from devproxy.http1.start_line import Limits
 
@@ -71,7 +71,7 @@ class UpstreamConnection(Reader):
     holds_request: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        self._reader = HeadReader(Kind.RESPONSE, self._shared.snapshot.response_limits)
+        self._reader = HeadReader(MessageKind.RESPONSE, self._shared.snapshot.response_limits)
 
     # -- the transport's side ------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from devproxy.gateway.shared.transports import descriptor_of, end_writing, peer_
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, recall_request_head
-from devproxy.http1.reader import HeadReader, Kind, find_head_end
+from devproxy.http1.reader import HeadReader, MessageKind, find_head_end
 from devproxy.plan import Forward, plan_request
 from devproxy.policy.hop import Peer
 
@@ -88,7 +88,7 @@ class ClientConnection(Reader):
     def __init__(self, shared: SharedState, scheme: str) -> None:
         self._shared = shared
         self._state = _IDLE
-        self._reader = HeadReader(Kind.REQUEST, shared.snapshot.limits)
+        self._reader = HeadReader(MessageKind.REQUEST, shared.snapshot.limits)
         self._exchange: Answering | None = None
         self.body_remaining = 0
         self._announced_bytes = 0

@@ -10,7 +10,7 @@ script or an image really is (opaque response blocking).
 """
 
 from devproxy.policy.verdict.exchange import judge_exchange, sends_cookies
-from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, Kind, PageRequest, Verdict
+from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, PageRequest, RequestKind, Verdict
 from devproxy.policy.verdict.page import asks_first, judge, judge_handshake
 from devproxy.policy.verdict.safelist import unsafe_names
 
@@ -18,8 +18,8 @@ __all__ = [
     "ALLOWED",
     "REDIRECTS",
     "Hop",
-    "Kind",
     "PageRequest",
+    "RequestKind",
     "Verdict",
     "asks_first",
     "judge",

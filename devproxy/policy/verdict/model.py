@@ -12,7 +12,7 @@ from devproxy.http.messages import ResponseHead
 REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """How a page asks."""
 
     FETCH = "fetch"
@@ -33,7 +33,7 @@ class PageRequest(NamedTuple):
 
     page: bytes
     target: bytes
-    kind: Kind = Kind.FETCH
+    kind: RequestKind = RequestKind.FETCH
     method: bytes = b"GET"
     includes_credentials: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()

@@ -12,7 +12,7 @@ from devproxy.authority.origins import OPAQUE
 from devproxy.http.fields import Field, values_of
 from devproxy.policy.verdict.checks import PROXY_AUTHENTICATION, check, check_preflight
 from devproxy.policy.verdict.handshake import fault_of
-from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, Kind, PageRequest, Verdict, shown
+from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, PageRequest, RequestKind, Verdict, shown
 from devproxy.policy.verdict.safelist import needs_preflight, normalised_method
 
 _BODY_HEADERS: Final = frozenset((b"content-encoding", b"content-language", b"content-location", b"content-type"))
@@ -32,7 +32,7 @@ _NAMES_A_USER_QUIETLY: Final = Verdict(
 
 def asks_first(request: PageRequest) -> bool:
     """Tell whether a browser sends a preflight before this request, if that goes to another origin."""
-    return request.kind in (Kind.FETCH, Kind.XHR) and needs_preflight(request.method, request.headers)
+    return request.kind in (RequestKind.FETCH, RequestKind.XHR) and needs_preflight(request.method, request.headers)
 
 
 def judge(request: PageRequest, hops: Sequence[Hop], preflight: Hop | None = None) -> Verdict:
@@ -41,9 +41,9 @@ def judge(request: PageRequest, hops: Sequence[Hop], preflight: Hop | None = Non
     `hops`: the responses, in order, redirects first. `preflight`: the answer to the first preflight, if one was asked
     for; a preflight whose answer is not stated is taken to have permitted everything.
     """
-    if request.kind is Kind.NAVIGATION:
+    if request.kind is RequestKind.NAVIGATION:
         return ALLOWED
-    if request.kind is Kind.WEBSOCKET:
+    if request.kind is RequestKind.WEBSOCKET:
         return judge_handshake(hops[0].status, hops[0].fields, key=request.key, protocols=request.protocols)
     # `is_cors`: the response tainting; once a request has left its own origin it stays so (Fetch section 4.1, step 12).
     origin, target, is_cors = request.page, request.target, False
@@ -57,7 +57,11 @@ def judge(request: PageRequest, hops: Sequence[Hop], preflight: Hop | None = Non
         if hop.status not in REDIRECTS or not hop.location:
             return _judge_content(request, hops[: number + 1])
         following = hop.target or target
-        if request.kind is not Kind.NO_CORS and _names_user(hop.location) and (is_cors or following != request.page):
+        if (
+            request.kind is not RequestKind.NO_CORS
+            and _names_user(hop.location)
+            and (is_cors or following != request.page)
+        ):
             return _NAMES_A_USER
         request = _redirected(request, hop.status, is_away=following != target)
         if target not in (following, request.page):
@@ -71,7 +75,7 @@ def _judge_hop(
 ) -> Verdict | None:
     if hop.status == 407:
         return PROXY_AUTHENTICATION
-    if request.kind is Kind.NO_CORS:
+    if request.kind is RequestKind.NO_CORS:
         return _judge_resource_policy(hop) if is_cors else None
     if preflight is not None and asks_first(request):
         verdict = check_preflight(request, preflight, origin)
@@ -97,9 +101,9 @@ def _judge_resource_policy(hop: Hop) -> Verdict | None:
 
 def _judge_content(request: PageRequest, hops: Sequence[Hop]) -> Verdict:
     """Judge the last answer where CORS has nothing against it."""
-    if request.kind is Kind.FETCH and any(_names_user(hop.location) for hop in hops):
+    if request.kind is RequestKind.FETCH and any(_names_user(hop.location) for hop in hops):
         return _NAMES_A_USER_QUIETLY
-    if request.kind is not Kind.EVENT_SOURCE:
+    if request.kind is not RequestKind.EVENT_SOURCE:
         return ALLOWED
     step = "HTML section 9.2.3, processing model of event streams"
     if hops[-1].status != 200:

@@ -13,7 +13,7 @@ from devproxy.http1.head import (
     recall_request_head,
     recall_response_head,
 )
-from devproxy.http1.reader import HeadReader, Kind
+from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.start_line import Limits
 
 LIMITS = Limits()
@@ -744,10 +744,10 @@ def test_access_control_fields_are_marked() -> None:
 TIGHT = Limits(max_target_bytes=100, max_head_bytes=400, max_fields=4)
 
 
-def status_of(data: bytes, *, piece: int, kind: Kind = Kind.REQUEST) -> int:
+def status_of(data: bytes, *, piece: int, kind: MessageKind = MessageKind.REQUEST) -> int:
     """Return the status with which `data`, fed in pieces, is refused; 0 when it is accepted."""
     reader = HeadReader(kind, TIGHT)
-    parse = parse_request_head if kind is Kind.REQUEST else parse_response_head
+    parse = parse_request_head if kind is MessageKind.REQUEST else parse_response_head
     try:
         for start in range(0, len(data), piece):
             if (found := reader.feed(data[start : start + piece])) is not None:
@@ -775,9 +775,9 @@ def test_a_method_without_end_is_answered_with_414(piece: int) -> None:
 
 @PIECES
 @pytest.mark.parametrize(("excess", "status"), [(0, 0), (1, 431), (1000, 431)])
-@pytest.mark.parametrize("kind", Kind)
-def test_a_head_over_its_limit_is_answered_with_431(kind: Kind, excess: int, status: int, piece: int) -> None:
-    start = b"GET / HTTP/1.1\r\nHost: a\r\nX: " if kind is Kind.REQUEST else b"HTTP/1.1 200 OK\r\nX: "
+@pytest.mark.parametrize("kind", MessageKind)
+def test_a_head_over_its_limit_is_answered_with_431(kind: MessageKind, excess: int, status: int, piece: int) -> None:
+    start = b"GET / HTTP/1.1\r\nHost: a\r\nX: " if kind is MessageKind.REQUEST else b"HTTP/1.1 200 OK\r\nX: "
     head = start + b"x" * (TIGHT.max_head_bytes + excess - len(start))
     assert status_of(head + b"\r\n\r\n", piece=piece, kind=kind) == status
 
@@ -789,11 +789,11 @@ def test_it_is_the_head_that_is_too_large_when_its_target_is_not(piece: int) -> 
 
 
 @pytest.mark.parametrize(("count", "status"), [(4, 0), (5, 431)])
-@pytest.mark.parametrize("kind", Kind)
-def test_too_many_fields_are_answered_with_431(kind: Kind, count: int, status: int) -> None:
-    start = b"GET / HTTP/1.1\r\nHost: a\r\n" if kind is Kind.REQUEST else b"HTTP/1.1 200 OK\r\nX: y\r\n"
+@pytest.mark.parametrize("kind", MessageKind)
+def test_too_many_fields_are_answered_with_431(kind: MessageKind, count: int, status: int) -> None:
+    start = b"GET / HTTP/1.1\r\nHost: a\r\n" if kind is MessageKind.REQUEST else b"HTTP/1.1 200 OK\r\nX: y\r\n"
     assert status_of(start + b"A: b\r\n" * (count - 1) + b"\r\n", piece=10_000, kind=kind) == (
-        status if kind is Kind.REQUEST else status and 400
+        status if kind is MessageKind.REQUEST else status and 400
     )
 
 
@@ -803,11 +803,11 @@ HEAD = b"GET / HTTP/1.1\r\nHost: a.test"
 
 
 def test_a_head_ends_at_an_empty_line_and_the_rest_is_given_back() -> None:
-    assert HeadReader(Kind.REQUEST, LIMITS).feed(HEAD + b"\r\n\r\nbody\r\n\r\n") == (HEAD, b"body\r\n\r\n")
+    assert HeadReader(MessageKind.REQUEST, LIMITS).feed(HEAD + b"\r\n\r\nbody\r\n\r\n") == (HEAD, b"body\r\n\r\n")
 
 
 def test_a_head_may_arrive_byte_by_byte() -> None:
-    reader = HeadReader(Kind.REQUEST, LIMITS)
+    reader = HeadReader(MessageKind.REQUEST, LIMITS)
     wire = HEAD + b"\r\n\r\n"
     assert not reader.has_started
     for octet in wire[:-1]:
@@ -818,7 +818,7 @@ def test_a_head_may_arrive_byte_by_byte() -> None:
 
 
 def test_a_reader_goes_on_to_the_next_head() -> None:
-    reader = HeadReader(Kind.REQUEST, LIMITS)
+    reader = HeadReader(MessageKind.REQUEST, LIMITS)
     assert reader.feed(HEAD + b"\r\n") is None
     found = reader.feed(b"\r\n" + HEAD)
     assert found == (HEAD, HEAD)
@@ -830,24 +830,24 @@ def test_a_reader_goes_on_to_the_next_head() -> None:
     "pieces", [[b"\r\n" + HEAD], [b"\r\n\r\n\r\n", HEAD], [b"\r", b"\n\r", b"\n", HEAD], [b"\r", b"\n" + HEAD]]
 )
 def test_empty_lines_before_a_request_are_skipped(pieces: list[bytes]) -> None:
-    reader = HeadReader(Kind.REQUEST, LIMITS)
+    reader = HeadReader(MessageKind.REQUEST, LIMITS)
     assert [reader.feed(piece) for piece in pieces] == [None] * len(pieces)
     assert reader.feed(b"\r\n\r\n") == (HEAD, b"")
 
 
 def test_empty_lines_alone_do_not_start_a_head() -> None:
-    reader = HeadReader(Kind.REQUEST, LIMITS)
+    reader = HeadReader(MessageKind.REQUEST, LIMITS)
     assert reader.feed(b"\r\n\r\n") is None
     assert not reader.has_started
 
 
 def test_an_empty_line_before_a_response_is_refused() -> None:
     with pytest.raises(BadMessage):
-        HeadReader(Kind.RESPONSE, LIMITS).feed(b"\r\n")
+        HeadReader(MessageKind.RESPONSE, LIMITS).feed(b"\r\n")
 
 
 def read_request(data: bytes, *, piece: int) -> None:
-    reader = HeadReader(Kind.REQUEST, LIMITS)
+    reader = HeadReader(MessageKind.REQUEST, LIMITS)
     for start in range(0, len(data), piece):
         if (found := reader.feed(data[start : start + piece])) is not None:
             parse_request_head(found[0], LIMITS)
@@ -882,4 +882,4 @@ def test_what_cannot_become_a_request_is_refused_before_it_is_complete(
 @pytest.mark.parametrize("data", [b"<html>", b"HTTP/2", b"HTTP/1.1 abc\r\n", b"\x15\x03\x03", b'0{"sid"', b"\x88\x00"])
 def test_what_cannot_become_a_response_is_refused_before_it_is_complete(data: bytes) -> None:
     with pytest.raises(BadMessage, match="status line"):
-        HeadReader(Kind.RESPONSE, LIMITS).feed(data)
+        HeadReader(MessageKind.RESPONSE, LIMITS).feed(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from devproxy.http.fields import Field, make_field
-from devproxy.policy.verdict import Hop, Kind, PageRequest, Verdict, asks_first, judge, judge_handshake
+from devproxy.policy.verdict import Hop, PageRequest, RequestKind, Verdict, asks_first, judge, judge_handshake
 from devproxy.policy.verdict.handshake import accept_for
 
 PAGE, API, OTHER = b"http://localhost:3000", b"http://localhost:3001", b"http://localhost:3002"
@@ -102,7 +102,10 @@ def test_a_preflight_is_sent_for_what_the_safelists_do_not_name(
 
 
 def test_only_fetch_and_xhr_send_preflights() -> None:
-    assert [kind for kind in Kind if asks_first(asked(kind=kind, method=b"PUT"))] == [Kind.FETCH, Kind.XHR]
+    assert [kind for kind in RequestKind if asks_first(asked(kind=kind, method=b"PUT"))] == [
+        RequestKind.FETCH,
+        RequestKind.XHR,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -172,21 +175,23 @@ def test_a_redirect_to_a_url_with_a_user_is_refused_across_origins_and_quietly_b
     at_home = [redirect(PAGE, user=b"a:b@"), answer()]
     assert said(judge(asked(target=PAGE), at_home)) == ""
     assert judge(asked(target=PAGE), at_home).is_blocked
-    assert not judge(asked(target=PAGE, kind=Kind.XHR), at_home).is_blocked
+    assert not judge(asked(target=PAGE, kind=RequestKind.XHR), at_home).is_blocked
 
 
 # -- what is no CORS ---------------------------------------------------------------------------------------------------
 
 
 def test_what_is_loaded_without_cors_passes_unless_the_resource_policy_keeps_it() -> None:
-    image = asked(kind=Kind.NO_CORS)
+    image = asked(kind=RequestKind.NO_CORS)
     assert not judge(image, [answer()]).is_blocked
     assert "NotSameOrigin" in said(judge(image, [answer("Cross-Origin-Resource-Policy: same-origin")]))
-    assert not judge(asked(kind=Kind.NO_CORS, target=PAGE), [answer("Cross-Origin-Resource-Policy: same-origin")]).text
+    assert not judge(
+        asked(kind=RequestKind.NO_CORS, target=PAGE), [answer("Cross-Origin-Resource-Policy: same-origin")]
+    ).text
 
 
 def test_an_event_source_takes_an_event_stream_with_200_alone() -> None:
-    stream = asked(kind=Kind.EVENT_SOURCE)
+    stream = asked(kind=RequestKind.EVENT_SOURCE)
     assert not judge(stream, [answer(*GOOD, "Content-Type: text/event-stream; charset=utf-8")]).is_blocked
     assert '("text/html") that is not "text/event-stream"' in said(
         judge(stream, [answer(*GOOD, "Content-Type: text/html")])
@@ -195,7 +200,7 @@ def test_an_event_source_takes_an_event_stream_with_200_alone() -> None:
 
 
 def test_a_navigation_is_never_blocked() -> None:
-    assert not judge(asked(kind=Kind.NAVIGATION), [answer(status=500)]).is_blocked
+    assert not judge(asked(kind=RequestKind.NAVIGATION), [answer(status=500)]).is_blocked
 
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
