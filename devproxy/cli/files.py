@@ -6,7 +6,7 @@ import os
 import stat
 
 from devproxy.cli.refusal import Refused
-from devproxy.text.limits import MAX_FILE_BYTES
+from devproxy.gateway.system.files import read_file, reason_of
 
 FILE_NAME = "devproxy.toml"
 ENVIRONMENT = "DEVPROXY_CONFIG"
@@ -89,10 +89,8 @@ def _user(number: int) -> str:
 def read(path: str) -> bytes:
     """Return the bytes of the file at `path`, one too many where it is too long. Raises :class:`Refused`."""
     try:
-        with open(path, "rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
+        return read_file(path)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise Refused(f"cannot read {path}: {reason}", "name another file with --config PATH") from None
+        raise Refused(f"cannot read {path}: {reason_of(error)}", "name another file with --config PATH") from None
     except ValueError:  # a NUL in its name
         raise Refused(f"cannot read {path}: that is not the name of a file") from None

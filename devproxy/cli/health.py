@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from devproxy.authority.hosts import MAX_PORT, authority
 from devproxy.cli.files import ENVIRONMENT, find_upward, read
 from devproxy.cli.refusal import FAILED, FINE, Refused, put
+from devproxy.gateway.system.files import reason_of
 from devproxy.http.own import HEALTH_PATH
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def run(options: Options) -> int:
         except UnicodeError:
             raise Refused(f"{one[:60]} is not a host name") from None
         except OSError as error:
-            failures.append(f"{shown}: {(error.strerror or str(error)).lower()}")
+            failures.append(f"{shown}: {reason_of(error)}")
             continue
         if not answer.startswith(b"HTTP/1.1 200 ") or b'"status":"ok"' not in answer.replace(b" ", b""):
             raise Refused(f"{shown} answers, but not as devproxy does", _HELP, exit_code=FAILED)

@@ -15,7 +15,8 @@ from devproxy.cli.refusal import Refused
 from devproxy.config.notices import notices
 from devproxy.events import ConfigMissing, ConfigRejected, Tell, Trouble
 from devproxy.gateway.app import Gateway
-from devproxy.gateway.system.watch import FileWatch, Reading, is_regular
+from devproxy.gateway.system.files import is_regular
+from devproxy.gateway.system.watch import FileWatch, Reading
 
 
 class Reloader:

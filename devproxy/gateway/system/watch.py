@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import stat
 import time
 from collections.abc import AsyncIterator, Callable
 from threading import Event as Flag
 from threading import Thread
 from typing import Final, NamedTuple
 
-from devproxy.text.limits import MAX_FILE_BYTES
+from devproxy.gateway.system.files import is_regular, read_file, reason_of
 
 SWEEP_S: Final = 0.25
 """How often the file is looked at. Alone it has an edit live within 300 ms."""
@@ -231,12 +230,6 @@ def read(path: str) -> Reading:
     try:
         if not is_regular(path):
             return Reading(None, "it is not a regular file")
-        with open(path, "rb") as file:
-            return Reading(file.read(MAX_FILE_BYTES + 1))
+        return Reading(read_file(path))
     except OSError as error:
-        return Reading(None, (error.strerror or str(error)).lower())
-
-
-def is_regular(path: str) -> bool:
-    """Tell whether `path` leads to a file that can be read again and again: no pipe, no terminal. Raises OSError."""
-    return stat.S_ISREG(os.stat(path).st_mode)
+        return Reading(None, reason_of(error))
