@@ -115,10 +115,7 @@ def check_authority(text: str) -> None:
 
 def check_host_pattern(text: str) -> None:
     """Raise :class:`BadText` unless `text` is a name, an address or ``*.name``, without a port."""
-    host, port = split_authority(text)
-    if port is not None:
-        raise BadText(f"{quoted(text)} has a port, but hosts are compared without it", f"write {quoted(host)}")
-    _host(host.removeprefix("*."))
+    _host(_without_port(text).removeprefix("*."))
 
 
 def check_domain(text: str) -> None:
@@ -126,10 +123,7 @@ def check_domain(text: str) -> None:
     if "://" in text:
         host = split_authority(_authority(text))[0]
         raise BadText(f"{quoted(text)} is a URL, and a Domain is a name alone", f"write {quoted(host)}")
-    host, port = split_authority(text)
-    if port is not None:
-        raise BadText(f"{quoted(text)} has a port, which no cookie knows", f"write {quoted(host)}")
-    _host(host.removeprefix("."))
+    _host(_without_port(text, "which no cookie knows").removeprefix("."))
 
 
 def parse_allowed_host(text: str) -> str:
@@ -143,9 +137,7 @@ def parse_allowed_host(text: str) -> str:
         host, _ = split_authority(_authority(text))
         help = f"write {quoted(host)}" if host else 'for example "app.test"'
         raise BadText(f"{quoted(text)} is more than a host name", help)
-    host, port = ("[" + text + "]", None) if _is_bare_ipv6(text) else split_authority(text)
-    if port is not None:
-        raise BadText(f"{quoted(text)} has a port, but hosts are compared without it", f"write {quoted(host)}")
+    host = f"[{text}]" if _is_bare_ipv6(text) else _without_port(text)
     name = host[1:] if host.startswith("*.") else host
     is_suffix = name.startswith(".")
     if "*" in name:
@@ -189,6 +181,14 @@ def parse_trusted_proxy(text: str) -> str:
     if isinstance(network, IPv6Network) and network[0].ipv4_mapped is not None and network.prefixlen >= 96:
         network = IPv4Network((network[0].ipv4_mapped, network.prefixlen - 96))
     return str(network) if network.num_addresses > 1 else str(network[0])
+
+
+def _without_port(text: str, why: str = "but hosts are compared without it") -> str:
+    """Return the host in `text`; raise where a port stands behind it, and say `why` it must not."""
+    host, port = split_authority(text)
+    if port is not None:
+        raise BadText(f"{quoted(text)} has a port, {why}", f"write {quoted(host)}")
+    return host
 
 
 def _authority(text: str) -> str:
