@@ -44,8 +44,8 @@ def build_cors(written: str | Table | None, path: Path, line: int, problems: Pro
     mode = CorsMode(written.get("mode", Cors().mode))
     _check_danger(written, path, problems)
     _check_expose(written, path, problems)
-    _check_names(written, path, "headers", problems)
-    _check_methods(written, path, problems)
+    problems.read_each(_check_name, written.get("headers", []), (*path, "headers"))
+    problems.read_each(_check_method, written.get("methods", []), (*path, "methods"))
     checked = {
         "origins": _origins(written["origins"], (*path, "origins"), problems) if "origins" in written else None,
         "preflight": _preflight(written, path, mode, problems),
@@ -106,21 +106,19 @@ def _check_danger(table: Table, path: Path, problems: Problems) -> None:
         problems.at_value((*path, CREDENTIALS_KEY), what, "remove one of them")
 
 
-def _check_methods(table: Table, path: Path, problems: Problems) -> None:
-    for index, method in enumerate(table.get("methods", [])):
-        if method != ANY:
-            check_method(method, (*path, "methods", index), problems)
+def _check_method(method: str) -> None:
+    if method != ANY:
+        check_method(method)
 
 
-def _check_names(table: Table, path: Path, key: str, problems: Problems) -> None:
-    for index, name in enumerate(table.get(key, [])):
-        if name != ANY and not is_token(name):
-            problems.at_value((*path, key, index), f"{quoted(name)} is not a header name", 'for example "X-Request-Id"')
+def _check_name(name: str) -> None:
+    if name != ANY and not is_token(name):
+        raise BadText(f"{quoted(name)} is not a header name", 'for example "X-Request-Id"')
 
 
 def _check_expose(table: Table, path: Path, problems: Problems) -> None:
-    _check_names(table, path, "expose", problems)
     names: list[str] = table.get("expose", [])
+    problems.read_each(_check_name, names, (*path, "expose"))
     if ANY in names and table.get("credentials"):
         what = 'a browser takes "*" in `expose` for a header of that name when credentials go with the request'
         help = 'name the headers, for example expose = ["ETag"], or write credentials = false'

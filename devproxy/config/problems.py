@@ -109,8 +109,11 @@ class Problems:
         if len(texts) > most:
             self.at_value(path, f"at most {most} {noun}, got {len(texts)}", help)
             return ()
-        read = [self.read(parse, text, (*path, index)) for index, text in enumerate(texts)]
-        return tuple(dict.fromkeys(one for one in read if one is not None))
+        return tuple(dict.fromkeys(one for one in self.read_each(parse, texts, path) if one is not None))
+
+    def read_each(self, parse: Callable[[str], _T], texts: Sequence[str], path: Path) -> list[_T | None]:
+        """Do for each of `texts`, the list at `path`, what :meth:`read` does."""
+        return [self.read(parse, text, (*path, index)) for index, text in enumerate(texts)]
 
     def unknown(self, path: Path, what: str, help: str) -> None:
         """Add a problem of the key at `path`, which there is not; `help` names the one that was meant, if any."""

@@ -64,7 +64,8 @@ def build_route(
     """
     kind, pattern = _path_condition(table, path, problems)
     _check_upstream(table, path, upstreams, problems)
-    methods = _methods(table, path, problems)
+    problems.read_each(check_method, table.get("methods", []), (*path, "methods"))
+    methods = tuple(dict.fromkeys(table.get("methods", [])))
     hosts = _match_host(table, path, problems)
     headers = _fields(table.get("match_headers", {}), (*path, "match_headers"), problems)
     rewrite = _rewrite(table, path, kind, problems)
@@ -225,20 +226,14 @@ def _check_upstream(table: Table, path: Path, upstreams: Collection[str], proble
     problems.at_value((*path, "upstream"), f"there is no upstream {quoted(name)}", help)
 
 
-def _methods(table: Table, path: Path, problems: Problems) -> tuple[str, ...]:
-    methods: list[str] = table.get("methods", [])
-    for index, method in enumerate(methods):
-        check_method(method, (*path, "methods", index), problems)
-    return tuple(dict.fromkeys(methods))
-
-
 def _match_host(table: Table, path: Path, problems: Problems) -> tuple[str, ...]:
     written = table.get("match_host", [])
-    hosts: list[str] = [written] if isinstance(written, str) else written
-    for index, host in enumerate(hosts):
-        place = (*path, "match_host") if isinstance(written, str) else (*path, "match_host", index)
-        problems.read(check_host_pattern, host, place)
-    return tuple(dict.fromkeys(host.lower().removesuffix(".") for host in hosts))
+    place = (*path, "match_host")
+    if isinstance(written, str):
+        problems.read(check_host_pattern, written, place)
+        return (written.lower().removesuffix("."),)
+    problems.read_each(check_host_pattern, written, place)
+    return tuple(dict.fromkeys(host.lower().removesuffix(".") for host in written))
 
 
 def _rewrite(table: Table, path: Path, kind: PathKind | None, problems: Problems) -> str | None:

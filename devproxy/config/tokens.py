@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from devproxy.config.problems import Path, Problems
 from devproxy.http import fields
+from devproxy.text.bad import BadText
 from devproxy.text.safe import quoted
 
 _KNOWN_METHODS: Final = frozenset(
@@ -18,9 +18,9 @@ def is_token(text: str) -> bool:
     return text.isascii() and fields.is_token(text.encode())
 
 
-def check_method(method: str, path: Path, problems: Problems) -> None:
-    """Add a fault unless `method` at `path` is a method as it is sent: a token, and not ``get`` for ``GET``."""
+def check_method(method: str) -> None:
+    """Raise :class:`BadText` unless `method` is a method as it is sent: a token, and not ``get`` for ``GET``."""
     if not is_token(method):
-        problems.at_value(path, f"{quoted(method)} is not a method", 'for example "GET"')
-    elif method not in _KNOWN_METHODS and method.upper() in _KNOWN_METHODS:
-        problems.at_value(path, f"methods are case-sensitive, got {quoted(method)}", f"write {quoted(method.upper())}")
+        raise BadText(f"{quoted(method)} is not a method", 'for example "GET"')
+    if method not in _KNOWN_METHODS and method.upper() in _KNOWN_METHODS:
+        raise BadText(f"methods are case-sensitive, got {quoted(method)}", f"write {quoted(method.upper())}")
