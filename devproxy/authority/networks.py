@@ -19,15 +19,7 @@ LOOPBACK: Final = tuple(map(ip_network, ("127.0.0.0/8", "::1/128")))
 PRIVATE: Final = tuple(
     map(
         ip_network,
-        (
-            "10.0.0.0/8",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "169.254.0.0/16",
-            "100.64.0.0/10",
-            "fc00::/7",
-            "fe80::/10",
-        ),
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10"),
     )
 )
 """Networks whose addresses mean another machine everywhere: private, link-local, and those of carriers (RFC 6598),

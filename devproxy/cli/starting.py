@@ -36,22 +36,13 @@ def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Names
     from devproxy.console import Console
 
     console = Console(
-        loaded.config,
-        mode=_mode(options),
-        colour=options.color,
-        version=__version__,
-        is_verbose=options.verbose,
+        loaded.config, mode=_mode(options), colour=options.color, version=__version__, is_verbose=options.verbose
     )
     try:
         from devproxy.cli import serving
 
         return serving.run(
-            loaded,
-            sockets,
-            console.observer,
-            process,
-            loop_name=options.loop,
-            is_coloured=console.is_coloured,
+            loaded, sockets, console.observer, process, loop_name=options.loop, is_coloured=console.is_coloured
         )
     except Refused:
         raise

@@ -11,17 +11,7 @@ from devproxy.authority.networks import is_loopback
 from devproxy.config.cors import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
 from devproxy.config.labels import label
 from devproxy.config.loose import looseness
-from devproxy.config.model import (
-    Config,
-    Cors,
-    CorsMode,
-    Listen,
-    PathKind,
-    Route,
-    Scheme,
-    ServerAddress,
-    Sticky,
-)
+from devproxy.config.model import Config, Cors, CorsMode, Listen, PathKind, Route, Scheme, ServerAddress, Sticky
 from devproxy.config.places import place_of
 from devproxy.config.problems import Path
 from devproxy.realtime.hot_reload import PATHS, PREFIXES, HotReload
