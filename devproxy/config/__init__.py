@@ -11,48 +11,27 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from devproxy.config.model import (
-    Config,
-    CorsMode,
-    HeaderEdits,
-    Listen,
-    PathKind,
-    Route,
-    Scheme,
-    Server,
-    ServerAddress,
-    Upstream,
-)
-from devproxy.config.problems import COMMAND_LINE, ConfigError, Problem
+from devproxy.config.model import Config as Config
+from devproxy.config.model import CorsMode as CorsMode
+from devproxy.config.model import HeaderEdits as HeaderEdits
+from devproxy.config.model import Listen as Listen
+from devproxy.config.model import PathKind as PathKind
+from devproxy.config.model import Route as Route
+from devproxy.config.model import Scheme as Scheme
+from devproxy.config.model import Server as Server
+from devproxy.config.model import ServerAddress as ServerAddress
+from devproxy.config.model import Upstream as Upstream
+from devproxy.config.problems import COMMAND_LINE as COMMAND_LINE
+from devproxy.config.problems import ConfigError as ConfigError
+from devproxy.config.problems import Problem as Problem
 
 if TYPE_CHECKING:
-    from devproxy.config.arguments import from_arguments, with_listen
-    from devproxy.config.documents import schema
-    from devproxy.config.loading import load
-    from devproxy.config.notices import warnings
-    from devproxy.config.reporting import report
-
-__all__ = [
-    "COMMAND_LINE",
-    "Config",
-    "ConfigError",
-    "CorsMode",
-    "HeaderEdits",
-    "Listen",
-    "PathKind",
-    "Problem",
-    "Route",
-    "Scheme",
-    "Server",
-    "ServerAddress",
-    "Upstream",
-    "from_arguments",
-    "load",
-    "report",
-    "schema",
-    "warnings",
-    "with_listen",
-]
+    from devproxy.config.arguments import from_arguments as from_arguments
+    from devproxy.config.arguments import with_listen as with_listen
+    from devproxy.config.documents import schema as schema
+    from devproxy.config.loading import load as load
+    from devproxy.config.notices import warnings as warnings
+    from devproxy.config.reporting import report as report
 
 _ON_FIRST_USE: Final = {
     "from_arguments": "arguments",
