@@ -13,9 +13,7 @@ from devproxy.authority.hosts import LOOPBACK_ADDRESSES
 from devproxy.config.model import Listen, PathKind, Route
 from devproxy.config.problems import Path, Problems, spelled
 
-_PRECEDENCE: Final = (PathKind.EXACT, PathKind.REGEX, PathKind.GLOB, PathKind.PREFIX)
-"""As in ``routing``: among routes for the same hosts, the kind decides before anything else."""
-
+_PRECEDENCE: Final = tuple(PathKind)
 _MAX_COMPARED: Final = 50
 
 

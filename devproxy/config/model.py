@@ -20,19 +20,22 @@ MAX_TARGET_BYTES: Final = 1 << 20
 
 
 class PathKind(StrEnum):
-    """How a route's path pattern is compared with the raw path of a request (without its query)."""
+    """How a route's path pattern is compared with the raw path of a request (without its query).
+
+    In order of precedence: among routes for the same hosts, the kind decides before anything else.
+    """
 
     EXACT = "path_exact"
     """Matches this path and no other."""
-    PREFIX = "path"
-    """Matches by prefix, in whole segments: `/api` and `/api/` both take `/api` and everything below `/api/`, and
-    neither takes `/apikey`."""
-    GLOB = "path_glob"
-    """Matches the whole path: `*` is any run of characters within a segment, `**` any run of characters, `?` one
-    character that is not a slash."""
     REGEX = "path_regex"
     """Matches the whole path by a regular expression in Python's syntax (`re.fullmatch`). One that some path would keep
     busy, such as `/.*/.*/x`, is refused: write `/[^/]*/` for `/.*/`."""
+    GLOB = "path_glob"
+    """Matches the whole path: `*` is any run of characters within a segment, `**` any run of characters, `?` one
+    character that is not a slash."""
+    PREFIX = "path"
+    """Matches by prefix, in whole segments: `/api` and `/api/` both take `/api` and everything below `/api/`, and
+    neither takes `/apikey`."""
 
 
 class Sticky(StrEnum):

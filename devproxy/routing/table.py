@@ -52,7 +52,7 @@ _UP: Final = frozenset(one + other for one in _DOT for other in _DOT)
 """Segments that lead nowhere, and one up, in every spelling."""
 
 _EXPRESSIONS: Final = (PathKind.GLOB, PathKind.REGEX)
-_KIND_RANK: Final = {PathKind.EXACT: 0, PathKind.REGEX: 1, PathKind.GLOB: 2, PathKind.PREFIX: 3}
+_KIND_RANK: Final = {kind: rank for rank, kind in enumerate(PathKind)}
 # Stand for `*` and `?` while a glob is brought into canonical form; no path that config accepts contains them.
 _ANY, _ONE = b"\0", b"\1"
 
