@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
 from devproxy import config
 from devproxy.cli.files import distrust, find, is_named
@@ -76,4 +75,4 @@ def _note(result: Config) -> str:
 def _problems(refusal: Refused) -> list[dict[str, object]]:
     alone = (Problem(what=refusal.what, help=" ".join(refusal.help)),)
     problems = refusal.error.problems if isinstance(refusal, BadConfiguration) else alone
-    return [asdict(problem) for problem in problems]
+    return [problem._asdict() for problem in problems]
