@@ -7,6 +7,7 @@ every document, API call and WebSocket. Start at :class:`Folding`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from devproxy.events import Event, ExchangeFinished, Outcome, TunnelClosed, TunnelOpened
@@ -38,17 +39,15 @@ _NOT_MODIFIED: Final = 304
 _COMPLETE: Final = Outcome.COMPLETE  # looking it up in its class costs as much as ten comparisons
 
 
-def kind_of(event: Event) -> Kind | None:
+def kind_of(event: ExchangeFinished) -> Kind | None:
     """Return as what `event` is folded, or None: it has a line of its own."""
-    if not isinstance(event, ExchangeFinished) or event.outcome is not _COMPLETE:
-        return None
-    if not (200 <= event.status < 300 or event.status == _NOT_MODIFIED):
+    if event.outcome is not _COMPLETE or not (200 <= event.status < 300 or event.status == _NOT_MODIFIED):
         return None
     if event.has_advice or event.detail or event.protocol:
         return None
-    if event.method == b"GET" and b"EIO=" not in event.target:
-        return FILE if event.destination in _FILES and event.duration_s < SLOW_S else None
-    return POLL if _is_poll(event) else None
+    if b"EIO=" in event.target:
+        return POLL if _is_poll(event) else None
+    return FILE if event.destination in _FILES and event.method == b"GET" and event.duration_s < SLOW_S else None
 
 
 def _is_poll(event: ExchangeFinished) -> bool:
@@ -59,45 +58,29 @@ def _is_poll(event: ExchangeFinished) -> bool:
     return event.method == b"GET" or (event.method == b"POST" and event.duration_s < SLOW_S)
 
 
+@dataclass(slots=True, eq=False)
 class Fold:
     """Exchanges that share a line, at least one. ``first``: the first of them.
 
     ``counts``: how many there are, by method and status. ``began_at``, ``ended_at``: when the first was asked for and
-    the last was over, in seconds since the epoch. ``request_bytes``, ``response_bytes``: of all of them.
+    the last was over, in seconds since the epoch. ``request_bytes``, ``response_bytes``: of all of them. ``until_s``,
+    ``last_s``: when it is over at the latest, and when the last came, by the clock of the :class:`Folding`.
     """
 
-    __slots__ = (
-        "began_at",
-        "counts",
-        "ended_at",
-        "first",
-        "goes_on_s",
-        "kind",
-        "last_s",
-        "request_bytes",
-        "response_bytes",
-        "since_s",
-    )
+    kind: Kind
+    first: ExchangeFinished
+    began_at: float
+    until_s: float
+    ended_at: float = 0.0
+    last_s: float = 0.0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    counts: dict[tuple[bytes, int], int] = field(default_factory=dict)
 
-    def __init__(self, kind: Kind, at: float, first: ExchangeFinished, now: float) -> None:
-        self.kind: Kind = kind
-        self.first = first
-        self.counts: dict[tuple[bytes, int], int] = {}
-        self.began_at = self.ended_at = at
-        self.request_bytes = self.response_bytes = 0
-        self.goes_on_s = GOES_ON_S[kind]
-        self.since_s = self.last_s = now
-
-    def add(self, at: float, event: ExchangeFinished, now: float) -> None:
-        """Count `event` too."""
-        counts, what = self.counts, (event.method, event.status)
-        counts[what] = counts.get(what, 0) + 1
-        self.request_bytes += event.request_bytes
-        self.response_bytes += event.response_bytes
-        if at - event.duration_s < self.began_at:
-            self.began_at = at - event.duration_s
-        self.ended_at = at
-        self.last_s = now
+    @property
+    def over_at(self) -> float:
+        """When it is over, if nothing comes."""
+        return min(self.last_s + GOES_ON_S[self.kind], self.until_s)
 
     @property
     def count(self) -> int:
@@ -124,19 +107,25 @@ class Folding:
     @property
     def deadline(self) -> float | None:
         """When the next of them is over, if nothing comes; None: there is none."""
-        return min(map(self._over_at, self._open.values()), default=None)
+        return min((fold.over_at for fold in self._open.values()), default=None)
 
     def add(self, kind: Kind, at: float, event: ExchangeFinished, now: float) -> list[Fold]:
-        """Count `event`, of which :func:`kind_of` says `kind`; return the folds that are over thereby: mostly none."""
+        """Count `event`, of which :func:`kind_of` says `kind`; return the folds that are over then: mostly none."""
         key = kind, event.route, event.upstream
         fold = self._open.get(key)
         over: list[Fold] = []
-        if fold is None or now >= self._over_at(fold):
+        if fold is None or now >= fold.last_s + GOES_ON_S[kind] or now >= fold.until_s:
             over = self.due(now)
             if len(self._open) >= MAX_FOLDS:
                 over += self._end([min(self._open.values(), key=lambda one: one.last_s)])
-            fold = self._open[key] = Fold(kind, at, event, now)
-        fold.add(at, event, now)
+            fold = self._open[key] = Fold(kind, event, at, now + self._max_age_s)
+        what = event.method, event.status
+        fold.counts[what] = fold.counts.get(what, 0) + 1
+        fold.request_bytes += event.request_bytes
+        fold.response_bytes += event.response_bytes
+        if at - event.duration_s < fold.began_at:
+            fold.began_at = at - event.duration_s
+        fold.ended_at, fold.last_s = at, now
         return over
 
     def interrupt(self, event: Event, now: float) -> list[Fold]:
@@ -151,14 +140,11 @@ class Folding:
 
     def due(self, now: float) -> list[Fold]:
         """Return the folds that are over because nothing has come for long, or because they are old."""
-        return self._end([fold for fold in self._open.values() if now >= self._over_at(fold)])
+        return self._end([fold for fold in self._open.values() if now >= fold.over_at])
 
     def end(self) -> list[Fold]:
         """Return all folds: no more comes to them."""
         return self._end(self.open)
-
-    def _over_at(self, fold: Fold) -> float:
-        return min(fold.last_s + fold.goes_on_s, fold.since_s + self._max_age_s)
 
     def _end(self, over: list[Fold]) -> list[Fold]:
         self._open = {key: fold for key, fold in self._open.items() if fold not in over}

@@ -117,6 +117,8 @@ class HumanLines(Lines):
 
     def lines(self, at: float, event: Event) -> list[str]:
         """Return the lines that `event` gives now: none while the banner waits to learn which servers answer."""
+        if isinstance(event, ExchangeFinished) and self._banner_due is None:
+            return self._folded(at, event)  # nearly all there is
         if isinstance(event, Ready):
             self._ready = event
             self._banner_due = self._clock() + PROBE_WAIT_S
@@ -165,7 +167,8 @@ class HumanLines(Lines):
         if folding is None:
             return self.rendered(at, event)
         if isinstance(event, ExchangeFinished) and (kind := kind_of(event)) is not None:
-            return self._fold_lines(folding.add(kind, at, event, self._clock()))
+            over = folding.add(kind, at, event, self._clock())
+            return self._fold_lines(over) if over else []
         lines = self.rendered(at, event)
         return [*self._fold_lines(folding.interrupt(event, self._clock())), *lines] if lines else []
 

@@ -220,6 +220,6 @@ class Writer:
 def _octets(event: Event) -> int:
     """Return about how much of `event` a peer has written, or devproxy has said about that."""
     if isinstance(event, ExchangeFinished):
-        said = len(event.detail) + sum(map(len, event.changes))
-        return len(event.method) + len(event.target) + len(event.destination) + said
+        octets = len(event.method) + len(event.target) + len(event.destination) + len(event.detail)
+        return octets + sum(map(len, event.changes)) if event.changes else octets
     return len(event.target) if isinstance(event, _COMMON) else 0

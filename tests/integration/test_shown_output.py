@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import groupby
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from tests.support.processes import Program, free_port, wait_for
@@ -44,6 +45,7 @@ def normalised(lines: list[str]) -> list[str]:
         text = re.sub(r"(localhost|127\.0\.0\.1|\[::1\]):\d+", r"\1:PORT", text)
         text = re.sub(r"\d+(\.\d+)? (ms|s)\b", "SPAN", text)
         text = re.sub(r"\d+(\.\d+)? k?B\b", "SIZE", text)
+        text = re.sub(r"×[\d,]+", "×N", text)
         kept.append(re.sub(r" +", " ", text))
     return [text for text in kept if text]
 
@@ -129,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers anything, and closes: what is kept alive would outlive its server here."""
 
     def answer(self) -> None:
-        self.send_response(200)
+        self.send_response(404 if self.path == "/favicon.ico" else 200)
         self.send_header("Content-Length", "6")
         self.end_headers()
         self.wfile.write(b"answer")
@@ -138,6 +140,38 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
+
+
+def test_a_page_and_its_polls_are_counted_as_the_page_on_the_log_shows(tmp_path: Path) -> None:
+    [shown] = shown_after("docs/log.md")
+    server = Server(0)
+    servers = ("--frontend", str(server.server_port), "--backend", str(server.server_port))
+    with up(tmp_path, *servers, "--listen", "localhost:0") as program:
+        local = wait_for(lambda: next((line for line in program.err if "Local:" in line), ""), "the banner")
+        wait_for(lambda: any("from the command line" in line for line in program.err), "the end of the banner")
+
+        def ask(path: str, destination: str, data: bytes | None = None) -> None:
+            asked = Request(local.split()[-1] + path, data, {"Sec-Fetch-Dest": destination})
+            with suppress(HTTPError), urlopen(asked, timeout=30) as answer:
+                answer.read()
+
+        def shows(words: str) -> None:
+            wait_for(lambda: any(words in line for line in program.err), words)
+
+        ask("", "document")
+        for number in range(30):
+            ask(f"src/{number}.js", "script")
+        ask("favicon.ico", "image")
+        shows("files")
+        ask("api/items", "empty")
+        for number in range(20):
+            ask(f"socket.io/?EIO=4&transport=polling&t={number}&sid=abc", "empty", b"3" if number % 5 == 4 else None)
+        ask("", "document")
+        shows("polls, POST")
+        wait_for(lambda: normalised(program.err[-1:]) == normalised(shown[-1:]), "the last line")
+    server.stop()
+    said = [line for line, _ in groupby(normalised(program.err)) if re.match("TIME (GET|POST)", line)]
+    assert said == normalised(shown)
 
 
 def test_the_first_ten_seconds_are_what_the_readme_shows(tmp_path: Path) -> None:

@@ -43,8 +43,7 @@ def test_each_exchange_is_counted_once_and_few_folds_are_open(
         now += pause
         if looks:
             over += folding.due(now)
-        kind = kind_of(event)
-        if isinstance(event, ExchangeFinished) and kind is not None:
+        if isinstance(event, ExchangeFinished) and (kind := kind_of(event)):
             expected += 1
             over += folding.add(kind, now, event, now)
         else:
@@ -73,7 +72,7 @@ def test_what_has_a_line_of_its_own_is_shown_at_once_in_order_as_without_folding
         if looks:
             lines.due()
         shown, own = lines.lines(clock[0], event), plain.lines(clock[0], event)
-        if kind_of(event) is None:
+        if not isinstance(event, ExchangeFinished) or kind_of(event) is None:
             assert shown[len(shown) - len(own) :] == own
         assert all(columns(line) <= width for line in (*shown, *lines.foot()) if width)
     assert len(lines.foot()) <= MAX_FOLDS
