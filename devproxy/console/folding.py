@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from devproxy.events import Event, ExchangeFinished, Outcome, TunnelClosed, TunnelOpened
-from devproxy.realtime.engineio import parse_engine_request
+from devproxy.realtime.engineio import passes_messages
 
 Kind = Literal["file", "poll"]
 FILE: Final = "file"
@@ -45,17 +45,11 @@ def kind_of(event: ExchangeFinished) -> Kind | None:
         return None
     if event.has_advice or event.detail or event.protocol:
         return None
+    method = event.method
     if b"EIO=" in event.target:
-        return POLL if _is_poll(event) else None
-    return FILE if event.destination in _FILES and event.method == b"GET" and event.duration_s < SLOW_S else None
-
-
-def _is_poll(event: ExchangeFinished) -> bool:
-    """Tell whether it passes messages of a session that is open: a handshake has a line of its own."""
-    engine = parse_engine_request(event.target)
-    if engine is None or not engine.sid or engine.transport == b"websocket":
-        return False
-    return event.method == b"GET" or (event.method == b"POST" and event.duration_s < SLOW_S)
+        is_fine = method == b"GET" or (method == b"POST" and event.duration_s < SLOW_S)
+        return POLL if is_fine and passes_messages(event.target) else None
+    return FILE if event.destination in _FILES and method == b"GET" and event.duration_s < SLOW_S else None
 
 
 @dataclass(slots=True, eq=False)

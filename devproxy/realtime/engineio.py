@@ -76,6 +76,14 @@ def is_poll(method: bytes, request: EngineRequest) -> bool:
     return method == b"GET" and request.sid != b"" and request.transport in (b"polling", b"")
 
 
+def passes_messages(target: bytes) -> bool:
+    """Tell whether `target`, for which there was an answer of success, passes messages of an open session over HTTP.
+
+    For what is only shown: a quick look that takes nothing apart. A handshake passes none, nor does a WebSocket.
+    """
+    return b"EIO=" in target and (b"&sid=" in target or b"?sid=" in target) and b"transport=websocket" not in target
+
+
 def session_id(request: EngineRequest) -> bytes:
     """Return the session's id as its server wrote it; an id may contain octets that a query has to encode."""
     return unquote_to_bytes(request.sid) if b"%" in request.sid else request.sid

@@ -13,6 +13,7 @@ from devproxy.realtime.engineio import (
     is_poll,
     opened_session,
     parse_engine_request,
+    passes_messages,
     session_id,
 )
 
@@ -87,6 +88,21 @@ NODE_MESSAGES = {
     3: ("Bad request", "polling after the upgrade"),
     5: ("Unsupported protocol version", "allowEIO3"),
 }
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (b"/socket.io/?EIO=4&transport=polling&t=P1&sid=abc", True),
+        (b"/engine/?sid=abc&EIO=3", True),
+        (b"/socket.io/?EIO=4&transport=polling", False),
+        (b"/socket.io/?EIO=4&transport=polling&side=left", False),
+        (b"/socket.io/?EIO=4&transport=websocket&sid=abc", False),
+        (b"/items?transport=polling&sid=abc", False),
+    ],
+)
+def test_a_quick_look_tells_what_passes_messages_of_a_session(target: bytes, expected: bool) -> None:
+    assert passes_messages(target) is expected
 
 
 @pytest.mark.parametrize("code", NODE_MESSAGES)
