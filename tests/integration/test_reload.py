@@ -240,7 +240,7 @@ async def test_a_request_that_waits_for_its_server_goes_through_though_the_upstr
         upstream.listener.close()
         server.close()
         client.send(get(b"/waits"))
-        await until(gateway.gateway._pools["backend"].is_awaited)
+        await until(gateway.gateway._pools["backend"]._room.is_used)
         file.write(toml(("backend", "http://127.0.0.1:9")))
         await gateway.next(ConfigApplied)
         back = ScriptedUpstream(port=port)

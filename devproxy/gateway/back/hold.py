@@ -7,7 +7,7 @@ Nobody who waits has sent anything; who leaves meanwhile has simply not been the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -46,11 +46,20 @@ def may_wait(request: RequestHead) -> bool:
 
 @dataclass
 class WaitingRoom:
-    """Where requests wait for an upstream. ``waiting``: those that do, the first one first."""
+    """Where requests wait for an upstream. ``waiting``: those that do, the first one first.
+
+    `say`: is told of them once, ``SAID_AFTER_S`` seconds after the first has come, until the room is opened.
+    """
 
     _loop: asyncio.AbstractEventLoop
+    _say: Callable[[Sequence[RequestHead]], None]
     waiting: list[RequestHead] = field(default_factory=list)
     _released: asyncio.Future[None] | None = None
+    _saying: asyncio.TimerHandle | None = None
+
+    def is_used(self) -> bool:
+        """Tell whether requests wait."""
+        return bool(self.waiting)
 
     async def wait(self, request: RequestHead, until: float) -> bool:
         """Let `request` wait for :meth:`open`; False when the loop's time `until` comes first, or at once when the room
@@ -60,6 +69,8 @@ class WaitingRoom:
             return False
         if self._released is None:
             self._released = self._loop.create_future()
+        if self._saying is None:
+            self._saying = self._loop.call_later(SAID_AFTER_S, self._say_it)
         door = self._released
         self.waiting.append(request)
         try:
@@ -68,11 +79,24 @@ class WaitingRoom:
             self.waiting = [one for one in self.waiting if one is not request]
         return door.done()
 
+    def _say_it(self) -> None:
+        if self.waiting:
+            self._say(self.waiting)
+        else:
+            self._saying = None
+
     def open(self) -> None:
         """Let everybody go who waits now."""
         if self._released is not None:
             self._released.set_result(None)
             self._released = None
+        self.close()
+
+    def close(self) -> None:
+        """Say no more that requests wait."""
+        if self._saying is not None:
+            self._saying.cancel()
+            self._saying = None
 
 
 @dataclass

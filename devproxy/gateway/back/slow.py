@@ -82,11 +82,9 @@ class SlowUpstream(Relay):
     def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
         """Pass on the head at once, and the body as it may."""
         self._is_released = ended
-        if not payload:
-            self._asker.response(head, body_length, payload, ended)
-            return
-        self._asker.response(head, body_length, b"", False)
-        self.response_data(payload, ended)
+        self._asker.response(head, body_length, b"", ended and not payload)
+        if payload:
+            self.response_data(payload, ended)
 
     def response_data(self, data: bytes, ended: bool) -> None:
         """Take a further piece of the response's body; `ended`: nothing follows."""
