@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import re
 import select
 import shlex
 import signal
 import socket
+import struct
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from tests.support.gateway_process import COMMAND, ENVIRONMENT, GatewayProcess
 from tests.support.processes import free_port, wait_for
+from tests.support.screen import Screen
 
 ROUTE = '[[routes]]\npath = "/"\nupstream = "backend"\n'
 UP = [*COMMAND, "up", "--log", "json"]
 
 
 class InTerminal:
-    """A program with a terminal of its own, as its session's leader. ``said``: what it wrote there."""
+    """A program with a terminal of its own, 80 columns wide, as its session's leader. ``said``: what it wrote there."""
 
     def __init__(self, command: list[str], cwd: Path) -> None:
         self.pid, self._master = pty.fork()
         if self.pid == 0:
             os.chdir(cwd)
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
             os.execvpe(command[0], command, {**os.environ, **ENVIRONMENT, "HISTFILE": "", "PS1": "$ "})
         self.said = ""
         self._is_over = False
@@ -41,6 +50,13 @@ class InTerminal:
             if select.select([self._master], [], [], 0.1)[0]:
                 with suppress(OSError):
                     self.said += os.read(self._master, 65536).decode(errors="replace")
+
+    @property
+    def rows(self) -> list[str]:
+        """What is to be seen."""
+        screen = Screen()
+        screen.write(self.said)
+        return screen.rows
 
     def types(self, text: str) -> None:
         os.write(self._master, text.encode())
@@ -198,3 +214,91 @@ def test_the_demo_leaves_nobody_behind_in_a_closed_terminal(tmp_path: Path) -> N
         wait_for(lambda: program.has_ended, "that the demo ends", timeout_s=15)
         for one in (port, *ports):
             assert not listens(one)
+
+
+# What is counted in place
+
+
+class Page(BaseHTTPRequestHandler):
+    """Has everything but ``/missing.png``."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(404 if self.path == "/missing.png" else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def page() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def ask(port: int, *targets: str, destination: str = "empty") -> None:
+    """Ask devproxy for `targets`, one after the other, as a browser does."""
+    client = HTTPConnection("127.0.0.1", port, timeout=30)
+    for target in targets:
+        client.request("GET", target, headers={"Sec-Fetch-Dest": destination})
+        client.getresponse().read()
+    client.close()
+
+
+POLL = "/socket.io/?EIO=4&transport=polling&sid=abc"
+
+
+def shown(program: InTerminal) -> list[str]:
+    """What is to be seen of the log, without times."""
+    return [re.sub(r" *→ .*", "", row[9:]) for row in program.rows if re.match(r"..:..:.. (GET|stop)|\^C", row)]
+
+
+def test_a_page_is_counted_in_place_and_what_matters_stands_above_it(page: int, tmp_path: Path) -> None:
+    port = free_port()
+    up = [*COMMAND, "up", "--color", "never", "--listen", str(port), "--frontend", str(page), "--backend", str(page)]
+    with in_terminal(up, tmp_path) as program:
+        program.hears("from the command line")
+        ask(port, "/", destination="document")
+        ask(port, POLL, POLL)
+        program.hears("×2 polls")
+        ask(port, *(f"/src/{number}.js" for number in range(50)), destination="script")
+        ask(port, "/missing.png", destination="image")
+        ask(port, "/src/last.css", destination="style")
+        program.hears("×51 files")
+        page_lines = ["GET     200  /", "GET     404  /missing.png  client error"]
+        files, polls = "GET     200  ×51 files", "GET     200  ×2 polls"
+        assert shown(program) in ([*page_lines, polls, files], [*page_lines, files, polls])
+        program.types("\x03")
+        program.hears("stopped")
+        assert sorted(shown(program)[:4]) == sorted([*page_lines, polls, files])
+        assert shown(program)[4:] == ["stopping", "stopped"]
+
+
+def test_a_shell_that_has_its_terminal_back_is_not_written_over(page: int, tmp_path: Path) -> None:
+    port = free_port()
+    up = [*COMMAND, "up", "--color", "never", "--listen", str(port), "--frontend", str(page), "--backend", str(page)]
+    with in_terminal(["bash", "--norc", "--noprofile", "--noediting", "-i"], tmp_path) as shell:
+        shell.types(shlex.join(up) + "\n")
+        shell.hears("from the command line")
+        ask(port, POLL, POLL)
+        shell.hears("×2 polls")
+        shell.types("\x1a")
+        shell.hears("Stopped")
+        shell.types("bg\n")
+        shell.hears("up --color never", 3)
+        shell.types("half a command")
+        ask(port, POLL)
+        time.sleep(0.5)
+        shell.types(" and the rest")
+        shell.hears("and the rest")
+        assert shell.rows[-1] == "$ half a command and the rest"
+        shell.types("\x15fg\n")
+        shell.hears("up --color never", 4)
+        ask(port, POLL)
+        shell.hears("×4 polls")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_STEP = re.compile(r"\x1b\[(\d*)([A-Za-z])|(\r\n|[\r\n])|([^\x1b\r\n]+)")
+_STEP = re.compile(r"\x1b\[\??(\d*)([A-Za-z])|(\r\n|[\r\n])|([^\x1b\r\n\x07]+)|\x07")
 
 
 class Screen:
@@ -39,7 +39,7 @@ class Screen:
             elif command == "J":
                 self._rows[self._row :] = [self._rows[self._row][: self._column]]
             else:
-                assert command == "m", command
+                assert command in {None, "m", "h", "l"}, command
 
     def _show(self, words: str) -> None:
         row = self._rows[self._row].ljust(self._column)
