@@ -22,7 +22,7 @@ from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
 from devproxy.plan import Forward, compile_snapshot, plan_request
 from devproxy.policy.hop import Peer
-from devproxy.routing.balance import Balancer
+from devproxy.routing.balance import Balancer, Choice
 from tests.support.clock import Clock
 from tests.support.memory_transport import MemoryTransport
 from tests.support.wire import address_of, config_for
@@ -126,6 +126,7 @@ class MemoryServer:
     outstanding: int = 0
     index: int = 0
     failure: UpstreamError | None = None
+    is_up: bool | None = True
 
     def __post_init__(self) -> None:
         self.upstream = self.config.upstreams[0]
@@ -137,6 +138,9 @@ class MemoryServer:
 
     def take_idle(self, client: object) -> MemoryUpstream | None:
         return self.idle.pop() if self.idle else None
+
+    def choose(self, request: RequestHead) -> Choice:
+        return self.balancer.choose(request, self.servers)
 
     async def open(self, first: Server, request: RequestHead, *, is_bound: bool) -> MemoryUpstream:
         if self.failure is not None:

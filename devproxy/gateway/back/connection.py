@@ -35,7 +35,7 @@ MAX_INTERIM_RESPONSES: Final = 32
 _IDLE, _AWAITING, _HEAD, _BODY, _OVER = State
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class UpstreamConnection(Reader):
     """A protocol towards a server. Used by one exchange at a time; idle in its pool in between.
 

@@ -44,7 +44,7 @@ def may_wait(request: RequestHead) -> bool:
     return request.method in SAFE and request.facts.body_length == 0
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class WaitingRoom:
     """Where requests wait for an upstream. ``waiting``: those that do, the first one first.
 
@@ -99,7 +99,7 @@ class WaitingRoom:
             self._saying = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Prober:
     """Asks a server whether it accepts connections, again and again until it does.
 

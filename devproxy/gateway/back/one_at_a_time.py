@@ -42,7 +42,7 @@ EAGER_S: Final = 10.0
 """How long after a suspicion that proved right the next ones need no proof."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OneAtATime:
     """The suspicion about one server. `give_way`: closes what is idle. `keep`: says whether connections may be kept."""
 

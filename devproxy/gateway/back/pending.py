@@ -42,7 +42,7 @@ class Waiting(Protocol):
         """Read no more of the request for now."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PendingConnection:
     """What `exchange` waits for before its request can leave. ."""
 
