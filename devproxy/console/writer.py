@@ -37,10 +37,9 @@ CLOSE_LIMIT_S: Final = 1.0
 MAX_TAKEN: Final = 1000
 """Events taken in one go; most that give no line are only counted."""
 
-_COMMON: Final = (ExchangeFinished, TunnelOpened, TunnelClosed)
 _RETRY_S: Final = 0.001
-_IDLE_PAUSE_S: Final = 0.005
-"""Pause after a batch that was not full: waking the thread for every single event would cost the loop more."""
+_IDLE_PAUSE_S: Final = 0.02
+"""Pause after a batch that was not full, too short to see: to wake the thread for every event costs the loop more."""
 _POLL_S: Final = 0.1
 _PIPE_BUF: Final = 4096
 
@@ -109,16 +108,19 @@ class Writer:
 
         What belongs to no exchange and no tunnel is rare and matters more: it finds room for twice as long.
         """
-        queue = self._queue
-        octets = _octets(event)
-        if isinstance(event, _COMMON):
-            waiting_bytes = self._put_bytes - self._taken_bytes
-            has_room = queue.qsize() < self._room and waiting_bytes < MAX_QUEUED_BYTES
+        queue, room, size = self._queue, self._room, 0
+        # `size`: about how much of it a peer has written, or devproxy has said about that.
+        if isinstance(event, ExchangeFinished):
+            size = len(event.method) + len(event.target) + len(event.destination) + len(event.detail)
+            if event.changes:
+                size += sum(map(len, event.changes))
+        elif isinstance(event, TunnelOpened | TunnelClosed):
+            size = len(event.target)
         else:
-            has_room = queue.qsize() < 2 * self._room
-        if has_room:
-            self._put_bytes += octets
-            queue.put((time(), event, octets))
+            room *= 2
+        if queue.qsize() < room and (not size or self._put_bytes - self._taken_bytes < MAX_QUEUED_BYTES):
+            self._put_bytes += size
+            queue.put((time(), event, size))
         else:
             self._dropped += 1
 
@@ -161,8 +163,8 @@ class Writer:
                 item = self._queue.get_nowait() if taken else self._queue.get(timeout=timeout_s)
                 if item is None:
                     return lines, False, True
-                at, event, octets = item
-                self._taken_bytes += octets
+                at, event, size = item
+                self._taken_bytes += size
                 if more := self._lines.lines(at, event):
                     lines += more
                     left -= 1
@@ -215,11 +217,3 @@ class Writer:
         with suppress(Empty):
             while True:
                 self._queue.get_nowait()
-
-
-def _octets(event: Event) -> int:
-    """Return about how much of `event` a peer has written, or devproxy has said about that."""
-    if isinstance(event, ExchangeFinished):
-        octets = len(event.method) + len(event.target) + len(event.destination) + len(event.detail)
-        return octets + sum(map(len, event.changes)) if event.changes else octets
-    return len(event.target) if isinstance(event, _COMMON) else 0

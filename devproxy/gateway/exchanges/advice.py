@@ -50,12 +50,14 @@ def remarks_on(
     `payload`: what came of its body with its head. Without an Origin, a cookie and a refusal there is nothing to
     advise, and nearly every answer has none of them.
     """
-    if head.status == 400:
+    facts, wants_changes = head.facts, shared.observers.wants_changes
+    if facts.status == 400:
         server.pool.note_refusal(request, head, payload)
     advice = advice_on(forward, request, head, edits, peer)
-    if words := advice_on_body(forward, request.path, head.status, payload, server.server):
+    if facts.is_remarkable and (words := advice_on_body(forward, request.path, facts.status, payload, server.server)):
         advice = (*advice, words)
-    wants_changes = shared.observers.wants_changes
+    if not advice and not wants_changes:
+        return NONE
     return Remarks(
         shared.untold(forward.compiled.label, advice) if advice else (),
         changes_to(forward, request, head, peer, server.server) if wants_changes else (),

@@ -59,7 +59,7 @@ class Observation:
 
 
 class Observers:
-    """Those who look. ``is_watched``: somebody does. ``wants_changes``: and wants to see what is changed in answers.
+    """Those who look. ``is_watched``: somebody wants to see traffic, ``wants_changes``: what is changed in answers.
     ``to_progress``: those who are told how exchanges begin. ``to_ends``: those who are told of the end of every one;
     ``to_failures``: of those that are failures.
     """
@@ -81,7 +81,7 @@ class Observers:
 
     def _look(self, everybody: tuple[Observation, ...]) -> None:
         self._all = everybody
-        self.is_watched = bool(everybody)
+        self.is_watched = any(one.wants for one in everybody)
         self.to_progress = tuple(one for one in everybody if one.wants & Wants.PROGRESS)
         self.to_ends = tuple(one for one in everybody if one.wants & Wants.ENDS)
         to_failures = tuple(one for one in everybody if one.wants & (Wants.ENDS | Wants.FAILURES))

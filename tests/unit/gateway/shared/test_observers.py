@@ -71,7 +71,7 @@ def test_what_is_wanted_follows_those_who_come_and_go() -> None:
 
     assert wanted() == (False, False, False, False)
     with observers.add(Observer(print, Wants.NOTHING)):
-        assert wanted() == (True, False, False, False)
+        assert wanted() == (False, False, False, False)
         with observers.add(Observer(print, Wants.FAILURES)):
             assert wanted() == (True, True, False, False)
             with observers.add(Observer(print, Wants.ENDS | Wants.CHANGES)) as third:
