@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from enum import Enum
 from types import UnionType
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, get_args, get_origin
 
-from devproxy.config import key as key_module
 from devproxy.config.key import ABSENT as ABSENT
 from devproxy.config.key import INFERRED
 from devproxy.config.key import Key as Key
@@ -30,11 +29,10 @@ _PLAIN: Final = {bool: Type.BOOLEAN, int: Type.INTEGER, float: Type.NUMBER, str:
 
 def _keys_of(cls: type, parent: str) -> Iterator[Key]:
     """Yield the keys that the fields of `cls` declare, and below each table those of its own class."""
-    hints = get_type_hints(cls, localns=vars(key_module), include_extras=True)
     for field in fields(cls):
-        if get_origin(hints[field.name]) is not Annotated:
+        if get_origin(field.type) is not Annotated:
             continue
-        kind, *declared = get_args(hints[field.name])
+        kind, *declared = get_args(field.type)
         path = ""
         for key in declared:
             path = f"{parent}{key.name or field.name}"

@@ -2,18 +2,16 @@
 
 Units are in the names. A key is declared once, on its field: the annotation says what it may be, the field its type and
 default, and the docstring below what it means, as the reference shows it. ``keys`` reads the annotations when a file is
-read, ``documents`` the docstrings when somebody asks for the schema; here both cost nothing.
+read, ``documents`` the docstrings when somebody asks for the schema. The annotations are no strings here (there is no
+``from __future__ import annotations``): compiling them when they are read would be a twentieth of a start.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
-if TYPE_CHECKING:
-    from devproxy.config.key import ABSENT, Key, Type, element, path_pattern, seconds
+from devproxy.config.key import ABSENT, Key, Type, element, path_pattern, seconds
 
 MAX_TARGET_BYTES: Final = 1 << 20
 """What ``max_target_bytes`` can be at most."""
