@@ -129,20 +129,27 @@ class Folding:
         that has gone; all else has its line while they go on, if they do.
         """
         if isinstance(event, ExchangeFinished | TunnelOpened | TunnelClosed) and not _is_document(event):
-            return self._end([fold for fold in self._open.values() if now >= fold.last_s + QUIET_S])
+            return self._end_quiet(now)
         return self.end()
 
     def due(self, now: float) -> list[Fold]:
-        """Return the folds that are over because nothing has come for long, or because they are old."""
-        return self._end([fold for fold in self._open.values() if now >= fold.over_at])
+        """Return the folds that are over because nothing has come for long, or because they are old.
+
+        Where there is one, it ends those that are quiet as any other line does.
+        """
+        deadline = self.deadline
+        return [] if deadline is None or now < deadline else self._end_quiet(now)
 
     def end(self) -> list[Fold]:
         """Return all folds: no more comes to them."""
         return self._end(self.open)
 
+    def _end_quiet(self, now: float) -> list[Fold]:
+        return self._end([fold for fold in self.open if now >= fold.last_s + QUIET_S or now >= fold.until_s])
+
     def _end(self, over: list[Fold]) -> list[Fold]:
         self._open = {key: fold for key, fold in self._open.items() if fold not in over}
-        return over
+        return sorted(over, key=lambda fold: fold.last_s)
 
 
 def _is_document(event: ExchangeFinished | TunnelOpened | TunnelClosed) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 from devproxy.config import from_arguments
-from devproxy.console.folding import MAX_FOLDS, QUIET_S, Folding, kind_of
+from devproxy.console.folding import MAX_FOLDS, QUIET_S, Fold, Folding, kind_of
 from devproxy.console.lines import HumanLines
 from devproxy.console.style import Glyphs, Style
 from devproxy.console.text import columns
@@ -34,26 +35,30 @@ LIVES = st.lists(st.tuples(PAUSES, EVENTS, st.booleans()), max_size=60)
 
 
 @given(LIVES, st.sampled_from([60.0, float("inf")]))
-def test_each_exchange_is_counted_once_and_few_folds_are_open(
+def test_each_exchange_is_counted_once_and_lines_are_in_order_but_for_a_second(
     life: list[tuple[float, Event, bool]], max_age_s: float
 ) -> None:
     folding = Folding(max_age_s=max_age_s)
-    now, over, expected = 0.0, [], 0
+    now, expected = 0.0, 0
+    over: list[Fold] = []
+    times: list[float] = []
     for pause, event, looks in life:
         now += pause
-        if looks:
-            over += folding.due(now)
+        ended = folding.due(now) if looks else []
         if isinstance(event, ExchangeFinished) and (kind := kind_of(event)):
             expected += 1
-            over += folding.add(kind, now, event, now)
+            ended += folding.add(kind, now, event, now)
+            times += [fold.ended_at for fold in ended]
         else:
-            over += folding.interrupt(event, now)
+            ended += folding.interrupt(event, now)
+            times += [*(fold.ended_at for fold in ended), now]
+        over += ended
         assert len(folding.open) <= MAX_FOLDS
-        assert all(now - fold.last_s <= 30.0 for fold in folding.open if looks)
         assert all(fold.began_at <= fold.ended_at for fold in folding.open)
     over += folding.end()
     assert sum(fold.count for fold in over) == expected
     assert len({id(fold) for fold in over}) == len(over), "no fold is over twice"
+    assert all(later >= earlier - QUIET_S for earlier, later in combinations(times, 2))
 
 
 def console(width: int | None, clock: list[float], folding: Folding | None) -> HumanLines:

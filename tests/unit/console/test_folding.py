@@ -150,6 +150,15 @@ def test_a_fold_is_over_when_nothing_has_come_for_some_time(event: ExchangeFinis
     assert folding.open == folding.end() == []
 
 
+def test_folds_that_are_over_stand_in_the_order_in_which_nothing_came_any_more() -> None:
+    folding = Folding()
+    added(folding, POLL_EVENT, 0.0)
+    added(folding, FILE_EVENT, 10.0)
+    added(folding, replace(POLL_EVENT, route="/other/"), 10.5)
+    assert [fold.first for fold in folding.due(10.0 + QUIET_S)] == [POLL_EVENT, FILE_EVENT]
+    assert [fold.first.route for fold in folding.open] == ["/other/"]
+
+
 def test_what_comes_when_a_fold_should_be_over_begins_another() -> None:
     folding = Folding()
     added(folding, FILE_EVENT, 1.0)
