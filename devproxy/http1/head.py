@@ -184,50 +184,26 @@ def _special_fields(lines: list[bytes]) -> list[Field]:
 
 def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
     """Establish framing, persistence, upgrade, expectation and Host from the fields; refuse contradictions."""
-    host: bytes | None = None
-    length: int | None = None
-    is_chunked = expects_continue = False
-    upgrades: list[bytes] = []
-    options: list[bytes] = []
-    for field in special:
-        role = field.role
-        if role == Role.HOST:
-            if host is not None:
-                raise BadMessage("there is more than one Host", source="RFC 9112 section 3.2")
-            host = field.value
-        elif role == Role.CONNECTION:
-            options += parse_token_list(field.value)
-        elif role == Role.CONTENT_LENGTH:
-            if length is not None:
-                raise _more_than_one(special, role)
-            length = _read_length(field)
-        elif role == Role.TRANSFER_ENCODING:
-            if is_chunked:
-                raise _more_than_one(special, role)
-            is_chunked = _read_transfer_encoding(field, version_minor)
-        elif role == Role.UPGRADE:
-            upgrades.append(field.value.lower())
-        elif role == Role.EXPECT and version_minor:
-            if field.value.lower() != b"100-continue":
-                raise BadMessage("the expectation is not 100-continue", status=417, source="RFC 9110 section 10.1.1")
-            expects_continue = True
+    options, upgrade, length, is_chunked = _read_common(special, version_minor)
     if is_chunked and length is not None:
         raise _length_beside_coding(special)
-    _check_host(host, version_minor)
+    expectations = [field.value.lower() for field in special if field.role == Role.EXPECT and version_minor]
+    if any(expectation != b"100-continue" for expectation in expectations):
+        raise BadMessage("the expectation is not 100-continue", status=417, source="RFC 9110 section 10.1.1")
     body_length = CHUNKED if is_chunked else length or 0
     # h2c would tunnel requests past every check (RFC 9113 dropped it); an upgrade with a body has no agreed order.
-    upgrade = b", ".join(upgrades)
     switches = b"upgrade" in options and version_minor == 1 and body_length == 0 and b"h2c" not in upgrade
     listed = _other_options(options)
+    is_plain = _is_plain(special, listed)
     return RequestFacts(
-        host=host or b"",
+        host=_read_host(special, version_minor),
         body_length=STATED if body_length > 0 else body_length,
         keep_alive=_keeps_alive(options, version_minor),
-        expects_continue=expects_continue,
+        expects_continue=bool(expectations),
         upgrade=upgrade if switches else b"",
         connection_options=listed,
-        is_plain=_is_plain(special, listed),
-        dropped=_dropped(special) if _is_plain(special, listed) else (),
+        is_plain=is_plain,
+        dropped=_dropped(special) if is_plain else (),
         via=b", ".join(field.value for field in special if field.role == Role.VIA),
         origins=tuple(field.value for field in special if field.role == Role.ORIGIN),
         fetch_site=_last(special, b"sec-fetch-site"),
@@ -237,15 +213,46 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
     )
 
 
+def _read_common(special: list[Field], version_minor: int) -> tuple[list[bytes], bytes, int | None, bool]:
+    """Return what both kinds of message state alike.
+
+    That is the options of ``Connection``, in lower case; the protocols of ``Upgrade``, joined; the Content-Length, None
+    where there is none; and whether the body is chunked.
+    """
+    options: list[bytes] = []
+    upgrades: list[bytes] = []
+    length: int | None = None
+    is_chunked = False
+    for field in special:
+        role = field.role
+        if role == Role.CONNECTION:
+            options += parse_token_list(field.value)
+        elif role == Role.UPGRADE:
+            upgrades.append(field.value.lower())
+        elif role == Role.CONTENT_LENGTH:
+            if length is not None:
+                raise _more_than_one(special, role)
+            length = _read_length(field)
+        elif role == Role.TRANSFER_ENCODING:
+            if is_chunked:
+                raise _more_than_one(special, role)
+            is_chunked = _read_transfer_encoding(field, version_minor)
+    return options, b", ".join(upgrades), length, is_chunked
+
+
 def _last(special: list[Field], name: bytes) -> bytes:
     return next((field.value.lower() for field in reversed(special) if field.name == name), b"")
 
 
-def _check_host(host: bytes | None, version_minor: int) -> None:
-    if host is None and version_minor:
+def _read_host(special: list[Field], version_minor: int) -> bytes:
+    hosts = [field.value for field in special if field.role == Role.HOST]
+    if len(hosts) > 1:
+        raise BadMessage("there is more than one Host", source="RFC 9112 section 3.2")
+    if not hosts and version_minor:
         raise BadMessage("the Host is missing", source="RFC 9112 section 3.2")
-    if host is not None and _is_authority(host) is None:
+    if hosts and _is_authority(hosts[0]) is None:
         raise BadMessage("the Host is not a host name with an optional port", source="RFC 9112 section 3.2")
+    return hosts[0] if hosts else b""
 
 
 def _keeps_alive(options: list[bytes], version_minor: int) -> bool:
@@ -266,11 +273,7 @@ def _is_plain(special: list[Field], listed: tuple[bytes, ...]) -> bool:
 
 
 def _dropped(special: list[Field]) -> tuple[bytes, ...]:
-    return tuple(_between_crlfs(field) for field in special if field.role > Role.ACCESS_CONTROL)
-
-
-def _between_crlfs(field: Field) -> bytes:
-    return b"\r\n" + field.line + b"\r\n"
+    return tuple(b"\r\n%b\r\n" % field.line for field in special if field.role > Role.ACCESS_CONTROL)
 
 
 def _remember(memory: Table[bytes, _Facts], key: bytes, facts: _Facts) -> _Facts:
@@ -344,27 +347,8 @@ def parse_response_head(block: bytes, limits: Limits, method: bytes = b"GET") ->
 
 def _response_facts(status: int, version_minor: int, reason: bytes, special: list[Field]) -> ResponseFacts:
     """Establish framing, persistence and upgrade from the fields; refuse contradictions."""
-    options: list[bytes] = []
-    length: int | None = None
-    timeout_s: int | None = None
-    is_chunked = False
-    upgrades: list[bytes] = []
-    for field in special:
-        role = field.role
-        if role == Role.CONNECTION:
-            options += parse_token_list(field.value)
-        elif role == Role.CONTENT_LENGTH:
-            if length is not None:
-                raise _more_than_one(special, role)
-            length = _read_length(field)
-        elif role == Role.TRANSFER_ENCODING:
-            if is_chunked:
-                raise _more_than_one(special, role)
-            is_chunked = _read_transfer_encoding(field, version_minor)
-        elif role == Role.UPGRADE:
-            upgrades.append(field.value.lower())
-        elif role == Role.KEEP_ALIVE:
-            timeout_s = _read_keep_alive_timeout(field.value)
+    options, upgrade, length, is_chunked = _read_common(special, version_minor)
+    roles = {field.role for field in special}
     has_body = status not in BODILESS
     if has_body and is_chunked and length is not None:
         raise _length_beside_coding(special)
@@ -376,7 +360,6 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
     # The coding of a body that passes in it stays as it is, if it is written in the usual way.
     looked_at = [one for one in special if one.line != _USUAL_CODING] if body_length == CHUNKED else special
     is_plain = _is_plain(looked_at, listed)
-    has_set_cookie = any(field.role == Role.SET_COOKIE for field in special)
     return ResponseFacts(
         status=status,
         reason=reason,
@@ -385,18 +368,18 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
         # A server that announces a body where none can be may send it, too: nothing is asked of it again.
         keep_alive=_keeps_alive(options, version_minor)
         and (has_body or not _announces_body(status, length, is_chunked)),
-        keep_alive_timeout_s=timeout_s,
-        upgrade=b", ".join(upgrades),
+        keep_alive_timeout_s=_read_keep_alive_timeout(special),
+        upgrade=upgrade,
         connection_options=listed,
         is_plain=is_plain,
         dropped=_dropped(looked_at) if is_plain else (),
-        access_control=tuple(_between_crlfs(field) for field in special if field.role == Role.ACCESS_CONTROL),
+        access_control=tuple(b"\r\n%b\r\n" % field.line for field in special if field.role == Role.ACCESS_CONTROL),
         varies_on_origin=any(_names_origin(field.value) for field in special if field.role == Role.VARY),
-        has_set_cookie=has_set_cookie,
-        is_remarkable=has_set_cookie or status in REFUSALS,
-        has_reference=any(field.role == Role.REFERENCE for field in special),
-        has_resource_policy=any(field.role == Role.RESOURCE_POLICY for field in special),
-        logs_in=any(field.role == Role.LOGIN for field in special),
+        has_set_cookie=Role.SET_COOKIE in roles,
+        is_remarkable=Role.SET_COOKIE in roles or status in REFUSALS,
+        has_reference=Role.REFERENCE in roles,
+        has_resource_policy=Role.RESOURCE_POLICY in roles,
+        logs_in=Role.LOGIN in roles,
     )
 
 
@@ -426,11 +409,8 @@ def _more_than_one(special: list[Field], role: int) -> BadMessage:
 
 
 def _length_beside_coding(special: list[Field]) -> BadMessage:
-    return BadMessage(
-        "Content-Length and Transfer-Encoding stand together",
-        source="RFC 9112 section 6.3",
-        line=_framing_lines(special),
-    )
+    reason = "Content-Length and Transfer-Encoding stand together"
+    return BadMessage(reason, source="RFC 9112 section 6.3", line=_framing_lines(special))
 
 
 def _names_origin(vary: bytes) -> bool:
@@ -441,13 +421,8 @@ def _read_length(field: Field) -> int:
     """Return a Content-Length: digits alone. Signs and lists are how requests get smuggled."""
     value = field.value
     if not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
-        is_list = b"," in value
-        is_long = value.isdigit()
-        raise BadMessage(
-            f"the Content-Length is {'a list of lengths' if is_list else 'too long' if is_long else 'not a number'}",
-            source="RFC 9110 section 8.6",
-            line=field.line,
-        )
+        what = "a list of lengths" if b"," in value else "too long" if value.isdigit() else "not a number"
+        raise BadMessage(f"the Content-Length is {what}", source="RFC 9110 section 8.6", line=field.line)
     _refuse_tab(field)
     return int(value)
 
@@ -476,9 +451,9 @@ def _refuse_tab(field: Field) -> None:
         raise BadMessage(f"a tab stands in {name}", source="RFC 9112 section 11.2", line=field.line)
 
 
-def _read_keep_alive_timeout(value: bytes) -> int | None:
-    """Return N of ``Keep-Alive: timeout=N`` (seconds), None when absent or not a number."""
-    for part in elements_of(value.lower()):
+def _read_keep_alive_timeout(special: list[Field]) -> int | None:
+    """Return N of the last ``Keep-Alive: timeout=N`` (seconds), None when absent or not a number."""
+    for part in elements_of(_last(special, b"keep-alive")):
         name, _, number = part.partition(b"=")
         number = number.strip(b' \t"')
         if name.rstrip(b" \t") == b"timeout" and number.isdigit() and len(number) < 10:

@@ -73,14 +73,9 @@ def bad_status_line(octets: bytes) -> BadMessage:
 
 def spoke_first(octets: bytes) -> BadMessage:
     """Return what is wrong with `octets` that a server sent before it was asked: other protocols begin so."""
-    start = bad_status_line(octets)
-    if start.foreign is not None:
-        return start
-    return BadMessage(
-        "an answer came before anything was asked",
-        source="RFC 9112 section 9.3",
-        line=octets[:_MAX_KEPT].partition(b"\r\n")[0],
-    )
+    line = octets[:_MAX_KEPT].partition(b"\r\n")[0]
+    early = BadMessage("an answer came before anything was asked", source="RFC 9112 section 9.3", line=line)
+    return _foreign(octets) or early
 
 
 def ended_within_head(octets: bytes) -> BadMessage:
@@ -91,39 +86,24 @@ def ended_within_head(octets: bytes) -> BadMessage:
 
 def _foreign(octets: bytes) -> BadMessage | None:
     """Return the refusal of `octets` that begin another protocol than HTTP/1, or no protocol at all."""
-    start = octets[:_MAX_KEPT]
+    beginning = octets[:_FRAME_HEAD_BYTES]
     if octets.startswith(_TLS_STARTS):
-        return BadMessage(
-            "TLS came instead of a status line",
-            source="RFC 8446 section 5.1",
-            line=start[:_FRAME_HEAD_BYTES],
-            foreign=Foreign.TLS,
-        )
-    frame = _frame(octets)
-    if frame:
-        return BadMessage(
-            f"an HTTP/2 {frame} frame came instead of a status line",
-            source="RFC 9113 section 3.4",
-            line=start[:_FRAME_HEAD_BYTES],
-            foreign=Foreign.HTTP_2,
-        )
-    line = start.partition(b"\r\n")[0]
+        return _other(Foreign.TLS, "TLS came instead of a status line", "RFC 8446 section 5.1", beginning)
+    if frame := _frame(octets):
+        reason = f"an HTTP/2 {frame} frame came instead of a status line"
+        return _other(Foreign.HTTP_2, reason, "RFC 9113 section 3.4", beginning)
+    line = octets[:_MAX_KEPT].partition(b"\r\n")[0]
     if line.startswith((b"HTTP/2", b"PRI * HTTP/2")):
-        return BadMessage(
-            "the status line is of HTTP/2, not of HTTP/1.1",
-            source="RFC 9112 section 2.3",
-            line=line,
-            foreign=Foreign.HTTP_2,
-        )
+        return _other(Foreign.HTTP_2, "the status line is of HTTP/2, not of HTTP/1.1", "RFC 9112 section 2.3", line)
     # Blank lines and spaces before a status line, and one in lower case, are faults of an answer.
     if line.strip() and line.strip()[:5].upper() != b"HTTP/"[: len(line.strip())]:
-        return BadMessage(
-            "this is no HTTP/1 answer, which begins with a status line",
-            source=_STATUS_SOURCE,
-            line=line.rstrip(b"\r\n"),
-            foreign=Foreign.UNKNOWN,
-        )
+        reason = "this is no HTTP/1 answer, which begins with a status line"
+        return _other(Foreign.UNKNOWN, reason, _STATUS_SOURCE, line.rstrip(b"\r\n"))
     return None
+
+
+def _other(foreign: Foreign, reason: str, source: str, line: bytes) -> BadMessage:
+    return BadMessage(reason, source=source, line=line, foreign=foreign)
 
 
 def _frame(octets: bytes) -> str:

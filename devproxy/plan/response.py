@@ -186,7 +186,7 @@ def changes_to(
     found: list[str] = []
     repairs = _Repairs(forward, request, peer, server)
     if forward.facts.origins or head.facts.access_control:
-        found.append(f"cors {forward.cors.mode}: {forward.cors.reason}")
+        found.append(f"cors {forward.cors.policy.cors.mode}: {forward.cors.reason}")
     for field in head.fields:
         change = repairs.of(field)
         found += () if change is None else change.reasons

@@ -34,7 +34,6 @@ class CorsPolicy(NamedTuple):
     """
 
     cors: Cors
-    mode: CorsMode
     preflight: PreflightMode
     where: str
     origins: OriginSet
@@ -47,22 +46,27 @@ class CorsPolicy(NamedTuple):
 class CorsDecision(NamedTuple):
     """How a policy stands to the Origin of a request.
 
-    ``origin``: the one Origin, if it is well-formed. ``is_allowed``: the policy's origins take it, whatever the mode.
-    ``with_credentials``: also with cookies. ``lines``: what lets the page read a response; empty when it may not.
-    ``varies``: another Origin may get other fields, so ``Vary: Origin`` is due on every response, also on those to
-    requests without Origin. ``rule``: the pattern or key that allows it, empty for none. ``reason``: a sentence without
-    a full stop.
+    ``origin``: the one Origin, if it is well-formed. ``with_credentials``: it is allowed, with cookies too. ``lines``:
+    what lets the page read a response; empty when it may not. ``rule``: the pattern or key that allows it, empty for
+    none. ``reason``: a sentence without a full stop.
     """
 
     policy: CorsPolicy
-    mode: CorsMode
     origin: bytes | None
-    is_allowed: bool
     with_credentials: bool
     lines: tuple[bytes, ...]
-    varies: bool
     rule: str
     reason: str
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether the policy's origins take it, whatever the mode."""
+        return self.rule != ""
+
+    @property
+    def varies(self) -> bool:
+        """Whether another Origin may get other fields: ``Vary: Origin`` is due, also where a request has no Origin."""
+        return self.policy.varies
 
 
 def compile_cors(cors: Cors, source: str) -> CorsPolicy:
@@ -73,7 +77,6 @@ def compile_cors(cors: Cors, source: str) -> CorsPolicy:
     is_passed = cors.mode is CorsMode.PASSTHROUGH
     return CorsPolicy(
         cors=cors,
-        mode=cors.mode,
         preflight=PreflightMode.FORWARD if is_passed else cors.preflight,
         where=f"{source}:{cors.line}" if cors.line else _DEFAULT,
         origins=LOOPBACK if cors.origins is None else OriginSet(parse_pattern(text) for text in cors.origins),
@@ -130,21 +133,11 @@ def _decision(policy: CorsPolicy, origin: bytes | None, rule: str, reason: str) 
     is_dangerous = rule.startswith("dangerously_")
     with_credentials = rule != "" and cors.credentials and (cors.dangerously_with_credentials or not is_dangerous)
     lines: list[bytes] = []
-    if origin is not None and rule and policy.mode is not CorsMode.STRIP:
+    if origin is not None and rule and cors.mode is not CorsMode.STRIP:
         lines.append(b"Access-Control-Allow-Origin: " + origin)
         lines += (CREDENTIALS_LINE,) if with_credentials else ()
         lines += (policy.expose,) if policy.expose else ()
-    return CorsDecision(
-        policy=policy,
-        mode=policy.mode,
-        origin=origin,
-        is_allowed=rule != "",
-        with_credentials=with_credentials,
-        lines=tuple(lines),
-        varies=policy.varies,
-        rule=rule,
-        reason=reason,
-    )
+    return CorsDecision(policy, origin, with_credentials, tuple(lines), rule, reason)
 
 
 def local_lines(decision: CorsDecision) -> tuple[bytes, ...]:
@@ -155,6 +148,20 @@ def local_lines(decision: CorsDecision) -> tuple[bytes, ...]:
     also what a response of the upstream gets, once its own are gone.
     """
     return (VARIES, *decision.lines) if decision.varies else ()
+
+
+def toml_line(key: str, value: str | Sequence[str]) -> str:
+    """Return a line of TOML, whose basic strings have the escapes of JSON."""
+    import json
+
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+
+
+def line_for_origin(cors: Cors, origin: bytes) -> str:
+    """Return what to write so that `origin` is among the origins of `cors`: a line of TOML, and what it replaces."""
+    line = toml_line("origins", [*(cors.origins or ()), origin.decode("ascii")])
+    is_default = cors.origins is None
+    return f"{line} (this takes the place of the default, every port of this machine)" if is_default else line
 
 
 def shown(octets: bytes) -> str:

@@ -57,9 +57,9 @@ def cors_edits(
     has a ``Cross-Origin-Resource-Policy``. `is_interim`: its status is below 200; CORS does not apply to it, so it only
     loses fields. `preflight`: what was asked, if this answers a preflight that was forwarded.
     """
-    if decision.mode is CorsMode.PASSTHROUGH:
+    if decision.policy.cors.mode is CorsMode.PASSTHROUGH:
         return CorsEdits(False)
-    if decision.mode is CorsMode.FIX:
+    if decision.policy.cors.mode is CorsMode.FIX:
         return None
     if is_interim:
         return CorsEdits(True)

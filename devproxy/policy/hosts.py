@@ -22,6 +22,7 @@ from devproxy.authority.origins import LOOPBACK, OPAQUE, normalised, web_origin
 from devproxy.config.model import Cors
 from devproxy.http.messages import RequestFacts
 from devproxy.http.methods import READS
+from devproxy.policy.cors import line_for_origin, toml_line
 from devproxy.policy.forms import EXAMPLE, NO_FORMS, FormPolicy
 from devproxy.text.safe import ticked, visible
 
@@ -368,9 +369,9 @@ class _Source(NamedTuple):
     def _form_line(self, origin: bytes) -> str:
         """Return the help for a login that comes back by a form: the line to add."""
         name = EXAMPLE if origin in (b"", OPAQUE) else origin.decode("ascii")
-        listed = _listed((*self.forms.written, name))
+        line = toml_line("form_post", (*self.forms.written, name))
         whose = " (the origin of the login page)" if name == EXAMPLE else ""
-        return f"If a login comes back by this form, add to this route, below [[routes]]: form_post = {listed}{whose}"
+        return f"If a login comes back by this form, add to this route, below [[routes]]: {line}{whose}"
 
     def _refuse_foreign(self, origin: bytes) -> SourceVerdict:
         shown = visible(origin, _MAX_SHOWN)
@@ -390,11 +391,7 @@ class _Source(NamedTuple):
     def _line_to_add(self, origin: bytes) -> str:
         if origin == OPAQUE:
             return "If any page may send requests to this route: [routes.cors] dangerously_allow_null_origin = true"
-        listed = _listed((*(self.cors.origins or ()), origin.decode("ascii")))
-        line = f"If you trust it, add to this route: [routes.cors] origins = {listed}"
-        if self.cors.origins is None:
-            line += " (this takes the place of the default, every port of this machine)"
-        return line
+        return f"If you trust it, add to this route: [routes.cors] {line_for_origin(self.cors, origin)}"
 
     def _kind(self) -> str:
         return "WebSocket handshake" if self.facts.upgrade else "request"
@@ -408,10 +405,3 @@ def is_own_origin(origin: bytes, host: bytes) -> bool:
     """
     meant = normalised(origin)
     return meant is not None and meant in (web_origin("http", host), web_origin("https", host))
-
-
-def _listed(items: tuple[str, ...]) -> str:
-    """Return `items` as a list in TOML, whose basic strings have the escapes of JSON."""
-    import json
-
-    return json.dumps(items, ensure_ascii=False)

@@ -13,7 +13,7 @@ from devproxy.authority.origins import OPAQUE, parse_origin
 from devproxy.config.model import CorsMode
 from devproxy.http.fields import Field, Role, elements_of, is_token, values_of
 from devproxy.http.messages import RequestHead
-from devproxy.policy.cors import CREDENTIALS_LINE, CorsDecision, CorsPolicy, decide, shown
+from devproxy.policy.cors import CREDENTIALS_LINE, CorsDecision, CorsPolicy, decide, line_for_origin, shown, toml_line
 
 MAX_ASKED_BYTES: Final = 4096
 """Of all ``Access-Control-Request-Headers`` together. A page asks for a few dozen octets."""
@@ -43,19 +43,26 @@ class Preflight(NamedTuple):
 class PreflightVerdict(NamedTuple):
     """The answer to a preflight.
 
-    ``status``: 204 or 403. ``lines``: the fields that belong to it. ``code``: what is refused: ``origin``, ``method``,
-    ``header`` or ``private-network``; empty when nothing is. ``refused``: its value, for people. ``what``: a sentence.
-    ``help``: what to write where. ``rule``: what allowed the origin, or the place of the policy that did not.
+    ``lines``: the fields that belong to it. ``code``: what is refused: ``origin``, ``method``, ``header`` or
+    ``private-network``; empty when nothing is. ``refused``: its value, for people. ``what``: a sentence. ``help``: what
+    to write where. ``rule``: what allowed the origin, or the place of the policy that did not.
     """
 
-    is_allowed: bool
-    status: int
     lines: tuple[bytes, ...]
     code: str = ""
     refused: str = ""
     what: str = ""
     help: str = ""
     rule: str = ""
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether the page may send what it asks to send."""
+        return not self.code
+
+
+_Refusal = tuple[str, bytes, str, str]
+"""What is refused and its value, a sentence, and the help."""
 
 
 def read_preflight(head: RequestHead) -> Preflight | None:
@@ -105,11 +112,14 @@ def judge_preflight(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict:
     not say that the origin is the fault.
     """
     decision = decide(policy, (asked.origin,))
+    vary = b"Vary: " + b", ".join(varies_on(asked))
     refusal = _refusal(policy, asked, decision)
-    if refusal is not None:
-        return refusal._replace(lines=(*refusal.lines, *decision.lines))
-    lines = (_vary_line(asked), *_granting_lines(policy, asked, decision))
-    return PreflightVerdict(is_allowed=True, status=204, lines=lines, rule=decision.rule)
+    if refusal is None:
+        return PreflightVerdict(lines=(vary, *_granting_lines(policy, asked, decision)), rule=decision.rule)
+    code, value, what, help = refusal
+    lines = (b"X-Devproxy-Cors: %b %b" % (code.encode(), value)).rstrip(), vary, *decision.lines
+    refused = value.decode("ascii")
+    return PreflightVerdict(lines=lines, code=code, refused=refused, what=what, help=help, rule=policy.where)
 
 
 def access_lines(decision: CorsDecision, asked: Preflight) -> tuple[bytes, ...]:
@@ -141,11 +151,7 @@ def varies_on(asked: Preflight) -> tuple[bytes, ...]:
     return (*_VARIES_ON, _PRIVATE_NETWORK) if asked.asks_private_network else _VARIES_ON
 
 
-def _vary_line(asked: Preflight) -> bytes:
-    return b"Vary: " + b", ".join(varies_on(asked))
-
-
-def _refusal(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> PreflightVerdict | None:
+def _refusal(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> _Refusal | None:
     return (
         _refuse_origin(policy, asked, decision)
         or _refuse_method(policy, asked)
@@ -154,26 +160,22 @@ def _refusal(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> Pr
     )
 
 
-def _refuse_origin(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> PreflightVerdict | None:
-    if policy.mode is CorsMode.STRIP:
+def _refuse_origin(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> _Refusal | None:
+    if policy.cors.mode is CorsMode.STRIP:
         what = "This route lets no other origin read its responses: its CORS mode is `strip`."
-        help = f"Ask for it through the page's own origin, or let the route say: {_toml('mode', 'rewrite')}"
-        return _refused(policy, asked, "origin", asked.origin, what, help)
+        help = f"Ask for it through the page's own origin, or let the route say: {toml_line('mode', 'rewrite')}"
+        return "origin", asked.origin, what, help
     if decision.is_allowed:
         return None
     if asked.origin == OPAQUE:
         what = "A page without an origin of its own (`null`: a sandboxed frame, a file) may not read this route."
         help = "Serve the page over http. If every web site may read this route: dangerously_allow_null_origin = true"
-        return _refused(policy, asked, "origin", asked.origin, what, help)
+        return "origin", asked.origin, what, help
     what = f"Pages of {shown(asked.origin)} may not read this route."
-    origins = policy.cors.origins
-    help = f"{_place(policy)}: {_toml('origins', [*(origins or ()), asked.origin.decode()])}"
-    if origins is None:
-        help += " (this takes the place of the default, every port of this machine)"
-    return _refused(policy, asked, "origin", asked.origin, what, help)
+    return "origin", asked.origin, what, f"{_place(policy)}: {line_for_origin(policy.cors, asked.origin)}"
 
 
-def _refuse_method(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict | None:
+def _refuse_method(policy: CorsPolicy, asked: Preflight) -> _Refusal | None:
     if policy.methods is None or asked.method in policy.methods:
         return None
     what = f"Pages of other origins may not use the method {shown(asked.method)} on this route."
@@ -181,49 +183,29 @@ def _refuse_method(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict | N
         right = asked.method.upper().decode()
         help = f"Write `{right}` in the page: methods have a case, and fetch() changes that of `patch` for nobody."
     else:
-        help = f"{_place(policy)}: {_toml('methods', [*policy.cors.methods, asked.method.decode()])}"
-    return _refused(policy, asked, "method", asked.method, what, help)
+        help = f"{_place(policy)}: {toml_line('methods', [*policy.cors.methods, asked.method.decode()])}"
+    return "method", asked.method, what, help
 
 
-def _refuse_headers(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict | None:
+def _refuse_headers(policy: CorsPolicy, asked: Preflight) -> _Refusal | None:
     if asked.fault:
         what = f"The request headers that the page asks for cannot be answered: {asked.fault}."
-        return _refused(policy, asked, "header", b"", what, "Send fewer or other headers from the page.")
-    if policy.headers is None:
-        return None
-    missing = [name for name in asked.headers if name not in policy.headers]
+        return "header", b"", what, "Send fewer or other headers from the page."
+    missing = [name for name in asked.headers if policy.headers is not None and name not in policy.headers]
     if not missing:
         return None
     names = ", ".join(shown(name) for name in missing)
     what = f"Pages of other origins may not send {names} to this route."
     wanted = [*policy.cors.headers, *(name.decode() for name in missing)]
-    help = f"{_place(policy)}: {_toml('headers', wanted)}"
-    return _refused(policy, asked, "header", b", ".join(missing), what, help)
+    return "header", b", ".join(missing), what, f"{_place(policy)}: {toml_line('headers', wanted)}"
 
 
-def _refuse_network(policy: CorsPolicy, asked: Preflight) -> PreflightVerdict | None:
+def _refuse_network(policy: CorsPolicy, asked: Preflight) -> _Refusal | None:
     if not asked.asks_private_network or policy.cors.allow_private_network:
         return None
     what = f"{shown(asked.origin)} is on a more public network than this machine, and this route does not allow that."
-    help = f"{_place(policy)}: allow_private_network = true"
-    return _refused(policy, asked, "private-network", asked.origin, what, help)
-
-
-def _refused(policy: CorsPolicy, asked: Preflight, code: str, value: bytes, what: str, help: str) -> PreflightVerdict:
-    names = b" ".join((code.encode(), value)).rstrip()
-    lines = (b"X-Devproxy-Cors: " + names, _vary_line(asked))
-    refused = value.decode("ascii")
-    return PreflightVerdict(
-        is_allowed=False, status=403, lines=lines, code=code, refused=refused, what=what, help=help, rule=policy.where
-    )
+    return "private-network", asked.origin, what, f"{_place(policy)}: allow_private_network = true"
 
 
 def _place(policy: CorsPolicy) -> str:
     return f"In [routes.cors] at {policy.where}" if policy.cors.line else "Add to this route, below [routes.cors]"
-
-
-def _toml(key: str, value: str | list[str]) -> str:
-    """Return a line of TOML, whose basic strings have the escapes of JSON."""
-    import json
-
-    return f"{key} = {json.dumps(value)}"
