@@ -8,25 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 from devproxy.config.model import PathKind, Route
-from devproxy.policy.readings import Reader, careless_readers
+from devproxy.policy.readings import Misreading, Reader, careless_readers
 from devproxy.routing.table import canonical_path, rewritten_path
-
-
-class Misreading(NamedTuple):
-    """A reading of a path that leads elsewhere. ``path``: as it is read. ``route``: that takes it then, None for none.
-
-    ``sent`` and ``meant``: where the chosen route takes that reading too, the path that the server would take from what
-    devproxy sends, and the one that it should take; else empty. ``is_countless``: there are too many readings to tell.
-    """
-
-    path: bytes
-    route: Route | None = None
-    sent: bytes = b""
-    meant: bytes = b""
-    is_countless: bool = False
 
 
 def find_misreading(path: bytes, route: Route, route_of: Callable[[bytes], Route | None]) -> Misreading | None:

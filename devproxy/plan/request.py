@@ -211,15 +211,7 @@ def _misread(
     other = "" if taker is None else snapshot.compiled[id(taker)].label
     if taker is None and _own_path(misreading.path):
         other = own.RESERVED_PREFIX
-    answer = answers.ambiguous_path(
-        raw_path,
-        compiled.label,
-        other_path=misreading.path,
-        other_route=other,
-        sent=misreading.sent,
-        meant=misreading.meant,
-        is_countless=misreading.is_countless,
-    )
+    answer = answers.ambiguous_path(raw_path, compiled.label, misreading, other)
     return Respond(answer, compiled.label, local_lines(decision))
 
 

@@ -18,10 +18,28 @@ import re
 from collections.abc import Callable
 from functools import partial
 from itertools import compress, product
-from typing import Final
+from typing import Final, NamedTuple
+
+from devproxy.config.model import Route
 
 Reader = Callable[[bytes], bytes]
 """Gives a path as one kind of server reads it: without dot segments; raw, without query, both ways."""
+
+
+class Misreading(NamedTuple):
+    """A reading of a path that leads elsewhere. ``path``: as it is read. ``route``: that takes it then, None for none.
+
+    ``sent`` and ``meant``: where the chosen route takes that reading too, the path that the server would take from what
+    devproxy sends, and the one that it should take; else empty. ``is_countless``: there are too many readings to tell.
+    """
+
+    path: bytes
+    route: Route | None = None
+    sent: bytes = b""
+    meant: bytes = b""
+    is_countless: bool = False
+
+
 MAX_READINGS: Final = 16
 """A path that can be read in more ways has four peculiarities, as no program writes by accident."""
 MAX_READ_BYTES: Final = 131_072

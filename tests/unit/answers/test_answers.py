@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 from devproxy import answers
-from devproxy.answers import Answer, Format, preferred_format
+from devproxy.answers.model import Answer, Format, preferred_format
 from devproxy.errors import Absence, BadMessage, UpstreamError, UpstreamFault
 from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
