@@ -7,8 +7,16 @@ adds that (:mod:`devproxy.http1.render`). ``plan`` makes these values. Why heads
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from devproxy.http.messages import ResponseHead
+
+
+class FieldRepair(NamedTuple):
+    """A field line that takes the place of another, and why: a clause without a full stop for each change."""
+
+    line: bytes
+    reasons: tuple[str, ...]
 
 
 @dataclass(slots=True, eq=False)

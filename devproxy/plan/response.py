@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from devproxy.authority.origins import web_origin
 from devproxy.config.model import ServerAddress
-from devproxy.http.edits import ResponseEdits
+from devproxy.http.edits import FieldRepair, ResponseEdits
 from devproxy.http.fields import Field, Role, read_field
 from devproxy.http.memory import footprint
 from devproxy.http.messages import RequestHead, ResponseFacts, ResponseHead
 from devproxy.plan.decisions import Forward
 from devproxy.policy.advice import advice_on_words
-from devproxy.policy.cookies import CookieRepair, browser_verdict, front_of, repair
+from devproxy.policy.cookies import browser_verdict, front_of, repair
 from devproxy.policy.cors import VARIES
 from devproxy.policy.cors_fields import apply_cors, cors_edits
 from devproxy.policy.headers import SWITCHES, late_lines, response_fields, without_listed
 from devproxy.policy.hop import Front, Peer, front_of_browser
-from devproxy.policy.location import Asked, LocationRepair, map_back
+from devproxy.policy.location import Asked, map_back
 from devproxy.policy.verdict import Hop, judge_exchange, sends_cookies
 
 
@@ -63,7 +63,7 @@ def _lines(
     fields = response_fields(head)
     if (facts.has_set_cookie and compiled.repairs_cookies) or (facts.has_reference and compiled.locations is not None):
         repairs = _Repairs(forward, request, peer, server)
-        fields = [_changed(field, repairs.of(field)) for field in fields]
+        fields = [field if (repaired := repairs.of(field)) is None else read_field(repaired.line) for field in fields]
     lines = apply_cors(forward.cors, fields, status=head.status, preflight=forward.preflight)
     edits = compiled.response_edits
     if edits is not None:
@@ -90,7 +90,7 @@ class _Repairs:
         self._is_https = front.origin.startswith(b"https:")
         self._asked = Asked(path, forward.path.partition(b"?")[0] or path, facts.host, front.prefix)
 
-    def of(self, field: Field) -> CookieRepair | LocationRepair | None:
+    def of(self, field: Field) -> FieldRepair | None:
         """Return what takes the place of `field`, or None: it stays."""
         if field.role == Role.SET_COOKIE and self._cookies is not None:
             return repair(self._cookies, field, outer=self._asked.outer, is_https=self._is_https)
@@ -106,10 +106,6 @@ def _front_of(forward: Forward, request: RequestHead, peer: Peer) -> Front:
         return Front(web_origin(peer.scheme, facts.host), b"")
     fields = without_listed(request.fields, facts.connection_options)
     return front_of_browser(fields, facts.host, peer, forward.compiled.hop)
-
-
-def _changed(field: Field, change: CookieRepair | LocationRepair | None) -> Field:
-    return field if change is None else read_field(change.line)
 
 
 def advice_on(

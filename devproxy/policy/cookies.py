@@ -12,6 +12,7 @@ import re
 from typing import Final, NamedTuple
 
 from devproxy.config.model import KEEP_DOMAIN, Cookies, Route, SameSiteRule, SecureRule
+from devproxy.http.edits import FieldRepair
 from devproxy.http.fields import Field, is_token
 from devproxy.policy.mount import Mount, mount_of
 from devproxy.policy.set_cookie import (
@@ -42,28 +43,25 @@ _is_address = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[.*\]").fullmatch
 class CookieRules(NamedTuple):
     """The cookie rules of a route, compiled. ``mount``: by which a Path is mapped, or None: it stays.
 
-    ``demotes``: names with a reserved prefix get :data:`MARK` where the cookie breaks what the prefix asks for.
+    With no ``domain_map``, and by default, it does nothing.
     """
 
-    domain: bytes | None
     domain_map: dict[bytes, bytes]
-    mount: Mount | None
-    secure: SecureRule
-    same_site: SameSiteRule
-    prefix: bytes
-    demotes: bool
+    domain: bytes | None = None
+    mount: Mount | None = None
+    secure: SecureRule = SecureRule.KEEP
+    same_site: SameSiteRule = SameSiteRule.KEEP
+    prefix: bytes = b""
+
+    @property
+    def demotes(self) -> bool:
+        """Whether names with a reserved prefix get :data:`MARK` where the cookie breaks what the prefix asks for."""
+        return self.secure in (SecureRule.AUTO, SecureRule.NEVER)
 
     @property
     def renames(self) -> bool:
         """Whether names change on the way down, and back on the way up."""
         return self.demotes or self.prefix != b""
-
-
-class CookieRepair(NamedTuple):
-    """A line as it goes on, and a sentence without a full stop for each change. No sentence holds a cookie's value."""
-
-    line: bytes
-    reasons: tuple[str, ...]
 
 
 class Front(NamedTuple):
@@ -105,17 +103,8 @@ def compile_cookies(cookies: Cookies, route: Route, *, is_public: bool = False) 
         secure=secure,
         same_site=same_site,
         prefix=cookies.prefix.encode(),
-        demotes=secure in (SecureRule.AUTO, SecureRule.NEVER),
     )
-    does_nothing = (
-        rules.domain is None
-        and not rules.domain_map
-        and rules.mount is None
-        and rules.secure is SecureRule.KEEP
-        and rules.same_site is SameSiteRule.KEEP
-        and not rules.prefix
-    )
-    return None if does_nothing else rules
+    return None if rules == CookieRules({}) else rules
 
 
 def _mount(route: Route) -> Mount | None:
@@ -128,8 +117,8 @@ def _mount(route: Route) -> Mount | None:
 # -- down --------------------------------------------------------------------------------------------------------------
 
 
-def repair(rules: CookieRules, field: Field, *, outer: bytes = b"", is_https: bool = False) -> CookieRepair | None:
-    """Return what the Set-Cookie line `field` becomes, or None when it goes on as it is.
+def repair(rules: CookieRules, field: Field, *, outer: bytes = b"", is_https: bool = False) -> FieldRepair | None:
+    """Return what the Set-Cookie line `field` becomes, or None when it goes on as it is. No reason holds its value.
 
     `outer`: the prefix that a proxy in front of devproxy takes off. `is_https`: the browser speaks HTTPS to the front,
     which ``auto`` follows.
@@ -146,7 +135,7 @@ def repair(rules: CookieRules, field: Field, *, outer: bytes = b"", is_https: bo
     if rules.demotes or rules.same_site is SameSiteRule.AUTO:
         _repair_what_needs_secure(rules, cookie)
     _repair_name(rules, cookie)
-    return CookieRepair(cookie.line(), tuple(cookie.reasons)) if cookie.reasons else None
+    return FieldRepair(cookie.line(), tuple(cookie.reasons)) if cookie.reasons else None
 
 
 def _repair_domain(rules: CookieRules, cookie: SetCookie) -> None:
@@ -243,15 +232,9 @@ def restore(rules: CookieRules, field: Field) -> bytes | None:
         return None
     lead, colon, value = field.line.partition(b":")
     pieces = value.split(b";")
-    restored = [_restored(rules, piece) for piece in pieces]
-    repaired = {
-        split_pair(new)[0] for new, old in zip(restored, pieces, strict=True) if new is not None and new is not old
-    }
-    kept = [
-        new
-        for new, old in zip(restored, pieces, strict=True)
-        if new is not None and not (new is old and split_pair(old)[0] in repaired)
-    ]
+    restored = [(new, new is old) for old in pieces if (new := _restored(rules, old)) is not None]
+    repaired = {split_pair(piece)[0] for piece, is_same in restored if not is_same}
+    kept = [piece for piece, is_same in restored if not (is_same and split_pair(piece)[0] in repaired)]
     if kept == pieces:
         return None
     return lead + colon + b";".join(kept) if any(piece.strip(_WHITESPACE) for piece in kept) else b""
@@ -282,21 +265,22 @@ def browser_verdict(set_cookie_value: bytes, *, front: Front) -> str:
     several labels (``co.uk``), for which a browser has a list.
     """
     cookie = SetCookie(b"", set_cookie_value)
-    return _unreadable(cookie) or _foreign_domain(cookie, front) or _insecure(cookie, front) or _unkept(cookie)
-
-
-def _unreadable(cookie: SetCookie) -> str:
     if cookie.is_malformed:
         return "browsers refuse a Set-Cookie that is empty or has a control character in it: mend it where it is set"
-    size = len(cookie.name) + len(cookie.value)
-    if size > MAX_PAIR_BYTES:
-        return (
-            f"browsers refuse the cookie {shown(cookie.name)}: name and value have {size} octets of at most "
-            f"{MAX_PAIR_BYTES}; keep the data at the server"
-        )
     if not cookie.name and is_reserved(cookie.value):
         return "browsers refuse a cookie without a name whose value begins like `__Host-`: mend it where it is set"
-    return ""
+    why = _oversize(cookie) or _foreign_domain(cookie, front) or _insecure(cookie, front) or _unkept(cookie)
+    return f"browsers refuse the cookie {shown(cookie.name)}: {why}" if why else ""
+
+
+def _oversize(cookie: SetCookie) -> str:
+    size = len(cookie.name) + len(cookie.value)
+    is_within = size <= MAX_PAIR_BYTES
+    return (
+        ""
+        if is_within
+        else f"name and value have {size} octets of at most {MAX_PAIR_BYTES}; keep the data at the server"
+    )
 
 
 def _foreign_domain(cookie: SetCookie, front: Front) -> str:
@@ -307,31 +291,22 @@ def _foreign_domain(cookie: SetCookie, front: Front) -> str:
     # A single label is a public suffix: no host but itself may use it, so `localhost` does not cover `app.localhost`.
     if b"." in name.strip(b".") and front.host.endswith(b"." + name) and not _is_address(front.host):
         return ""
-    return (
-        f"browsers refuse the cookie {shown(cookie.name)}: Domain={shown(domain)} does not cover "
-        f'{shown(front.host)}; add cookies.domain = ""'
-    )
+    return f'Domain={shown(domain)} does not cover {shown(front.host)}; add cookies.domain = ""'
 
 
 def _insecure(cookie: SetCookie, front: Front) -> str:
     if front.scheme == "https" or _is_loopback(front.host) or not cookie.has(b"secure"):
         return ""
-    return (
-        f"browsers refuse the cookie {shown(cookie.name)}: it has Secure, and {shown(front.host)} was reached by "
-        'plain http; add cookies.secure = "auto"'
-    )
+    return f'it has Secure, and {shown(front.host)} was reached by plain http; add cookies.secure = "auto"'
 
 
 def _unkept(cookie: SetCookie) -> str:
     """Say what `cookie` has, or is called, that needs another attribute which it has not."""
-    name = shown(cookie.name)
     if missing := broken_promise(cookie):
         fix = 'cookies.domain = ""' if missing == NO_DOMAIN else 'cookies.secure = "auto"'
-        return f"browsers refuse the cookie {name}: its name asks for {missing}; add {fix}"
+        return f"its name asks for {missing}; add {fix}"
     if cookie.has(b"secure"):
         return ""
     if (cookie.get(b"samesite") or b"").lower() == b"none":
-        return f'browsers refuse the cookie {name}: SameSite=None needs Secure; add cookies.same_site = "auto"'
-    if cookie.has(b"partitioned"):
-        return f'browsers refuse the cookie {name}: Partitioned needs Secure; add cookies.secure = "auto"'
-    return ""
+        return 'SameSite=None needs Secure; add cookies.same_site = "auto"'
+    return 'Partitioned needs Secure; add cookies.secure = "auto"' if cookie.has(b"partitioned") else ""

@@ -28,7 +28,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import DEFAULT_PORTS
-from devproxy.config.model import Config, PathKind, Route, Scheme, ServerAddress, Upstream
+from devproxy.config.model import Config, PathKind, Route, Scheme, ServerAddress
+from devproxy.http.edits import FieldRepair
 from devproxy.http.fields import Field
 from devproxy.policy.addressing import addressing
 from devproxy.policy.mount import Mount, mount_of, rest_below
@@ -61,18 +62,6 @@ _Place = tuple[bytes, bytes, int]
 """Scheme, host as compared, port."""
 
 
-class LocationRepair(NamedTuple):
-    """A field line that takes the place of another, and why: a clause without a full stop."""
-
-    line: bytes
-    reason: str
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """The one reason, as several are given of a cookie."""
-        return (self.reason,)
-
-
 class LocationRules(NamedTuple):
     """What is known about places in the responses of one route. Built by :func:`compile_locations`.
 
@@ -96,17 +85,16 @@ def compile_locations(config: Config, route: Route) -> LocationRules:
             sent_host = addressing(route, server).host if is_own else "keep"
             for place in _places_of(server, sent_host, is_own=is_own):
                 places[place] = places.get(place, frozenset()) | {upstream.name}
-    leads = {upstream.name: _routes_to(upstream, config.routes) for upstream in config.upstreams}
+    leads = {
+        upstream.name: tuple(other for other in config.routes if other.upstream == upstream.name)
+        for upstream in config.upstreams
+    }
     return LocationRules(route, mount_of(route), places, leads, _table(config.routes))
 
 
 @lru_cache(maxsize=2)
 def _table(routes: tuple[Route, ...]) -> RouteTable:
     return RouteTable(routes)
-
-
-def _routes_to(upstream: Upstream, routes: tuple[Route, ...]) -> tuple[Route, ...]:
-    return tuple(route for route in routes if route.upstream == upstream.name)
 
 
 def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_Place]:
@@ -148,7 +136,7 @@ def _folder(path: bytes) -> list[bytes]:
     return [segment for segment in canonical_path(path).split(b"/")[:-1] if segment]
 
 
-def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked | None = None) -> LocationRepair | None:
+def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked | None = None) -> FieldRepair | None:
     """Return the line for the client where `field` names a place of an upstream, or None where it stays as it is.
 
     `field`: one of :data:`REFERENCE_FIELDS`; others stay. `front`: the serialised origin by which the browser asked
@@ -177,7 +165,7 @@ def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked |
         value = mapped(field.value)
     if value == field.value:
         return None
-    return LocationRepair(field.line.partition(b":")[0] + b": " + value, "; ".join(reasons))
+    return FieldRepair(field.line.partition(b":")[0] + b": " + value, ("; ".join(reasons),))
 
 
 def _map_links(value: bytes, mapped: Callable[[bytes], bytes]) -> bytes:

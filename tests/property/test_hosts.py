@@ -185,7 +185,7 @@ def test_what_comes_out_is_a_field_of_the_same_name_whatever_goes_in(
     if change is not None:
         assert isinstance(read_field(change.line), Field)  # raises for CR, LF, NUL and other controls
         assert read_field(change.line).name == name
-        assert change.reason.isprintable()
+        assert change.reasons[0].isprintable()
 
 
 @given(routes, st.lists(routes, max_size=3), references)

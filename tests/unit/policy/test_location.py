@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from devproxy.config.model import Config, Cookies, PathKind, Route, Scheme, Server, ServerAddress, Upstream
+from devproxy.http.edits import FieldRepair
 from devproxy.http.fields import read_field
 from devproxy.policy.cookies import compile_cookies, repair
-from devproxy.policy.location import Asked, LocationRepair, compile_locations, map_back
+from devproxy.policy.location import Asked, compile_locations, map_back
 from devproxy.policy.mount import mount_of
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -53,7 +54,7 @@ def change(
     front: bytes = FRONT,
     upstreams: tuple[Upstream, ...] = (),
     asked: Asked | None = None,
-) -> LocationRepair | None:
+) -> FieldRepair | None:
     ups = upstreams or (BACKEND, AUTH, SECURE, FRONTEND)
     config = Config(server=Server(), upstreams=ups, routes=(own, *others))
     return map_back(compile_locations(config, own), read_field(line), front=front, asked=asked)
@@ -62,7 +63,7 @@ def change(
 def mapped(line: bytes, own: Route, *others: Route, front: bytes = FRONT, asked: Asked | None = None) -> bytes:
     """The line that the client gets."""
     found = change(line, own, *others, front=front, asked=asked)
-    assert found is None or (found.line != line and found.reason)
+    assert found is None or (found.line != line and found.reasons)
     return line if found is None else found.line
 
 
@@ -413,7 +414,7 @@ def test_a_way_that_another_route_cuts_off_is_no_way() -> None:
     found = change(b"Location: http://auth.internal:4000/login", PLAIN, ROOT, *shadowed)
     assert found is not None
     assert found.line == b"Location: " + FRONT + b"/login"
-    assert "no route leads" in found.reason
+    assert "no route leads" in found.reasons[0]
 
 
 NAMED = upstream("named", "http://api.localhost:3003")
@@ -500,20 +501,20 @@ def test_every_target_of_a_link_field_is_mapped_and_nothing_else_of_it() -> None
 def test_the_reason_names_the_upstream_and_the_route() -> None:
     found = change(b"Location: http://localhost:3001/x", STRIPS)
     assert found is not None
-    assert found.reason == "it is a place of upstream backend, and route /api/ leads there"
+    assert found.reasons[0] == "it is a place of upstream backend, and route /api/ leads there"
 
 
 def test_a_link_says_each_reason_once() -> None:
     found = change(b"Link: </a>, </b>, <http://localhost:3001/c>", STRIPS)
     assert found is not None
-    assert found.reason.count("takes its path off") == 1
-    assert found.reason.count("; ") == 1
+    assert found.reasons[0].count("takes its path off") == 1
+    assert found.reasons[0].count("; ") == 1
 
 
 def test_the_reason_says_when_no_route_leads_to_a_path() -> None:
     found = change(b"Location: http://localhost:3001/login", PLAIN, ROOT)
     assert found is not None
-    assert found.reason == "it is a place of upstream backend; no route leads a GET to its path, which stays"
+    assert found.reasons[0] == "it is a place of upstream backend; no route leads a GET to its path, which stays"
 
 
 def test_an_address_with_a_zone_is_known_without_it() -> None:
