@@ -98,10 +98,7 @@ _seen: Final = MEMORY.marks
 
 
 _request_lines: Final = _RequestLines(MEMORY, footprint)
-_requests: Final = (
-    Table[bytes, RequestFacts](MEMORY, footprint),
-    Table[bytes, RequestFacts](MEMORY, footprint),
-)
+_requests: Final = (Table[bytes, RequestFacts](MEMORY, footprint), Table[bytes, RequestFacts](MEMORY, footprint))
 """By the minor version, then by the marks of the lines, joined (:class:`devproxy.http.fields.Marks`)."""
 _requests_1: Final = _requests[1]
 _responses: Final = Table[bytes, ResponseFacts](MEMORY, footprint)

@@ -32,14 +32,8 @@ _TLS: Final = (
         ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH"),
         "Use http:// instead of https:// in the upstream: the server speaks plain HTTP there.",
     ),
-    (
-        ("ostname mismatch", "IP address mismatch"),
-        _NAME,
-    ),
-    (
-        ("expired", "not yet valid"),
-        _RENEW,
-    ),
+    (("ostname mismatch", "IP address mismatch"), _NAME),
+    (("expired", "not yet valid"), _RENEW),
     (("self-signed", "self signed", "issuer", "unable to verify", "CERTIFICATE_VERIFY_FAILED"), _TRUST),
 )
 """What OpenSSL says, and what to do about it: the first that fits."""
@@ -113,14 +107,7 @@ _REFUSALS: Final = (
     _Refusal(b"Invalid HTTP_HOST header", (400,), "Django", "Host", _BOTH, _DJANGO_HOST),
     _Refusal(b"Blocked host", (403,), "Rails", "Host", "", "`config.hosts`"),  # X-Forwarded-Host counts as well
     _Refusal(b"Origin checking failed", (403,), "Django", "Origin", _ORIGIN, "`CSRF_TRUSTED_ORIGINS`"),
-    _Refusal(
-        b" form submissions are forbidden",
-        (403,),
-        "SvelteKit",
-        "Origin",
-        _ORIGIN,
-        "`csrf.trustedOrigins`",
-    ),
+    _Refusal(b" form submissions are forbidden", (403,), "SvelteKit", "Origin", _ORIGIN, "`csrf.trustedOrigins`"),
     _NEXT,
 )
 _MAX_SEARCHED: Final = 16_384

@@ -57,9 +57,7 @@ class Injection(NamedTuple):
 def compile_fault(route: Route, source: str) -> CompiledFault | None:
     """Return the fault of `route`, whose file is `source`, or None where it makes no trouble at all."""
     fault = route.fault
-    if not any(
-        (fault.latency_ms, fault.error_rate, fault.refuse_upgrade, fault.drop_after_s, fault.bandwidth_kib_s),
-    ):
+    if not any((fault.latency_ms, fault.error_rate, fault.refuse_upgrade, fault.drop_after_s, fault.bandwidth_kib_s)):
         return None
     note = fault_text(Fault(latency_ms=fault.latency_ms, bandwidth_kib_s=fault.bandwidth_kib_s))
     return CompiledFault(
