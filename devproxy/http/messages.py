@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
-from devproxy.http.fields import Field, parse_fields
+from devproxy.http.fields import Field, parse_fields, values_of
 
 _search_length = re.compile(rb"\r\n(?i:content-length)[ \t]*:[ \t]*([0-9]+)").search
 
@@ -86,7 +86,7 @@ class Head:
 
     def first(self, name: bytes) -> bytes | None:
         """Return the first value of the field called `name` (lower case), or None."""
-        return first(self.fields, name)
+        return next(iter(values_of(self.fields, name)), None)
 
 
 @dataclass(slots=True)
@@ -144,7 +144,6 @@ class ResponseFacts:
     __hash__ = object.__hash__
 
     status: int = 200
-    reason: bytes = b""
     version_minor: int = 1
     body_length: int = UNTIL_CLOSE
     keep_alive: bool = True
@@ -186,19 +185,6 @@ class ResponseHead(Head):
         return self.facts.status
 
     @property
-    def reason(self) -> bytes:
-        """The reason phrase, empty for none."""
-        return self.facts.reason
-
-    @property
     def version_minor(self) -> int:
         """0 or 1; the major version is always 1."""
         return self.facts.version_minor
-
-
-def first(fields: list[Field], name: bytes) -> bytes | None:
-    """Return the value of the first field called `name` (lower case), or None."""
-    for field in fields:
-        if field.name == name:
-            return field.value
-    return None

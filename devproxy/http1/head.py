@@ -321,7 +321,7 @@ def parse_response_head(block: bytes, limits: Limits, method: bytes = b"GET") ->
         if match_status_line(known) is None:
             raise bad_status_line(block)
         return parse_response_head(known + block[len(start) :], limits, method)
-    minor, status, reason = match.groups()
+    minor, status, _ = match.groups()
     if len(lines) > limits.max_fields:
         raise BadMessage(
             f"the answer has more than the {limits.max_fields} header lines that `max_fields` allows",
@@ -331,7 +331,7 @@ def parse_response_head(block: bytes, limits: Limits, method: bytes = b"GET") ->
     facts = _responses[key]
     if facts is None:
         try:
-            found = _response_facts(int(status), 1 if minor == b"1" else 0, reason or b"", _special_fields(lines))
+            found = _response_facts(int(status), 1 if minor == b"1" else 0, _special_fields(lines))
         except BadMessage:
             mended = put_right(lines, method, int(status))
             if mended == lines:
@@ -342,7 +342,7 @@ def parse_response_head(block: bytes, limits: Limits, method: bytes = b"GET") ->
     return ResponseHead(block, facts, length if length != STATED else int(find_length(block)[1]))
 
 
-def _response_facts(status: int, version_minor: int, reason: bytes, special: list[Field]) -> ResponseFacts:
+def _response_facts(status: int, version_minor: int, special: list[Field]) -> ResponseFacts:
     """Establish framing, persistence and upgrade from the fields; refuse contradictions."""
     options, upgrade, length, is_chunked = _read_common(special, version_minor)
     roles = {field.role for field in special}
@@ -359,7 +359,6 @@ def _response_facts(status: int, version_minor: int, reason: bytes, special: lis
     is_plain = _is_plain(looked_at, listed)
     return ResponseFacts(
         status=status,
-        reason=reason,
         version_minor=version_minor,
         body_length=STATED if body_length > 0 else body_length,
         # A server that announces a body where none can be may send it, too: nothing is asked of it again.

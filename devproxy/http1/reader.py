@@ -24,7 +24,6 @@ _find_bare_line_end = re.compile(rb"(?<!\r)\n|\r(?=[^\n])").search
 
 _CRLF2: Final = b"\r\n\r\n"
 _STATUS_START: Final = b"HTTP/1."
-_CR: Final = 0x0D
 _MAX_START: Final = 512
 """Octets of what is no answer that are looked at, to say what it is."""
 
@@ -73,27 +72,16 @@ class HeadReader:
         """
         if self._partial:
             return self._feed_more(data)
-        end = data.find(_CRLF2)
-        if end <= 0 or data[0] == _CR:
-            return self._feed_first(data)
-        if end > self._limits.max_head_bytes:
-            raise self._too_large(data)
-        return data[:end], data[end + 4 :]
-
-    def _feed_first(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """Take octets that are no whole head, or that begin with empty lines."""
-        if self._kind is MessageKind.REQUEST:
+        if self._kind is MessageKind.REQUEST and data[:1] == b"\r":
             match = _match_empty_lines(data)
             data = data[match.end() :] if match else data
         end = data.find(_CRLF2)
-        if end < 0:
-            self._partial += data
-            self.has_started = bool(data)
-            self._refuse_hopeless(0)
-            return None
-        if end > self._limits.max_head_bytes:
-            raise self._too_large(data)
-        return data[:end], data[end + 4 :]
+        if end >= 0:
+            return self._split(data, end)
+        self._partial += data
+        self.has_started = bool(data)
+        self._refuse_hopeless(0)
+        return None
 
     def _feed_more(self, data: bytes) -> tuple[bytes, bytes] | None:
         partial = self._partial
@@ -106,11 +94,15 @@ class HeadReader:
         if end < 0:
             self._refuse_hopeless(searched)
             return None
-        if end > self._limits.max_head_bytes:
-            raise self._too_large(partial)
-        block, rest = bytes(partial[:end]), bytes(partial[end + 4 :])
+        found = self._split(bytes(partial), end)
         self._forget()
-        return block, rest
+        return found
+
+    def _split(self, octets: bytes, end: int) -> tuple[bytes, bytes]:
+        """Return the head that ends at `end` of `octets`, and what is behind its blank line."""
+        if end > self._limits.max_head_bytes:
+            raise self._too_large(octets)
+        return octets[:end], octets[end + 4 :]
 
     def _forget(self) -> None:
         self._partial.clear()

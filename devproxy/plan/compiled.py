@@ -56,7 +56,6 @@ class CompiledRoute:
     upstream: str
     towards: dict[ServerAddress, Towards]
     edits_authority: bool
-    rewrites: bool
     cors: CorsPolicy
     forms: FormPolicy
     restores_cookies: CookieRules | None
@@ -95,7 +94,6 @@ def compile_route(config: Config, route: Route, via_line: bytes, proxies: Truste
         upstream=route.upstream,
         towards=towards,
         edits_authority=_edits_authority(towards),
-        rewrites=route.rewrite is not None,
         cors=cors,
         forms=compile_forms(route.form_post),
         restores_cookies=next((rules for rules in cookies if rules.renames), None),

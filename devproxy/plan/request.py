@@ -91,7 +91,7 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     if own_path:
         return Respond(answers.reserved_path(head), own.RESERVED_PREFIX)
     preflight = read_preflight(head)
-    refused = _refused_before_routing(head, raw_path, preflight, snapshot) if snapshot.runs_expressions else None
+    refused = _refused_before_routing(head, raw_path, preflight, snapshot) if snapshot.table.runs_expressions else None
     if refused is not None:
         return refused
     route = _route(head, raw_path, snapshot)
@@ -112,9 +112,9 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     if answer is not None:
         return answer
     path = b""
-    if compiled.rewrites and raw_path != b"*":
-        path = rewritten_path(compiled.route, raw_path) + question + query
     route = compiled.route
+    if route.rewrite is not None and raw_path != b"*":
+        path = rewritten_path(route, raw_path) + question + query
     if head.facts.origins and wants_own_origin(head, route.pattern, route.host) and _is_from_own_page(head):
         compiled = snapshot.own_origin[id(route)]
     return _forward(head, compiled, path, decision, snapshot.edits, preflight, fallback)

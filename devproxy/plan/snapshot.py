@@ -55,12 +55,11 @@ class Segments(Table[bytes, bytes]):
 class Snapshot:
     """A configuration ready to serve. Immutable but for what it remembers; shared by all exchanges born under it.
 
-    ``routing_fields``: those on which a route has a condition, in lower case. ``runs_expressions``: there are some, or
-    a path is told by an expression.
-    ``compiled``: by the identity of the route, which hashes
-    quicker than its many fields. ``own_origin``: the same for what own pages ask of a dev server that knows itself
-    alone: Host and Origin are the server's, unless the route says otherwise. ``default_cors``: for answers to what no
-    route takes. ``via_token``: this process's pseudonym in ``Via``, by which a request that comes back is recognised.
+    ``routing_fields``: those on which a route has a condition, in lower case. ``compiled``: by the identity of the
+    route, which hashes quicker than its many fields. ``own_origin``: the same for what own pages ask of a dev server
+    that knows itself alone: Host and Origin are the server's, unless the route says otherwise. ``default_cors``: for
+    answers to what no route takes. ``via_token``: this process's pseudonym in ``Via``, by which a request that comes
+    back is recognised.
     ``limits_bodies``: ``max_body_bytes`` is finite. ``segments``, ``plans`` and ``edits``: remembered, see
     :class:`Segments`, :func:`devproxy.plan.plan_request` and :func:`devproxy.plan.edit_response`. Limits that are 0
     in the configuration, for «none», are infinite here.
@@ -69,7 +68,6 @@ class Snapshot:
     config: Config
     table: RouteTable
     routing_fields: frozenset[bytes]
-    runs_expressions: bool
     compiled: dict[int, CompiledRoute]
     own_origin: dict[int, CompiledRoute]
     default_cors: CorsPolicy
@@ -100,7 +98,6 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
     return Snapshot(
         config=config,
         table=table,
-        runs_expressions=table.runs_expressions,
         routing_fields=frozenset(name.lower().encode() for route in config.routes for name, _ in route.match_headers),
         compiled=compiled,
         own_origin={key: at_own_origin(one) for key, one in compiled.items()},

@@ -39,8 +39,8 @@ def fault_of(
     if status != 101:
         return f"{DURING}Unexpected response code: {status}"
     fault = (
-        _fault_of_upgrade(_values(fields, b"upgrade"))
-        or _fault_of_accept(_values(fields, b"sec-websocket-accept"), key)
+        _fault_of_upgrade(fields)
+        or _fault_of_accept(fields, key)
         or _fault_of_connection(_values(fields, b"connection"))
         or _fault_of_protocol(_values(fields, b"sec-websocket-protocol"), protocols)
         or _fault_of_extensions(_values(fields, b"sec-websocket-extensions"))
@@ -53,20 +53,23 @@ def _values(fields: Sequence[Field], name: bytes) -> list[bytes]:
     return [part.strip(b" \t") for field in fields if field.name == name for part in field.value.split(b",")]
 
 
-def _fault_of_upgrade(values: list[bytes]) -> str:
-    if not values:
-        return "'Upgrade' header is missing"
-    if len(values) > 1:
-        return "'Upgrade' header must not appear more than once in a response"
-    return "" if values[0].lower() == b"websocket" else f"'Upgrade' header value is not 'WebSocket': {shown(values[0])}"
+def _the_one(fields: Sequence[Field], name: str) -> tuple[bytes, str]:
+    """Return the one value that is due of the field called `name`, and what is wrong with their number."""
+    values = _values(fields, name.lower().encode())
+    if len(values) == 1:
+        return values[0], ""
+    return b"", f"'{name}' header {'must not appear more than once in a response' if values else 'is missing'}"
 
 
-def _fault_of_accept(values: list[bytes], key: bytes) -> str:
-    if not values:
-        return "'Sec-WebSocket-Accept' header is missing"
-    if len(values) > 1:
-        return "'Sec-WebSocket-Accept' header must not appear more than once in a response"
-    return "Incorrect 'Sec-WebSocket-Accept' header value" if key and values[0] != accept_for(key) else ""
+def _fault_of_upgrade(fields: Sequence[Field]) -> str:
+    value, fault = _the_one(fields, "Upgrade")
+    is_right = value.lower() == b"websocket"
+    return fault or ("" if is_right else f"'Upgrade' header value is not 'WebSocket': {shown(value)}")
+
+
+def _fault_of_accept(fields: Sequence[Field], key: bytes) -> str:
+    value, fault = _the_one(fields, "Sec-WebSocket-Accept")
+    return fault or ("Incorrect 'Sec-WebSocket-Accept' header value" if key and value != accept_for(key) else "")
 
 
 def _fault_of_connection(values: list[bytes]) -> str:

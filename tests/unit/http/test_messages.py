@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from devproxy.http.fields import Field, Role, make_field
-from devproxy.http.messages import RequestFacts, RequestHead, ResponseFacts, ResponseHead, first
+from devproxy.http.fields import Field, Role, make_field, values_of
+from devproxy.http.messages import RequestFacts, RequestHead, ResponseFacts, ResponseHead
 
 FIELDS = [make_field(b"X-A", b"1"), make_field(b"x-a", b"2"), make_field(b"Set-Cookie", b"c")]
 
 
-def test_the_first_of_several_fields_of_a_name_is_found() -> None:
-    assert first(FIELDS, b"x-a") == b"1"
-    assert first(FIELDS, b"set-cookie") == b"c"
-    assert first(FIELDS, b"x-b") is None
+def test_all_fields_of_a_name_are_found_in_order() -> None:
+    assert values_of(FIELDS, b"x-a") == [b"1", b"2"]
+    assert values_of(FIELDS, b"set-cookie") == [b"c"]
+    assert values_of(FIELDS, b"x-b") == []
 
 
 def test_heads_find_their_fields_by_name() -> None:
