@@ -7,6 +7,7 @@ carries ``X-Devproxy-Error`` with a stable code. Start here; what is to be said 
 
 from __future__ import annotations
 
+import shlex
 from typing import Final
 
 from devproxy.answers.model import Answer, is_document
@@ -48,18 +49,10 @@ def _question(head: RequestHead) -> str:
     host = head.host.decode("latin-1")
     is_default = host.rpartition(":")[0] in _LOCAL or host in _LOCAL or not host
     words = ("devproxy", "routes", "--test", _text(head.method), _text(head.path))
-    return " ".join(map(_shell_word, words if is_default else (*words, "--host", _text(head.host))))
-
-
-def _shell_word(text: str) -> str:
-    """Return `text` as a shell reads it, whatever is in it."""
-    if text and _PLAIN.issuperset(text):
-        return text
-    return "'" + text.replace("'", "'\\''") + "'"
+    return shlex.join(words if is_default else (*words, "--host", _text(head.host)))
 
 
 _LOCAL: Final = ("localhost", "127.0.0.1", "[::1]")
-_PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@_")
 
 
 def head_timeout(limit_s: float) -> Answer:

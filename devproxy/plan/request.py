@@ -36,11 +36,8 @@ from devproxy.routing.table import canonical_path, rewritten_path
 
 _OPENS: Final = 1
 _POLL: Final = 2
-_UNDERSCORE, _PERCENT = b"_%"
-"""No path without one of these octets is below the reserved prefix in any spelling."""
 HEALTH_PATH: Final = own.HEALTH_PATH.encode()
 """How health is asked for. Container engines do it by names that nobody has written, so its Host is not judged."""
-_REFUSED_FROM: Final = 400
 _SLASH: Final = 0x2F
 
 
@@ -160,7 +157,7 @@ def _refused_by_all(
             refusal = _turned_away(head, compiled, decide(compiled.cors, head.facts.origins))
         elif compiled.cors.preflight is PreflightMode.ANSWER:
             answer = _answer_to(preflight, compiled)
-            refusal = answer if answer.answer.status >= _REFUSED_FROM else None
+            refusal = answer if answer.answer.code else None
         else:
             refusal = None
         if refusal is None:
@@ -290,9 +287,7 @@ def _engine_kind(head: RequestHead) -> int:
 
 def _own_path(raw_path: bytes) -> bytes:
     """Return `raw_path` in the form in which routes compare it if that is below the reserved prefix, else nothing."""
-    if (_UNDERSCORE not in raw_path and _PERCENT not in raw_path) or (
-        _PERCENT not in raw_path and b"__devproxy/" not in raw_path
-    ):
+    if b"%" not in raw_path and b"__devproxy/" not in raw_path:
         return b""
     path = canonical_path(raw_path)
     return path if path.startswith(RESERVED_PREFIX) else b""

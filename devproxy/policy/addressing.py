@@ -18,6 +18,7 @@ from devproxy.config.model import CorsMode, Route, Scheme, ServerAddress
 
 _JUDGED_BY_SERVER: Final = (CorsMode.PASSTHROUGH, CorsMode.FIX)
 """Modes in which the server's own words on CORS count: it has to see which page asks."""
+_ON_A_SOCKET: Final = Whereabouts(False, "a Unix socket is on this machine")
 
 
 class Addressing(NamedTuple):
@@ -41,7 +42,7 @@ def addressing(route: Route, server: ServerAddress) -> Addressing:
     An ``origin`` of ``auto`` is ``upstream`` where ``host`` comes to that because the server is a public one. A server
     that is sent another Host would find the two contradicting each other.
     """
-    where = _whereabouts(server)
+    where = _ON_A_SOCKET if server.scheme is Scheme.UNIX else whereabouts(server.host)
     host = route.host
     if host == "auto":
         host = "upstream" if where.is_public else "keep"
@@ -50,12 +51,6 @@ def addressing(route: Route, server: ServerAddress) -> Addressing:
         origin = "upstream" if where.is_public and host == "upstream" else "keep"
         keeps_foreign = origin == "upstream" and route.cors.mode in _JUDGED_BY_SERVER
     return Addressing(host, origin, keeps_foreign, where.is_public, where.reason)
-
-
-def _whereabouts(server: ServerAddress) -> Whereabouts:
-    if server.scheme is Scheme.UNIX:
-        return Whereabouts(False, "a Unix socket is on this machine")
-    return whereabouts(server.host)
 
 
 def authority_of(server: ServerAddress) -> str:

@@ -175,21 +175,12 @@ def compile_hosts(allowed: Sequence[str], bound: Sequence[str]) -> HostGuard:
     for any. `bound`: IP addresses and names, as listened on. Addresses are accepted in any case, as what DNS rebinding
     needs is a name; the few that are not (:func:`_is_accepted`) are where `allowed` has them.
     """
-    names: set[str] = set()
-    suffixes: list[str] = []
-    addresses: set[_Address] = set()
-    for text in allowed:
-        if text.startswith("."):
-            suffixes.append(text.lower().removesuffix("."))
-        elif (address := _written_address(text)) is not None:
-            addresses.add(address)
-        else:
-            names.add(text.lower().removesuffix("."))
-    names |= {text.lower().removesuffix(".") for text in bound if _written_address(text) is None}
+    bare = [text.lower().removesuffix(".") for text in allowed]
+    names = {text for text in (*bare, *(text.lower().removesuffix(".") for text in bound)) if not text.startswith(".")}
     return HostGuard(
-        names=frozenset(names - {""}),
-        suffixes=tuple(suffixes),
-        addresses=frozenset(addresses),
+        names=frozenset(name for name in names - {""} if _written_address(name) is None),
+        suffixes=tuple(text for text in bare if text.startswith(".")),
+        addresses=frozenset(address for text in allowed if (address := _written_address(text)) is not None),
         takes_any="*" in allowed,
         has_list=bool(allowed),
     )

@@ -29,8 +29,6 @@ _FORBIDDEN: Final = frozenset(
     b"origin referer set-cookie te trailer transfer-encoding upgrade via".split()
 )
 """Fetch, «forbidden request-header»: the browser drops them when a script sets them."""
-_UNTOLD: Final = frozenset((b"user-agent",))
-"""A script may set it, and Chromium does not ask."""
 _METHOD_OVERRIDES: Final = frozenset((b"x-http-method", b"x-http-method-override", b"x-method-override"))
 _FORBIDDEN_METHODS: Final = frozenset((b"connect", b"trace", b"track"))
 
@@ -63,8 +61,8 @@ def is_sent(name: bytes, value: bytes) -> bool:
 
 def _is_safelisted(name: bytes, value: bytes) -> bool:
     """Tell whether a header needs no permission (Fetch, «CORS-safelisted request-header»)."""
-    if name in _UNTOLD:
-        return True
+    if name == b"user-agent":
+        return True  # a script may set it, and Chromium does not ask
     if len(value) > MAX_SAFELISTED_VALUE:
         return False
     if name == b"accept":
