@@ -14,13 +14,8 @@ match_request_line = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e\x80-\xf
 # before they resolve it (`..;x`, `;x`). Its first segment, with the slash, is a group.
 _SEGMENT: Final = rb"(?!;|\.\.?[/?; ])[A-Za-z0-9\-._~!$&'()*+,;=:@]++"
 match_plain_request_line = re.compile(
-    rb"(?!CONNECT )("
-    + TOKEN
-    + rb") ((?!//)(/(?:"
-    + _SEGMENT
-    + rb")?+)(?:/"
-    + _SEGMENT
-    + rb")*+/?+(?:\?[\x21\x22\x24-\x7e\x80-\xff]*+)?+) HTTP/1\.([01])"
+    rb"(?!CONNECT )(%b) ((?!//)(/(?:%b)?+)(?:/%b)*+/?+(?:\?[\x21\x22\x24-\x7e\x80-\xff]*+)?+) HTTP/1\.([01])"
+    % (TOKEN, _SEGMENT, _SEGMENT)
 ).fullmatch
 # A reason phrase is for people and frames nothing: browsers take every octet but those that end a line, and NUL.
 match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\0]*+))?").fullmatch

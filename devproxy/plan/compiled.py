@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from devproxy.config.model import Config, HeaderEdits, Route, Server, ServerAddress
+from devproxy.config.model import Config, Route, Server, ServerAddress
 from devproxy.http1.start_line import Limits
 from devproxy.policy.addressing import addressing, authority_of, web_origin_of
 from devproxy.policy.cookies import CookieRules, compile_cookies
@@ -99,8 +99,8 @@ def compile_route(config: Config, route: Route, via_line: bytes, proxies: Truste
         restores_cookies=next((rules for rules in cookies if rules.renames), None),
         repairs_cookies=bool(cookies),
         locations=compile_locations(config, route) if route.maps_redirects else None,
-        request_edits=_compile_edits(route.request_headers),
-        response_edits=_compile_edits(route.response_headers),
+        request_edits=compile_edits(route.request_headers),
+        response_edits=compile_edits(route.response_headers),
         fault=fault,
         fault_note="" if fault is None else fault.note,
         via_line=via_line,
@@ -145,7 +145,3 @@ def _toward(route: Route, server: ServerAddress) -> Towards:
 
 def _edits_authority(towards: dict[ServerAddress, Towards]) -> bool:
     return any(not one.keeps_host or one.origin_line is not None for one in towards.values())
-
-
-def _compile_edits(edits: HeaderEdits) -> Edits | None:
-    return compile_edits(replaced=edits.set, added=edits.add, removed=edits.remove)

@@ -63,11 +63,8 @@ def _as_read(route: Route, reader: Reader) -> Route:
     if route.kind not in (PathKind.PREFIX, PathKind.EXACT):
         return route
     read = reader(route.pattern.encode()).decode()
-    return (
-        route
-        if canonical_path(read.encode()) == canonical_path(route.pattern.encode())
-        else replace(route, pattern=read)
-    )
+    is_same = canonical_path(read.encode()) == canonical_path(route.pattern.encode())
+    return route if is_same else replace(route, pattern=read)
 
 
 def _is_expected(route: Route, path: bytes, compared: bytes, chosen: Route | None) -> bool:

@@ -75,6 +75,7 @@ def compile_cors(cors: Cors, source: str) -> CorsPolicy:
     Raises :class:`devproxy.text.bad.BadText` for an origin that is no pattern.
     """
     is_passed = cors.mode is CorsMode.PASSTHROUGH
+    allows_any = cors.origins != () or cors.dangerously_allow_null_origin or cors.dangerously_allow_any_origin
     return CorsPolicy(
         cors=cors,
         preflight=PreflightMode.FORWARD if is_passed else cors.preflight,
@@ -83,12 +84,8 @@ def compile_cors(cors: Cors, source: str) -> CorsPolicy:
         methods=_compile_methods(cors.methods),
         headers=None if "*" in cors.headers else frozenset(name.lower().encode() for name in cors.headers),
         expose=b"Access-Control-Expose-Headers: " + ", ".join(cors.expose).encode() if cors.expose else b"",
-        varies=cors.mode is CorsMode.FIX or (cors.mode is not CorsMode.STRIP and _allows_any(cors)),
+        varies=cors.mode is CorsMode.FIX or (cors.mode is not CorsMode.STRIP and allows_any),
     )
-
-
-def _allows_any(cors: Cors) -> bool:
-    return cors.origins != () or cors.dangerously_allow_null_origin or cors.dangerously_allow_any_origin
 
 
 def _compile_methods(methods: Sequence[str]) -> frozenset[bytes] | None:

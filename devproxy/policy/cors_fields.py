@@ -25,13 +25,6 @@ _CREDENTIALS: Final = b"access-control-allow-credentials"
 _METHODS: Final = b"access-control-allow-methods"
 _HEADERS: Final = b"access-control-allow-headers"
 _EXPOSED: Final = b"access-control-expose-headers"
-_WRITTEN: Final = {
-    _ORIGIN: b"Access-Control-Allow-Origin: ",
-    _CREDENTIALS: b"Access-Control-Allow-Credentials: ",
-    _METHODS: b"Access-Control-Allow-Methods: ",
-    _HEADERS: b"Access-Control-Allow-Headers: ",
-    _EXPOSED: b"Access-Control-Expose-Headers: ",
-}
 _ANY: Final = b"*"
 _SAME_ORIGIN_ONLY: Final = b"Cross-Origin-Resource-Policy: same-origin"
 
@@ -198,5 +191,5 @@ def _with_replaced(fields: Iterable[Field], replaced: dict[bytes, bytes | None])
             continue
         value = left.pop(field.name, None)
         if value is not None:
-            lines.append(field.line if value == field.value else _WRITTEN[field.name] + value)
-    return lines + [_WRITTEN[name] + value for name, value in left.items() if value is not None]
+            lines.append(field.line if value == field.value else field.name.title() + b": " + value)
+    return lines + [name.title() + b": " + value for name, value in left.items() if value is not None]

@@ -6,13 +6,13 @@ Pure. A field that no rule names crosses as the bytes it came in: order, case, d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as data_field
 from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import bracketed
-from devproxy.config.model import Scheme, ServerAddress
+from devproxy.config.model import HeaderEdits, Scheme, ServerAddress
 from devproxy.config.placeholders import split_value
 from devproxy.http.fields import Field, Role, make_field, read_field, unified_name
 from devproxy.http.messages import CHUNKED, RequestHead, ResponseHead
@@ -55,19 +55,16 @@ class Edits:
     look_alikes: frozenset[bytes] = data_field(default=frozenset(), compare=False)
 
 
-def compile_edits(
-    *, replaced: Sequence[tuple[str, str]], added: Sequence[tuple[str, str]], removed: Sequence[str]
-) -> Edits | None:
-    """Return the edits of a route in the form that costs least per message, or None when there is nothing to do.
+def compile_edits(edits: HeaderEdits) -> Edits | None:
+    """Return `edits` in the form that costs least per message, or None when there is nothing to do.
 
-    `replaced` and `added`: names with values; a replaced field loses all its lines first. Raises
-    :class:`~devproxy.errors.BadMessage` for what cannot be a field line, ValueError for a placeholder that does not
-    exist.
+    Raises :class:`~devproxy.errors.BadMessage` for what cannot be a field line, ValueError for a placeholder that does
+    not exist.
     """
-    if not (replaced or added or removed):
+    if edits == HeaderEdits():
         return None
-    leave_out = frozenset([name.lower().encode() for name in (*(name for name, _ in replaced), *removed)])
-    templates = tuple(_compile_line(name, value) for name, value in (*replaced, *added))
+    leave_out = frozenset([name.lower().encode() for name in (*(name for name, _ in edits.set), *edits.remove)])
+    templates = tuple(_compile_line(name, value) for name, value in (*edits.set, *edits.add))
     look_alikes = frozenset(map(unified_name, leave_out))
     if any(len(template.pieces) > 1 for template in templates):
         return Edits(leave_out, (), templates, look_alikes)

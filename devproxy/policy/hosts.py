@@ -175,11 +175,11 @@ def compile_hosts(allowed: Sequence[str], bound: Sequence[str]) -> HostGuard:
     for any. `bound`: IP addresses and names, as listened on. Addresses are accepted in any case, as what DNS rebinding
     needs is a name; the few that are not (:func:`_is_accepted`) are where `allowed` has them.
     """
-    bare = [text.lower().removesuffix(".") for text in allowed]
-    names = {text for text in (*bare, *(text.lower().removesuffix(".") for text in bound)) if not text.startswith(".")}
+    written = [text.lower().removesuffix(".") for text in allowed]
+    names = {*written, *(text.lower().removesuffix(".") for text in bound)} - {""}
     return HostGuard(
-        names=frozenset(name for name in names - {""} if _written_address(name) is None),
-        suffixes=tuple(text for text in bare if text.startswith(".")),
+        names=frozenset(name for name in names if name[0] != "." and _written_address(name) is None),
+        suffixes=tuple(text for text in written if text.startswith(".")),
         addresses=frozenset(address for text in allowed if (address := _written_address(text)) is not None),
         takes_any="*" in allowed,
         has_list=bool(allowed),

@@ -66,13 +66,13 @@ class LocationRules(NamedTuple):
     """What is known about places in the responses of one route. Built by :func:`compile_locations`.
 
     ``mount``: where the route puts its server below a prefix. ``places``: the names of the upstreams that a place
-    belongs to. ``leads``: the routes to each upstream. ``table``: all routes, to see where a path leads.
+    belongs to. ``routes``: all of them; ``table``: the same: all routes, to see where a path leads.
     """
 
     route: Route
     mount: Mount | None
     places: Mapping[_Place, frozenset[str]]
-    leads: Mapping[str, tuple[Route, ...]]
+    routes: tuple[Route, ...]
     table: RouteTable
 
 
@@ -85,11 +85,7 @@ def compile_locations(config: Config, route: Route) -> LocationRules:
             sent_host = addressing(route, server).host if is_own else "keep"
             for place in _places_of(server, sent_host, is_own=is_own):
                 places[place] = places.get(place, frozenset()) | {upstream.name}
-    leads = {
-        upstream.name: tuple(other for other in config.routes if other.upstream == upstream.name)
-        for upstream in config.upstreams
-    }
-    return LocationRules(route, mount_of(route), places, leads, _table(config.routes))
+    return LocationRules(route, mount_of(route), places, config.routes, _table(config.routes))
 
 
 @lru_cache(maxsize=2)
@@ -307,7 +303,7 @@ def _front_path(
     if candidate is not None and _leads(rules, candidate, names, resolved, host, rules.mount):
         return candidate, f"{what}, and route {label(own)} leads there"
     found: dict[bytes, Route] = {}
-    for route in (route for name in sorted(names) for route in rules.leads[name]):
+    for route in (route for route in rules.routes if route.upstream in names):
         mount = mount_of(route)
         other = _turned_round(route, mount, resolved)
         if other is not None and other not in found and _leads(rules, other, names, resolved, host, mount):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from devproxy.config.model import Scheme, ServerAddress
+from devproxy.config.model import HeaderEdits, Scheme, ServerAddress
 from devproxy.errors import BadMessage
 from devproxy.http.messages import RequestHead, ResponseHead
 from devproxy.http1.head import parse_request_head, parse_response_head
@@ -154,7 +154,7 @@ def test_the_port_told_is_the_one_that_the_browser_used(host: bytes, scheme: str
 
 
 def test_what_a_route_sets_or_removes_has_no_look_alike_beside_it() -> None:
-    edits = compile_edits(replaced=[("X-Tenant", "a")], added=[], removed=["X_User"])
+    edits = compile_edits(HeaderEdits(set=(("X-Tenant", "a"),), remove=("X_User",)))
     sent = up(b"X_Tenant: b", b"x.tenant: c", b"X-Tenant: d", b"X-User: e", b"X_Other: f", edits=edits)
     assert sent == [b"X_Other: f", b"X-Tenant: a"]
 
@@ -257,21 +257,20 @@ def test_a_response_without_a_body_has_no_length_and_no_coding() -> None:
 
 
 def test_edits_remove_then_set_then_add() -> None:
-    edits = compile_edits(
-        replaced=(("X-Set", "new"),), added=(("X-Add", "more"), ("X-Gone", "back")), removed=("X-Gone",)
-    )
+    written = HeaderEdits(set=(("X-Set", "new"),), add=(("X-Add", "more"), ("X-Gone", "back")), remove=("X-Gone",))
+    edits = compile_edits(written)
     lines = (b"x-set: old", b"A: 1", b"X-Set: older", b"X-ADD: first", b"x-gone: 1")
     put = [b"X-Set: new", b"X-Add: more", b"X-Gone: back"]
     assert up(*lines, edits=edits) == [b"A: 1", b"X-ADD: first", *put]
 
 
 def test_no_edits_cost_nothing() -> None:
-    assert compile_edits(replaced=(), added=(), removed=()) is None
+    assert compile_edits(HeaderEdits()) is None
 
 
 def test_edits_cannot_smuggle_a_line() -> None:
     with pytest.raises(BadMessage):
-        compile_edits(replaced=(("X", "a\r\nY: b"),), added=(), removed=())
+        compile_edits(HeaderEdits(set=(("X", "a\r\nY: b"),)))
 
 
 SERVER = ServerAddress(scheme=Scheme.HTTP, host="127.0.0.1", port=3001, url="http://127.0.0.1:3001")
@@ -285,7 +284,7 @@ def late(
     peer: Peer = LOCAL,
 ) -> list[bytes]:
     """Return the values of the lines that are known with the server."""
-    edits = compile_edits(replaced=(), added=tuple(("X", value) for value in values), removed=())
+    edits = compile_edits(HeaderEdits(add=tuple(("X", value) for value in values)))
     assert edits is not None
     return [line.removeprefix(b"X: ") for line in late_lines(edits, peer=peer, host=host, server=server)]
 
@@ -304,10 +303,12 @@ def test_an_ipv6_server_stands_in_brackets_and_a_socket_is_localhost() -> None:
 
 
 def test_edits_without_a_placeholder_are_ready_and_with_one_they_keep_their_order() -> None:
-    ready = compile_edits(replaced=(("A", "$1 {host} $${host}"),), added=(), removed=())
+    ready = compile_edits(HeaderEdits(set=(("A", "$1 {host} $${host}"),)))
     assert ready == Edits(frozenset((b"a",)), (b"A: $1 {host} ${host}",))
     assert late_lines(ready, peer=Peer("127.0.0.1", "http"), host=b"a", server=SERVER) == []
-    mixed = compile_edits(replaced=(("X", "${scheme}"),), added=(("X", "plain"), ("Y", "$${scheme}")), removed=("Z",))
+    mixed = compile_edits(
+        HeaderEdits(set=(("X", "${scheme}"),), add=(("X", "plain"), ("Y", "$${scheme}")), remove=("Z",))
+    )
     assert mixed is not None
     assert mixed.put == ()
     assert mixed.leave_out == {b"x", b"z"}
@@ -325,11 +326,11 @@ def test_a_substituted_value_smuggles_no_line() -> None:
 @pytest.mark.parametrize("value", ["${nobody}", "${host", "${}"])
 def test_a_placeholder_that_does_not_exist_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="placeholder"):
-        compile_edits(replaced=(("X", value),), added=(), removed=())
+        compile_edits(HeaderEdits(set=(("X", value),)))
 
 
 def test_edits_may_take_away_and_replace_what_the_gateway_would_say() -> None:
-    edits = compile_edits(replaced=(("X-Forwarded-Proto", "https"),), added=(), removed=("X-Real-IP", "Via"))
+    edits = compile_edits(HeaderEdits(set=(("X-Forwarded-Proto", "https"),), remove=("X-Real-IP", "Via")))
     sent = request_lines(request(b"Via: 1.0 old"), Peer("127.0.0.1", "http"), VIA, edits)
     assert [line for line in sent if line.startswith(b"X-Forwarded-Proto")] == [b"X-Forwarded-Proto: https"]
     assert not any(line.startswith(b"X-Real-IP") for line in sent)
