@@ -167,7 +167,7 @@ class ResponseHead(Head):
     """A response's status line and fields, with what its grammar check established (see :class:`ResponseFacts`).
 
     ``block``: as in :class:`RequestHead`. ``body_length``: octets of the body in answer to any method but HEAD, or
-    :data:`CHUNKED` or :data:`UNTIL_CLOSE` (see :func:`devproxy.http1.framing.response_body_length`).
+    :data:`CHUNKED` or :data:`UNTIL_CLOSE`.
     """
 
     block: bytes

@@ -1,7 +1,7 @@
 """Where a body ends (RFC 9112 sections 6 and 7).
 
 A body of known length is counted by whoever carries it and needs nothing from here. :class:`ChunkedReader` validates
-the chunked coding and passes it through. Start at :func:`response_body_length`.
+the chunked coding and passes it through. Start at :meth:`ChunkedReader.feed`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Final
 
 from devproxy.errors import BadMessage
 from devproxy.http.fields import TOKEN, Field, Role, parse_field, without_space_before_colon
-from devproxy.http.messages import ResponseHead
 
 MAX_SIZE_LINE_BYTES: Final = 512
 MAX_TRAILER_BYTES: Final = 16384
@@ -30,14 +29,6 @@ _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 # Servers that merge trailers into the fields of the head would read the message in another way than it was sent.
 _FORBIDDEN_TRAILERS: Final = (Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING, Role.HOST)
-
-
-def response_body_length(head: ResponseHead, method: bytes) -> int:
-    """Return the octets of the body that follows `head`, or ``CHUNKED`` or ``UNTIL_CLOSE`` (RFC 9112 section 6.3).
-
-    `method` is the request's: a response to HEAD has no body, whatever its fields say.
-    """
-    return 0 if method == b"HEAD" else head.body_length
 
 
 _SIZE, _DATA, _DATA_END, _TRAILER, _DONE = range(5)

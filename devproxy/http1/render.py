@@ -58,7 +58,7 @@ def render_response(
 ) -> tuple[bytes, bool]:
     """Return `head` as it goes to the client that sent `request`, and whether its connection ends with the body.
 
-    `body_length`: of the body that follows (see ``response_body_length``). `close`: the connection cannot go on in any
+    `body_length`: of the body that follows, none in answer to HEAD. `close`: the connection cannot go on in any
     case, for example because the request is not complete. An interim response (1xx) never ends a connection. A chunked
     body loses its coding on the way to a client that speaks HTTP/1.0, whose connection then ends with it.
     """

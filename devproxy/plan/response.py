@@ -78,7 +78,7 @@ def _lines(
 class _Repairs:
     """What becomes of cookies and places in a response, as the browser that asked is to see them."""
 
-    __slots__ = ("_asked", "_cookies", "_front", "_is_https", "_places")
+    __slots__ = ("_asked", "_cookies", "_front", "_places")
 
     def __init__(self, forward: Forward, request: RequestHead, peer: Peer, server: ServerAddress) -> None:
         compiled, facts = forward.compiled, request.facts
@@ -87,13 +87,13 @@ class _Repairs:
         self._cookies = compiled.toward(server).cookies
         self._places = compiled.locations if facts.host else None
         self._front = front.origin
-        self._is_https = front.origin.startswith(b"https:")
         self._asked = Asked(path, forward.path.partition(b"?")[0] or path, facts.host, front.prefix)
 
     def of(self, field: Field) -> FieldRepair | None:
         """Return what takes the place of `field`, or None: it stays."""
         if field.role == Role.SET_COOKIE and self._cookies is not None:
-            return repair(self._cookies, field, outer=self._asked.outer, is_https=self._is_https)
+            is_https = self._front.startswith(b"https:")
+            return repair(self._cookies, field, outer=self._asked.outer, is_https=is_https)
         if field.role == Role.REFERENCE and self._places is not None:
             return map_back(self._places, field, front=self._front, asked=self._asked)
         return None

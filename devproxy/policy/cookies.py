@@ -86,13 +86,9 @@ def compile_cookies(cookies: Cookies, route: Route, *, is_public: bool = False) 
     """
     if cookies.prefix and (not is_token(cookies.prefix.encode()) or is_reserved(cookies.prefix.encode())):
         raise ValueError(f"cookies.prefix: {cookies.prefix!r} cannot begin the name of every cookie")
-    domain, secure, same_site = cookies.domain, cookies.secure, cookies.same_site
+    domain = cookies.domain
     if domain is None and is_public and not cookies.domain_map:
         domain = ""
-    if secure is None:
-        secure = SecureRule.AUTO if is_public else SecureRule.KEEP
-    if same_site is None:
-        same_site = SameSiteRule.AUTO if is_public else SameSiteRule.KEEP
     for name in (domain or "", *(new for _, new in cookies.domain_map)):
         if not _is_domain(name.encode()):
             raise ValueError(f"cookies.domain: {name!r} cannot be a Domain")
@@ -100,8 +96,8 @@ def compile_cookies(cookies: Cookies, route: Route, *, is_public: bool = False) 
         domain=None if domain in (None, KEEP_DOMAIN) else domain.encode(),
         domain_map={old.encode(): new.encode() for old, new in cookies.domain_map},
         mount=_mount(route) if cookies.maps_path else None,
-        secure=secure,
-        same_site=same_site,
+        secure=cookies.secure or (SecureRule.AUTO if is_public else SecureRule.KEEP),
+        same_site=cookies.same_site or (SameSiteRule.AUTO if is_public else SameSiteRule.KEEP),
         prefix=cookies.prefix.encode(),
     )
     return None if rules == CookieRules({}) else rules

@@ -84,13 +84,11 @@ class Peer:
     also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``.
     """
 
-    __slots__ = ("_host", "_is_trusted", "_lines", "_proxies", "_tail", "_tail_host", "_tail_via", "address", "scheme")
+    __slots__ = ("_is_trusted", "_proxies", "_tail", "_tail_host", "_tail_via", "address", "scheme")
 
     def __init__(self, address: str, scheme: str) -> None:
         self.address = address.removeprefix("::ffff:") if "." in address else address
         self.scheme = scheme
-        self._host: bytes | None = None
-        self._lines: list[bytes] = []
         self._tail_host: bytes | None = None
         self._tail_via = b""
         self._tail = b""
@@ -107,17 +105,16 @@ class Peer:
     def forwarding_lines(self, host: bytes) -> list[bytes]:
         """Return ``X-Forwarded-For/-Proto/-Host/-Port`` and ``X-Real-IP`` for a request that names `host`.
 
-        The port is the one the browser used, as it stands in Host. Remembered: a connection keeps to one Host. The
-        caller must not change the list.
+        The port is the one the browser used, as it stands in Host.
         """
-        if host != self._host:
-            scheme, address = self.scheme.encode(), self.address.encode()
-            self._lines = _lines(address, scheme, host, _port_of(host, scheme), address)
-            self._host = host
-        return self._lines
+        scheme, address = self.scheme.encode(), self.address.encode()
+        return _lines(address, scheme, host, _port_of(host, scheme), address)
 
     def tail(self, host: bytes, via: bytes) -> bytes:
-        """Return the forwarding fields, `via` and the blank line: what ends a plain request. Remembered, as above."""
+        """Return the forwarding fields, `via` and the blank line: what ends a plain request.
+
+        Remembered: a connection keeps to one Host.
+        """
         if host != self._tail_host or via is not self._tail_via:
             self._tail = b"\r\n".join((*self.forwarding_lines(host), via, b"", b""))
             self._tail_host, self._tail_via = host, via

@@ -16,7 +16,6 @@ from devproxy.config.model import (
     ServerAddress,
     Upstream,
 )
-from devproxy.http1.framing import response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
 from devproxy.plan import Forward, compile_snapshot, plan_request
@@ -72,7 +71,7 @@ def answered(route: Route, origins: list[bytes], status: bytes, lines: list[byte
     if not isinstance(plan, Forward):
         return None
     head = parse_response_head(b"\r\n".join((b"HTTP/1.1 " + status, *lines)), Limits())
-    length = response_body_length(head, b"GET")
+    length = head.body_length
     return head_for_client(plan, request, head, Peer("127.0.0.1", "http"), SERVER, body_length=length, close=False)
 
 

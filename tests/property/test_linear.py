@@ -28,7 +28,7 @@ from devproxy.console.lines import HumanLines
 from devproxy.console.style import Style, glyphs_for
 from devproxy.errors import BadMessage
 from devproxy.events import ExchangeFinished, Outcome, Trouble, TunnelOpened, UpstreamState
-from devproxy.http1.framing import ChunkedReader, response_body_length
+from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head, recall_response_head
 from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.refusals import told
@@ -215,7 +215,7 @@ def response(octets: bytes, asked: bytes = START) -> None:
     except BadMessage as error:
         answers.bad_message(error)
         return
-    length = response_body_length(answer, head.method)
+    length = 0 if head.method == b"HEAD" else answer.body_length
     head_for_client(plan, head, answer, PEER, SERVER, body_length=length, close=False)
     head_for_client(plan, head, answer, PEER, SERVER, body_length=length, close=True)
     with suppress(BadMessage):

@@ -21,7 +21,6 @@ from devproxy.config.model import (
 )
 from devproxy.errors import BadMessage
 from devproxy.http.messages import RequestHead
-from devproxy.http1.framing import response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.plan import Forward, Respond, Snapshot, compile_snapshot, plan_request, render_request
@@ -206,7 +205,7 @@ def told(forward: Forward, head: RequestHead, response: tuple[bytes, list[bytes]
         answer = parse_response_head(b"\r\n".join((b"HTTP/1.1 " + status, *lines)), LIMITS)
     except BadMessage:
         return "refused"
-    length = response_body_length(answer, head.method)
+    length = 0 if head.method == b"HEAD" else answer.body_length
     return head_for_client(forward, head, answer, PEER, HTTP, body_length=length, close=close)
 
 

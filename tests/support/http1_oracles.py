@@ -19,7 +19,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 from devproxy.errors import BadMessage
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead, ResponseHead
-from devproxy.http1.framing import ChunkedReader, response_body_length
+from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.start_line import Limits
@@ -94,7 +94,7 @@ def read_with_devproxy(stream: bytes, kind: MessageKind, method: bytes, *, is_sw
 def _extent(head: RequestHead | ResponseHead, method: bytes) -> tuple[bytes, int]:
     if isinstance(head, RequestHead):
         return head.method + b" " + head.target, head.body_length
-    return b"%d" % head.status, response_body_length(head, method)
+    return b"%d" % head.status, 0 if method == b"HEAD" else head.body_length
 
 
 def _is_interim(head: RequestHead | ResponseHead) -> bool:

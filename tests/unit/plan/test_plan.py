@@ -19,7 +19,6 @@ from devproxy.config.model import (
     Upstream,
 )
 from devproxy.http.messages import CHUNKED, RequestHead
-from devproxy.http1.framing import response_body_length
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.plan import (
     Forward,
@@ -296,7 +295,7 @@ def finished(
     found = plan_request(head, snapshot(route))
     assert isinstance(found, Forward)
     response = parse_response_head(b"\r\n".join((status, *lines)), snapshot().limits)
-    length = response_body_length(response, head.method) if response.status >= 200 else 0
+    length = 0 if head.method == b"HEAD" or response.status < 200 else response.body_length
     octets, closes = head_for_client(found, head, response, PEER, HTTP, body_length=length, close=close)
     assert octets.endswith(b"\r\n\r\n")
     # What is remembered must not differ from what was worked out.
