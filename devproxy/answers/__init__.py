@@ -7,7 +7,6 @@ carries ``X-Devproxy-Error`` with a stable code. Start here; what is to be said 
 
 from __future__ import annotations
 
-import shlex
 from typing import Final
 
 from devproxy.answers.model import Answer, is_document
@@ -46,6 +45,8 @@ def no_route(head: RequestHead) -> Answer:
 
 def _question(head: RequestHead) -> str:
     """Return the command that says which route takes `head`, and why no other does."""
+    import shlex  # only refusals need it
+
     host = head.host.decode("latin-1")
     is_default = host.rpartition(":")[0] in _LOCAL or host in _LOCAL or not host
     words = ("devproxy", "routes", "--test", _text(head.method), _text(head.path))
