@@ -120,8 +120,7 @@ def recall_request_head(octets: bytes, limits: Limits) -> tuple[RequestHead, byt
             return None
     if len(block) > limits.brief_bytes and (len(block) > limits.least_bytes or block.count(_CRLF) > limits.max_fields):
         return None
-    lines = block.split(b"\r\n")
-    start = lines.pop(0)
+    start, *lines = block.split(b"\r\n")
     stated = _request_lines[start]
     if stated is None:
         return None
@@ -139,8 +138,7 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
 
     Raises :class:`BadMessage` with the status that is due: 400, or 414, 431, 417, 501 or 505 where these say more.
     """
-    lines = block.split(b"\r\n")
-    start = lines.pop(0)
+    start, *lines = block.split(b"\r\n")
     match = match_request_line(start)
     if match is None:
         raise bad_request_line(start)

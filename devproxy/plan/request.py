@@ -30,12 +30,10 @@ from devproxy.policy.headers import late_lines, request_lines
 from devproxy.policy.hop import Peer
 from devproxy.policy.hosts import is_own_origin, judge_source
 from devproxy.policy.preflight import Preflight, judge_preflight, read_preflight
-from devproxy.realtime.engineio import is_poll, parse_engine_request
+from devproxy.realtime.engineio import OPENS, POLL, kind_of
 from devproxy.realtime.hot_reload import read_hot_reload, wants_own_origin
 from devproxy.routing.table import canonical_path, rewritten_path
 
-_OPENS: Final = 1
-_POLL: Final = 2
 HEALTH_PATH: Final = own.HEALTH_PATH.encode()
 """How health is asked for. Container engines do it by names that nobody has written, so its Host is not judged."""
 _SLASH: Final = 0x2F
@@ -51,7 +49,7 @@ def plan_request(head: RequestHead, snapshot: Snapshot) -> Plan:
     facts, segment = head.facts, head.segment
     if segment is None or (facts.body_length and snapshot.limits_bodies and head.body_length > snapshot.max_body_bytes):
         return _plan(head, snapshot)
-    kind = _engine_kind(head) if b"EIO=" in head.target and head.method == b"GET" else 0
+    kind = kind_of(head.method, head.path) if b"EIO=" in head.target else 0
     # The facts, which belong to one version, by their identity.
     key = (facts, snapshot.segments[segment], head.method, kind)
     known = snapshot.plans[key]
@@ -252,8 +250,8 @@ def _forward(
     fallback: Respond | None,
 ) -> Forward:
     facts = head.facts
-    kind = _engine_kind(head) if b"EIO=" in head.target and head.method == b"GET" else 0
-    polls = kind == _POLL
+    kind = kind_of(head.method, head.path)
+    polls = kind == POLL
     return Forward(
         compiled=compiled,
         facts=facts,
@@ -273,16 +271,8 @@ def _forward(
         edits=edits,
         preflight=preflight,
         fallback=fallback if compiled.cors.preflight is PreflightMode.FORWARD_OR_ANSWER else None,
-        is_special=compiled.fault is not None or facts.logs_in or kind == _OPENS,
+        is_special=compiled.fault is not None or facts.logs_in or kind == OPENS,
     )
-
-
-def _engine_kind(head: RequestHead) -> int:
-    """Return what a GET is to Engine.IO: a poll of a session, any other request, or none of its requests (0)."""
-    engine = parse_engine_request(head.path)
-    if engine is None:
-        return 0
-    return _POLL if is_poll(head.method, engine) else _OPENS
 
 
 def _own_path(raw_path: bytes) -> bytes:

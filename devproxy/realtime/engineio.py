@@ -2,7 +2,7 @@
 
 Owns what Socket.IO's transport leaves visible in HTTP (Engine.IO protocol 3 and 4): the query of the request target and
 the body of an error answer. Never reads packets (but for the id in the one that opens a session), never sees a
-session's content and never decides; the gateway asks :func:`is_poll` because three things that are harmless elsewhere
+session's content and never decides; the gateway asks :func:`kind_of` because three things that are harmless elsewhere
 end a session here: sending a poll twice, letting two polls of one session overlap, and leaving a poll open at the
 server after its client has gone.
 Start at :func:`parse_engine_request`; :func:`explain_engine_error` puts a server's refusal in words.
@@ -66,14 +66,27 @@ def parse_engine_request(target: bytes) -> EngineRequest | None:
     return EngineRequest(eio, parameters.get(b"transport", b""), parameters.get(b"sid", b""))
 
 
-def is_poll(method: bytes, request: EngineRequest) -> bool:
-    """Tell whether this is a poll: a GET that the server answers when it has something to say to this session.
+OPENS: Final = 1
+POLL: Final = 2
 
-    A poll must reach the server at most once, must never overlap another one of its session, and must be aborted at the
-    server as soon as its client leaves. A handshake is none: it has no session to lose yet. Where no transport is
-    named, python-engineio takes polling for granted.
+
+def kind_of(method: bytes, target: bytes) -> int:
+    """Return what a request is to Engine.IO: :data:`POLL`, :data:`OPENS` for any other GET of its, else 0.
+
+    A poll is a GET that the server answers when it has something to say to this session. It must reach the server at
+    most once, must never overlap another one of its session, and must be aborted at the server as soon as its client
+    leaves. A handshake is none: it has no session to lose yet. Where no transport is named, python-engineio takes
+    polling for granted.
     """
-    return method == b"GET" and request.sid != b"" and request.transport in (b"polling", b"")
+    if method != b"GET":
+        return 0
+    usual = _match_usual(target)
+    if usual is not None:  # as below, for less: each poll of each client comes here
+        return POLL if usual[3] and usual[2] == b"polling" else OPENS
+    engine = parse_engine_request(target)
+    if engine is None:
+        return 0
+    return POLL if engine.sid and engine.transport in (b"polling", b"") else OPENS
 
 
 def passes_messages(target: bytes) -> bool:

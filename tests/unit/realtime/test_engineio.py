@@ -8,9 +8,11 @@ import engineio  # type: ignore[import-untyped]
 import pytest
 from devproxy.realtime.engineio import (
     MAX_EXPLAINED_BYTES,
+    OPENS,
+    POLL,
     EngineRequest,
     explain_engine_error,
-    is_poll,
+    kind_of,
     opened_session,
     parse_engine_request,
     passes_messages,
@@ -74,9 +76,9 @@ def test_another_request_is_not_taken_for_engine_io(target: bytes) -> None:
     ],
 )
 def test_a_poll_is_a_get_of_a_session_by_polling(method: bytes, target: bytes, expected: bool) -> None:
-    request = parse_engine_request(target)
-    assert request is not None
-    assert is_poll(method, request) is expected
+    assert parse_engine_request(target) is not None
+    assert (kind_of(method, target) == POLL) is expected
+    assert (kind_of(method, target) == OPENS) is (not expected and method == b"GET")
 
 
 # --- refusals of Node's server ----------------------------------------------------------------------------------------
