@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Final
 
 from devproxy.errors import BadMessage
-from devproxy.http.fields import TOKEN, Field, Role, parse_field, without_space_before_colon
+from devproxy.http.fields import TOKEN, Role, parse_field, without_space_before_colon
 
 MAX_SIZE_LINE_BYTES: Final = 512
 MAX_TRAILER_BYTES: Final = 16384
@@ -220,10 +220,8 @@ class ChunkedReader:
                 reason = "a trailer speaks of framing or of the Host"
                 raise BadMessage(reason, source="RFC 9110 section 6.5.1", line=line)
             self.has_odd_trailers = True
-        return line if self._may_pass(field) else None
-
-    def _may_pass(self, field: Field) -> bool:
-        return field.role == Role.END_TO_END and field.name not in self._dropped_trailers
+        may_pass = field.role == Role.END_TO_END and field.name not in self._dropped_trailers
+        return line if may_pass else None
 
 
 def _fault(reason: str, line: bytes | bytearray, *, section: str = "7.1") -> BadMessage:

@@ -26,6 +26,7 @@ from devproxy.http.fields import (
     marks,
     parse_fields,
     parse_token_list,
+    values_of,
 )
 from devproxy.http.memory import MEMORY, SLOT, Table, footprint
 from devproxy.http.messages import (
@@ -344,7 +345,11 @@ def _response_facts(status: int, version_minor: int, special: list[Field]) -> Re
     """Establish framing, persistence and upgrade from the fields; refuse contradictions."""
     options, upgrade, length, is_chunked = _read_common(special, version_minor)
     roles = {field.role for field in special}
+    varies_on = elements_of(b",".join(values_of(special, b"vary")).lower())
     has_body = status not in BODILESS
+    # A server that announces a body where none can be may send it, too: nothing is asked of it again. A 304 may repeat
+    # the length of the 200.
+    announces_body = is_chunked or (status != 304 and bool(length))
     if has_body and is_chunked and length is not None:
         raise _length_beside_coding(special)
     if status < 200 and has_body and (is_chunked or length):
@@ -359,16 +364,14 @@ def _response_facts(status: int, version_minor: int, special: list[Field]) -> Re
         status=status,
         version_minor=version_minor,
         body_length=STATED if body_length > 0 else body_length,
-        # A server that announces a body where none can be may send it, too: nothing is asked of it again.
-        keep_alive=_keeps_alive(options, version_minor)
-        and (has_body or not _announces_body(status, length, is_chunked)),
+        keep_alive=_keeps_alive(options, version_minor) and (has_body or not announces_body),
         keep_alive_timeout_s=_read_keep_alive_timeout(special),
         upgrade=upgrade,
         connection_options=listed,
         is_plain=is_plain,
         dropped=_dropped(looked_at) if is_plain else (),
         access_control=tuple(b"\r\n%b\r\n" % field.line for field in special if field.role == Role.ACCESS_CONTROL),
-        varies_on_origin=any(_names_origin(field.value) for field in special if field.role == Role.VARY),
+        varies_on_origin=not {b"origin", b"*"}.isdisjoint(varies_on),
         has_set_cookie=Role.SET_COOKIE in roles,
         is_remarkable=Role.SET_COOKIE in roles or status in REFUSALS,
         has_reference=Role.REFERENCE in roles,
@@ -386,11 +389,6 @@ def _response_body_length(status: int, length: int | None, is_chunked: bool) -> 
     return CHUNKED if is_chunked else UNTIL_CLOSE
 
 
-def _announces_body(status: int, length: int | None, is_chunked: bool) -> bool:
-    """Tell whether an answer without a body says that there is one. A 304 may repeat the length of the 200."""
-    return is_chunked or (status != 304 and bool(length))
-
-
 def _framing_lines(special: list[Field]) -> bytes:
     return b"\r\n".join(field.line for field in special if field.role in _FRAMING)
 
@@ -405,10 +403,6 @@ def _more_than_one(special: list[Field], role: int) -> BadMessage:
 def _length_beside_coding(special: list[Field]) -> BadMessage:
     reason = "Content-Length and Transfer-Encoding stand together"
     return BadMessage(reason, source="RFC 9112 section 6.3", line=_framing_lines(special))
-
-
-def _names_origin(vary: bytes) -> bool:
-    return not {b"origin", b"*"}.isdisjoint(elements_of(vary.lower()))
 
 
 def _read_length(field: Field) -> int:

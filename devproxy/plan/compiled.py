@@ -86,7 +86,8 @@ def compile_route(config: Config, route: Route, via_line: bytes, proxies: Truste
     """Return `route` of `config` ready to serve. `via_line`: what devproxy adds to each request; `proxies`: trusted."""
     fault = compile_fault(route, config.source)
     cors = compile_cors(route.cors, config.source)
-    towards = {server: _toward(route, server) for server in _servers(config, route)}
+    servers = next((one.servers for one in config.upstreams if one.name == route.upstream), ())
+    towards = {server: _toward(route, server) for server in servers}
     cookies = [one.cookies for one in towards.values() if one.cookies is not None]
     return CompiledRoute(
         route=route,
@@ -119,10 +120,6 @@ def at_own_origin(compiled: CompiledRoute) -> CompiledRoute:
     own = replace(route, host="upstream" if route.host == "auto" else route.host, origin="upstream")
     towards = {server: _toward(own, server) for server in compiled.towards}
     return replace(compiled, towards=towards, edits_authority=_edits_authority(towards), is_at_own_origin=True)
-
-
-def _servers(config: Config, route: Route) -> tuple[ServerAddress, ...]:
-    return next((one.servers for one in config.upstreams if one.name == route.upstream), ())
 
 
 def _toward(route: Route, server: ServerAddress) -> Towards:

@@ -95,6 +95,8 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
     proxies = compile_trusted(config.server.trusted_proxies)
     compiled = {id(route): compile_route(config, route, via_line, proxies) for route in config.routes}
     table = RouteTable(config.routes)
+    # Whoever wrote a host in a route means it to be reached.
+    named = {name.removeprefix("*") for route in config.routes for name in route.match_host}
     return Snapshot(
         config=config,
         table=table,
@@ -103,7 +105,7 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
         own_origin={key: at_own_origin(one) for key, one in compiled.items()},
         default_cors=compile_cors(Cors(), config.source),
         hosts=compile_hosts(
-            (*config.server.allowed_hosts, *_named_hosts(config)),
+            (*config.server.allowed_hosts, *named),
             (*bound, *(listen.host for listen in config.server.listen)),
         ),
         limits=Limits(
@@ -131,8 +133,3 @@ def _cost_of_edits(key: EditsKey, edits: ResponseEdits) -> int:
     """Return what edits cost with the plan and the facts that they may be the last to hold."""
     plan, facts = key
     return footprint(plan.facts, plan.cors.lines, plan.cors.reason, facts, edits, edits.added) + _PLAN_BYTES
-
-
-def _named_hosts(config: Config) -> set[str]:
-    """Return the hosts that routes name: whoever wrote them there means them to be reached."""
-    return {name.removeprefix("*") for route in config.routes for name in route.match_host}

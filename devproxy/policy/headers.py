@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from devproxy.authority.hosts import bracketed
 from devproxy.config.model import HeaderEdits, Scheme, ServerAddress
 from devproxy.config.placeholders import split_value
-from devproxy.http.fields import Field, Role, make_field, read_field, unified_name
+from devproxy.http.fields import Field, Role, make_field, read_field, unified_name, values_of
 from devproxy.http.messages import CHUNKED, RequestHead, ResponseHead
 from devproxy.policy.hop import NOBODY, Hop, Peer, crosses, hop_lines
 
@@ -126,17 +126,13 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
         elif field.role > _LAST_DROPPED:
             lines += _request_line(field, head, peer, hop)
     own = hop_lines(fields, facts.host, peer, hop)
-    lines += own if edits is None else [line for line in own if _name_of(line) not in edits.leave_out]
+    lines += own if edits is None else [line for line in own if line.partition(b":")[0].lower() not in edits.leave_out]
     lines.append(via)
-    if b"te" in facts.connection_options and _accepts_trailers(head):
+    if b"te" in facts.connection_options and b"trailers" in b",".join(values_of(head.fields, b"te")).lower():
         lines += (b"TE: trailers", b"Connection: TE")
     if edits is not None:
         lines += edits.put
     return lines
-
-
-def _name_of(line: bytes) -> bytes:
-    return line.partition(b":")[0].lower()
 
 
 def without_listed(fields: list[Field], listed: tuple[bytes, ...]) -> list[Field]:
@@ -165,10 +161,6 @@ def _request_line(field: Field, head: RequestHead, peer: Peer, hop: Hop) -> tupl
     if (role == Role.EXPECT and head.facts.expects_continue) or (role == Role.TRAILER and head.body_length == CHUNKED):
         return (field.line,)
     return ()
-
-
-def _accepts_trailers(head: RequestHead) -> bool:
-    return any(field.role == Role.TE and b"trailers" in field.value.lower() for field in head.fields)
 
 
 def response_fields(head: ResponseHead) -> list[Field]:

@@ -295,12 +295,10 @@ class _Source(NamedTuple):
         if not self._is_form():
             return self._refuse_foreign(origin)
         # A page of another port of this machine that hides its origin; the one of a sandboxed frame has no site at all.
-        is_neighbour = origin == OPAQUE and site == b"same-site" and self._takes_this_machine()
+        # Where the policy lets in the pages of this machine, whatever their ports.
+        takes_this_machine = self.cors.origins is None and LOOPBACK.rule_for(web_origin("http", self.facts.host))
+        is_neighbour = origin == OPAQUE and site == b"same-site" and takes_this_machine
         return None if is_neighbour else self._refuse_form(origin)
-
-    def _takes_this_machine(self) -> bool:
-        """Tell whether this host is of this machine, and the policy lets in its pages, whatever their ports."""
-        return self.cors.origins is None and LOOPBACK.rule_for(web_origin("http", self.facts.host)) is not None
 
     def refuse_origin(self, origin: bytes, why: str, rule: str) -> SourceVerdict:
         code = WEBSOCKET_ORIGIN_NOT_ALLOWED if self.facts.upgrade else ORIGIN_NOT_ALLOWED

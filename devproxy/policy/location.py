@@ -58,6 +58,7 @@ _has_dot_segment = re.compile(rb"/(?:\.|%2[Ee]){1,2}(?:/|\Z)").search
 _THIS_MACHINE: Final = frozenset((b"127.0.0.1", b"::1", b"0.0.0.0", b"::"))
 _DEFAULT_PORTS: Final = {scheme.encode(): DEFAULT_PORTS[scheme] for scheme in ("http", "https")}
 
+_table = lru_cache(maxsize=2)(RouteTable)
 _Place = tuple[bytes, bytes, int]
 """Scheme, host as compared, port."""
 
@@ -86,11 +87,6 @@ def compile_locations(config: Config, route: Route) -> LocationRules:
             for place in _places_of(server, sent_host, is_own=is_own):
                 places[place] = places.get(place, frozenset()) | {upstream.name}
     return LocationRules(route, mount_of(route), places, config.routes, _table(config.routes))
-
-
-@lru_cache(maxsize=2)
-def _table(routes: tuple[Route, ...]) -> RouteTable:
-    return RouteTable(routes)
 
 
 def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_Place]:
