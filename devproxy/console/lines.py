@@ -323,7 +323,7 @@ def fold_row(fold: Fold, style: Style) -> Row:
     """Return the row of exchanges that share one: how many of which kind, from the first's start to the last's end."""
     if fold.count == 1:
         return exchange_row(fold.ended_at, fold.first, style)
-    (most, number), *others = sorted(fold.counts.items(), key=lambda item: -item[1])
+    (most, number), *others = sorted(fold.counts.items(), key=lambda item: (-item[1], item[0]))
     method, status = most
     row = exchange_row(fold.ended_at, replace(fold.first, method=method, status=status), style)
     parts = [f"{style.glyphs.times}{number:,} {fold.kind}{'' if number == 1 else 's'}"]

@@ -276,6 +276,11 @@ def test_a_line_that_is_shared_says_how_many_of_which_kind_the_most_first() -> N
     assert words(line).startswith("12:01:07 GET 200 ×3 polls, POST ×1, POST 204 ×1 → backend")
 
 
+def test_of_as_many_polls_as_messages_the_polls_come_first() -> None:
+    _, (line,) = folded(replace(POLL, method=b"POST"), POLL)
+    assert words(line).startswith("12:01:07 GET 200 ×1 poll, POST ×1 → backend")
+
+
 def test_in_ascii_too() -> None:
     _, (line,) = folded(*[MODULE] * 2, style=Style(False, ASCII_GLYPHS))
     assert words(line).startswith("12:01:07 GET 200 x2 files -> frontend")
