@@ -11,19 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from devproxy.errors import UpstreamError
+from devproxy.gateway.shared.seam import Asker
 
 if TYPE_CHECKING:
     from devproxy.gateway.shared.seam import Connection, Server
-    from devproxy.http.messages import RequestHead
 
 MAX_PENDING_BYTES: Final = 16 * 1024
 """Octets of a request's body that are taken in before there is a connection to send them on."""
 
 
-class Waiting(Protocol):
+class Waiting(Asker, Protocol):
     """Who waits for a connection. ``is_bound``: no other server than the one asked for can answer."""
-
-    request: RequestHead
 
     @property
     def is_bound(self) -> bool:
@@ -37,9 +35,6 @@ class Waiting(Protocol):
 
     def not_connected(self, error: UpstreamError) -> None:
         """There is no connection, and nothing has been sent."""
-
-    def pause_request(self) -> None:
-        """Read no more of the request for now."""
 
 
 @dataclass(eq=False, repr=False)

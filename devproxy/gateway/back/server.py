@@ -10,6 +10,7 @@ lost or, worse, delivered twice (RFC 9112 section 9.3.1). Start at :meth:`Server
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from devproxy.answers import NO_CONNECTION
@@ -94,19 +95,14 @@ class ServerPool:
         if own is not None:
             own.user = own
             self._idle[own] = own
-        maybe: Connection | None = None
-        for connection in reversed(self._idle.values()):
-            if connection.expires_at <= self._shared.now or connection.transport.is_closing():
-                continue
-            there = connection.process
-            if there is not None and there.root is process:
-                maybe = connection
-                break
-            if maybe is None and (there is None or not there.is_other(process)):
-                maybe = connection
-        if maybe is not None:
-            self.forget(maybe)
-        return maybe
+        now = self._shared.now
+        good = [one for one in reversed(self._idle.values()) if one.expires_at > now and not one.transport.is_closing()]
+        there = (one for one in good if one.process is not None and one.process.root is process)
+        perhaps = (one for one in good if one.process is None or not one.process.is_other(process))
+        found = next(chain(there, perhaps), None)
+        if found is not None:
+            self.forget(found)
+        return found
 
     def release(self, connection: Connection, client: object, announced_s: int | None) -> None:
         """Keep `connection`, which `client` used, for the next request.

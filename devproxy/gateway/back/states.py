@@ -48,9 +48,8 @@ class Act(Enum):
     RESET = "resets it"
 
 
-_BEFORE_BODY: Final = (State.AWAITING, State.HEAD)
 _ANSWER: Final = (State.HEAD, State.BODY)
-_USED: Final = (*_BEFORE_BODY, State.BODY)
+_USED: Final = (State.AWAITING, *_ANSWER)
 
 STEPS: Final[Mapping[tuple[State, Event], tuple[State, Act]]] = {
     (State.IDLE, Event.REQUEST): (State.AWAITING, Act.USE),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from devproxy.gateway.back.session_search import SessionSearch, process_at
 from devproxy.realtime.engineio import MAX_OPEN_BYTES, opened_session
-from devproxy.routing.balance import Choice, Process, Reason
+from devproxy.routing.balance import Choice, Reason
 
 if TYPE_CHECKING:
     from devproxy.gateway.shared.seam import Asker, ClientStream, Connection, Pool, Server, Upstream
@@ -46,14 +46,10 @@ class StickyChoice:
 
     def take_idle(self, server: Server, client: ClientStream) -> Connection | None:
         """Return an idle connection that may lead to the process of the session, or None."""
-        process = self._process
+        process = self._balancer.sessions.process_of(self.sid)
         if process is None or self._choice.reason is Reason.LOGIN:
             return server.take_idle(client)
         return server.take_for(process, client)
-
-    @property
-    def _process(self) -> Process | None:
-        return self._balancer.sessions.process_of(self.sid) if self.sid else None
 
     def carry(self, connection: Connection, asker: Asker) -> Upstream:
         """Return what sends on `connection` for `asker`: itself, or who takes care of the session.

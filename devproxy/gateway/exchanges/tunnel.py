@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
@@ -44,6 +45,7 @@ CLOSE_GRACE_S: Final = 1.0
 GOING_AWAY: Final = 1001
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class End(Reader):
     """One end of a tunnel: a protocol that writes what it gets into the other end.
 
@@ -51,29 +53,19 @@ class End(Reader):
     from this end. ``tracker``: follows the frames that come from it; None when the protocol is not WebSocket.
     """
 
-    __slots__ = (
-        "_advance",
-        "_tunnel",
-        "_write",
-        "name",
-        "other",
-        "received",
-        "state",
-        "tracker",
-        "transport",
-    )
+    _tunnel: Tunnel
+    name: str
+    transport: asyncio.Transport
+    tracker: FrameTracker | None
+    other: End = field(init=False)
+    received: int = 0
+    state: State = State.OPEN
+    _write: Callable[[bytes], None] = field(init=False)
+    _advance: Callable[[bytes], None] | None = field(init=False)
 
-    other: End
-
-    def __init__(self, tunnel: Tunnel, name: str, transport: asyncio.Transport, tracker: FrameTracker | None) -> None:
-        self._tunnel = tunnel
-        self.name = name
-        self.transport = transport
-        self.tracker = tracker
-        self.received = 0
-        self.state = State.OPEN
-        self._write: Callable[[bytes], None] = transport.write
-        self._advance: Callable[[bytes], None] | None = tracker.advance if tracker is not None else None
+    def __post_init__(self) -> None:
+        self._write = self.transport.write
+        self._advance = self.tracker.advance if self.tracker is not None else None
 
     def join(self, other: End) -> None:
         """Write into `other` from now on."""

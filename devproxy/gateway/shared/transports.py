@@ -38,19 +38,13 @@ def set_limits(transport: asyncio.Transport) -> None:
 
 def limit_buffers(transport: asyncio.BaseTransport) -> None:
     """Have the system keep little of what is sent by `transport` and of what comes; left alone it keeps megabytes."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        with suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LITTLE_SENT_BYTES)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _LITTLE_RECEIVED_BYTES)
+    _set_option(transport, socket.SO_SNDBUF, _LITTLE_SENT_BYTES)
+    _set_option(transport, socket.SO_RCVBUF, _LITTLE_RECEIVED_BYTES)
 
 
 def unlimit_buffers(transport: asyncio.BaseTransport) -> None:
     """Let the system choose again how much it keeps (Linux from 5.14 on; elsewhere it keeps what it was told to)."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        with suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK, 0)
+    _set_option(transport, _SO_BUF_LOCK, 0)
 
 
 def keep_alive(transport: asyncio.BaseTransport) -> None:
@@ -58,10 +52,14 @@ def keep_alive(transport: asyncio.BaseTransport) -> None:
 
     A machine that is gone without a word is not missed otherwise by a connection on which nothing is sent.
     """
+    _set_option(transport, socket.SO_KEEPALIVE, 1)
+
+
+def _set_option(transport: asyncio.BaseTransport, option: int, value: int | bytes) -> None:
     sock = transport.get_extra_info("socket")
     if sock is not None:
         with suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.SOL_SOCKET, option, value)
 
 
 def peer_name(transport: asyncio.BaseTransport) -> str:
@@ -94,10 +92,7 @@ def reset(transport: asyncio.Transport) -> None:
 
     A plain close (FIN) would complete a body that is delimited by the end of its connection (RFC 9112 section 8).
     """
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        with suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
+    _set_option(transport, socket.SO_LINGER, _LINGER_0)
     transport.abort()
 
 
