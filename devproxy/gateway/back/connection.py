@@ -136,7 +136,7 @@ class UpstreamConnection(Reader):
 
     @property
     def is_silent(self) -> bool:
-        """Whether whoever sent on it still waits for the first octet that this connection brings."""
+        """Whether whoever sent on it still waits for the first byte that this connection brings."""
         return self._state is _AWAITING and not self.served
 
     def begin(self, exchange: Asker, data: bytes) -> None:
@@ -217,9 +217,9 @@ class UpstreamConnection(Reader):
             return
         self._state = _BODY
         self._remaining = length
-        self._chunked = (
-            ChunkedReader(is_decoding=exchange.decodes_chunks, is_answer=True) if length == CHUNKED else None
-        )
+        self._chunked = None
+        if length == CHUNKED:
+            self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks, is_answer=True)
         payload, ended = self._frame(data)
         if ended:
             self._complete(exchange)

@@ -59,7 +59,7 @@ STEPS: Final[Mapping[tuple[State, Event], tuple[State, Act]]] = {
     **{(state, Event.LAST_COMPLETE): (State.OVER, Act.CLOSE) for state in _ANSWER},
     **{(state, Event.EARLY_COMPLETE): (State.OVER, Act.RESET) for state in _ANSWER},
     (State.HEAD, Event.SWITCH): (State.OVER, Act.HAND_OVER),
-    **{(state, Event.BREACH): (State.OVER, Act.ABORT) for state in (State.IDLE, *_ANSWER)},
+    **{(state, Event.BREACH): (State.OVER, Act.ABORT) for state in (State.IDLE, *_ANSWER, State.OVER)},
     **{(state, Event.END): (State.OVER, Act.CLOSE) for state in (State.IDLE, State.OVER)},
     **{(state, Event.END): (State.OVER, Act.RESET) for state in _USED},
     **{(state, Event.ABANDON): (State.OVER, Act.RESET) for state in _USED},

@@ -51,7 +51,7 @@ STEPS: Final[Mapping[tuple[State, Event], tuple[State, Act]]] = {
     **{(state, Event.END): (State.ENDED, Act.CLOSE_BOTH) for state in (State.CLOSING, State.MUTED)},
     **{(state, Event.RESET): (State.OVER, Act.RESET_OTHER) for state in _BEFORE_THE_LAST},
     **{(state, Event.CLOSED): (State.OVER, Act.CLOSE_OTHER) for state in _BEFORE_THE_LAST},
-    **{(State.OVER, event): (State.OVER, Act.NOTHING) for event in (Event.RESET, Event.CLOSED)},
+    **{(State.OVER, event): (State.OVER, Act.NOTHING) for event in (Event.END, Event.RESET, Event.CLOSED)},
     (State.OPEN, Event.STOP): (State.CLOSING, Act.WAIT),
     (State.ENDED, Event.STOP): (State.ENDED, Act.CLOSE_OTHER),
     (State.CLOSING, Event.FRAME_COMPLETE): (State.MUTED, Act.SEND_CLOSE),

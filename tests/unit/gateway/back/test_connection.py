@@ -77,6 +77,8 @@ class Used:
         elif event is Event.CLOSE:
             self.world.pool.close_idle()
             self.connection.close()
+        elif event is Event.BREACH and state is State.OVER:
+            self.connection.data_received(b"TLS gives on what came before the close")
         else:
             self.server.receive(BODY_ENDS[event] if state is State.BODY else ANSWERS[event])
 
