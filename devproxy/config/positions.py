@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import tomli
@@ -95,15 +94,15 @@ class Places:
         return 0, 0, 0
 
 
-@dataclass(slots=True)
 class _Open:
     """An array or inline table whose end has not come yet. ``index``: of the element that comes next."""
 
-    path: Path
-    key: tuple[int, int]
-    start: int
-    is_array: bool
-    index: int = 0
+    def __init__(self, path: Path, key: tuple[int, int], start: int, *, is_array: bool) -> None:
+        self.path = path
+        self.key = key
+        self.start = start
+        self.is_array = is_array
+        self.index = 0
 
 
 class _Scanner:
@@ -205,7 +204,7 @@ class _Scanner:
         char = self.text[start : start + 1]
         if char in ("[", "{"):
             self.at += 1
-            stack.append(_Open(path, key or (start, start + 1), start, char == "["))
+            stack.append(_Open(path, key or (start, start + 1), start, is_array=char == "["))
             return
         if char == '"':
             self._take(_BASIC_BLOCK if self.text.startswith('"""', start) else _BASIC_STRING)
