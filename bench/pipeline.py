@@ -39,7 +39,7 @@ from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.exchanges import exchange
 from devproxy.gateway.front import client as downstream
 from devproxy.gateway.shared.observers import Observers
-from devproxy.gateway.shared.state import SharedState
+from devproxy.gateway.shared.state import Current, SharedState
 from devproxy.plan import compile_snapshot
 from tests.support import memory_transport
 from tests.support.memory_transport import MemoryTransport
@@ -62,7 +62,7 @@ PHASES: Final[tuple[tuple[str, tuple[tuple[ModuleType, str], ...]], ...]] = (
     ("plan", ((downstream, "plan_request"),)),
     ("render", ((exchange, "render_request"),)),
     ("parse", ((upstream, "recall_response_head"), (upstream, "parse_response_head"))),
-    ("finish", ((exchange, "edit_response"), (exchange, "render_response"))),
+    ("finish", ((exchange, "edit_response"), (downstream, "render_response"))),
 )
 """What an exchange's pure parts are called where the gateway calls them; ``rest`` is what is left."""
 
@@ -122,7 +122,8 @@ class Pipeline:
         config = configuration()
         shared = SharedState(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), Observers())
         self.servers: dict[str, Wire] = {}
-        shared.pools = pools = {one.name: UpstreamPool(shared, one) for one in config.upstreams}
+        pools = {one.name: UpstreamPool(shared, one) for one in config.upstreams}
+        shared.current = Current(shared.current.snapshot, pools)
         for one in config.upstreams:
             pool = pools[one.name]
             connection = upstream.UpstreamConnection(shared, pool.servers[0])

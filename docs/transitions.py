@@ -15,7 +15,7 @@ from typing import Final
 from docs.house import ROOT
 
 PAGE: Final = "docs/closing.md"
-MACHINES: Final = ("back", "exchanges")
+MACHINES: Final = ("front", "back", "exchanges")
 """The folders of the gateway that have such a module."""
 
 Steps = Mapping[tuple[Enum, Enum], tuple[Enum, Enum]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from string import Template
@@ -18,15 +19,22 @@ ERROR_DETAIL: Final = "X-Devproxy-Error-Detail"
 
 
 class Composed(NamedTuple):
-    """An answer written for whoever asked: its field lines, but for what concerns the connection, and its body."""
+    """An answer written for whoever asked: its field lines, but for what concerns the connection, and its body.
+
+    ``closes``: the connection ends with it.
+    """
 
     status: int
     lines: list[bytes]
     body: bytes
+    closes: bool
 
 
-def compose(answer: Answer, head: RequestHead | None) -> Composed:
-    """Return `answer` as a response to the request `head` (None: none could be read); no body for HEAD and 204."""
+def compose(answer: Answer, head: RequestHead | None, last: Iterable[bytes] = ()) -> Composed:
+    """Return `answer` as a response to the request `head` (None: none could be read); no body for HEAD and 204.
+
+    `last`: field lines that come behind its own.
+    """
     is_json = answer.document or (not answer.code and answer.facts)
     form = Format.JSON if is_json else preferred_format(head)
     waits = not is_json and answer.retry_after_s > 0 and head is not None and is_document(head)
@@ -46,7 +54,7 @@ def compose(answer: Answer, head: RequestHead | None) -> Composed:
     fields += answer.fields
     lines = [f"{name}: {value}".encode("latin-1") for name, value in fields]
     has_body = answer.status != 204 and (head is None or head.method != b"HEAD")
-    return Composed(answer.status, lines, body if has_body else b"")
+    return Composed(answer.status, [*lines, *last], body if has_body else b"", answer.close)
 
 
 def _render_body(answer: Answer, form: Format, *, waits: bool) -> bytes:

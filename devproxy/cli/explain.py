@@ -180,8 +180,8 @@ class Report:
             yield from self._judged(self._read(answer, plan.lines), sends=False)
 
     def _read(self, answer: Answer, lines: tuple[bytes, ...]) -> Hop:
-        composed = compose(answer, self._head)
-        return Hop(status=composed.status, fields=tuple(parse_fields([*composed.lines, *lines])))
+        composed = compose(answer, self._head, lines)
+        return Hop(status=composed.status, fields=tuple(parse_fields(composed.lines)))
 
     def _server(self, plan: Forward) -> ServerAddress:
         return self._snapshot.config.upstream(plan.compiled.upstream).servers[0]

@@ -28,7 +28,7 @@ from devproxy.gateway.front.descriptors import DescriptorGuard
 from devproxy.gateway.front.listeners import Listeners
 from devproxy.gateway.reload import route_targets, unchanged_upstreams
 from devproxy.gateway.shared.observers import Observation, Observers
-from devproxy.gateway.shared.state import SWEEP_INTERVAL_S, SharedState
+from devproxy.gateway.shared.state import SWEEP_INTERVAL_S, Current, SharedState
 from devproxy.plan import Snapshot, compile_snapshot
 from devproxy.routing.table import label
 
@@ -66,7 +66,7 @@ class Gateway:
             self._observers,
         )
         self._pools = {upstream.name: UpstreamPool(shared, upstream) for upstream in self._config.upstreams}
-        shared.pools = self._pools
+        shared.current = Current(shared.current.snapshot, self._pools)
         self._intake = DescriptorGuard(shared, self._listeners)
         await self._listeners.open()
         self._sweep()
@@ -114,14 +114,14 @@ class Gateway:
         Pools of equal upstreams stay; those of others end when the last exchange that has them does.
         """
         old, new = self._pools, snapshot.config
-        unchanged = unchanged_upstreams(shared.snapshot.config, new)
+        unchanged = unchanged_upstreams(shared.current.snapshot.config, new)
         pools = {
             upstream.name: old[upstream.name]
             if upstream.name in unchanged
             else UpstreamPool(shared, upstream, old.get(upstream.name))
             for upstream in new.upstreams
         }
-        shared.snapshot, shared.pools = snapshot, pools
+        shared.current = Current(snapshot, pools)
         self._pools = pools
         for name, pool in old.items():
             if name not in unchanged:

@@ -38,19 +38,16 @@ def render_own(
     lines: Iterable[bytes],
     body: bytes,
     *,
-    last: Iterable[bytes],
-    request: RequestHead | None,
-    keep_alive: bool,
+    closes: bool,
+    version_minor: int = 1,
 ) -> bytes:
-    """Return a response of devproxy's own: `lines`, what concerns the connection, the lines `last`, and `body`.
+    """Return a response of devproxy's own to a client of HTTP/1.`version_minor`: `lines` and `body`.
 
-    `keep_alive`: whether the connection goes on; to a client that speaks HTTP/1.0 that is said explicitly.
+    `closes`: the connection ends with it; that it goes on has to be said to a client that speaks HTTP/1.0.
     """
-    connection = () if keep_alive else (b"Connection: close",)
-    if keep_alive and request is not None and request.version_minor == 0:
-        connection = (b"Connection: keep-alive",)
+    says = b"Connection: close" if closes else b"" if version_minor else b"Connection: keep-alive"
     start = f"HTTP/1.1 {status} {reason_phrase(status)}".encode("latin-1")
-    return render_head(start, (*lines, *connection, *last)) + body
+    return render_head(start, (*lines, says) if says else lines) + body
 
 
 def render_response(

@@ -138,7 +138,7 @@ async def test_a_server_that_is_busy_gets_less() -> None:
         slow.send(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n")
         service = talk.gateway._shared
         assert service is not None
-        loads = service.pools["backend"].servers
+        loads = service.current.pools["backend"].servers
         await until(lambda: sum(server.outstanding for server in loads))
         (busy,) = (server.index for server in loads if server.outstanding)
         assert {(await ask(talk, POST))[1] for _ in range(5)} == {b"%d" % (1 - busy)}
@@ -178,7 +178,7 @@ async def test_what_is_over_counts_no_more_however_it_ended() -> None:
         service = talk.gateway._shared
         assert service is not None
         await until(lambda: not service.connections)
-        assert [server.outstanding for server in service.pools["backend"].servers] == [0, 0]
+        assert [server.outstanding for server in service.current.pools["backend"].servers] == [0, 0]
 
 
 # -- servers that go ---------------------------------------------------------------------------------------------------

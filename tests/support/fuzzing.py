@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from devproxy.events import Outcome
+from devproxy.gateway.front.client import ClientConnection
 from devproxy.http1.reader import MessageKind
 from tests.support.http1_cases import NEXT_RESPONSE, OCTETS, Generator, find_difference, is_known
 from tests.support.http1_oracles import (
@@ -82,7 +83,8 @@ def _answer_all(world: World) -> None:
     """Be the server: answer each request once all of it has come."""
     while True:
         world.settle()
-        waiting = [one for one in world.shared.connections if one.is_busy and one.is_request_complete]
+        clients = [one for one in world.shared.connections if isinstance(one, ClientConnection)]
+        waiting = [one for one in clients if one.is_busy and not one.body_remaining]
         servers = [one for one in world.upstreams if not one.is_closing() and one.get_protocol()._exchange is not None]  # type: ignore[attr-defined]
         if not waiting or not servers:
             return

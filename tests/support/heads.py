@@ -30,4 +30,7 @@ def render_answer(
 ) -> bytes:
     """Return devproxy's own `answer` to `head` as the client gets it in HTTP/1.1."""
     goes_on = keep_alive and not answer.close
-    return render_own(*compose(answer, head), last=lines, request=head, keep_alive=goes_on)
+    status, composed, body, _ = compose(answer, head, lines)
+    return render_own(
+        status, composed, body, closes=not goes_on, version_minor=1 if head is None else head.version_minor
+    )

@@ -15,7 +15,7 @@ from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.front.client import ClientConnection
 from devproxy.gateway.shared.observers import Observers
 from devproxy.gateway.shared.seam import Connection
-from devproxy.gateway.shared.state import SharedState
+from devproxy.gateway.shared.state import Current, SharedState
 from devproxy.plan import compile_snapshot
 from tests.support.memory_transport import MemoryTransport
 from tests.support.wire import address_of, config_for
@@ -54,7 +54,7 @@ class World:
         self.shared = SharedState(self.loop, compile_snapshot(config, "fuzz"), Observers())
         self.shared.observers.add(Observer(self.events.append))
         self.pool = UpstreamPool(self.shared, config.upstreams[0])
-        self.shared.pools = {config.upstreams[0].name: self.pool}
+        self.shared.current = Current(self.shared.current.snapshot, {config.upstreams[0].name: self.pool})
         self._dialler = MemoryDialler(self.loop)
         self.pool.servers[0]._dialler = self._dialler  # type: ignore[assignment]  # all that is called of it is there
 

@@ -9,58 +9,69 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from devproxy.answers.rendering import Composed
 from devproxy.config.model import Config
 from devproxy.errors import UpstreamError
 from devproxy.events import Event, ExchangeFinished, Observer, Wants
 from devproxy.gateway.exchanges.answering import Answering, OwnAnswer
 from devproxy.gateway.exchanges.exchange import Exchange
 from devproxy.gateway.shared.observers import Observers
-from devproxy.gateway.shared.seam import Asker, Connection, Pool, Server, TakenOver
-from devproxy.gateway.shared.state import SharedState
-from devproxy.http.messages import RequestHead
+from devproxy.gateway.shared.seam import Asker, ByteStream, Connection, Pool, Server, TakenOver
+from devproxy.gateway.shared.state import Current, SharedState
+from devproxy.http.edits import ResponseEdits
+from devproxy.http.messages import RequestHead, ResponseHead
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
 from devproxy.plan import Forward, compile_snapshot, plan_request
 from devproxy.policy.hop import Peer
 from devproxy.routing.balance import Balancer, Choice
 from tests.support.clock import Clock
-from tests.support.memory_transport import MemoryTransport
 from tests.support.wire import address_of, config_for
 
 
 @dataclass(eq=False)
 class MemoryClient:
-    """A client stream. ``end``: how its response ended: ``complete``, ``reset``, ``closed``, ``tunnel``, or not yet."""
+    """A client stream. ``end``: how its response ended: ``complete``, ``reset``, ``closed``, ``tunnel``, or not yet.
 
-    transport: MemoryTransport | None = None
+    ``informed``: the statuses of the 1xx heads it was given.
+    """
+
+    stream: ByteStream | None = None
     early: bytes = b""
     peer: Peer = field(default_factory=lambda: Peer("127.0.0.1", "http"))
-    is_ending: bool = False
     decodes_chunks: bool = False
     is_paused: bool = False
-    written: bytes = b""
+    informed: list[int] = field(default_factory=list)
+    status: int = 0
+    lines: list[bytes] = field(default_factory=list)
+    body: bytes = b""
     end: str = ""
     logins: dict[Pool, Connection] = field(default_factory=dict)
 
-    def inform(self, block: bytes) -> None:
-        self.written += block
+    def inform(self, head: ResponseHead, edits: ResponseEdits) -> None:
+        self.informed.append(head.status)
 
-    def respond(self, block: bytes, payload: bytes, body_length: int, ended: bool, closes: bool) -> None:
-        self.send(block + payload, ended)
+    def respond(self, head: ResponseHead, edits: ResponseEdits, body_length: int, payload: bytes, ended: bool) -> None:
+        self.status, self.lines = head.status, [*edits.lines_of(head), *edits.last]
+        self.send(payload, ended)
+
+    def answer(self, composed: Composed) -> None:
+        self.status, self.lines = composed.status, composed.lines
+        self.send(composed.body, ended=True)
 
     def send(self, data: bytes, ended: bool) -> None:
         assert not self.end, "nothing is sent after the end"
-        self.written += data
+        self.body += data
         self.end = "complete" if ended else ""
 
     def abort(self, *, resets: bool) -> None:
         self.end = "reset" if resets else "closed"
 
-    def take_over(self, block: bytes) -> TakenOver:
-        assert self.transport is not None
-        self.transport.write(block)
-        self.end = "tunnel"
-        return TakenOver(self.transport, self.early, has_ended=False)
+    def take_over(self, head: ResponseHead, edits: ResponseEdits, glued: bytes) -> TakenOver:
+        assert self.stream is not None
+        self.stream.write(glued)
+        self.status, self.end = head.status, "tunnel"
+        return TakenOver(self.stream, self.early, has_ended=False)
 
     def pause_reading(self) -> None:
         self.is_paused = True
@@ -178,14 +189,15 @@ class Stage:
         self.events: list[Event] = []
         self.observers = Observers()
         self.observers.add(Observer(self.events.append, Wants.ENDS))
-        self.shared = SharedState(cast("Any", self.loop), compile_snapshot(config, "unit"), self.observers)
+        snapshot = compile_snapshot(config, "unit")
+        self.shared = SharedState(cast("Any", self.loop), snapshot, self.observers)
         self.server = MemoryServer(config)
-        self.shared.pools = cast("dict[str, Pool]", {config.upstreams[0].name: self.server})
+        self.shared.current = Current(snapshot, cast("dict[str, Pool]", {config.upstreams[0].name: self.server}))
         self.connection = MemoryUpstream(self.server)
         (self.server.idle if is_idle else self.server.fresh).append(self.connection)
         self.client = MemoryClient()
         self.request: RequestHead = parse_request_head(head[:-4], Limits())
-        plan = plan_request(self.request, self.shared.snapshot)
+        plan = plan_request(self.request, snapshot)
         self.exchange: Answering = (
             Exchange(self.shared, self.client, self.request, plan)
             if isinstance(plan, Forward)

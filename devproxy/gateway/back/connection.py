@@ -71,7 +71,7 @@ class UpstreamConnection(Reader):
     holds_request: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        self._reader = HeadReader(MessageKind.RESPONSE, self._shared.snapshot.response_limits)
+        self._reader = HeadReader(MessageKind.RESPONSE, self._shared.current.snapshot.response_limits)
 
     # -- the transport's side ------------------------------------------------------------------------------------
 
@@ -197,7 +197,7 @@ class UpstreamConnection(Reader):
     # -- framing -------------------------------------------------------------------------------------------------
 
     def _take_head(self, exchange: Asker, data: bytes) -> None:
-        limits = self._shared.snapshot.response_limits
+        limits = self._shared.current.snapshot.response_limits
         found = None if self._reader.has_started else recall_response_head(data, limits)
         if found is None:
             found = self._read_head(data, limits, exchange.request.method)
@@ -219,7 +219,7 @@ class UpstreamConnection(Reader):
         self._remaining = length
         self._chunked = None
         if length == CHUNKED:
-            self._chunked = ChunkedReader(is_decoding=exchange.decodes_chunks, is_answer=True)
+            self._chunked = ChunkedReader(is_decoding=exchange.client.decodes_chunks, is_answer=True)
         payload, ended = self._frame(data)
         if ended:
             self._complete(exchange)

@@ -9,23 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncio
-
-    from devproxy.gateway.shared.seam import Asker, Loss, Server, Upstream
+    from devproxy.gateway.shared.seam import Asker, ByteStream, Loss, Server, Upstream
     from devproxy.http.messages import ResponseHead
 
 
 class Relay:
     """`connection`, for `asker`. ``_is_released``: the connection is over, or serves others already."""
 
-    __slots__ = ("_asker", "_connection", "_is_released", "client", "decodes_chunks", "request")
+    __slots__ = ("_asker", "_connection", "_is_released", "client", "request")
 
     def __init__(self, asker: Asker, connection: Upstream) -> None:
         self._asker = asker
         self._connection = connection
         self._is_released = False
         self.client = asker.client
-        self.decodes_chunks = asker.decodes_chunks
         self.request = asker.request
 
     # -- what the exchange sees of a connection --------------------------------------------------------------------
@@ -66,9 +63,9 @@ class Relay:
         """Pass on a 1xx response."""
         self._asker.interim(head)
 
-    def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
+    def upgraded(self, head: ResponseHead, glued: bytes, stream: ByteStream) -> None:
         """Pass on that the upstream has switched protocols."""
-        self._asker.upgraded(head, glued, transport)
+        self._asker.upgraded(head, glued, stream)
 
     def upstream_lost(self, loss: Loss) -> None:
         """Pass on the loss."""

@@ -145,7 +145,7 @@ class ServerPool:
     def _give_way(self) -> None:
         """Close what is idle at this server, whichever upstream names it."""
         self.close_idle()
-        for pool in self._shared.pools.values():
+        for pool in self._shared.current.pools.values():
             for other in pool.servers:
                 if other.server == self.server:
                     other.close_idle()

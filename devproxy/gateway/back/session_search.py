@@ -19,7 +19,7 @@ from devproxy.realtime.engineio import MAX_EXPLAINED_BYTES, is_unknown_session
 from devproxy.routing.balance import Balancer, Process
 
 if TYPE_CHECKING:
-    from devproxy.gateway.shared.seam import Asker, Connection, Loss
+    from devproxy.gateway.shared.seam import Asker, ByteStream, Connection, Loss
     from devproxy.http.messages import ResponseHead
 
 MAX_ATTEMPTS: Final = 128
@@ -125,15 +125,17 @@ class SessionSearch(Relay):
         if not ended and len(seen) <= MAX_EXPLAINED_BYTES:
             return
         # An ASGI server turns any refusal of an upgrade into a 403 without words.
-        if ended and (head.status == 403 or is_unknown_session(head.status, content(head, seen, self.decodes_chunks))):
+        if ended and (
+            head.status == 403 or is_unknown_session(head.status, content(head, seen, self.client.decodes_chunks))
+        ):
             self._refuse()
         else:
             self._pass_on(ended=ended)
 
-    def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
+    def upgraded(self, head: ResponseHead, glued: bytes, stream: ByteStream) -> None:
         """Pass on that the upstream has switched protocols: it knows the session."""
         self._accept()
-        super().upgraded(head, glued, transport)
+        super().upgraded(head, glued, stream)
 
     def upstream_lost(self, loss: Loss) -> None:
         """Pass on the loss; nothing that is held has been passed on before it."""

@@ -14,9 +14,7 @@ from devproxy.gateway.back.relay import Relay
 from devproxy.gateway.shared.throttle import Clock, Throttle
 
 if TYPE_CHECKING:
-    import asyncio
-
-    from devproxy.gateway.shared.seam import Asker, Loss, Upstream
+    from devproxy.gateway.shared.seam import Asker, ByteStream, Loss, Upstream
     from devproxy.http.messages import ResponseHead
 
 
@@ -98,12 +96,12 @@ class SlowUpstream(Relay):
         if ended:
             self._down.end(partial(self._asker.response_data, b"", ended=True))
 
-    def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
+    def upgraded(self, head: ResponseHead, glued: bytes, stream: ByteStream) -> None:
         """Pass on that the upstream has switched protocols, to a tunnel that has throttles of its own."""
         if rest := self._up.take_held():
             self._connection.send(rest)
         self._stop()
-        super().upgraded(head, glued, transport)
+        super().upgraded(head, glued, stream)
 
     def upstream_lost(self, loss: Loss) -> None:
         """Pass on the loss, behind what came before it."""

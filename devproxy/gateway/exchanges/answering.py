@@ -16,7 +16,6 @@ from devproxy import answers
 from devproxy.events import Outcome
 from devproxy.gateway.exchanges.advice import remarks_on_own
 from devproxy.gateway.exchanges.report import Report
-from devproxy.http1.render import render_own
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
@@ -76,11 +75,6 @@ class Answering(ABC):
     request: RequestHead
 
     @property
-    def decodes_chunks(self) -> bool:
-        """Whether the client cannot read the chunked coding."""
-        return self.client.decodes_chunks
-
-    @property
     def sent_bytes(self) -> int:
         """Bytes of the response's body that have been sent to the client, its head counted as one more."""
         return self._response_bytes + (self._status != 0)
@@ -117,32 +111,29 @@ class Answering(ABC):
         """The client is gone: end the upstream's part at once, so that a poll does not overlap with the next one."""
         if self._phase is not OVER:
             self._drop()
-            self._finish(Outcome.CLIENT_LEFT)
+            self._report_end(Outcome.CLIENT_LEFT)
 
     def stop(self) -> None:
         """End the exchange where it stands, because the client's connection is cut: devproxy stops."""
         if self._phase is not OVER:
             self._drop()
-            self._finish(Outcome.STOPPED)
+            self._report_end(Outcome.STOPPED)
 
     def _respond(self, answer: Answer, lines: tuple[bytes, ...], *, route: str = "", detail: str = "") -> None:
-        """Answer without an upstream. The connection goes on only if the request is complete and asks for that."""
-        client = self.client
-        keeps = self.is_request_sent and self.request.facts.keep_alive and not client.is_ending and not answer.close
-        composed = answers.compose(answer, self.request)
-        data = render_own(*composed, last=lines, request=self.request, keep_alive=keeps)
-        client.respond(data, b"", len(data), True, not keeps)
+        """Answer without an upstream."""
+        composed = answers.compose(answer, self.request, lines)
+        self.client.answer(composed)
         self._status = answer.status
         self._told.remarks = remarks_on_own(self._shared, answer, route)
-        self._response_bytes = len(data)
-        self._finish(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what)
+        self._response_bytes = len(composed.body)
+        self._report_end(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what)
 
     @abstractmethod
     def _drop(self) -> None:
         """Wait for nothing any more, and give up what has been asked for."""
 
     @abstractmethod
-    def _finish(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
+    def _report_end(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
         """Report the end, of which the client has been told."""
 
     @property
@@ -160,7 +151,7 @@ class OwnAnswer(Answering):
 
     def __init__(self, shared: SharedState, client: ClientStream, request: RequestHead, plan: Respond) -> None:
         self._shared = shared
-        self._snapshot = shared.snapshot
+        self._snapshot = shared.current.snapshot
         self._plan = plan
         self._timer: asyncio.TimerHandle | None = None
         self._phase = PLANNED
@@ -211,7 +202,7 @@ class OwnAnswer(Answering):
         if self._timer is not None:
             self._timer.cancel()
 
-    def _finish(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
+    def _report_end(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
         self._phase = OVER
         if self._shared.observers.to_failures:
             sizes = self._request_bytes, self._response_bytes

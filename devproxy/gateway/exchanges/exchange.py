@@ -21,16 +21,13 @@ from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST
 from devproxy.gateway.exchanges.tunnel import Tunnel
 from devproxy.gateway.reload import TunnelOrigin
 from devproxy.http.messages import RequestHead, ResponseHead
-from devproxy.http1.render import render_response
 from devproxy.plan import Forward, Respond, answers_preflight, edit_response, render_request
 from devproxy.policy.cors import local_lines
 
 if TYPE_CHECKING:
-    import asyncio
-
     from devproxy.answers import Answer
     from devproxy.gateway.exchanges.report import Report
-    from devproxy.gateway.shared.seam import ClientStream, Connection, Loss, Server, Upstream
+    from devproxy.gateway.shared.seam import ByteStream, ClientStream, Connection, Loss, Server, Upstream
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.edits import ResponseEdits
 
@@ -42,8 +39,8 @@ class Exchange(Answering):
 
     __slots__ = (
         "_deadline",
-        "_departure",
         "_has_retried",
+        "_pending",
         "_plan",
         "_server",
         "_sticky",
@@ -51,7 +48,8 @@ class Exchange(Answering):
     )
 
     def __init__(self, shared: SharedState, client: ClientStream, request: RequestHead, plan: Forward) -> None:
-        pool = shared.pools[plan.compiled.upstream]
+        current = shared.current
+        pool = current.pools[plan.compiled.upstream]
         server = pool.only
         self._sticky: StickyChoice | None = None
         if server is None or plan.is_special:
@@ -59,10 +57,10 @@ class Exchange(Answering):
             server = self._sticky.server
         self._server: Server = server
         self._shared = shared
-        self._snapshot = shared.snapshot
+        self._snapshot = current.snapshot
         self._plan = plan
         self._upstream: Upstream | None = None
-        self._departure: PendingConnection | None = None
+        self._pending: PendingConnection | None = None
         self._phase = PLANNED
         self._has_retried = False
         self._status = 0
@@ -89,13 +87,13 @@ class Exchange(Answering):
                 return
         if self._sticky is not None:
             fault = self._plan.compiled.fault
-            self._depart(body).set_out(server, 0.0 if fault is None else fault.latency_s)
+            self._wait_for_connection(body).set_out(server, 0.0 if fault is None else fault.latency_s)
             return
         connection = server.take_idle(self.client)
         if connection is not None:
             self._send_on(connection, body)
         else:
-            self._depart(body).dial(server)
+            self._wait_for_connection(body).dial(server)
 
     def take_idle(self, server: Server) -> Connection | None:
         """Return an idle connection to `server` that will do, or None."""
@@ -113,8 +111,8 @@ class Exchange(Answering):
                 self._upstream.send(data)
             if ended:
                 self.expect_response()
-        elif self._departure is not None:
-            self._departure.keep(data)
+        elif self._pending is not None:
+            self._pending.keep(data)
 
     def request_broken(self, answer: Answer) -> None:
         """The request's body turned out to be invalid or too large: the upstream must not take it for complete."""
@@ -122,7 +120,7 @@ class Exchange(Answering):
         if self._phase in (PLANNED, AWAITING_RESPONSE):
             self._refuse(answer)
         else:
-            self._finish(Outcome.ANSWERED, error=answer.code, detail=answer.what)
+            self._report_end(Outcome.ANSWERED, error=answer.code, detail=answer.what)
             self.client.abort(resets=True)
 
     @property
@@ -135,14 +133,14 @@ class Exchange(Answering):
         """Whether no other server than the one chosen can answer."""
         return self._sticky is not None and self._sticky.is_bound
 
-    def _depart(self, body: bytes = b"") -> PendingConnection:
+    def _wait_for_connection(self, body: bytes = b"") -> PendingConnection:
         """There is no connection yet. Who leaves before there is one cancels this."""
-        self._departure = departure = PendingConnection(self._shared.loop, self, bytearray(body))
-        return departure
+        self._pending = pending = PendingConnection(self._shared.loop, self, bytearray(body))
+        return pending
 
     def use(self, connection: Connection, server: Server, body: bytes) -> None:
         """Send on `connection`, which may lead to another server than `server`. `body`: what has come so far."""
-        self._departure = None
+        self._pending = None
         if connection.server_pool is not server:
             server.outstanding -= 1
             self._server = connection.server_pool
@@ -185,7 +183,7 @@ class Exchange(Answering):
 
     def interim(self, head: ResponseHead) -> None:
         """Pass on a 1xx response."""
-        self.client.inform(self._render(head, self._edit(head)))
+        self.client.inform(head, self._edit(head))
 
     def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
         """Send the final response head and what of its body came with it; `ended`: nothing follows."""
@@ -207,20 +205,14 @@ class Exchange(Answering):
                 report.remarks = remarks_on(shared, forward, self.request, head, edits, client.peer, server, payload)
         if self._sticky is not None:
             edits = self._bind(self._sticky, edits, payload)
-        close = not self.is_request_sent or client.is_ending
-        octets, closes = render_response(head, edits, self.request, body_length, close)
         self._status = facts.status
         self._response_bytes = len(payload)
-        client.respond(octets, payload, body_length, ended, closes)
+        client.respond(head, edits, body_length, payload, ended)
         if ended:
-            self._finish(_COMPLETE)
+            self._report_end(_COMPLETE)
 
     def _edit(self, head: ResponseHead) -> ResponseEdits:
         return edit_response(self._plan, self.request, head, self.client.peer, self._server.server)
-
-    def _render(self, head: ResponseHead, edits: ResponseEdits) -> bytes:
-        """Return an interim response or a switch of protocols as it goes to the client."""
-        return render_response(head, edits, self.request, 0, False)[0]
 
     def _answer_preflight(self, fallback: Respond) -> None:
         """The upstream gave a preflight no answer that a browser accepts: the route's policy gives one."""
@@ -237,7 +229,7 @@ class Exchange(Answering):
             return
         self._upstream = None
         self.client.send(data, True)
-        self._finish(_COMPLETE)
+        self._report_end(_COMPLETE)
 
     def _bind(self, binding: StickyChoice, edits: ResponseEdits, payload: bytes) -> ResponseEdits:
         """Return `edits` with what binds the client to this server; look for the session it was given."""
@@ -245,13 +237,13 @@ class Exchange(Answering):
             binding.see(payload, self._server.index)
         return binding.mark(edits, self._server.index)
 
-    def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
+    def upgraded(self, head: ResponseHead, glued: bytes, stream: ByteStream) -> None:
         """The upstream has switched protocols: join both connections. `glued`: what it sent behind its 101."""
         forward, server = self._plan, self._server
         edits = self._edit(head)
         marked = edits if self._sticky is None else self._sticky.mark(edits, server.index)
         self._phase = OVER
-        taken = self.client.take_over(self._render(head, marked) + glued)
+        taken = self.client.take_over(head, marked, glued)
         opened = TunnelOpened(
             self._shared.next_tunnel_id(),
             self.request.target,
@@ -266,7 +258,7 @@ class Exchange(Answering):
         )
         origin = TunnelOrigin(self._snapshot, forward.compiled.route, server.server)
         fault = forward.compiled.fault
-        tunnel = Tunnel(self._shared, taken.transport, transport, opened, origin, on_end=server.end_one, fault=fault)
+        tunnel = Tunnel(self._shared, taken.stream, stream, opened, origin, on_end=server.end_one, fault=fault)
         tunnel.open(early=taken.early, glued=glued, has_ended=taken.has_ended)
 
     def upstream_lost(self, loss: Loss) -> None:
@@ -282,7 +274,7 @@ class Exchange(Answering):
             if loss.may_be_unread and self._may_retry:
                 self._has_retried = True
                 self._phase = PLANNED
-                self._depart().dial(self._server)
+                self._wait_for_connection().dial(self._server)
                 return
             self._upstream_failed(UpstreamError(loss.fault, self._server.server.url, loss.detail, cause=loss.cause))
 
@@ -300,17 +292,17 @@ class Exchange(Answering):
         So it would be without devproxy. On another connection the request would be another one's, and a client that
         sees its kept connection end begins anew by itself.
         """
-        self._finish(Outcome.UPSTREAM_LOST, error=LOGIN_CODE, detail=LOGIN_LOST)
+        self._report_end(Outcome.UPSTREAM_LOST, error=LOGIN_CODE, detail=LOGIN_LOST)
         self.client.abort(resets=False)
 
     def _cut_response(self, loss: Loss) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
-        self._finish(Outcome.UPSTREAM_LOST, error=cut_code(loss.fault), detail=loss.detail or CUT_SHORT)
+        self._report_end(Outcome.UPSTREAM_LOST, error=cut_code(loss.fault), detail=loss.detail or CUT_SHORT)
         self.client.abort(resets=loss.was_reset)
 
     def not_connected(self, error: UpstreamError) -> None:
         """Nothing has been sent. A session that lives in the memory of a server that is gone is gone with it."""
-        self._departure = None
+        self._pending = None
         if self.is_bound and error.fault in answers.NO_CONNECTION:
             self._refuse(answers.session_lost(error, upstream=self._plan.compiled.upstream))
         else:
@@ -360,14 +352,14 @@ class Exchange(Answering):
         return False
 
     def _drop(self) -> None:
-        if self._departure is not None:
-            self._departure.cancel()
-            self._departure = None
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
         if self._upstream is not None:
             self._upstream.abandon()
             self._upstream = None
 
-    def _finish(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
+    def _report_end(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
         self._phase = OVER
         server = self._server
         server.outstanding -= 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devproxy.answers import Answer, compose
+from devproxy.answers.rendering import Composed
 from devproxy.events import ExchangeFinished, Outcome
-from devproxy.http1.render import render_own
 from devproxy.plan import lines_for_malformed
 
 if TYPE_CHECKING:
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 
 def refuse(
     shared: SharedState, peer: Peer, answer: Answer, reason: str, octets: bytes, head: RequestHead | None
-) -> bytes:
-    """Report that `peer` gets `answer`, for `reason`; return it as it goes out.
+) -> Composed:
+    """Report that `peer` gets `answer`, for `reason`; return it for whoever writes it.
 
     `octets`: the request as far as it came; `head`: if that could be read.
     """
-    lines = lines_for_malformed(octets, shared.snapshot)
-    data = render_own(*compose(answer, head), last=lines, request=head, keep_alive=False)
+    composed = compose(answer, head, lines_for_malformed(octets, shared.current.snapshot))
     shared.observers.tell_end(
         ExchangeFinished(
             method=head.method if head else b"",
@@ -36,11 +35,11 @@ def refuse(
             duration_s=0.0,
             first_byte_s=0.0,
             request_bytes=0,
-            response_bytes=len(data),
+            response_bytes=len(composed.body),
             client=peer.address,
             error=answer.code,
             detail=reason or answer.what,
             exchange_id=shared.next_exchange_id(),
         )
     )
-    return data
+    return composed

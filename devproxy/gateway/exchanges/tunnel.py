@@ -26,6 +26,7 @@ from devproxy.realtime.websocket import FrameTracker, close_frame
 
 if TYPE_CHECKING:
     from devproxy.gateway.reload import RouteTargets, TunnelOrigin
+    from devproxy.gateway.shared.seam import ByteStream
     from devproxy.gateway.shared.state import SharedState
     from devproxy.policy.faults import CompiledFault
 
@@ -55,7 +56,7 @@ class End(Reader):
 
     _tunnel: Tunnel
     name: str
-    transport: asyncio.Transport
+    transport: ByteStream
     tracker: FrameTracker | None
     other: End = field(init=False)
     received: int = 0
@@ -156,7 +157,7 @@ class SlowEnd(End):
         self,
         tunnel: Tunnel,
         name: str,
-        transport: asyncio.Transport,
+        transport: ByteStream,
         tracker: FrameTracker | None,
         *,
         loop: asyncio.AbstractEventLoop,
@@ -207,8 +208,8 @@ class Tunnel:
     def __init__(
         self,
         shared: SharedState,
-        client: asyncio.Transport,
-        server_end: asyncio.Transport,
+        client: ByteStream,
+        server_end: ByteStream,
         opened: TunnelOpened,
         origin: TunnelOrigin,
         *,
@@ -255,7 +256,7 @@ class Tunnel:
                 self._upstream.tracker.advance(glued)
         if early:
             self._client.data_received(early)
-        limit_s = self._shared.snapshot.config.server.tunnel_idle_timeout_s
+        limit_s = self._shared.current.snapshot.config.server.tunnel_idle_timeout_s
         if limit_s:
             self._watch(limit_s, "idle")
         if has_ended:
@@ -264,8 +265,8 @@ class Tunnel:
             self._drop_timer = self._shared.loop.call_later(self._fault.drop_after_s, self._drop)
         if self._shared.is_stopping:
             self.close()
-        elif self._shared.snapshot is not self._origin.snapshot:
-            self.review(route_targets(self._shared.snapshot.config))
+        elif self._shared.current.snapshot is not self._origin.snapshot:
+            self.review(route_targets(self._shared.current.snapshot.config))
 
     # -- endings -------------------------------------------------------------------------------------------------
 
@@ -299,7 +300,7 @@ class Tunnel:
             self.cut()
             return
         limit_s = WEBSOCKET_HALF_CLOSE_S if end.tracker is not None else HALF_CLOSE_S
-        idle_limit_s = self._shared.snapshot.config.server.tunnel_idle_timeout_s
+        idle_limit_s = self._shared.current.snapshot.config.server.tunnel_idle_timeout_s
         self._watch(min(limit_s, idle_limit_s or limit_s), end.name, look_s=_LOOK_S)
 
     def lost(self, end: End, exc: Exception | None) -> None:
@@ -389,7 +390,7 @@ class Tunnel:
             self._departure.cancel()
             self._departure = None
         elif goes and self._departure is None:
-            drain_s = self._shared.snapshot.config.server.drain_s
+            drain_s = self._shared.current.snapshot.config.server.drain_s
             self._departure = self._shared.loop.call_later(drain_s, self.close, "its route has changed")
         return goes
 

@@ -16,7 +16,8 @@ from devproxy.errors import BadMessage
 from devproxy.gateway.exchanges.answering import Answering, OwnAnswer
 from devproxy.gateway.exchanges.exchange import Exchange
 from devproxy.gateway.exchanges.malformed import refuse
-from devproxy.gateway.front.states import State
+from devproxy.gateway.front.backlog import Backlog
+from devproxy.gateway.front.states import STEPS, Act, Event, State
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of, unread_bytes
 from devproxy.gateway.shared.pressure import LARGE_BYTES, LITTLE_BYTES, Reader
 from devproxy.gateway.shared.seam import TakenOver
@@ -24,13 +25,17 @@ from devproxy.gateway.shared.transports import descriptor_of, end_writing, peer_
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, recall_request_head
-from devproxy.http1.reader import HeadReader, MessageKind, find_head_end
+from devproxy.http1.reader import HeadReader, MessageKind
+from devproxy.http1.render import render_own, render_response
 from devproxy.plan import Forward, plan_request
 from devproxy.policy.hop import Peer
 
 if TYPE_CHECKING:
+    from devproxy.answers.rendering import Composed
     from devproxy.gateway.shared.seam import Connection, Pool
     from devproxy.gateway.shared.state import SharedState
+    from devproxy.http.edits import ResponseEdits
+    from devproxy.http.messages import ResponseHead
 
 MAX_PIPELINED_BYTES: Final = 64 * 1024
 """Octets behind the current request from which on the client is not read. What has been read meanwhile comes on top."""
@@ -49,7 +54,7 @@ _NEVER: Final = math.inf
 
 
 # The members by names of their own: looking one up in its class costs as much as ten comparisons.
-_IDLE, _EXCHANGE, _WAITING, _LINGERING, _CLOSED = State
+_IDLE, _HEAD, _EXCHANGE, _WAITING, _LINGERING, _OVER = State
 
 
 class ClientConnection(Reader):
@@ -57,51 +62,49 @@ class ClientConnection(Reader):
 
     ``body_remaining``: bytes of the current request's body that have not come yet, or ``CHUNKED``. ``has_eof``: the
     client sends nothing more. ``logins``: upstream connections that are logged in for this client, which live and end
-    with this one. ``is_ending``: this one closes with the answer that runs, because devproxy stops or a login is lost.
+    with this one.
     """
 
     __slots__ = (
         "_announced_bytes",
+        "_backlog",
         "_chunked",
-        "_closes",
         "_ends_body",
         "_exchange",
         "_is_congested",
-        "_is_head_timed",
+        "_is_last",
         "_lingered",
-        "_pipelined",
         "_reader",
         "_reading_paused",
+        "_request",
         "_shared",
         "_state",
         "body_remaining",
         "deadline",
         "has_eof",
-        "is_ending",
         "logins",
         "peer",
         "transport",
     )
 
+    _request: RequestHead
     transport: asyncio.Transport
 
     def __init__(self, shared: SharedState, scheme: str) -> None:
         self._shared = shared
         self._state = _IDLE
-        self._reader = HeadReader(MessageKind.REQUEST, shared.snapshot.limits)
+        self._reader = HeadReader(MessageKind.REQUEST, shared.current.snapshot.limits)
         self._exchange: Answering | None = None
         self.body_remaining = 0
         self._announced_bytes = 0
-        self._closes = False
         self._ends_body = False
         self._chunked: ChunkedReader | None = None
-        self._pipelined: bytes | bytearray = b""
+        self._backlog = Backlog()
         self._reading_paused = False
         self.has_eof = False
-        self.is_ending = shared.is_stopping
+        self._is_last = shared.is_stopping
         self.logins: dict[Pool, Connection] = {}
         self._is_congested = False
-        self._is_head_timed = False
         self._lingered = 0
         self.deadline = _NEVER
         self.peer = Peer("", scheme)
@@ -112,10 +115,10 @@ class ClientConnection(Reader):
         """Take a new client."""
         self.transport = cast("asyncio.Transport", transport)
         set_limits(self.transport)
-        self.peer = Peer(peer_name(transport), self.peer.scheme)
+        self.peer = Peer(peer_name(self.transport), self.peer.scheme)
         self._shared.connections.add(self)
         self._shared.pressure.admit(self.transport)
-        self._wait_idle()
+        self.deadline = self._shared.now + self._shared.current.snapshot.idle_timeout_s
         if descriptor_of(self.transport) >= self._shared.descriptor_ceiling:
             self._shared.on_shortage()
 
@@ -130,6 +133,8 @@ class ClientConnection(Reader):
                 self._hold_back(data)
         elif self._state is _WAITING:
             self._hold_back(data)
+        elif self._state is _HEAD:
+            self._take_head(data)
         else:
             self._discard(data)
 
@@ -137,19 +142,18 @@ class ClientConnection(Reader):
         """Take the end of what the client sends. A client in the middle of its request has left."""
         self.has_eof = True
         exchange = self._exchange
-        if self._state is _WAITING and self._pipelined:
-            pass  # what came before the end is still due
-        elif self._state is not _EXCHANGE or exchange is None:
-            self.transport.close()
+        if exchange is None:
+            self._step(Event.HALF_CLOSE if self._backlog else Event.END)  # what came before the end is still due
         elif self.body_remaining or exchange.is_poll:
             self._client_left()
         else:
+            self._step(Event.HALF_CLOSE)
             self._shared.loop.call_later(HALF_CLOSE_GRACE_S, self._end_grace, exchange, exchange.sent_bytes)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection."""
-        self._state = _CLOSED
+        self._step(Event.LOSS)
         self._shared.remove_connection(self)
         self._shared.held_back.discard(self)
         self._shared.pressure.dismiss(self.transport)
@@ -179,18 +183,17 @@ class ClientConnection(Reader):
     @property
     def decodes_chunks(self) -> bool:
         """Whether the client speaks HTTP/1.0 and cannot read the chunked coding."""
-        return self._exchange is not None and not self._exchange.request.version_minor
+        return not self._request.version_minor
 
-    def inform(self, block: bytes) -> None:
+    def inform(self, head: ResponseHead, edits: ResponseEdits) -> None:
         """Send a 1xx head, never to a client that speaks HTTP/1.0 (RFC 9110 section 15.2)."""
         if not self.decodes_chunks and not self.transport.is_closing():
-            self.transport.write(block)
+            self.transport.write(render_response(head, edits, self._request, 0, False)[0])
 
-    def respond(self, block: bytes, payload: bytes, body_length: int, ended: bool, closes: bool) -> None:
-        """Send the response's head and what there is of its body; `ended`: nothing follows.
-
-        `closes`: the connection ends with it, as the head says.
-        """
+    def respond(self, head: ResponseHead, edits: ResponseEdits, body_length: int, payload: bytes, ended: bool) -> None:
+        """Send the response's head and what there is of its body; `ended`: nothing follows."""
+        must_close = self.body_remaining != 0 or self._is_last
+        block, closes = render_response(head, edits, self._request, body_length, must_close)
         transport = self.transport
         if not transport.is_closing():
             if body_length < _JOIN_BYTES or len(payload) < _JOIN_BYTES:
@@ -201,15 +204,27 @@ class ClientConnection(Reader):
         if ended:
             self._end(closes)
         else:
-            self._closes = closes
+            self._is_last = closes
             self._ends_body = body_length == UNTIL_CLOSE or (body_length == CHUNKED and self.decodes_chunks)
+
+    def answer(self, composed: Composed) -> None:
+        """Send an answer of devproxy's own. The connection goes on if the request is complete and asks for that."""
+        request = self._request
+        closes = composed.closes or self.body_remaining != 0 or self._is_last or not request.facts.keep_alive
+        self._write_own(composed, closes, request.version_minor)
+        self._end(closes)
+
+    def _write_own(self, composed: Composed, closes: bool, version_minor: int = 1) -> None:
+        if not self.transport.is_closing():
+            status, lines, body, _ = composed
+            self.transport.write(render_own(status, lines, body, closes=closes, version_minor=version_minor))
 
     def send(self, data: bytes, ended: bool) -> None:
         """Send a further piece of the response's body; `ended`: nothing follows."""
         if not self.transport.is_closing():
             self.transport.write(data)
         if ended:
-            self._end(self._closes)
+            self._end(self.body_remaining != 0 or self._is_last)
 
     def pause_reading(self) -> None:
         """Take nothing more from the client for now."""
@@ -220,7 +235,7 @@ class ClientConnection(Reader):
 
     def resume_reading(self) -> None:
         """Take from the client again, unless enough of it is kept already."""
-        if self._reading_paused and len(self._pipelined) <= MAX_PIPELINED_BYTES and not self.transport.is_closing():
+        if self._reading_paused and len(self._backlog) <= MAX_PIPELINED_BYTES and not self.transport.is_closing():
             self._reading_paused = False
             self._shared.held_back.discard(self)
             self.transport.resume_reading()
@@ -243,19 +258,19 @@ class ClientConnection(Reader):
         self._exchange = None
         if self._reading_paused:
             self.resume_reading()
-        if closes or self.body_remaining or self.is_ending:
-            if self._shared.is_stopping and not self.body_remaining and not self._pipelined:
-                self.transport.close()  # nothing that came is unread and could make a reset of this
+        if closes:
+            if self._shared.is_stopping and not self.body_remaining and not self._backlog:
+                self._step(Event.STOP_ANSWERED)  # nothing that came is unread and could make a reset of this
             else:
                 self._linger()
             return
         self._state = _IDLE
-        self._wait_idle()
-        if self._pipelined:
+        self.deadline = self._shared.now + self._shared.current.snapshot.idle_timeout_s
+        if self._backlog:
             self._state = _WAITING
             self._shared.loop.call_soon(self._go_on)
         elif self.has_eof:
-            self.transport.close()
+            self._step(Event.END)
         elif self._is_congested:
             self._state = _WAITING
 
@@ -264,19 +279,16 @@ class ClientConnection(Reader):
 
         `resets`: by a reset, as always where the end of the connection would be that of the body.
         """
-        if resets or self._ends_body:
-            reset(self.transport)
-        else:
-            self.transport.close()
+        self._step(Event.CUT_SHORT_UNSEEN if resets or self._ends_body else Event.CUT_SHORT)
 
-    def take_over(self, block: bytes) -> TakenOver:
-        """Send `block`, the head of a 101 and what came after it, and give the transport away, to a tunnel."""
+    def take_over(self, head: ResponseHead, edits: ResponseEdits, glued: bytes) -> TakenOver:
+        """Send the head of a 101 and `glued`, what came after it, and give the transport away, to a tunnel."""
         if not self.transport.is_closing():
-            self.transport.write(block)
-        early, self._pipelined = bytes(self._pipelined), b""
+            self.transport.write(render_response(head, edits, self._request, 0, False)[0] + glued)
+        early = self._backlog.take(len(self._backlog))
         self.resume_reading()
         self._exchange = None
-        self._state = _CLOSED
+        self._step(Event.SWITCH)
         self.deadline = _NEVER
         self._shared.remove_connection(self)
         self._end_logins()
@@ -284,9 +296,8 @@ class ClientConnection(Reader):
 
     def close_idle(self) -> None:
         """Close the connection, with the answer if an exchange runs on it; for stopping."""
-        self.is_ending = True
-        if self._state in (_IDLE, _WAITING):
-            self.transport.close()
+        self._is_last = True
+        self._step(Event.STOP)
 
     def lose_login(self, connection: Connection) -> None:
         """Take the end of `connection`: where it was logged in, this one ends too, as it would without devproxy."""
@@ -306,16 +317,14 @@ class ClientConnection(Reader):
     def cut(self) -> None:
         """Close the connection whatever runs on it; what is cut off must not look like a complete response."""
         exchange, self._exchange = self._exchange, None
-        if exchange is None:
-            self.transport.abort()
-        else:
+        if exchange is not None:
             exchange.stop()
-            reset(self.transport)
+        self._step(Event.CUT)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing of a request has come: closing the connection now costs its client nothing."""
-        return self._state is _IDLE and not self._reader.has_started
+        return self._state is _IDLE
 
     @property
     def is_busy(self) -> bool:
@@ -325,19 +334,17 @@ class ClientConnection(Reader):
     def expire(self) -> None:
         """The deadline is over: an idle connection or a lingering one closes, a slow head is answered 408."""
         self.deadline = _NEVER
-        if self._state is _IDLE and self._reader.has_started:
-            answer = answers.head_timeout(self._shared.snapshot.config.server.head_timeout_s)
+        if self._state is _HEAD:
+            answer = answers.head_timeout(self._shared.current.snapshot.config.server.head_timeout_s)
             self._refuse(answer, "", self._reader.pending)
         else:
-            self.transport.close()
+            self._step(Event.TIME_OUT)
 
     # -- framing -------------------------------------------------------------------------------------------------
 
-    def _wait_idle(self) -> None:
-        self.deadline = self._shared.now + self._shared.snapshot.idle_timeout_s
-
     def _take_head(self, data: bytes) -> None:
-        limits = self._shared.snapshot.limits
+        snapshot = self._shared.current.snapshot
+        limits = snapshot.limits
         recalled = None if self._reader.has_started else recall_request_head(data, limits)
         if recalled is not None:
             head, rest = recalled
@@ -345,30 +352,30 @@ class ClientConnection(Reader):
             try:
                 found = self._reader.feed(data)
                 if found is None:
-                    if self._reader.has_started and not self._is_head_timed:
-                        self._is_head_timed = True
-                        self._wait_head()
+                    if self._reader.has_started and self._state is _IDLE:
+                        self._step(Event.HEAD_BEGINS)
+                        self.deadline = self._shared.loop.time() + snapshot.head_timeout_s
                     return
                 block, rest = found
                 head = parse_request_head(block, limits)
             except BadMessage as error:
                 self._refuse(answers.bad_message(error), error.reason, self._reader.pending or data)
                 return
-        self._is_head_timed = False
         self.deadline = _NEVER
         self._state = _EXCHANGE
+        self._request = head
         if head.facts.body_length:
             self.body_remaining = length = head.body_length
             if length == CHUNKED:
                 self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
                 self._announced_bytes = 0
-        plan = plan_request(head, self._shared.snapshot)
+        plan = plan_request(head, snapshot)
         if isinstance(plan, Forward):
             exchange: Answering = Exchange(self._shared, self, head, plan)
         else:
             exchange = OwnAnswer(self._shared, self, head, plan)
         self._exchange = exchange
-        if not rest and not self._pipelined:
+        if not rest and not self._backlog:
             exchange.start(b"", not self.body_remaining)
         elif self.body_remaining:
             self._start_with_body(exchange, rest)
@@ -387,9 +394,6 @@ class ClientConnection(Reader):
             self._refuse(answers.bad_message(error), error.reason, head.block + b"\r\n", head)
             return
         exchange.start(payload, not self.body_remaining, self._announced_bytes)
-
-    def _wait_head(self) -> None:
-        self.deadline = self._shared.loop.time() + self._shared.snapshot.head_timeout_s
 
     def _take_body(self, data: bytes) -> None:
         exchange = self._exchange
@@ -420,27 +424,20 @@ class ClientConnection(Reader):
         return payload
 
     def _frame_kept(self) -> bytes:
-        """Return what of the request's body is among the octets that are kept.
-
-        Others may follow in there. They are not copied, so that each of many requests costs what it is itself.
-        """
-        kept = self._pipelined
-        assert isinstance(kept, bytearray)
+        """Return what of the request's body is in the backlog, where other requests may follow."""
+        backlog, payload = self._backlog, b""
         if self._chunked is None:
-            payload = bytes(memoryview(kept)[: self.body_remaining])
-            del kept[: len(payload)]
+            payload = backlog.take(self.body_remaining)
             self.body_remaining -= len(payload)
-            self.resume_reading()
-            return payload
-        payloads, size = [], _BODY_WINDOW
-        while kept and self._chunked is not None:
-            window = bytes(memoryview(kept)[:size])
-            payload, rest = self._feed(self._chunked, window)
-            del kept[: len(window) - len(rest)]
-            payloads.append(payload)
+        size = _BODY_WINDOW
+        while backlog and self._chunked is not None:
+            window = backlog.peek(size)
+            piece, rest = self._feed(self._chunked, window)
+            del backlog[: len(window) - len(rest)]
+            payload += piece
             size *= 2
         self.resume_reading()
-        return b"".join(payloads)
+        return payload
 
     def _feed(self, chunked: ChunkedReader, data: bytes) -> tuple[bytes, bytes]:
         payload, rest = chunked.feed(data)
@@ -450,19 +447,12 @@ class ClientConnection(Reader):
             self.body_remaining = 0
         return payload, rest
 
-    @property
-    def is_request_complete(self) -> bool:
-        """Whether the whole of the current request has been read."""
-        return not self.body_remaining
-
     def _hold_back(self, data: bytes) -> None:
         """Keep what comes behind the current request; more than a little waits in the kernel."""
-        # A bytearray takes bytes at its end, and loses them at its beginning, without a copy.
-        self._pipelined = self._pipelined or bytearray()
-        self._pipelined += data
+        self._backlog += data
         if len(data) > LITTLE_BYTES:
             self._shared.pressure.take_turn(self.transport, len(data))
-        if len(self._pipelined) > MAX_PIPELINED_BYTES:
+        if len(self._backlog) > MAX_PIPELINED_BYTES:
             self.pause_reading()
 
     def _go_on(self) -> None:
@@ -471,46 +461,43 @@ class ClientConnection(Reader):
             return
         self._state = _IDLE
         self.resume_reading()
-        while self._pipelined and self._state is _IDLE:
-            data = self._next_kept(self._pipelined)
+        while self._backlog and self._state is _IDLE:
+            data = self._backlog.take_head()
             self.resume_reading()  # before the exchange starts: it may have reasons of its own to pause
             self._take_head(data)
         if self.has_eof:
             self.eof_received()  # it came before this request's turn, and will not come again
 
-    def _next_kept(self, kept: bytes | bytearray) -> bytes:
-        """Take the octets of the next head out of `kept`, or all where it is not complete; copy nothing behind it."""
-        end = find_head_end(kept)
-        if end <= 0:
-            self._pipelined = b""
-            return bytes(kept)
-        data = bytes(memoryview(kept)[:end])
-        del kept[:end]  # type: ignore[union-attr]  # what waits behind another request is in a bytearray
-        return data
-
     # -- endings -------------------------------------------------------------------------------------------------
+
+    def _step(self, event: Event) -> None:
+        """Go on, or end, as the table says of `event`. What every request passes through is written out where it is."""
+        self._state, act = STEPS[self._state, event]
+        if act is Act.CLOSE:
+            self.transport.close()
+        elif act is Act.ABORT:
+            self.transport.abort()
+        elif act is Act.RESET:
+            reset(self.transport)
 
     def _refuse(self, answer: answers.Answer, detail: str, octets: bytes, head: RequestHead | None = None) -> None:
         """Answer what is no request at all, and end the connection. `octets`: as far as it came; `head`: if it came."""
-        data = refuse(self._shared, self.peer, answer, detail, octets, head)
-        if not self.transport.is_closing():
-            self.transport.write(data)
+        self._write_own(refuse(self._shared, self.peer, answer, detail, octets, head), closes=True)
         self._linger()
 
     def _linger(self) -> None:
         """End our side and read on for a moment, so that a reset can't destroy the answer on its way to the client."""
-        self._pipelined = b""
-        if self.has_eof or not end_writing(self.transport):
-            self.transport.close()
-            return
+        self._backlog.clear()
         self._state = _LINGERING
         self.resume_reading()
         self.deadline = self._shared.now + LINGER_S
+        if self.has_eof or not end_writing(self.transport):
+            self._step(Event.END)
 
     def _discard(self, data: bytes) -> None:
         self._lingered += len(data)
         if self._lingered > MAX_LINGER_BYTES:
-            self.transport.abort()
+            self._step(Event.FLOOD)
 
     def _end_grace(self, exchange: Answering, sent_bytes: int) -> None:
         """Take the client for one that has left, unless it was sent something meanwhile: who had left would have reset
@@ -523,4 +510,4 @@ class ClientConnection(Reader):
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             exchange.client_left()
-        self.transport.abort()
+        self._step(Event.LEAVE)

@@ -67,7 +67,7 @@ class DescriptorGuard:
             return
         self.is_waiting = True
         self._listeners.pause()
-        for pool in self._shared.pools.values():
+        for pool in self._shared.current.pools.values():
             pool.close_idle()
         self._close_idle_clients()
         self._tell(is_over=False)
@@ -89,7 +89,7 @@ class DescriptorGuard:
         ``idle_timeout_s`` is 0, they may stay for ever.
         """
         shared = self._shared
-        due = shared.now + shared.snapshot.idle_timeout_s - IDLE_FOR_S
+        due = shared.now + shared.current.snapshot.idle_timeout_s - IDLE_FOR_S
         idle = [one for one in shared.connections if one.deadline <= due < math.inf and one.is_idle]
         for connection in sorted(idle, key=lambda one: one.deadline)[:IDLE_AT_ONCE]:
             connection.close_idle()

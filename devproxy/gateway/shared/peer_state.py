@@ -7,12 +7,14 @@ An event loop tells of an end only to those who read; the system knows before. L
 from __future__ import annotations
 
 import array
-import asyncio
 import select
 from enum import Enum, auto
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from devproxy.gateway.shared.transports import descriptor_of
+
+if TYPE_CHECKING:
+    from devproxy.gateway.shared.seam import ByteStream
 
 _HAS_POLL: Final = hasattr(select, "poll")
 _POLLRDHUP: Final[int] = getattr(select, "POLLRDHUP", 0)
@@ -37,7 +39,7 @@ class PeerState(Enum):
     """It has reset the connection."""
 
 
-def peer_state_of(transport: asyncio.BaseTransport) -> PeerState:
+def peer_state_of(transport: ByteStream) -> PeerState:
     """Return what is known of the peer of `transport`; ``THERE`` where the system cannot say.
 
     A peer that ends while its own system still holds octets that nobody took is ``THERE`` until they are taken: TCP
@@ -54,7 +56,7 @@ def peer_state_of(transport: asyncio.BaseTransport) -> PeerState:
     return PeerState.FINISHED if events & _POLLRDHUP else PeerState.THERE
 
 
-def unread_bytes(transport: asyncio.BaseTransport) -> int:
+def unread_bytes(transport: ByteStream) -> int:
     """Return how many octets of a peer that is ``FINISHED`` wait in the system to be read."""
     import fcntl
     import termios

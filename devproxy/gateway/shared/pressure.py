@@ -19,9 +19,12 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from devproxy.gateway.shared.transports import limit_buffers, unlimit_buffers
+
+if TYPE_CHECKING:
+    from devproxy.gateway.shared.seam import ByteStream
 
 MANY_SLOW: Final = 64
 """So many connections that take slowly raise it. Each may keep what one read brings until then: 16 MiB in all."""
@@ -49,23 +52,23 @@ class Pressure:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._all: set[asyncio.Transport] = set()
-        self._busy: set[asyncio.Transport] = set()
-        self._slow: set[asyncio.Transport] = set()
-        self._small: dict[asyncio.Transport, SmallReads] = {}
+        self._all: set[ByteStream] = set()
+        self._busy: set[ByteStream] = set()
+        self._slow: set[ByteStream] = set()
+        self._small: dict[ByteStream, SmallReads] = {}
         self._buffer = memoryview(bytearray(LITTLE_BYTES))
         self._is_counting = False
-        self._waiting: dict[asyncio.Transport, None] = {}
+        self._waiting: dict[ByteStream, None] = {}
         self._left = TURN_BYTES
         self.is_high = False
 
-    def admit(self, transport: asyncio.Transport) -> None:
+    def admit(self, transport: ByteStream) -> None:
         """Take a transport that has its first protocol; it belongs here until :meth:`dismiss`."""
         self._all.add(transport)
         if self.is_high:
             self._tighten(transport)
 
-    def dismiss(self, transport: asyncio.Transport) -> None:
+    def dismiss(self, transport: ByteStream) -> None:
         """Forget a transport that is closed."""
         self._all.discard(transport)
         self._busy.discard(transport)
@@ -73,7 +76,7 @@ class Pressure:
         self._waiting.pop(transport, None)
         self._small.pop(transport, None)
 
-    def hand_over(self, transport: asyncio.Transport, protocol: Reader) -> None:
+    def hand_over(self, transport: ByteStream, protocol: Reader) -> None:
         """Give `transport` another protocol, however it is read."""
         if self._small.pop(transport, None) is None:
             transport.set_protocol(protocol)
@@ -81,17 +84,17 @@ class Pressure:
             _change(transport, protocol)
             self._tighten(transport)
 
-    def fall_behind(self, transport: asyncio.Transport) -> None:
+    def fall_behind(self, transport: ByteStream) -> None:
         """The peer of `transport` takes slowly: more waits to be written to it than it may."""
         self._slow.add(transport)
         if len(self._slow) >= MANY_SLOW:
             self._rise()
 
-    def catch_up(self, transport: asyncio.Transport) -> None:
+    def catch_up(self, transport: ByteStream) -> None:
         """The peer of `transport` has taken what waited."""
         self._slow.discard(transport)
 
-    def take_turn(self, transport: asyncio.Transport, size: int) -> None:
+    def take_turn(self, transport: ByteStream, size: int) -> None:
         """`transport` has brought `size` octets with one read, many, and may have more.
 
         When enough has come in this turn of the loop, nobody who brings much is read any more before the next one.
@@ -138,7 +141,7 @@ class Pressure:
             for one in list(self._all):
                 self._tighten(one)
 
-    def _tighten(self, transport: asyncio.Transport) -> None:
+    def _tighten(self, transport: ByteStream) -> None:
         if transport.is_closing() or transport in self._small:
             return
         protocol = transport.get_protocol()
@@ -149,7 +152,7 @@ class Pressure:
         _change(transport, small)
         limit_buffers(transport)
 
-    def _loosen(self, transport: asyncio.Transport) -> None:
+    def _loosen(self, transport: ByteStream) -> None:
         small = self._small.pop(transport)
         if not transport.is_closing():
             _change(transport, small.protocol)
@@ -210,7 +213,7 @@ class SmallReads(asyncio.BufferedProtocol):
         self.protocol.resume_writing()
 
 
-def _change(transport: asyncio.Transport, protocol: asyncio.BaseProtocol) -> None:
+def _change(transport: ByteStream, protocol: asyncio.BaseProtocol) -> None:
     """Give `transport` another protocol of another kind; uvloop asks for the kind only when reading begins."""
     is_reading = transport.is_reading()
     if is_reading:

@@ -8,17 +8,65 @@ between (`exchanges`) and the upstream's side (`back`) know this module, and non
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import asyncio
 
+    from devproxy.answers.rendering import Composed
     from devproxy.config.model import ServerAddress
     from devproxy.config.model import Upstream as UpstreamConfig
     from devproxy.errors import Absence, BadMessage, UpstreamFault
+    from devproxy.http.edits import ResponseEdits
     from devproxy.http.messages import RequestHead, ResponseHead
     from devproxy.policy.hop import Peer
     from devproxy.routing.balance import Balancer, Choice, Process
+
+
+class ByteStream(Protocol):
+    """One end of a tunnel: bytes both ways. A transport of asyncio is one, and calls its protocol likewise.
+
+    A stream that shares its connection with others has no socket of its own: ``get_extra_info("socket")`` is None.
+    """
+
+    def write(self, data: bytes) -> None:
+        """Send `data`; what is not taken at once is kept, and the protocol told to pause."""
+
+    def write_eof(self) -> None:
+        """Say that nothing more will be sent."""
+
+    def can_write_eof(self) -> bool:
+        """Whether one direction can end before the other."""
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes are kept."""
+
+    def close(self) -> None:
+        """Send what is kept, then end."""
+
+    def abort(self) -> None:
+        """End at once, so that the other side can tell."""
+
+    def is_closing(self) -> bool:
+        """Whether it has ended or is about to."""
+
+    def is_reading(self) -> bool:
+        """Whether what comes is taken."""
+
+    def pause_reading(self) -> None:
+        """Take nothing for now."""
+
+    def resume_reading(self) -> None:
+        """Take what comes again."""
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Return who is told of what comes."""
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Tell `protocol` from now on."""
+
+    def get_extra_info(self, name: str) -> Any:
+        """Return what is known by `name`, or None."""
 
 
 class TakenOver(NamedTuple):
@@ -27,7 +75,7 @@ class TakenOver(NamedTuple):
     `has_ended`: it sends nothing more.
     """
 
-    transport: asyncio.Transport
+    stream: ByteStream
     early: bytes
     has_ended: bool
 
@@ -50,23 +98,30 @@ class Loss(NamedTuple):
 class ClientStream(Protocol):
     """A client, as an exchange sees it: one request, and the way back.
 
+    Heads are given as the server's head and what becomes of it; the stream writes them in its version of HTTP, and
+    alone decides whether its connection goes on.
+
     ``logins``: upstream connections that are logged in for this client, which live and end with its connection.
-    ``is_ending``: the connection closes with the answer that runs.
     """
 
     peer: Peer
-    is_ending: bool
     logins: dict[Pool, Connection]
 
     @property
     def decodes_chunks(self) -> bool:
-        """Whether the client cannot read the chunked coding."""
+        """Whether bodies are given without the chunked coding, which the client's version of HTTP does not have."""
 
-    def inform(self, block: bytes) -> None:
+    def inform(self, head: ResponseHead, edits: ResponseEdits) -> None:
         """Give a 1xx head, if the client can take one."""
 
-    def respond(self, block: bytes, payload: bytes, body_length: int, ended: bool, closes: bool) -> None:
-        """Give the response's head, and what there is of its body; `ended`: nothing follows."""
+    def respond(self, head: ResponseHead, edits: ResponseEdits, body_length: int, payload: bytes, ended: bool) -> None:
+        """Give the response's head, and what there is of its body; `ended`: nothing follows.
+
+        `body_length`: of the whole body, ``CHUNKED`` or ``UNTIL_CLOSE``.
+        """
+
+    def answer(self, composed: Composed) -> None:
+        """Give an answer of devproxy's own, whole."""
 
     def send(self, data: bytes, ended: bool) -> None:
         """Give a further piece of the response's body; `ended`: nothing follows."""
@@ -74,8 +129,8 @@ class ClientStream(Protocol):
     def abort(self, *, resets: bool) -> None:
         """Break off, so that the client can tell that its response is not complete; `resets`: by a reset."""
 
-    def take_over(self, block: bytes) -> TakenOver:
-        """Give the head of a switch of protocols and what came after it, and hand the stream over to a tunnel."""
+    def take_over(self, head: ResponseHead, edits: ResponseEdits, glued: bytes) -> TakenOver:
+        """Give the head of a switch of protocols and `glued`, what came after it; hand the stream over to a tunnel."""
 
     def pause_reading(self) -> None:
         """Take no more of the request for now."""
@@ -88,21 +143,13 @@ class ClientStream(Protocol):
 
 
 class Asker(Protocol):
-    """Who waits for the answer to a request, as the connection sees it that the request went out on.
-
-    ``decodes_chunks``: the client cannot read the chunked coding. ``is_request_sent``: all of the request's body has
-    come, and none of it is held back.
-    """
+    """Who waits for the answer to a request, as the connection sees it that the request went out on."""
 
     request: RequestHead
 
     @property
     def client(self) -> ClientStream:
         """Who asked in the first place."""
-
-    @property
-    def decodes_chunks(self) -> bool:
-        """Whether the client cannot read the chunked coding."""
 
     @property
     def is_request_sent(self) -> bool:
@@ -117,8 +164,8 @@ class Asker(Protocol):
     def response_data(self, data: bytes, ended: bool) -> None:
         """Take a further piece of the response's body; `ended`: nothing follows."""
 
-    def upgraded(self, head: ResponseHead, glued: bytes, transport: asyncio.Transport) -> None:
-        """The upstream has switched protocols; `transport` is given away. `glued`: what it sent after its 101."""
+    def upgraded(self, head: ResponseHead, glued: bytes, stream: ByteStream) -> None:
+        """The upstream has switched protocols; `stream` is given away. `glued`: what it sent after its 101."""
 
     def upstream_lost(self, loss: Loss) -> None:
         """The connection ended before the response did."""
@@ -288,10 +335,6 @@ class ClientConnection(Protocol):
     """A client's connection, as the gateway keeps it: one with HTTP on it, that may be idle."""
 
     deadline: float
-
-    @property
-    def is_request_complete(self) -> bool:
-        """Whether the whole of the current request has been read."""
 
     @property
     def is_idle(self) -> bool:

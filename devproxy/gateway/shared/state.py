@@ -1,6 +1,6 @@
 """What all connections of one gateway share: the current snapshot, the pools, who is connected, who listens.
 
-Owns no protocol; :mod:`devproxy.gateway.app` builds it and swaps its snapshot by one assignment.
+Owns no protocol; :mod:`devproxy.gateway.app` builds it, and swaps what holds now by one assignment.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from devproxy.gateway.shared.pressure import Pressure
 from devproxy.gateway.system.container import is_in_container
@@ -27,10 +27,17 @@ SWEEP_INTERVAL_S: Final = 0.5
 """How late a time-out may be noticed. One sweep serves all connections: no exchange needs a timer."""
 
 
+class Current(NamedTuple):
+    """What holds now: the compiled configuration, and the pools of its upstreams by their names."""
+
+    snapshot: Snapshot
+    pools: Mapping[str, Pool]
+
+
 class SharedState:
     """The shared state of one gateway.
 
-    ``snapshot`` and ``pools``, by upstream name: replaced whole on reload; an exchange reads them once.
+    ``current``: replaced on reload; an exchange reads it once.
     ``connections``: every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded.
     ``held_back``: those who are not read for now, because the other side takes slowly. ``timed``: exchanges whose
     upstream has only so long to answer. ``pressure``: how everybody is read while many do. ``observers``: who looks.
@@ -43,6 +50,7 @@ class SharedState:
     __slots__ = (
         "_unused",
         "connections",
+        "current",
         "descriptor_ceiling",
         "held_back",
         "is_in_container",
@@ -53,9 +61,7 @@ class SharedState:
         "now",
         "observers",
         "on_shortage",
-        "pools",
         "pressure",
-        "snapshot",
         "timed",
         "told",
         "tunnels",
@@ -68,10 +74,9 @@ class SharedState:
         observers: Observers,
     ) -> None:
         self.loop = loop
-        self.snapshot = snapshot
+        self.current = Current(snapshot, {})
         self.observers = observers
         self.told: dict[tuple[str, str], float] = {}
-        self.pools: Mapping[str, Pool] = {}
         self.connections: set[ClientConnection] = set()
         self.tunnels: set[OpenTunnel] = set()
         self.held_back: set[HeldBack] = set()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import socket
 import struct
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from devproxy.gateway.shared.seam import ByteStream
 
 OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE))
 """This process, or the machine, has no file descriptor left."""
@@ -36,18 +40,18 @@ def set_limits(transport: asyncio.Transport) -> None:
     transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
 
 
-def limit_buffers(transport: asyncio.BaseTransport) -> None:
+def limit_buffers(transport: ByteStream) -> None:
     """Have the system keep little of what is sent by `transport` and of what comes; left alone it keeps megabytes."""
     _set_option(transport, socket.SO_SNDBUF, _LITTLE_SENT_BYTES)
     _set_option(transport, socket.SO_RCVBUF, _LITTLE_RECEIVED_BYTES)
 
 
-def unlimit_buffers(transport: asyncio.BaseTransport) -> None:
+def unlimit_buffers(transport: ByteStream) -> None:
     """Let the system choose again how much it keeps (Linux from 5.14 on; elsewhere it keeps what it was told to)."""
     _set_option(transport, _SO_BUF_LOCK, 0)
 
 
-def keep_alive(transport: asyncio.BaseTransport) -> None:
+def keep_alive(transport: ByteStream) -> None:
     """Have the system ask from time to time (two hours, where nobody chose otherwise) whether the peer is still there.
 
     A machine that is gone without a word is not missed otherwise by a connection on which nothing is sent.
@@ -55,20 +59,20 @@ def keep_alive(transport: asyncio.BaseTransport) -> None:
     _set_option(transport, socket.SO_KEEPALIVE, 1)
 
 
-def _set_option(transport: asyncio.BaseTransport, option: int, value: int | bytes) -> None:
+def _set_option(transport: ByteStream, option: int, value: int | bytes) -> None:
     sock = transport.get_extra_info("socket")
     if sock is not None:
         with suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, option, value)
 
 
-def peer_name(transport: asyncio.BaseTransport) -> str:
+def peer_name(transport: ByteStream) -> str:
     """Return the IP address at the other end, or ``unix`` where it has none."""
     name = transport.get_extra_info("peername")
     return str(name[0]) if isinstance(name, tuple) and name else "unix"
 
 
-def descriptor_of(transport: asyncio.BaseTransport) -> int:
+def descriptor_of(transport: ByteStream) -> int:
     """Return the number of the file descriptor, -1 where there is none. As the lowest free one is given out, a high
     number says that all below it are in use.
     """
@@ -76,7 +80,7 @@ def descriptor_of(transport: asyncio.BaseTransport) -> int:
     return -1 if sock is None else int(sock.fileno())
 
 
-def end_writing(transport: asyncio.Transport) -> bool:
+def end_writing(transport: ByteStream) -> bool:
     """Say that nothing more will be written (FIN); False where the transport cannot, or its peer is gone."""
     if transport.is_closing() or not transport.can_write_eof():
         return False
@@ -87,7 +91,7 @@ def end_writing(transport: asyncio.Transport) -> bool:
     return True
 
 
-def reset(transport: asyncio.Transport) -> None:
+def reset(transport: ByteStream) -> None:
     """End the connection with a reset, so that the other end cannot mistake what it has for everything.
 
     A plain close (FIN) would complete a body that is delimited by the end of its connection (RFC 9112 section 8).
@@ -96,7 +100,7 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def last_words(transport: asyncio.BaseTransport) -> bytes:
+def last_words(transport: ByteStream) -> bytes:
     """Return what the peer sent before its connection broke under our writing; only from ``connection_lost``.
 
     A server that answers 413 in mid-upload and closes makes our next write fail, and the event loop then drops the

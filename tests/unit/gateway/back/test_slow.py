@@ -44,11 +44,11 @@ def test_a_request_goes_up_at_the_rate_behind_its_head() -> None:
 def test_a_response_comes_down_at_the_rate_behind_its_head(stage: Stage) -> None:
     stage.exchange.start(b"", True)
     stage.answer(OK, bytes(500))
-    assert 0 < body_bytes(stage.client.written) <= 60
+    assert 0 < len(stage.client.body) <= 60
     stage.loop.turn(0.3)
-    assert 250 <= body_bytes(stage.client.written) <= 400
+    assert 250 <= len(stage.client.body) <= 400
     stage.loop.turn(0.3)
-    assert body_bytes(stage.client.written) == 500
+    assert len(stage.client.body) == 500
     assert stage.client.end == "complete"
 
 
@@ -57,9 +57,9 @@ def test_a_slow_client_and_the_rate_together_have_the_server_read_no_more(stage:
     stage.answer(OK, bytes(400), ended=False)
     assert stage.connection.is_paused
     stage.exchange.pause_response()
-    written = len(stage.client.written)
+    written = len(stage.client.body)
     stage.loop.turn(5)
-    assert len(stage.client.written) == written
+    assert len(stage.client.body) == written
     stage.exchange.resume_response()
     stage.loop.turn(1)
     assert not stage.connection.is_paused
@@ -72,17 +72,17 @@ def test_a_loss_comes_behind_what_came_before_it(stage: Stage) -> None:
     stage.connection.asker.upstream_lost(Loss(UpstreamFault.CLOSED_EARLY, ""))
     assert not stage.client.end
     stage.loop.turn(1)
-    assert body_bytes(stage.client.written) == 400
+    assert len(stage.client.body) == 400
     assert stage.finished.outcome is Outcome.UPSTREAM_LOST
 
 
 def test_what_is_held_is_dropped_when_the_client_leaves(stage: Stage) -> None:
     stage.exchange.start(b"", True)
     stage.answer(OK, bytes(400), ended=False)
-    written = stage.client.written
+    taken = stage.client.body
     stage.exchange.client_left()
     stage.loop.turn(5)
-    assert stage.client.written == written
+    assert stage.client.body == taken
     assert stage.connection.is_abandoned
 
 

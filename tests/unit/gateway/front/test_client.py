@@ -43,9 +43,41 @@ def test_what_is_no_request_is_answered_and_ends_the_connection(world: World) ->
     assert [event.error for event in world.finished()] == ["bad-request"]
 
 
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234"
+
+
+def test_an_answer_before_the_end_of_the_request_ends_the_connection(world: World) -> None:
+    client = world.client()
+    client.receive(POST)
+    world.settle()
+    world.upstreams[0].receive(OK + b"1")
+    world.settle()
+    assert b"\r\nConnection: close\r\n" in client.written
+    assert client.has_ended
+
+
+def test_an_answer_of_devproxy_before_the_end_of_the_request_ends_the_connection(world: World) -> None:
+    client = world.client()
+    client.receive(POST.replace(b" / ", b" /__devproxy/health "))
+    assert b"\r\nConnection: close\r\n" in client.written
+    assert client.has_ended
+
+
+@pytest.mark.parametrize(("asks", "says"), [(b"keep-alive", b"keep-alive"), (b"close", b"close")])
+def test_a_client_of_http_1_0_is_told_whether_its_connection_goes_on(world: World, asks: bytes, says: bytes) -> None:
+    client = world.client()
+    client.receive(b"GET / HTTP/1.0\r\nConnection: " + asks + b"\r\n\r\n")
+    world.settle()
+    world.upstreams[0].receive(b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK + b"1")
+    world.settle()
+    assert client.written.startswith(b"HTTP/1.1 200 "), "1xx heads are unknown to it"
+    assert b"\r\nConnection: " + says + b"\r\n" in client.written
+    assert client.has_ended == (says == b"close")
+
+
 def test_a_client_that_ends_in_the_middle_of_its_body_has_left(world: World) -> None:
     client = world.client()
-    client.receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234")
+    client.receive(POST)
     world.settle()
     client.receive_eof()
     world.settle()

@@ -12,7 +12,7 @@ import pytest
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of, unread_bytes
 
 
-class Held(asyncio.BaseTransport):
+class Held(asyncio.Transport):
     """A transport of which nothing is read."""
 
     def __init__(self, sock: socket.socket) -> None:
