@@ -23,6 +23,7 @@ from zlib import crc32
 
 import pytest
 from devproxy import answers, config
+from devproxy.console.folding import kind_of
 from devproxy.console.jsonlines import JsonLines
 from devproxy.console.lines import HumanLines
 from devproxy.console.style import Style, glyphs_for
@@ -362,6 +363,8 @@ def in_the_log(text: bytes) -> None:
         )
         for event in (ended, opened, state, Trouble(words, words)):
             human.rendered(0.0, event)
+    poll = replace(ended, target=b"/?EIO=4&" + text, status=200, outcome=Outcome.COMPLETE, detail="")
+    kind_of(poll)
     for event in (ended, opened, state, Trouble(words, words)):
         JsonLines().lines(0.0, event)
 

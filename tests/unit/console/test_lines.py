@@ -288,7 +288,8 @@ def test_in_ascii_too() -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_line_that_is_shared_fits_into_every_terminal(width: int) -> None:
-    many = [replace(MODULE, status=status) for status in (200, 201, 204, 206, 304)]
+    wide = replace(MODULE, route="/\u65e5\u672c\u8a9e/", upstream="\u524d\u9762")
+    many = [replace(wide, status=status) for status in (200, 201, 204, 206, 304)]
     _, (line,) = folded(*many * 99, width=width)
     assert columns(line) <= width
     assert "×99 f" in line
