@@ -4,7 +4,8 @@ Owns two things: :class:`FrameTracker`, which knows whether one direction of a t
 :func:`close_frame`, which builds the one frame that the gateway may say itself. A tunnel that is being ended can then
 be told so with a Close frame, which is only possible at a frame boundary. Never decodes, unmasks, changes or holds back
 payload, and never judges a message: what is no WebSocket traffic only makes the tracker say that it is lost.
-ADR 0003 says why. Start at :class:`FrameTracker`.
+ADR 0003 says why. Frames are read, beside the tunnel, by :mod:`devproxy.realtime.frames`. Start at
+:class:`FrameTracker`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ _MASKED_SIZES: Final = bytes(
 _SLOW: Final = -1
 # What reading a header gives where no frame's end can be told: octets are missing, or these are no frame.
 _MORE: Final = -1
-_NO_FRAME: Final = -2
+NO_FRAME: Final = -2
+"""What :meth:`FrameTracker.read_head` returns for bytes that are no frame."""
 
 
 class FrameTracker:
@@ -99,28 +101,29 @@ class FrameTracker:
         position = 0
         size = len(data)
         while position < size:
-            end = self._read_head(data, position)
+            end = self.read_head(data, position)
             if end < 0:
                 self._left = _SLOW
-                self.is_lost = end == _NO_FRAME
+                self.is_lost = end == NO_FRAME
                 self._head = b"" if self.is_lost else data[position:]
                 return
             position = end
         self._left = position - size
         self._head = b""
 
-    def _read_head(self, data: bytes, start: int) -> int:
-        """Return where the frame that begins at `start` ends (perhaps behind `data`), ``_MORE`` or ``_NO_FRAME``."""
+    def read_head(self, data: bytes, start: int) -> int:
+        """Take note of the frame that begins at `start`; return where it ends (perhaps behind `data`), or a negative
+        number: ``NO_FRAME``, or that its header is not whole."""
         first = data[start]
         if not self._may_come(first):
-            return _NO_FRAME
+            return NO_FRAME
         if len(data) < start + 2:
             return _MORE
         second = data[start + 1]
         short = second & 0x7F
         is_control = first in _CONTROL
         if second & _MASK_BIT != self._masking or (is_control and short >= _SHORT) or (first == _CLOSE and short == 1):
-            return _NO_FRAME
+            return NO_FRAME
         payload = start + 2 + (0 if short < _SHORT else 2 if short == _SHORT else 8)
         if self._masking:
             payload += _MASK_KEY_BYTES
@@ -129,7 +132,7 @@ class FrameTracker:
             return _MORE
         length = short if short < _SHORT else int.from_bytes(data[start + 2 : start + (4 if short == _SHORT else 10)])
         if length >> 63:
-            return _NO_FRAME
+            return NO_FRAME
         self._begin(first)
         if first == _CLOSE:
             self.close_code = self._read_code(data, payload) if length else NO_STATUS
