@@ -24,6 +24,12 @@ class Wants(Flag):
     """How each exchange begins: that it has started, where it was sent, that its response has begun."""
     CHANGES = auto()
     """With the ends: what devproxy changed in the answer, and why."""
+    HEADS = auto()
+    """Every head, as it came and as it went on. Nothing in it is masked."""
+    BODIES = auto()
+    """What there is in bodies, piece by piece. A body that has begun before somebody wants it is not told."""
+    FRAMES = auto()
+    """What passes through tunnels, piece by piece."""
 
 
 class Outcome(StrEnum):
@@ -56,6 +62,7 @@ class ExchangeStarted:
 class RequestSent:
     """The head of the request has left for ``server``, ``after_s`` seconds after the start: until then there was no
     connection, or it was held back. Told again when the request is sent once more because a kept connection was dead.
+    ``after_s`` is 0 where nobody looked when it left.
     """
 
     exchange_id: int
@@ -68,11 +75,41 @@ class RequestSent:
 @dataclass(slots=True)
 class ResponseBegun:
     """The head of the upstream's response goes to the client. What devproxy answers by itself begins and ends at once:
-    of that, only the end is told."""
+    of that, only the end is told. ``first_byte_s`` is 0 where nobody looked when it began."""
 
     exchange_id: int
     status: int
     first_byte_s: float
+
+
+@dataclass(slots=True)
+class HeadSeen:
+    """A head. ``is_request``: the request's, else a response's, of which 1xx come before the final one. ``is_sent``: as
+    devproxy sent it on, else as it came.
+
+    ``head``: the start line and the field lines with CRLF between them. Of a response as it is sent without the lines
+    that concern the client's connection alone. There is no response as it came where no server answered.
+    """
+
+    exchange_id: int
+    is_request: bool
+    is_sent: bool
+    head: bytes
+
+
+@dataclass(slots=True)
+class BodyData:
+    """A further piece of a body, as it came. ``is_request``: of the request's, else of the response's. ``is_last``:
+    the body is complete with it; a body that never becomes complete has none.
+
+    ``data``: without the chunked coding (RFC 9112 section 7.1), and with any ``Content-Encoding``; may be empty in the
+    last piece. A message without a body has no piece.
+    """
+
+    exchange_id: int
+    is_request: bool
+    data: bytes
+    is_last: bool
 
 
 @dataclass(slots=True)
@@ -118,7 +155,8 @@ class TunnelOpened:
     """An upgrade was accepted (101). ``protocol``: the token of ``Upgrade``. ``tunnel_id`` pairs it with its end,
     ``exchange_id`` with its beginning.
 
-    ``advice``: as in :class:`ExchangeFinished`, where a browser does not take the 101.
+    ``advice``: as in :class:`ExchangeFinished`, where a browser does not take the 101. ``opened_at``: in seconds since
+    the epoch.
     """
 
     tunnel_id: int
@@ -131,6 +169,21 @@ class TunnelOpened:
     duration_s: float
     advice: tuple[str, ...] = ()
     exchange_id: int = 0
+    opened_at: float = 0.0
+
+
+@dataclass(slots=True)
+class TunnelData:
+    """Bytes that passed through a tunnel, in the pieces in which they came. ``is_from_client``: else from the upstream.
+
+    ``is_start``: ``data`` begins between two WebSocket messages, so that who comes late knows from where on to read
+    (see :class:`devproxy.realtime.frames.FrameReader`). Always True in a tunnel of another protocol.
+    """
+
+    tunnel_id: int
+    is_from_client: bool
+    data: bytes
+    is_start: bool
 
 
 @dataclass(slots=True)
@@ -281,8 +334,11 @@ Event = (
     ExchangeStarted
     | RequestSent
     | ResponseBegun
+    | HeadSeen
+    | BodyData
     | ExchangeFinished
     | TunnelOpened
+    | TunnelData
     | TunnelClosed
     | UpstreamState
     | RequestsWaiting

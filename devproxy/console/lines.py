@@ -23,6 +23,7 @@ from devproxy.console.style import Style
 from devproxy.console.text import columns, counted, duration, shown_target, size
 from devproxy.console.writer import Lines
 from devproxy.events import (
+    BodyData,
     ConfigApplied,
     ConfigMissing,
     ConfigRejected,
@@ -30,6 +31,7 @@ from devproxy.events import (
     Event,
     ExchangeFinished,
     ExchangeStarted,
+    HeadSeen,
     Outcome,
     Ready,
     RequestSent,
@@ -39,6 +41,7 @@ from devproxy.events import (
     Stopping,
     Trouble,
     TunnelClosed,
+    TunnelData,
     TunnelOpened,
     UpstreamState,
     is_failure,
@@ -211,7 +214,7 @@ class HumanLines(Lines):
                 return shortage_lines(at, event, style, self._width())
             case Trouble():
                 return trouble_lines(event, style, self._width())
-            case Ready() | ExchangeStarted() | RequestSent() | ResponseBegun():
+            case Ready() | ExchangeStarted() | RequestSent() | ResponseBegun() | HeadSeen() | BodyData() | TunnelData():
                 return []
 
     def _is_asked_again(self, event: ExchangeFinished) -> bool:

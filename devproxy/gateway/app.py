@@ -54,8 +54,18 @@ class Gateway:
         return self._listeners.urls()
 
     def observe(self, observer: Observer) -> Observation:
-        """Tell `observer` what happens, from now on until what is returned is closed; in the loop's thread."""
-        return self._observers.add(observer)
+        """Tell `observer` what happens, until what is returned is closed; in the loop's thread.
+
+        Before this returns it is told of the exchanges and tunnels that run, as if it had looked since they began.
+        """
+        observation = self._observers.add(observer)
+        if self._shared is not None:
+            late = Observers(observation)
+            for connection in list(self._shared.connections):
+                connection.tell_so_far(late)
+            for tunnel in list(self._shared.tunnels):
+                tunnel.tell_so_far(late)
+        return observation
 
     async def start(self) -> None:
         """Begin to accept clients, then look which upstreams are up."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 import pytest
 from devproxy.config.model import Upstream
 from devproxy.events import (
+    BodyData,
     Event,
     ExchangeFinished,
     ExchangeStarted,
+    HeadSeen,
     Observer,
     Outcome,
     RequestSent,
     ResponseBegun,
     TunnelClosed,
+    TunnelData,
     TunnelOpened,
     UpstreamState,
     Wants,
@@ -28,7 +32,9 @@ from tests.support.wire import Conversation, Wire, address_of, config_for, conve
 pytestmark = pytest.mark.both_loops
 
 EVERYTHING = Wants.PROGRESS | Wants.ENDS | Wants.CHANGES
-OfExchange = ExchangeStarted | RequestSent | ResponseBegun | ExchangeFinished | TunnelOpened | TunnelClosed
+OfExchange = (
+    ExchangeStarted | RequestSent | ResponseBegun | HeadSeen | BodyData | ExchangeFinished | TunnelOpened | TunnelClosed
+)
 
 
 def observed(talk: Conversation, wants: Wants = EVERYTHING) -> list[OfExchange]:
@@ -47,6 +53,22 @@ def kinds(events: list[OfExchange]) -> list[type[OfExchange]]:
     """Return what was told, by kind; all of it has to be of the same exchange."""
     assert len({event.exchange_id for event in events}) <= 1, events
     return [type(event) for event in events]
+
+
+def of_target(events: list[OfExchange], target: bytes) -> list[OfExchange]:
+    """Return what was told of the exchange or the tunnel with this `target`."""
+    (number,) = {
+        one.exchange_id for one in events if isinstance(one, ExchangeStarted | TunnelOpened) and one.target == target
+    }
+    return [one for one in events if one.exchange_id == number]
+
+
+def kinds_of(events: list[OfExchange], target: bytes) -> list[type[OfExchange]]:
+    return [type(one) for one in of_target(events, target) if not isinstance(one, HeadSeen)]
+
+
+def heads(events: list[OfExchange], target: bytes) -> int:
+    return sum(isinstance(one, HeadSeen) for one in of_target(events, target))
 
 
 async def asking(talk: Conversation, request: bytes = GET) -> tuple[Wire, Wire]:
@@ -160,13 +182,38 @@ async def test_a_request_whose_body_is_broken_from_the_first_byte_never_starts()
         assert told[0].exchange_id > 0
 
 
-async def test_who_comes_late_sees_the_end_of_what_already_runs() -> None:
+async def test_who_comes_late_is_told_what_runs_and_how_it_ends() -> None:
     async with conversation() as talk:
-        client, server = await asking(talk)
-        told = observed(talk)
+        streaming, streamer = await asking(talk, b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n")
+        streamer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+        await streaming.until(b"one\r\n")
+        socket, switcher = await asking(talk, HANDSHAKE)
+        switcher.send(SWITCH)
+        await socket.head()
+        slow, server = await asking(talk, b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        before = time.time()
+        told = observed(talk, EVERYTHING | Wants.HEADS | Wants.BODIES)
+        frames: list[Event] = []
+        talk.gateway.observe(Observer(frames.append, Wants.FRAMES))
+        assert kinds_of(told, b"/slow") == [ExchangeStarted, RequestSent]
+        assert kinds_of(told, b"/stream") == [ExchangeStarted, RequestSent, ResponseBegun]
+        assert kinds_of(told, b"/chat?x=1") == [TunnelOpened]
+        assert all(one.started_at <= before for one in told if isinstance(one, ExchangeStarted))
+        assert observed(talk, Wants.NOTHING) == []
         server.send(OK)
-        await client.read(len(OK))
-        assert kinds(told) == [ResponseBegun, ExchangeFinished]
+        await slow.read(len(OK))
+        streamer.send(b"0\r\n\r\n")
+        await streaming.until(b"0\r\n\r\n")
+        switcher.send(b"\x81\x02hi")
+        await socket.read(4)
+        socket.send(b"\x81\x82\0\0\0\0ho")
+        await switcher.read(8)
+        socket.close()
+        await until(lambda: kinds_of(told, b"/chat?x=1")[-1] is TunnelClosed)
+        assert kinds_of(told, b"/slow") == [ExchangeStarted, RequestSent, ResponseBegun, BodyData, ExchangeFinished]
+        assert kinds_of(told, b"/stream") == [ExchangeStarted, RequestSent, ResponseBegun, ExchangeFinished]
+        assert [heads(told, target) for target in (b"/slow", b"/stream", b"/chat?x=1")] == [4, 2, 0]
+        assert [one.data for one in frames if isinstance(one, TunnelData)] == [b"\x81\x02hi", b"\x81\x82\0\0\0\0ho"]
 
 
 async def test_observers_come_and_go_under_load_and_each_sees_whole_exchanges_in_order() -> None:

@@ -15,6 +15,7 @@ from devproxy.errors import UpstreamError
 from devproxy.events import Event, ExchangeFinished, Observer, Wants
 from devproxy.gateway.exchanges.answering import Answering, OwnAnswer
 from devproxy.gateway.exchanges.exchange import Exchange
+from devproxy.gateway.exchanges.watched import WatchedExchange
 from devproxy.gateway.shared.observers import Observers
 from devproxy.gateway.shared.seam import Asker, ByteStream, Connection, Pool, Server, TakenOver
 from devproxy.gateway.shared.state import Current, SharedState
@@ -174,7 +175,7 @@ class MemoryServer:
 class Stage:
     """A request in the middle: `head` comes from ``client``, and ``connection`` leads to the server.
 
-    `is_idle`: the connection has served before; else it has to be dialled.
+    `is_idle`: the connection has served before; else it has to be dialled. `wants`: what is told to ``events``.
     """
 
     def __init__(
@@ -183,12 +184,13 @@ class Stage:
         *,
         config: Config | None = None,
         is_idle: bool = False,
+        wants: Wants = Wants.ENDS,
     ) -> None:
         config = config or config_for((address_of(1),))
         self.loop = Loop()
         self.events: list[Event] = []
         self.observers = Observers()
-        self.observers.add(Observer(self.events.append, Wants.ENDS))
+        self.observers.add(Observer(self.events.append, wants))
         snapshot = compile_snapshot(config, "unit")
         self.shared = SharedState(cast("Any", self.loop), snapshot, self.observers)
         self.server = MemoryServer(config)
@@ -198,8 +200,9 @@ class Stage:
         self.client = MemoryClient()
         self.request: RequestHead = parse_request_head(head[:-4], Limits())
         plan = plan_request(self.request, snapshot)
+        forwarding = WatchedExchange if self.observers.is_watched_closely else Exchange
         self.exchange: Answering = (
-            Exchange(self.shared, self.client, self.request, plan)
+            forwarding(self.shared, self.client, self.request, plan)
             if isinstance(plan, Forward)
             else OwnAnswer(self.shared, self.client, self.request, plan)
         )

@@ -19,6 +19,7 @@ from devproxy.gateway.exchanges.report import Report
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
+    from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.seam import ClientStream
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.messages import RequestHead
@@ -107,6 +108,11 @@ class Answering(ABC):
     def resume_response(self) -> None:
         """The client has caught up."""
 
+    def tell_so_far(self, late: Observers) -> None:
+        """Tell those who come `late` how far this has come."""
+        if self._phase is not OVER:
+            self._told.tell_started(late)
+
     def client_left(self) -> None:
         """The client is gone: end the upstream's part at once, so that a poll does not overlap with the next one."""
         if self._phase is not OVER:
@@ -125,6 +131,8 @@ class Answering(ABC):
         self.client.answer(composed)
         self._status = answer.status
         self._told.remarks = remarks_on_own(self._shared, answer, route)
+        if self._shared.observers.is_watched_closely:
+            self._told.tell_own(composed.status, composed.lines, composed.body)
         self._response_bytes = len(composed.body)
         self._report_end(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what)
 
@@ -166,8 +174,8 @@ class OwnAnswer(Answering):
     def start(self, body: bytes, ended: bool, announced_bytes: int = 0) -> None:
         """Answer, after a delay if the plan wants one. What comes of a body meanwhile is of no use to anybody."""
         self.is_request_sent = ended
-        if self._shared.observers.to_progress:
-            self._told.tell_started()
+        if self._shared.observers.is_watched_closely:
+            self._told.tell_started(self._shared.observers)
         if self._plan.delay_s:
             self._timer = self._shared.loop.call_later(self._plan.delay_s, self._give)
         else:

@@ -6,7 +6,7 @@ piece in the loop turn in which it came, and reports its end exactly once (ADR 0
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
@@ -20,7 +20,7 @@ from devproxy.gateway.exchanges.answering import AWAITING_RESPONSE, OVER, PLANNE
 from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, cut_code, failure
 from devproxy.gateway.exchanges.tunnel import Tunnel
 from devproxy.gateway.reload import TunnelOrigin
-from devproxy.http.messages import RequestHead, ResponseHead
+from devproxy.http.messages import CHUNKED, RequestHead, ResponseHead
 from devproxy.plan import Forward, Respond, answers_preflight, edit_response, render_request
 from devproxy.policy.cors import local_lines
 
@@ -76,8 +76,6 @@ class Exchange(Answering):
     def start(self, body: bytes, ended: bool, announced_bytes: int = 0) -> None:
         """Send the request on an idle connection, or get one."""
         self.is_request_sent = ended
-        if self._shared.observers.to_progress:
-            self._told.tell_started()
         server = self._server
         server.outstanding += 1
         if body:
@@ -161,8 +159,6 @@ class Exchange(Answering):
         self._phase = AWAITING_RESPONSE
         server = connection.server_pool
         head = render_request(self._plan, self.request, self.client.peer, server.server)
-        if self._shared.observers.to_progress:
-            self._told.tell_sent(self._plan.compiled, server)
         connection.begin(self, head + body if body else head)
         if server.response_timeout_s and self.is_request_sent:
             self.expect_response()
@@ -183,7 +179,10 @@ class Exchange(Answering):
 
     def interim(self, head: ResponseHead) -> None:
         """Pass on a 1xx response."""
-        self.client.inform(head, self._edit(head))
+        edits = self._edit(head)
+        if self._shared.observers.to_heads:
+            self._told.tell_response_head(head, edits)
+        self.client.inform(head, edits)
 
     def response(self, head: ResponseHead, body_length: int, payload: bytes, ended: bool) -> None:
         """Send the final response head and what of its body came with it; `ended`: nothing follows."""
@@ -191,21 +190,23 @@ class Exchange(Answering):
         if ended:
             self._upstream = None  # it may serve others already: this client's pace must not hold it back
         if forward.fallback and not answers_preflight(forward, self.request, head, client.peer, server.server):
+            self._told.tell_head(self._shared.observers, head.block, is_request=False, is_sent=False)
             self._answer_preflight(forward.fallback)
             return
         shared, facts = self._shared, head.facts
         self._phase = RELAYING
         edits = edit_response(forward, self.request, head, client.peer, server.server)
-        if shared.observers.is_watched:
-            report = self._report or self._told
-            report.first_byte_s = perf_counter() - self._started_at
-            if shared.observers.to_progress:
-                report.tell_begun(facts.status)
-            if forward.facts.origins or facts.is_remarkable or shared.observers.wants_changes:
-                report.remarks = remarks_on(shared, forward, self.request, head, edits, client.peer, server, payload)
         if self._sticky is not None:
             edits = self._bind(self._sticky, edits, payload)
         self._status = facts.status
+        if shared.observers.is_watched:
+            report = self._report or self._told
+            report.first_byte_s = perf_counter() - self._started_at
+            if shared.observers.is_watched_closely:
+                is_chunked = body_length == CHUNKED and not client.decodes_chunks
+                report.tell_response(head, edits, payload, ended=ended, is_chunked=is_chunked)
+            if forward.facts.origins or facts.is_remarkable or shared.observers.wants_changes:
+                report.remarks = remarks_on(shared, forward, self.request, head, edits, client.peer, server, payload)
         self._response_bytes = len(payload)
         client.respond(head, edits, body_length, payload, ended)
         if ended:
@@ -242,6 +243,7 @@ class Exchange(Answering):
         forward, server = self._plan, self._server
         edits = self._edit(head)
         marked = edits if self._sticky is None else self._sticky.mark(edits, server.index)
+        self._told.tell_response_head(head, marked)
         self._phase = OVER
         taken = self.client.take_over(head, marked, glued)
         opened = TunnelOpened(
@@ -255,6 +257,7 @@ class Exchange(Answering):
             self._told.duration_s,
             advice_on_switch(self._shared, forward, self.request, head, edits, self.client.peer, server),
             self._told.exchange_id,
+            time(),
         )
         origin = TunnelOrigin(self._snapshot, forward.compiled.route, server.server)
         fault = forward.compiled.fault

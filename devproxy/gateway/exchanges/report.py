@@ -1,4 +1,5 @@
-"""What is told of one exchange: that it started, where it was sent, that its response has begun, how it ended.
+"""What is told of one exchange: that it started, where it was sent, that its response has begun, what its heads and
+bodies are, how it ended.
 
 Owns the number of the exchange and its times, not when to tell: the exchange does. There is no report before somebody
 looks. Start at :class:`Report`.
@@ -9,30 +10,58 @@ from __future__ import annotations
 from time import perf_counter, time
 from typing import TYPE_CHECKING
 
-from devproxy.events import ExchangeFinished, ExchangeStarted, Outcome, RequestSent, ResponseBegun, is_failure
+from devproxy.events import (
+    BodyData,
+    ExchangeFinished,
+    ExchangeStarted,
+    HeadSeen,
+    Outcome,
+    RequestSent,
+    ResponseBegun,
+    is_failure,
+)
 from devproxy.gateway.exchanges.advice import NONE, Remarks
+from devproxy.gateway.shared.observers import tell_each
+from devproxy.http1.framing import ChunkedReader
+from devproxy.http1.reasons import reason_phrase
 
 if TYPE_CHECKING:
-    from devproxy.gateway.shared.seam import Server
+    from collections.abc import Iterable
+
+    from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.state import SharedState
-    from devproxy.http.messages import RequestHead
+    from devproxy.http.edits import ResponseEdits
+    from devproxy.http.messages import RequestHead, ResponseHead
     from devproxy.plan.compiled import CompiledRoute
 
 
 class Report:
     """The report on an exchange that started at `started_at`, by :func:`time.perf_counter`; `client`: who asked.
 
-    ``exchange_id``: is in all that is told of it. ``first_byte_s``: when the response began, in seconds since the
-    start; 0: not yet. ``remarks``: what is to be said of the answer beside that it was given.
+    ``exchange_id``: is in all that is told of it. ``sent_s``, ``first_byte_s``: when the request left and the response
+    began, in seconds since the start; 0: not yet, or nobody looked. ``remarks``: what is to be said of the answer
+    beside that it was given.
     """
 
-    __slots__ = ("_client", "_observers", "_request", "_started_at", "exchange_id", "first_byte_s", "remarks")
+    __slots__ = (
+        "_bodies",
+        "_client",
+        "_observers",
+        "_request",
+        "_started_at",
+        "exchange_id",
+        "first_byte_s",
+        "remarks",
+        "sent_s",
+    )
 
     def __init__(self, shared: SharedState, request: RequestHead, client: str, started_at: float) -> None:
         self._observers = shared.observers
         self._request = request
         self._client = client
         self._started_at = started_at
+        self._bodies: dict[bool, ChunkedReader | None] | None = None
+        self.sent_s = 0.0
         self.first_byte_s = 0.0
         self.exchange_id = shared.next_exchange_id()
         self.remarks: Remarks = NONE
@@ -42,21 +71,67 @@ class Report:
         """How long the exchange has lasted so far."""
         return perf_counter() - self._started_at
 
-    def tell_started(self) -> None:
+    def tell_started(self, to: Observers) -> None:
         """Tell that the request's head is complete."""
-        request = self._request
-        event = ExchangeStarted(self.exchange_id, request.method, request.target, self._client, time())
-        self._observers.tell_progress(event)
+        request, started_at = self._request, time() - self.duration_s
+        event = ExchangeStarted(self.exchange_id, request.method, request.target, self._client, started_at)
+        tell_each(to.to_progress, event)
+        self.tell_head(to, request.block, is_request=True, is_sent=False)
 
-    def tell_sent(self, compiled: CompiledRoute, server: Server) -> None:
-        """Tell that the request leaves for `server`."""
-        url = server.server.url
-        event = RequestSent(self.exchange_id, compiled.label, compiled.upstream, url, self.duration_s)
-        self._observers.tell_progress(event)
+    def tell_sent(self, to: Observers, compiled: CompiledRoute, server: str, head: bytes) -> None:
+        """Tell that the request has left for `server`, a URL, with `head`, which may stand before CRLFCRLF."""
+        event = RequestSent(self.exchange_id, compiled.label, compiled.upstream, server, self.sent_s)
+        tell_each(to.to_progress, event)
+        self.tell_head(to, head.removesuffix(b"\r\n\r\n"), is_request=True, is_sent=True)
 
-    def tell_begun(self, status: int) -> None:
+    def tell_begun(self, to: Observers, status: int) -> None:
         """Tell that the response's head goes to the client."""
-        self._observers.tell_progress(ResponseBegun(self.exchange_id, status, self.first_byte_s))
+        tell_each(to.to_progress, ResponseBegun(self.exchange_id, status, self.first_byte_s))
+
+    def tell_response(
+        self, head: ResponseHead, edits: ResponseEdits, payload: bytes, *, ended: bool, is_chunked: bool
+    ) -> None:
+        """Tell that the final response goes to the client: `head`, as `edits` say, and what came of its body with it,
+        in the chunked coding or without."""
+        self.tell_begun(self._observers, head.status)
+        self.tell_response_head(head, edits)
+        self.open_body(is_request=False, is_chunked=is_chunked)
+        if payload:
+            self.tell_body(payload, is_request=False, ended=ended)
+
+    def tell_response_head(self, head: ResponseHead, edits: ResponseEdits) -> None:
+        """Tell of a response's `head`, which goes on as `edits` say."""
+        if self._observers.to_heads:
+            sent = b"\r\n".join((head.start, *edits.lines_of(head), *edits.last))
+            self.tell_head(self._observers, head.block, is_request=False, is_sent=False)
+            self.tell_head(self._observers, sent, is_request=False, is_sent=True)
+
+    def tell_own(self, status: int, lines: Iterable[bytes], body: bytes) -> None:
+        """Tell of an answer of devproxy's own, which is given whole."""
+        start = f"HTTP/1.1 {status} {reason_phrase(status)}".encode("latin-1")
+        self.tell_head(self._observers, b"\r\n".join((start, *lines)), is_request=False, is_sent=True)
+        if body:
+            tell_each(self._observers.to_bodies, BodyData(self.exchange_id, False, body, True))
+
+    def tell_head(self, to: Observers, head: bytes, *, is_request: bool, is_sent: bool) -> None:
+        """Tell of `head`; for the arguments see :class:`~devproxy.events.HeadSeen`."""
+        if to.to_heads:
+            tell_each(to.to_heads, HeadSeen(self.exchange_id, is_request, is_sent, head))
+
+    def open_body(self, *, is_request: bool, is_chunked: bool) -> None:
+        """Take note that a body begins, in the chunked coding or without, if somebody wants to see it."""
+        if self._observers.to_bodies:
+            reader = ChunkedReader(is_decoding=True, is_answer=not is_request) if is_chunked else None
+            self._bodies = {**(self._bodies or {}), is_request: reader}
+
+    def tell_body(self, data: bytes, *, is_request: bool, ended: bool) -> None:
+        """Tell of a further piece of a body, which has been checked, unless it began before somebody wanted it."""
+        if self._bodies is None or is_request not in self._bodies:
+            return
+        reader = self._bodies[is_request]
+        content = data if reader is None else reader.feed(data)[0]
+        if content or ended:
+            tell_each(self._observers.to_bodies, BodyData(self.exchange_id, is_request, content, ended))
 
     def tell_end(
         self,

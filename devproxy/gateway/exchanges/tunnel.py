@@ -15,9 +15,10 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from devproxy.events import TunnelClosed, TunnelOpened
+from devproxy.events import TunnelClosed, TunnelData, TunnelOpened
 from devproxy.gateway.exchanges.states import STEPS, Act, Event, State
 from devproxy.gateway.reload import is_kept, route_targets
+from devproxy.gateway.shared.observers import tell_each
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of
 from devproxy.gateway.shared.pressure import LARGE_BYTES, Reader
 from devproxy.gateway.shared.throttle import Throttle
@@ -26,6 +27,7 @@ from devproxy.realtime.websocket import FrameTracker, close_frame
 
 if TYPE_CHECKING:
     from devproxy.gateway.reload import RouteTargets, TunnelOrigin
+    from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.seam import ByteStream
     from devproxy.gateway.shared.state import SharedState
     from devproxy.policy.faults import CompiledFault
@@ -63,6 +65,7 @@ class End(Reader):
     state: State = State.OPEN
     _write: Callable[[bytes], None] = field(init=False)
     _advance: Callable[[bytes], None] | None = field(init=False)
+    _tap: Callable[[bytes], None] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._write = self.transport.write
@@ -85,14 +88,38 @@ class End(Reader):
         if self._advance is not None:
             self._advance(data)
 
-    def watch_boundaries(self, tracker: FrameTracker) -> None:
-        """Have the tunnel closed at the next frame boundary; `tracker` is this end's."""
+    def note(self, data: bytes) -> None:
+        """Take `data` for passed on: it has been sent already."""
+        self.received += len(data)
+        if self._advance is not None:
+            self._advance(data)
 
-        def advance(data: bytes) -> None:
-            tracker.advance(data)
+    def tap(self, observers: Observers, tunnel_id: int) -> None:
+        """Tell `observers` what comes from this end, as long as one of them wants to see it."""
+        if self._tap is not None or self._write is _ignore:
+            return
+        advance, tracker, is_from_client = self._advance, self.tracker, self.name == "client"
+
+        def tell(data: bytes) -> None:
+            if observers.to_frames:
+                is_start = tracker is None or (tracker.at_boundary and not tracker.in_message)
+                tell_each(observers.to_frames, TunnelData(tunnel_id, is_from_client, data, is_start))
+            elif self._advance is tell:
+                self._advance, self._tap = advance, None
+            if advance is not None:
+                advance(data)
+
+        self._advance = self._tap = tell
+
+    def watch_boundaries(self, advance: Callable[[bytes], None]) -> None:
+        """Have the tunnel closed at the next frame boundary; `advance` is this end's tracker's."""
+        seen = self._tap or advance
+
+        def close(data: bytes) -> None:
+            seen(data)
             self._tunnel.close_at_boundary(self)
 
-        self._advance = advance
+        self._advance = close
 
     def mute(self) -> None:
         """Pass nothing on any more."""
@@ -246,14 +273,12 @@ class Tunnel:
         the upstream sent behind its 101, which have been sent on already.
         """
         self._shared.tunnels.add(self)
-        self._shared.observers.tell_tunnel(self._opened)
+        self.tell_so_far(self._shared.observers)
         for end in self._ends:
             self.pressure.hand_over(end.transport, end)
         keep_alive(self._upstream.transport)  # the client's has it from the listening socket
         if glued:
-            self._upstream.received += len(glued)
-            if self._upstream.tracker is not None:
-                self._upstream.tracker.advance(glued)
+            self._upstream.note(glued)
         if early:
             self._client.data_received(early)
         limit_s = self._shared.current.snapshot.config.server.tunnel_idle_timeout_s
@@ -316,7 +341,14 @@ class Tunnel:
                 if timer is not None:
                     timer.cancel()
             if self._shared.observers.to_ends:
-                self._shared.observers.tell_tunnel(self._summary())
+                tell_each(self._shared.observers.to_ends, self._summary())
+
+    def tell_so_far(self, observers: Observers) -> None:
+        """Tell `observers`, who may come late, that the tunnel is open, and what passes from now on."""
+        tell_each(observers.to_ends, self._opened)
+        if observers.to_frames:
+            for end in self._ends:
+                end.tap(self._shared.observers, self._opened.tunnel_id)
 
     def _summary(self) -> TunnelClosed:
         opened = self._opened
@@ -408,7 +440,7 @@ class Tunnel:
         self._timer = self._shared.loop.call_later(CLOSE_GRACE_S, self.cut)
         for end in self._ends:
             if end.tracker is not None:
-                end.watch_boundaries(end.tracker)
+                end.watch_boundaries(end.tracker.advance)
             self._step(end, Event.STOP)
             self.close_at_boundary(end)
 

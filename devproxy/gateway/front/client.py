@@ -16,6 +16,7 @@ from devproxy.errors import BadMessage
 from devproxy.gateway.exchanges.answering import Answering, OwnAnswer
 from devproxy.gateway.exchanges.exchange import Exchange
 from devproxy.gateway.exchanges.malformed import refuse
+from devproxy.gateway.exchanges.watched import WatchedExchange, watch
 from devproxy.gateway.front.backlog import Backlog
 from devproxy.gateway.front.states import STEPS, Act, Event, State
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of, unread_bytes
@@ -32,6 +33,7 @@ from devproxy.policy.hop import Peer
 
 if TYPE_CHECKING:
     from devproxy.answers.rendering import Composed
+    from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.seam import Connection, Pool
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.edits import ResponseEdits
@@ -331,6 +333,10 @@ class ClientConnection(Reader):
         """Whether an exchange runs on this connection."""
         return self._state is _EXCHANGE
 
+    def tell_so_far(self, late: Observers) -> None:
+        """Tell those who come `late` of the request that runs, and of what becomes of it."""
+        watch(self._exchange, late)
+
     def expire(self) -> None:
         """The deadline is over: an idle connection or a lingering one closes, a slow head is answered 408."""
         self.deadline = _NEVER
@@ -371,7 +377,8 @@ class ClientConnection(Reader):
                 self._announced_bytes = 0
         plan = plan_request(head, snapshot)
         if isinstance(plan, Forward):
-            exchange: Answering = Exchange(self._shared, self, head, plan)
+            make = WatchedExchange if self._shared.observers.is_watched_closely else Exchange
+            exchange: Answering = make(self._shared, self, head, plan)
         else:
             exchange = OwnAnswer(self._shared, self, head, plan)
         self._exchange = exchange

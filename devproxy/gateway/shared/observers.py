@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from devproxy.events import ExchangeFinished, Observer, Wants, is_failure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from devproxy.events import Event
@@ -59,15 +60,28 @@ class Observation:
 
 
 class Observers:
-    """Those who look. ``is_watched``: somebody wants to see traffic, ``wants_changes``: what is changed in answers.
-    ``to_progress``: those who are told how exchanges begin. ``to_ends``: those who are told of the end of every one;
-    ``to_failures``: of those that are failures.
+    """Those who look. ``is_watched``: somebody wants to see traffic, ``is_watched_closely``: more of exchanges than
+    their ends, ``wants_changes``: what is changed in answers.
+
+    Those who are told (see :func:`tell_each`): ``to_progress``: how exchanges begin, ``to_heads``, ``to_bodies``,
+    ``to_frames``: what is in them and in tunnels, ``to_ends``: how every one ends, ``to_failures``: the failures.
     """
 
-    __slots__ = ("_all", "is_watched", "to_ends", "to_failures", "to_progress", "wants_changes")
+    __slots__ = (
+        "_all",
+        "is_watched",
+        "is_watched_closely",
+        "to_bodies",
+        "to_ends",
+        "to_failures",
+        "to_frames",
+        "to_heads",
+        "to_progress",
+        "wants_changes",
+    )
 
-    def __init__(self) -> None:
-        self._look(())
+    def __init__(self, *only: Observation) -> None:
+        self._look(only)
 
     def add(self, observer: Observer) -> Observation:
         """Let `observer` look from now on, until what is returned is closed."""
@@ -82,26 +96,22 @@ class Observers:
     def _look(self, everybody: tuple[Observation, ...]) -> None:
         self._all = everybody
         self.is_watched = any(one.wants for one in everybody)
-        self.to_progress = tuple(one for one in everybody if one.wants & Wants.PROGRESS)
-        self.to_ends = tuple(one for one in everybody if one.wants & Wants.ENDS)
-        to_failures = tuple(one for one in everybody if one.wants & (Wants.ENDS | Wants.FAILURES))
+        self.to_progress = self._who_want(Wants.PROGRESS)
+        self.to_heads = self._who_want(Wants.HEADS)
+        self.to_bodies = self._who_want(Wants.BODIES)
+        self.to_frames = self._who_want(Wants.FRAMES)
+        self.is_watched_closely = bool(self.to_progress or self.to_heads or self.to_bodies)
+        self.to_ends = self._who_want(Wants.ENDS)
+        to_failures = self._who_want(Wants.ENDS | Wants.FAILURES)
         self.to_failures = self.to_ends if to_failures == self.to_ends else to_failures
         self.wants_changes = any(one.wants_changes for one in self.to_failures)
 
+    def _who_want(self, what: Wants) -> tuple[Observation, ...]:
+        return tuple(one for one in self._all if one.wants & what)
+
     def tell(self, event: Event) -> None:
         """Tell everybody of `event`, which belongs to no exchange and no tunnel."""
-        for one in self._all:
-            one.tell(event)
-
-    def tell_progress(self, event: Event) -> None:
-        """Tell those who want to know of `event` in the beginning of an exchange."""
-        for one in self.to_progress:
-            one.tell(event)
-
-    def tell_tunnel(self, event: Event) -> None:
-        """Tell those who want to know of `event` in the life of a tunnel."""
-        for one in self.to_ends:
-            one.tell(event)
+        tell_each(self._all, event)
 
     def tell_end(self, event: ExchangeFinished) -> None:
         """Tell of the end of an exchange: what was changed only to those who want that."""
@@ -111,6 +121,12 @@ class Observers:
             to = self.to_failures
         for one in to:
             one.tell(event if one.wants_changes else bare)
+
+
+def tell_each(to: Iterable[Observation], event: Event) -> None:
+    """Tell those of `event` who want events of its kind."""
+    for one in to:
+        one.tell(event)
 
 
 def _ignore(event: Event) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from devproxy.config.model import ServerAddress
     from devproxy.config.model import Upstream as UpstreamConfig
     from devproxy.errors import Absence, BadMessage, UpstreamFault
+    from devproxy.gateway.shared.observers import Observers
     from devproxy.http.edits import ResponseEdits
     from devproxy.http.messages import RequestHead, ResponseHead
     from devproxy.policy.hop import Peer
@@ -344,6 +345,9 @@ class ClientConnection(Protocol):
     def is_busy(self) -> bool:
         """Whether an exchange runs on it."""
 
+    def tell_so_far(self, late: Observers, /) -> None:
+        """Tell those who come `late` of the exchange that runs on it, and of what becomes of that."""
+
     def expire(self) -> None:
         """The deadline is over."""
 
@@ -363,6 +367,9 @@ class Timed(Protocol):
 
 class OpenTunnel(Protocol):
     """A tunnel, as the gateway keeps it."""
+
+    def tell_so_far(self, late: Observers, /) -> None:
+        """Tell those who come `late` that it is open, and of what becomes of it."""
 
     def review(self, where: Mapping[object, tuple[ServerAddress, ...]]) -> bool:
         """Judge the tunnel by the routes that hold now. True: it has to go."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from devproxy.events import Event, ExchangeFinished, Observer, Outcome, Trouble, TunnelClosed, Wants
-from devproxy.gateway.shared.observers import Observers
+from devproxy.gateway.shared.observers import Observers, tell_each
 
 FINE = ExchangeFinished(
     b"GET", b"/", 200, "/", "backend", "http://127.0.0.1:1", Outcome.COMPLETE, 0.1, 0.1, 0, 2, "127.0.0.1"
@@ -58,7 +58,7 @@ def test_what_belongs_to_no_exchange_is_told_to_everybody_and_tunnels_to_those_w
     observers = Observers()
     nothing, failures, ends = (seen_by(observers, wants) for wants in (Wants.NOTHING, Wants.FAILURES, Wants.ENDS))
     observers.tell(TROUBLE)
-    observers.tell_tunnel(TUNNEL)
+    tell_each(observers.to_ends, TUNNEL)
     assert nothing == failures == [TROUBLE]
     assert ends == [TROUBLE, TUNNEL]
 
@@ -79,6 +79,18 @@ def test_what_is_wanted_follows_those_who_come_and_go() -> None:
                 third.close()
                 assert wanted() == (True, True, False, False)
     assert wanted() == (False, False, False, False)
+
+
+@pytest.mark.parametrize("wants", [Wants.PROGRESS, Wants.HEADS, Wants.BODIES], ids=str)
+def test_who_wants_more_of_exchanges_than_their_ends_watches_them_closely(wants: Wants) -> None:
+    observers = Observers()
+    found: list[bool] = []
+    with observers.add(Observer(print, Wants.ENDS | Wants.FRAMES)):
+        found.append(observers.is_watched_closely)
+        with observers.add(Observer(print, wants)):
+            found.append(observers.is_watched_closely)
+        found.append(observers.is_watched_closely)
+    assert found == [False, True, False]
 
 
 def test_who_has_left_is_told_nothing_even_in_the_midst_of_a_telling() -> None:

@@ -1,0 +1,72 @@
+"""An exchange of which somebody wants to see more than its end: what is told of it while it runs.
+
+So an exchange that nobody watches has no line of this on its way. Decides nothing: what it tells of is done by
+:class:`~devproxy.gateway.exchanges.exchange.Exchange`. Start at :class:`WatchedExchange`; who comes late is served by
+:func:`watch`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devproxy.gateway.exchanges.answering import OVER, PLANNED, RELAYING
+from devproxy.gateway.exchanges.exchange import Exchange
+from devproxy.http.messages import CHUNKED
+from devproxy.plan import render_request
+
+if TYPE_CHECKING:
+    from devproxy.gateway.exchanges.answering import Answering
+    from devproxy.gateway.shared.observers import Observers
+    from devproxy.gateway.shared.seam import Upstream
+
+
+class WatchedExchange(Exchange):
+    """A request that goes to an upstream before the eyes of those who want its progress, its heads or its bodies."""
+
+    __slots__ = ()
+
+    def start(self, body: bytes, ended: bool, announced_bytes: int = 0) -> None:
+        """Tell that the request is there, and of what came of its body; then begin."""
+        report = self._told
+        report.tell_started(self._shared.observers)
+        if self.request.facts.body_length:
+            report.open_body(is_request=True, is_chunked=self.request.facts.body_length == CHUNKED)
+            if body or ended:
+                report.tell_body(body, is_request=True, ended=ended)
+        super().start(body, ended, announced_bytes)
+
+    def request_data(self, data: bytes, ended: bool, announced_bytes: int = 0) -> None:
+        """Tell of a further piece of the request's body, then pass it on."""
+        self._told.tell_body(data, is_request=True, ended=ended)
+        super().request_data(data, ended, announced_bytes)
+
+    def _send_on(self, connection: Upstream, body: bytes) -> None:
+        super()._send_on(connection, body)
+        self._told.sent_s = self._told.duration_s
+        self._tell_sent(self._shared.observers)
+
+    def response_data(self, data: bytes, ended: bool) -> None:
+        """Tell of a further piece of the response's body, then pass it on."""
+        self._told.tell_body(data, is_request=False, ended=ended)
+        super().response_data(data, ended)
+
+    def tell_so_far(self, late: Observers) -> None:
+        """Tell those who come `late` how far this has come. Of the response's head nothing is kept but its status."""
+        super().tell_so_far(late)
+        if self._phase not in (PLANNED, OVER):
+            self._tell_sent(late)
+        if self._phase is RELAYING:
+            self._told.tell_begun(late, self._status)
+
+    def _tell_sent(self, to: Observers) -> None:
+        server = self._server.server
+        head = render_request(self._plan, self.request, self.client.peer, server) if to.to_heads else b""
+        self._told.tell_sent(to, self._plan.compiled, server.url, head)
+
+
+def watch(running: Answering | None, late: Observers) -> None:
+    """Tell those who come `late` how far `running` has come, if there is one, and what they want of it from now on."""
+    if type(running) is Exchange:
+        running.__class__ = WatchedExchange  # it keeps what it has, and everybody who knows it keeps it
+    if running is not None:
+        running.tell_so_far(late)
