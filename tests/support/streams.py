@@ -192,7 +192,7 @@ class Stage:
         self.observers = Observers()
         self.observers.add(Observer(self.events.append, wants))
         snapshot = compile_snapshot(config, "unit")
-        self.shared = SharedState(cast("Any", self.loop), snapshot, self.observers)
+        self.shared = SharedState(cast("Any", self.loop), snapshot, self.observers, self.loop.time)
         self.server = MemoryServer(config)
         self.shared.current = Current(snapshot, cast("dict[str, Pool]", {config.upstreams[0].name: self.server}))
         self.connection = MemoryUpstream(self.server)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from enum import Enum, auto
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from devproxy import answers
@@ -164,7 +163,7 @@ class OwnAnswer(Answering):
         self._timer: asyncio.TimerHandle | None = None
         self._phase = PLANNED
         self._status = 0
-        self._started_at = perf_counter()
+        self._started_at = shared.clock()
         self._request_bytes = 0
         self._response_bytes = 0
         self._report = None

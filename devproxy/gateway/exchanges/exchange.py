@@ -6,7 +6,7 @@ piece in the loop turn in which it came, and reports its end exactly once (ADR 0
 
 from __future__ import annotations
 
-from time import perf_counter, time
+from time import time
 from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
@@ -64,7 +64,7 @@ class Exchange(Answering):
         self._phase = PLANNED
         self._has_retried = False
         self._status = 0
-        self._started_at = perf_counter()
+        self._started_at = shared.clock()
         self._request_bytes = 0
         self._response_bytes = 0
         self._report: Report | None = None
@@ -201,7 +201,7 @@ class Exchange(Answering):
         self._status = facts.status
         if shared.observers.is_watched:
             report = self._report or self._told
-            report.first_byte_s = perf_counter() - self._started_at
+            report.first_byte_s = shared.clock() - self._started_at
             if shared.observers.is_watched_closely:
                 is_chunked = body_length == CHUNKED and not client.decodes_chunks
                 report.tell_response(head, edits, payload, ended=ended, is_chunked=is_chunked)

@@ -7,7 +7,7 @@ looks. Start at :class:`Report`.
 
 from __future__ import annotations
 
-from time import perf_counter, time
+from time import time
 from typing import TYPE_CHECKING
 
 from devproxy.events import (
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """The report on an exchange that started at `started_at`, by :func:`time.perf_counter`; `client`: who asked.
+    """The report on an exchange that started at `started_at`, by the clock of `shared`; `client`: who asked.
 
     ``exchange_id``: is in all that is told of it. ``sent_s``, ``first_byte_s``: when the request left and the response
     began, in seconds since the start; 0: not yet, or nobody looked. ``remarks``: what is to be said of the answer
@@ -46,6 +46,7 @@ class Report:
     __slots__ = (
         "_bodies",
         "_client",
+        "_clock",
         "_observers",
         "_request",
         "_started_at",
@@ -60,6 +61,7 @@ class Report:
         self._request = request
         self._client = client
         self._started_at = started_at
+        self._clock = shared.clock
         self._bodies: dict[bool, ChunkedReader | None] | None = None
         self.sent_s = 0.0
         self.first_byte_s = 0.0
@@ -69,7 +71,7 @@ class Report:
     @property
     def duration_s(self) -> float:
         """How long the exchange has lasted so far."""
-        return perf_counter() - self._started_at
+        return self._clock() - self._started_at
 
     def tell_started(self, to: Observers) -> None:
         """Tell that the request's head is complete."""
@@ -159,7 +161,7 @@ class Report:
             upstream,
             server,
             outcome,
-            perf_counter() - self._started_at,
+            self._clock() - self._started_at,
             self.first_byte_s,
             request_bytes,
             response_bytes,

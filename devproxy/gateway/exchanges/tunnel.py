@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from devproxy.events import TunnelClosed, TunnelData, TunnelOpened
@@ -260,7 +259,7 @@ class Tunnel:
         self._client.join(self._upstream)
         self._upstream.join(self._client)
         self._ends = (self._client, self._upstream)
-        self._started_at = perf_counter()
+        self._started_at = shared.clock()
         self._closed_by = ""
         self._close_reason = ""
         self._timer: asyncio.TimerHandle | None = None
@@ -361,7 +360,7 @@ class Tunnel:
             upstream=opened.upstream,
             server=opened.server,
             client=opened.client,
-            duration_s=perf_counter() - self._started_at,
+            duration_s=self._shared.clock() - self._started_at,
             sent_bytes=self._client.received,
             received_bytes=self._upstream.received,
             closed_by=self._closed_by,

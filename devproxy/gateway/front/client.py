@@ -196,13 +196,12 @@ class ClientConnection(Reader):
         """Send the response's head and what there is of its body; `ended`: nothing follows."""
         must_close = self.body_remaining != 0 or self._is_last
         block, closes = render_response(head, edits, self._request, body_length, must_close)
-        transport = self.transport
-        if not transport.is_closing():
+        if not self.transport.is_closing():
             if body_length < _JOIN_BYTES or len(payload) < _JOIN_BYTES:
-                transport.write(block + payload)
+                self.transport.write(block + payload)
             else:
-                transport.write(block)
-                transport.write(payload)
+                self.transport.write(block)
+                self.transport.write(payload)
         if ended:
             self._end(closes)
         else:

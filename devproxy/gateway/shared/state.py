@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping
 from itertools import count
+from time import perf_counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from devproxy.gateway.shared.pressure import Pressure
@@ -41,14 +42,16 @@ class SharedState:
     ``connections``: every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded.
     ``held_back``: those who are not read for now, because the other side takes slowly. ``timed``: exchanges whose
     upstream has only so long to answer. ``pressure``: how everybody is read while many do. ``observers``: who looks.
-    ``told``: when some advice was given last. ``is_in_container``:
-    only advice depends on it. ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read.
+    ``told``: when some advice was given last. ``is_in_container``: only advice depends on it. ``clock``: in
+    seconds, for what is told of how long things took. ``now``: the loop's time at the last sweep, exact enough for
+    time-outs and free to read.
     ``next_exchange_id``, ``next_tunnel_id``: each call gives a number that no other of this gateway has.
     ``descriptor_ceiling``: a client's file descriptor from which on they are short, ``on_shortage``: what to do then.
     """
 
     __slots__ = (
         "_unused",
+        "clock",
         "connections",
         "current",
         "descriptor_ceiling",
@@ -72,8 +75,10 @@ class SharedState:
         loop: asyncio.AbstractEventLoop,
         snapshot: Snapshot,
         observers: Observers,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.loop = loop
+        self.clock = clock
         self.current = Current(snapshot, {})
         self.observers = observers
         self.told: dict[tuple[str, str], float] = {}

@@ -7,6 +7,8 @@ from devproxy.config.model import Server, Upstream
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import Outcome
 from devproxy.gateway.shared.seam import Loss
+from devproxy.http1.head import parse_response_head
+from devproxy.http1.start_line import Limits
 from tests.support.streams import MemoryUpstream, Stage
 from tests.support.wire import address_of, config_for
 
@@ -35,6 +37,27 @@ def test_each_piece_of_an_answer_is_given_at_once() -> None:
     assert stage.connection.asker is not None
     stage.connection.asker.response_data(b"dy", True)
     assert (stage.client.body, stage.client.end) == (b"body", "complete")
+
+
+def test_it_is_told_when_a_response_began_and_when_it_was_complete() -> None:
+    stage = Stage()
+    stage.exchange.start(b"", True)
+    stage.loop.turn(2)
+    stage.answer(OK, b"bo", ended=False)
+    stage.loop.turn(3)
+    assert stage.connection.asker is not None
+    stage.connection.asker.response_data(b"dy", True)
+    assert (stage.finished.first_byte_s, stage.finished.duration_s) == (2, 5)
+
+
+def test_a_1xx_head_is_passed_on_and_the_answer_is_still_to_come() -> None:
+    stage = Stage()
+    stage.exchange.start(b"", True)
+    assert stage.connection.asker is not None
+    stage.connection.asker.interim(parse_response_head(b"HTTP/1.1 103 Early Hints", Limits(), b"GET"))
+    assert (stage.client.informed, stage.client.status) == ([103], 0)
+    stage.answer(OK, b"body")
+    assert stage.client.status == 200
 
 
 def test_a_body_goes_up_as_it_comes_and_its_end_is_known() -> None:

@@ -63,10 +63,12 @@ def test_an_end_is_passed_on_and_the_other_direction_goes_on(side: str) -> None:
     here.receive_eof()
     assert there.has_ended
     assert not here.is_closing()
+    pair.stage.loop.turn(2)
     there.receive(b"\x81\x00")
     assert here.written.endswith(b"\x81\x00")
     there.receive_eof()
-    assert pair.closed().closed_by == side
+    closed = pair.closed()
+    assert (closed.closed_by, closed.duration_s) == (side, 2)
 
 
 def test_a_reset_is_passed_on_as_a_reset() -> None:
