@@ -3,30 +3,33 @@
 A signal is handled by the loop, and a loop that is stuck handles nothing: not in Python code, and much less in C code
 that holds the interpreter's lock, where neither signal handlers nor threads of Python run. What still works there is
 ``faulthandler``: a C handler that writes to a descriptor, and a C thread that ends the process with status 1 once it
-has written where the process hangs. The thread is started at once, with a pipe to write to that is full; a small child
+has written where the process hangs. The thread is started at once, with a pipe to write to that is full; a child
 process hears of every signal from the handler, waits for as long as a stop may take, and then empties that pipe.
 
-The child is forked before anything is opened or listened on, holds nothing else, and ends with its parent.
+The child is a shell, which needs a hundredth of the memory of a Python that waits; at the first signal it becomes the
+Python that keeps the time (:mod:`devproxy.cli.forcing`). It holds nothing of its parent's but three pipes and standard
+error, and ends with its parent.
 """
 
 from __future__ import annotations
 
 import faulthandler
 import os
-import select
 import signal
-import time
-from typing import Final, NoReturn
+import sys
+from pathlib import Path
+from typing import Final
 
-GRACE_S: Final = 1.7
-"""What a stop may take beyond ``drain_s``. The console alone may need 1.1 s, for a terminal that is stopped."""
-_UNKNOWN_S: Final = 3.0
-_LAST_RESORT_S: Final = 1.0
-_PIECE: Final = 65536
-_SIGNAL_SEEN: Final = b"(most recent call first)"
-"""Stands once in what the handler writes for each signal."""
+from devproxy.cli import forcing
+
 _WAITING_S: Final = 0.001
 """The thread is to wait for the pipe, not for the time."""
+_SHELL: Final = "/bin/sh"
+_STAND_BY: Final = """trap '' INT TERM HUP; cd /; read -r line <&4 || exit; exec "$@" """
+"""What comes first on descriptor 4 is one line of the handler's for one signal. A terminal sends signals to the whole
+group, so the shell ignores them, and so does what it becomes."""
+_NOTES, _SIGNALS, _GATE = 3, 4, 5
+"""The child's descriptors."""
 
 
 class Keeper:
@@ -38,11 +41,11 @@ class Keeper:
         self._gate = gate
 
     def begin(self, drain_s: float) -> None:
-        """From here on SIGINT and SIGTERM end this process within `drain_s` and :data:`GRACE_S`.
+        """From here on SIGINT and SIGTERM end this process within `drain_s` and :data:`~devproxy.cli.forcing.GRACE_S`.
 
         To be called when the handlers of the loop are there, which mostly do all that is needed. A second signal ends
-        it within :data:`GRACE_S`. The process has to end by ``os._exit``: the interpreter's own end would wait for the
-        thread.
+        it within the latter. The process has to end by ``os._exit``: at the interpreter's own end, it would wait for
+        the thread.
         """
         self.drains_for(drain_s)
         faulthandler.dump_traceback_later(_WAITING_S, exit=True, file=self._gate)
@@ -58,21 +61,22 @@ class Keeper:
 
 
 def watch_over() -> Keeper | None:
-    """Return what ends this process by force where that is needed; None where the system has no child for it.
-
-    Before there are threads, and before there is a descriptor that a child must not keep open.
-    """
+    """Return what ends this process by force where that is needed; None where the system has no shell for it."""
     pipes = [os.pipe() for _ in range(3)]
-    parent = os.getpid()
+    (notes, notes_in), (signals, signals_in), (gate, gate_in) = pipes
+    command = [_SHELL, "-c", _STAND_BY, "sh", sys.executable, "-I", "-S", str(Path(forcing.__file__).resolve())]
     try:
-        child = os.fork()
+        os.posix_spawn(
+            _SHELL,
+            [*command, *map(str, (os.getpid(), _NOTES, _SIGNALS, _GATE))],
+            os.environ,
+            file_actions=_only((notes, signals, gate)),
+            setsigmask=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP),  # until the shell ignores them
+        )
     except OSError:
         for descriptor in (descriptor for pipe in pipes for descriptor in pipe):
             os.close(descriptor)
         return None
-    (notes, notes_in), (signals, signals_in), (gate, gate_in) = pipes
-    if child == 0:
-        _stand_by(parent, notes, signals, gate)
     os.close(notes)
     os.close(signals)
     # The end of `gate` that is read stays open here too: without a reader the thread could not wait.
@@ -80,6 +84,20 @@ def watch_over() -> Keeper | None:
         os.set_blocking(descriptor, False)
     _fill(gate_in)
     return Keeper(notes_in, signals_in, gate_in)
+
+
+def _only(pipes: tuple[int, int, int]) -> list[tuple[int, int, int] | tuple[int, int]]:
+    """Return what gives the child `pipes` as its descriptors 3 to 5, and of the first three standard error alone.
+
+    A pipe may have the number that another is to get, so all of them move out of the way first.
+    """
+    aside = [max(*pipes, _GATE) + 1 + place for place in range(3)]
+    moved = [(os.POSIX_SPAWN_DUP2, pipe, place) for pipe, place in zip(pipes, aside, strict=True)]
+    placed = [
+        (os.POSIX_SPAWN_DUP2, place, number) for place, number in zip(aside, (_NOTES, _SIGNALS, _GATE), strict=True)
+    ]
+    closed = [(os.POSIX_SPAWN_CLOSE, number) for number in (*aside, 0, 1)]
+    return [*moved, *placed, *closed]
 
 
 def _fill(descriptor: int) -> None:
@@ -91,75 +109,3 @@ def _fill(descriptor: int) -> None:
         except BlockingIOError:
             continue
     os.set_blocking(descriptor, True)
-
-
-# -- in the child ------------------------------------------------------------------------------------------------------
-
-
-def _stand_by(parent: int, notes: int, signals: int, gate: int) -> NoReturn:
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # a terminal sends them to the whole group
-        _close_all_but({2, notes, signals, gate})
-        os.chdir("/")
-        limit_s = _wait_for_the_end(notes, signals)
-        _force(parent, notes, gate, limit_s)
-    finally:
-        os._exit(0)
-
-
-def _close_all_but(kept: set[int]) -> None:
-    start = 0
-    for descriptor in sorted(kept):
-        os.closerange(start, descriptor)
-        start = descriptor + 1
-    os.closerange(start, max(start, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") > 0 else start))
-
-
-def _wait_for_the_end(notes: int, signals: int) -> float:
-    """Return how long the parent had, once that is over; end with the parent if it ends in time."""
-    drain_s, asked_at = _UNKNOWN_S, 0.0
-    due: float | None = None
-    while True:
-        timeout_s = None if due is None else max(0.0, due - time.monotonic())
-        ready, _, _ = select.select((notes, signals), (), (), timeout_s)
-        if not ready:
-            return time.monotonic() - asked_at
-        if notes in ready:
-            said = os.read(notes, _PIECE)
-            if not said:
-                os._exit(0)
-            drain_s = float(said.split()[-1])
-        if signals in ready:
-            seen = os.read(signals, _PIECE).count(_SIGNAL_SEEN)
-            now = time.monotonic()
-            if seen and due is None:
-                asked_at, due, seen = now, now + drain_s + GRACE_S, seen - 1
-            if seen and due is not None:
-                due = min(due, now + GRACE_S)
-
-
-def _force(parent: int, notes: int, gate: int, limit_s: float) -> None:
-    """Let the parent's thread write and end the process; say so."""
-    last = time.monotonic() + _LAST_RESORT_S
-    trace = b""
-    while time.monotonic() < last:
-        ready, _, _ = select.select((notes, gate), (), (), _LAST_RESORT_S)
-        if gate in ready:
-            piece = os.read(gate, _PIECE)
-            trace += piece.replace(b"\0", b"")
-        if notes in ready and (gate not in ready or not piece):
-            break  # the parent is over, and all that it wrote is here
-    else:
-        if os.getppid() == parent:
-            os.kill(parent, signal.SIGKILL)
-    words = f"error: devproxy was told to stop, did not within {limit_s:.1f} s, and was ended by force\n"
-    help = "help: this is a bug in devproxy: please report it, with these lines, where you have devproxy from\n"
-    _say(words.encode() + trace + help.encode())
-
-
-def _say(words: bytes) -> None:
-    """Write to standard error; give up when nobody takes it, for this process must end in any case."""
-    last = time.monotonic() + _LAST_RESORT_S
-    while words and select.select((), (2,), (), max(0.0, last - time.monotonic()))[1]:
-        words = words[os.write(2, words[: select.PIPE_BUF]) :]

@@ -1,7 +1,6 @@
 """What holds for a process that is to serve: signals, descriptors, limits, and the child that may have to end it.
 
-Start at :func:`prepare`. Imports little, because the child keeps a copy of every page of memory that its parent writes
-to after the fork.
+Start at :func:`prepare`.
 """
 
 from __future__ import annotations
