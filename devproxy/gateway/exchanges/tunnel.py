@@ -249,7 +249,7 @@ class Tunnel:
         self._on_end = on_end
         self._opened = opened
         self._origin = origin
-        self._departure: asyncio.TimerHandle | None = None
+        self._drain_timer: asyncio.TimerHandle | None = None
         self._fault = fault
         make: Callable[..., End] = End
         if fault is not None and fault.bytes_per_s:
@@ -336,7 +336,7 @@ class Tunnel:
             self.held_back.difference_update(self._ends)
             self._shared.remove_tunnel(self)
             self._on_end(self._closed_by == self._upstream.name)
-            for timer in (self._timer, self._departure, self._drop_timer):
+            for timer in (self._timer, self._drain_timer, self._drop_timer):
                 if timer is not None:
                     timer.cancel()
             if self._shared.observers.to_ends:
@@ -417,12 +417,12 @@ class Tunnel:
         """Judge the tunnel by the configuration that holds now: close it after ``drain_s`` unless its route still leads
         to its server. A configuration that brings the route back in time lets it stay. True: it has to go."""
         goes = not is_kept(self._origin, where)
-        if not goes and self._departure is not None:
-            self._departure.cancel()
-            self._departure = None
-        elif goes and self._departure is None:
+        if not goes and self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None
+        elif goes and self._drain_timer is None:
             drain_s = self._shared.current.snapshot.config.server.drain_s
-            self._departure = self._shared.loop.call_later(drain_s, self.close, "its route has changed")
+            self._drain_timer = self._shared.loop.call_later(drain_s, self.close, "its route has changed")
         return goes
 
     def close(self, reason: str = "devproxy stops") -> None:
