@@ -128,3 +128,28 @@ def test_a_slow_client_has_the_server_read_no_more(world: World) -> None:
     assert used.server.is_paused, "not even when it is its turn again"
     protocol.resume_writing()
     assert not used.server.is_paused
+
+
+@pytest.mark.parametrize("upgrade", [b"", b"Connection: upgrade\r\nUpgrade: c\r\n"], ids=["to nothing", "to another"])
+def test_a_switch_that_nobody_asked_for_is_no_answer(world: World, upgrade: bytes) -> None:
+    used = Used(world, event=Event.SWITCH if upgrade else Event.COMPLETE)
+    used.server.receive(b"HTTP/1.1 101 Switching Protocols\r\n%b\r\n" % upgrade)
+    assert used.client.written.startswith(b"HTTP/1.1 502 ")
+    assert used.server.is_aborted
+
+
+def test_a_server_that_takes_slowly_has_the_client_read_no_more(world: World) -> None:
+    used = Used(world, event=Event.EARLY_COMPLETE)
+    used.connection.pause_writing()
+    assert used.client.is_paused
+    used.connection.resume_writing()
+    assert not used.client.is_paused
+
+
+@pytest.mark.parametrize(("head", "is_kept"), [(b"", True), (b"Connection: close\r\n", False)])
+def test_what_is_behind_a_body_of_known_length_is_not_passed_on(world: World, head: bytes, is_kept: bool) -> None:
+    used = Used(world)
+    used.server.receive(b"HTTP/1.1 200 OK\r\n%bContent-Length: 4\r\n\r\n12" % head)
+    used.server.receive(b"34" if is_kept else b"34 and more")
+    assert used.client.written.endswith(b"\r\n\r\n1234")
+    assert bool(world.idle()) is is_kept

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from devproxy.config.model import Sticky, Upstream
+from devproxy.gateway.back import session_search
 from tests.support.in_memory import World
 from tests.support.memory_transport import MemoryTransport
 from tests.support.wire import address_of, config_for
@@ -103,3 +104,28 @@ def test_a_connection_that_is_lost_meanwhile_is_a_502(world: World) -> None:
     world.upstreams[1].receive_eof()
     world.settle()
     assert client.written.startswith(b"HTTP/1.1 502 ")
+
+
+@pytest.mark.usefixtures("session")
+def test_a_body_that_is_too_long_to_be_kept_gets_the_first_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_search, "MAX_KEPT_BYTES", 1)
+    client = asked(world, SEND % b"abc")
+    reply(world, world.upstreams[1], 400, UNKNOWN)
+    assert client.written.endswith(UNKNOWN)
+    assert len(world.upstreams) == 2
+
+
+@pytest.mark.usefixtures("session")
+def test_a_session_is_given_up_when_enough_connections_were_tried(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_search, "MAX_ATTEMPTS", 2)
+    client = asked(world, SEND % b"abc")
+    for number in (1, 2):
+        reply(world, world.upstreams[number], 400, UNKNOWN)
+    assert client.written.endswith(UNKNOWN)
+    again = asked(world, SEND % b"abc")
+    reply(world, world.upstreams[-1], 400, UNKNOWN)
+    assert again.written.endswith(UNKNOWN), "and is not looked for a second time"
