@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count as counter
 from pathlib import Path
-from statistics import median
 from time import thread_time
 from types import FrameType, ModuleType
 from typing import Any, Final, cast
@@ -398,7 +397,10 @@ def write_baseline(note: str) -> list[str]:
 
 
 def time_us(scenario: Scenario) -> tuple[float, dict[str, float | None]]:
-    """Return microseconds per unit of work, and of them those of each phase; None for one that is called no more."""
+    """Return microseconds per unit of work, and of them those of each phase; None for one that is called no more.
+
+    Of the rounds, the least: what else runs on the machine only adds.
+    """
     with _warm(scenario) as (pipeline, passes):
         units = len(passes[0]) / scenario.steps_per_unit
         rounds = []
@@ -412,7 +414,7 @@ def time_us(scenario: Scenario) -> tuple[float, dict[str, float | None]]:
             phase: None if calls[phase] is None else _replay_us(cast("list[_Call]", calls[phase])) / units
             for phase, _ in PHASES
         }
-        return median(rounds), phases
+        return min(rounds), phases
 
 
 _Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -469,7 +471,7 @@ def _replay_us(calls: Sequence[_Call]) -> float:
         return thread_time() - started
 
     empty = [(nothing, args, kwargs) for _, args, kwargs in calls]
-    spent = median(run(calls) for _ in range(ROUNDS)) - median(run(empty) for _ in range(ROUNDS))
+    spent = min(run(calls) for _ in range(ROUNDS)) - min(run(empty) for _ in range(ROUNDS))
     return max(0.0, spent) * 1_000_000
 
 

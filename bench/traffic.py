@@ -63,8 +63,8 @@ def module_answer() -> bytes:
 
 
 def new_answer(number: int) -> bytes:
-    """Return an answer of which ETag and length are those of no other `number`."""
-    body = b"x" * (1000 + number)
+    """Return an answer of which ETag and, among :data:`LENGTHS` numbers in a row, length are those of no other."""
+    body = b"x" * (1000 + number % LENGTHS)
     head = (
         f"HTTP/1.1 200 OK\r\nServer: nginx\r\n{COMMON}Content-Type: text/javascript\r\n"
         f"Content-Length: {len(body)}\r\nConnection: keep-alive\r\nCache-Control: no-cache\r\n"
