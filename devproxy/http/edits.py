@@ -38,6 +38,10 @@ class ResponseEdits:
     tail: bytes = b""
     verdicts: tuple[str, tuple[str, ...], tuple[str, ...]] | None = None
 
+    def is_known_to_be_fine(self, scheme: str) -> bool:
+        """Tell whether a browser that asked by `scheme` is known to take the head, with cookies and without."""
+        return self.verdicts == (scheme, (), ())
+
     def lines_of(self, head: ResponseHead) -> list[bytes]:
         """Return the lines of `head` after these edits, but for ``last``."""
         if self.lines is not None:

@@ -205,7 +205,8 @@ class Exchange(Answering):
             if shared.observers.is_watched_closely:
                 is_chunked = body_length == CHUNKED and not client.decodes_chunks
                 report.tell_response(head, edits, payload, ended=ended, is_chunked=is_chunked)
-            if forward.facts.origins or facts.is_remarkable or shared.observers.wants_changes:
+            may_be_blocked = forward.facts.origins and not edits.is_known_to_be_fine(client.peer.scheme)
+            if may_be_blocked or facts.is_remarkable or shared.observers.wants_changes:
                 report.remarks = remarks_on(shared, forward, self.request, head, edits, client.peer, server, payload)
         self._response_bytes = len(payload)
         client.respond(head, edits, body_length, payload, ended)
