@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from devproxy.answers import body_too_large
 from devproxy.config.model import Server, Upstream
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import Outcome
@@ -82,6 +83,25 @@ def test_a_chunked_body_that_grows_too_large_is_refused(came: str) -> None:
     assert stage.client.status == 413
     assert stage.finished.error == "request-body-too-large"
     assert stage.server.outstanding == 0
+
+
+def test_a_body_that_breaks_in_the_middle_of_the_answer_ends_it_so_that_all_can_tell() -> None:
+    stage = Stage(CHUNKED)
+    stage.exchange.start(b"1\r\na\r\n", False, 1)
+    stage.answer(OK, b"bo", ended=False)
+    stage.exchange.request_broken(body_too_large(8))
+    assert stage.connection.is_abandoned
+    assert stage.client.end == "reset"
+    assert stage.finished.error == "request-body-too-large"
+
+
+def test_a_login_that_is_lost_ends_the_client_s_connection_without_an_answer() -> None:
+    stage = Stage(is_idle=True)
+    stage.exchange.start(b"", True)
+    assert stage.connection.asker is not None
+    stage.connection.asker.upstream_lost(Loss(UpstreamFault.CLOSED_EARLY, "", may_be_unread=True, was_logged_in=True))
+    assert (stage.client.status, stage.client.end) == (0, "closed")
+    assert stage.finished.outcome is Outcome.UPSTREAM_LOST
 
 
 def test_a_client_that_leaves_takes_the_upstream_s_part_with_it() -> None:
