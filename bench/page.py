@@ -53,12 +53,11 @@ def modules(count: int = MODULES) -> list[Module]:
 def body(page: Sequence[Module], number: int) -> bytes:
     """Return what the file of module `number` of `page` holds: its number first, so that no other can be taken for it.
 
-    It imports the modules whose Referer it is.
+    It imports the modules whose Referer it is; the rest is a comment, which may end anywhere.
     """
     imports = "".join(f'import "{module.target}";\n' for module in page[max(1, number * 9) : number * 9 + 9])
     size = page[number].size
-    text = mark(number) + imports.encode() + b"// text of a module, such as it is\n" * (size // 30)
-    return text[:size]
+    return (mark(number) + imports.encode() + b"//" + b" text of a module, such as it is" * (size // 30))[:size]
 
 
 def document() -> str:
