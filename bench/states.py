@@ -75,6 +75,8 @@ def in_browser(target: Target, _seconds: float) -> tuple[float, float]:
     Returns the milliseconds until the last module has run, and those of CPU that the proxy took.
     """
     with target.another() as fresh:
+        if fault := fault_of(fresh.port):
+            raise Failed(fault)
         before = fresh.cpu_s()
         try:
             loaded = asyncio.run(_loaded_ms(f"http://127.0.0.1:{fresh.port}{page.DOCUMENT}"))
