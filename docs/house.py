@@ -41,7 +41,7 @@ def drawing() -> str:
     for rooms in floors():
         if PURE_FROM in rooms:
             rows.append("─" * 24 + " from here down: no I/O, no clock")
-        rows += (f"{room:<11} {textwrap.shorten(purpose(room), 106)}" for room in rooms)
+        rows += (f"{room:<12} {textwrap.shorten(purpose(room), 105)}" for room in rooms)
     return "\n".join(rows)
 
 

@@ -1,0 +1,91 @@
+"""Where certificates and keys are kept, for whom, and how they are written: whole, and a key for its owner alone.
+
+Under ``sudo`` that is the person who typed it: a key that belonged to root could not be read by the next ``up``.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from devproxy.certificates.problems import CertificateProblem
+
+
+class Person(NamedTuple):
+    """Whose certificates they are. ``home``: their folder. ``owner``: user and group for new files; None: as it comes.
+
+    ``name``: of the account behind ``sudo``; empty for whoever runs this.
+    """
+
+    home: str
+    owner: tuple[int, int] | None = None
+    name: str = ""
+
+
+def person(environment: Mapping[str, str] = os.environ) -> Person:
+    """Return who runs this process; with root's rights by ``sudo``, who typed that."""
+    number = environment.get("SUDO_UID", "")
+    if number.isdigit() and int(number) and hasattr(os, "geteuid") and os.geteuid() == 0:
+        import pwd  # no such module on Windows
+
+        with suppress(KeyError):
+            account = pwd.getpwuid(int(number))
+            return Person(account.pw_dir, (account.pw_uid, account.pw_gid), account.pw_name)
+    return Person(environment.get("HOME") or os.path.expanduser("~"))
+
+
+def data_folder(
+    program: str, home: str, environment: Mapping[str, str] = os.environ, platform: str = sys.platform
+) -> str:
+    """Return the folder in which `program` keeps a person's data, by the rules of mkcert 1.4 (``getCAROOT``)."""
+    if platform == "win32" and environment.get("LOCALAPPDATA"):
+        return os.path.join(environment["LOCALAPPDATA"], program)
+    if environment.get("XDG_DATA_HOME"):
+        return os.path.join(environment["XDG_DATA_HOME"], program)
+    if platform == "darwin":
+        return os.path.join(home, "Library", "Application Support", program)
+    return os.path.join(home, ".local", "share", program)
+
+
+def write(path: str, data: bytes, owner: tuple[int, int] | None, *, mode: int = 0o600, replace: bool = True) -> None:
+    """Write `data` to `path`, whole or not at all, and make the folders above it, for their owner alone.
+
+    `replace` False: what is there stays. Raises :class:`CertificateProblem` where that cannot be.
+    """
+    draft = f"{path}.{secrets.token_hex(4)}"
+    try:
+        _make_folder(os.path.dirname(path), owner)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            if owner is not None:
+                os.chown(draft, *owner)
+            if replace:
+                os.replace(draft, path)
+            else:
+                with suppress(FileExistsError):
+                    os.link(draft, path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(draft)
+    except OSError as error:
+        raise CertificateProblem(
+            f"cannot write {path}: {(error.strerror or str(error)).lower()}",
+            "name a folder that can be written in the variable XDG_DATA_HOME, "
+            'or give a certificate of your own: tls = { cert = "…", key = "…" }',
+        ) from None
+
+
+def _make_folder(folder: str, owner: tuple[int, int] | None) -> None:
+    if os.path.isdir(folder):
+        return
+    _make_folder(os.path.dirname(folder), owner)
+    with suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+        if owner is not None:
+            os.chown(folder, *owner)

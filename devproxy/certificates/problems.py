@@ -1,0 +1,29 @@
+"""What keeps a certificate from being made or used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from devproxy.errors import DevproxyError
+
+
+class CertificateProblem(DevproxyError):
+    """There is no usable certificate. ``what``: lower case, no full stop. ``help``: what to do, or to type."""
+
+    def __init__(self, what: str, help: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.help = help
+
+
+@contextmanager
+def needs_cryptography() -> Iterator[None]:
+    """Around the import of what makes certificates: raise :class:`CertificateProblem` without the extra ``tls``."""
+    try:
+        yield
+    except ImportError:
+        raise CertificateProblem(
+            "a certificate has to be made, and the package cryptography is not installed",
+            "python -m pip install 'devproxy[tls]'",
+        ) from None
