@@ -15,8 +15,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from devproxy.config.diff import diff
 from devproxy.config.model import Config
@@ -32,11 +33,31 @@ from devproxy.gateway.shared.state import SWEEP_INTERVAL_S, Current, SharedState
 from devproxy.plan import Snapshot, compile_snapshot
 from devproxy.routing.table import label
 
+if TYPE_CHECKING:
+    import ssl
+
+TlsContext: TypeAlias = "Callable[[str], ssl.SSLContext]"
+"""Gives what a handshake is made with, by the IP address that its client has reached: the certificate may be new."""
+
+
+def _without_tls(_: Config) -> None:
+    """Speak plain HTTP alone."""
+
 
 class Gateway:
-    """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.front.bind.bind`)."""
+    """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.front.bind.bind`).
 
-    def __init__(self, config: Config, sockets: Sequence[socket.socket]) -> None:
+    `secure`: gives what handshakes are made with under a configuration, None for no TLS; asked in a thread.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        sockets: Sequence[socket.socket],
+        secure: Callable[[Config], TlsContext | None] = _without_tls,
+    ) -> None:
+        self._secure = secure
+        self._tls: TlsContext | None = None
         self._config = config
         self._instance = os.urandom(4).hex()
         self._listeners = Listeners(config.server.listen, sockets, self._connection, self._on_shortage, self._is_short)
@@ -78,6 +99,7 @@ class Gateway:
         self._pools = {upstream.name: UpstreamPool(shared, upstream) for upstream in self._config.upstreams}
         shared.current = Current(shared.current.snapshot, self._pools)
         self._intake = DescriptorGuard(shared, self._listeners)
+        self._tls = await asyncio.to_thread(self._secure, self._config)
         await self._listeners.open()
         self._sweep()
         self._probe(self._pools.values())
@@ -100,9 +122,11 @@ class Gateway:
         # Not those that are about to be released: the guard must not depend on what was listened on before.
         bound = self._listeners.addresses(config.server.listen)
         snapshot = await asyncio.to_thread(compile_snapshot, config, self._instance, bound=bound)
+        tls = await asyncio.to_thread(self._secure, config)
         if shared.is_stopping:  # every listener has been closed
             return
         departing = self._swap(shared, snapshot)
+        self._tls = tls
         await self._listeners.open()
         self._listeners.release(config.server.listen)
         old, self._config = self._config, config
@@ -180,9 +204,13 @@ class Gateway:
         """How many client connections are open, tunnels included."""
         return 0 if self._shared is None else len(self._shared.connections) + len(self._shared.tunnels)
 
-    def _connection(self) -> ClientConnection:
+    def _connection(self) -> asyncio.Protocol:
         assert self._shared is not None
-        return ClientConnection(self._shared, "http")
+        if self._tls is None:
+            return ClientConnection(self._shared, "http")
+        from devproxy.gateway.front.arrival import Arrival  # nobody else needs TLS
+
+        return Arrival(self._shared, self._tls)
 
     def _is_short(self, descriptor: int) -> bool:
         return self._shared is not None and descriptor >= self._shared.descriptor_ceiling

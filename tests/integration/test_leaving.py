@@ -13,7 +13,7 @@ from tests.integration.test_tunnels import joined
 from tests.support.exchanges import GET, OK, asked
 from tests.support.wire import Conversation, Wire, conversation, until
 
-pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
+pytestmark = [pytest.mark.both_loops, pytest.mark.both_schemes, pytest.mark.jumping_clock]
 
 COUNTED = b"Content-Length: 99999999"
 CHUNKED = b"Transfer-Encoding: chunked"
@@ -26,7 +26,7 @@ async def stuffed(wire: Wire, piece: bytes = PIECE) -> None:
     taken_at, rest = loop.time(), piece
     while loop.time() < taken_at + 0.3:
         try:
-            rest = rest[wire.sock.send(rest) :] or piece
+            rest = rest[wire.send_some(rest) :] or piece
             taken_at = loop.time()
         except BlockingIOError:
             await asyncio.sleep(0.005)

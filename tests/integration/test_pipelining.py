@@ -12,7 +12,7 @@ from devproxy.events import Outcome
 from tests.support.exchanges import GET, OK, forwarded
 from tests.support.wire import Conversation, Wire, conversation, until
 
-pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock, pytest.mark.both_schemes]
 
 QUICK = b"GET /quick HTTP/1.1\r\nHost: a\r\n\r\n"
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024

@@ -10,7 +10,7 @@ from devproxy.events import Outcome
 from tests.support.exchanges import GET, OK
 from tests.support.wire import Conversation, Wire, conversation, until
 
-pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock, pytest.mark.both_schemes]
 
 PATIENT = 20.0
 """Longer than any limit set here, for what must not be limited by it."""

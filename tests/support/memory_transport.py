@@ -9,7 +9,7 @@ class MemoryTransport(asyncio.Transport):
     """Keeps what is written. ``has_ended``: the gateway has ended its side, in order (FIN) or not (``is_aborted``)."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, protocol: asyncio.Protocol, port: int = 50_000) -> None:
-        super().__init__({"peername": ("127.0.0.1", port)})
+        super().__init__({"peername": ("127.0.0.1", port), "sockname": ("127.0.0.1", 8080)})
         self._loop = loop
         self._protocol = protocol
         self._is_closing = False

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import TypeVar
 
@@ -36,8 +38,12 @@ from devproxy.config.model import (
 from devproxy.events import Event, ExchangeFinished, Observer
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.front.bind import bind
+from tests.support.certificates import server_context
 
 DEADLINE_S = 20.0
+
+IS_SECURE: ContextVar[bool] = ContextVar("IS_SECURE", default=False)
+"""Whether clients speak TLS: the marker ``both_schemes`` has a test run with and without."""
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -71,7 +77,11 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         """Send `data`, small enough for the kernel's buffer."""
-        assert self.sock.send(data) == len(data)
+        assert self.send_some(data) == len(data)
+
+    def send_some(self, data: bytes) -> int:
+        """Send what is taken of `data` at once; return how much that is. Raises BlockingIOError for nothing."""
+        return self.sock.send(data)
 
     async def send_all(self, data: bytes) -> None:
         """Send `data` of any size."""
@@ -80,20 +90,25 @@ class Wire:
     async def read(self, size: int) -> bytes:
         """Return exactly `size` octets."""
         while len(self._buffer) < size:
-            data = await soon(self._loop.sock_recv(self.sock, 262144))
-            assert data, f"the connection ended after {self._buffer!r}"
-            self._buffer += data
+            await self._read_on()
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
         return taken
 
     async def until(self, end: bytes) -> bytes:
         """Return everything up to and with `end`."""
         while end not in self._buffer:
-            data = await soon(self._loop.sock_recv(self.sock, 262144))
-            assert data, f"the connection ended after {self._buffer!r}"
-            self._buffer += data
+            await self._read_on()
         taken, _, self._buffer = self._buffer.partition(end)
         return taken + end
+
+    async def _read_on(self) -> None:
+        data = await soon(self._receive())
+        assert data, f"the connection ended after {self._buffer!r}"
+        self._buffer += data
+
+    async def _receive(self) -> bytes:
+        """Return what comes next, nothing for the end."""
+        return await self._loop.sock_recv(self.sock, 262144)
 
     async def head(self) -> bytes:
         """Return the next head, blank line included."""
@@ -103,7 +118,7 @@ class Wire:
         """Return what comes until the other side ends."""
         parts = [self._buffer]
         self._buffer = b""
-        while data := await soon(self._loop.sock_recv(self.sock, 262144)):
+        while data := await soon(self._receive()):
             parts.append(data)
         return b"".join(parts)
 
@@ -121,7 +136,7 @@ class Wire:
             return False
         try:
             async with asyncio.timeout(for_s):
-                self._buffer += await self._loop.sock_recv(self.sock, 65536)
+                self._buffer += await self._receive()
         except TimeoutError:
             return True
         return False
@@ -138,6 +153,72 @@ class Wire:
         """Close with a reset (RST)."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
+
+
+class TlsWire(Wire):
+    """The same with TLS on it, as a browser has it. What is not taken of `send_some` is lost: only to fill buffers."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        self._unsent = b""
+
+    async def shake_hands(self) -> None:
+        """Agree on keys."""
+        while True:
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                self._incoming.write(await soon(self._loop.sock_recv(self.sock, 65536)))
+            else:
+                return await self._flush()
+
+    async def _flush(self) -> None:
+        await soon(self._loop.sock_sendall(self.sock, self._unsent + self._outgoing.read()))
+        self._unsent = b""
+
+    def send_some(self, data: bytes) -> int:
+        if not self._unsent:
+            self.tls.write(data)
+            self._unsent = self._outgoing.read()
+        self._unsent = self._unsent[self.sock.send(self._unsent) :]
+        if self._unsent:
+            raise BlockingIOError
+        return len(data)
+
+    async def send_all(self, data: bytes) -> None:
+        self.tls.write(data)
+        await self._flush()
+
+    async def _receive(self) -> bytes:
+        while True:
+            try:
+                return self.tls.read(262144)
+            except ssl.SSLZeroReturnError:
+                return b""
+            except ssl.SSLWantReadError:
+                data = await self._loop.sock_recv(self.sock, 262144)
+                if not data:
+                    return b""
+                self._incoming.write(data)
+
+    def finish(self) -> None:
+        self._say_end()
+        super().finish()
+
+    def close(self) -> None:
+        self._say_end()
+        super().close()
+
+    def _say_end(self) -> None:
+        with suppress(ssl.SSLError, OSError):
+            self.tls.unwrap()
+        with suppress(OSError):
+            self.sock.send(self._unsent + self._outgoing.read())
 
 
 class ScriptedUpstream:
@@ -192,8 +273,10 @@ class Conversation:
         sock = socket.socket()
         sock.setblocking(False)
         await soon(asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port)))
-        wire = Wire(sock)
+        wire = TlsWire(sock) if IS_SECURE.get() else Wire(sock)
         self._wires.append(wire)
+        if isinstance(wire, TlsWire):
+            await wire.shake_hands()
         return wire
 
     def finished(self) -> list[ExchangeFinished]:
@@ -246,7 +329,10 @@ def config_for(
 async def running(config: Config, upstream: ScriptedUpstream) -> AsyncIterator[Conversation]:
     """Run a gateway for `config`; `upstream` is closed with it."""
     events: list[Event] = []
-    gateway = Gateway(config, bind((Listen(host="127.0.0.1", port=0),)))
+    sockets = bind((Listen(host="127.0.0.1", port=0),))
+    gateway = (
+        Gateway(config, sockets, lambda _: lambda _: server_context()) if IS_SECURE.get() else Gateway(config, sockets)
+    )
     gateway.observe(Observer(events.append))
     await gateway.start()
     talk = Conversation(gateway, upstream, events)

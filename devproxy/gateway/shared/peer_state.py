@@ -57,10 +57,13 @@ def peer_state_of(transport: ByteStream) -> PeerState:
 
 
 def unread_bytes(transport: ByteStream) -> int:
-    """Return how many octets of a peer that is ``FINISHED`` wait in the system to be read."""
+    """Return how many bytes of a peer that is ``FINISHED`` may still come: those that wait in the system.
+
+    Under TLS they are encrypted, and some of a record may have been taken before: so it is not less than what comes.
+    """
     import fcntl
     import termios
 
     count = array.array("i", [0])
     fcntl.ioctl(descriptor_of(transport), termios.FIONREAD, count)
-    return count[0]
+    return count[0] + (transport.get_extra_info("record_bytes") or 0)

@@ -182,6 +182,10 @@ class SmallReads(asyncio.BufferedProtocol):
         self._buffer = buffer
         self._take_turn = take_turn
 
+    def before(self, protocol: Reader) -> SmallReads:
+        """Return the same for `protocol`, below which ``protocol`` is: a stream that lies between."""
+        return SmallReads(protocol, self._buffer, self._take_turn)
+
     def get_buffer(self, _: int) -> memoryview:
         """Return where the next octets go. They are taken from there before anybody else reads."""
         return self._buffer
