@@ -9,7 +9,7 @@ The map, from the top down (each floor imports only from those below it)::
     certificates Certificates for HTTPS on this machine: which names they carry, who signs them, and the contexts [...]
     ──────────────────────── from here down: no I/O, no clock
     plan         The heart: what becomes of a request, and of the response to it
-    answers      What devproxy answers by itself: errors that say what was tried and what to do, and its own small pages
+    answers      What devproxy answers itself: errors that say what was tried and what to do, and its own small pages
     policy       Rules over fields: the guard, CORS, cookies, redirects, what a gateway must drop, add or change
     routing      Which route takes a request, and which server of its upstream gets it
     config       The configuration: TOML text or command-line options as values, or every problem at once

@@ -65,7 +65,7 @@ How devproxy itself listens.
 ## `[upstreams]`
 
 The servers behind devproxy. Short form: `name = "URL"` below `[upstreams]`. Long form: a table `[upstreams.name]` with
-these keys, of which [Servers that come and go](upstreams.md) says more:
+these keys, which [Upstreams](upstreams.md) describes:
 """,
     "routes.*": """\
 ## `[[routes]]`
@@ -88,7 +88,7 @@ headers. `cors = "strip"` is short for `cors = { mode = "strip" }`.
 A page that is served through devproxy shares its origin and needs none of this. Where nothing is written, every page of
 this machine is welcome, with cookies, whatever its port, and no other: a wildcard, or any origin with credentials, is
 refused when the file is read, unless the keys that begin with `dangerously_` say so. [CORS](cors.md) shows what each
-mode does to a response, [The guard](security.md) what `origins` means for requests and WebSockets.
+mode does to a response, [Host and Origin checks](security.md) what `origins` means for requests and WebSockets.
 """,
     "routes.*.cookies": """\
 ## `[routes.cookies]`

@@ -1,4 +1,4 @@
-"""What devproxy answers by itself: errors that say what was tried and what to do, and its own small pages.
+"""What devproxy answers itself: errors that say what was tried and what to do, and its own small pages.
 
 Pure. An answer is written once as data (:class:`Answer`) and rendered for whoever asked (:func:`compose`). Every error
 carries ``X-Devproxy-Error`` with a stable code. Start here; what is to be said of upstreams is in
@@ -37,9 +37,9 @@ def no_route(head: RequestHead) -> Answer:
     return Answer(
         status=404,
         code="no-route",
-        what="No route of devproxy takes this request.",
+        what="No devproxy route matches this request.",
         facts=(("method", _text(head.method)), ("path", _text(head.path)), ("host", _text(head.host))),
-        help=f'Add a route for it, for example `path = "/"`, or ask `{_question(head)}` why.',
+        help=f'Add a route for it, for example `path = "/"`, or run `{_question(head)}` to see why.',
     )
 
 
@@ -81,17 +81,17 @@ def ambiguous_path(path: bytes, route: str, misreading: Misreading, other_route:
     """
     facts = [("path", _text(path)), ("read as it is written", f"route {route}")]
     if misreading.is_countless:
-        what = "This path mixes so many spellings of slashes and dots that every server could read another one."
-        help = "Send the path that is meant, with plain slashes."
+        what = "This path mixes so many spellings of slashes and dots that every server could read it differently."
+        help = "Send the path you mean, with plain slashes."
     elif misreading.sent:
         what = f"Behind route {route} many servers would read this path as one outside of what the route rewrites to."
         facts += [("read as many servers do", _text(misreading.sent)), ("instead of", _text(misreading.meant))]
-        help = f"Send the path that is meant, perhaps `{_text(misreading.path)}`."
+        help = f"Send the path you mean, perhaps `{_text(misreading.path)}`."
     else:
         place = f"route {other_route}" if other_route else "no route"
         what = "This path can be read in two ways, and they lead to different routes."
         facts.append(("read as many servers do", f"{_text(misreading.path)} ({place})"))
-        help = f"Send `{_text(misreading.path)}` if that is meant."
+        help = f"Send `{_text(misreading.path)}` if you mean that."
     help += " A slash that is data is safe in the query or encoded twice (%252F)."
     return Answer(status=400, code="ambiguous-path", what=what, facts=tuple(facts), help=help)
 
@@ -101,9 +101,9 @@ def loop_detected(route: str) -> Answer:
     return Answer(
         status=508,
         code="loop-detected",
-        what="This request came back to the devproxy that forwarded it: a route leads to devproxy itself.",
+        what="This request came back to the devproxy that forwarded it: a route points at devproxy itself.",
         facts=(("route", route),),
-        help="Let the upstream of that route name the server, not the port that devproxy listens on.",
+        help="In the upstream of that route, name the server, not the port that devproxy listens on.",
     )
 
 
@@ -152,7 +152,7 @@ def method_refused(head: RequestHead) -> Answer:
 
 def reserved_path(head: RequestHead) -> Answer:
     """Return the answer below ``/__devproxy/`` where there is no page."""
-    what = f"`{_text(head.path)}` is reserved for devproxy's own pages, and there is none of that name."
+    what = f"`{_text(head.path)}` is reserved for devproxy's own pages, and there is no such page."
     return Answer(status=404, code="reserved-path", what=what)
 
 

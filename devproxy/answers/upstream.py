@@ -37,27 +37,27 @@ _WORDS: Final = {
     ),
     UpstreamFault.UNREACHABLE: (
         "that address cannot be reached from here",
-        "Check the address of the upstream and the network between.",
+        "Check the address of the upstream and the network in between.",
     ),
     UpstreamFault.UNRESOLVED: (
         "that host name does not resolve",
         "Correct the host name of the upstream. In a container, use the name of the service.",
     ),
     UpstreamFault.CONNECT_TIMEOUT: (
-        "nobody answered the connection attempt in time",
+        "the connection attempt timed out",
         "Check that the server runs and that no firewall drops the packets (`connect_timeout_s`: how long to wait).",
     ),
     UpstreamFault.TLS: ("the TLS handshake failed", ""),
     UpstreamFault.CLOSED_EARLY: (
         "it closed the connection without an answer",
         (
-            "Look at the server's own log. For an upgrade this often means that nobody handles this path there. A "
-            "server that speaks only HTTPS may end like this as well: write https:// then."
+            "Look at the server's own log. For an upgrade this often means that nothing handles this path there. A "
+            "server that speaks only HTTPS may do the same: if so, write https://."
         ),
     ),
     UpstreamFault.BAD_RESPONSE: (
         "its answer is not valid HTTP/1.1",
-        "Correct what the server sends there: programs that read this answer could take it in different ways.",
+        "Correct what the server sends there: programs that read this answer could interpret it differently.",
     ),
     UpstreamFault.RESPONSE_TIMEOUT: (
         "it did not answer in time",
@@ -65,21 +65,21 @@ _WORDS: Final = {
     ),
     UpstreamFault.NO_DESCRIPTOR: (
         "devproxy itself has no file descriptor left for another connection",
-        "Close pages and clients that hold connections open, or raise the limit of open files (`ulimit -n`).",
+        "Close pages and clients that keep connections open, or raise the limit of open files (`ulimit -n`).",
     ),
 }
 
 _FOREIGN_WORDS: Final = {
     Foreign.TLS: (
-        "it speaks TLS, and was asked in plain HTTP",
+        "it speaks TLS, but devproxy sent plain HTTP",
         "Write https:// instead of http:// in the URL of the upstream.",
     ),
     Foreign.HTTP_2: (
-        "it speaks only HTTP/2, and devproxy asks in HTTP/1.1",
-        "Let the server take HTTP/1.1 as well: in Node `http.createServer`, or with TLS `allowHTTP1: true`.",
+        "it speaks only HTTP/2, but devproxy sends HTTP/1.1",
+        "Let the server accept HTTP/1.1 as well: in Node `http.createServer`, or with TLS `allowHTTP1: true`.",
     ),
     Foreign.UNKNOWN: (
-        "it sent `{line}`, which is no HTTP/1 answer",
+        "it sent `{line}`, which is not an HTTP/1 answer",
         "Check that the port is that of an HTTP server, and look at that server's own log.",
     ),
 }

@@ -209,7 +209,7 @@ def _parse_regex(source: str) -> Pattern:
     if (taken := next(filter(regex.fullmatch, _PROBES), None)) is not None:
         help = "name the part that is yours: 'regex:https://pr-[0-9]+\\.app\\.example'; or, if every web site may read "
         raise BadText(
-            f"{quoted(source)} takes any web site, for example {taken.decode()}",
+            f"{quoted(source)} matches any web site, for example {taken.decode()}",
             help + "this route, set `dangerously_allow_any_origin = true`",
         )
     return Pattern(text=_PREFIX + source, regex=regex)
@@ -224,7 +224,7 @@ def _without_scheme(text: str) -> BadText:
         return BadText('"*" is every web site', help)
     if text.lower() == "null":
         help = "or, if that is meant, set `dangerously_allow_null_origin = true`"
-        return BadText('"null" is what any web site can send', f"name the origins; {help}")
+        return BadText('any web site can send "null"', f"name the origins; {help}")
     what = f"{quoted(text)} has no scheme" if text else "the origin is empty"
     bare = text.lstrip("/")
     is_host = bare and re.fullmatch(r"[\w.\-*\[\]:]+", bare)
@@ -269,7 +269,7 @@ def _parse_host(text: str, scheme: str, host: str, *, is_below: bool) -> str:
     """Return `host` as a browser writes it; raise unless it is a name or an address that a pattern may have."""
     if host == "*":
         help = "name the hosts; or, if every web site may read this route, set `dangerously_allow_any_origin = true`"
-        raise BadText(f"{quoted(text)} is every web site", help)
+        raise BadText(f"{quoted(text)} means every web site", help)
     if "*" in host:
         help = f'`*` stands for whole labels at the beginning: "{scheme}://*.example.test"'
         raise BadText(f"{quoted(text)} has `*` within the host", help)
@@ -322,7 +322,9 @@ def _check_suffix(text: str, name: str) -> None:
     bare = name.removesuffix(".")
     if ("." not in bare and bare not in PRIVATE_SUFFIXES) or bare in _SHARED_SUFFIXES:
         help = "name at least one label that is yours; `regex:` can say what its name looks like"
-        raise BadText(f"{quoted(text)} takes web sites of anybody: names below {quoted(bare)} are for all", help)
+        raise BadText(
+            f"{quoted(text)} matches other people's web sites: names below {quoted(bare)} are open to all", help
+        )
 
 
 # -- sets --------------------------------------------------------------------------------------------------------------

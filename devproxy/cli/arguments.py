@@ -74,22 +74,22 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
     examples:
       devproxy up --frontend 5173 --backend 3001  no file: /socket.io/ and /api/ go
                                                   to 3001, everything else to 5173
-      devproxy up                                 with the devproxy.toml above here
-      devproxy check                              is that file right?
-      devproxy routes --test GET /apikey          which route takes this, and why
-      devproxy explain /api/ --send               what becomes of it, and what a
-                                                  browser makes of the answer
+      devproxy up                                 with the nearest devproxy.toml
+      devproxy check                              is that file valid?
+      devproxy routes --test GET /apikey          which route matches this, and why
+      devproxy explain /api/ --send               how it is handled, and what a
+                                                  browser does with the answer
       devproxy demo                               see the difference in a browser
 
     exit codes:
-      0    fine, and stopped when asked to
-      1    failed while running: a port is taken, nobody answers, no route
+      0    success, or a clean shutdown
+      1    failed while running: a port is taken, no server answers, no route
       2    the command line or the configuration is wrong
-      130  stopped at once by a second Ctrl-C
+      130  stopped immediately by a second Ctrl-C
 
     environment:
-      DEVPROXY_CONFIG        the configuration, where --config is not given
-      NO_COLOR, FORCE_COLOR  no colour, or colour even where it is not expected
+      DEVPROXY_CONFIG        the configuration, unless --config is given
+      NO_COLOR, FORCE_COLOR  never colour the output, or always colour it
 
     devproxy COMMAND --help says more about a command.
     """
@@ -108,7 +108,7 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
         known = f"did you mean devproxy {near[0]}?" if near else f"the commands are {', '.join(_COMMANDS)}"
         raise Refused(f"there is no command {name}", known, "devproxy --help")
     options = parser.parse_args(arguments[:1])
-    raise Refused(f"which command? there is only {' '.join(arguments)}", "devproxy --help", *vars(options))
+    raise Refused(f"no command given, only {' '.join(arguments)}", "devproxy --help", *vars(options))
 
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
@@ -121,8 +121,8 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
       devproxy up --frontend 5173 --backend http://127.0.0.1:3001 \\
                   --backend-path /ws/ --backend-path /api/
 
-    Ctrl-C stops when what runs has finished (drain_s, 3 s by default); a second
-    Ctrl-C stops at once.
+    Ctrl-C waits up to drain_s (3 s by default) for requests to finish, then stops;
+    a second Ctrl-C stops immediately.
     """
     _add_configuration(parser)
     help = "port, host:port, or :port for every address of this machine; repeatable (default: localhost:8080)"
@@ -132,20 +132,22 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
-    """Check configurations, and say everything that is wrong, where, and what to type.
+    """Validate configuration files: every problem, where it is, and what to type.
 
     examples:
       devproxy check
       devproxy check a/devproxy.toml b/devproxy.toml --json
     """
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="files (default: the devproxy.toml found upward)")
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="files (default: the nearest devproxy.toml, here or above)"
+    )
     parser.add_argument("--config", metavar="PATH", help="the same as PATH")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     _add_colour(parser)
 
 
 def _add_routes(parser: argparse.ArgumentParser) -> None:
-    """Show the routes in order of precedence, or which one takes a request, and why.
+    """Show the routes in order of precedence, or which one matches a request, and why.
 
     examples:
       devproxy routes
@@ -155,31 +157,35 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
       devproxy routes --frontend 5173 --backend 3001 --test GET /apikey
     """
     _add_configuration(parser)
-    parser.add_argument("--test", nargs=2, metavar=("METHOD", "TARGET"), help="ask about this request: a path or a URL")
+    parser.add_argument(
+        "--test", nargs=2, metavar=("METHOD", "TARGET"), help="show which route matches this request: a path or a URL"
+    )
     parser.add_argument("--host", metavar="HOST", help="the Host of that request (default: the URL's, else localhost)")
-    _add_repeatable(parser, "--header", "'NAME: VALUE'", "a field of that request; repeatable")
+    _add_repeatable(parser, "--header", "'NAME: VALUE'", "a header of that request; repeatable")
     _add_colour(parser)
 
 
 def _add_health(parser: argparse.ArgumentParser) -> None:
-    """Ask a running devproxy whether it is up, and end with 0 or 1: a health check."""
+    """Ask a running devproxy whether it is up: a health check. Exit code: 0 or 1."""
     parser.add_argument("--url", metavar="URL", help="where devproxy listens, for example http://localhost:8080/")
-    parser.add_argument("--listen", metavar="ADDRESS", help="the same, as it is given to devproxy up")
+    parser.add_argument("--listen", metavar="ADDRESS", help="the same, written as for devproxy up")
     parser.add_argument(
-        "--config", metavar="PATH", help="the same, from this file (default: devproxy.toml found upward)"
+        "--config",
+        metavar="PATH",
+        help="the same, read from this file (default: the nearest devproxy.toml, here or above)",
     )
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    """Start a page, a Socket.IO backend and devproxy in front. Needs the extra `demo`."""
+    """Start a page, a Socket.IO backend, and devproxy. Needs the extra `demo`."""
     parser.add_argument("--listen", default="", metavar="ADDRESS", help="as for devproxy up (default: a free port)")
     parser.add_argument("--no-open", action="store_true", help="do not open a browser")
     _add_output(parser)
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
-    """Show the route, the heads before and after with the rule for each difference,
-    and the verdict of a browser.
+    """Show which route a request takes, what devproxy changes in its head and in the
+    answer's (with the rule for each line), and a browser's verdict.
 
     examples:
       devproxy explain /api/items
@@ -189,11 +195,13 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
                        --credentials include --send
     """
     parser.add_argument("url", metavar="URL", help="a path, or the URL as the browser shows it")
-    parser.add_argument("--origin", metavar="ORIGIN", help="of the page that asks (default: devproxy's own)")
+    parser.add_argument(
+        "--origin", metavar="ORIGIN", help="the origin of the page that sends it (default: devproxy's own)"
+    )
     parser.add_argument("--method", default="GET", metavar="METHOD", help="default: GET")
-    _add_repeatable(parser, "--header", "'NAME: VALUE'", "that the page sets; repeatable")
-    _add_choice(parser, "--credentials", ("omit", "include"), "of the page's request (default: omit)")
-    parser.add_argument("--send", action="store_true", help="ask the server, and show what comes back")
+    _add_repeatable(parser, "--header", "'NAME: VALUE'", "a header that the page sets; repeatable")
+    _add_choice(parser, "--credentials", ("omit", "include"), "whether the page sends credentials (default: omit)")
+    parser.add_argument("--send", action="store_true", help="send it to the server, and show the answer")
     _add_configuration(parser)
     _add_colour(parser)
 
@@ -203,7 +211,9 @@ def _add_schema(_: argparse.ArgumentParser) -> None:
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="PATH", help="the configuration (default: devproxy.toml found upward)")
+    parser.add_argument(
+        "--config", metavar="PATH", help="the configuration (default: the nearest devproxy.toml, here or above)"
+    )
     parser.add_argument("--frontend", metavar="SERVER", help="your dev server: port, host:port or URL; needs no file")
     parser.add_argument("--backend", metavar="SERVER", help="your backend: port, host:port or URL; needs no file")
     help = "a path that goes to the backend; repeatable (default: /socket.io/ and /api/)"
@@ -212,15 +222,13 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print only errors and warnings")
-    parser.add_argument(
-        "--verbose", action="store_true", help="print every exchange, and what was changed in it and why"
-    )
-    _add_choice(parser, "--log", ("human", "json"), "for people or for programs")
+    parser.add_argument("--verbose", action="store_true", help="print every exchange, what was changed in it, and why")
+    _add_choice(parser, "--log", ("human", "json"), "the format: for people or for programs")
     _add_colour(parser)
 
 
 def _add_colour(parser: argparse.ArgumentParser) -> None:
-    _add_choice(parser, "--color", ("auto", "always", "never"), "default: auto, for a terminal that can")
+    _add_choice(parser, "--color", ("auto", "always", "never"), "default: auto, where the terminal supports it")
 
 
 def _add_repeatable(parser: argparse.ArgumentParser, name: str, metavar: str, help: str) -> None:
@@ -234,11 +242,11 @@ def _add_choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, 
 
 _COMMANDS: Final = {
     "up": ("start devproxy", _add_up),
-    "check": ("say what is wrong with a configuration", _add_check),
-    "routes": ("show the routes, or which one takes a request and why", _add_routes),
-    "explain": ("what becomes of a request, and what a browser makes of the answer", _add_explain),
+    "check": ("validate configuration files", _add_check),
+    "routes": ("show the routes, or which one matches a request and why", _add_routes),
+    "explain": ("show how a request is handled, and what a browser does with the answer", _add_explain),
     "schema": ("print the JSON Schema of devproxy.toml", _add_schema),
     "health": ("ask a running devproxy whether it is up", _add_health),
-    "demo": ("a page that shows the difference", _add_demo),
+    "demo": ("show the difference devproxy makes, on a page", _add_demo),
 }
 """What the list of commands says of each, and what adds its options: the docstring of that is the command's help."""

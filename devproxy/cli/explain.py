@@ -62,23 +62,26 @@ _MAX_LINE: Final = 64
 _WHY_UP: Final = {
     Role.HOST: "host, as the route says",
     Role.ORIGIN: "origin, as the route says",
-    Role.VIA: "devproxy is on the way (RFC 9110 section 7.6.3)",
-    Role.FORWARDED_FOR: "who asked",
-    Role.FORWARDED: "what the browser asked for",
-    Role.LOOK_ALIKE: "to some servers it has the name of a field that devproxy sets or goes by",
+    Role.VIA: "every gateway names itself (RFC 9110 section 7.6.3)",
+    Role.FORWARDED_FOR: "the address of the client",
+    Role.FORWARDED: "the origin that the browser asked for",
+    Role.LOOK_ALIKE: "some servers take it for a field that devproxy sets or relies on",
     **dict.fromkeys(
         (Role.CONNECTION, Role.KEEP_ALIVE, Role.HOP_BY_HOP, Role.TE),
         "concerns one connection only (RFC 9110 section 7.6.1)",
     ),
 }
-_WHY_NAMED: Final = {b"x-real-ip": "who asked", b"x-forwarded-prefix": "what is taken off the path"}
+_WHY_NAMED: Final = {
+    b"x-real-ip": "the address of the client",
+    b"x-forwarded-prefix": "the prefix that was removed from the path",
+}
 """Fields that say something else than others of their role."""
 _WHY_DOWN: Final = {
-    Role.VARY: "another origin may get another answer",
+    Role.VARY: "the answer depends on the Origin",
     Role.ACCESS_CONTROL: "the route's CORS mode",
     Role.SET_COOKIE: "the route's cookie rules",
-    Role.REFERENCE: "places of an upstream come back to the one origin",
-    Role.RESOURCE_POLICY: "the route is for its own pages alone",
+    Role.REFERENCE: "URLs of an upstream are mapped back to devproxy's origin",
+    Role.RESOURCE_POLICY: "the route is only for pages of devproxy's own origin",
 }
 
 
@@ -104,7 +107,7 @@ def _request(options: argparse.Namespace, front: str) -> RequestHead:
     if options.origin is not None:
         origin = options.origin.encode("utf-8", "surrogateescape")
         if origin != OPAQUE and parse_origin(origin) is None:
-            raise Refused(f"--origin: {visible(options.origin)} is no origin as a browser writes it", _EXAMPLE)
+            raise Refused(f"--origin: {visible(options.origin)} is not an origin as a browser writes it", _EXAMPLE)
         lines.append(f"Origin: {options.origin}")
     return read_request("explain", options.method, options.url, None, lines, _EXAMPLE, default_host=front)
 
@@ -131,16 +134,16 @@ class Report:
             return
         if rule := form_rule(plan, head):
             self._is_navigation = True
-            yield f"a form of that page may be posted here: {visible(rule)}"
+            yield f"that page may post a form here: {visible(rule)}"
         server = self._server(plan)
         sent = render_request(plan, head, _PEER, server)
         yield ""
-        yield style.bold(f"up to {visible(server.url)}")
+        yield style.bold(f"request to {visible(server.url)}")
         before = [b"%b %b HTTP/1.1" % (head.method, head.path), *head.lines]
         yield from self._differences(before, sent[:-4].split(b"\r\n"), plan, _WHY_UP)
         if not sends:
             yield ""
-            yield f"{style.dim('nothing was sent; with --send the answer is shown, and what a browser makes of it')}"
+            yield style.dim("nothing was sent; --send sends it, and shows the answer and what a browser does with it")
             return
         yield from self._answer(plan, server, sent)
 
@@ -154,7 +157,7 @@ class Report:
         verdicts = self._snapshot.table.explain(head.method, path, head.host, head.fields)
         chosen = next((verdict for verdict in verdicts if verdict.chosen), None)
         if chosen is None:
-            yield "no route takes it (devproxy routes --test says why)"
+            yield "no route matches it (devproxy routes --test says why)"
             return
         route = chosen.route
         yield f"route {self._style.green(visible(label(route)))}: {visible(', '.join(chosen.reasons))}"
@@ -172,7 +175,7 @@ class Report:
         self.is_refused = answer.status >= 400
         paint = style.red if self.is_refused else style.green
         yield ""
-        yield f"{paint('devproxy answers by itself:')} {answer.status}{code}"
+        yield f"{paint('devproxy answers this itself:')} {answer.status}{code}"
         yield from (visible(text) for text in (answer.what, answer.help) if text)
         yield from (_INDENT + visible(line) for line in plan.lines)
         if self._is_cross_origin and not self._is_preflight and not self._is_navigation:
@@ -202,7 +205,7 @@ class Report:
         ours = Hop.after(theirs, edits)
         octets, _ = render_response(theirs, edits, self._head, 0, False)
         yield ""
-        yield self._style.bold("down to the browser")
+        yield self._style.bold("answer to the browser")
         yield from self._differences([theirs.start, *theirs.lines], octets[:-4].split(b"\r\n"), plan, _WHY_DOWN)
         for change in changes_to(plan, self._head, theirs, _PEER, server):
             yield f"{_INDENT}{self._style.dim(visible(change))}"
@@ -231,7 +234,7 @@ class Report:
         if self._is_navigation and self._is_cross_origin:
             yield f"{self._style.green('a browser shows it')}: CORS does not apply to navigations"
         elif self._is_preflight and self._is_cross_origin:
-            for where, answer in (("through devproxy", ours), ("without it", theirs)):
+            for where, answer in (("through devproxy", ours), ("without devproxy", theirs)):
                 verdict = judge_exchange(self._head, answer, scheme=_PEER.scheme) or ALLOWED
                 self.is_refused = self.is_refused or (answer is ours and verdict.is_blocked)
                 yield from self._verdict(where, verdict, "goes on to the request itself")
@@ -239,7 +242,7 @@ class Report:
             yield from self._judged(ours, sends=True)
             yield from self._judged_without(theirs, plan)
         elif self._head.facts.fetch_site in (b"", b"same-origin", b"none"):
-            yield f"{self._style.green('a browser reads it')}: page and answer share an origin"
+            yield f"{self._style.green('a browser lets the page read it')}: page and answer have the same origin"
         else:
             yield "the request has no Origin, so a browser makes no CORS check"
 
@@ -247,7 +250,7 @@ class Report:
         """Say what a browser would make of the answer if its page asked the server itself."""
         server = self._server(plan)
         if server.scheme is Scheme.UNIX:
-            yield "without it: no browser reaches a Unix socket"
+            yield "without devproxy: no browser can reach a Unix socket"
             return
         asked = authority(server.host, server.port).encode()
         target = web_origin("https" if server.scheme is Scheme.HTTPS else "http", asked)
@@ -255,7 +258,7 @@ class Report:
         if asks_first(self._page(target)):
             block = self._preflight_block(plan.path or self._head.path, asked)
             preflight = Hop.of(self._ask(plan, block + b"\r\n\r\n")[0])
-        yield from self._verdict("without it", self._judge(target, theirs, preflight))
+        yield from self._verdict("without devproxy", self._judge(target, theirs, preflight))
 
     def _judged(self, ours: Hop, *, sends: bool) -> Iterator[str]:
         """Say what a browser makes of the answer through devproxy; `sends`: ask the server the preflight, if it is due.
@@ -364,7 +367,7 @@ class Report:
         if field.role == Role.END_TO_END and field.name == b"cookie":
             return "the route's cookie rules"
         if why is _WHY_UP and plan.compiled.is_at_own_origin and field.role in (Role.HOST, Role.ORIGIN):
-            return "the server's own, as hot reload of devproxy's pages wants it"
+            return "the server's own, because hot reload expects it from devproxy's pages"
         if why is _WHY_UP and field.role == Role.FORWARDED and field.name in _WHY_NAMED:
             return _WHY_NAMED[field.name]
         return why.get(Role(field.role), "concerns one connection only" if field.role > Role.ACCESS_CONTROL else "")

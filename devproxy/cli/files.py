@@ -14,7 +14,7 @@ ENVIRONMENT = "DEVPROXY_CONFIG"
 _EXAMPLE = (
     "name your servers:  devproxy up --frontend 5173 --backend 3001  (the ports of your dev server and your backend)",
     f"or write a {FILE_NAME} that does: see config.example.toml, or docs/configuration.md",
-    "or see it at work first:  devproxy demo",
+    "or try it out first:  devproxy demo",
 )
 
 
@@ -59,7 +59,7 @@ def distrust(path: str) -> tuple[str, ...]:
     """
     if not path.startswith(os.pardir):
         return ()
-    advice = f"it decides where requests go. Name your own with --config PATH, or write a {FILE_NAME} here."
+    advice = f"it decides where requests go. Name your own file with --config PATH, or write a {FILE_NAME} here."
     own = {0, os.getuid(), int(os.environ.get("SUDO_UID", "0") or 0)}
     folder = os.path.dirname(path)
     try:
@@ -73,7 +73,7 @@ def distrust(path: str) -> tuple[str, ...]:
     if file_status.st_mode & stat.S_IWOTH or is_open:
         what = f"the folder of {path}" if is_open else path
         sentence = f"{path} was found in a parent folder, and every user of this machine can change {what}: {advice}"
-        return (f"{sentence} To keep it: chmod o-w {folder if is_open else path}",)
+        return (f"{sentence} To keep using it: chmod o-w {folder if is_open else path}",)
     return ()
 
 

@@ -71,8 +71,8 @@ def _force(parent: int, notes: int, gate: int, limit_s: float) -> None:
     else:
         if os.getppid() == parent:
             os.kill(parent, signal.SIGKILL)
-    words = f"error: devproxy was told to stop, did not within {limit_s:.1f} s, and was ended by force\n"
-    help = "help: this is a bug in devproxy: please report it, with these lines, where you have devproxy from\n"
+    words = f"error: devproxy did not stop within {limit_s:.1f} s of being told to, and was terminated by force\n"
+    help = "help: this is a bug in devproxy: please report it, with these lines, where you got devproxy\n"
     _say(words.encode() + trace + help.encode())
 
 

@@ -27,7 +27,7 @@ TIMEOUT_S = 2.0
 _MAX_ANSWER_BYTES = 8192
 _DEFAULT = ("localhost", 8080)
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")
-_HELP = "start it with devproxy up, or say where it is: devproxy health --url http://localhost:8080/"
+_HELP = "start it with devproxy up, or say where it listens: devproxy health --url http://localhost:8080/"
 
 
 def quick_options(arguments: Sequence[str]) -> SimpleNamespace | None:
@@ -44,7 +44,7 @@ def run(options: Options) -> int:
     """Return 0 when devproxy answers there that it is up; else raise :class:`Refused` with exit code 1."""
     host, port = _address(options)
     if not port:
-        raise Refused("the configuration lets the system choose the port", "say which it is with --listen or --url")
+        raise Refused("the configuration lets the system choose the port", "name it with --listen or --url")
     # Who listens on every address listens on the loopback one too.
     hosts = ("127.0.0.1", "::1") if host == "localhost" or host in _EVERY_ADDRESS else (host,)
     failures = []
@@ -58,10 +58,10 @@ def run(options: Options) -> int:
             failures.append(f"{shown}: {reason_of(error)}")
             continue
         if not answer.startswith(b"HTTP/1.1 200 ") or b'"status":"ok"' not in answer.replace(b" ", b""):
-            raise Refused(f"{shown} answers, but not as devproxy does", _HELP, exit_code=FAILED)
+            raise Refused(f"{shown} answers, but it is not devproxy", _HELP, exit_code=FAILED)
         put(f"ok: devproxy answers on {shown}\n")
         return FINE
-    raise Refused(f"no devproxy answers ({', '.join(failures)})", _HELP, exit_code=FAILED)
+    raise Refused(f"devproxy does not answer ({', '.join(failures)})", _HELP, exit_code=FAILED)
 
 
 def _answer(host: str, port: int) -> bytes:

@@ -33,12 +33,14 @@ def words_on(snapshot: Snapshot, head: RequestHead) -> str:
 def _words(hot_reload: HotReload, by_path: Route | None, route: Route) -> str:
     where = f"route {label(route)}, upstream {route.upstream}"
     if hot_reload.is_common and route.pattern != "/":
-        return f"a WebSocket here goes to whoever the routes say: {where}. {WEBPACK_ADVICE}"
+        return f"the routes decide where a WebSocket here goes: {where}. {WEBPACK_ADVICE}"
     who = f"a WebSocket here is {hot_reload.tool}'s hot-reload socket"
     if hot_reload.is_common:
-        return f"{who}, or an application's, and no route but / takes it: {where}"
+        return f"{who}, or an application's, and only the route / matches it: {where}"
     if by_path is not None and by_path is not route:
-        return f"{who}, which goes to whoever serves /: {where} (route {label(by_path)} does not name its path)"
+        return (
+            f"{who}, which goes to the upstream that serves /: {where} (route {label(by_path)} does not name its path)"
+        )
     return f"{who}: {where}"
 
 
@@ -50,6 +52,6 @@ def note_on(snapshot: Snapshot) -> str:
         route = snapshot.table.match(b"GET", COMMON_PATH, name.encode(), ())
         if page is not None and route is not None and page.upstream != route.upstream and route.pattern != "/":
             return visible(
-                f'/ws goes to "{route.upstream}" because the route {label(route)} takes it. {WEBPACK_ADVICE}'
+                f'/ws goes to "{route.upstream}" because the route {label(route)} matches it. {WEBPACK_ADVICE}'
             )
     return ""

@@ -79,8 +79,8 @@ def _listening(loaded: Config, listen: Sequence[str]) -> Config:
 def _named_servers(options: argparse.Namespace) -> Config:
     if options.config is not None:
         raise Refused(
-            "--config and --frontend or --backend exclude each other",
-            "leave --config out to use the servers, or the servers out to use the file",
+            "--config cannot be combined with --frontend or --backend",
+            "leave out --config to use these servers, or leave out the servers to use the file",
         )
     try:
         return config.from_arguments(

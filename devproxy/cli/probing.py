@@ -45,13 +45,13 @@ def head_of_answer(
 
 def _help_for(error: Exception, server: ServerAddress, reason: str) -> str:
     if isinstance(error, BadMessage):
-        return advice_on_no_http(error.line) or "look at that server's own log, or leave --send out"
+        return advice_on_no_http(error.line) or "look at that server's own log, or leave out --send"
     if type(error).__module__ == "ssl":
         return advice_on_tls(f"{reason} {getattr(error, 'reason', '')}")
     variable = proxy_variable(server)
     if isinstance(error, socket.gaierror | TimeoutError) and variable:
         return advice_on_proxy(variable)
-    return "start that server, or leave --send out"
+    return "start that server, or leave out --send"
 
 
 def _connected(server: ServerAddress, *, verifies: bool) -> socket.socket:

@@ -93,7 +93,7 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
     lines.append("")
     if isinstance(plan, Respond):
         code = f" {plan.answer.code}" if plan.answer.code else ""
-        lines.append(f"{style.red('devproxy answers by itself:')} {plan.answer.status}{code}")
+        lines.append(f"{style.red('devproxy answers this itself:')} {plan.answer.status}{code}")
         lines += [visible(text) for text in (plan.answer.what, plan.answer.help) if text]
         return "\n".join(lines) + "\n", False
     route = plan.compiled.route
@@ -157,7 +157,7 @@ def read_request(
     try:
         return parse_request_head("\r\n".join(lines).encode("utf-8", "surrogateescape"), Limits())
     except BadMessage as error:
-        raise Refused(f"{what}: no server would read that request: {error.reason}", example) from None
+        raise Refused(f"{what}: that is not a valid HTTP request: {error.reason}", example) from None
 
 
 def _servers(config: Config, route: Route) -> str:
@@ -182,7 +182,7 @@ def _rules(config: Config, route: Route, *, is_full: bool = False) -> str:
     if route.cookies != Cookies():
         rules.append("cookies edited")
     if any(addressing(route, server).is_public for server in servers):
-        rules.append("cookies repaired (auto: of a public server)")
+        rules.append("cookies repaired (auto: the server is public)")
     if not route.maps_redirects:
         rules.append("redirects: keep")
     if fault := fault_text(route.fault):

@@ -25,7 +25,7 @@ from devproxy.events import Observer, Ready, Trouble
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.system.allocator import keep_freed_pieces
 
-REPORT: Final = "This is a bug in devproxy: please report it, with this line, where you have devproxy from."
+REPORT: Final = "This is a bug in devproxy: please report it, with this line, where you got devproxy."
 
 
 def run(
@@ -135,7 +135,7 @@ class HangUp:
 def _raise_in_loop(task: asyncio.Task[None]) -> None:
     """Report what ended `task`, unless it was cancelled, like any other exception that nothing has caught."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        context = {"message": "the configuration is no longer followed", "exception": error}
+        context = {"message": "devproxy no longer watches the configuration file", "exception": error}
         task.get_loop().call_exception_handler(context)
 
 
@@ -146,7 +146,7 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
         import uvloop
     except ImportError:
         if name == "uvloop":
-            raise Refused("uvloop is not installed", "pip install uvloop, or leave --loop out") from None
+            raise Refused("uvloop is not installed", "pip install uvloop, or leave out --loop") from None
         return None
     return uvloop.new_event_loop
 

@@ -69,7 +69,7 @@ def _bind(listens: Sequence[Listen]) -> list[socket.socket]:
 
 def _cannot_listen(error: BindError) -> Refused:
     host, _, port = error.address.rpartition(":")
-    any_free = "or on any free one:  devproxy up --listen localhost:0"
+    any_free = "or on any free port:  devproxy up --listen localhost:0"
     if error.reason != "the port is taken":
         what = f"cannot listen on {error.address}: {error.reason}"
         return Refused(what, "listen elsewhere:  devproxy up --listen localhost:8080", any_free, exit_code=FAILED)
@@ -91,7 +91,7 @@ def _report(error: Exception) -> None:
     words = (
         f"error: internal error in devproxy {__version__} ({python}): {type(error).__name__}: {error}\n"
         f"{''.join(traceback.format_exception(error))}"
-        "help: this is a bug in devproxy: please report it, with these lines, where you have devproxy from\n"
+        "help: this is a bug in devproxy: please report it, with these lines, where you got devproxy\n"
     )
     with suppress(OSError):  # the terminal may be gone
         sys.stderr.write(words)

@@ -123,7 +123,7 @@ def check_domain(text: str) -> None:
     if "://" in text:
         host = split_authority(_authority(text))[0]
         raise BadText(f"{quoted(text)} is a URL, and a Domain is a name alone", f"write {quoted(host)}")
-    _host(_without_port(text, "which no cookie knows").removeprefix("."))
+    _host(_without_port(text, "which the Domain of a cookie cannot have").removeprefix("."))
 
 
 def parse_allowed_host(text: str) -> str:
@@ -162,7 +162,7 @@ def parse_trusted_proxy(text: str) -> str:
         meant = "loopback" if lower == "localhost" else lower
         raise BadText(f"{quoted(text)} is not an address", f"write {quoted(meant)}")
     if text == "*":
-        raise BadText('"*" is not an address', 'to believe everybody, write "0.0.0.0/0" and "::/0"')
+        raise BadText('"*" is not an address', 'to trust every address, write "0.0.0.0/0" and "::/0"')
     bare, slash, bits = text.partition("/")
     bare = bare[1:-1] if bare.startswith("[") and bare.endswith("]") else bare
     network: IPv4Network | IPv6Network
@@ -172,12 +172,14 @@ def parse_trusted_proxy(text: str) -> str:
         help = 'write "loopback", "private", an address or a network such as "172.16.0.0/12"'
         host, _, _ = bare.rpartition(":")
         if _is_ipv4(host) or host.startswith("["):
-            help = f"a client's port is another one each time: write {quoted(host.strip('[]'))}"
+            help = f"a client's port changes every time: write {quoted(host.strip('[]'))}"
         raise BadText(f"{quoted(text)} is neither an IP address nor a network", help) from None
     if "%" in text:
         raise BadText(f"{quoted(text)} has a zone", f"write {quoted(text.partition('%')[0])}")
     if ip_network(bare)[0] != network[0]:
-        raise BadText(f"{quoted(text)} names an address within a network", f"write {quoted(str(network))}")
+        raise BadText(
+            f"{quoted(text)} is an address within a network, not the network itself", f"write {quoted(str(network))}"
+        )
     if isinstance(network, IPv6Network) and network[0].ipv4_mapped is not None and network.prefixlen >= 96:
         network = IPv4Network((network[0].ipv4_mapped, network.prefixlen - 96))
     return str(network) if network.num_addresses > 1 else str(network[0])
@@ -231,7 +233,7 @@ def _unix(text: str) -> ServerAddress:
         raise BadText(f"{quoted(text)} does not name a socket by its absolute path", 'write "unix:/run/app.sock"')
     octets = len(path.encode("utf-8", "surrogateescape"))
     if octets > MAX_SOCKET_PATH_BYTES:
-        what = f"the path of a unix socket has at most {MAX_SOCKET_PATH_BYTES} octets, this one has {octets}"
+        what = f"the path of a unix socket has at most {MAX_SOCKET_PATH_BYTES} bytes, this one has {octets}"
         raise BadText(what, "put the socket into a directory with a shorter path")
     return ServerAddress(scheme=Scheme.UNIX, host="localhost", port=0, url=f"unix:{path}", path=path)
 

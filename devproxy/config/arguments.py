@@ -44,7 +44,7 @@ def from_arguments(
         if text is not None and (address := _read(parse_endpoint, text, f"--{name}", problems)) is not None
     ]
     if frontend is None and backend is None:
-        what = "neither a configuration nor a server to forward to"
+        what = "no configuration file, and no server to forward to"
         help = "devproxy up --frontend 5173 --backend 3001 (the ports of your servers), or write a devproxy.toml"
         problems.append(Problem(what=what, help=help))
     if backend_paths and backend is None and frontend is not None:

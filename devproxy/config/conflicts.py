@@ -27,13 +27,13 @@ def find_conflicts(routes: Sequence[Route], paths: Sequence[Path], problems: Pro
     for route, path in zip(routes, paths, strict=True):
         first = seen.setdefault(conditions(route), path)
         if first is not path:
-            what = f"`{spelled(path)}` takes the same requests as `{spelled(first)}`"
+            what = f"`{spelled(path)}` matches the same requests as `{spelled(first)}`"
             help = "remove one of them, or tell them apart by `methods`, `match_host` or `match_headers`"
             problems.at_key(path, what, help, other=first)
             continue
         for other, place in wide.get(_first_host(route), ())[:_MAX_COMPARED]:
             if _shadows(other, route):
-                what = f"`{spelled(path)}` is never reached: `{spelled(place)}` takes all of its requests first"
+                what = f"`{spelled(path)}` is never reached: `{spelled(place)}` matches all of its requests first"
                 help = "remove it, or give the other one a narrower path"
                 problems.at_key(path, what, help, other=place)
                 break
@@ -86,9 +86,9 @@ def listen_conflicts(listen: Listen, earlier: Sequence[Listen]) -> str:
         if listen.port != other.port or not listen.port:
             continue
         if listen.host == other.host:
-            return f"port {listen.port} of this address is there twice"
+            return f"port {listen.port} of this address is listed twice"
         if not listen.host or not other.host:
-            return f'":{listen.port}" is every address of this machine, the other one included'
+            return f'":{listen.port}" means every address of this machine, including the other one'
         if "localhost" in (listen.host, other.host) and {listen.host, other.host} <= {"localhost", *LOOPBACK_ADDRESSES}:
-            return "`localhost` is 127.0.0.1 and ::1, the other one included"
+            return "`localhost` means 127.0.0.1 and ::1, including the other one"
     return ""

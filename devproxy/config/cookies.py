@@ -55,7 +55,7 @@ def _domain(table: Table, path: Path, problems: Problems) -> tuple[str | None, t
         problems.read(check_domain, old, (*place, old), at_key=True)
         name = old.lower().removeprefix(".")
         if name in found:
-            what = f"{quoted(old)} is there twice: neither case nor a leading dot matters"
+            what = f"{quoted(old)} is listed twice: neither case nor a leading dot matters"
             problems.at_key((*place, old), what, "keep one of them")
         found[name] = _checked(new, (*place, old), problems)
     return other, tuple(found.items())
@@ -75,5 +75,5 @@ def _check_prefix(prefix: str) -> None:
         help = 'letters, digits, ".", "-" and "_", for example "shop."'
         raise BadText(f"{quoted(prefix)} cannot begin the name of a cookie", help)
     if prefix.lower().startswith(_RESERVED):
-        what = f"{quoted(prefix)} cannot begin the name of every cookie: it promises browsers what few of them keep"
+        what = f"{quoted(prefix)} cannot begin the name of every cookie: it makes a promise that few cookies keep"
         raise BadText(what, 'for example "shop."')

@@ -71,14 +71,14 @@ def _preflight(table: Table, path: Path, mode: CorsMode, problems: Problems) -> 
 
 
 def _origins(written: list[str], path: Path, problems: Problems) -> tuple[str, ...]:
-    help = "a pattern such as https://*.app.test takes the place of many"
+    help = "a pattern such as https://*.app.test can replace many of them"
     read = problems.read_all(parse_pattern, written, path, most=MAX_ORIGINS, noun="origins", help=help)
     return tuple(pattern.text for pattern in read)
 
 
 def build_form_post(written: list[str], path: Path, problems: Problems) -> tuple[str, ...]:
     """Return the patterns of ``form_post``, normalised; ``null`` stands for pages that hide their origin."""
-    help = "a pattern takes the place of many"
+    help = "a pattern can replace many of them"
     return problems.read_all(_form_origin, written, path, most=MAX_ORIGINS, noun="origins", help=help)
 
 
@@ -99,7 +99,7 @@ def _check_danger(table: Table, path: Path, problems: Problems) -> None:
     agreed = table.get(CREDENTIALS_KEY) or problems.is_bad(*path, CREDENTIALS_KEY)
     if open_to and with_credentials and not agreed:
         what = f"`{open_to[0]}` would let any web site read this route with your cookies"
-        help = f"write credentials = false; or, if that is really meant, {CREDENTIALS_KEY} = true"
+        help = f"write credentials = false; or, if you really mean that, {CREDENTIALS_KEY} = true"
         problems.at_value((*path, open_to[0]), what, help)
     elif table.get(CREDENTIALS_KEY) and not table.get("credentials", True):
         what = f"`{CREDENTIALS_KEY}` and `credentials = false` contradict each other"

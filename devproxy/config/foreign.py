@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 _OWN_HOST: Final = (
-    'public servers get their own Host by themselves; for another one write host = "upstream", and '
+    'public servers get their own Host automatically; for any other server write host = "upstream", and '
     'origin = "upstream" too if the server is Django'
 )
 _ALIASES: Final[dict[tuple[str, str], str]] = {
@@ -73,5 +73,5 @@ def _help_on_tls(name: str, value: Any) -> str:
         return ""
     is_said = value not in (False, 0, "false", "")
     if is_said is (name in _VERIFYING):
-        return "remove it: certificates are verified unless tls_verify = false stands below [upstreams.NAME]"
-    return f"{trusting}; or, to take any certificate, write tls_verify = false below [upstreams.NAME]"
+        return "remove it: certificates are verified unless tls_verify = false is set below [upstreams.NAME]"
+    return f"{trusting}; or, to accept any certificate, write tls_verify = false below [upstreams.NAME]"

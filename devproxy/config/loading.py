@@ -66,7 +66,7 @@ def _decoded(text: bytes) -> str:
         help = "save the file as UTF-8"
         if text[:2] in (b"\xff\xfe", b"\xfe\xff"):
             help += "; it looks like UTF-16"
-        what = f"the file is not UTF-8: octet 0x{text[error.start]:02x}"
+        what = f"the file is not UTF-8: byte 0x{text[error.start]:02x}"
         _refuse(Problem(what=what, help=help, line=line, column=column, length=1))
 
 
@@ -87,7 +87,7 @@ def _parse(text: str) -> Table:
     except RecursionError:
         _refuse(Problem(what="the file nests its values too deeply", help="no key needs more than three levels"))
     except ValueError:  # CPython refuses decimal integers of more than 4,300 digits
-        _refuse(Problem(what="the file holds a number of several thousand digits"))
+        _refuse(Problem(what="the file contains a number of several thousand digits"))
 
 
 def _build(table: Table, document: Table, lines: dict[Path, int], source: str, problems: Problems) -> Config:
@@ -147,7 +147,7 @@ def _allowed_hosts(written: list[str], problems: Problems) -> tuple[str, ...]:
     most, help = MAX_ALLOWED_HOSTS, 'write ".name" for many'
     hosts = problems.read_all(parse_allowed_host, written, path, most=most, noun="hosts", help=help)
     if "*" in hosts and len(hosts) > 1:
-        what = '"*" is every Host, and the others add nothing to it'
+        what = '"*" allows every Host, and the others add nothing to it'
         problems.at_value((*path, written.index("*")), what, "remove it, or the others")
     return hosts
 
@@ -178,7 +178,7 @@ def _upstream(name: str, value: str | Table, path: Path, problems: Problems) -> 
     for index, url in enumerate(urls):
         server = problems.read(parse_server, url, (*path, "servers", index))
         if server in servers:
-            problems.at_value((*path, "servers", index), f"{quoted(server.url)} is there twice", "remove one of them")
+            problems.at_value((*path, "servers", index), f"{quoted(server.url)} is listed twice", "remove one of them")
         if server is not None:
             servers[server] = None
     return Upstream(name=name, servers=tuple(servers), **values(value, "upstreams.*"))

@@ -41,10 +41,10 @@ def looseness(source: str) -> tuple[str, str] | None:
             if regex.fullmatch(text.encode("ascii", "ignore")) is None or not _is_anybodys(text):
                 continue
             if is_dot:
-                return f"its unescaped `.` is any character, so that it takes {text} too", _DOT
-            advice = "say what may stand there and end with the name that is yours, `(:[0-9]+)?` for a port"
-            return f"it takes {text} too, a name that anybody can have", advice
-    return ("its unescaped `.` is any character", _DOT) if any(places.are_dots) else None
+                return f"its unescaped `.` matches any character, so that it matches {text} too", _DOT
+            advice = "write what may come there, and end with your own name and `(:[0-9]+)?` for a port"
+            return f"it matches {text} too, a name that anyone can register", advice
+    return ("its unescaped `.` matches any character", _DOT) if any(places.are_dots) else None
 
 
 class _Sample:

@@ -56,14 +56,14 @@ def _found(config: Config) -> Iterator[Notice]:
             where = f"every address (:{listen.port})" if not listen.host else f"{listen.host}:{listen.port}"
             yield Notice(
                 ("server", "listen"),
-                f"listening on {where}: others on the network reach your servers through devproxy. "
+                f"listening on {where}: others on the network can reach your servers through devproxy. "
                 f'To keep it to this machine, write listen = "localhost:{listen.port}".',
             )
     if "*" in config.server.allowed_hosts:
         yield Notice(
             ("server", "allowed_hosts"),
-            'allowed_hosts = ["*"] answers to every Host: any web site can make its own name lead here and read your '
-            'servers (DNS rebinding). Name the hosts, for example allowed_hosts = ["app.test", ".ngrok.app"].',
+            'allowed_hosts = ["*"] allows every Host: any web site can point its own name at this machine and read '
+            'your servers (DNS rebinding). Name the hosts, for example allowed_hosts = ["app.test", ".ngrok.app"].',
         )
     for index, route in enumerate(config.routes):
         for notice in _of_route(route, is_open=is_open):
@@ -79,14 +79,14 @@ def _found(config: Config) -> Iterator[Notice]:
             if any(_is_same(listen, server) for listen in config.server.listen):
                 yield Notice(
                     (*path, "servers", index),
-                    f'the upstream "{name}" is devproxy itself ({server.url}): requests would go round in circles. '
+                    f'the upstream "{name}" is devproxy itself ({server.url}): requests would loop. '
                     "Name the port of your server, or listen on another one.",
                 )
         # A session is kept with one of several processes, too, and those may share the address of a single server.
         if upstream.sticky is Sticky.COOKIE and len(upstream.servers) == 1:
             yield Notice(
                 (*path, "sticky"),
-                f'sticky = "{upstream.sticky}" says nothing for the upstream "{name}", which has one server. '
+                f'sticky = "{upstream.sticky}" has no effect on the upstream "{name}": it has only one server. '
                 "Remove it, or name more servers.",
             )
     yield from _taken_hot_reload(config)
@@ -98,8 +98,8 @@ def _of_route(route: Route, *, is_open: bool) -> Iterator[Notice]:
     if route.kind in (PathKind.PREFIX, PathKind.EXACT) and (wildcard := _WILDCARD.search(route.pattern)) is not None:
         yield Notice(
             (route.kind.value,),
-            f"the route {name} takes `{wildcard[0]}` as it stands, not as a wildcard. "
-            f"If it is meant as one, write {_with_wildcard(route, wildcard)}.",
+            f"the route {name} matches `{wildcard[0]}` literally, not as a wildcard. "
+            f"If you mean a wildcard, write {_with_wildcard(route, wildcard)}.",
         )
     keys = [
         key
@@ -111,7 +111,7 @@ def _of_route(route: Route, *, is_open: bool) -> Iterator[Notice]:
     ]
     if keys:
         cookies = ", with your cookies" if cors.credentials else ""
-        network = " Others on the network reach it as well." if is_open else ""
+        network = " Others on the network can reach it too." if is_open else ""
         yield Notice(
             ("cors", keys[0]),
             f"the route {name} has {' and '.join(keys)}: any web site can use it{cookies}.{network} To keep it to your "
@@ -120,8 +120,7 @@ def _of_route(route: Route, *, is_open: bool) -> Iterator[Notice]:
     elif cors.dangerously_with_credentials:
         yield Notice(
             ("cors", CREDENTIALS_KEY),
-            f"{CREDENTIALS_KEY} says nothing on the route {name}: it is the second key to {ANY_KEY} and {NULL_KEY}. "
-            "Remove it.",
+            f"{CREDENTIALS_KEY} has no effect on the route {name} without {ANY_KEY} or {NULL_KEY}. Remove it.",
         )
     if _opens_everything_to_forms(route):
         yield Notice(
@@ -135,7 +134,7 @@ def _of_route(route: Route, *, is_open: bool) -> Iterator[Notice]:
         if expression != pattern and (loose := looseness(expression)) is not None:
             yield Notice(
                 key,
-                f"the origin `{visible(pattern)}` of the route {name} means more than it says: {loose[0]}. "
+                f"the origin `{visible(pattern)}` of the route {name} allows more than it seems to: {loose[0]}. "
                 f"Instead, {loose[1]}.",
             )
     if not route.guard:
@@ -155,14 +154,14 @@ def _of_route(route: Route, *, is_open: bool) -> Iterator[Notice]:
     if past and cors.mode is not CorsMode.PASSTHROUGH:
         yield Notice(
             ("headers", "response"),
-            f"headers.response puts {' and '.join(past)} beside what CORS does on the route {name}: a browser refuses "
-            "the same header twice, and `*` with cookies. Say it in [routes.cors] instead.",
+            f"headers.response adds {' and '.join(past)} to what CORS sets on the route {name}: a browser refuses "
+            "the same header twice, and `*` with cookies. Write it in [routes.cors] instead.",
         )
     if unused := _unused_in_mode(cors):
-        says, them = ("says", "it") if len(unused) == 1 else ("say", "them")
+        has, them = ("has", "it") if len(unused) == 1 else ("have", "them")
         yield Notice(
             ("cors", "mode"),
-            f'{" and ".join(unused)} {says} nothing on the route {name}: with mode = "{cors.mode}" devproxy grants '
+            f'{" and ".join(unused)} {has} no effect on the route {name}: with mode = "{cors.mode}" devproxy grants '
             f'nothing itself. Write mode = "rewrite", or remove {them}.',
         )
 

@@ -156,7 +156,7 @@ def _path_condition(table: Table, path: Path, problems: Problems) -> tuple[PathK
         return None, ""
     if not written:
         if not problems.excuses(path, *_KINDS):
-            problems.at_key(path, "this route does not say which paths it takes", 'write path = "/" for all of them')
+            problems.at_key(path, "this route has no path condition", 'write path = "/" to match every path')
         return None, ""
     kind, pattern = PathKind(written[0]), table[written[0]]
     problems.read(partial(check_pattern, kind), pattern, (*path, written[0]))
@@ -195,7 +195,7 @@ def _check_regex(pattern: str) -> None:
         where = "" if position is None else f" at character {position + 1}"
         raise BadText(f"{quoted(pattern)} is not a regular expression: {getattr(error, 'msg', error)}{where}") from None
     except (OverflowError, RecursionError, ValueError, MemoryError) as error:
-        what = f"{quoted(pattern)} is a regular expression beyond what Python can take: {error}"
+        what = f"{quoted(pattern)} is a regular expression that Python cannot handle: {error}"
         raise BadText(what, "make it simpler") from None
     slow = backtracking_fault(pattern.encode(), MAX_COMPARED_BYTES)
     if slow is not None:
@@ -243,7 +243,7 @@ def _rewrite(table: Table, path: Path, kind: PathKind | None, problems: Problems
         problems.read(_check_path, rewrite, (*path, "rewrite"))
         if strips:
             help = 'keep one of them: strip_prefix = true is short for rewrite = "/"'
-            problems.at_key((*path, "strip_prefix"), "`strip_prefix` and `rewrite` exclude each other", help)
+            problems.at_key((*path, "strip_prefix"), "`strip_prefix` and `rewrite` cannot be combined", help)
     if kind is not None and kind not in _REWRITABLE and (strips or rewrite is not None):
         name = "strip_prefix" if rewrite is None else "rewrite"
         what = f"`{name}` needs `path` or `path_exact`: what `{kind.value}` matches has no fixed prefix to replace"
@@ -292,7 +292,7 @@ def _check_editable(name: str, place: Path, is_request: bool, problems: Problems
         problems.at_key(place, what, "remove it; devproxy sets it as the message needs")
     elif is_request and lower in ("host", "origin"):
         help = f"write {lower} = … in the route itself"
-        problems.at_key(place, f"`{name}` is not edited here", help)
+        problems.at_key(place, f"`{name}` cannot be edited here", help)
 
 
 def _fields(

@@ -61,12 +61,16 @@ MAX_ASKED: Final = 64
 _OUTCOME_WORDS: Final = {
     Outcome.CLIENT_LEFT: "client left",
     Outcome.UPSTREAM_LOST: "upstream lost",
-    Outcome.STOPPED: "cut by the stop",
+    Outcome.STOPPED: "aborted: devproxy stopped",
 }
+_STATUS_WORDS: Final = ("client error", "server error")
+"""Of statuses below 500 and from 500 on: the names of their classes (RFC 9110 section 15)."""
+_OWN_WORDS: Final = ("refused by devproxy", "devproxy error")
+"""The same where devproxy itself answered."""
 _NORMAL_CLOSE_CODES: Final = (1000, 1001, 1005)
 """RFC 6455 section 7.4.1: normal closure, going away (a page that is left), no code given."""
 
-_CLOSED_BY: Final = {"idle": "closed, was idle", "fault": "reset on purpose"}
+_CLOSED_BY: Final = {"idle": "closed: idle timeout", "fault": "reset by fault injection"}
 _HERE: Final = "devproxy"
 _NOTHING: Final = "-"
 
@@ -290,10 +294,9 @@ def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
     if event.outcome is Outcome.CLIENT_LEFT:
         paint = style.yellow
     elif not note and event.status >= 400:
-        # The classes' names: RFC 9110 section 15.
-        note, paint = ("server error", style.red) if event.status >= 500 else ("client error", style.yellow)
-        if event.outcome is Outcome.ANSWERED:
-            note += " here"
+        paint = style.red if event.status >= 500 else style.yellow
+        words = _OWN_WORDS if event.outcome is Outcome.ANSWERED else _STATUS_WORDS
+        note = words[event.status >= 500]
     elif 300 <= event.status < 400:
         paint = style.cyan
     return Row(
@@ -422,8 +425,8 @@ def waiting_words(event: RequestsWaiting, mark: str) -> str:
 def ending_words(event: Stopping | Stopped) -> str:
     """Return that devproxy is stopping and for what it waits, or that it has stopped and what it cut."""
     if isinstance(event, Stopped):
-        return f"stopped, {counted(event.cut, 'exchange')} cut" if event.cut else "stopped"
-    counts = ((event.exchanges, "exchange"), (event.tunnels, "tunnel"))
+        return f"stopped; {counted(event.cut, 'request')} aborted" if event.cut else "stopped"
+    counts = ((event.exchanges, "request"), (event.tunnels, "WebSocket"))
     waiting = ", ".join(counted(number, noun) for number, noun in counts if number)
     return f"stopping: waiting for {waiting} (Ctrl-C again to stop now)" if waiting else "stopping"
 
@@ -442,9 +445,9 @@ def trouble_lines(event: Trouble, style: Style, width: int | None) -> list[str]:
 def shortage_lines(at: float, event: DescriptorShortage, style: Style, width: int | None) -> list[str]:
     """Return that new clients have to wait for file descriptors, with what to do; or that it is over."""
     if event.is_over:
-        return [f"{_clock_time(at)} file descriptors are free again: clients that waited are accepted"]
-    what = f"file descriptors are short (limit {event.limit}): new clients wait until others leave"
-    advice = "raise the limit (`ulimit -n`), or close pages and clients that hold connections open"
+        return [f"{_clock_time(at)} file descriptors are available again: waiting clients are accepted"]
+    what = f"file descriptors are running out (limit {event.limit}): new clients wait until others disconnect"
+    advice = "raise the limit (`ulimit -n`), or close pages and clients that keep connections open"
     return trouble_lines(Trouble(what, advice), style, width)
 
 

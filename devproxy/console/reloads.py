@@ -36,7 +36,7 @@ def applied_lines(time: str, event: ConfigApplied, style: Style) -> list[str]:
         lines.append(f"{_INDENT}listening on {', '.join(map(visible, event.urls))}")
     if event.departing_tunnels:
         when = f"in {duration(event.drain_s)}" if event.drain_s else "now"
-        tunnels = counted(event.departing_tunnels, "tunnel")
+        tunnels = counted(event.departing_tunnels, "WebSocket")
         verb = "closes" if event.departing_tunnels == 1 else "close"
         lines.append(f"{_INDENT}{tunnels} {verb} {when}: the route is gone or leads elsewhere")
     return lines
@@ -45,11 +45,11 @@ def applied_lines(time: str, event: ConfigApplied, style: Style) -> list[str]:
 def rejected_lines(time: str, event: ConfigRejected, style: Style) -> list[str]:
     """Return that the file does not load, and the whole report, painted already."""
     found = counted(event.problems, "problem")
-    head = f"{time} {visible(event.source)} {style.red(f'does not load: {found}')}; what held before holds on"
+    head = f"{time} {visible(event.source)} {style.red(f'has {found}')}; still running with the previous configuration"
     return [head, *event.report.rstrip("\n").split("\n")]
 
 
 def missing_trouble(event: ConfigMissing) -> Trouble:
     """Return the warning that there is no file any more."""
-    what = f"{event.source} cannot be read: {event.reason}; what held before holds on"
-    return Trouble(what, "put it back: it is read again at once")
+    what = f"{event.source} cannot be read: {event.reason}; still running with the previous configuration"
+    return Trouble(what, "put it back, and it is read again immediately")

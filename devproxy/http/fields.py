@@ -395,14 +395,14 @@ def _fault_of(line: bytes) -> tuple[str, str]:
     if line[:1] in (b" ", b"\t"):
         return "a header line starts with whitespace (obsolete line folding)", "RFC 9112 section 5.2"
     if b"\r" in line or b"\n" in line:
-        return "a bare CR or LF stands in a header line", "RFC 9112 section 2.2"
+        return "a header line contains a bare CR or LF", "RFC 9112 section 2.2"
     if b"\0" in line:
-        return "a NUL stands in a header line", "RFC 9110 section 5.5"
+        return "a header line contains a NUL", "RFC 9110 section 5.5"
     name, colon, _ = line.partition(b":")
     if not colon:
         return "a header line has no colon", "RFC 9112 section 5"
     if name and name.rstrip(b" \t") != name:
-        return "whitespace stands between a header name and its colon", "RFC 9112 section 5.1"
+        return "there is whitespace between a header name and its colon", "RFC 9112 section 5.1"
     if _is_token(name) is None:
         return "a header name is not a token", "RFC 9110 section 5.1"
-    return "a header value has a control character", "RFC 9110 section 5.5"
+    return "a header value contains a control character", "RFC 9110 section 5.5"

@@ -186,7 +186,7 @@ class ChunkedReader:
         if len(line) > limit + 1:  # the last octet may be the CR
             raise _fault("a line of a chunked body is too long", line, section="7.1.1")
         if line.find(b"\r", seen, len(line) - 1) >= 0:
-            raise _fault("a bare CR stands in a chunked body", line)
+            raise _fault("a chunked body contains a bare CR", line)
 
     def _take_size(self, line: bytes) -> bytes:
         """Read a size line; return it without its extensions."""
@@ -217,7 +217,7 @@ class ChunkedReader:
             field = parse_field(line)
         if field.role in _FORBIDDEN_TRAILERS:
             if not self._is_answer:
-                reason = "a trailer speaks of framing or of the Host"
+                reason = "a trailer concerns the framing or the Host"
                 raise BadMessage(reason, source="RFC 9110 section 6.5.1", line=line)
             self.has_odd_trailers = True
         may_pass = field.role == Role.END_TO_END and field.name not in self._dropped_trailers

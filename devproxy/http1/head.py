@@ -401,7 +401,7 @@ def _more_than_one(special: list[Field], role: int) -> BadMessage:
 
 
 def _length_beside_coding(special: list[Field]) -> BadMessage:
-    reason = "Content-Length and Transfer-Encoding stand together"
+    reason = "there are both Content-Length and Transfer-Encoding"
     return BadMessage(reason, source="RFC 9112 section 6.3", line=_framing_lines(special))
 
 
@@ -417,7 +417,7 @@ def _read_length(field: Field) -> int:
 
 def _read_transfer_encoding(field: Field, version_minor: int) -> bool:
     if not version_minor:
-        raise _bad_coding(field, "Transfer-Encoding stands in an HTTP/1.0 message", section="6.1")
+        raise _bad_coding(field, "an HTTP/1.0 message has Transfer-Encoding", section="6.1")
     _refuse_tab(field)
     value = field.value
     if value.lower() == b"chunked":
@@ -436,7 +436,7 @@ def _refuse_tab(field: Field) -> None:
     """Refuse a tab in a framing field: allowed (RFC 9110 section 5.6.3), but not every server reads past it."""
     if b"\t" in field.line:
         name = field.name.title().decode()
-        raise BadMessage(f"a tab stands in {name}", source="RFC 9112 section 11.2", line=field.line)
+        raise BadMessage(f"{name} contains a tab", source="RFC 9112 section 11.2", line=field.line)
 
 
 def _read_keep_alive_timeout(special: list[Field]) -> int | None:
@@ -452,7 +452,7 @@ def _read_keep_alive_timeout(special: list[Field]) -> int | None:
 def _refuse_backslash(target: bytes) -> None:
     """Refuse a backslash in the path: some servers read it as a slash, others do not. In a query it is data."""
     if b"\\" in target.partition(b"?")[0]:
-        raise BadMessage("a backslash stands in the path", source="WHATWG URL, special schemes")
+        raise BadMessage("the path contains a backslash", source="WHATWG URL, special schemes")
 
 
 def _resolve_target(head: RequestHead) -> None:

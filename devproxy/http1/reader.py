@@ -144,7 +144,7 @@ class HeadReader:
         """Return the refusal of the CR or LF at `at` that ends no line, with what stands around it."""
         start = self._partial.rfind(b"\n", 0, at) + 1
         line = self._partial[start : at + _MAX_START].partition(b"\r\n")[0]
-        return BadMessage("a bare CR or LF stands in the head", source="RFC 9112 section 2.2", line=bytes(line))
+        return BadMessage("the head contains a bare CR or LF", source="RFC 9112 section 2.2", line=bytes(line))
 
     def _too_large(self, data: bytes | bytearray) -> BadMessage:
         line_end = data.find(b"\r\n")

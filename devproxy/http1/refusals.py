@@ -66,7 +66,7 @@ def bad_status_line(octets: bytes) -> BadMessage:
     if foreign is not None:
         return foreign
     if not line:
-        return BadMessage("an empty line stands before the status line", source=_STATUS_SOURCE, line=b"")
+        return BadMessage("there is an empty line before the status line", source=_STATUS_SOURCE, line=b"")
     reason, source = _fault_of(line)
     return BadMessage(reason, source=source, line=line[:_MAX_KEPT])
 
@@ -74,14 +74,14 @@ def bad_status_line(octets: bytes) -> BadMessage:
 def spoke_first(octets: bytes) -> BadMessage:
     """Return what is wrong with `octets` that a server sent before it was asked: other protocols begin so."""
     line = octets[:_MAX_KEPT].partition(b"\r\n")[0]
-    early = BadMessage("an answer came before anything was asked", source="RFC 9112 section 9.3", line=line)
+    early = BadMessage("an answer came before any request was sent", source="RFC 9112 section 9.3", line=line)
     return _foreign(octets) or early
 
 
 def ended_within_head(octets: bytes) -> BadMessage:
     """Return what is wrong with a connection that ended behind `octets`, the beginning of an answer's head."""
     line = octets[-_MAX_KEPT:].rpartition(b"\n")[2] or octets[-_MAX_KEPT:].rstrip(b"\r\n").rpartition(b"\n")[2]
-    return BadMessage("the connection ended within the head of the answer", source="RFC 9112 section 8", line=line)
+    return BadMessage("the connection ended in the middle of the answer's head", source="RFC 9112 section 8", line=line)
 
 
 def _foreign(octets: bytes) -> BadMessage | None:
@@ -97,7 +97,7 @@ def _foreign(octets: bytes) -> BadMessage | None:
         return _other(Foreign.HTTP_2, "the status line is of HTTP/2, not of HTTP/1.1", "RFC 9112 section 2.3", line)
     # Blank lines and spaces before a status line, and one in lower case, are faults of an answer.
     if line.strip() and line.strip()[:5].upper() != b"HTTP/"[: len(line.strip())]:
-        reason = "this is no HTTP/1 answer, which begins with a status line"
+        reason = "this is not an HTTP/1 answer, which begins with a status line"
         return _other(Foreign.UNKNOWN, reason, _STATUS_SOURCE, line.rstrip(b"\r\n"))
     return None
 
@@ -116,20 +116,20 @@ def _frame(octets: bytes) -> str:
 def _fault_of(line: bytes) -> tuple[str, str]:
     """Say in words why `line`, in which HTTP is at least spoken of, is no status line, and which rule that breaks."""
     if b"\r" in line or b"\n" in line:
-        return "a bare CR or LF stands in the status line", "RFC 9112 section 2.2"
+        return "the status line contains a bare CR or LF", "RFC 9112 section 2.2"
     if b"\0" in line:
-        return "a NUL stands in the status line", _STATUS_SOURCE
+        return "the status line contains a NUL", _STATUS_SOURCE
     if line[:1] in (b" ", b"\t"):
-        return "whitespace stands before the status line", _STATUS_SOURCE
+        return "there is whitespace before the status line", _STATUS_SOURCE
     if not line.startswith(b"HTTP/"):
         return "the status line does not begin with `HTTP/` in upper case", "RFC 9112 section 2.3"
     if _match_version(line) is None:
-        return "the version in the status line is none of HTTP/1.x", "RFC 9112 section 2.3"
+        return "the version in the status line is not HTTP/1.x", "RFC 9112 section 2.3"
     rest = line[8:]
     if not rest.strip():
         return "the status line has no status code", _STATUS_SOURCE
     if rest[:1] != b" " or rest[1:2] in (b" ", b"\t"):
-        return "there is not one space between version and status code in the status line", _STATUS_SOURCE
+        return "the status line does not have exactly one space between version and status code", _STATUS_SOURCE
     if _match_code(rest, 1) is None:
         return "the status code in the status line is not a number from 100 to 999", "RFC 9110 section 15"
-    return "there is no space behind the status code in the status line", _STATUS_SOURCE
+    return "the status line has no space after the status code", _STATUS_SOURCE

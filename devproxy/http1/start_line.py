@@ -58,7 +58,7 @@ def bad_request_line(line: bytes) -> BadMessage:
     if _find_http_version(line) and not line.endswith((b" HTTP/1.0", b" HTTP/1.1")):
         return BadMessage("the protocol version is neither HTTP/1.0 nor HTTP/1.1", status=505, source=source)
     if b"\r" in line or b"\n" in line or b"\0" in line:
-        return BadMessage("a control character stands in the request line", source=source)
+        return BadMessage("the request line contains a control character", source=source)
     parts = line.split(b" ")
     if len(parts) == 3 and b"#" in parts[1]:
         return BadMessage("the request target has a fragment (#)", source="RFC 9112 section 3.2")

@@ -137,7 +137,7 @@ def advice_on(
 
 def _verdict(request: RequestHead, sent: Hop, peer: Peer, *, with_cookies: bool) -> tuple[str, ...]:
     verdict = judge_exchange(request, sent, scheme=peer.scheme, with_cookies=with_cookies)
-    return () if verdict is None else (f"a browser says: {verdict.text} {verdict.what} {verdict.fix}",)
+    return () if verdict is None else (f"a browser says: {verdict.text} {verdict.what} Fix: {verdict.fix}",)
 
 
 def _cookie_advice(sent: Hop, origin: bytes) -> tuple[str, ...]:

@@ -15,17 +15,17 @@ from devproxy.realtime.hot_reload import MOVED_WEBPACK_PATH
 OWN_AUTHORITY: Final = "SSL_CERT_FILE=/path/to/ca.pem"
 """In the environment, read when devproxy starts: OpenSSL's own variable (``SSL_CERT_FILE(7)``)."""
 _TRUST: Final = (
-    f"Start devproxy with `{OWN_AUTHORITY}`, the certificate of whoever signed it (of the server itself, if it did; of "
-    "mkcert: `rootCA.pem` in the folder that `mkcert -CAROOT` prints). Only if there is none: `tls_verify = false` in "
-    "the upstream, which then takes any certificate."
+    f"Start devproxy with `{OWN_AUTHORITY}`, the certificate of its authority (of the server itself if it is "
+    "self-signed; with mkcert, `rootCA.pem` in the folder that `mkcert -CAROOT` prints). Only if there is none: "
+    "`tls_verify = false` in the upstream, which then accepts any certificate."
 )
 _NAME: Final = (
     "The certificate is for another name: write the name that it is for in the URL of the upstream. Only if that leads "
-    "elsewhere: `tls_verify = false` in the upstream, which then takes any certificate."
+    "elsewhere: `tls_verify = false` in the upstream, which then accepts any certificate."
 )
 _RENEW: Final = (
     "Renew the certificate, or check the clock of this machine. Until then: `tls_verify = false` in the upstream, "
-    "which then takes any certificate."
+    "which then accepts any certificate."
 )
 _TLS: Final = (
     (
@@ -60,8 +60,8 @@ def advice_on_tls(reason: str) -> str:
 def advice_on_proxy(variable: str) -> str:
     """Return what to say of a server that is not found where the environment names a proxy in `variable`."""
     return (
-        f"`{variable}` is set, so names outside may be known to that proxy alone. devproxy does not use it, it asks "
-        "servers directly. Reach the server by a VPN or a tunnel (`ssh -L`), or check its name."
+        f"`{variable}` is set, so names outside may resolve only at that proxy. devproxy does not use it: it connects "
+        "to servers directly. Reach the server through a VPN or a tunnel (`ssh -L`), or check its name."
     )
 
 
@@ -140,7 +140,7 @@ def _advice(refusal: _Refusal, *, keeps: bool) -> str:
     who, field = refusal.who, refusal.field
     if not keeps:
         return f"{who} does not know the {field} that this route sends (`{field.lower()}`). Add it to {refusal.own}."
-    what = "the name that devproxy is asked by" if field == "Host" else "the Origin of the page"
+    what = "the host name that devproxy is asked for" if field == "Host" else "the Origin of the page"
     line = f"Write {refusal.lines}, or add" if refusal.lines else "Add"
     return f"{who} does not know {what}. {line} it to {refusal.own}."
 

@@ -140,7 +140,7 @@ def _repair_domain(rules: CookieRules, cookie: SetCookie) -> None:
         return  # an empty one means the same as none
     new = rules.domain_map.get(old.removeprefix(b".").lower(), rules.domain)
     if new == b"":
-        cookie.remove(b"domain", f"Domain={shown(old)} was taken off (cookies.domain)")
+        cookie.remove(b"domain", f"Domain={shown(old)} was removed (cookies.domain)")
     elif new is not None and new != old:
         cookie.put(b"Domain", new, f"Domain={shown(old)} became {shown(new)} (cookies.domain)")
 
@@ -170,11 +170,13 @@ def _repair_secure(rules: CookieRules, cookie: SetCookie, *, is_https: bool) -> 
     has_it = cookie.has(b"secure")
     match rules.secure:
         case SecureRule.NEVER if has_it:
-            cookie.remove(b"secure", "Secure was taken off (cookies.secure = false)")
+            cookie.remove(b"secure", "Secure was removed (cookies.secure = false)")
         case SecureRule.ALWAYS if not has_it:
             cookie.put(b"Secure", None, "Secure was added (cookies.secure = true)")
         case SecureRule.AUTO if has_it and not is_https:
-            cookie.remove(b"secure", 'Secure was taken off: the front is plain http (cookies.secure = "auto")')
+            cookie.remove(
+                b"secure", 'Secure was removed: devproxy is reached over plain http (cookies.secure = "auto")'
+            )
         case SecureRule.AUTO if not has_it and is_https and (why := _need_of_secure(cookie)):
             cookie.put(b"Secure", None, f'Secure was added: {why} needs it (cookies.secure = "auto")')
 
@@ -197,22 +199,24 @@ def _repair_what_needs_secure(rules: CookieRules, cookie: SetCookie) -> None:
         return
     is_ours = rules.same_site in (SameSiteRule.KEEP, SameSiteRule.AUTO)
     if is_ours and (cookie.get(b"samesite") or b"").lower() == b"none":
-        cookie.put(b"SameSite", b"Lax", "SameSite=None became Lax: browsers take None with Secure only")
+        cookie.put(b"SameSite", b"Lax", "SameSite=None became Lax: browsers accept None only with Secure")
     if rules.demotes and cookie.has(b"partitioned"):
-        cookie.remove(b"partitioned", "Partitioned was taken off: browsers take it with Secure only")
+        cookie.remove(b"partitioned", "Partitioned was removed: browsers accept it only with Secure")
 
 
 def _repair_name(rules: CookieRules, cookie: SetCookie) -> None:
     if rules.prefix:
-        cookie.rename(rules.prefix + cookie.name, "the name got the route's prefix (cookies.prefix)")
+        cookie.rename(rules.prefix + cookie.name, "the route's prefix was put before the name (cookies.prefix)")
     if not rules.demotes:
         return
     if missing := broken_promise(cookie):
         why = f"{shown(cookie.name)} asks for {missing}, and browsers refuse a cookie that breaks that"
-        cookie.rename(MARK + cookie.name, f"the name got {shown(MARK)} in front: {why}")
+        cookie.rename(MARK + cookie.name, f"{shown(MARK)} was prepended: {why}")
     elif _is_marked(cookie.name):
         # Somebody's own name that looks like one of ours: one more mark, so that undoing gives it back.
-        cookie.rename(MARK + cookie.name, f"the name got {shown(MARK)} in front: it begins like a name made here")
+        cookie.rename(
+            MARK + cookie.name, f"{shown(MARK)} was prepended: it looks like a name that devproxy has changed"
+        )
 
 
 # -- up ----------------------------------------------------------------------------------------------------------------
@@ -262,9 +266,9 @@ def browser_verdict(set_cookie_value: bytes, *, front: Front) -> str:
     """
     cookie = SetCookie(b"", set_cookie_value)
     if cookie.is_malformed:
-        return "browsers refuse a Set-Cookie that is empty or has a control character in it: mend it where it is set"
+        return "browsers refuse a Set-Cookie that is empty or has a control character in it: fix it where it is set"
     if not cookie.name and is_reserved(cookie.value):
-        return "browsers refuse a cookie without a name whose value begins like `__Host-`: mend it where it is set"
+        return "browsers refuse a cookie without a name whose value begins like `__Host-`: fix it where it is set"
     why = _oversize(cookie) or _foreign_domain(cookie, front) or _insecure(cookie, front) or _unkept(cookie)
     return f"browsers refuse the cookie {shown(cookie.name)}: {why}" if why else ""
 
@@ -275,7 +279,7 @@ def _oversize(cookie: SetCookie) -> str:
     return (
         ""
         if is_within
-        else f"name and value have {size} octets of at most {MAX_PAIR_BYTES}; keep the data at the server"
+        else f"name and value have {size} bytes, and {MAX_PAIR_BYTES} are allowed; keep the data on the server"
     )
 
 
@@ -293,7 +297,7 @@ def _foreign_domain(cookie: SetCookie, front: Front) -> str:
 def _insecure(cookie: SetCookie, front: Front) -> str:
     if front.scheme == "https" or _is_loopback(front.host) or not cookie.has(b"secure"):
         return ""
-    return f'it has Secure, and {shown(front.host)} was reached by plain http; add cookies.secure = "auto"'
+    return f'it has Secure, and {shown(front.host)} was reached over plain http; add cookies.secure = "auto"'
 
 
 def _unkept(cookie: SetCookie) -> str:

@@ -103,12 +103,14 @@ def decide(policy: CorsPolicy, origins: Sequence[bytes]) -> CorsDecision:
     nothing but its arguments.
     """
     if not origins:
-        return _decision(policy, None, "", "the request has no Origin: it comes from devproxy's own origin or no page")
+        return _decision(
+            policy, None, "", "the request has no Origin: it comes from devproxy's own origin, or not from a page"
+        )
     origin = origins[0]
     if len(origins) > 1:
         return _decision(policy, None, "", "the request has more than one Origin, and a browser sends one")
     if origin != OPAQUE and parse_origin(origin) is None:
-        return _decision(policy, None, "", f"{shown(origin)} is no Origin that a browser writes")
+        return _decision(policy, None, "", f"{shown(origin)} is not an Origin that a browser sends")
     rule = _rule_for(policy, origin)
     what = f"is allowed by {ticked(rule)}" if rule else "is not among the origins"
     return _decision(policy, origin, rule, f"{shown(origin)} {what} ({policy.where})")
@@ -158,7 +160,7 @@ def line_for_origin(cors: Cors, origin: bytes) -> str:
     """Return what to write so that `origin` is among the origins of `cors`: a line of TOML, and what it replaces."""
     line = toml_line("origins", [*(cors.origins or ()), origin.decode("ascii")])
     is_default = cors.origins is None
-    return f"{line} (this takes the place of the default, every port of this machine)" if is_default else line
+    return f"{line} (this replaces the default, every port of this machine)" if is_default else line
 
 
 def shown(octets: bytes) -> str:

@@ -133,7 +133,7 @@ class HostGuard(NamedTuple):
             return "a loopback address"
         if address in self.addresses:
             return "an address in allowed_hosts"
-        return "an address, which no web site can make lead elsewhere" if _is_accepted(address) else ""
+        return "an address, which no web site can point elsewhere" if _is_accepted(address) else ""
 
     def _refusal(self, name: str, address: _Address | None, host: bytes) -> HostVerdict:
         shown = name or visible(host, _MAX_SHOWN)
@@ -144,7 +144,8 @@ class HostGuard(NamedTuple):
             is_allowed=False,
             name=shown,
             rule="not localhost, not an address, not listened on, not in allowed_hosts",
-            what=f"devproxy does not answer to the Host `{shown}`: a web site can make any name of its own lead here.",
+            what=f"devproxy does not serve the host `{shown}`. Any web site can point a name at your machine (DNS "
+            "rebinding), so unknown hosts are refused.",
             help=f"If you gave this machine that name, add {line}",
         )
 
@@ -152,10 +153,10 @@ class HostGuard(NamedTuple):
     def _refused_spelling(shown: str, address: _Address | None, host: bytes) -> HostVerdict:
         """Refuse what no line of the configuration should allow, and name the address that always works."""
         if address is not None:
-            rule = "a spelling by which web pages reach this machine unseen"
-            why = "a browser that is led here by it does not say which web site asks"
+            rule = "a spelling that lets web pages reach this machine unseen"
+            why = "with this spelling a browser does not say which web site sends the request"
         elif shown.startswith("[") or _ends_in_a_number(shown.removesuffix(".")):
-            rule = why = "no IP address as browsers write it"
+            rule = why = "not an IP address as browsers write it"
         else:
             rule = why = "neither a host name nor an IP address"
         port = _find_port(host)
@@ -163,7 +164,7 @@ class HostGuard(NamedTuple):
             is_allowed=False,
             name=shown,
             rule=rule,
-            what=f"devproxy does not answer to the Host `{shown}`: {why if address else f'it is {why}'}.",
+            what=f"devproxy does not serve the host `{shown}`: {why if address else f'it is {why}'}.",
             help=f"Instead, open http://localhost{port[0].decode() if port else ''}",
         )
 
@@ -279,7 +280,7 @@ class _Source(NamedTuple):
 
     def judge_origin(self, origin: bytes) -> SourceVerdict | None:
         if origin != OPAQUE and not _is_origin(origin):
-            return self.refuse_origin(origin, "carries an Origin that is none", "A browser sends scheme://host:port.")
+            return self.refuse_origin(origin, "carries an invalid Origin", "A browser sends scheme://host:port.")
         if self.is_origin_allowed or self._is_link() or (self._may_be_form() and self.forms.allows(origin)):
             return None
         site = self.facts.fetch_site
@@ -340,7 +341,7 @@ class _Source(NamedTuple):
         return not (self.facts.fetch_site or self.facts.fetch_mode or self.facts.upgrade)
 
     def _refuse_site(self, origin: bytes) -> SourceVerdict:
-        what = f"Another web site caused this {self._kind()}, and it is no navigation."
+        what = f"This {self._kind()} was triggered by another web site, and is not a page navigation."
         if origin:
             help = f"{self._line_to_add(origin)}; {_NO_GUARD}"
         else:
@@ -351,7 +352,7 @@ class _Source(NamedTuple):
         return self._refused(CROSS_SITE, what, help, origin)
 
     def _refuse_form(self, origin: bytes) -> SourceVerdict:
-        who = ticked(origin, _MAX_SHOWN) if origin not in (b"", OPAQUE) else "a web site that hides its name"
+        who = ticked(origin, _MAX_SHOWN) if origin not in (b"", OPAQUE) else "a web site that hides its origin"
         what = f"A page of {who} may not post a form here."
         return self._refused(FORM_NOT_ALLOWED, what, f"{self._form_line(origin)}; {_NO_GUARD}", origin)
 
@@ -360,7 +361,7 @@ class _Source(NamedTuple):
         name = EXAMPLE if origin in (b"", OPAQUE) else origin.decode("ascii")
         line = toml_line("form_post", (*self.forms.written, name))
         whose = " (the origin of the login page)" if name == EXAMPLE else ""
-        return f"If a login comes back by this form, add to this route, below [[routes]]: {line}{whose}"
+        return f"If a login page sends this form, add to this route, below [[routes]]: {line}{whose}"
 
     def _refuse_foreign(self, origin: bytes) -> SourceVerdict:
         shown = visible(origin, _MAX_SHOWN)

@@ -204,8 +204,8 @@ def _map_reference(
     if place == _place(front_scheme, front_authority):
         own = _asked_path(rules, path, asked)
         if own is not None:
-            return start + own + rest, f"it is what was asked for, and route {label(rules.route)} takes its path off"
-        return (start + path + rest, "browsers refuse a place with user information") if at else None
+            return start + own + rest, f"it is what was asked for, and route {label(rules.route)} removes its path"
+        return (start + path + rest, "browsers refuse a URL with user information") if at else None
     names = _names_of(rules, [found for scheme in schemes if (found := _place(scheme, host))])
     if names is None:
         return None
@@ -220,7 +220,7 @@ def _map_path(rules: LocationRules, path: bytes, rest: bytes, outer: bytes) -> t
     found = _turned_round(rules.route, rules.mount, resolved, outer)
     if found is None or found == resolved:
         return None
-    return found + rest, f"route {label(rules.route)} takes its path off"
+    return found + rest, f"route {label(rules.route)} removes its path"
 
 
 def _map_relative(rules: LocationRules, reference: bytes, asked: Asked | None) -> tuple[bytes, str] | None:
@@ -236,7 +236,7 @@ def _map_relative(rules: LocationRules, reference: bytes, asked: Asked | None) -
     if rest_below(mount.prefix, canonical_path(_climbed(asked.front_folder, climbs) + rest)) is not None:
         return None
     found = mount.front_path(canonical_path(_climbed(asked.server_folder, climbs) + rest))
-    return None if found is None else (found + match[2], f"route {label(rules.route)} takes its path off")
+    return None if found is None else (found + match[2], f"route {label(rules.route)} removes its path")
 
 
 def _steps(path: bytes) -> tuple[int, bytes]:
@@ -291,7 +291,7 @@ def _front_path(
     """
     own = rules.route
     name = own.upstream if own.upstream in names else min(names)
-    what = f"it is a place of upstream {name}"
+    what = f"it is a URL of upstream {name}"
     resolved = _without_dot_segments(path)
     candidate = _turned_round(own, rules.mount, resolved, outer) if own.upstream in names else None
     if outer and candidate == resolved and rest_below(outer, canonical_path(resolved)) is not None:

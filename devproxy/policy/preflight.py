@@ -98,7 +98,7 @@ def _asked_headers(fields: list[Field]) -> tuple[tuple[bytes, ...], str]:
     names: dict[bytes, None] = {}
     for name in elements_of(b",".join(values).lower()):
         if not is_token(name):
-            return tuple(names), f"{shown(name)} is no name of a field"
+            return tuple(names), f"{shown(name)} is not the name of a field"
         names[name] = None
     if len(names) > MAX_ASKED_HEADERS:
         return (), f"more than {MAX_ASKED_HEADERS} names"
@@ -163,7 +163,7 @@ def _refusal(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> _R
 def _refuse_origin(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> _Refusal | None:
     if policy.cors.mode is CorsMode.STRIP:
         what = "This route lets no other origin read its responses: its CORS mode is `strip`."
-        help = f"Ask for it through the page's own origin, or let the route say: {toml_line('mode', 'rewrite')}"
+        help = f"Ask for it through the page's own origin, or write in the route: {toml_line('mode', 'rewrite')}"
         return "origin", asked.origin, what, help
     if decision.is_allowed:
         return None
@@ -181,7 +181,9 @@ def _refuse_method(policy: CorsPolicy, asked: Preflight) -> _Refusal | None:
     what = f"Pages of other origins may not use the method {shown(asked.method)} on this route."
     if asked.method.upper() in policy.methods:
         right = asked.method.upper().decode()
-        help = f"Write `{right}` in the page: methods have a case, and fetch() changes that of `patch` for nobody."
+        help = (
+            f"Write `{right}` in the page: methods are case-sensitive, and fetch() never changes the case of `patch`."
+        )
     else:
         help = f"{_place(policy)}: {toml_line('methods', [*policy.cors.methods, asked.method.decode()])}"
     return "method", asked.method, what, help

@@ -114,7 +114,8 @@ def opened_session(data: bytes) -> bytes:
 
 _LOST_SESSION: Final = (
     "the server does not know this session: it was restarted, it closed the session, or another instance holds it; the "
-    "client connects anew by itself, and where several servers share the work all requests of a session must reach one"
+    "client reconnects on its own; where several servers share the work, all requests of a session must reach the same "
+    "one"
 )
 _UNKNOWN_TRANSPORT: Final = (
     "the server does not offer this transport; compare the `transports` option of client and server, and make sure "
@@ -136,14 +137,14 @@ _BAD_REQUEST: Final = (
 _FORBIDDEN: Final = "the application's own check (`allowRequest`) refused the request{text}; look there"
 _OVERLAP: Final = (
     "the server ended the session, most likely because two polls or two POSTs of it overlapped, or because it could "
-    "not read a body; the client connects anew by itself"
+    "not read a body; the client reconnects on its own"
 )
 _BODY_TOO_LARGE: Final = (
-    "the message is larger than the server takes; raise `maxHttpBufferSize` (python-socketio: `max_http_buffer_size`)"
+    "the message is larger than the server accepts; raise `maxHttpBufferSize` (python-socketio: `max_http_buffer_size`)"
 )
 _BAD_METHOD: Final = (
-    "the server takes GET and POST alone; a preflight (OPTIONS) reached a server without `cors`: open the page through "
-    "devproxy, so that there is one origin and no preflight"
+    "the server accepts only GET and POST; a preflight (OPTIONS) reached a server without `cors`: open the page "
+    "through devproxy, so that there is one origin and no preflight"
 )
 _BAD_ORIGIN: Final = (
     "python-socketio refused the page's origin; add it to `cors_allowed_origins`, or open the page through devproxy "
@@ -152,7 +153,7 @@ _BAD_ORIGIN: Final = (
 _NO_UPGRADE: Final = (
     "the request asks for WebSocket but has no Upgrade header; look for what removes it between client and server"
 )
-_AFTER_UPGRADE: Final = "the session has gone on to WebSocket and takes no polls any more; nothing needs doing"
+_AFTER_UPGRADE: Final = "the session has moved on to WebSocket and no longer takes polls; there is nothing to do"
 _NOT_CONNECTED: Final = (
     "the session is not open: its connect handler has not accepted it yet or refused it; look at that handler"
 )

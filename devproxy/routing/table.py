@@ -519,7 +519,7 @@ def _check_method(candidate: _Candidate, method: bytes) -> tuple[bool, str]:
         return True, ""
     holds, shown = method in candidate.methods, visible(method)
     if holds and shown not in methods:
-        return True, f"method {shown} goes where GET goes"
+        return True, f"method {shown} is matched as GET"
     relation = ("is " if holds else "is not ") + ("one of " if len(methods) > 1 else "")
     return holds, f"method {shown} {relation}{', '.join(methods)}"
 
@@ -531,7 +531,7 @@ def _check_host(candidate: _Candidate, host: bytes) -> tuple[bool, str]:
     holds = bool(candidate.is_host(_host_name(host)))
     wanted = ", ".join(f"`{name}`" for name in hosts)
     relation = ("is " if holds else "is not ") + ("one of " if len(hosts) > 1 else "")
-    return holds, f"the Host {ticked(host)} {relation}{wanted}" if host else f"there is no Host to be {wanted}"
+    return holds, f"the Host {ticked(host)} {relation}{wanted}" if host else f"there is no Host, and {wanted} is needed"
 
 
 def _check_header(fields: Sequence[Field], wanted: tuple[str, str], compiled: tuple[bytes, _Test]) -> tuple[bool, str]:

@@ -56,13 +56,13 @@ class _Slow(Exception):
     """Some text takes too long. Its arguments: what :func:`backtracking_fault` returns."""
 
 
-_TOO_INVOLVED: Final = ("it is too involved to tell how long it may take", "make it simpler")
+_TOO_INVOLVED: Final = ("it is too complex to tell how long it may take", "make it simpler")
 _NESTED: Final = (
-    "it repeats what repeats itself, and some texts would take it for ever",
+    "it repeats a part that itself repeats, and some texts would take it forever",
     "make the inner repeat possessive, `[a-z]++` for `[a-z]+`, or write `[ab]` for `(a|b)`",
 )
 _TOO_MANY: Final = (
-    "it has so many repeats that some texts would take it minutes",
+    "it has so many repeats that some texts would take minutes",
     "let each end where the next begins, `/[^/]*/` for `/.*/`, or make them possessive: `[a-z]++` for `[a-z]+`",
 )
 

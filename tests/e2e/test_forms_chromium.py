@@ -141,7 +141,7 @@ async def test_a_login_page_of_https_comes_back_though_the_browser_hides_its_ori
         over_a_broker = form(stage.secure_login, chain + quote(callback, safe=""))
         assert "POST reached" in await stage.comes_back(over_a_broker)
         refused = await stage.comes_back(form(stage.secure_login, f"{stage.own}/other"))
-        assert "a web site that hides its name" in refused
+        assert "a web site that hides its origin" in refused
         assert 'form_post = ["https://login.example"]' in refused
 
 

@@ -160,4 +160,4 @@ async def test_a_cookie_is_judged_by_the_front_that_a_trusted_proxy_states() -> 
     async with conversation(routes=(ROUTE,)) as talk:
         assert (await finished(talk, cookie, named, b"X-Forwarded-Proto: https")).advice == ()
         (advice,) = (await finished(talk, cookie, named)).advice
-        assert "`demo.tunnel.example` was reached by plain http" in advice
+        assert "`demo.tunnel.example` was reached over plain http" in advice

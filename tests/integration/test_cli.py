@@ -277,7 +277,7 @@ def test_servers_on_the_command_line_win_over_a_file_and_say_so(folder: Path) ->
 def test_a_file_named_together_with_servers_is_refused(folder: Path) -> None:
     done = devproxy("up", "--config", "devproxy.toml", "--frontend", "5173", cwd=folder)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: --config and --frontend or --backend exclude each other\n")
+    assert done.stderr.startswith("error: --config cannot be combined with --frontend or --backend\n")
 
 
 # -- up ----------------------------------------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ def test_stopping_waits_for_what_runs_and_says_how_to_stop_at_once(folder: Path)
         with started("--config", "slow.toml", cwd=folder) as program:
             with waiting_client(port_of(program), taken):
                 os.kill(program.pid, signal.SIGINT)
-                wait_for(lambda: any("waiting for 1 exchange" in line for line in program.err), "that it waits")
+                wait_for(lambda: any("waiting for 1 request" in line for line in program.err), "that it waits")
                 assert any("Ctrl-C again to stop now" in line for line in program.err)
                 assert program.exit_code is None
                 os.kill(program.pid, signal.SIGINT)
@@ -503,7 +503,7 @@ def test_health_does_not_mistake_another_server_for_devproxy() -> None:
         done = devproxy("health", "--listen", f"127.0.0.1:{other.getsockname()[1]}")
         thread.join()
     assert done.returncode == 1
-    assert "not as devproxy does" in done.stderr
+    assert "but it is not devproxy" in done.stderr
 
 
 def test_the_schema_goes_to_standard_output() -> None:

@@ -82,8 +82,8 @@ def test_help_fits_a_terminal_of_80_columns(arguments: Sequence[str], tmp_path: 
         (("up", "--backend-path", "/ws/"), "--backend-path needs --backend"),
         (("routes", "--host", "a", *SERVERS), "--test"),
         (("routes", *SERVERS, "--test", "GET", "apikey"), "neither a path nor a URL"),
-        (("routes", *SERVERS, "--test", "GET", "/a b"), "no server would read that request"),
-        (("routes", *SERVERS, "--test", "GET", "/", "--header", "no colon"), "no server would read that request"),
+        (("routes", *SERVERS, "--test", "GET", "/a b"), "that is not a valid HTTP request"),
+        (("routes", *SERVERS, "--test", "GET", "/", "--header", "no colon"), "that is not a valid HTTP request"),
     ],
 )
 def test_a_wrong_command_line_says_what_to_type_and_ends_with_2(

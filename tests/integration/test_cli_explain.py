@@ -101,9 +101,9 @@ def test_an_answer_is_shown_before_and_after_with_the_rule_for_each_difference_a
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert "- Access-Control-Allow-Origin: * the route's CORS mode" in lines
     assert f"+ Access-Control-Allow-Origin: {origin} the route's CORS mode" in lines
-    assert any(line.startswith("+ Location: http://localhost:8099/api/login places of") for line in lines)
+    assert any(line.startswith("+ Location: http://localhost:8099/api/login URLs of") for line in lines)
     assert "through devproxy: a browser lets the page read it" in lines
-    assert any(line.startswith("without it: a browser blocks it") for line in lines)
+    assert any(line.startswith("without devproxy: a browser blocks it") for line in lines)
     assert "must not be the wildcard '*' when the request's credentials mode is 'include'." in lines
 
 
@@ -131,7 +131,7 @@ def test_a_form_that_a_login_page_may_post_is_explained(config: str, capsys: pyt
     for origin in ("https://login.example", "null"):
         code, out = explained(capsys, config, "/api/items", "--origin", origin, *FORM)
         assert code == 0, out
-        assert 'a form of that page may be posted here: form_post = ["https://login.example"]' in out
+        assert 'that page may post a form here: form_post = ["https://login.example"]' in out
     code, out = explained(capsys, config, "/api/items", "--origin", "https://login.example", "--method", "PUT")
     assert code == 1
 
@@ -147,7 +147,7 @@ def test_a_path_with_two_readings_is_explained(config: str, capsys: pytest.Captu
     [
         (("/api/x", "--origin", "https://evil.test"), ("403 origin-not-allowed", 'origins = ["https://evil.test"]')),
         (("http://evil.test/api/x",), ("421 host-not-allowed", 'allowed_hosts = ["evil.test"]')),
-        (("/other",), ("404 no-route", "no route takes it")),
+        (("/other",), ("404 no-route", "no route matches it")),
     ],
 )
 def test_a_refusal_is_told_with_the_line_that_would_allow_it(
@@ -165,7 +165,7 @@ def test_a_preflight_is_judged_before_the_request_that_needs_it(
     asked = ("--method", "PUT", "--origin", "http://localhost:3000", "--header", "X-A: 1", "--send")
     _, out = explained(capsys, config, "/api/items", *asked)
     assert "through devproxy: a browser lets the page read it" in out
-    assert "without it: a browser blocks it" in out
+    assert "without devproxy: a browser blocks it" in out
     assert "Response to preflight request doesn't pass access control check" in out
 
 
@@ -191,7 +191,7 @@ def test_the_preflight_without_devproxy_asks_for_the_path_that_the_server_knows(
     _, out = explained(
         capsys, config, "/api/lists/put", "--method", "PUT", "--origin", "http://localhost:3000", "--send"
     )
-    assert "without it: a browser lets the page read it" in out
+    assert "without devproxy: a browser lets the page read it" in out
 
 
 def test_a_forwarded_preflight_that_is_asked_about_itself_gets_its_own_verdict(
@@ -212,7 +212,7 @@ def test_a_forwarded_preflight_that_is_asked_about_itself_gets_its_own_verdict(
     code, out = explained(capsys, config, "/lists/put", *asked, "--send")
     assert code == 0
     assert "through devproxy: a browser goes on to the request itself" in out
-    assert "without it: a browser goes on to the request itself" in out
+    assert "without devproxy: a browser goes on to the request itself" in out
 
 
 def test_a_preflight_that_the_policy_refuses_is_told_with_the_line_to_write(
@@ -230,14 +230,14 @@ def test_a_path_alone_is_asked_for_where_devproxy_listens(config: str, capsys: p
     code, out = explained(capsys, config, "/own/x", "--origin", "http://localhost:8099", "--send")
     assert code == 0
     assert "+ X-Forwarded-Port: 8099" in out
-    assert "a browser reads it: page and answer share an origin" in out
+    assert "a browser lets the page read it: page and answer have the same origin" in out
 
 
 def test_what_host_changes_is_not_put_down_to_header_edits(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     _, out = explained(capsys, config, "/own/x")
     rules = {line.split()[1]: line for line in out.splitlines() if line.startswith("  +")}
     assert "host, as the route says" in rules["Host:"]
-    assert "who asked" in rules["X-Forwarded-For:"]
+    assert "the address of the client" in rules["X-Forwarded-For:"]
     assert "[routes.headers]" in rules["X-Up:"]
 
 
@@ -246,9 +246,9 @@ def test_each_fact_of_the_hop_is_put_down_to_what_it_comes_from(
 ) -> None:
     _, out = explained(capsys, config, "/api/x")
     rules = {line.split()[1]: line for line in out.splitlines() if line.startswith("  +")}
-    assert rules["X-Real-IP:"].endswith("who asked")
-    assert rules["X-Forwarded-Host:"].endswith("what the browser asked for")
-    assert rules["X-Forwarded-Prefix:"].endswith("what is taken off the path")
+    assert rules["X-Real-IP:"].endswith("the address of the client")
+    assert rules["X-Forwarded-Host:"].endswith("the origin that the browser asked for")
+    assert rules["X-Forwarded-Prefix:"].endswith("the prefix that was removed from the path")
 
 
 def test_a_navigation_from_another_site_is_not_said_to_share_an_origin(
@@ -270,9 +270,9 @@ def test_a_cookie_that_a_browser_throws_away_is_told_of(config: str, capsys: pyt
 
 def test_what_cannot_be_asked_is_refused_in_words(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, word in (
-        (("/x", "--origin", "localhost:3000"), "--origin: localhost:3000 is no origin"),
+        (("/x", "--origin", "localhost:3000"), "--origin: localhost:3000 is not an origin"),
         (("nonsense",), "nonsense is neither a path nor a URL"),
-        (("/x", "--header", "no colon"), "no server would read that request"),
+        (("/x", "--header", "no colon"), "that is not a valid HTTP request"),
     ):
         assert main(["explain", *arguments, "--config", config]) == 2
         assert word in capsys.readouterr().err
@@ -367,7 +367,7 @@ def test_no_browser_reaches_a_unix_socket_without_devproxy(tmp_path: Path, capsy
     server.join()
     assert code == 0
     assert "through devproxy: a browser lets the page read it" in out
-    assert "without it: no browser reaches a Unix socket" in out
+    assert "without devproxy: no browser can reach a Unix socket" in out
 
 
 def test_a_hot_reload_socket_is_said_to_go_where_the_page_comes_from(
@@ -382,8 +382,8 @@ def test_a_hot_reload_socket_is_said_to_go_where_the_page_comes_from(
     headers = [option for line in upgrade for option in ("--header", line)]
     code, out = explained(capsys, str(path), "/ws/x", *headers)
     assert code == 0
-    assert "up to http://localhost:1" in out
-    assert "hot-reload socket, which goes to whoever serves /: route /, upstream f" in out
+    assert "request to http://localhost:1" in out
+    assert "hot-reload socket, which goes to the upstream that serves /: route /, upstream f" in out
 
 
 def test_a_server_that_is_down_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

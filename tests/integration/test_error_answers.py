@@ -140,7 +140,7 @@ async def test_an_answer_that_ends_within_its_head_is_shown_as_far_as_it_came() 
         server.close()
         status, fields, body = await answer_of(client)
         assert (status, fields["x-devproxy-error"]) == (502, "upstream-closed-before-answer")
-        assert b"ended within the head of the answer: `X-Half: of`" in body
+        assert b"ended in the middle of the answer's head: `X-Half: of`" in body
 
 
 NONSENSE = {

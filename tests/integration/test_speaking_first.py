@@ -20,7 +20,7 @@ GREETINGS = {
     "SSH": (b"SSH-2.0-OpenSSH_9.2\r\n", "`SSH-2.0-OpenSSH_9.2`", "it sent `SSH-2.0-OpenSSH_9.2`"),
     "HTTP": (
         b"HTTP/1.1 503 Too many\r\nContent-Length: 0\r\n\r\n",
-        "an answer came before anything was asked: `HTTP/1.1 503 Too many`",
+        "an answer came before any request was sent: `HTTP/1.1 503 Too many`",
         "not valid HTTP/1.1",
     ),
 }

@@ -130,7 +130,7 @@ def test_with_everything_on_auto_a_browser_takes_whatever_can_be_read(
     assert rules is not None
     change = repair(rules, make_field(b"Set-Cookie", value), is_https=scheme == "https")
     verdict = browser_verdict(value if change is None else parse_field(change.line).value, front=front_of(scheme, host))
-    assert verdict == "" or "mend it where it is set" in verdict
+    assert verdict == "" or "fix it where it is set" in verdict
 
 
 @given(value=SET_COOKIES, cookies=WITHOUT_FORCE, route=ROUTES, scheme=SCHEMES, host=HOSTS)

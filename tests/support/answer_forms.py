@@ -162,10 +162,10 @@ TAKEN: dict[str, Form] = {
 
 REFUSED: dict[str, Form] = {
     # no HTTP/1
-    "a word": Form(b"Unauthorized", None, None, "no HTTP/1 answer", "Unauthorized"),
-    "a page alone": Form(b"<!doctype html><title>x</title>", None, None, "no HTTP/1 answer", "<!doctype html>"),
-    "another protocol": Form(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", None, None, "no HTTP/1 answer", "SSH-2.0-OpenSSH_9.2"),
-    "a status without a version": refused(b"200 OK", says="no HTTP/1 answer", page=None),
+    "a word": Form(b"Unauthorized", None, None, "not an HTTP/1 answer", "Unauthorized"),
+    "a page alone": Form(b"<!doctype html><title>x</title>", None, None, "not an HTTP/1 answer", "<!doctype html>"),
+    "another protocol": Form(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", None, None, "not an HTTP/1 answer", "SSH-2.0-OpenSSH_9.2"),
+    "a status without a version": refused(b"200 OK", says="not an HTTP/1 answer", page=None),
     "a TLS alert": Form(b"\x15\x03\x03\x00\x02\x02\x28", None, None, "TLS", r"\x15\x03\x03\x00\x02\x02("),
     "a TLS handshake": Form(b"\x16\x03\x01\x00\x05hello\r\n\r\n", None, None, "TLS", r"\x16\x03\x01\x00\x05hell"),
     "HTTP/2 settings": Form(
@@ -197,13 +197,13 @@ REFUSED: dict[str, Form] = {
     "status 1000": refused(
         b"HTTP/1.1 1000 OK", LENGTH, says="from 100 to 999", line="HTTP/1.1 1000 OK", page=(1000, "OK", "body")
     ),
-    "two spaces": refused(b"HTTP/1.1  200 OK", LENGTH, says="not one space", line="HTTP/1.1  200 OK"),
+    "two spaces": refused(b"HTTP/1.1  200 OK", LENGTH, says="exactly one space", line="HTTP/1.1  200 OK"),
     "a tab for a space": refused(
-        b"HTTP/1.1\t200 OK", LENGTH, says="not one space", line=r"HTTP/1.1\x09200 OK", page=(200, "", "body")
+        b"HTTP/1.1\t200 OK", LENGTH, says="exactly one space", line=r"HTTP/1.1\x09200 OK", page=(200, "", "body")
     ),
-    "no space behind the status": refused(b"HTTP/1.1 200OK", LENGTH, says="no space behind", line="HTTP/1.1 200OK"),
-    "an empty line first": Form(b"\r\n" + head(OK, LENGTH), GOOD, None, "an empty line stands before", ""),
-    "a space first": refused(b" HTTP/1.1 200 OK", LENGTH, says="whitespace stands before", line=" HTTP/1.1 200 OK"),
+    "no space behind the status": refused(b"HTTP/1.1 200OK", LENGTH, says="no space after", line="HTTP/1.1 200OK"),
+    "an empty line first": Form(b"\r\n" + head(OK, LENGTH), GOOD, None, "an empty line before", ""),
+    "a space first": refused(b" HTTP/1.1 200 OK", LENGTH, says="whitespace before", line=" HTTP/1.1 200 OK"),
     "a NUL in the reason": refused(b"HTTP/1.1 200 O\0K", LENGTH, says="NUL", line=r"HTTP/1.1 200 O\x00K", page=None),
     "a CR in the reason": refused(
         b"HTTP/1.1 200 O\rK", LENGTH, says="bare CR or LF", line=r"HTTP/1.1 200 O\x0dK", page=(200, "O", "body")
@@ -270,7 +270,7 @@ REFUSED: dict[str, Form] = {
         OK,
         LENGTH,
         CHUNKED,
-        says="stand together",
+        says="there are both",
         line="Content-Length: 4` and `Transfer-Encoding: chunked",
         body=CHUNKS,
     ),

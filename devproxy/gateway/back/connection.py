@@ -254,11 +254,11 @@ class UpstreamConnection(Reader):
         """Check that a 101 switches to what was asked for (RFC 9110 section 15.2.2)."""
         asked = [token.strip() for token in exchange.request.upgrade.split(b",") if token.strip()]
         if not asked:
-            reason = "101 Switching Protocols came without having been asked for"
+            reason = "101 Switching Protocols came without a request for it"
             raise BadMessage(reason, source="RFC 9110 section 7.8", line=head.start)
         if head.facts.upgrade not in asked:
             named = [field.line for field in head.fields if field.role == Role.UPGRADE]
-            reason = "101 switches to another protocol than the one asked for"
+            reason = "101 switches to a protocol other than the requested one"
             raise BadMessage(reason, source="RFC 9110 section 7.8", line=named[0] if named else head.start)
 
     def _frame(self, data: bytes) -> tuple[bytes, bool]:

@@ -28,13 +28,13 @@ class Event(Enum):
     FIRST_BYTES = "the answer begins"
     BODY_FOLLOWS = "the head is complete, and a body follows"
     COMPLETE = "the answer is complete"
-    LAST_COMPLETE = "the answer is complete, and nothing behind it could be trusted"
+    LAST_COMPLETE = "the answer is complete, and nothing after it could be trusted"
     EARLY_COMPLETE = "the answer is complete before the request is"
     SWITCH = "the server switches protocols"
-    BREACH = "the server sends what is no answer, or what nobody asked for"
+    BREACH = "the server sends something that is not an answer, or that was not requested"
     END = "the server ends the connection"
     ABANDON = "the client leaves"
-    CLOSE = "it is not needed any more"
+    CLOSE = "it is no longer needed"
 
 
 class Act(Enum):

@@ -53,7 +53,7 @@ class UnknownSessions:
         name = self._upstream.name
         places = " and ".join(server.url for server in self._upstream.servers)
         return Trouble(
-            f"{name}: {places} does not know an Engine.IO session that it gave out itself: several processes answer "
-            "there (PM2's cluster mode, Node's cluster, workers), and each knows its own sessions alone",
+            f"{name}: {places} does not know an Engine.IO session that it issued itself: several processes answer "
+            "there (PM2's cluster mode, Node's cluster, workers), and each knows only its own sessions",
             f'write sticky = "socketio" below [upstreams.{name}], so that a session stays with its process',
         )

@@ -27,7 +27,7 @@ CUT_SHORT: Final = "the server closed the connection before its answer was compl
 
 LOGIN_CODE: Final = "login-lost"
 LOGIN_LOST: Final = (
-    "the server closed the connection that was logged in (NTLM, Negotiate); the client has to begin anew"
+    "the server closed the connection that was logged in (NTLM, Negotiate); the client has to log in again"
 )
 
 

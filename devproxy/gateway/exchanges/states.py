@@ -17,7 +17,7 @@ class State(Enum):
     OPEN = "open"
     ENDED = "at its end"
     CLOSING = "waiting for the end of a frame"
-    MUTED = "not passed on any more"
+    MUTED = "no longer passed on"
     OVER = "over"
 
 
@@ -27,9 +27,9 @@ class Event(Enum):
     END = "it sends nothing more"
     RESET = "it resets its connection"
     CLOSED = "it closes its connection"
-    STOP = "the tunnel has to go"
+    STOP = "the tunnel has to close"
     FRAME_COMPLETE = "the last frame that came from it is whole"
-    NO_FRAMES = "what comes from it has no frames that can be followed"
+    NO_FRAMES = "what it sends cannot be followed as frames"
 
 
 class Act(Enum):

@@ -31,7 +31,7 @@ _is_loopback = re.compile(rb"https?://(?:(?:[^/]+\.)?localhost|127\.0\.0\.1|\[::
 PROXY_AUTHENTICATION: Final = Verdict(
     text="net::ERR_UNEXPECTED_PROXY_AUTH",
     step="RFC 9110 section 15.5.8",
-    what="A server answered 407, which only a proxy of the browser's own may.",
+    what="A server answered 407, which only the browser's own proxy may send.",
     fix="Let the server answer 401 or 403",
 )
 
@@ -43,7 +43,7 @@ def check(fields: Sequence[Field], origin: bytes, *, includes_credentials: bool)
         return Verdict(
             text="No 'Access-Control-Allow-Origin' header is present on the requested resource.",
             step=_STEP_CHECK + "2",
-            what="The answer does not say that this page may read it.",
+            what="The answer does not allow this page to read it.",
             fix=_allow(origin),
         )
     if value == b"*" and not includes_credentials:
@@ -57,8 +57,8 @@ def check(fields: Sequence[Field], origin: bytes, *, includes_credentials: bool)
         text="The value of the 'Access-Control-Allow-Credentials' header in the response is "
         f"'{shown(confirmed)}' which must be 'true' when the request's credentials mode is 'include'.",
         step=_STEP_CHECK + "8",
-        what="To a request with credentials the answer has to allow that with exactly `true`.",
-        fix='[routes.cors] mode = "fix" repairs what the server says; mode = "rewrite" takes its place',
+        what="The answer to a request with credentials must allow that with exactly `true`.",
+        fix='[routes.cors] mode = "fix" repairs what the server says; mode = "rewrite" replaces it',
     )
 
 
@@ -67,14 +67,14 @@ def _other_origin(value: bytes, origin: bytes) -> Verdict:
     said, fix = shown(value), _allow(origin)
     if value == b"*":
         text = "must not be the wildcard '*' when the request's credentials mode is 'include'."
-        what = "To a request with credentials the answer has to name the page; `*` does not count."
+        what = "The answer to a request with credentials must name the page's origin; `*` is not enough."
     elif value != OPAQUE and (b" " in value or b"," in value):
         text = f"The 'Access-Control-Allow-Origin' header contains multiple values '{said}', but only one is allowed."
         what = "The answer names more than one origin, most likely because two programs add the header."
-        fix = '[routes.cors] mode = "fix" keeps the right one; mode = "rewrite" takes the place of both'
+        fix = '[routes.cors] mode = "fix" keeps the right one; mode = "rewrite" replaces both'
     elif value != OPAQUE and not _parses(value):
         text = f"The 'Access-Control-Allow-Origin' header contains the invalid value '{said}'."
-        what = "The answer names something that is no origin."
+        what = "The answer names something that is not an origin."
     else:
         text = (
             f"The 'Access-Control-Allow-Origin' header has a value '{said}' that is not equal to the supplied origin."
@@ -105,7 +105,7 @@ def _parses(value: bytes) -> bool:
 
 def _allow(origin: bytes) -> str:
     if origin == OPAQUE:
-        return "dangerously_allow_null_origin = true in [routes.cors]: any web site can ask as null"
+        return "dangerously_allow_null_origin = true in [routes.cors]: any web site can send `null`"
     if _is_loopback(origin):
         return '[routes.cors] mode = "rewrite" allows every page of this machine'
     return f'[routes.cors] mode = "rewrite" and origins = ["{shown(origin)}"]'
@@ -134,7 +134,7 @@ def check_preflight(request: PageRequest, answer: Hop, origin: bytes) -> Verdict
         return Verdict(
             text=_PREFLIGHT + "It does not have HTTP ok status.",
             step=_STEP_PREFLIGHT + "8",
-            what=f"The preflight was answered with {answer.status}: something does not know OPTIONS.",
+            what=f"The preflight was answered with {answer.status}: something does not handle OPTIONS.",
             fix='preflight = "answer" in [routes.cors]: devproxy answers it and the server never sees it',
         )
     return _judge_permissions(request, answer)
@@ -146,7 +146,7 @@ def _judge_permissions(request: PageRequest, answer: Hop) -> Verdict:
             return Verdict(
                 text=f"Cannot parse Access-Control-Allow-{listed} response header field in preflight response.",
                 step=_STEP_PREFLIGHT + "7.3",
-                what=f"Access-Control-Allow-{listed} is no list of names.",
+                what=f"Access-Control-Allow-{listed} is not a list of names.",
                 fix='preflight = "answer" in [routes.cors]',
             )
     methods = elements_of(_said(answer.fields, "Methods") or b"")
@@ -166,8 +166,8 @@ def _judge_permissions(request: PageRequest, answer: Hop) -> Verdict:
                 text=f"Request header field {shown(name)} is not allowed by Access-Control-Allow-Headers in preflight "
                 "response.",
                 step=_STEP_PREFLIGHT + "7.6 and 7.7",
-                what=f"The answer to the preflight does not allow the header {shown(name)} by its name.",
-                fix='headers = ["*"] in [routes.cors] names whatever is asked for',
+                what=f"The answer to the preflight does not allow the header {shown(name)} by name.",
+                fix='headers = ["*"] in [routes.cors] allows every header that a page asks for',
             )
     return ALLOWED
 

@@ -20,12 +20,12 @@ _BODY_HEADERS: Final = frozenset((b"content-encoding", b"content-language", b"co
 _NAMES_A_USER: Final = Verdict(
     text="contains a username and password, which is disallowed for cross-origin requests.",
     step="Fetch section 4.5, HTTP-redirect fetch, steps 9 and 10",
-    what="A redirect of a cross-origin request names a user, which no browser follows.",
-    fix='redirects = "map" (the default) brings places of the upstream back without it',
+    what="A redirect of a cross-origin request has a user name in its URL, and no browser follows it.",
+    fix='redirects = "map" (the default) maps URLs of the upstream back without it',
 )
 _NAMES_A_USER_QUIETLY: Final = Verdict(
     step="Chromium alone: an answer to fetch() from a URL that names a user",
-    what="A redirect names a user, and fetch() gives no answer from such a place; Chromium says nothing about it.",
+    what="A redirect has a user name in its URL, and fetch() returns no answer from one; Chromium shows no message.",
     fix=_NAMES_A_USER.fix,
 )
 
@@ -107,7 +107,7 @@ def _judge_content(request: PageRequest, hops: Sequence[Hop]) -> Verdict:
         return ALLOWED
     step = "HTML section 9.2.3, processing model of event streams"
     if hops[-1].status != 200:
-        what = f"An EventSource takes 200 alone, and the answer is {hops[-1].status}; Chromium says nothing about it."
+        what = f"An EventSource accepts only 200, and the answer is {hops[-1].status}; Chromium shows no message."
         return Verdict(step=step, what=what, fix="Look at the server's own log")
     values = values_of(hops[-1].fields, b"content-type")
     kind = values[-1].partition(b";")[0].strip(b" \t").lower() if values else b""
@@ -117,7 +117,7 @@ def _judge_content(request: PageRequest, hops: Sequence[Hop]) -> Verdict:
         text=f'EventSource\'s response has a MIME type ("{shown(kind or b"text/plain")}") that is not '
         '"text/event-stream". Aborting the connection.',
         step=step,
-        what=f"An EventSource takes text/event-stream alone, and the answer is {shown(kind) or 'of no type'}.",
+        what=f"An EventSource accepts only text/event-stream, and the answer is {shown(kind) or 'of no type'}.",
         fix="Content-Type: text/event-stream from the server; text/html often means that another server answered",
     )
 
@@ -148,9 +148,9 @@ def judge_handshake(
     if not text:
         return ALLOWED
     if status == 101:
-        what = "The server agreed to a WebSocket in a form that browsers do not accept."
-        fix = "Look at what stands between devproxy and the server"
+        what = "The server accepted the WebSocket in a way that browsers do not."
+        fix = "Look at what is between devproxy and the server"
     else:
-        what = f"The handshake was refused with {status}; the answer's body says by whom and why."
+        what = f"The handshake was refused with {status}; its body says what refused it and why."
         fix = "CORS settings do not matter here: look at the body, and at the server's own check of Origin"
     return Verdict(text=text, step="RFC 6455 section 4.1, the server's opening handshake", what=what, fix=fix)

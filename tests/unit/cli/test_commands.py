@@ -134,7 +134,7 @@ def test_routes_say_what_auto_came_to(directory: Path, capsys: pytest.CaptureFix
     assert main(["routes"]) == 0
     api, web = capsys.readouterr().out.splitlines()
     assert FAR in api
-    assert "cookies repaired (auto: of a public server)" in api
+    assert "cookies repaired (auto: the server is public)" in api
     assert "auto" not in web
     assert main(["routes", "--test", "GET", "/api/x"]) == 0
     assert FAR in capsys.readouterr().out
@@ -195,9 +195,9 @@ def test_host_and_fields_decide_as_they_do_on_the_wire(directory: Path, capsys: 
     ("arguments", "what"),
     [
         (["--test", "GET", "api"], "--test: api is neither a path nor a URL"),
-        (["--test", "GE T", "/"], "--test: no server would read that request"),
-        (["--test", "GET", "/", "--header", "no colon"], "--test: no server would read that request"),
-        (["--test", "GET", "/", "--header", "A: b\r\n\r\nGET / HTTP/1.1"], "--test: no server would read"),
+        (["--test", "GE T", "/"], "--test: that is not a valid HTTP request"),
+        (["--test", "GET", "/", "--header", "no colon"], "--test: that is not a valid HTTP request"),
+        (["--test", "GET", "/", "--header", "A: b\r\n\r\nGET / HTTP/1.1"], "--test: that is not a valid"),
         (["--host", "a"], "--host and --header describe the request of --test"),
     ],
 )
@@ -214,7 +214,7 @@ def test_what_devproxy_answers_by_itself_is_said_and_ends_with_1(
     (directory / "devproxy.toml").write_text(GOOD.replace('path = "/"', 'path = "/app/"'))
     assert main(["routes", "--test", "GET", "/nowhere"]) == 1
     out, _ = capsys.readouterr()
-    assert "devproxy answers by itself: 404" in out
+    assert "devproxy answers this itself: 404" in out
 
 
 # -- schema --------------------------------------------------------------------------------------------------------
@@ -275,14 +275,14 @@ def test_another_server_on_that_port_is_not_taken_for_devproxy(
 ) -> None:
     with answering(answer) as port:
         assert main(["health", "--listen", f"127.0.0.1:{port}"]) == 1
-    assert f"127.0.0.1:{port} answers, but not as devproxy does" in capsys.readouterr().err
+    assert f"127.0.0.1:{port} answers, but it is not devproxy" in capsys.readouterr().err
 
 
 def test_nobody_there_is_a_failure_that_names_the_address(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert main(["health", "--listen", f"127.0.0.1:{port}"]) == 1
-    assert f"no devproxy answers (127.0.0.1:{port}: connection refused)" in capsys.readouterr().err
+    assert f"devproxy does not answer (127.0.0.1:{port}: connection refused)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_which_rule_chose_is_said_of_ws(
     assert "webSocketURL" in said
     written.write_text(UPSTREAMS + PAGE + '[[routes]]\npath = "/api/"\nupstream = "chat"\n')
     said = said_by(capsys, *command, "/ws", *headers)
-    assert "no route but / takes it: route /, upstream page" in said
+    assert "only the route / matches it: route /, upstream page" in said
 
 
 @pytest.mark.parametrize("command", [("routes", "--test", "GET"), ("explain",)])
@@ -75,7 +75,7 @@ def test_which_rule_chose_is_said_of_the_socket_of_a_dev_server(
 ) -> None:
     written.write_text(f'{UPSTREAMS}{PAGE}[[routes]]\npath = "/_next/"\nupstream = "chat"\n')
     said = said_by(capsys, *command, "/_next/hmr?id=1", *SOCKET)
-    assert "Next's hot-reload socket, which goes to whoever serves /: route /, upstream page" in said
+    assert "Next's hot-reload socket, which goes to the upstream that serves /: route /, upstream page" in said
     assert "localhost:5173" in said
     assert "hot reload" not in said_by(capsys, *command, "/_next/image")
 

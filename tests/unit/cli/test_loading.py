@@ -103,7 +103,7 @@ def test_listen_on_the_command_line_replaces_that_of_the_file(directory: Path) -
 
 
 def test_a_file_and_servers_exclude_each_other() -> None:
-    with pytest.raises(Refused, match="--config and --frontend or --backend exclude each other"):
+    with pytest.raises(Refused, match="--config cannot be combined with --frontend or --backend"):
         configuration(up("--config", "x", "--backend", "1"))
 
 

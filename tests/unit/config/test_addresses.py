@@ -128,7 +128,7 @@ def test_a_unix_socket_is_named_by_its_absolute_path(text: str) -> None:
         ("http://::1:3001", "is not an address", "[::1]"),
         ("unix:app.sock", "absolute path", "unix:/run/app.sock"),
         ("unix:/a\0b", "absolute path", ""),
-        ("unix:/" + "a" * 107, "at most 107 octets, this one has 108", "shorter"),
+        ("unix:/" + "a" * 107, "at most 107 bytes, this one has 108", "shorter"),
     ],
 )
 def test_what_is_no_url_of_a_server_is_told_why(text: str, what: str, help: str) -> None:

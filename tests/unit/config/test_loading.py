@@ -103,7 +103,7 @@ def test_columns_count_characters_and_not_the_byte_order_mark() -> None:
 )
 def test_what_is_not_utf_8_is_shown_where_it_stands(octets: bytes, place: tuple[int, int], help: str) -> None:
     [problem] = problems_of(octets)
-    assert problem.what.startswith("the file is not UTF-8: octet 0x")
+    assert problem.what.startswith("the file is not UTF-8: byte 0x")
     assert (problem.line, problem.column) == place
     assert help in problem.help
 
@@ -191,8 +191,8 @@ def test_more_problems_than_anybody_repairs_at_once_are_cut() -> None:
         ('listen = "localhost"', '"localhost" has no port', 'write "localhost:8080"', (2, 10, 11)),
         ('listen = ["localhost:1", "x"]', '"x" has no port', 'write "x:8080"', (2, 26, 3)),
         ("listen = []", "no address to listen on", "localhost:8080", (2, 10, 2)),
-        ('listen = ["localhost:1", 1]', "is there twice", "remove one", (2, 26, 1)),
-        ('listen = ["localhost:1", "127.0.0.1:1"]', "is 127.0.0.1 and ::1", "remove one", (2, 26, 13)),
+        ('listen = ["localhost:1", 1]', "is listed twice", "remove one", (2, 26, 1)),
+        ('listen = ["localhost:1", "127.0.0.1:1"]', "means 127.0.0.1 and ::1", "remove one", (2, 26, 13)),
         ('listen = [":1", "localhost:1"]', "every address of this machine", "remove one", (2, 17, 13)),
         ("listen = [true]", "expected a string or an integer in `listen`", "for example", (2, 11, 4)),
         ("listen = 1.5", "expected a string, an integer or a list", "", (2, 10, 3)),
@@ -273,7 +273,7 @@ def test_an_upstream_says_what_keeps_its_clients_and_how_long_they_wait() -> Non
         ("c.servers = []", 'the upstream "c" has no server', "[upstreams.c]", (2, 1, 1)),
         ('c.servers = "http://localhost:1"', "expected a list", 'servers = ["http://localhost:1"]', (2, 13, 20)),
         ('c.servers = ["http://a", "b"]', '"b" is not a URL', 'write "http://b"', (2, 26, 3)),
-        ('c.servers = ["http://a", "http://A/"]', "is there twice", "remove one", (2, 26, 11)),
+        ('c.servers = ["http://a", "http://A/"]', "is listed twice", "remove one", (2, 26, 11)),
         (
             'c = { servers = ["http://a"], sticky = "socket" }',
             'expected "none"',

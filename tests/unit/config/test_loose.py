@@ -28,7 +28,7 @@ def test_a_repeat_that_leads_to_names_of_anybody_is_shown_with_one(source: str, 
     taken = next(word for word in found[0].split() if word.startswith("http"))
     assert example in taken
     assert re.fullmatch(source, taken)
-    assert "end with the name that is yours" in found[1]
+    assert "end with your own name" in found[1]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_repeat_that_leads_to_names_of_anybody_is_shown_with_one(source: str, 
 def test_a_dot_that_is_not_escaped_is_mentioned(source: str) -> None:
     found = looseness(source)
     assert found is not None
-    assert "unescaped `.` is any character" in found[0]
+    assert "unescaped `.` matches any character" in found[0]
     assert r"`\.`" in found[1]
 
 

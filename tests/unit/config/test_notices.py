@@ -38,7 +38,7 @@ def test_an_upstream_that_no_route_names_is_mentioned() -> None:
 )
 def test_an_upstream_that_is_devproxy_itself_is_mentioned(listen: str, server: str) -> None:
     config = from_arguments(frontend=server, backend=None, backend_paths=[], listen=[listen])
-    assert any("round in circles" in warning for warning in warnings(config))
+    assert any("requests would loop" in warning for warning in warnings(config))
 
 
 @pytest.mark.parametrize("server", ["8081", "unix:/run/app.sock", "http://api.test:8080"])
@@ -74,12 +74,12 @@ def test_a_route_for_any_web_site_that_others_reach_too_says_so() -> None:
     lines = "cors = { dangerously_allow_any_origin = true, credentials = false }"
     listening, dangerous = said(lines, '[server]\nlisten = ":8080"\n')
     assert "listening on every address" in listening
-    assert "Others on the network reach it as well." in dangerous
+    assert "Others on the network can reach it too." in dangerous
 
 
 def test_the_second_key_alone_is_mentioned_as_idle() -> None:
     [warning] = said("cors = { dangerously_with_credentials = true }")
-    assert "dangerously_with_credentials says nothing on the route /" in warning
+    assert "dangerously_with_credentials has no effect on the route /" in warning
 
 
 def test_a_route_without_guard_is_mentioned() -> None:
@@ -109,18 +109,18 @@ def test_a_longer_memory_than_chromium_has_is_mentioned() -> None:
 @pytest.mark.parametrize("mode", ["strip", "passthrough"])
 def test_keys_that_the_mode_makes_no_use_of_are_named(mode: str) -> None:
     [several] = said(f'cors = {{ mode = "{mode}", expose = ["ETag"], max_age_s = 5 }}')
-    assert several.startswith(f'x:6: cors.expose and cors.max_age_s say nothing on the route /: with mode = "{mode}"')
+    assert several.startswith(
+        f'x:6: cors.expose and cors.max_age_s have no effect on the route /: with mode = "{mode}"'
+    )
     [one] = said(f'cors = {{ mode = "{mode}", credentials = false }}')
-    assert one.startswith("x:6: cors.credentials says nothing")
+    assert one.startswith("x:6: cors.credentials has no effect")
 
 
 @pytest.mark.parametrize("edit", ["set", "add"])
 def test_a_header_edit_that_goes_past_the_policy_is_mentioned(edit: str) -> None:
     line = f'headers.response.{edit} = {{ "access-control-allow-Origin" = "*", X-A = "1" }}'
     [warning] = said(line)
-    assert warning.startswith(
-        "x:6: headers.response puts access-control-allow-Origin beside what CORS does on the route /"
-    )
+    assert warning.startswith("x:6: headers.response adds access-control-allow-Origin to what CORS sets on the route /")
     assert "[routes.cors]" in warning
     assert said(f'cors = "passthrough"\n{line}') == ()
     assert said('headers.response.remove = ["Access-Control-Allow-Origin"]') == ()
@@ -134,7 +134,7 @@ def test_credentials_that_a_dangerous_key_asks_about_are_not_idle() -> None:
 def test_a_cookie_that_keeps_clients_at_the_only_server_is_mentioned() -> None:
     text = f'[upstreams.backend]\nservers = ["http://a"]\nsticky = "cookie"\n{ROUTE}'
     [warning] = warnings(load(text.encode(), source="x"))
-    assert 'sticky = "cookie" says nothing for the upstream "backend", which has one server.' in warning
+    assert 'sticky = "cookie" has no effect on the upstream "backend": it has only one server.' in warning
     several = text.replace('["http://a"]', '["http://a", "http://b"]')
     assert warnings(load(several.encode(), source="x")) == ()
 
@@ -166,7 +166,7 @@ def test_a_wildcard_in_a_path_that_knows_none_is_mentioned_with_what_to_write(
 ) -> None:
     text = f'[upstreams]\nbackend = "http://localhost:3001"\n[[routes]]\n{line}\nupstream = "backend"\n'
     [warning] = warnings(load(text.encode(), source="x"))
-    assert f"takes `{taken}` as it stands" in warning
+    assert f"matches `{taken}` literally" in warning
     assert warning.endswith(f"write {meant}.")
     corrected = text.replace(line, meant)
     assert warnings(load(corrected.encode(), source="x")) == ()

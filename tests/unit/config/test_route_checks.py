@@ -37,7 +37,7 @@ def test_a_path_condition(line: str, kind: PathKind, pattern: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "what", "help", "span"),
     [
-        ("", "does not say which paths", 'path = "/"', (4, 1, 10)),
+        ("", "has no path condition", 'path = "/"', (4, 1, 10)),
         ('path = "/a"\npath_exact = "/b"', "this one has `path`, `path_exact`", "keep one", (6, 1, 10)),
         ('path = "api"', "begins with a slash", 'write "/api"', (5, 8, 5)),
         ('path = ""', "begins with a slash", 'write "/"', (5, 8, 2)),
@@ -62,10 +62,15 @@ def test_a_path_condition(line: str, kind: PathKind, pattern: str) -> None:
         ('path = "/a%2fb"', 'contains "%2f", which stands for "%2F"', 'write "%2F"', (5, 8, 8)),
         ("path_regex = '/[[a]'", "nested set at position 2", "", (5, 14, 7)),
         ("path_regex = '/.*/.*/.*/edit'", "is too slow: it has so many repeats", "`/[^/]*/` for `/.*/`", (5, 14, 16)),
-        ("path_regex = '/(?:[a-z]+/?)*x'", "is too slow: it repeats what repeats itself", "`[a-z]++`", (5, 14, 17)),
+        (
+            "path_regex = '/(?:[a-z]+/?)*x'",
+            "is too slow: it repeats a part that itself repeats",
+            "`[a-z]++`",
+            (5, 14, 17),
+        ),
         ('path_glob = "/x**a*b"', "is too slow: in `**a*` one wildcard", 'write "/x**/*a*b"', (5, 13, 9)),
         ("path_regex = ''", "matches no path", 'path = "/"', (5, 14, 2)),
-        ("path_regex = '/a{99999999999}'", "beyond what Python can take", "simpler", (5, 14, 17)),
+        ("path_regex = '/a{99999999999}'", "that Python cannot handle", "simpler", (5, 14, 17)),
         ("path_regex = '(?u)/a'", "cannot use 'u' flag", "", (5, 14, 8)),
         ("path_regex = '" + "a" * 2001 + "'", "at most 2000 characters, this one has 2001", "", (5, 14, 2003)),
         ("path = 1", "expected a string, got 1", 'write path = "1"', (5, 8, 1)),
@@ -117,8 +122,8 @@ def test_a_bad_upstream_of_a_route(line: str, what: str, help: str, column: int)
         ('headers.request.set = { X-A = "a\\r\\nX-B: c" }', "contains a control character", "one line"),
         ('headers.response.add = { X-A = "a\\u0000" }', "contains a control character", "one line"),
         ('headers.request.remove = ["a:"]', '"a:" is not a header name', ""),
-        ('headers.request.set = { Host = "a" }', "`Host` is not edited here", "write host ="),
-        ('headers.request.remove = ["Origin"]', "`Origin` is not edited here", "write origin ="),
+        ('headers.request.set = { Host = "a" }', "`Host` cannot be edited here", "write host ="),
+        ('headers.request.remove = ["Origin"]', "`Origin` cannot be edited here", "write origin ="),
         ('headers.response.set = { Content-Length = "1" }', "frames the message", "remove it"),
         ('headers.response.remove = ["transfer-encoding"]', "frames the message", "remove it"),
         ('host = ""', "the host is missing", ""),
@@ -131,7 +136,7 @@ def test_a_bad_upstream_of_a_route(line: str, what: str, help: str, column: int)
         ('strip_prefix = "false"', 'expected a boolean, got the string "false"', "write strip_prefix = false"),
         ('strip_prefix = "maybe"', 'expected a boolean, got the string "maybe"', "for example: strip_prefix = true"),
         ("strip_prefix = 1", "expected a boolean, got 1", "write strip_prefix = true"),
-        ('strip_prefix = true\nrewrite = "/"', "exclude each other", "keep one"),
+        ('strip_prefix = true\nrewrite = "/"', "cannot be combined", "keep one"),
         ('rewrite = "v1"', "begins with a slash", 'write "/v1"'),
         ('rewrite = "/v1?x"', 'contains "?"', ""),
         ('cors = "stirp"', 'expected "passthrough", "strip", "rewrite" or "fix" for `cors`', 'write cors = "strip"'),
@@ -243,7 +248,7 @@ def two_routes(first: str, second: str) -> str:
 )
 def test_routes_with_the_same_conditions_are_refused_however_they_are_written(first: str, second: str) -> None:
     [problem] = problems_of(two_routes(first, second))
-    assert problem.what == "`routes[1]` takes the same requests as `routes[0]` (line 4)"
+    assert problem.what == "`routes[1]` matches the same requests as `routes[0]` (line 4)"
     assert "`match_host`" in problem.help
     assert problem.line == 7 + first.count("\n")
 
@@ -251,7 +256,7 @@ def test_routes_with_the_same_conditions_are_refused_however_they_are_written(fi
 @pytest.mark.parametrize("wrong", ['cors = "stripp"', 'host = "a b"', "strip_prefix = 1", "[routes.fault]\nx = 1"])
 def test_routes_with_the_same_conditions_are_told_of_beside_what_else_is_wrong_with_them(wrong: str) -> None:
     problems = problems_of(two_routes('path = "/a"', f'path = "/a"\n{wrong}'))
-    assert problems[0].what == "`routes[1]` takes the same requests as `routes[0]` (line 4)"
+    assert problems[0].what == "`routes[1]` matches the same requests as `routes[0]` (line 4)"
     assert len(problems) == 2
 
 
@@ -295,7 +300,7 @@ def test_a_route_that_another_leaves_no_request_is_refused(first: str, second: s
     number, line = (0, 7 + second.count("\n")) if is_swapped else (1, 4)
     other = 1 - number
     assert problem.what == (
-        f"`routes[{number}]` is never reached: `routes[{other}]` takes all of its requests first (line {line})"
+        f"`routes[{number}]` is never reached: `routes[{other}]` matches all of its requests first (line {line})"
     )
 
 

@@ -152,10 +152,10 @@ def test_the_width_is_asked_anew_for_each_event() -> None:
     [
         (replace(EXCHANGE, status=404), "client error"),
         (replace(EXCHANGE, status=500), "server error"),
-        (REFUSED, "server error here"),
+        (REFUSED, "devproxy error"),
         (replace(EXCHANGE, outcome=Outcome.CLIENT_LEFT), "client left"),
         (replace(EXCHANGE, outcome=Outcome.UPSTREAM_LOST), "upstream lost"),
-        (replace(EXCHANGE, outcome=Outcome.STOPPED), "cut by the stop"),
+        (replace(EXCHANGE, outcome=Outcome.STOPPED), "aborted: devproxy stopped"),
     ],
 )
 @pytest.mark.parametrize("width", WIDTHS)
@@ -165,7 +165,7 @@ def test_what_went_wrong_is_said_in_words_at_every_width(event: ExchangeFinished
 
 @pytest.mark.parametrize("status", [200, 204, 304])
 def test_what_went_well_has_no_word(status: int) -> None:
-    assert not re.search("error|left|lost|cut", shown(replace(EXCHANGE, status=status))[0])
+    assert not re.search("error|refused|left|lost|aborted", shown(replace(EXCHANGE, status=status))[0])
 
 
 def test_what_went_wrong_has_another_colour_than_what_went_well() -> None:
@@ -202,7 +202,7 @@ def test_a_request_that_was_none_still_has_its_line() -> None:
         REFUSED, method=b"", target=b"", route="", upstream="", status=400, error="bad-request", detail="bare LF"
     )
     line, more = shown(broken)
-    assert words(line).startswith("12:01:07 - 400 - client error here - → devproxy")
+    assert words(line).startswith("12:01:07 - 400 - refused by devproxy - → devproxy")
     assert more.strip() == "bad-request: bare LF"
 
 
@@ -346,8 +346,8 @@ def test_a_tunnel_has_a_line_when_it_opens_and_one_when_it_is_over() -> None:
         ("client", "closed by client #7"),
         ("upstream", "closed by upstream #7"),
         ("devproxy", "closed by devproxy #7"),
-        ("idle", "closed, was idle #7"),
-        ("fault", "reset on purpose #7"),
+        ("idle", "closed: idle timeout #7"),
+        ("fault", "reset by fault injection #7"),
     ],
 )
 def test_the_end_of_a_tunnel_says_who_closed_it(closed_by: str, expected: str) -> None:
@@ -370,10 +370,10 @@ def test_a_tunnel_of_another_protocol_is_named_after_it() -> None:
 
 def test_stopping_says_what_it_waits_for_and_how_not_to_wait() -> None:
     assert shown(Stopping(2, 1, 3.0), width=None) == [
-        "12:01:07 stopping: waiting for 2 exchanges, 1 tunnel (Ctrl-C again to stop now)"
+        "12:01:07 stopping: waiting for 2 requests, 1 WebSocket (Ctrl-C again to stop now)"
     ]
     assert shown(Stopping(0, 3, 3.0), width=None) == [
-        "12:01:07 stopping: waiting for 3 tunnels (Ctrl-C again to stop now)"
+        "12:01:07 stopping: waiting for 3 WebSockets (Ctrl-C again to stop now)"
     ]
     assert shown(Stopping(0, 0, 3.0), width=None) == ["12:01:07 stopping"]
 
@@ -384,7 +384,7 @@ def test_in_a_terminal_stopping_begins_below_the_ctrl_c_that_was_typed() -> None
 
 def test_the_end_says_what_was_cut() -> None:
     assert shown(Stopped(0)) == ["12:01:07 stopped"]
-    assert shown(Stopped(1)) == ["12:01:07 stopped, 1 exchange cut"]
+    assert shown(Stopped(1)) == ["12:01:07 stopped; 1 request aborted"]
 
 
 def test_trouble_comes_with_what_to_do_about_it() -> None:
@@ -506,9 +506,9 @@ def test_quiet_shows_upstreams_that_come_and_go_but_not_how_they_were_at_first()
 
 def test_a_shortage_of_descriptors_is_told_with_what_to_do_and_its_end() -> None:
     begin, end = shown(DescriptorShortage(256, False)), shown(DescriptorShortage(256, True))
-    assert begin[0] == "warning: file descriptors are short (limit 256): new clients wait until others leave"
+    assert begin[0] == "warning: file descriptors are running out (limit 256): new clients wait until others disconnect"
     assert begin[1].startswith("help: raise the limit (`ulimit -n`)")
-    assert words(end[0]).endswith("file descriptors are free again: clients that waited are accepted")
+    assert words(end[0]).endswith("file descriptors are available again: waiting clients are accepted")
 
 
 APPLIED = ConfigApplied("devproxy.toml", (), 0, 3.0, (), ("/a-very-long-route/",), ("an-upstream",))
@@ -525,7 +525,7 @@ def test_columns_are_as_wide_as_the_routes_of_a_new_configuration_need() -> None
 
 def test_quiet_says_that_a_file_does_not_load_and_nothing_of_one_that_does() -> None:
     assert quiet(APPLIED) == []
-    assert "does not load" in quiet(ConfigRejected("devproxy.toml", 1, "error: what\n"))[0]
+    assert "has 1 problem" in quiet(ConfigRejected("devproxy.toml", 1, "error: what\n"))[0]
     assert "cannot be read" in quiet(ConfigMissing("devproxy.toml", "no such file or directory"))[0]
 
 

@@ -51,8 +51,8 @@ def test_of_many_changes_the_first_ones_are_shown_and_the_others_counted() -> No
 @pytest.mark.parametrize(
     ("tunnels", "drain_s", "words"),
     [
-        (1, 3.0, "1 tunnel closes in 3.0 s: the route is gone or leads elsewhere"),
-        (2, 0.0, "2 tunnels close now: the route is gone or leads elsewhere"),
+        (1, 3.0, "1 WebSocket closes in 3.0 s: the route is gone or leads elsewhere"),
+        (2, 0.0, "2 WebSockets close now: the route is gone or leads elsewhere"),
     ],
 )
 def test_tunnels_that_have_to_go_are_announced(tunnels: int, drain_s: float, words: str) -> None:
@@ -68,7 +68,7 @@ def test_new_addresses_are_shown() -> None:
 def test_a_refused_file_is_shown_with_its_whole_report_as_painted_as_it_came() -> None:
     event = ConfigRejected("devproxy.toml", 2, "\x1b[1;31merror\x1b[0m: a\n  --> devproxy.toml:1:1\n")
     assert rejected_lines("12:00:00", event, PLAIN) == [
-        "12:00:00 devproxy.toml does not load: 2 problems; what held before holds on",
+        "12:00:00 devproxy.toml has 2 problems; still running with the previous configuration",
         "\x1b[1;31merror\x1b[0m: a",
         "  --> devproxy.toml:1:1",
     ]
@@ -76,8 +76,11 @@ def test_a_refused_file_is_shown_with_its_whole_report_as_painted_as_it_came() -
 
 def test_a_missing_file_is_a_warning_with_what_to_do() -> None:
     trouble = missing_trouble(ConfigMissing("devproxy.toml", "no such file or directory"))
-    assert trouble.what == "devproxy.toml cannot be read: no such file or directory; what held before holds on"
-    assert trouble.help == "put it back: it is read again at once"
+    assert (
+        trouble.what
+        == "devproxy.toml cannot be read: no such file or directory; still running with the previous configuration"
+    )
+    assert trouble.help == "put it back, and it is read again immediately"
 
 
 def test_names_in_a_diff_do_nothing_to_the_terminal() -> None:

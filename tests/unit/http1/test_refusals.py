@@ -70,36 +70,36 @@ def test_what_is_told_has_the_fault_the_line_and_the_rule() -> None:
 @pytest.mark.parametrize(
     ("octets", "foreign", "reason"),
     [
-        (b"Unauthorized", Foreign.UNKNOWN, "no HTTP/1 answer"),
-        (b"Unauthorized\n", Foreign.UNKNOWN, "no HTTP/1 answer"),
-        (b"<html>", Foreign.UNKNOWN, "no HTTP/1 answer"),
-        (b"ICY 200 OK", Foreign.UNKNOWN, "no HTTP/1 answer"),
-        (b"\x88\x00", Foreign.UNKNOWN, "no HTTP/1 answer"),
+        (b"Unauthorized", Foreign.UNKNOWN, "not an HTTP/1 answer"),
+        (b"Unauthorized\n", Foreign.UNKNOWN, "not an HTTP/1 answer"),
+        (b"<html>", Foreign.UNKNOWN, "not an HTTP/1 answer"),
+        (b"ICY 200 OK", Foreign.UNKNOWN, "not an HTTP/1 answer"),
+        (b"\x88\x00", Foreign.UNKNOWN, "not an HTTP/1 answer"),
         (b"\x15\x03\x01\x00\x02\x02\x28", Foreign.TLS, "TLS came"),
         (b"\x16\x03\x03\x00\x7a\x02", Foreign.TLS, "TLS came"),
         (b"\x00\x00\x00\x04\x00\x00\x00\x00\x00", Foreign.HTTP_2, "an HTTP/2 SETTINGS frame came"),
         (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03", Foreign.HTTP_2, "an HTTP/2 SETTINGS frame came"),
         (b"\x00\x00\x08\x07\x00\x00\x00\x00\x00", Foreign.HTTP_2, "an HTTP/2 GOAWAY frame came"),
-        (b"\x00\x00\x08\x00\x00\x00\x00\x00\x01", Foreign.UNKNOWN, "no HTTP/1 answer"),
-        (b"\x00\x00\x12\x04", Foreign.UNKNOWN, "no HTTP/1 answer"),
+        (b"\x00\x00\x08\x00\x00\x00\x00\x00\x01", Foreign.UNKNOWN, "not an HTTP/1 answer"),
+        (b"\x00\x00\x12\x04", Foreign.UNKNOWN, "not an HTTP/1 answer"),
         (b"HTTP/2 200", Foreign.HTTP_2, "of HTTP/2"),
         (b"PRI * HTTP/2.0\r\n\r\nSM", Foreign.HTTP_2, "of HTTP/2"),
-        (b"", None, "an empty line stands before"),
-        (b"\r\nHTTP/1.1 200 OK", None, "an empty line stands before"),
+        (b"", None, "an empty line before"),
+        (b"\r\nHTTP/1.1 200 OK", None, "an empty line before"),
         (b"HTTP/3 200 OK", None, "the version"),
         (b"HTTP/1.11 200 OK", None, "the version"),
         (b"HTTP/ 200 OK", None, "the version"),
         (b"http/1.1 200 OK", None, "in upper case"),
-        (b"\tHTTP/1.1 200 OK", None, "whitespace stands before"),
+        (b"\tHTTP/1.1 200 OK", None, "whitespace before"),
         (b"HTTP/1.1", None, "no status code"),
         (b"HTTP/1.1 \r\nA: b", None, "no status code"),
-        (b"HTTP/1.1  200 OK", None, "not one space"),
-        (b"HTTP/1.1\t200 OK", None, "not one space"),
-        (b"HTTP/1.1-200 OK", None, "not one space"),
+        (b"HTTP/1.1  200 OK", None, "exactly one space"),
+        (b"HTTP/1.1\t200 OK", None, "exactly one space"),
+        (b"HTTP/1.1-200 OK", None, "exactly one space"),
         (b"HTTP/1.1 OK", None, "from 100 to 999"),
         (b"HTTP/1.1 099 OK", None, "from 100 to 999"),
         (b"HTTP/1.1 2000 OK", None, "from 100 to 999"),
-        (b"HTTP/1.1 200\tOK", None, "no space behind the status code"),
+        (b"HTTP/1.1 200\tOK", None, "no space after the status code"),
         (b"HTTP/1.1 200 O\0K", None, "a NUL"),
         (b"HTTP/1.1 200 O\rK", None, "a bare CR or LF"),
         (b"HTTP/1.1 200 OK\nA: b\r\n", None, "a bare CR or LF"),
@@ -121,7 +121,7 @@ def test_the_end_of_a_line_that_is_no_http_is_not_shown() -> None:
 def test_who_speaks_first_is_told_from_who_answers() -> None:
     assert spoke_first(b"SSH-2.0-x\r\n").foreign is Foreign.UNKNOWN
     assert spoke_first(b"HTTP/1.1 408 Late\r\nA: b").line == b"HTTP/1.1 408 Late"
-    assert "before anything was asked" in spoke_first(b"HTTP/1.1 408 Late").reason
+    assert "before any request was sent" in spoke_first(b"HTTP/1.1 408 Late").reason
 
 
 @pytest.mark.parametrize(

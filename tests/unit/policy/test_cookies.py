@@ -325,12 +325,12 @@ def test_every_change_has_its_reason_and_no_reason_shows_the_value() -> None:
     assert change is not None
     assert change.line == b"Set-Cookie: insecure-__Host-a=secret; Path=/api/x; SameSite=Lax"
     assert change.reasons == (
-        "Domain=`api.test` was taken off (cookies.domain)",
+        "Domain=`api.test` was removed (cookies.domain)",
         "Path=`/x` became `/api/x`, as the route rewrites paths",
-        'Secure was taken off: the front is plain http (cookies.secure = "auto")',
-        "SameSite=None became Lax: browsers take None with Secure only",
-        "Partitioned was taken off: browsers take it with Secure only",
-        "the name got `insecure-` in front: `__Host-a` asks for Secure, and browsers refuse a cookie that breaks that",
+        'Secure was removed: devproxy is reached over plain http (cookies.secure = "auto")',
+        "SameSite=None became Lax: browsers accept None only with Secure",
+        "Partitioned was removed: browsers accept it only with Secure",
+        "`insecure-` was prepended: `__Host-a` asks for Secure, and browsers refuse a cookie that breaks that",
     )
     assert "secret" not in " ".join(change.reasons)
 
@@ -351,18 +351,18 @@ def test_a_reason_shows_octets_that_a_terminal_can_take() -> None:
         (b"a=1; Domain=api.example.com", b"localhost:8080", "does not cover `localhost`", 'cookies.domain = ""'),
         (b"a=1; Domain=localhost", b"app.localhost", "does not cover `app.localhost`", 'cookies.domain = ""'),
         (b"a=1; Domain=0.0.1", b"127.0.0.1", "does not cover `127.0.0.1`", 'cookies.domain = ""'),
-        (b"a=1; Secure", b"laptop.local:8080", "was reached by plain http", 'cookies.secure = "auto"'),
+        (b"a=1; Secure", b"laptop.local:8080", "was reached over plain http", 'cookies.secure = "auto"'),
         (b"a=1; SameSite=None", b"localhost", "SameSite=None needs Secure", 'cookies.same_site = "auto"'),
         (b"a=1; Partitioned", b"localhost", "Partitioned needs Secure", 'cookies.secure = "auto"'),
         (b"__Host-a=1; Path=/", b"localhost", "its name asks for Secure", 'cookies.secure = "auto"'),
         (b"__Host-a=1; Secure", b"localhost", "its name asks for Path=/", 'cookies.secure = "auto"'),
         (b"__Host-a=1; Secure; Path=/; Domain=localhost", b"localhost", "asks for no Domain", 'cookies.domain = ""'),
         (b"__Http-a=1; Secure", b"localhost", "its name asks for HttpOnly", 'cookies.secure = "auto"'),
-        (b"a=" + b"x" * 4096, b"localhost", "4097 octets of at most 4096", "at the server"),
-        (b"", b"localhost", "empty", "mend it"),
-        (b"a\tb", b"localhost", "control character", "mend it"),
-        (b"a\0b", b"localhost", "control character", "mend it"),
-        (b"__Host-a", b"localhost", "without a name", "mend it"),
+        (b"a=" + b"x" * 4096, b"localhost", "4097 bytes, and 4096 are allowed", "on the server"),
+        (b"", b"localhost", "empty", "fix it"),
+        (b"a\tb", b"localhost", "control character", "fix it"),
+        (b"a\0b", b"localhost", "control character", "fix it"),
+        (b"__Host-a", b"localhost", "without a name", "fix it"),
     ],
 )
 def test_a_refused_cookie_is_told_why_and_what_to_write(value: bytes, host: bytes, why: str, fix: str) -> None:

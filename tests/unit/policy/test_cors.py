@@ -94,7 +94,7 @@ def test_a_decision_says_why_and_where() -> None:
         "`https://a.app.test` is allowed by `https://*.app.test` (devproxy.toml:31)"
     )
     assert judged(REWRITE, EVIL).reason == "`https://evil.test` is not among the origins (the default)"
-    assert judged(REWRITE, b"\x1b[31m\xff").reason == r"`\x1b[31m\xff` is no Origin that a browser writes"
+    assert judged(REWRITE, b"\x1b[31m\xff").reason == r"`\x1b[31m\xff` is not an Origin that a browser sends"
 
 
 def test_a_decision_depends_on_policy_and_origin_alone() -> None:

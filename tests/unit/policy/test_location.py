@@ -501,20 +501,20 @@ def test_every_target_of_a_link_field_is_mapped_and_nothing_else_of_it() -> None
 def test_the_reason_names_the_upstream_and_the_route() -> None:
     found = change(b"Location: http://localhost:3001/x", STRIPS)
     assert found is not None
-    assert found.reasons[0] == "it is a place of upstream backend, and route /api/ leads there"
+    assert found.reasons[0] == "it is a URL of upstream backend, and route /api/ leads there"
 
 
 def test_a_link_says_each_reason_once() -> None:
     found = change(b"Link: </a>, </b>, <http://localhost:3001/c>", STRIPS)
     assert found is not None
-    assert found.reasons[0].count("takes its path off") == 1
+    assert found.reasons[0].count("removes its path") == 1
     assert found.reasons[0].count("; ") == 1
 
 
 def test_the_reason_says_when_no_route_leads_to_a_path() -> None:
     found = change(b"Location: http://localhost:3001/login", PLAIN, ROOT)
     assert found is not None
-    assert found.reasons[0] == "it is a place of upstream backend; no route leads a GET to its path, which stays"
+    assert found.reasons[0] == "it is a URL of upstream backend; no route leads a GET to its path, which stays"
 
 
 def test_an_address_with_a_zone_is_known_without_it() -> None:

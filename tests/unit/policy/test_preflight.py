@@ -137,7 +137,7 @@ def test_a_refused_origin_gets_no_cors_fields_and_the_line_to_add() -> None:
 def test_what_to_add_says_that_it_takes_the_place_of_the_default() -> None:
     verdict = answered(REWRITE, asked(origin=EVIL))
     assert 'below [routes.cors]: origins = ["https://evil.test"]' in verdict.help
-    assert "takes the place of the default" in verdict.help
+    assert "replaces the default" in verdict.help
 
 
 def test_null_is_refused_with_its_own_key() -> None:
@@ -173,7 +173,7 @@ def test_refused_headers_are_named_whatever_their_case_in_the_file() -> None:
 def test_headers_that_cannot_be_read_are_refused_even_where_all_are_allowed() -> None:
     verdict = answered(REWRITE, asked(headers=[b"x-a", b"x y"]))
     assert verdict.code == "header"
-    assert "`x y` is no name of a field" in verdict.what
+    assert "`x y` is not the name of a field" in verdict.what
     assert verdict.lines[0] == b"X-Devproxy-Cors: header"
 
 

@@ -138,7 +138,7 @@ def test_control_characters_in_the_application_s_words_are_shown_escaped() -> No
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(400, "two polls or two POSTs"), (413, "maxHttpBufferSize"), (500, "GET and POST alone")],
+    [(400, "two polls or two POSTs"), (413, "maxHttpBufferSize"), (500, "only GET and POST")],
 )
 def test_an_empty_answer_is_explained_by_its_status(status: int, words: str) -> None:
     sentence = explain_engine_error(status, b"")
@@ -166,7 +166,7 @@ def test_a_404_of_express_says_that_no_socket_io_is_attached(method: bytes) -> N
         (400, "Invalid session None", "does not know this session"),
         (400, "Invalid transport", "does not offer this transport"),
         (400, "Invalid websocket upgrade", "no Upgrade header"),
-        (400, "Unexpected HTTP request", "gone on to WebSocket"),
+        (400, "Unexpected HTTP request", "moved on to WebSocket"),
         (400, "Not connected", "not open"),
         (400, "Bad Request", "two polls or two POSTs"),
         (

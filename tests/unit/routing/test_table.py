@@ -432,7 +432,7 @@ def test_every_condition_that_fails_is_named() -> None:
 
 
 def test_a_request_without_host_is_said_to_have_none() -> None:
-    assert verdict(prefix("/", hosts=("b.test",)), host=b"").reasons == ("there is no Host to be `b.test`",)
+    assert verdict(prefix("/", hosts=("b.test",)), host=b"").reasons == ("there is no Host, and `b.test` is needed",)
 
 
 def test_the_route_that_is_chosen_says_what_holds() -> None:
@@ -447,7 +447,7 @@ def test_the_route_that_is_chosen_says_what_holds() -> None:
 
 def test_head_is_said_to_follow_get() -> None:
     [only] = RouteTable([prefix("/", methods=("GET",))]).explain(b"HEAD", b"/", b"", [])
-    assert only.reasons == ("every path is below `/`", "method HEAD goes where GET goes")
+    assert only.reasons == ("every path is below `/`", "method HEAD is matched as GET")
 
 
 def test_a_route_that_matches_but_is_not_chosen_names_the_one_that_is() -> None:

@@ -1,4 +1,4 @@
-"""What devproxy answers by itself: without an upstream, at once or after a delay."""
+"""What devproxy answers this itself: without an upstream, at once or after a delay."""
 
 from __future__ import annotations
 
