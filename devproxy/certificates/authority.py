@@ -93,8 +93,8 @@ def provide(environment: Mapping[str, str] = os.environ, allow: Iterable[str] = 
         f"devproxy's certificate authority. Whoever has its key can pass for the servers that it may sign.\n"
         f"Made: {_day(now_s)}\nEnds: {made.not_after_s}\nMay also sign: {' '.join(allowed)}\n"
     )
-    if known is not None:
-        folders.write(os.path.join(folder, f"{_FORMER}-{known.fingerprint}.crt"), known.certificate, who.owner)
+    if (old := _own(who, folder, 0.0)) is not None:
+        folders.write(os.path.join(folder, f"{_FORMER}-{old.fingerprint}.crt"), old.certificate, who.owner)
     folders.write(path, text.encode() + made.certificate + made.key, who.owner, replace=has_old)
     own = _own(who, folder, now_s)
     assert own is not None

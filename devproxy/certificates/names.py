@@ -85,6 +85,12 @@ def may_sign(name: str, allowed: Iterable[str] = ()) -> bool:
     return any(bare == known or bare.endswith(f".{known}") for known in (*PERMITTED_NAMES, *allowed))
 
 
+def name_to_allow(text: str) -> str:
+    """Return the name or address that a person means an authority to sign by `text`; empty where it is neither."""
+    name = _bare(text)
+    return name if address_of(name) is not None or (len(name) <= _MAX_NAME and _is_name(name)) else ""
+
+
 def unsigned(config: Config, allowed: Iterable[str]) -> tuple[Notice, ...]:
     """Return a notice for each name in `config` that devproxy's authority, made to sign `allowed` too, may not sign."""
     found: dict[str, Notice] = {}

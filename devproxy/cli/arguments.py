@@ -206,6 +206,24 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     _add_colour(parser)
 
 
+def _add_trust(parser: argparse.ArgumentParser) -> None:
+    """Show the authority that signs the certificates of this machine, who trusts it,
+    and which commands change that; with --install, run them.
+
+    examples:
+      devproxy trust
+      devproxy trust --install
+      devproxy trust --allow dev.example.com --install
+      devproxy trust --uninstall
+    """
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--install", action="store_true", help="make this system and its browsers trust it")
+    which.add_argument("--uninstall", action="store_true", help="make them stop")
+    _add_repeatable(parser, "--allow", "NAME", "a public name (and all below it) that it has to sign; repeatable")
+    parser.add_argument("--json", action="store_true", help="print what there is and what to run as JSON")
+    _add_colour(parser)
+
+
 def _add_schema(_: argparse.ArgumentParser) -> None:
     """Print the JSON Schema (draft-07) of devproxy.toml, for editors."""
 
@@ -245,6 +263,7 @@ _COMMANDS: Final = {
     "check": ("validate configuration files", _add_check),
     "routes": ("show the routes, or which one matches a request and why", _add_routes),
     "explain": ("show how a request is handled, and what a browser does with the answer", _add_explain),
+    "trust": ("make browsers trust the certificates of this machine", _add_trust),
     "schema": ("print the JSON Schema of devproxy.toml", _add_schema),
     "health": ("ask a running devproxy whether it is up", _add_health),
     "demo": ("show the difference devproxy makes, on a page", _add_demo),

@@ -8,7 +8,7 @@ from devproxy.cli import main
 from devproxy.cli.arguments import parse
 from devproxy.cli.refusal import MISUSED, Refused
 
-COMMANDS = ("up", "check", "routes", "explain", "schema", "health", "demo")
+COMMANDS = ("up", "check", "routes", "explain", "trust", "schema", "health", "demo")
 
 
 def test_options_that_repeat_are_kept_in_their_order() -> None:
@@ -58,7 +58,11 @@ def test_every_command_has_a_help_of_its_own_that_fits_into_80_columns(
     [
         ([], "which command?", "devproxy --help"),
         (["chekc"], "there is no command chekc", "did you mean devproxy check?"),
-        (["xyzzy"], "there is no command xyzzy", "the commands are up, check, routes, explain, schema, health, demo"),
+        (
+            ["xyzzy"],
+            "there is no command xyzzy",
+            "the commands are up, check, routes, explain, trust, schema, health, demo",
+        ),
         (["up", "--fronted", "1"], "unknown arguments: --fronted 1", "did you mean --frontend?"),
         (["up", "--bogus"], "unknown arguments: --bogus", "devproxy up --help"),
         (["up", "--front", "1"], "unknown arguments: --front 1", "devproxy up --help"),
