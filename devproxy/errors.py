@@ -8,6 +8,7 @@ Every exception carries data, not prose: the sentence a person reads is composed
   * :class:`BadMessage`: a peer broke HTTP's grammar or framing; ``status`` says how a client is to be told
   * :class:`UpstreamError`: no usable answer from an upstream; :class:`UpstreamFault` says in which phase
   * :class:`BindError`: an address could not be listened on
+  * :class:`CertificateProblem`: there is no certificate for HTTPS
 """
 
 from __future__ import annotations
@@ -110,3 +111,12 @@ class BindError(DevproxyError):
         self.address = address
         self.reason = reason
         self.holder = holder
+
+
+class CertificateProblem(DevproxyError):
+    """There is no usable certificate. ``what``: lower case, no full stop. ``help``: what to do, or to type."""
+
+    def __init__(self, what: str, help: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.help = help

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any, Final
 
-from devproxy.config.documents import described, meaning, schema
-from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
+from devproxy.config.documents import meaning, schema
+from devproxy.config.keys import ABSENT, CHILDREN, KEYS, Key, Type
 
 _WIDTH: Final = 110
 
@@ -60,6 +60,11 @@ _SECTIONS: Final = {
 ## `[server]`
 
 How devproxy itself listens.
+""",
+    "server.tls": """\
+### `tls`
+
+Files of your own, written `tls = { cert = "…", key = "…" }`:
 """,
     "upstreams.*": """\
 ## `[upstreams]`
@@ -117,15 +122,8 @@ def reference() -> str:
     """Return the reference of all keys in Markdown."""
     parts = [_INTRODUCTION]
     for path, text in _SECTIONS.items():
-        rows = "".join(_row(key) for key in _leaves(path) if not key.reserved)
+        rows = "".join(_row(key) for key in _leaves(path))
         parts.append(f"\n{text}\n{_HEAD}{rows}")
-    reserved = [key for key in KEYS.values() if key.reserved]
-    parts.append(
-        f"\n## Reserved keys\n\nKnown, but not available in devproxy {RELEASE}: "
-        "anything but the default is an error.\n\n"
-        "| key | meaning |\n| --- | --- |\n"
-        + "".join(f"| `{_readable(key.path)}` | {_cell(meaning(key))} |\n" for key in reserved)
-    )
     return "".join(parts)
 
 
@@ -207,11 +205,11 @@ def _section(path: str, values: dict[str, Any]) -> Iterator[str]:
     for key in CHILDREN[path].values():
         if Type.TABLE in key.types and key.default is ABSENT:
             continue
-        yield from _comment(described(key))
+        yield from _comment(meaning(key))
         if key.name in values:
             yield f"{key.name} = {toml(values[key.name])}"
-        elif key.default is ABSENT or key.reserved:
-            yield f"# {key.name} = {key.example if key.default is ABSENT else toml(key.default)}"
+        elif key.default is ABSENT:
+            yield f"# {key.name} = {key.example}"
         else:
             yield f"{key.name} = {toml(key.default)}"
 
@@ -223,8 +221,7 @@ def _subtables(path: str, heading: str) -> Iterator[str]:
         lines = list(_section(key.path, {}))
         name = f"{heading}.{key.name}"
         if lines:
-            is_reserved = all(child.reserved for child in CHILDREN[key.path].values())
-            yield from ("", *_comment(meaning(key)), f"# [{name}]" if is_reserved else f"[{name}]", *lines)
+            yield from ("", *_comment(meaning(key)), f"[{name}]", *lines)
         yield from _subtables(key.path, name)
 
 

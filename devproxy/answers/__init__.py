@@ -161,6 +161,12 @@ def health() -> Answer:
     return Answer(status=200, code="", what="devproxy is up", facts=(("status", "ok"),))
 
 
+def https_instead(url: bytes) -> Answer:
+    """Return the answer to a page asked for in plain HTTP: it is at `url`. Browsers do not keep a 307."""
+    fields = (("Location", url.decode("latin-1")),)
+    return Answer(status=307, code="", what=f"This page is at {_text(url)}.", fields=fields)
+
+
 def asterisk_options() -> Answer:
     """Return the answer to ``OPTIONS *`` where no route takes ``/`` (RFC 9110 section 9.3.7)."""
     return Answer(status=204, code="", what="", fields=_ALL_METHODS)

@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from devproxy.errors import DevproxyError
-
-
-class CertificateProblem(DevproxyError):
-    """There is no usable certificate. ``what``: lower case, no full stop. ``help``: what to do, or to type."""
-
-    def __init__(self, what: str, help: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.help = help
+from devproxy.errors import CertificateProblem as CertificateProblem
 
 
 @contextmanager

@@ -127,6 +127,7 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
     _add_configuration(parser)
     help = "port, host:port, or :port for every address of this machine; repeatable (default: localhost:8080)"
     _add_repeatable(parser, "--listen", "ADDRESS", help)
+    parser.add_argument("--tls", action="store_true", help="HTTPS too, on the same port (see devproxy trust)")
     _add_output(parser)
     _add_choice(parser, "--loop", ("auto", "uvloop", "asyncio"), argparse.SUPPRESS)
 

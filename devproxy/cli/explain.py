@@ -82,6 +82,7 @@ _WHY_DOWN: Final = {
     Role.SET_COOKIE: "the route's cookie rules",
     Role.REFERENCE: "URLs of an upstream are mapped back to devproxy's origin",
     Role.RESOURCE_POLICY: "the route is only for pages of devproxy's own origin",
+    Role.PIN: 'strict_transport_security = "drop" in [server]',
 }
 
 

@@ -29,28 +29,29 @@ class BadConfiguration(Refused):
 class Loaded(NamedTuple):
     """A configuration, and sentences about it that a person should read.
 
-    ``text``: of the file that it came from; None when it came from the command line. ``listen``: the values of
-    ``--listen``, which override those of the file.
+    ``text``: of the file that it came from; None when it came from the command line. ``listen`` and ``tls``: of
+    ``--listen`` and ``--tls``, which override what the file says.
     """
 
     config: Config
     notices: tuple[str, ...]
     text: bytes | None = None
     listen: tuple[str, ...] = ()
+    tls: bool = False
 
 
-def configuration(options: argparse.Namespace, *, listen: Sequence[str] = ()) -> Loaded:
+def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tls: bool = False) -> Loaded:
     """Return the configuration that the options of a command lead to: servers named there, else a file.
 
-    `listen`: the values of ``--listen``, which override those of a file. Raises :class:`Refused`.
+    `listen` and `tls`: of ``--listen`` and ``--tls``, which override what a file says. Raises :class:`Refused`.
     """
     if options.frontend is None and options.backend is None:
         if options.backend_path:
             raise Refused("--backend-path needs --backend", "devproxy up --frontend 5173 --backend 3001")
         path = find(options.config)
-        loaded = load_text(read(path), path, listen=listen)
+        loaded = load_text(read(path), path, listen=listen, tls=tls)
         return loaded if is_named(options.config) else loaded._replace(notices=distrust(path) + loaded.notices)
-    named = _listening(_named_servers(options), listen)
+    named = _listening(_named_servers(options), listen, tls)
     return Loaded(named, _ignored_file() + config.warnings(named))
 
 
@@ -59,19 +60,19 @@ def load_file(path: str) -> Config:
     return load_text(read(path), path).config
 
 
-def load_text(text: bytes, source: str, *, listen: Sequence[str] = ()) -> Loaded:
+def load_text(text: bytes, source: str, *, listen: Sequence[str] = (), tls: bool = False) -> Loaded:
     """Return the configuration that `text` states, the content of the file `source`. Raises :class:`Refused`."""
     try:
         loaded = config.load(text, source=source)
     except ConfigError as error:
         raise BadConfiguration(error, text, source) from None
-    loaded = _listening(loaded, listen)
-    return Loaded(loaded, config.warnings(loaded), text, tuple(listen))
+    loaded = _listening(loaded, listen, tls)
+    return Loaded(loaded, config.warnings(loaded), text, tuple(listen), tls)
 
 
-def _listening(loaded: Config, listen: Sequence[str]) -> Config:
+def _listening(loaded: Config, listen: Sequence[str], tls: bool) -> Config:
     try:
-        return config.with_listen(loaded, listen)
+        return config.with_listen(loaded, listen, tls=tls)
     except ConfigError as error:
         raise BadConfiguration(error, b"", COMMAND_LINE) from None
 

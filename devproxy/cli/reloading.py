@@ -63,7 +63,9 @@ class Reloader:
             return  # it was gone for a while, and is back with the mistakes that have been told
         try:
             # In a thread: a long file takes its time, and traffic goes on.
-            loaded = await asyncio.to_thread(load_text, reading.text, source, listen=self._loaded.listen)
+            loaded = await asyncio.to_thread(
+                load_text, reading.text, source, listen=self._loaded.listen, tls=self._loaded.tls
+            )
         except Refused as refusal:
             self._refused = reading.text
             problems = len(refusal.error.problems) if isinstance(refusal, BadConfiguration) else 1

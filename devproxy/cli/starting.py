@@ -19,7 +19,7 @@ from devproxy.cli.loading import Loaded, configuration
 from devproxy.cli.process import Process
 from devproxy.cli.refusal import FAILED, Refused
 from devproxy.config.model import Listen
-from devproxy.errors import BindError
+from devproxy.errors import BindError, CertificateProblem
 from devproxy.gateway.front.bind import bind
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def start(options: argparse.Namespace, process: Process) -> int:
     """Serve as `options` say; return the exit code. Raises :class:`Refused` for what keeps devproxy from starting."""
-    loaded = configuration(options, listen=options.listen)
+    loaded = configuration(options, listen=options.listen, tls=options.tls)
     return _serve(loaded, _bind(loaded.config.server.listen), options, process)
 
 
@@ -46,6 +46,8 @@ def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Names
         )
     except Refused:
         raise
+    except CertificateProblem as problem:
+        raise Refused(problem.what, problem.help, exit_code=FAILED) from None
     except Exception as error:
         console.close()
         _report(error)

@@ -67,17 +67,25 @@ def from_arguments(
     return Config(server=server, upstreams=tuple(upstreams), routes=tuple(routes), source=source, said=said)
 
 
-def with_listen(config: Config, listen: Sequence[str]) -> Config:
-    """Return `config` listening on the addresses that ``--listen`` names instead of its own; none: unchanged."""
+def with_listen(config: Config, listen: Sequence[str], *, tls: bool = False) -> Config:
+    """Return `config` listening on the addresses that ``--listen`` names instead of its own; none: on its own.
+
+    `tls`: with ``--tls``; certificates that `config` names stay.
+    """
     problems: list[Problem] = []
     listens = _listens(listen, problems)
     if problems:
         raise ConfigError(tuple(problems))
-    if not listens:
-        return config
-    kept = {path: place for path, place in config.said.items() if path[:2] != ("server", "listen")}
-    said = {**kept, ("server", "listen"): "--listen"}
-    return replace(config, server=replace(config.server, listen=listens), said=said)
+    said = dict(config.said)
+    server = config.server
+    if listens:
+        said = {path: place for path, place in said.items() if path[:2] != ("server", "listen")}
+        said["server", "listen"] = "--listen"
+        server = replace(server, listen=listens)
+    if tls and not server.tls:
+        said["server", "tls"] = "--tls"
+        server = replace(server, tls=True)
+    return config if server is config.server else replace(config, server=server, said=said)
 
 
 def _backend_paths(

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from devproxy.config.conflicts import conditions
 from devproxy.config.labels import label, listen_text
-from devproxy.config.model import Config, HeaderEdits, Listen, ServerAddress
+from devproxy.config.model import CertificateFiles, Config, HeaderEdits, Listen, ServerAddress
 from devproxy.events import ConfigChange
 from devproxy.text.safe import visible
 
@@ -61,6 +61,7 @@ def _parts(
 _NOT_CONTENT: Final = frozenset(("line", "name", "kind", "pattern", "methods", "match_host", "match_headers"))
 """Fields that say where a part stands or which one it is. ``methods`` of a policy are content: it is no condition."""
 _KEYS: Final = {
+    "drops_pins": "strict_transport_security",
     "maps_redirects": "redirects",
     "cookies.maps_path": "cookies.path",
     "cookies.domain_map": "cookies.domain",
@@ -69,6 +70,8 @@ _KEYS: Final = {
 }
 """Where a field of the model is not named like its key in the file."""
 _WORDS: Final = {
+    ("strict_transport_security", True): "drop",
+    ("strict_transport_security", False): "keep",
     ("redirects", True): "map",
     ("redirects", False): "keep",
     ("cookies.path", True): "auto",
@@ -93,7 +96,7 @@ def _details(old: object, new: object, prefix: str = "") -> Iterator[str]:
         name = _KEYS.get(prefix + field.name, prefix + field.name)
         if isinstance(before, HeaderEdits):
             yield from _edit_details(before, after, name)
-        elif is_dataclass(before):
+        elif is_dataclass(before) and type(before) is type(after):
             yield from _details(before, after, f"{name}.")
         else:
             yield f"{name}: {_text(name, before)} -> {_text(name, after)}"
@@ -133,6 +136,8 @@ def _text(name: str, value: object) -> str:
 def _item(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, CertificateFiles):
+        return visible(value.cert)
     if isinstance(value, ServerAddress):
         return visible(value.url)
     if isinstance(value, Listen):

@@ -47,15 +47,11 @@ def _object_schema(path: str) -> dict[str, Any]:
 
 
 def _key_schema(key: Key) -> dict[str, Any]:
-    result: dict[str, Any] = {"description": described(key)}
-    if key.reserved:
-        nothing: dict[str, Any] = {"not": {}}
-        result |= nothing if key.default is ABSENT else {"enum": [key.default]}
-    else:
-        alternatives = [_type_schema(kind, key) for kind in key.types]
-        result |= alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
-        if key.example:
-            result["examples"] = [_parsed(key.example)]
+    result: dict[str, Any] = {"description": meaning(key)}
+    alternatives = [_type_schema(kind, key) for kind in key.types]
+    result |= alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
+    if key.example:
+        result["examples"] = [_parsed(key.example)]
     if key.default is not ABSENT:
         result["default"] = key.default
     return result
@@ -95,11 +91,6 @@ def _choices_schema(key: Key) -> dict[str, Any]:
     # JSON Schema's expressions know no flag for case; the list is there for completion.
     in_any_case = "|".join("".join(f"[{char.upper()}{char}]" for char in choice) for choice in key.choices)
     return {"anyOf": [listed, {"pattern": f"^(?:{in_any_case})$"}]}
-
-
-def described(key: Key) -> str:
-    """Return the meaning of `key`, and whether this release has it."""
-    return f"Not available in devproxy {RELEASE}. {meaning(key)}" if key.reserved else meaning(key)
 
 
 def meaning(key: Key) -> str:

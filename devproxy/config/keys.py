@@ -22,7 +22,7 @@ from devproxy.config.key import Type as Type
 from devproxy.config.model import Config
 
 RELEASE: Final = "0.1"
-"""The release whose reserved keys these are, as named in problems."""
+"""The release whose keys these are."""
 
 _PLAIN: Final = {bool: Type.BOOLEAN, int: Type.INTEGER, float: Type.NUMBER, str: Type.STRING}
 

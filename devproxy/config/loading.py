@@ -13,7 +13,7 @@ import tomli
 from devproxy.config.addresses import parse_allowed_host, parse_listen, parse_server, parse_trusted_proxy
 from devproxy.config.conflicts import find_conflicts, listen_conflicts
 from devproxy.config.keys import KEYS, values
-from devproxy.config.model import Config, Listen, Route, Server, ServerAddress, Upstream
+from devproxy.config.model import CertificateFiles, Config, Listen, Route, Server, ServerAddress, Upstream
 from devproxy.config.positions import Places
 from devproxy.config.problems import ConfigError, Path, Problem, Problems, key_text
 from devproxy.config.routes import build_route
@@ -138,8 +138,21 @@ def _server(table: Table, problems: Problems) -> Server:
             noun="proxies",
             help='write a network for many, such as "172.16.0.0/12"',
         ),
+        "tls": _tls(table.get("tls", False), problems),
     }
     return Server(**(values(table, "server") | checked))
+
+
+def _tls(written: bool | Table, problems: Problems) -> bool | CertificateFiles:
+    if isinstance(written, bool):
+        return written
+    path: Path = ("server", "tls")
+    missing = [name for name in ("cert", "key") if not written.get(name)]
+    for name in missing:
+        if not problems.excuses(path, name):
+            help = 'write tls = { cert = "certs/dev.pem", key = "certs/dev-key.pem" }, or tls = true'
+            problems.at_value(path, f"`tls` names no `{name}`", help)
+    return not missing and CertificateFiles(**values(written, "server.tls"))
 
 
 def _allowed_hosts(written: list[str], problems: Problems) -> tuple[str, ...]:

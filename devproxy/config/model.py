@@ -359,6 +359,17 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateFiles:
+    """A certificate of the user's and its key."""
+
+    cert: Annotated[str, Key(required=True, example='"certs/dev.pem"')]
+    """A file with your certificate and its chain, in PEM, from the folder of the configuration. Both files are read
+    again when they have changed."""
+    key: Annotated[str, Key(required=True, example='"certs/dev-key.pem"')]
+    """A file with its key, in PEM, without a password."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """How devproxy itself listens.
 
@@ -389,16 +400,16 @@ class Server:
     """Proxies in front of devproxy whose `X-Forwarded-*` and `X-Real-IP` are passed on: `loopback` (this machine),
     `private` (private, link-local and carrier networks), addresses and networks. What anybody else says is replaced.
     `[]`: nobody is believed. The guard never goes by them."""
-    tls: Annotated[
-        bool,
-        Key(
-            types=(Type.BOOLEAN, Type.TABLE),
-            default=False,
-            example="true",
-            reserved="remove the line; browsers treat http://localhost as a secure context",
-        ),
-    ] = False
-    """`true`: HTTPS with a locally trusted certificate; or `{ cert = "…", key = "…" }`."""
+    tls: Annotated[bool | CertificateFiles, Key(types=(Type.BOOLEAN, Type.TABLE), default=False, example="true")] = (
+        False
+    )
+    """HTTPS, on the same port as plain HTTP. `true`: with certificates of this machine, which `devproxy trust` makes
+    browsers trust; or `{ cert = "…", key = "…" }`. Plain requests for pages are sent to `https://`, all others are
+    served as they are."""
+    drops_pins: Annotated[bool, Key(name="strict_transport_security", words={"drop": True, "keep": False})] = True
+    """`drop`: `Strict-Transport-Security` and `Alt-Svc` of an upstream do not reach the browser, which would keep to
+    them for everything that is ever served under this name, unless the request came by way of one of
+    `trusted_proxies`. `keep`: they stay as they are."""
     drain_s: Annotated[float, seconds(maximum=3600)] = 3.0
     """When devproxy stops: how long requests that are still running may take to finish."""
     head_timeout_s: Annotated[float, seconds()] = 10.0

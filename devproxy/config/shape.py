@@ -1,4 +1,4 @@
-"""Whether a document has the shape that the table of keys asks for: names, types, choices, ranges, reserved keys.
+"""Whether a document has the shape that the table of keys asks for: names, types, choices, ranges.
 
 Pure, and driven by ``keys`` alone. Gives back the document with every default filled in and every bad value left out,
 so that the checks that follow need not doubt what they read. Start at :func:`shaped`.
@@ -10,7 +10,7 @@ import math
 from typing import Any, Final
 
 from devproxy.config.foreign import translation
-from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
+from devproxy.config.keys import ABSENT, CHILDREN, KEYS, Key, Type
 from devproxy.config.problems import Path, Problems, either, key_text, one_of, spelled, suggestion
 from devproxy.text.safe import clipped, quoted, visible
 
@@ -65,10 +65,6 @@ def _value(value: Any, key: Key, path: Path, problems: Problems) -> Any:
     match = _matching(value, key.types)
     if match is None:
         problems.at_value(path, f"expected {_expected(key)}, got {_shown(value)}", _help_for(value, key, path))
-        return ABSENT
-    if key.reserved and not _equals_default(value, key):
-        what = f"`{_assignment(value, path)}` is not available in devproxy {RELEASE}"
-        problems.at_value(path, what, key.reserved)
         return ABSENT
     if match is Type.TABLE:
         return _table(value, key.path, path, problems)
@@ -169,13 +165,6 @@ def _matching(value: Any, allowed: tuple[Type, ...]) -> Type | None:
     return next((one for one in (kind, _WIDER.get(kind)) if one in allowed), None)
 
 
-def _equals_default(value: Any, key: Key) -> bool:
-    """Tell whether `value` says what holds anyway. A table says nothing by itself; its keys are asked one by one."""
-    if isinstance(value, bool) or isinstance(key.default, bool):
-        return value is key.default
-    return bool(value == key.default)
-
-
 def _expected(key: Key) -> str:
     items = "strings" if key.items == (Type.STRING,) else "strings or integers"
     return either([f"a list of {items}" if kind is Type.LIST else kind for kind in key.types])
@@ -200,12 +189,6 @@ def _literal(value: Any) -> str:
     return quoted(value) if isinstance(value, str) else str(value)
 
 
-def _assignment(value: Any, path: Path) -> str:
-    """Return the line that the author wrote, as far as it is short: ``tls = true``."""
-    name = key_text(str(path[-1]))
-    return f"{name} = {_literal(value)}" if isinstance(value, str | int | float) else name
-
-
 def _help_for(value: Any, key: Key, path: Path) -> str:
     """Say what to write instead of a value of the wrong type; where the meaning is plain, with the author's value."""
     name = key_text(str(path[-1]))
@@ -216,7 +199,7 @@ def _help_for(value: Any, key: Key, path: Path) -> str:
         return f"write [[{key.name}]], with two brackets, above each of them"
     if isinstance(path[-1], int):
         return ""
-    if key.example and not key.reserved:
+    if key.example:
         return f"for example: {name} = {key.example}"
     return f"write [{spelled(path)}] and its keys below" if key.is_container else ""
 

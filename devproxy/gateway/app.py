@@ -15,13 +15,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from devproxy.config.diff import diff
 from devproxy.config.model import Config
-from devproxy.errors import BindError
+from devproxy.errors import BindError, CertificateProblem
 from devproxy.events import ConfigApplied, Observer, Stopped, Stopping, Trouble
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.front.client import ClientConnection
@@ -34,34 +34,21 @@ from devproxy.plan import Snapshot, compile_snapshot
 from devproxy.routing.table import label
 
 if TYPE_CHECKING:
-    import ssl
-
-TlsContext: TypeAlias = "Callable[[str], ssl.SSLContext]"
-"""Gives what a handshake is made with, by the IP address that its client has reached: the certificate may be new."""
-
-
-def _without_tls(_: Config) -> None:
-    """Speak plain HTTP alone."""
+    from devproxy.gateway.front.handshakes import Handshakes
 
 
 class Gateway:
     """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.front.bind.bind`).
 
-    `secure`: gives what handshakes are made with under a configuration, None for no TLS; asked in a thread.
+    Raises :class:`CertificateProblem` where TLS is asked for and there is no certificate.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        sockets: Sequence[socket.socket],
-        secure: Callable[[Config], TlsContext | None] = _without_tls,
-    ) -> None:
-        self._secure = secure
-        self._tls: TlsContext | None = None
+    def __init__(self, config: Config, sockets: Sequence[socket.socket]) -> None:
         self._config = config
         self._instance = os.urandom(4).hex()
         self._listeners = Listeners(config.server.listen, sockets, self._connection, self._on_shortage, self._is_short)
         self._observers = Observers()
+        self._handshakes = self._handshakes_for(config)
         self._shared: SharedState | None = None
         self._intake: DescriptorGuard | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -72,7 +59,7 @@ class Gateway:
     @property
     def urls(self) -> tuple[str, ...]:
         """A URL for each way in: ``localhost`` stands for the loopback addresses that share a port."""
-        return self._listeners.urls()
+        return self._listeners.urls("http" if self._handshakes is None else "https")
 
     def observe(self, observer: Observer) -> Observation:
         """Tell `observer` what happens, until what is returned is closed; in the loop's thread.
@@ -99,7 +86,6 @@ class Gateway:
         self._pools = {upstream.name: UpstreamPool(shared, upstream) for upstream in self._config.upstreams}
         shared.current = Current(shared.current.snapshot, self._pools)
         self._intake = DescriptorGuard(shared, self._listeners)
-        self._tls = await asyncio.to_thread(self._secure, self._config)
         await self._listeners.open()
         self._sweep()
         self._probe(self._pools.values())
@@ -119,14 +105,19 @@ class Gateway:
             kept = self._config.server.listen
             self._observers.tell(_not_bound(error, urls))
             config = replace(config, server=replace(config.server, listen=kept))
+        handshakes = self._handshakes
+        try:
+            handshakes = await asyncio.to_thread(self._handshakes_for, config)
+        except CertificateProblem as problem:
+            self._observers.tell(Trouble(f"{problem.what}; `tls` stays as it was", problem.help))
+            config = replace(config, server=replace(config.server, tls=self._config.server.tls))
         # Not those that are about to be released: the guard must not depend on what was listened on before.
         bound = self._listeners.addresses(config.server.listen)
         snapshot = await asyncio.to_thread(compile_snapshot, config, self._instance, bound=bound)
-        tls = await asyncio.to_thread(self._secure, config)
         if shared.is_stopping:  # every listener has been closed
             return
         departing = self._swap(shared, snapshot)
-        self._tls = tls
+        self._handshakes = handshakes
         await self._listeners.open()
         self._listeners.release(config.server.listen)
         old, self._config = self._config, config
@@ -206,11 +197,19 @@ class Gateway:
 
     def _connection(self) -> asyncio.Protocol:
         assert self._shared is not None
-        if self._tls is None:
+        if self._handshakes is None:
             return ClientConnection(self._shared, "http")
         from devproxy.gateway.front.arrival import Arrival  # nobody else needs TLS
 
-        return Arrival(self._shared, self._tls)
+        return Arrival(self._shared, self._handshakes)
+
+    def _handshakes_for(self, config: Config) -> Handshakes | None:
+        if config.server.tls is False:
+            return None
+        from devproxy.gateway.front.handshakes import handshakes_for
+
+        addresses = self._listeners.addresses(config.server.listen)
+        return handshakes_for(config, addresses, lambda sentence: self._observers.tell(Trouble(sentence)))
 
     def _is_short(self, descriptor: int) -> bool:
         return self._shared is not None and descriptor >= self._shared.descriptor_ceiling

@@ -54,23 +54,25 @@ class Role(IntEnum):
     """Names a place that a browser goes to or remembers: ``Location``, ``Content-Location``, ``Refresh``, ``Link``."""
     RESOURCE_POLICY = 9
     """``Cross-Origin-Resource-Policy``."""
-    LOGIN = 10
+    PIN = 10
+    """``Strict-Transport-Security`` and ``Alt-Svc``: bind a browser for long to a way by which a host is reached."""
+    LOGIN = 11
     """Credentials or a challenge by which the connection itself is logged in, as NTLM and Negotiate do it."""
-    ACCESS_CONTROL = 11
+    ACCESS_CONTROL = 12
     """Any ``Access-Control-*`` field, of a request or a response."""
-    CONNECTION = 12
-    KEEP_ALIVE = 13
-    HOP_BY_HOP = 14
+    CONNECTION = 13
+    KEEP_ALIVE = 14
+    HOP_BY_HOP = 15
     """Concerns one connection only (RFC 9110 section 7.6.1)."""
-    TE = 15
-    TRANSFER_ENCODING = 16
-    UPGRADE = 17
-    EXPECT = 18
-    TRAILER = 19
-    FORWARDED_FOR = 20
-    FORWARDED = 21
+    TE = 16
+    TRANSFER_ENCODING = 17
+    UPGRADE = 18
+    EXPECT = 19
+    TRAILER = 20
+    FORWARDED_FOR = 21
+    FORWARDED = 22
     """Claims something about the client or the way that the request took: ``policy.hop`` owns what becomes of it."""
-    LOOK_ALIKE = 22
+    LOOK_ALIKE = 23
     """Becomes another field's name where a server (WSGI, CGI) knows names by their letters and digits alone."""
 
 
@@ -98,6 +100,7 @@ _NAMES: Final = {
     Role.SET_COOKIE: b"set-cookie",
     Role.REFERENCE: b"location content-location refresh link",
     Role.RESOURCE_POLICY: b"cross-origin-resource-policy",
+    Role.PIN: b"strict-transport-security alt-svc",
     Role.CONNECTION: b"connection",
     Role.KEEP_ALIVE: b"keep-alive",
     Role.HOP_BY_HOP: b"proxy-connection proxy-authenticate proxy-authorization proxy-authentication-info "
@@ -153,7 +156,7 @@ FAMILIAR_NAMES: Final = frozenset(
         b"If-Unmodified-Since Last-Modified Origin-Agent-Cluster Pragma Priority Range Referer Referrer-Policy "
         b"Sec-CH-UA Sec-CH-UA-Mobile Sec-CH-UA-Platform Sec-Fetch-User Sec-WebSocket-Accept "
         b"Sec-WebSocket-Extensions Sec-WebSocket-Key Sec-WebSocket-Protocol Sec-WebSocket-Version Server "
-        b"Server-Timing Strict-Transport-Security Timing-Allow-Origin Traceparent Upgrade-Insecure-Requests "
+        b"Server-Timing Timing-Allow-Origin Traceparent Upgrade-Insecure-Requests "
         b"User-Agent X-Content-Type-Options X-Powered-By X-Request-Id X-Requested-With X-Response-Time"
     ).split()
     for spelling in (name, name.lower())

@@ -135,7 +135,8 @@ class ResponseFacts:
 
     ``version_minor`` is 0 or 1. ``body_length``: 0, :data:`CHUNKED`, :data:`UNTIL_CLOSE` or :data:`STATED`.
     ``keep_alive_timeout_s``: what ``Keep-Alive: timeout=N`` says. ``access_control``: the lines of
-    ``Access-Control-*`` fields, as in ``dropped``. ``varies_on_origin``: ``Vary`` says so, or ``*``.
+    ``Access-Control-*`` fields, as in ``dropped``; ``pins``: those of ``Role.PIN``. ``varies_on_origin``: ``Vary`` says
+    so, or ``*``.
     ``has_set_cookie``, ``has_reference``, ``has_resource_policy``: there are fields with that role.
     ``is_remarkable``: there may be something to say about it even if its page is of the same origin: it sets a cookie,
     or its status is one of :data:`REFUSALS`. The others as in :class:`RequestFacts`.
@@ -153,6 +154,7 @@ class ResponseFacts:
     is_plain: bool = True
     dropped: tuple[bytes, ...] = ()
     access_control: tuple[bytes, ...] = ()
+    pins: tuple[bytes, ...] = ()
     varies_on_origin: bool = False
     has_set_cookie: bool = False
     is_remarkable: bool = False

@@ -370,7 +370,8 @@ def _response_facts(status: int, version_minor: int, special: list[Field]) -> Re
         connection_options=listed,
         is_plain=is_plain,
         dropped=_dropped(looked_at) if is_plain else (),
-        access_control=tuple(b"\r\n%b\r\n" % field.line for field in special if field.role == Role.ACCESS_CONTROL),
+        access_control=_between_crlf(special, Role.ACCESS_CONTROL),
+        pins=_between_crlf(special, Role.PIN),
         varies_on_origin=not {b"origin", b"*"}.isdisjoint(varies_on),
         has_set_cookie=Role.SET_COOKIE in roles,
         is_remarkable=Role.SET_COOKIE in roles or status in REFUSALS,
@@ -378,6 +379,10 @@ def _response_facts(status: int, version_minor: int, special: list[Field]) -> Re
         has_resource_policy=Role.RESOURCE_POLICY in roles,
         logs_in=Role.LOGIN in roles,
     )
+
+
+def _between_crlf(special: list[Field], role: Role) -> tuple[bytes, ...]:
+    return tuple(b"\r\n%b\r\n" % field.line for field in special if field.role == role)
 
 
 def _response_body_length(status: int, length: int | None, is_chunked: bool) -> int:

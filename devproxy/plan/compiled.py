@@ -47,6 +47,7 @@ class CompiledRoute:
     cookies of all. ``locations``: None where the route changes none. ``fault``: trouble made on
     purpose, or None. ``fault_note``: of it, for the report of an exchange that was forwarded; empty for none.
     ``via_line``: the gateway's own, in each request.
+    ``has_tls``: the front speaks TLS too. ``drops_pins``: ``Strict-Transport-Security`` and its like stay behind.
     ``hop``: whose word about a request counts, and the prefix that is taken off.
     ``is_at_own_origin``: see :func:`at_own_origin`.
     """
@@ -67,11 +68,13 @@ class CompiledRoute:
     fault_note: str
     via_line: bytes
     hop: Hop
+    has_tls: bool
+    drops_pins: bool
     is_at_own_origin: bool = False
 
     def toward(self, server: ServerAddress) -> Towards:
         """Return what holds for `server`, one of the upstream's."""
-        return self.towards.get(server) or _toward(self.route, server)
+        return self.towards.get(server) or _toward(self.route, server, has_tls=self.has_tls)
 
 
 def response_limits(server: Server) -> Limits:
@@ -87,7 +90,8 @@ def compile_route(config: Config, route: Route, via_line: bytes, proxies: Truste
     fault = compile_fault(route, config.source)
     cors = compile_cors(route.cors, config.source)
     servers = next((one.servers for one in config.upstreams if one.name == route.upstream), ())
-    towards = {server: _toward(route, server) for server in servers}
+    has_tls = config.server.tls is not False
+    towards = {server: _toward(route, server, has_tls=has_tls) for server in servers}
     cookies = [one.cookies for one in towards.values() if one.cookies is not None]
     return CompiledRoute(
         route=route,
@@ -106,6 +110,8 @@ def compile_route(config: Config, route: Route, via_line: bytes, proxies: Truste
         fault_note="" if fault is None else fault.note,
         via_line=via_line,
         hop=Hop(proxies, stripped_prefix(route)),
+        has_tls=has_tls,
+        drops_pins=config.server.drops_pins,
     )
 
 
@@ -118,11 +124,11 @@ def at_own_origin(compiled: CompiledRoute) -> CompiledRoute:
     if route.origin != "auto":
         return compiled
     own = replace(route, host="upstream" if route.host == "auto" else route.host, origin="upstream")
-    towards = {server: _toward(own, server) for server in compiled.towards}
+    towards = {server: _toward(own, server, has_tls=compiled.has_tls) for server in compiled.towards}
     return replace(compiled, towards=towards, edits_authority=_edits_authority(towards), is_at_own_origin=True)
 
 
-def _toward(route: Route, server: ServerAddress) -> Towards:
+def _toward(route: Route, server: ServerAddress, *, has_tls: bool) -> Towards:
     found = addressing(route, server)
     keeps_host = found.host == "keep"
     host = authority_of(server) if keeps_host or found.host == "upstream" else found.host
@@ -136,7 +142,7 @@ def _toward(route: Route, server: ServerAddress) -> Towards:
         keeps_host=keeps_host,
         origin_line=origin_line,
         keeps_foreign_origin=found.keeps_foreign_origin,
-        cookies=compile_cookies(route.cookies, route, is_public=found.is_public),
+        cookies=compile_cookies(route.cookies, route, is_public=found.is_public, has_tls=has_tls),
     )
 
 

@@ -17,7 +17,7 @@ from devproxy.policy.cookies import browser_verdict, front_of, repair
 from devproxy.policy.cors import VARIES
 from devproxy.policy.cors_fields import apply_cors, cors_edits
 from devproxy.policy.headers import SWITCHES, late_lines, response_fields, without_listed
-from devproxy.policy.hop import Front, Peer, front_of_browser
+from devproxy.policy.hop import Front, Peer, came_by_proxy, front_of_browser
 from devproxy.policy.location import Asked, map_back
 from devproxy.policy.verdict import Hop, judge_exchange, sends_cookies
 
@@ -47,11 +47,14 @@ def _find_edits(forward: Forward, facts: ResponseFacts) -> ResponseEdits:
         or forward.preflight is not None
         or (facts.has_set_cookie and compiled.repairs_cookies)
         or (facts.has_reference and compiled.locations is not None)
+        or (facts.pins and not forward.facts.is_plain)
         or facts.status < 200
         or facts.status == 204
     ):
         return ResponseEdits([])
     dropped = facts.dropped + facts.access_control if cors.takes_access_control else facts.dropped
+    if compiled.drops_pins:
+        dropped += facts.pins
     return ResponseEdits(None, dropped, cors.added)
 
 
@@ -61,6 +64,8 @@ def _lines(
     """Return the field lines for the client, without ``Connection`` but that of a 101 or a 426."""
     compiled, facts = forward.compiled, head.facts
     fields = response_fields(head)
+    if facts.pins and _drops_pins(forward, request, peer):
+        fields = [field for field in fields if field.role != Role.PIN]
     if (facts.has_set_cookie and compiled.repairs_cookies) or (facts.has_reference and compiled.locations is not None):
         repairs = _Repairs(forward, request, peer, server)
         fields = [field if (repaired := repairs.of(field)) is None else read_field(repaired.line) for field in fields]
@@ -73,6 +78,14 @@ def _lines(
     if facts.status in (101, 426) and SWITCHES not in lines and (facts.status == 101 or facts.upgrade):
         lines.append(SWITCHES)  # a 426 says which protocol to ask for (RFC 9110 section 15.5.22)
     return lines
+
+
+def _drops_pins(forward: Forward, request: RequestHead, peer: Peer) -> bool:
+    """Tell whether what binds a browser to a server stays behind: not where a proxy is the front that it knows."""
+    if not forward.compiled.drops_pins or request.facts.is_plain:
+        return forward.compiled.drops_pins
+    fields = without_listed(request.fields, request.facts.connection_options)
+    return not came_by_proxy(fields, peer, forward.compiled.hop)
 
 
 class _Repairs:
@@ -183,6 +196,8 @@ def changes_to(
     repairs = _Repairs(forward, request, peer, server)
     if forward.facts.origins or head.facts.access_control:
         found.append(f"cors {forward.cors.policy.cors.mode}: {forward.cors.reason}")
+    if head.facts.pins and _drops_pins(forward, request, peer):
+        found.append("strict_transport_security = drop: it would hold for whatever else is served under this name")
     for field in head.fields:
         change = repairs.of(field)
         found += () if change is None else change.reasons

@@ -19,7 +19,7 @@ from devproxy.http1.start_line import Limits
 from devproxy.plan.compiled import CompiledRoute, at_own_origin, compile_route, response_limits
 from devproxy.plan.decisions import EditsKey, Forward
 from devproxy.policy.cors import CorsPolicy, compile_cors
-from devproxy.policy.hop import compile_trusted
+from devproxy.policy.hop import Hop, compile_trusted
 from devproxy.policy.hosts import HostGuard, compile_hosts
 from devproxy.realtime.hot_reload import PREFIXES as HMR_PREFIXES
 from devproxy.realtime.hot_reload import has_own_segment
@@ -58,8 +58,8 @@ class Snapshot:
     ``routing_fields``: those on which a route has a condition, in lower case. ``compiled``: by the identity of the
     route, which hashes quicker than its many fields. ``own_origin``: the same for what own pages ask of a dev server
     that knows itself alone: Host and Origin are the server's, unless the route says otherwise. ``default_cors``: for
-    answers to what no route takes. ``via_token``: this process's pseudonym in ``Via``, by which a request that comes
-    back is recognised.
+    answers to what no route takes. ``hop``: whose word about a request counts. ``via_token``: this process's pseudonym
+    in ``Via``, by which a request that comes back is recognised.
     ``limits_bodies``: ``max_body_bytes`` is finite. ``segments``, ``plans`` and ``edits``: remembered, see
     :class:`Segments`, :func:`devproxy.plan.plan_request` and :func:`devproxy.plan.edit_response`. Limits that are 0
     in the configuration, for «none», are infinite here.
@@ -72,6 +72,7 @@ class Snapshot:
     own_origin: dict[int, CompiledRoute]
     default_cors: CorsPolicy
     hosts: HostGuard
+    hop: Hop
     limits: Limits
     response_limits: Limits
     max_body_bytes: float
@@ -108,6 +109,7 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
             (*config.server.allowed_hosts, *named),
             (*bound, *(listen.host for listen in config.server.listen)),
         ),
+        hop=Hop(proxies),
         limits=Limits(
             max_target_bytes=config.server.max_target_bytes,
             max_head_bytes=config.server.max_head_bytes,

@@ -77,12 +77,15 @@ def front_of(scheme: str, host: bytes) -> Front:
     return Front(scheme, name.lower())
 
 
-def compile_cookies(cookies: Cookies, route: Route, *, is_public: bool = False) -> CookieRules | None:
+def compile_cookies(
+    cookies: Cookies, route: Route, *, is_public: bool = False, has_tls: bool = False
+) -> CookieRules | None:
     """Return the rules of `cookies` for `route`, or None when there is nothing to do.
 
     `is_public`: for a server in public, whose cookies are for its own name and for HTTPS: what is not written is
-    repaired. Raises ValueError for a prefix that cannot begin a name or that promises something (``__Host-``), and for
-    a domain that no attribute holds.
+    repaired. `has_tls`: the front speaks HTTPS too, so `secure` that is not written follows its scheme. Raises
+    ValueError for a prefix that cannot begin a name or that promises something (``__Host-``), and for a domain that no
+    attribute holds.
     """
     if cookies.prefix and (not is_token(cookies.prefix.encode()) or is_reserved(cookies.prefix.encode())):
         raise ValueError(f"cookies.prefix: {cookies.prefix!r} cannot begin the name of every cookie")
@@ -96,7 +99,7 @@ def compile_cookies(cookies: Cookies, route: Route, *, is_public: bool = False) 
         domain=None if domain in (None, KEEP_DOMAIN) else domain.encode(),
         domain_map={old.encode(): new.encode() for old, new in cookies.domain_map},
         mount=_mount(route) if cookies.maps_path else None,
-        secure=cookies.secure or (SecureRule.AUTO if is_public else SecureRule.KEEP),
+        secure=cookies.secure or (SecureRule.AUTO if is_public or has_tls else SecureRule.KEEP),
         same_site=cookies.same_site or (SameSiteRule.AUTO if is_public else SameSiteRule.KEEP),
         prefix=cookies.prefix.encode(),
     )

@@ -181,6 +181,11 @@ def front_of_browser(fields: Iterable[Field], host: bytes, peer: Peer, hop: Hop)
     return Front(web_origin(scheme, host), _outer_prefix(said.get(_PREFIX, ())))
 
 
+def came_by_proxy(fields: Iterable[Field], peer: Peer, hop: Hop) -> bool:
+    """Tell whether a trusted proxy says something about the way of a request with `fields`, which `peer` sent."""
+    return _said(fields, peer, hop) is not None
+
+
 def _said(fields: Iterable[Field], peer: Peer, hop: Hop) -> dict[bytes, list[bytes]] | None:
     """Return what a trusted proxy states: the elements of each field by its name; None for nothing."""
     claims = [field for field in fields if _FIRST_CLAIM <= field.role <= _LAST_CLAIM]

@@ -178,7 +178,7 @@ def value_of(key: Key) -> st.SearchStrategy[Any]:
         right += [st.just(key.default)] * 2
     if key.choices:
         right.append(st.sampled_from(key.choices))
-    if key.example and not key.reserved:
+    if key.example:
         right.append(st.just(tomli.loads(f"value = {key.example}")["value"]))
     if Type.TABLE in key.types and key.path in CHILDREN:
         right.append(table_of(key.path))

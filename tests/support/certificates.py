@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime
+import shutil
 import ssl
 import tempfile
 from functools import cache
@@ -13,18 +15,25 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from devproxy.config.model import CertificateFiles
 
 
 @cache
 def server_context() -> ssl.SSLContext:
     """Return what handshakes of a server are made with."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "pair.pem")
-        path.write_bytes(pair_for("localhost"))
-        context.load_cert_chain(path)
+    context.load_cert_chain(certificate_files().cert)
     return context
+
+
+@cache
+def certificate_files() -> CertificateFiles:
+    """Return a certificate as the configuration names it: one file for both, until the tests end."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    path = Path(folder, "pair.pem")
+    path.write_bytes(pair_for("localhost"))
+    return CertificateFiles(cert=str(path), key=str(path))
 
 
 def pair_for(name: str) -> bytes:

@@ -40,7 +40,7 @@ class GatewayProcess:
         assert parts.port is not None
         self.host: str = parts.hostname
         self.port: int = parts.port
-        self.origin = f"http://{parts.netloc}"
+        self.origin = f"{parts.scheme}://{parts.netloc}"
 
     def events(self, kind: str) -> list[Json]:
         """Every event of a kind so far: ``exchange_finished``, ``tunnel_opened``, …"""

@@ -38,7 +38,7 @@ from devproxy.config.model import (
 from devproxy.events import Event, ExchangeFinished, Observer
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.front.bind import bind
-from tests.support.certificates import server_context
+from tests.support.certificates import certificate_files
 
 DEADLINE_S = 20.0
 
@@ -156,7 +156,10 @@ class Wire:
 
 
 class TlsWire(Wire):
-    """The same with TLS on it, as a browser has it. What is not taken of `send_some` is lost: only to fill buffers."""
+    """The same with TLS on it, as a browser has it. What is not taken of `send_some` is lost: only to fill buffers.
+
+    ``was_told_the_end``: by a close_notify.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
@@ -165,6 +168,7 @@ class TlsWire(Wire):
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
         self._unsent = b""
+        self.was_told_the_end = False
 
     async def shake_hands(self) -> None:
         """Agree on keys."""
@@ -197,9 +201,9 @@ class TlsWire(Wire):
     async def _receive(self) -> bytes:
         while True:
             try:
-                return self.tls.read(262144)
-            except ssl.SSLZeroReturnError:
-                return b""
+                data = self.tls.read(262144)
+                self.was_told_the_end = not data
+                return data
             except ssl.SSLWantReadError:
                 data = await self._loop.sock_recv(self.sock, 262144)
                 if not data:
@@ -268,12 +272,12 @@ class Conversation:
         self.port = int(gateway.urls[0].rsplit(":", 1)[1].rstrip("/"))
         self._wires: list[Wire] = []
 
-    async def client(self) -> Wire:
-        """Return a new client connection."""
+    async def client(self, *, is_secure: bool | None = None) -> Wire:
+        """Return a new client connection. `is_secure`: with TLS, whatever the test runs with."""
         sock = socket.socket()
         sock.setblocking(False)
         await soon(asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port)))
-        wire = TlsWire(sock) if IS_SECURE.get() else Wire(sock)
+        wire = TlsWire(sock) if (IS_SECURE.get() if is_secure is None else is_secure) else Wire(sock)
         self._wires.append(wire)
         if isinstance(wire, TlsWire):
             await wire.shake_hands()
@@ -329,10 +333,9 @@ def config_for(
 async def running(config: Config, upstream: ScriptedUpstream) -> AsyncIterator[Conversation]:
     """Run a gateway for `config`; `upstream` is closed with it."""
     events: list[Event] = []
-    sockets = bind((Listen(host="127.0.0.1", port=0),))
-    gateway = (
-        Gateway(config, sockets, lambda _: lambda _: server_context()) if IS_SECURE.get() else Gateway(config, sockets)
-    )
+    if IS_SECURE.get():
+        config = replace(config, server=replace(config.server, tls=certificate_files()))
+    gateway = Gateway(config, bind((Listen(host="127.0.0.1", port=0),)))
     gateway.observe(Observer(events.append))
     await gateway.start()
     talk = Conversation(gateway, upstream, events)

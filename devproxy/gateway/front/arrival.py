@@ -13,14 +13,26 @@ from typing import TYPE_CHECKING, Final, cast
 from devproxy.gateway.front.client import ClientConnection
 from devproxy.gateway.front.tls import TlsStream
 from devproxy.gateway.shared.transports import descriptor_of
+from devproxy.plan import plan_plain_request
 
 if TYPE_CHECKING:
     import ssl
 
     from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.state import SharedState
+    from devproxy.http.messages import RequestHead
+    from devproxy.plan import Plan, Snapshot
 
 _HANDSHAKE: Final = 0x16
+
+
+class PlainConnection(ClientConnection):
+    """The connection of a client that could have spoken TLS, and does not."""
+
+    __slots__ = ()
+
+    def _plan(self, head: RequestHead, snapshot: Snapshot) -> Plan:
+        return plan_plain_request(head, snapshot, self.peer)
 
 
 class Arrival(asyncio.Protocol):
@@ -51,7 +63,9 @@ class Arrival(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what the client sends first, and give the connection to whoever understands that."""
         if data[0] != _HANDSHAKE:
-            self._speak(self._transport, "http").data_received(data)
+            connection = PlainConnection(self._shared, "http")
+            self._speak(connection, self._transport)
+            connection.data_received(data)
             return
         self.is_idle = False
         self.deadline = self._shared.loop.time() + self._shared.current.snapshot.head_timeout_s
@@ -62,14 +76,12 @@ class Arrival(asyncio.Protocol):
 
     def secured(self, stream: TlsStream) -> None:
         """Speak HTTP inside of `stream`."""
-        self._speak(stream, "https")
+        self._speak(ClientConnection(self._shared, "https"), stream)
 
-    def _speak(self, transport: asyncio.Transport, scheme: str) -> ClientConnection:
-        connection = ClientConnection(self._shared, scheme)
+    def _speak(self, connection: ClientConnection, transport: asyncio.Transport) -> None:
         transport.set_protocol(connection)
         connection.connection_made(transport)
         self._shared.remove_connection(self)
-        return connection
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection."""

@@ -90,6 +90,7 @@ class ClientConnection(Reader):
     )
 
     _request: RequestHead
+    _plan = staticmethod(plan_request)
     transport: asyncio.Transport
 
     def __init__(self, shared: SharedState, scheme: str) -> None:
@@ -349,8 +350,7 @@ class ClientConnection(Reader):
 
     def _take_head(self, data: bytes) -> None:
         snapshot = self._shared.current.snapshot
-        limits = snapshot.limits
-        recalled = None if self._reader.has_started else recall_request_head(data, limits)
+        recalled = None if self._reader.has_started else recall_request_head(data, snapshot.limits)
         if recalled is not None:
             head, rest = recalled
         else:
@@ -362,7 +362,7 @@ class ClientConnection(Reader):
                         self.deadline = self._shared.loop.time() + snapshot.head_timeout_s
                     return
                 block, rest = found
-                head = parse_request_head(block, limits)
+                head = parse_request_head(block, snapshot.limits)
             except BadMessage as error:
                 self._refuse(answers.bad_message(error), error.reason, self._reader.pending or data)
                 return
@@ -374,7 +374,7 @@ class ClientConnection(Reader):
             if length == CHUNKED:
                 self._chunked = ChunkedReader(dropped_trailers=head.facts.connection_options)
                 self._announced_bytes = 0
-        plan = plan_request(head, snapshot)
+        plan = self._plan(head, snapshot)
         if isinstance(plan, Forward):
             make = WatchedExchange if self._shared.observers.is_watched_closely else Exchange
             exchange: Answering = make(self._shared, self, head, plan)

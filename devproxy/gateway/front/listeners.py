@@ -100,9 +100,9 @@ class Listeners:
             return [door.host for door in self._all()]
         return [door.host for listen in listens for door in self._groups.get(listen, ())]
 
-    def urls(self) -> tuple[str, ...]:
+    def urls(self, scheme: str) -> tuple[str, ...]:
         """Return a URL for each way in: ``localhost`` stands for the loopback addresses that share a port."""
-        return _urls((door.host, door.port) for door in self._all())
+        return _urls(scheme, ((door.host, door.port) for door in self._all()))
 
     def _released(self, sock: socket.socket) -> Listener:
         return Listener(sock, self._build, self._on_shortage, self._is_short)
@@ -128,17 +128,17 @@ def _grouped(listens: Sequence[Listen], doors: Sequence[Listener]) -> dict[Liste
     return groups
 
 
-def _urls(names: Iterable[tuple[str, int]]) -> tuple[str, ...]:
+def _urls(scheme: str, names: Iterable[tuple[str, int]]) -> tuple[str, ...]:
     urls: dict[str, None] = {}
     for host, port in names:
         if host in LOOPBACK_ADDRESSES:
             shown = "localhost"
         elif host in ("::", "0.0.0.0"):
-            urls[f"http://localhost:{port}/"] = None
+            urls[f"{scheme}://localhost:{port}/"] = None
             shown = _own_address() or "localhost"
         else:
             shown = bracketed(host)
-        urls[f"http://{shown}:{port}/"] = None
+        urls[f"{scheme}://{shown}:{port}/"] = None
     return tuple(urls)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from devproxy.config import (
@@ -16,6 +17,8 @@ from devproxy.config import (
     load,
     with_listen,
 )
+from devproxy.config.model import CertificateFiles
+from devproxy.config.places import place_of
 from tests.support.configuration import ROUTE, UPSTREAMS
 
 
@@ -120,3 +123,12 @@ def test_a_bad_listen_names_its_option() -> None:
     with pytest.raises(ConfigError) as caught:
         with_listen(made("5173"), ["http://localhost:1"])
     assert caught.value.problems[0].what.startswith("--listen: ")
+
+
+def test_tls_of_the_command_line_leaves_certificates_of_the_file() -> None:
+    config = made("5173")
+    changed = with_listen(config, [], tls=True)
+    assert (changed.server.tls, place_of(changed, "server", "tls")) == (True, "--tls")
+    files = CertificateFiles(cert="a.pem", key="b.pem")
+    own = replace(config, server=replace(config.server, tls=files))
+    assert with_listen(own, [], tls=True) is own

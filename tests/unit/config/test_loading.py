@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from devproxy.config import ConfigError, CorsMode, HeaderEdits, Listen, PathKind, Server, load
-from devproxy.config.model import Sticky
+from devproxy.config.model import CertificateFiles, Sticky
 from devproxy.config.problems import MAX_PROBLEMS
 from devproxy.text.limits import MAX_FILE_BYTES
 from tests.support.configuration import ROUTE, UPSTREAMS, problems_of
@@ -204,8 +204,9 @@ def test_more_problems_than_anybody_repairs_at_once_are_cut() -> None:
         ("max_fields = 0", "from 16 to 10000, got 0", "max_fields = 256", (2, 14, 1)),
         ("max_fields = true", "expected an integer, got the boolean true", "", (2, 14, 4)),
         ("drain_s = 1979-05-27", "got the date or time 1979-05-27", "", (2, 11, 10)),
-        ("tls = true", "`tls = true` is not available in devproxy 0.1", "remove the line", (2, 7, 4)),
-        ('tls = { cert = "x" }', "`tls` is not available in devproxy 0.1", "remove the line", (2, 7, 14)),
+        ('tls = { cert = "x" }', "`tls` names no `key`", 'key = "certs/dev-key.pem" }', (2, 7, 14)),
+        ('tls = { cert = "x", key = 1 }', "expected a string, got 1", 'write key = "1"', (2, 27, 1)),
+        ('tls = "x.pem"', "expected a boolean or a table", "tls = true", (2, 7, 7)),
         ('allowed_hosts = "a"', "expected a list of strings", 'write allowed_hosts = ["a"]', (2, 17, 3)),
         ('allowed_hosts = ["http://app.test:1/x"]', "more than a host name", 'write "app.test"', (2, 18, 21)),
         ('allowed_hosts = ["a.test", "b.test:80"]', "compared without it", 'write "b.test"', (2, 28, 11)),
@@ -230,8 +231,17 @@ def test_a_bad_line_below_server(line: str, what: str, help: str, span: tuple[in
     assert (problem.line, problem.column, problem.length) == span
 
 
-def test_a_reserved_key_at_its_default_is_accepted() -> None:
-    assert load(f"[server]\ntls = false\n{UPSTREAMS}{ROUTE}".encode(), source="x").server == Server()
+@pytest.mark.parametrize(
+    ("written", "tls"),
+    [
+        ("false", False),
+        ("true", True),
+        ('{ cert = "a.pem", key = "b.pem" }', CertificateFiles(cert="a.pem", key="b.pem")),
+    ],
+)
+def test_tls_is_a_word_or_two_files(written: str, tls: bool | CertificateFiles) -> None:
+    loaded = load(f"[server]\ntls = {written}\n{UPSTREAMS}{ROUTE}".encode(), source="x")
+    assert loaded.server == Server(tls=tls)
 
 
 def test_hosts_are_kept_as_they_are_compared_and_each_once() -> None:

@@ -25,7 +25,9 @@ from devproxy.plan import (
     Plan,
     Respond,
     Snapshot,
+    changes_to,
     compile_snapshot,
+    edit_response,
     plan_request,
     render_request,
 )
@@ -514,3 +516,43 @@ def test_a_426_keeps_the_upgrade_that_it_asks_for(line: bytes, lines: tuple[byte
     octets, closes = head_for_client(forward, asked, head, PEER, HTTP, body_length=0, close=True)
     assert closes
     assert octets.endswith(b"Connection: close\r\n\r\n")
+
+
+# -- what binds a browser to a server ----------------------------------------------------------------------------------
+
+PINS = (b"Strict-Transport-Security: max-age=31536000", b'alt-svc: h3=":443"')
+
+
+@pytest.mark.parametrize(
+    ("lines", "keeps", "stays"),
+    [
+        ((), False, False),
+        ((), True, True),
+        ((b"X-Forwarded-Proto: https",), False, True),
+        ((b"Te: trailers", b"Connection: te"), False, False),
+    ],
+)
+@pytest.mark.parametrize("more", [(), (b"Access-Control-Allow-Origin: *",), (b"Connection: x", b"X: y")])
+def test_what_binds_a_browser_to_a_server_stays_behind_unless_a_proxy_is_the_front(
+    lines: tuple[bytes, ...], keeps: bool, stays: bool, more: tuple[bytes, ...]
+) -> None:
+    among = snapshot(server=Server(drops_pins=not keeps))
+    for _ in range(3):  # what is remembered says the same
+        head = request(b"GET / HTTP/1.1", *lines)
+        found = plan_request(head, among)
+        assert isinstance(found, Forward)
+        block = b"\r\n".join((b"HTTP/1.1 200 OK", b"Content-Length: 0", *PINS, *more))
+        answer = parse_response_head(block, among.response_limits, b"GET")
+        edits = edit_response(found, head, answer, PEER, HTTP)
+        assert [line for line in edits.lines_of(answer) if line in PINS] == (list(PINS) if stays else [])
+        assert (not stays) == any("strict_transport" in one for one in changes_to(found, head, answer, PEER, HTTP))
+
+
+@pytest.mark.parametrize(("scheme", "line"), [("https", b"Set-Cookie: a=1; Secure"), ("http", b"Set-Cookie: a=1")])
+def test_where_tls_is_spoken_secure_follows_the_scheme_by_which_the_browser_came(scheme: str, line: bytes) -> None:
+    among = snapshot(server=Server(tls=True))
+    head = request(b"GET / HTTP/1.1", host=b"app.test")
+    found = plan_request(head, among)
+    assert isinstance(found, Forward)
+    answer = parse_response_head(b"HTTP/1.1 204 No Content\r\nSet-Cookie: a=1; Secure", among.response_limits, b"GET")
+    assert line in edit_response(found, head, answer, Peer("127.0.0.1", scheme), HTTP).lines_of(answer)
