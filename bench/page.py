@@ -28,7 +28,7 @@ _DEPENDENCY_EVERY: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """``target``: as requested, path and query; ``size``: octets of its body; ``request``: the whole head."""
+    """``target``: as requested, path and query; ``size``: bytes of its body; ``request``: the whole head."""
 
     target: str
     size: int

@@ -95,7 +95,7 @@ def polls(sessions: int) -> Callable[[Target, float], Done]:
 
 
 def websockets(connections: int, size: int) -> Callable[[Target, float], Done]:
-    """Return the load of messages of `size` octets over so many WebSockets."""
+    """Return the load of messages of `size` bytes over so many WebSockets."""
     return lambda target, s: load.client("websocket", target, seconds=s, connections=connections, size=size)
 
 
@@ -219,7 +219,7 @@ WORKS: Final = (
     with_log("first512log", "first load, 512 conn., log to a file", "request", first_load(512)),
     with_log("againlog", "the same again, 32 conn., log to a file", "request", first_load(32, distinct=REPEATED)),
     with_log("polllog", "Engine.IO cycle, 50 sessions, log to a file", "cycle", polls(50), Bound(1.5)),
-    against_itself("sink", "event sink nobody reads", WITH_SINK, 1.05),
+    against_itself("sink", "event sink without a reader", WITH_SINK, 1.05),
     against_itself("watched", "observer that wants nothing", WATCHED, 1.03),
     Work(
         (Row("reload", "reload of 50 routes: slowest request", "ms more", (Bound(20, unit="ms"),)),),

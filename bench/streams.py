@@ -68,7 +68,7 @@ class Sessions:
 class Server(asyncio.Protocol):
     """Answers polls, uploads and first loads, streams chunks; echoes WebSocket frames, whose mask must be zero.
 
-    ``left``: octets of a body, or of a frame's payload, that are still to come.
+    ``left``: bytes of a body, or of a frame's payload, that are still to come.
     """
 
     transport: asyncio.Transport
@@ -132,7 +132,7 @@ class Server(asyncio.Protocol):
             self.write_chunk()
 
     def take(self, data: bytes) -> None:
-        """Take octets of a request's body; a packet of a session is kept, and anything else only counted."""
+        """Take bytes of a request's body; a packet of a session is kept, and anything else only counted."""
         self.left -= len(data)
         if self.sid:
             self.buffer += data

@@ -9,14 +9,14 @@ The map, from the top down (each floor imports only from those below it)::
     gateway      The only code that does network I/O for traffic
     certificates Certificates for HTTPS on this machine: which names they carry, who signs them, and the contexts [...]
     ──────────────────────── from here down: no I/O, no clock
-    plan         The heart: what becomes of a request, and of the response to it
+    plan         The heart: what happens to a request, and to the response to it
     answers      What devproxy answers itself: errors that say what was tried and what to do, and its own small pages
     policy       Rules over fields: the guard, CORS, cookies, redirects, what a gateway must drop, add or change
     routing      Which route takes a request, and which server of its upstream gets it
     config       The configuration: TOML text or command-line options as values, or every problem at once
     realtime     What browsers keep open: WebSocket frames, Engine.IO sessions, the sockets of hot reload
     http1        HTTP/1.1 on the wire (RFC 9112), without I/O: strict heads and framing
-    authority    Web origins and hosts: what a name or an address says by itself
+    authority    Web origins and hosts: what a name or an address says on its own
     text         Text that people write or read
     events       What happened, as records: the gateway emits them, the console and others listen
     http         Heads and what they state, whichever version of HTTP carries them, and what is remembered of them

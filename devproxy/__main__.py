@@ -17,7 +17,7 @@ def main() -> int:
     """
     code = run_command()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whoever could be told is the one who does not listen
+        with suppress(OSError):  # standard error itself is what cannot be written to
             if stream is not None:
                 stream.flush()
     os._exit(code)

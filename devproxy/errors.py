@@ -5,7 +5,7 @@ Every exception carries data, not prose: the sentence a person reads is composed
 
 * :class:`DevproxyError`
 
-  * :class:`BadMessage`: a peer broke HTTP's grammar or framing; ``status`` says how a client is to be told
+  * :class:`BadMessage`: a peer broke HTTP's grammar or framing; ``status`` says how a client learns of it
   * :class:`UpstreamError`: no usable answer from an upstream; :class:`UpstreamFault` says in which phase
   * :class:`BindError`: an address could not be listened on
   * :class:`CertificateProblem`: there is no certificate for HTTPS
@@ -22,7 +22,7 @@ class DevproxyError(Exception):
 
 
 class Foreign(StrEnum):
-    """What came instead of HTTP/1, as far as its first octets tell."""
+    """What came instead of HTTP/1, as far as its first bytes tell."""
 
     TLS = "TLS"
     HTTP_2 = "HTTP/2"
@@ -34,7 +34,7 @@ class BadMessage(DevproxyError):
 
     ``status``: the answer due to a client that sent it (400, 414, 431, 501, 505). ``reason``: what is wrong, lower
     case, without a full stop. ``source``: the rule, for example ``RFC 9112 section 6.3``. ``line``: the line that broke
-    it, or the first octets of what is no line, as they came; several lines have a CRLF between them; empty where no
+    it, or the first bytes of what is no line, as they came; several lines have a CRLF between them; empty where no
     line is to blame. ``foreign``: what the whole of it is, where it is not HTTP/1 at all.
     """
 

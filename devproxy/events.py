@@ -1,7 +1,7 @@
 """What happened, as records: the gateway emits them, the console and others listen.
 
 Nothing here formats and nothing here waits: an :class:`Observer` is told in the loop turn in which something happened,
-and must return at once. Of traffic, only what somebody wants to see is made a record of.
+and must return at once. Of traffic, only what an observer wants to see becomes a record.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Wants(Flag):
 
     NOTHING = 0
     FAILURES = auto()
-    """The ends of exchanges that somebody should look into: see :func:`is_failure`."""
+    """The ends of exchanges that need a look: see :func:`is_failure`."""
     ENDS = auto()
     """The end of every exchange; tunnels."""
     PROGRESS = auto()
@@ -27,7 +27,7 @@ class Wants(Flag):
     HEADS = auto()
     """Every head, as it came and as it went on. Nothing in it is masked."""
     BODIES = auto()
-    """What there is in bodies, piece by piece. A body that has begun before somebody wants it is not told."""
+    """What there is in bodies, piece by piece. A body that began before an observer wants it is not reported."""
     FRAMES = auto()
     """What passes through tunnels, piece by piece."""
 
@@ -40,14 +40,14 @@ class Outcome(StrEnum):
     UPSTREAM_LOST = "upstream-lost"
     """The upstream's connection ended in mid-body; the client's was cut so that it can tell."""
     ANSWERED = "answered-here"
-    """devproxy answered by itself: an error, a refusal or one of its own pages."""
+    """devproxy itself answered: an error, a refusal or one of its own pages."""
     STOPPED = "stopped"
     """Cut because devproxy is stopping and ``drain_s`` is over."""
 
 
 @dataclass(slots=True)
 class ExchangeStarted:
-    """A request's head is complete. ``exchange_id`` is in all that is told of this exchange, and of a tunnel that comes
+    """A request's head is complete. ``exchange_id`` is in every event of this exchange, and of a tunnel that comes
     of it. ``started_at``: in seconds since the epoch; durations are measured by another clock.
     """
 
@@ -62,7 +62,7 @@ class ExchangeStarted:
 class RequestSent:
     """The head of the request has left for ``server``, ``after_s`` seconds after the start: until then there was no
     connection, or it was held back. Told again when the request is sent once more because a kept connection was dead.
-    ``after_s`` is 0 where nobody looked when it left.
+    ``after_s`` is 0 if no observer was there when it left.
     """
 
     exchange_id: int
@@ -74,8 +74,8 @@ class RequestSent:
 
 @dataclass(slots=True)
 class ResponseBegun:
-    """The head of the upstream's response goes to the client. What devproxy answers by itself begins and ends at once:
-    of that, only the end is told. ``first_byte_s`` is 0 where nobody looked when it began."""
+    """The head of the upstream's response goes to the client. devproxy's own answers begin and end at once:
+    only their end is reported. ``first_byte_s`` is 0 if no observer was there when it began."""
 
     exchange_id: int
     status: int
@@ -119,8 +119,8 @@ class ExchangeFinished:
     ``target``: raw request target. ``route``: the route's label, empty when none matched. ``upstream``: the upstream's
     name, ``server``: the address that answered. ``status``: 0 when nothing was sent. ``duration_s``: from the complete
     request head to the last byte written; ``first_byte_s``: to the response head, 0 when there was none.
-    ``request_bytes`` / ``response_bytes``: body octets. ``error``: an ``X-Devproxy-Error`` code with its detail.
-    ``advice``: what a browser makes of the answer where that is not what its page wants, each cause once a minute.
+    ``request_bytes`` / ``response_bytes``: body bytes. ``error``: an ``X-Devproxy-Error`` code with its detail.
+    ``advice``: what a browser does with the answer if that is not what its page wants, each cause once a minute.
     ``has_advice``: there is such a cause, told of already or not.
     ``changes``: what devproxy changed in the answer and why, for those who want :attr:`Wants.CHANGES`.
     ``destination``: what a browser wants it for, as in ``Sec-Fetch-Dest``; empty where that was not said.
@@ -176,7 +176,7 @@ class TunnelOpened:
 class TunnelData:
     """Bytes that passed through a tunnel, in the pieces in which they came. ``is_from_client``: else from the upstream.
 
-    ``is_start``: ``data`` begins between two WebSocket messages, so that who comes late knows from where on to read
+    ``is_start``: ``data`` begins between two WebSocket messages, so that a late observer knows where to start reading
     (see :class:`devproxy.realtime.frames.FrameReader`). Always True in a tunnel of another protocol.
     """
 
@@ -212,7 +212,7 @@ class TunnelClosed:
 class UpstreamState:
     """Whether an upstream's server accepts connections, when that is first known and when it changes.
 
-    ``address``: which of the addresses behind the name answered, for example ``[::1]:5173``.
+    ``address``: which of the name's addresses answered, for example ``[::1]:5173``.
     """
 
     upstream: str
@@ -277,7 +277,8 @@ class ConfigApplied:
 
 @dataclass(slots=True)
 class ConfigRejected:
-    """The file does not load, and the configuration before holds on. ``report``: every problem, as people read them.
+    """The file does not load, and the previous configuration stays in force. ``report``: every problem, as people read
+    them.
 
     ``problems``: how many there are.
     """
@@ -289,7 +290,8 @@ class ConfigRejected:
 
 @dataclass(slots=True)
 class ConfigMissing:
-    """The file is gone or cannot be read, and the configuration before holds on. ``reason``: in the system's words."""
+    """The file is gone or cannot be read, and the previous configuration stays in force. ``reason``: in the system's
+    words."""
 
     source: str
     reason: str
@@ -355,14 +357,14 @@ Tell = Callable[[Event], None]
 
 
 class Observer(NamedTuple):
-    """Somebody who looks: ``tell`` is called with each event that it ``wants``."""
+    """Receives events: ``tell`` is called with each event that it ``wants``."""
 
     tell: Tell
     wants: Wants = Wants.ENDS
 
 
 def is_failure(outcome: Outcome, status: int, advice: tuple[str, ...]) -> bool:
-    """Tell whether somebody should look into an exchange that ended so: the upstream was lost or gave no answer, or
-    there is something to advise. A refusal, and a client that left, are nobody's failure."""
+    """Tell whether an exchange that ended so needs a look: the upstream was lost or gave no answer, or
+    there is something to advise. A refusal, and a client that left, are no failures."""
     is_error_here = outcome is Outcome.ANSWERED and status >= 500
     return is_error_here or outcome is Outcome.UPSTREAM_LOST or bool(advice)

@@ -87,7 +87,7 @@ with the same conditions are an error, and so is one that another leaves no requ
     "routes.*.cors": """\
 ## `[routes.cors]`
 
-Which pages of other origins may read what this route answers, and what becomes of the upstream's `Access-Control-*`
+Which pages of other origins may read what this route answers, and what happens to the upstream's `Access-Control-*`
 headers. `cors = "strip"` is short for `cors = { mode = "strip" }`.
 
 A page that is served through devproxy shares its origin and needs none of this. Where nothing is written, every page of
@@ -98,7 +98,7 @@ mode does to a response, [Host and Origin checks](security.md) what `origins` me
     "routes.*.cookies": """\
 ## `[routes.cookies]`
 
-What becomes of `Set-Cookie`: [Cookies](cookies.md).
+What happens to `Set-Cookie`: [Cookies](cookies.md).
 """,
     "routes.*.headers.request": """\
 ## `[routes.headers]`

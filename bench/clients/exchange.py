@@ -37,7 +37,7 @@ class Exchange(asyncio.Protocol):
         self._tail = b""
         self._head = b""
         self._due = 0
-        """Octets of head and body, 0 while that is unknown."""
+        """Bytes of head and body, 0 while that is unknown."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = as_transport(transport)

@@ -10,7 +10,7 @@ from bench.load import MIB, Done
 
 
 class Upload:
-    """POSTs bodies of `size` octets on each of `connections`; units are MiB."""
+    """POSTs bodies of `size` bytes on each of `connections`; units are MiB."""
 
     def __init__(self, port: int, connections: int, size: int) -> None:
         self._port = port

@@ -89,7 +89,7 @@ class Echoing(asyncio.Protocol):
 
 
 class WebSockets:
-    """Messages of `size` octets there and back, on `connections` WebSockets; units are messages echoed."""
+    """Messages of `size` bytes there and back, on `connections` WebSockets; units are messages echoed."""
 
     def __init__(self, port: int, connections: int, size: int) -> None:
         self._port = port

@@ -1,7 +1,7 @@
 """What devproxy answers itself: errors that say what was tried and what to do, and its own small pages.
 
-Pure. An answer is written once as data (:class:`Answer`) and rendered for whoever asked (:func:`compose`). Every error
-carries ``X-Devproxy-Error`` with a stable code. Start here; what is to be said of upstreams is in
+Pure. An answer is written once as data (:class:`Answer`) and rendered for the client that asked (:func:`compose`).
+Every error carries ``X-Devproxy-Error`` with a stable code. Start here; what is to be said of upstreams is in
 :mod:`devproxy.answers.upstream`.
 """
 
@@ -110,7 +110,7 @@ def loop_detected(route: str) -> Answer:
 def refused_host(verdict: HostVerdict) -> Answer:
     """Return the answer to a request for a host that is not this machine's (RFC 9110 section 15.5.20).
 
-    Tells nothing of the configuration: whoever reads it may be the page of a rebound name.
+    Reveals nothing of the configuration: its reader may be the page of a rebound name.
     """
     facts = (("host", verdict.name),)
     return Answer(status=421, code="host-not-allowed", what=verdict.what, help=verdict.help, facts=facts)

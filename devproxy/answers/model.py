@@ -1,4 +1,4 @@
-"""One answer of devproxy's own as data, and the form in which whoever asked reads it best."""
+"""One answer of devproxy's own as data, and the format that suits the client best."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Answer(NamedTuple):
 
     ``code``: the value of ``X-Devproxy-Error``, empty when this is no error. ``what``: one sentence. ``facts``: what is
     known, as name and value. ``help``: what to do. ``retry_after_s``: 0 for none. ``close``: the connection ends.
-    ``document``: JSON that is the whole body, whoever asks, for a client that understands nothing else.
-    ``detail``: what a client that asked by HEAD, and gets no body, is told in a field; ASCII.
+    ``document``: JSON that is the whole body, for every client, because some understand nothing else.
+    ``detail``: what a HEAD request, which gets no body, is told in a header field; ASCII.
     """
 
     status: int
@@ -43,7 +43,7 @@ def is_document(head: RequestHead) -> bool:
 
 
 def preferred_format(head: RequestHead | None) -> Format:
-    """Return how to write to whoever sent `head`: ``Sec-Fetch-Dest``, which scripts cannot forge, before ``Accept``."""
+    """Return the format for the sender of `head`: ``Sec-Fetch-Dest``, which scripts cannot forge, before ``Accept``."""
     if head is None or head.upgrade:
         return Format.TEXT
     destination = head.first(b"sec-fetch-dest")

@@ -19,7 +19,7 @@ ERROR_DETAIL: Final = "X-Devproxy-Error-Detail"
 
 
 class Composed(NamedTuple):
-    """An answer written for whoever asked: its field lines, but for what concerns the connection, and its body.
+    """An answer written for its client: its field lines, except those about the connection, and its body.
 
     ``closes``: the connection ends with it.
     """
@@ -111,7 +111,7 @@ def _render_html(answer: Answer, *, waits: bool) -> bytes:
 
 
 def _marked_up(text: str) -> str:
-    """Return `text` for a page: escaped, with what stands in backquotes as code."""
+    """Return `text` for a page: escaped, with text in backquotes as code."""
     from html import escape
 
     return _sub_code(r"<code>\1</code>", escape(text))

@@ -1,1 +1,1 @@
-"""Web origins and hosts: what a name or an address says by itself. Resolves nothing."""
+"""Web origins and hosts: what a name or an address says on its own. Resolves nothing."""

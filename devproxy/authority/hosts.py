@@ -9,11 +9,11 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 """By scheme (RFC 9110 section 4.2, RFC 6455 section 3): the ports that are left out of an origin and of a Host."""
 
 LOOPBACK_ADDRESSES: Final = ("::1", "127.0.0.1")
-"""What ``localhost`` and every name below it stand for, in the order to try."""
+"""What ``localhost`` and every name below it mean, in the order to try."""
 
 
 def bracketed(host: str) -> str:
-    """Return `host` as it stands before a colon: an IPv6 address in brackets (RFC 3986 section 3.2.2)."""
+    """Return `host` as it is written before a colon: an IPv6 address in brackets (RFC 3986 section 3.2.2)."""
     return f"[{host}]" if ":" in host else host
 
 

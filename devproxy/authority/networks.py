@@ -29,7 +29,7 @@ _PRIVATE_SUFFIXES: Final = frozenset(
     "alt corp home internal intranet invalid lan local localdomain onion private test home.arpa".split()
 )
 """Names below which no registry sells any (RFC 2606, 6762 appendix G, 7686, 8375, 9476; ICANN's ``internal``).
-``example`` is not among them: it stands for a public name wherever it is written."""
+``example`` is not among them: it means a public name wherever it is written."""
 
 
 class Whereabouts(NamedTuple):

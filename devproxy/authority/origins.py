@@ -1,6 +1,6 @@
 """Web origins: their serialised form, patterns of them, and compiled sets of patterns (RFC 6454; Fetch, HTML).
 
-Owns the question whether two origins are the same and whether a pattern takes one. Origins are compared octet by octet
+Owns the question whether two origins are the same and whether a pattern takes one. Origins are compared byte by byte
 in the one form in which browsers write them, so what no browser would write (``HTTP://HOST``, ``http://127.1``, a
 default port, a trailing slash) is no origin here and equals nothing. Never decides what an allowed origin may do (that
 is ``policy.cors``), and never takes ``null``, the serialisation of every opaque origin, for one: :data:`OPAQUE`.
@@ -29,7 +29,7 @@ _PREFIX: Final = "regex:"
 _DEFAULT_PORTS: Final = {**{scheme: str(port) for scheme, port in DEFAULT_PORTS.items()}, "ftp": "21"}
 _DEFAULT_SUFFIXES: Final = {scheme.encode(): b":" + port.encode() for scheme, port in _DEFAULT_PORTS.items()}
 
-# Possessive: one pass, whatever the octets. A host has no empty label but that behind a final dot.
+# Possessive: one pass, whatever the bytes. A host has no empty label but that behind a final dot.
 _SCHEME: Final = rb"[a-z][a-z0-9+.\-]*+"
 _LABEL: Final = rb"[a-z0-9_\-]{1,63}+"
 _HOST: Final = rb"\[[0-9a-f:]{2,39}\]|" + _LABEL + rb"(?:\." + _LABEL + rb")*+\.?"
@@ -50,16 +50,16 @@ _SHARED_SUFFIXES: Final = frozenset(
     "ngrok-free.dev trycloudflare.com azurewebsites.net cloudfront.net amplifyapp.com loca.lt surge.sh glitch.me "
     "repl.co replit.app railway.app".split()
 )
-"""Names below which anybody gets a name of their own. The best known only: the Public Suffix List has ten thousand."""
+"""Names below which anyone can get a name. The best known only: the Public Suffix List has ten thousand."""
 _DEVIATIONS: Final = frozenset("\u00df\u03c2\u200c\u200d")
 """Sharp s, final sigma and the joiners: names that have them mean other hosts than they did to RFC 3490."""
 _WITHOUT_HOST: Final = frozenset(("file", "data", "blob", "about", "javascript", "mailto"))
 _PROBES: Final = (b"https://q7vx0.invalid", b"http://q7vx0.invalid:4711", b"https://q7vx0.j3k9.com")
-"""Origins that nobody means: a regular expression that takes one of them takes any web site."""
+"""Origins that no author means: a regular expression that matches one of them matches any web site."""
 
 
 class Parts(NamedTuple):
-    """An origin's parts as they stand in it. ``host``: IPv6 in brackets. ``port``: empty for the scheme's default."""
+    """An origin's parts as written. ``host``: IPv6 in brackets. ``port``: empty for the scheme's default."""
 
     scheme: bytes
     host: bytes
@@ -69,7 +69,7 @@ class Parts(NamedTuple):
 class Pattern(NamedTuple):
     """Some origins. ``text``: normalised; parsing it again gives the same pattern.
 
-    ``is_below``: ``host`` stands for all names below it, not for itself. ``port``: empty for the scheme's default,
+    ``is_below``: ``host`` means all names below it, not the name itself. ``port``: empty for the scheme's default,
     ``*`` for any. ``regex``: takes the place of all of these; it must match the whole origin.
     """
 
@@ -88,7 +88,7 @@ def split_origin(value: bytes) -> Parts | None:
     """Return the parts of `value` if it is a tuple origin exactly as a browser serialises it, else None.
 
     That is scheme, host and port in lower case, the default port left out, addresses in their one canonical form, at
-    most :data:`MAX_ORIGIN_BYTES` octets (HTML, «ASCII serialization of an origin»). Linear time.
+    most :data:`MAX_ORIGIN_BYTES` bytes (HTML, "ASCII serialization of an origin"). Linear time.
     """
     match = _split(value) if len(value) <= MAX_ORIGIN_BYTES else None
     if match is None:
@@ -107,7 +107,7 @@ def parse_origin(value: bytes) -> bytes | None:
 def normalised(text: bytes) -> bytes | None:
     """Return the origin that `text` means but for case, a default port and one slash at the end; else None.
 
-    For what servers send by mistake: a browser compares octets, so each of these costs the page its answer.
+    For what servers send by mistake: a browser compares bytes, so each of these costs the page its answer.
     """
     match = _split_loose(text) if len(text) <= 2 * MAX_ORIGIN_BYTES else None
     return None if match is None else parse_origin(_without_default_port(match[1].lower()))
@@ -162,7 +162,7 @@ def _canonical_ipv6(text: str) -> str | None:
 def parse_pattern(text: str) -> Pattern:
     """Return the pattern that `text` is, normalised: lower case, IDNA, no default port.
 
-    ``scheme://host[:port]`` is one origin; ``*.`` before the host stands for one or more whole labels; the port ``*``
+    ``scheme://host[:port]`` is one origin; ``*.`` before the host means one or more whole labels; the port ``*``
     is any, the implicit one included; ``regex:`` begins a regular expression that must match the whole serialised
     origin. Raises :class:`BadText` for everything else, with the reason.
     """
@@ -292,7 +292,7 @@ def ascii_name(host: str) -> str:
     """Return `host` in lower case and, where it is not ASCII, in the form that goes over the wire (RFC 3490).
 
     Raises ValueError where there is none, and for what browsers write in another way: with RFC 3490 ``faß`` is
-    ``fass``, which is somebody else's name today (UTS 46 section 7, «deviations»).
+    ``fass``, which is another owner's name today (UTS 46 section 7, "deviations").
     """
     name = host.lower()
     if host.isascii():
@@ -359,7 +359,7 @@ class OriginSet:
         if rule is not None:
             return rule
         for scheme, ending, port, text in self._below:
-            # The ending begins with a dot, and no label of a host is empty, so what stands before are whole labels.
+            # The ending begins with a dot, and no label of a host is empty, so what comes before it is whole labels.
             if parts.scheme == scheme and parts.host.endswith(ending) and port in (b"*", parts.port):
                 return text
         return next((text for regex, text in self._regexes if regex.fullmatch(origin)), None)

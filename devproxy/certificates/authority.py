@@ -3,8 +3,8 @@
 Why, and what its own may sign: ADR 0011 (docs/adr/0011-own-authority.md).
 
 Its own is one file that holds certificate and key, so that the two cannot come from different authorities, and a copy
-of the certificate beside it for whoever is to trust it. Lines of text before the certificate say what else would take
-a parser. Start at :func:`find` and :func:`provide`.
+of the certificate beside it for programs that are to trust it. Lines of text before the certificate say what else would
+take a parser. Start at :func:`find` and :func:`provide`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from devproxy.certificates.names import may_sign
 from devproxy.certificates.problems import CertificateProblem, needs_cryptography
 
 RENEW_BEFORE_S: Final = 30 * 86_400
-"""How long before its end a certificate is made anew."""
+"""How long before its end a certificate is renewed."""
 
 _PROGRAM: Final = "devproxy"
 _OWN_FILE: Final = "authority.pem"
@@ -90,7 +90,7 @@ def provide(environment: Mapping[str, str] = os.environ, allow: Iterable[str] = 
     account = who.name or _account()
     made = make_authority(f"devproxy {account}@{platform.node()} {_day(now_s)}", allowed, now_s)
     text = (
-        f"devproxy's certificate authority. Whoever has its key can pass for the servers that it may sign.\n"
+        f"devproxy's certificate authority. Anyone who has its key can impersonate the servers that it may sign.\n"
         f"Made: {_day(now_s)}\nEnds: {made.not_after_s}\nMay also sign: {' '.join(allowed)}\n"
     )
     if (old := _own(who, folder, 0.0)) is not None:

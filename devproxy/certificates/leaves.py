@@ -1,6 +1,6 @@
 """Certificates of servers as files: found again, or made and kept. Start at :func:`provide`.
 
-What a file is for is in its name, and when it is to be made anew in its first line, so that a certificate that is there
+What a file is for is in its name, and when it is to be renewed in its first line, so that a certificate that is there
 costs one read and no parser.
 """
 
@@ -21,7 +21,7 @@ MAX_FILES: Final = 256
 
 
 class Leaf(NamedTuple):
-    """A certificate with its key, in a file. ``renew_at_s``: when to make it anew, in seconds since 1970."""
+    """A certificate with its key, in a file. ``renew_at_s``: when to renew it, in seconds since 1970."""
 
     path: str
     renew_at_s: int

@@ -20,7 +20,7 @@ from devproxy.config.problems import Path
 from devproxy.text.safe import visible
 
 PERMITTED_NAMES: Final = ("localhost", "test", "local", "internal", "home.arpa")
-"""What devproxy's authority may sign, with all below: nobody can own these names (RFC 6761, 6762, 8375; ICANN)."""
+"""What devproxy's authority may sign, with all below: no one can own these names (RFC 6761, 6762, 8375; ICANN)."""
 PERMITTED_NETWORKS: Final = (*LOOPBACK, *PRIVATE)
 MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 """What the certificate of the machine itself always carries."""
@@ -33,8 +33,8 @@ _is_name = re.compile(r"[a-z0-9_-]{1,63}+(?:\.[a-z0-9_-]{1,63}+)*+").fullmatch
 class ServedNames(NamedTuple):
     """What devproxy is asked for, in lower case and without a final dot.
 
-    ``machine``: what the certificate carries that is shown to whoever states no other name. ``names``: they and all
-    below them get their own. ``takes_any``: so does every other name that somebody asks for.
+    ``machine``: what the certificate for clients that state no other name carries. ``names``: they and all
+    below them get their own. ``takes_any``: so does every other name that a client asks for.
     """
 
     machine: tuple[str, ...] = MACHINE
@@ -77,7 +77,7 @@ def names_for(server_name: str, served: ServedNames) -> tuple[str, ...]:
 
 
 def may_sign(name: str, allowed: Iterable[str] = ()) -> bool:
-    """Tell whether devproxy's authority may sign `name` (or an address): by itself, or as one of `allowed`."""
+    """Tell whether devproxy's authority may sign `name` (or an address): always, or as one of `allowed`."""
     address = address_of(name)
     if address is not None:
         return is_in(PERMITTED_NETWORKS, address) or str(address) in allowed

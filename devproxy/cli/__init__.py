@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        return FINE  # whoever read has had enough, as in `devproxy schema | head -1`
+        return FINE  # the reader has had enough, as in `devproxy schema | head -1`
 
 
 def _options(arguments: list[str]) -> Namespace | SimpleNamespace:

@@ -59,7 +59,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser(prog: str, described: Callable[..., object]) -> _Parser:
-    """Return a parser whose help is the docstring of `described`, before and behind the options."""
+    """Return a parser whose help is the docstring of `described`, before and after the options."""
     text = described.__doc__ or ""
     if indent := re.search(r"\n( *)\S", text):  # none from Python 3.13 on
         text = text.replace(f"\n{indent[1]}", "\n")

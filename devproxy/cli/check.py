@@ -54,7 +54,7 @@ def _show(path: str, result: Config | Refused, colour: str) -> None:
 
 
 def _document(path: str, result: Config | Refused, doubts: tuple[str, ...]) -> dict[str, object]:
-    """Return what ``--json`` says about one file. Places are 1-based; 0 stands for none. `doubts`: whose file it is."""
+    """Return what ``--json`` says about one file. Places are 1-based; 0 means none. `doubts`: whose file it is."""
     if isinstance(result, Refused):
         return {"file": path, "ok": False, "problems": _problems(result)}
     return {

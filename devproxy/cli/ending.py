@@ -43,7 +43,7 @@ class Keeper:
     def begin(self, drain_s: float) -> None:
         """From here on SIGINT and SIGTERM end this process within `drain_s` and :data:`~devproxy.cli.forcing.GRACE_S`.
 
-        To be called when the handlers of the loop are there, which mostly do all that is needed. A second signal ends
+        To be called when the handlers of the loop are there, which usually do all that is needed. A second signal ends
         it within the latter. The process has to end by ``os._exit``: at the interpreter's own end, it would wait for
         the thread.
         """

@@ -114,7 +114,7 @@ def _request(options: argparse.Namespace, front: str) -> RequestHead:
 
 
 class Report:
-    """What becomes of one request. ``is_refused``: devproxy refuses it, or a browser would block the answer."""
+    """What happens to one request. ``is_refused``: devproxy refuses it, or a browser would block the answer."""
 
     def __init__(self, snapshot: Snapshot, head: RequestHead, style: Style, *, with_credentials: bool) -> None:
         self._snapshot = snapshot
@@ -170,7 +170,7 @@ class Report:
             yield f"{self._style.cyan('hot reload:')} {words}"
 
     def _respond(self, plan: Respond) -> Iterator[str]:
-        """Say what devproxy answers by itself, and what a browser makes of that."""
+        """Say what devproxy itself answers, and what a browser does with it."""
         answer, style = plan.answer, self._style
         code = f" {answer.code}" if answer.code else ""
         self.is_refused = answer.status >= 400
@@ -230,7 +230,7 @@ class Report:
         return bool(origins) and origins[0] != web_origin(_PEER.scheme, self._head.host)
 
     def _verdicts(self, ours: Hop, theirs: Hop, plan: Forward) -> Iterator[str]:
-        """Say what a browser makes of the answer, with devproxy and without."""
+        """Say what a browser does with the answer, with devproxy and without."""
         yield ""
         if self._is_navigation and self._is_cross_origin:
             yield f"{self._style.green('a browser shows it')}: CORS does not apply to navigations"
@@ -262,9 +262,10 @@ class Report:
         yield from self._verdict("without devproxy", self._judge(target, theirs, preflight))
 
     def _judged(self, ours: Hop, *, sends: bool) -> Iterator[str]:
-        """Say what a browser makes of the answer through devproxy; `sends`: ask the server the preflight, if it is due.
+        """Say what a browser does with the answer through devproxy; `sends`: ask the server the preflight, if it is
+        due.
 
-        Where devproxy refuses that by itself, the words are its own: they name the line to write.
+        If devproxy itself refuses that, the words are its own: they name the line to write.
         """
         preflight, refusal = self._own_preflight(sends=sends)
         verdict = self._judge(web_origin(_PEER.scheme, self._head.host), ours, preflight)
@@ -343,7 +344,7 @@ class Report:
             if left[line] > 0:
                 rows.append(("+", line))
                 left[line] -= 1
-        # A start line that changed stands first, next to what it was.
+        # A start line that changed comes first, next to the old one.
         rows.sort(key=lambda row: row[1] not in (before[0], after[0]))
         width = min(_MAX_LINE, max(columns(visible(line)) for _, line in rows))
         for sign, line in rows:

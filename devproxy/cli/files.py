@@ -33,7 +33,7 @@ def find(given: str | None) -> str:
 
 
 def is_named(given: str | None) -> bool:
-    """Tell whether :func:`find` takes a file that somebody has named, and looks for none."""
+    """Tell whether :func:`find` takes a file that was named, and does not search for one."""
     return bool(given or os.environ.get(ENVIRONMENT))
 
 
@@ -53,9 +53,9 @@ def find_upward() -> str | None:
 
 
 def distrust(path: str) -> tuple[str, ...]:
-    """Return a sentence on the file at `path`, as :func:`find_upward` gives it, if others decide what stands in it.
+    """Return a sentence on the file at `path`, as :func:`find_upward` gives it, if others can change its content.
 
-    Only about one in a parent folder: whoever can write there decides where the requests of this project go.
+    Only about one in a parent folder: anyone who can write there decides where the requests of this project go.
     """
     if not path.startswith(os.pardir):
         return ()

@@ -21,7 +21,7 @@ _UNKNOWN_S: Final = 3.0
 _LAST_RESORT_S: Final = 1.0
 _PIECE: Final = 65536
 _SIGNAL_SEEN: Final = b"(most recent call first)"
-"""Stands once in what the handler writes for each signal."""
+"""Occurs once in what the handler writes for each signal."""
 
 
 def main(parent: int, notes: int, signals: int, gate: int) -> None:

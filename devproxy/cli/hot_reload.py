@@ -1,4 +1,5 @@
-"""What ``check``, ``routes --test`` and ``explain`` say of hot-reload sockets: which rule chose who gets one, and why.
+"""What ``check``, ``routes --test`` and ``explain`` say of hot-reload sockets: which rule chose the upstream that gets
+one, and why.
 
 Start at :func:`words_on` (one request) and :func:`note_on` (a whole configuration).
 """
@@ -17,9 +18,10 @@ from devproxy.text.safe import visible
 
 
 def words_on(snapshot: Snapshot, head: RequestHead) -> str:
-    """Return what a WebSocket at the path of `head` has to do with hot reload and who gets it; empty for nothing.
+    """Return what a WebSocket at the path of `head` has to do with hot reload and which upstream gets it; empty for
+    nothing.
 
-    Whoever asks about such a path by a plain request means the socket, too.
+    A plain request for such a path is taken as a question about the socket, too.
     """
     handshake = replace(head, facts=replace(head.facts, upgrade=b"websocket"))
     hot_reload = read_hot_reload(handshake)
@@ -45,7 +47,8 @@ def _words(hot_reload: HotReload, by_path: Route | None, route: Route) -> str:
 
 
 def note_on(snapshot: Snapshot) -> str:
-    """Return a sentence on the route that takes ``/ws`` from whoever serves the page; empty where there is none."""
+    """Return a sentence on the route that takes ``/ws`` from the upstream that serves the page; empty if there is
+    none."""
     names = [name.removeprefix("*.") for route in snapshot.config.routes for name in route.match_host]
     for name in ("localhost", *names):
         page = snapshot.table.match(b"GET", b"/", name.encode(), ())

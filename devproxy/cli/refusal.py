@@ -9,7 +9,7 @@ import sys
 
 FINE = 0
 FAILED = 1
-"""It went wrong while running: a port is taken, nobody answers."""
+"""It went wrong while running: a port is taken, no server answers."""
 MISUSED = 2
 """The command line or the configuration is wrong."""
 INTERRUPTED = 130
@@ -88,4 +88,4 @@ def _write(text: str) -> None:
             sys.stderr.write(text)
             sys.stderr.flush()
     except OSError:
-        pass  # nobody is left to be told
+        pass  # no reader is left

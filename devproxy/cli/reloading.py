@@ -22,7 +22,7 @@ from devproxy.gateway.system.watch import FileWatch, Reading
 class Reloader:
     """Keeps `gateway` at what the file says that `loaded` came from; reports by `tell`.
 
-    `keeper`: is told how long a stop may take. `is_coloured`: reports are painted for a terminal. Needs a running loop.
+    `keeper`: learns how long a stop may take. `is_coloured`: reports are painted for a terminal. Needs a running loop.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Reloader:
         self._keeper = keeper
         self._is_coloured = is_coloured
         self._refused: bytes | None = None
-        # Absolute: the working directory may be removed and made anew.
+        # Absolute: the working directory may be removed and created again.
         self._watch = FileWatch(os.path.abspath(loaded.config.source), loaded.text)
 
     def ask(self) -> None:

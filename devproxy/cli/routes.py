@@ -79,7 +79,7 @@ def table(snapshot: Snapshot, style: Style) -> str:
 
 
 def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[str, bool]:
-    """Return what becomes of the request `head` and why, and whether a route takes it."""
+    """Return what happens to the request `head` and why, and whether a route matches it."""
     path = head.path.partition(b"?")[0]
     verdicts = snapshot.table.explain(head.method, b"/" if path == b"*" else path, head.host, head.fields)
     width = min(_MAX_LABEL, max((columns(label(verdict.route)) for verdict in verdicts), default=0))
@@ -191,5 +191,5 @@ def _rules(config: Config, route: Route, *, is_full: bool = False) -> str:
 
 
 def _url(server: ServerAddress, path: str) -> str:
-    """Return where a request for `path` goes; behind the path of a unix socket, it stands for itself."""
+    """Return where a request for `path` goes; after the path of a unix socket, it is separate."""
     return f"{visible(server.url)} {path}" if server.path or path == "*" else visible(server.url) + path

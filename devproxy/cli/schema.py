@@ -10,6 +10,6 @@ from devproxy.config import schema
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the schema as it stands in the repository."""
+    """Print the schema as it is in the repository."""
     put(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n")
     return FINE

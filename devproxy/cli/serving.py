@@ -114,7 +114,7 @@ class HangUp:
         self._terminal = terminal
         self._is_ending = is_ending
         self._reload = reload
-        # Never removed: the loop would put the default back, and whoever asks for a reload at the end would kill it.
+        # Never removed: the loop would put the default back, and a request for a reload at the end would kill it.
         loop.add_signal_handler(signal.SIGHUP, self._take)
         if terminal.has_hung_up:
             self._take()

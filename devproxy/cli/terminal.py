@@ -1,8 +1,8 @@
 """Whether the terminal that devproxy was started in is still there: what SIGHUP means depends on that.
 
-A terminal that is closed sends SIGHUP, and so does whoever wants the configuration read again. Only of a process that
-had a controlling terminal, and did not ignore the signal from the beginning as under ``nohup``, can the terminal be
-gone; ``setsid`` and containers have none. Imports no asyncio: devproxy asks before it serves. Start at
+A terminal that is closed sends SIGHUP, and so does anyone who wants the configuration read again. Only of a process
+that had a controlling terminal, and did not ignore the signal from the beginning as under ``nohup``, can the terminal
+be gone; ``setsid`` and containers have none. Imports no asyncio: devproxy asks before it serves. Start at
 :class:`Terminal`.
 """
 
@@ -39,8 +39,8 @@ class Terminal:
 
     @property
     def is_gone(self) -> bool:
-        """Whether there was a terminal and is none any more: nobody can reach this process by it."""
-        # Without a free descriptor it can't be told: then it is taken to be there.
+        """Whether there was a terminal that is gone now: it can no longer reach this process."""
+        # Without a free descriptor this is unknown: then it counts as present.
         return self._was_there and _failure() in _GONE
 
 

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     """Run ``devproxy trust``; return 0, or 1 when a command failed or there is something that no command can do."""
     try:
         if options.uninstall and authority.find() is None:
-            put("there is no authority that anybody could trust\n")
+            put("there is no authority to trust\n")
             return FINE
         found = _find(tuple(map(_allowed, options.allow)))
         if options.json:

@@ -17,7 +17,7 @@ from devproxy.text.bad import BadText
 from devproxy.text.safe import has_control, quoted
 
 MAX_SOCKET_PATH_BYTES: Final = 107
-"""``sun_path`` of Linux has 108 octets, one of them for the final NUL."""
+"""``sun_path`` of Linux has 108 bytes, one of them for the final NUL."""
 
 _MAX_TEXT: Final = 1024
 _MAX_DIGITS: Final = 9
@@ -186,7 +186,7 @@ def parse_trusted_proxy(text: str) -> str:
 
 
 def _without_port(text: str, why: str = "but hosts are compared without it") -> str:
-    """Return the host in `text`; raise where a port stands behind it, and say `why` it must not."""
+    """Return the host in `text`; raise if a port follows it, and say `why` it must not."""
     host, port = split_authority(text)
     if port is not None:
         raise BadText(f"{quoted(text)} has a port, {why}", f"write {quoted(host)}")
@@ -194,7 +194,7 @@ def _without_port(text: str, why: str = "but hosts are compared without it") -> 
 
 
 def _authority(text: str) -> str:
-    """Return what stands between scheme and path in a text that is more than an authority."""
+    """Return what is between scheme and path in a text that is more than an authority."""
     return re.split(r"[/?#]", text.rpartition("://")[2], maxsplit=1)[0].rpartition("@")[2]
 
 

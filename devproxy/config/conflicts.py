@@ -20,7 +20,7 @@ _MAX_COMPARED: Final = 50
 def find_conflicts(routes: Sequence[Route], paths: Sequence[Path], problems: Problems) -> None:
     """Add a fault for every route that no request can reach, because another takes the same ones or all of them.
 
-    `paths`: where each route stands. Finds what is certain; two regular expressions are not compared.
+    `paths`: where each route is. Finds what is certain; two regular expressions are not compared.
     """
     seen: dict[object, Path] = {}
     wide = _index(routes, paths)

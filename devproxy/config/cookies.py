@@ -19,10 +19,10 @@ from devproxy.text.safe import quoted
 Table = dict[str, Any]
 
 MAX_PREFIX: Final = 40
-"""Longest prefix of names, in characters: names and values share 4096 octets."""
+"""Longest prefix of names, in characters: names and values share 4096 bytes."""
 
 ANY_DOMAIN: Final = "*"
-"""In a table of Domains: every one that has no line of its own."""
+"""In a table of Domains: every one without its own line."""
 _RESERVED: Final = ("__host-", "__secure-", "__http-")
 """How names begin that promise something about their cookie."""
 

@@ -1,6 +1,6 @@
 """One route's ``cors`` -> :class:`~devproxy.config.model.Cors`: the short form, the long form, and what they may say.
 
-Pure. Works on a table that ``shape`` has passed. What nobody should write by accident needs a key whose name begins
+Pure. Works on a table that ``shape`` has passed. What must not be written by accident needs a key whose name begins
 with ``dangerously_``, and a second one before credentials may go with it. Never applies a policy (``policy.cors``
 does). Standard: Fetch, section 3.3 (CORS protocol). Start at :func:`build_cors`.
 """
@@ -28,13 +28,13 @@ ANY_KEY: Final = "dangerously_allow_any_origin"
 CREDENTIALS_KEY: Final = "dangerously_with_credentials"
 
 _PREFLIGHTS: Final = {CorsMode.FIX: PreflightMode.FORWARD_OR_ANSWER, CorsMode.PASSTHROUGH: PreflightMode.FORWARD}
-"""Who answers where the route does not say: whoever the mode gives the last word. Elsewhere that is devproxy."""
+"""Who answers if the route does not say: the side that the mode lets decide. In other modes that is devproxy."""
 
 
 def build_cors(written: str | Table | None, path: Path, line: int, problems: Problems) -> Cors:
     """Return the policy that `written` at `path` states: a mode, a table or (None) nothing.
 
-    `line`: where it stands, 1-based. Only worth something if ``problems`` has nothing about the route.
+    `line`: where it is, 1-based. Only valid if ``problems`` has nothing about the route.
     """
     if written is None:
         return Cors()
@@ -77,7 +77,7 @@ def _origins(written: list[str], path: Path, problems: Problems) -> tuple[str, .
 
 
 def build_form_post(written: list[str], path: Path, problems: Problems) -> tuple[str, ...]:
-    """Return the patterns of ``form_post``, normalised; ``null`` stands for pages that hide their origin."""
+    """Return the patterns of ``form_post``, normalised; ``null`` means pages that hide their origin."""
     help = "a pattern can replace many of them"
     return problems.read_all(_form_origin, written, path, most=MAX_ORIGINS, noun="origins", help=help)
 
@@ -92,7 +92,7 @@ def _form_origin(text: str) -> str:
 
 
 def _check_danger(table: Table, path: Path, problems: Problems) -> None:
-    """Ask for the second key where cookies would go to pages of anybody, and refuse it where it says nothing."""
+    """Require the second key if cookies would go to any web site's pages, and refuse it if it has no effect."""
     open_to = [name for name in (ANY_KEY, NULL_KEY) if table.get(name)]
     # A wrong value of `credentials` is left out, and has its own problem.
     with_credentials = table.get("credentials", not problems.is_bad(*path, "credentials"))

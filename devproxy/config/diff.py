@@ -59,7 +59,7 @@ def _parts(
 
 
 _NOT_CONTENT: Final = frozenset(("line", "name", "kind", "pattern", "methods", "match_host", "match_headers"))
-"""Fields that say where a part stands or which one it is. ``methods`` of a policy are content: it is no condition."""
+"""Fields that say where a part is or which one it is. ``methods`` of a policy are content: it is no condition."""
 _KEYS: Final = {
     "drops_pins": "strict_transport_security",
     "maps_redirects": "redirects",

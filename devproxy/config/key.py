@@ -50,7 +50,7 @@ class Key:
     ``meaning``: empty where the docstring below the field says it: ask ``documents.meaning``. ``name``: below its
     table, where it is not that of the field. ``types``: any of them will do; empty: that of the field. ``items``: what
     a list may hold. ``choices``: the strings allowed, all if empty; with ``ignores_case`` in any case. ``words``: the
-    same, with what each stands for in the field. ``minimum`` / ``maximum``: inclusive. ``example``: the right-hand
+    same, with what each means in the field. ``minimum`` / ``maximum``: inclusive. ``example``: the right-hand
     side in TOML. ``pattern``: for editors only (JSON Schema); ``load`` says it better.
 
     The rest is worked out by ``keys``. ``path``: from the top of the file. ``declared_by``: the field of ``model``, or

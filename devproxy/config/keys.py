@@ -4,7 +4,7 @@ Validation (``shape``), the JSON Schema, the Markdown reference and ``config.exa
 :data:`KEYS`, so that they cannot drift apart. What needs more than one key to judge (an upstream that exists, a route
 that is there twice) is not here but in ``routes`` and ``conflicts``.
 
-In a path, ``*`` stands for any name below a map and for any element of an array: ``upstreams.*.servers``.
+In a path, ``*`` means any name below a map and for any element of an array: ``upstreams.*.servers``.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ CHILDREN: Final[dict[str, dict[str, Key]]] = _group(KEYS)
 def values(table: dict[str, Any], path: str) -> dict[str, Any]:
     """Return the fields of the class that `path` is declared by, as far as `table`, which ``shape`` has passed, says.
 
-    Left out is what the file writes in another form than the field: whoever builds the value adds it.
+    Left out is what the file writes in another form than the field: the builder of the value adds it.
     """
     keys = CHILDREN[path]
     return {key.target: key.read(table[name]) for name, key in keys.items() if key.read is not None and name in table}

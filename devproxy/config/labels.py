@@ -14,7 +14,7 @@ _SHOWN_CONDITIONS: Final = 3
 def label(route: Route) -> str:
     """Return a short name of `route`: ``/api/``, ``= /exact (POST)``, ``~ /v[0-9]+ (a.test)``.
 
-    Conditions other than the path stand in brackets: methods, hosts, headers.
+    Conditions other than the path are in brackets: methods, hosts, headers.
     """
     sign = {PathKind.EXACT: "= ", PathKind.REGEX: "~ "}.get(route.kind, "")
     headers = tuple(f"{name}: {value}" for name, value in route.match_headers)

@@ -1,7 +1,7 @@
 """Origins by regular expression that take more than they seem to say. Pure. Start at :func:`looseness`.
 
 Not what is certainly wrong: an expression that takes any web site is refused (``devproxy.authority.origins``). This is
-about those that take names of their own *and* others which anybody can register: an unescaped dot, a repeat that goes
+about those that take names of their own *and* others that anyone can register: an unescaped dot, a repeat that goes
 on behind the name or begins before it. Tries samples of the expression; finds the usual slips, not all there are.
 """
 
@@ -16,11 +16,11 @@ from devproxy.authority.origins import PRIVATE_SUFFIXES, split_origin
 
 _parser: Final = import_module("re._parser")
 _OWN: Final = "qvxq"
-"""A label that nobody has in mind."""
+"""A label that no author has in mind."""
 _FILLS: Final = (_OWN, f"-{_OWN}", f".{_OWN}.com", f"{_OWN}.com", f".{_OWN}.com:1", f"://{_OWN}.com", f"7{_OWN}")
 _MAX_SAMPLES: Final = 200
 _FEW: Final = 8
-"""Of so few octets nobody makes a name."""
+"""No name is made of so few bytes."""
 _DOT: Final = r"write `\.` for a dot"
 
 
@@ -110,7 +110,7 @@ def _one_of(name: str, argument: Any) -> str:
 
 
 def _is_anybodys(origin: str) -> bool:
-    """Tell whether the registered name of the host in `origin` holds what nobody had in mind."""
+    """Tell whether the registered name of the host in `origin` contains what no author had in mind."""
     parts = split_origin(origin.encode("ascii", "ignore"))
     if parts is None:
         return False

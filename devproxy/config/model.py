@@ -2,7 +2,7 @@
 
 Units are in the names. A key is declared once, on its field: the annotation says what it may be, the field its type and
 default, and the docstring below what it means, as the reference shows it. ``keys`` reads the annotations when a file is
-read, ``documents`` the docstrings when somebody asks for the schema. The annotations are no strings here (there is no
+read, ``documents`` the docstrings when the schema is asked for. The annotations are not strings here (there is no
 ``from __future__ import annotations``): compiling them when they are read would be a twentieth of a start.
 """
 
@@ -103,7 +103,7 @@ class Upstream:
 
 
 class CorsMode(StrEnum):
-    """What becomes of a response's ``Access-Control-*`` fields."""
+    """What happens to a response's ``Access-Control-*`` fields."""
 
     PASSTHROUGH = "passthrough"
     STRIP = "strip"
@@ -120,7 +120,7 @@ class PreflightMode(StrEnum):
 
 
 class SecureRule(StrEnum):
-    """What becomes of a cookie's ``Secure``; ``AUTO`` follows the scheme of the front."""
+    """What happens to a cookie's ``Secure``; ``AUTO`` follows the scheme of the front."""
 
     KEEP = "keep"
     AUTO = "auto"
@@ -129,7 +129,7 @@ class SecureRule(StrEnum):
 
 
 class SameSiteRule(StrEnum):
-    """What becomes of a cookie's ``SameSite``; ``AUTO``: what a browser accepts on the front's scheme."""
+    """What happens to a cookie's ``SameSite``; ``AUTO``: what a browser accepts on the front's scheme."""
 
     KEEP = "keep"
     AUTO = "auto"
@@ -164,11 +164,11 @@ class Cors:
 
     ``origins``: patterns as normalised when they were read; None: every loopback origin (http and https; ``localhost``,
     ``*.localhost``, 127.0.0.1 and [::1]; any port). ``methods`` and ``headers``: ``*`` among them allows what is asked
-    for. ``line``: where the policy stands in its file, 1-based; 0 when nothing was written.
+    for. ``line``: where the policy is in its file, 1-based; 0 when nothing was written.
     """
 
     mode: Annotated[CorsMode, Key(example='"fix"')] = CorsMode.REWRITE
-    """What becomes of the upstream's `Access-Control-*` headers. `rewrite`: this policy's take their place. `fix`: they
+    """What happens to the upstream's `Access-Control-*` headers. `rewrite`: this policy's replace them. `fix`: they
     stay and are repaired, never widened. `strip`: they go, and no other origin reads anything. `passthrough`: they stay
     as they are."""
     origins: Annotated[
@@ -209,7 +209,7 @@ KEEP_DOMAIN: Final = "keep"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cookies:
-    """What becomes of the ``Set-Cookie`` lines of a route's responses.
+    """What happens to the ``Set-Cookie`` lines of a route's responses.
 
     ``domain``, ``secure`` and ``same_site`` are None where nothing is written: the attribute stays as it is, but is
     repaired where a public server set it. ``domain``: ``keep`` leaves the attribute, ``""`` removes it, else its new
@@ -329,7 +329,7 @@ class Route:
     form_post: Annotated[tuple[str, ...], Key(example='["https://login.example"]')] = ()
     """Origins whose pages may post a form here though they are another site: logins that come back that way
     (`response_mode=form_post`, SAML). Written as `origins` of `cors`, which they do not change. Browsers hide the
-    origin of an `https` page from plain http (`Origin: null`, which `"null"` lets in by itself). So an `https` origin
+    origin of an `https` page from plain http (`Origin: null`, which `"null"` alone lets in). So an `https` origin
     lets in the forms of every page that is hidden: give the callback a route of its own."""
     maps_redirects: Annotated[bool, Key(name="redirects", words={"map": True, "keep": False}, example='"keep"')] = True
     """`map`: `Location`, `Content-Location`, `Refresh` and `Link` that point at an upstream come back to the one
@@ -340,7 +340,7 @@ class Route:
     ] = field(default_factory=Cors)
     """Which pages of other origins may read what this route answers. Short form: the mode. Long form: a table."""
     cookies: Annotated[Cookies, Key()] = field(default_factory=Cookies)
-    """What becomes of `Set-Cookie`."""
+    """What happens to `Set-Cookie`."""
     request_headers: Annotated[
         HeaderEdits,
         Key(
@@ -374,7 +374,7 @@ class Server:
     """How devproxy itself listens.
 
     ``allowed_hosts``: lower case; ``.name`` is the name and all below it, ``*`` any. ``trusted_proxies``: ``loopback``,
-    ``private``, and networks as ``ipaddress`` writes them. A time-out of 0 means none; sizes are octets, 0
+    ``private``, and networks as ``ipaddress`` writes them. A time-out of 0 means none; sizes are bytes, 0
     ``max_body_bytes`` is no limit.
     """
 
@@ -398,8 +398,8 @@ class Server:
         "loopback",
     )
     """Proxies in front of devproxy whose `X-Forwarded-*` and `X-Real-IP` are passed on: `loopback` (this machine),
-    `private` (private, link-local and carrier networks), addresses and networks. What anybody else says is replaced.
-    `[]`: nobody is believed. The guard never goes by them."""
+    `private` (private, link-local and carrier networks), addresses and networks. What any other peer says is replaced.
+    `[]`: none. The guard never uses these fields."""
     tls: Annotated[bool | CertificateFiles, Key(types=(Type.BOOLEAN, Type.TABLE), default=False, example="true")] = (
         False
     )
@@ -434,7 +434,7 @@ class Server:
 class Config:
     """A whole, valid configuration. Every route's upstream exists. ``source``: the file's path, or "command line".
 
-    ``said``: where each key stands, by its path in the file: the 1-based line, or the option of the command line. No
+    ``said``: where each key is, by its path in the file: the 1-based line, or the option of the command line. No
     part of what the configuration says: ``places.place_of`` reads it.
     """
 

@@ -198,7 +198,8 @@ def _unused_in_mode(cors: Cors) -> list[str]:
 
 
 def _taken_hot_reload(config: Config) -> Iterator[Notice]:
-    """Give a sentence for each hot-reload socket that a broad route would take from whoever serves the page."""
+    """Give a sentence for each hot-reload socket that a broad route would take from the upstream that serves the
+    page."""
     page = next((route for route in config.routes if route.kind is PathKind.PREFIX and route.pattern == "/"), None)
     if page is None:
         return

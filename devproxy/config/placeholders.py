@@ -1,4 +1,4 @@
-"""Placeholders in the values of header edits: ``${name}`` stands for a fact of one exchange, ``$${`` for ``${``.
+"""Placeholders in the values of header edits: ``${name}`` means a fact of one exchange, ``$${`` means ``${``.
 
 Owns the names and the grammar, which the configuration checks and ``policy.headers`` fills in. Never knows a value.
 Start at :func:`split_value`.

@@ -10,7 +10,7 @@ from devproxy.text.safe import visible
 
 
 def place_of(config: Config, *path: str | int) -> str:
-    """Return where the value at `path` was said: ``devproxy.toml:12`` or ``--listen``; empty where nobody said it.
+    """Return where the value at `path` was said: ``devproxy.toml:12`` or ``--listen``; empty if it was not written.
 
     `path`: as in the file, ``("routes", 0, "cors", "origins")``. For what is left out, or part of a short form, it is
     the place of the table around it.

@@ -1,4 +1,4 @@
-"""Where every key and value of a TOML document stands.
+"""Where every key and value of a TOML document is.
 
 ``tomli`` gives values without places, so this scanner walks over a text that ``tomli`` has already accepted and notes,
 for each path, where its key and its value are. It never judges the text and never reads a value: that keeps it short,
@@ -84,7 +84,7 @@ class Places:
     def place(self, path: Path, at_key: bool) -> tuple[int, int, int]:
         """Return 1-based line and column of the value at `path`, or of its key, and its length; all 0 for nowhere.
 
-        What has no place of its own has that of what it stands in: a short form has no keys.
+        What has no place of its own has that of its container: a short form has no keys.
         """
         for end in range(len(path), 0, -1):
             span = self._spans.get(path[:end])

@@ -24,7 +24,7 @@ COMMAND_LINE: Final = "command line"
 """The source of a configuration that no file holds."""
 
 MAX_PROBLEMS: Final = 100
-"""More than anybody repairs in one go. Those found after that are left out, which also bounds what they cost."""
+"""More than a person repairs at once. Those found after that are left out, which also bounds what they cost."""
 
 _MAX_COMPARED: Final = 100
 
@@ -83,7 +83,7 @@ class Problems:
         self._add(path, what, help, at_key=False)
 
     def at_key(self, path: Path, what: str, help: str = "", *, other: Path = ()) -> None:
-        """Add a problem of the key, or of the table, at `path`. `other`: a path whose line is told with it."""
+        """Add a problem of the key, or of the table, at `path`. `other`: a path whose line is named with it."""
         line, _, _ = self._place(other, True)
         self._add(path, f"{what} (line {line})" if line else what, help, at_key=True)
 
@@ -159,13 +159,13 @@ def spelled(path: Path) -> str:
 
 
 def key_text(name: str) -> str:
-    """Return a key as it stands in TOML, quoted where it must be."""
+    """Return a key as it is written in TOML, quoted where it must be."""
     is_bare = bool(name) and name.isascii() and name.replace("-", "").replace("_", "").isalnum()
     return clipped(name) if is_bare or name == "-" else quoted(name)
 
 
 def suggestion(wrong: str, known: list[str]) -> str:
-    """Return the member of `known` that `wrong` most likely stands for, or an empty string."""
+    """Return the member of `known` that `wrong` most likely means, or an empty string."""
     from difflib import get_close_matches  # only errors need it
 
     if len(wrong) > MAX_SHOWN:

@@ -69,7 +69,7 @@ def _excerpt(line: str, start: int, length: int) -> tuple[str, int, int]:
     before = [_cell(char) for char in line[first:start]]
     fault = [_cell(char) for char in line[start:end]]
     after = [_cell(char) for char in line[end : end + MAX_LINE_WIDTH]]
-    # The fault comes first, then what stands before it, then what stands after it.
+    # The fault comes first, then what is before it, then what is after it.
     fault_cells, fault_cut = _fitting(fault, MAX_LINE_WIDTH)
     room = MAX_LINE_WIDTH - _width(fault_cells)
     after_room = min(_width(after), max(room // 3, room - _width(before)))

@@ -31,7 +31,7 @@ MAX_PATTERN: Final = 2000
 """Longest path pattern, in characters: bounds the time that compiling a regular expression takes."""
 
 MAX_COMPARED_BYTES: Final = 3 * MAX_TARGET_BYTES
-"""Of a path as it is compared: each octet may have to be encoded."""
+"""Of a path as it is compared: each byte may have to be encoded."""
 
 _MAX_NAMES: Final = 10
 _KINDS: Final = tuple(kind.value for kind in (PathKind.PREFIX, PathKind.EXACT, PathKind.GLOB, PathKind.REGEX))
@@ -40,7 +40,7 @@ _NO_CONDITIONS: Final = CHILDREN["routes.*"].keys() - {*_KINDS, "methods", "matc
 
 _REWRITABLE: Final = (PathKind.PREFIX, PathKind.EXACT)
 _PCHAR: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@]")
-"""What may stand in a path segment unencoded (RFC 3986 section 3.3)."""
+"""What a path segment may contain unencoded (RFC 3986 section 3.3)."""
 
 _ENCODED: Final = re.compile("%([0-9A-Fa-f]{2})")
 _DOTTED: Final = re.compile(r"//|/\.\.?(?:/|$)")

@@ -50,7 +50,7 @@ def syntax_problem(text: str, error: tomli.TOMLDecodeError) -> Problem:
         if match is not None:
             column, length = match.start(1) + 1, len(match[1])
     elif error.msg.startswith("Unescaped"):
-        # The parser points behind what follows the backslash, which may be a line end.
+        # The parser points after what follows the backslash, which may be a line end.
         before = text[: max(error.pos - 2, 0)]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     elif error.msg.startswith("Invalid value"):

@@ -30,7 +30,8 @@ Mode = Literal["human", "json", "quiet"]
 _MIN_WIDTH: Final = 20
 
 MAX_AGE_S: Final = 60.0
-"""How long exchanges share a line at most where nobody sees it before it is over: in a file, in a container's log."""
+"""How long exchanges share a line at most if it is not visible before it is complete: in a file, in a container's
+log."""
 
 
 class Console:
@@ -38,7 +39,7 @@ class Console:
 
     `mode`: ``human`` for all there is, ``quiet`` for errors only, ``json`` for programs. `fd`: never closed, its flags
     never changed. `colour`: see :func:`devproxy.console.style.wants_colour`. `is_verbose`: what was changed in
-    answers is shown too. ``observer``: give this to the gateway; it is to be told in one thread only. ``is_coloured``:
+    answers is shown too. ``observer``: give this to the gateway; call it from one thread only. ``is_coloured``:
     text that comes painted is shown so.
     """
 

@@ -92,7 +92,7 @@ def _row(route: Route, upstream: Upstream, states: ServerStates, style: Style, *
     cors = f"cors: {cors_text(route.cors)}" + ("" if route.guard else ", guard: off")
     painted, plain = _state(upstream, states, style, names_address=names_address)
     if fault := fault_text(route.fault):
-        # With the state, which every width shows: whoever has forgotten a fault looks for it elsewhere for long.
+        # With the state, which every width shows: a forgotten fault is otherwise hard to find.
         painted, plain = f"{painted}  {style.yellow(f'fault: {fault}')}", f"{plain}  fault: {fault}"
     return label(route), servers, cors, plain, painted
 
@@ -122,7 +122,7 @@ def _labels(rows: list[_Row], style: Style, width: int | None) -> list[str]:
 
 
 def _widths(rows: list[_Row], style: Style, width: int | None) -> list[int]:
-    """Return what each column takes with the space behind it: label and arrow, servers, CORS, state."""
+    """Return what each column takes with the space after it: label and arrow, servers, CORS, state."""
     found = widths([(name, *row[1:4]) for name, row in zip(_labels(rows, style, width), rows, strict=True)])
     return [found[0] + 5 + columns(style.glyphs.to), found[1] + 2, found[2] + 2, found[3]]
 

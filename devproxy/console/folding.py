@@ -85,7 +85,7 @@ class Fold:
 class Folding:
     """The folds that are open: one for the files, and one for the polls, of each route and upstream.
 
-    `max_age_s`: a fold is over after that at the latest, for whoever sees it only then. ``open``: in the order in
+    `max_age_s`: a fold is over after that at the latest, for readers that see it only then. ``open``: in the order in
     which they began. Times are seconds of one clock, whichever it is, but for `at`: since the epoch.
     """
 
@@ -104,7 +104,7 @@ class Folding:
         return min((fold.over_at for fold in self._open.values()), default=None)
 
     def add(self, kind: Kind, at: float, event: ExchangeFinished, now: float) -> list[Fold]:
-        """Count `event`, of which :func:`kind_of` says `kind`; return the folds that are over then: mostly none."""
+        """Count `event`, of which :func:`kind_of` says `kind`; return the folds that are over then: usually none."""
         key = kind, event.route, event.upstream
         fold = self._open.get(key)
         over: list[Fold] = []

@@ -28,7 +28,7 @@ class Foot:
         self.due: float | None = None
 
     def drawn(self, text: str, now: float) -> str:
-        """Return what to write so that `text`, whole lines or none, stands above the foot."""
+        """Return what to write so that `text`, whole lines or none, appears above the foot."""
         if not text and now < self._next:
             self.due = self._next
             return ""
@@ -39,7 +39,7 @@ class Foot:
         before, self._shown = self._shown, self._lines()
         if not text and self._shown == before:
             return ""
-        # The cursor stays where the last line begins: a ^C that is typed there takes no room behind a full line.
+        # The cursor stays where the last line begins: a ^C that is typed there takes no room after a full line.
         return f"{_erased(len(before))}{text}" + "\n".join(self._shown) + ("\r" if self._shown else "")
 
 

@@ -1,7 +1,7 @@
 """Events -> one JSON object per line, for programs.
 
 Keys: ``ts`` (RFC 3339, UTC, milliseconds), ``event`` (the class name of the event in snake_case), then the fields of
-the dataclass in :mod:`devproxy.events`, in their order. Octets are decoded as Latin-1, so that each has its character.
+the dataclass in :mod:`devproxy.events`, in their order. Bytes are decoded as Latin-1, so that each has its character.
 The line is ASCII; everything else, and every control character, is escaped by JSON (RFC 8259 section 7). Credentials
 in targets and in sentences are masked as on the terminal. Events are written as they come: nothing is held back.
 """
@@ -40,7 +40,7 @@ class JsonLines(Lines):
         return [_encode(record)]
 
     def dropped(self, at: float, count: int) -> list[str]:
-        """Return the line that says that `count` events were dropped because nobody read fast enough."""
+        """Return the line that says that `count` events were dropped because the reader was too slow."""
         return [_encode({"ts": timestamp(at), "event": "dropped", "count": count})]
 
     def _learn(self, kind: type[Any]) -> tuple[str, tuple[str, ...]]:

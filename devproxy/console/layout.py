@@ -1,6 +1,6 @@
-"""The columns of a line about an exchange or a tunnel, and what becomes of them in a narrow terminal.
+"""The columns of a line about an exchange or a tunnel, and what happens to them in a narrow terminal.
 
-Pure. Time, method, status, target with a word about it, route, duration, octets. The target takes what the others
+Pure. Time, method, status, target with a word about it, route, duration, bytes. The target takes what the others
 leave; where that is too little, the columns that say least are left out one after the other. Start at :func:`layout`.
 """
 
@@ -35,7 +35,7 @@ MAX_PIECES: Final = 256
 class Row:
     """One line's text, escaped already. ``paint_status`` and ``paint_note`` give both the same weight.
 
-    ``status``: of HTTP, or a close code. ``note``: a word about how it went, mostly empty. ``more``: is said below.
+    ``status``: of HTTP, or a close code. ``note``: a word about how it went, usually empty. ``more``: is said below.
     ``below``: sentences behind that, each on a line of its own.
     """
 
@@ -86,7 +86,7 @@ def layout(width: int | None, *, route: int, upstream: int) -> Layout:
 
 
 def _taken(time: int, route: int, upstream: int, octets: int) -> int:
-    """Return how many columns stand beside the target."""
+    """Return how many columns are next to the target."""
     taken = _METHOD + 1 + _STATUS + 1 + 2 + _DURATION
     taken += time + 1 if time else 0
     taken += 2 + route if route else 0
@@ -166,7 +166,7 @@ def wrapped(text: str, width: int | None, indent: int) -> list[str]:
 
 
 def _target(row: Row, widths: Layout, style: Style) -> tuple[str, bool]:
-    """Return the target with the note behind it, as wide as its column, and whether the note has found room."""
+    """Return the target with the note after it, as wide as its column, and whether the note has found room."""
     mark, is_cut = style.glyphs.cut, widths.width is not None
     if not row.note:
         text = cut(row.target, widths.target, mark) if is_cut else row.target

@@ -53,7 +53,7 @@ PROBE_WAIT_S: Final = 0.2
 """How long the banner waits for the first state of every server."""
 
 MAX_HELD: Final = 1000
-"""Events held back behind the banner; with more of them it is shown at once."""
+"""Events held back until the banner is shown; with more of them it is shown at once."""
 
 MAX_ASKED: Final = 64
 """Pages that wait for their server, of which is remembered that they ask."""
@@ -76,14 +76,14 @@ _NOTHING: Final = "-"
 
 
 class HumanLines(Lines):
-    """Turns events into lines for a terminal. `width` is asked anew for each event; None: no limit.
+    """Turns events into lines for a terminal. `width` is asked for each event; None: no limit.
 
     `clock`: the one of ``deadline``, in seconds. `folding`: None where each exchange is to have its line.
     """
 
     batch = 128
     pause_s = 0.06
-    """Some two thousand lines a second: a page comes before its lines, and nobody reads faster than that.
+    """Some two thousand lines a second: a page comes before its lines, and no person reads faster than that.
     Thousands more wait meanwhile."""
 
     def __init__(
@@ -151,7 +151,7 @@ class HumanLines(Lines):
         return lines if self._folding is None else [*lines, *self._fold_lines(self._folding.end())]
 
     def foot(self) -> list[str]:
-        """Return the lines of the folds that go on, as they stand."""
+        """Return the lines of the folds that go on, as they are now."""
         return [] if self._folding is None else self._fold_lines(self._folding.open)
 
     def _banner(self) -> list[str]:
@@ -187,7 +187,7 @@ class HumanLines(Lines):
         return [f"{_clock_time(at)} {self._style.yellow(dropped_words(count, self._style))}"]
 
     def rendered(self, at: float, event: Event) -> list[str]:
-        """Return the lines for `event` by itself, whether or not there has been a banner."""
+        """Return the lines for `event` alone, whether or not there has been a banner."""
         style = self._style
         match event:
             case ExchangeFinished():
@@ -266,7 +266,7 @@ class QuietLines(Lines):
         self._inner = inner
 
     def lines(self, at: float, event: Event) -> list[str]:
-        """Return the lines for `event`: mostly none."""
+        """Return the lines for `event`: usually none."""
         return self._inner.rendered(at, event) if self._is_worth_a_line(event) else []
 
     def dropped(self, at: float, count: int) -> list[str]:

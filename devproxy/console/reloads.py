@@ -17,7 +17,7 @@ MAX_CHANGES: Final = 12
 """Changes that are shown one by one."""
 
 _INDENT: Final = " " * 9
-"""As wide as the time and the space behind it."""
+"""As wide as the time and the space after it."""
 
 _SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
 

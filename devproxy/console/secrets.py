@@ -1,8 +1,8 @@
 """Credentials in what is shown, masked: terminals and logs get recorded, pasted into issues and shared.
 
-Pure. Owns which names of parameters stand for a secret and how the value is taken out; nothing else of the text
+Pure. Owns which names of parameters mean a secret and how the value is taken out; nothing else of the text
 changes. What it cannot know is a secret without a name and without a shape, such as a path segment. Linear in the
-length of the text: whoever sends a request writes it. Start at :func:`masked`.
+length of the text: the sender of a request chooses it. Start at :func:`masked`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SECRET_NAMES: Final = frozenset(
     "pass passcode passphrase pgtid pgtiou pin psk pw samlart samlrequest samlresponse sess session sig sso ticket tkn "
     "tok wresult".split()
 )
-"""Names that stand for a secret, in lower case, without what is no letter, and without digits at the end."""
+"""Names that mean a secret, in lower case, without what is no letter, and without digits at the end."""
 
 SECRET_ENDINGS: Final = tuple(
     # keys that open something (not `monkey`, and not a database's `sortkey`)
@@ -29,7 +29,7 @@ SECRET_ENDINGS: Final = tuple(
     # codes that are worth a session (not `zipcode`)
     "authcode authorizationcode backupcode confirmationcode devicecode grantcode invitecode logincode mfacode "
     "onetimecode oobcode recoverycode resetcode securitycode smscode totpcode usercode verificationcode verifycode "
-    # what proves who asks
+    # what proves an identity
     "apisig appsecretproof appsig assertion authorization authsig cookie credential csrf dbpass jwt magiclink otp "
     "passcode passphrase passwd password passwordconfirmation passwordhash pwd requestsig secret session sessid "
     "sessionid signature ticket token tokenhash tokenhint tokenid tokenvalue userpass verifier xsrf".split()
@@ -41,8 +41,8 @@ _MAX_NAME: Final = 192
 _MAX_ENCODINGS: Final = 5
 """How often a URL within a URL within … may have been encoded."""
 
-# A parameter begins behind one of these; a URL within a parameter (`?next=%2Fa%3Fcode%3Dx`) has them encoded, and a URL
-# within that one twice (`%253F`). A name holds none of them, so no octet is looked at from two places.
+# A parameter begins after one of these; a URL within a parameter (`?next=%2Fa%3Fcode%3Dx`) has them encoded, and a URL
+# within that one twice (`%253F`). A name holds none of them, so no byte is looked at from two places.
 _PERCENT: Final = r"%(?:25){0,4}+"
 _find_parameters = re.compile(
     rf"([?&;#]|{_PERCENT}(?:3F|26|3B|23))"
@@ -78,7 +78,7 @@ def masked(text: str, mask: str = MASK) -> str:
 
     Credentials are the values of parameters of :func:`is_secret_name`, in the query, in a URL within the query, in the
     path (``;jsessionid=``) and in the fragment; a URL's user information (RFC 3986 section 3.2.1), as a whole, also
-    where the URL is encoded; and whatever looks like a JSON Web Token, wherever it stands.
+    where the URL is encoded; and whatever looks like a JSON Web Token, wherever it is.
     """
     if "@" in text:
         text = _replace_userinfo(lambda match: f"{match[1]}{mask}@", text)

@@ -21,7 +21,7 @@ _UNITS: Final = ("kB", "MB", "GB", "TB")
 def shown_target(target: bytes, mask: str = MASK) -> str:
     """Return a request target for a terminal: masked, escaped, in ASCII but for `mask`.
 
-    Browsers percent-encode (URL standard), so a raw octet beyond ASCII is odd enough to be shown as such: ``\\xe9``.
+    Browsers percent-encode (URL standard), so a raw byte beyond ASCII is odd enough to be shown as such: ``\\xe9``.
     Remembered for the last ones, if they are short: a page asks for the same again when it is loaded again.
     """
     return _recently_shown(target, mask) if len(target) <= _MAX_REMEMBERED else _shown(target, mask)
@@ -42,7 +42,7 @@ def columns(text: str) -> int:
 
 
 def padded(text: str, width: int) -> str:
-    """Return `text` with spaces behind it up to `width` columns."""
+    """Return `text` with spaces after it up to `width` columns."""
     return text + " " * (width - columns(text))
 
 
@@ -80,7 +80,7 @@ def _taken(text: str, width: int) -> str:
 
 @lru_cache(maxsize=512)
 def size(octets: int) -> str:
-    """Return a number of octets with at most three digits and a decimal unit: ``118 B``, ``1.2 kB``, ``34 MB``."""
+    """Return a number of bytes with at most three digits and a decimal unit: ``118 B``, ``1.2 kB``, ``34 MB``."""
     if octets < 1000:
         return f"{octets} B"
     value = float(octets)

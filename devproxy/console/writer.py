@@ -1,15 +1,15 @@
 """From the event loop to a file descriptor without ever making the loop wait.
 
 :meth:`Writer.put` appends to a bounded queue and returns; a daemon thread formats and writes. When the reader of the
-descriptor is slow or stands still, events beyond :data:`MAX_QUEUED` or :data:`MAX_QUEUED_BYTES` are counted instead of
+descriptor is slow or stuck, events beyond :data:`MAX_QUEUED` or :data:`MAX_QUEUED_BYTES` are counted instead of
 kept. When the reader is gone (``EPIPE``, ``EIO``, ``EBADF``), writing ends silently and for good: a log must not end
 what it reports on.
 
 The thread works in small batches with a pause between them, because formatting holds the interpreter's lock, which the
 loop needs too. The descriptor's flags stay untouched (``O_NONBLOCK`` would hold for every process that shares it):
-poll(2) tells when at least ``PIPE_BUF`` octets fit, and no more is written at once.
+poll(2) tells when at least ``PIPE_BUF`` bytes fit, and no more is written at once.
 
-Lines scroll; what stands in the :class:`~devproxy.console.foot.Foot` of a terminal is written over in place.
+Lines scroll; the :class:`~devproxy.console.foot.Foot` of a terminal is updated in place.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_QUEUED: Final = 10_000
 """Events kept for a reader that is slow; some megabytes."""
 
 MAX_QUEUED_BYTES: Final = 4 << 20
-"""The same in octets of targets and the like: a stranger may send long ones faster than they are shown."""
+"""The same in bytes of targets and the like: a client may send long ones faster than they are shown."""
 
 CLOSE_LIMIT_S: Final = 1.0
 """How long :meth:`Writer.close` waits for what is still unwritten."""
@@ -76,14 +76,14 @@ class Lines:
         return []
 
     def foot(self) -> list[str]:
-        """Return what is held back as it stands, for the foot of a terminal."""
+        """Return what is held back, for the foot of a terminal."""
         return []
 
 
 class Writer:
     """Writes to `fd` what `lines` makes of events, in the order of :meth:`put`. Never closes `fd`.
 
-    `foot`: where `fd` is a terminal, what stands below the lines.
+    `foot`: where `fd` is a terminal, what is below the lines.
     """
 
     def __init__(self, fd: int, lines: Lines, *, encoding: str, foot: Foot | None = None) -> None:
@@ -129,7 +129,7 @@ class Writer:
         self._give_up_at = min(self._give_up_at, monotonic() + CLOSE_LIMIT_S)
         self._room = 0
         self._queue.put(None)
-        # The thread gives up by itself just before; only a terminal that is stopped (Ctrl-S) can hold it for longer.
+        # The thread gives up on its own just before; only a terminal that is stopped (Ctrl-S) can hold it for longer.
         self._thread.join(max(0.0, self._give_up_at - monotonic()) + _POLL_S)
 
     # -- in the thread -------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ class Writer:
                 if self._room:  # not closing
                     sleep(self._lines.pause_s if is_full else _IDLE_PAUSE_S)
         except (OSError, TimeoutError):
-            pass  # nobody reads any more, and nobody is left to be told
+            pass  # the reader is gone, and there is no other to tell
         finally:
             self._room = 0
             self._discard()
@@ -201,7 +201,7 @@ class Writer:
         return text.encode(self._encoding, "backslashreplace")
 
     def _write(self, data: bytes) -> None:
-        """Write `data`; raises OSError when nobody reads, TimeoutError when closing has waited long enough."""
+        """Write `data`; raises OSError when the reader is gone, TimeoutError when closing has waited long enough."""
         rest = memoryview(data)
         while rest:
             left_s = self._give_up_at - monotonic()

@@ -70,7 +70,7 @@ async def ticks(request: web.Request) -> web.StreamResponse:
 
 
 def _add_conversation(sockets: Any) -> None:
-    """Let clients echo (acknowledged, to measure a round trip) and say something to everybody."""
+    """Let clients echo (acknowledged, to measure a round trip) and send a text to all clients."""
 
     async def echo(_: str, value: object) -> object:
         return value

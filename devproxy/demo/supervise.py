@@ -89,7 +89,7 @@ def servers() -> Iterator[Servers]:
 
 
 def free_port() -> int:
-    """Return the first port from 8080 on that nobody listens on, on any address of localhost."""
+    """Return the first port from 8080 on that is free on every address of localhost."""
     for port in range(FIRST_PORT, LAST_PORT + 1):
         try:
             sockets = bind([Listen(host="localhost", port=port)])
@@ -142,7 +142,7 @@ def _child(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _announced_port(process: subprocess.Popen[bytes], who: str) -> int:
-    """Wait for the line on which a child announces its port; it ends, by itself, if it cannot."""
+    """Wait for the line on which a child announces its port; it ends on its own if it cannot."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line.strip().isdigit():

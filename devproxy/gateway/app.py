@@ -58,7 +58,7 @@ class Gateway:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """A URL for each way in: ``localhost`` stands for the loopback addresses that share a port."""
+        """A URL for each way in: ``localhost`` means the loopback addresses that share a port."""
         return self._listeners.urls("http" if self._handshakes is None else "https")
 
     def observe(self, observer: Observer) -> Observation:
@@ -199,7 +199,7 @@ class Gateway:
         assert self._shared is not None
         if self._handshakes is None:
             return ClientConnection(self._shared, "http")
-        from devproxy.gateway.front.arrival import Arrival  # nobody else needs TLS
+        from devproxy.gateway.front.arrival import Arrival  # no other configuration needs TLS
 
         return Arrival(self._shared, self._handshakes)
 
@@ -244,7 +244,7 @@ class Gateway:
             task.add_done_callback(self._probes.discard)
 
     def _sweep(self) -> None:
-        """Enforce every deadline that is over, look who has left, and whether descriptors are short.
+        """Enforce every deadline that is over, and check which clients have left and whether descriptors are short.
 
         One timer for all connections.
         """
@@ -267,7 +267,7 @@ class Gateway:
         self._sweeper = shared.loop.call_later(SWEEP_INTERVAL_S, self._sweep)
 
     def _end_unused(self) -> None:
-        """Close the retired pools that nobody has any more."""
+        """Close the retired pools that are no longer in use."""
         for pool in [pool for pool in self._retired if not pool.is_used]:
             pool.close()
             self._retired.remove(pool)

@@ -1,6 +1,6 @@
-"""What becomes of a response's head on its way to the client, as a value: which lines go and which come.
+"""The edits to a response's head on its way to the client, as a value: which lines are dropped and which are added.
 
-Says nothing of the connection to the client, nor of the version of HTTP that is spoken there: whoever writes the head
+Says nothing of the connection to the client, nor of the version of HTTP that is spoken there: the writer of the head
 adds that (:mod:`devproxy.http1.render`). ``plan`` makes these values. Why heads are edits: ADR 0010.
 """
 
@@ -24,11 +24,11 @@ class ResponseEdits:
     """What to do to a response's head; immutable but for what is remembered.
 
     ``lines``: all that there are in the end; None: the same is to be done to every head with the same facts, and no
-    more than this. ``dropped``: the lines that go, each between two CRLFs; ``added``: those that come behind the
-    others. ``last``: lines that come behind those of the connection.
+    more than this. ``dropped``: the lines that go, each between two CRLFs; ``added``: those that come after the
+    others. ``last``: lines that come after those of the connection.
 
     Remembered: ``tail``, what ends the head where HTTP/1.1 adds nothing (empty: it was not asked for, or adds
-    something); ``verdicts``, what a browser makes of the head (see :func:`devproxy.plan.advice_on`), None: not asked.
+    something); ``verdicts``, what a browser does with the head (see :func:`devproxy.plan.advice_on`), None: not asked.
     """
 
     lines: list[bytes] | None = None
@@ -50,5 +50,5 @@ class ResponseEdits:
         return [*(line for line in head.lines if line not in gone), *self.added]
 
     def ending_with(self, line: bytes) -> ResponseEdits:
-        """Return these edits with `line` behind all others."""
+        """Return these edits with `line` after all others."""
         return ResponseEdits(self.lines, self.dropped, self.added, (*self.last, line))

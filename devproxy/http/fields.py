@@ -71,7 +71,7 @@ class Role(IntEnum):
     TRAILER = 20
     FORWARDED_FOR = 21
     FORWARDED = 22
-    """Claims something about the client or the way that the request took: ``policy.hop`` owns what becomes of it."""
+    """Claims something about the client or the way that the request took: ``policy.hop`` owns what happens to it."""
     LOOK_ALIKE = 23
     """Becomes another field's name where a server (WSGI, CGI) knows names by their letters and digits alone."""
 
@@ -125,7 +125,7 @@ _NAMES: Final = {
 }
 _ROLES: Final = {name: role for role, names in _NAMES.items() for name in names.split()}
 _LOGIN_FIELDS: Final = frozenset((b"authorization", b"www-authenticate", b"persistent-auth"))
-"""Fields whose role depends on their value: a token in every request is no reason to look at each head anew."""
+"""Fields whose role depends on their value: a token in every request is no reason to look at each head again."""
 _CONNECTION_SCHEMES: Final = frozenset((b"ntlm", b"negotiate", b"kerberos", b"nego2"))
 """Authentication schemes that speak for all that follows on the same connection (RFC 4559 section 6, MS-N2HT)."""
 _COUNTERFEITED: Final = frozenset(
@@ -146,7 +146,7 @@ _UNIFIED: Final = bytes(octet if octet in _LETTERS_AND_DIGITS else 0x2D for octe
 
 _known_roles: dict[bytes, int] = {}
 """The roles of the names that came first: a browser and a server use a hundred, and more are not kept."""
-# What an end-to-end field is called in most heads: its line needs no look at the name's octets.
+# What an end-to-end field is called in most heads: its line needs no look at the name's bytes.
 FAMILIAR_NAMES: Final = frozenset(
     spelling + b":"
     for name in (
@@ -221,7 +221,7 @@ class Marks(Table[bytes, bytes]):
     :data:`ZERO_LENGTH`, for fields that count by being there their name, for others the line itself;
     :data:`UNMARKED` for what is no field. What begins as a status line is its own mark, and no field. Each mark ends
     with CRLF, so that they can be joined. Heads with the same marks in the same order state the same, but for the
-    number behind the length. A line that was seen before costs one look-up.
+    number after the length. A line that was seen before costs one look-up.
     """
 
     __slots__ = ()
@@ -255,7 +255,7 @@ def parse_field(line: bytes) -> Field:
     """Return the field that `line` (without its CRLF) states; one that comes often costs one look-up.
 
     Raises :class:`BadMessage` for anything outside the grammar. Lines of at most :data:`MAX_REMEMBERED_LINE_BYTES`
-    octets are remembered when they come for the second time.
+    bytes are remembered when they come for the second time.
     """
     field = _fields[line]
     if field is None:

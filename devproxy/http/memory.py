@@ -22,7 +22,7 @@ MARKS: Final = 262_144
 """Places for the marks of what has been seen once, 2 MiB: two lines that share one keep each other from being
 remembered, so there are many more than a page with thousands of modules has lines."""
 SLOT: Final = MARKS - 1
-"""The bits of a mark that say where it stands."""
+"""The bits of a mark that say where it is."""
 ENTRY_BYTES: Final = 104
 """A place in a dictionary, at its emptiest."""
 
@@ -37,7 +37,7 @@ class Memory:
         self._half = self._left = limit_bytes // 2
         self._old_bytes = self._enrolled = 0
         self._tables: list[ref[Table[object, object]]] = []
-        # Mapped, because a page of it that nobody has written to takes no memory; those of a bytearray all do.
+        # Mapped, because a page of it that was never written to takes no memory; those of a bytearray all do.
         self.marks: Final = memoryview(mmap(-1, 8 * MARKS)).cast("q")
 
     @property
@@ -46,7 +46,8 @@ class Memory:
         return self._half - self._left + self._old_bytes
 
     def enrol(self, table: Table[object, object]) -> int:
-        """Let `table` take part for as long as somebody else holds it; return a number that no other such table has."""
+        """Let `table` take part for as long as it is referenced elsewhere; return a number that no other such table
+        has."""
         self._tables.append(ref(table))
         self._enrolled += 1
         return self._enrolled
@@ -88,7 +89,7 @@ class Table(dict[_Key, _Value | None], Generic[_Key, _Value]):
     """What is remembered by its key: the young in the dictionary itself, so that a hit costs one look-up.
 
     ``table[key]`` is None for what is not remembered; what is found among the old becomes young again by that.
-    ``cost_of``: what an entry costs in bytes beside its place, with all that it alone keeps alive; see
+    ``cost_of``: what an entry costs in bytes besides its place, with all that it alone keeps alive; see
     :func:`footprint`.
     """
 
@@ -128,7 +129,7 @@ class Table(dict[_Key, _Value | None], Generic[_Key, _Value]):
 def footprint(*values: object) -> int:
     """Return the bytes of `values` with all that they hold, twice where they hold it twice.
 
-    Looks into tuples, and into objects by the names of their slots; anything else counts by itself alone.
+    Looks into tuples, and into objects by the names of their slots; anything else counts only itself.
     """
     total = 0
     for value in values:

@@ -40,13 +40,13 @@ class RequestFacts:
     ``host``: empty only for HTTP/1.0. ``body_length``: 0, :data:`CHUNKED` or :data:`STATED`. ``upgrade``: the protocol
     asked for, in lower case, when both ``Upgrade`` and ``Connection: upgrade`` ask (RFC 9110 section 7.8); else empty.
     ``connection_options``: lower case, without ``close``, ``keep-alive`` and ``upgrade``. ``is_plain``: to forward the
-    message means to leave out the lines in ``dropped``, and nothing more; each stands there between two CRLFs. It is
+    message means to leave out the lines in ``dropped``, and nothing more; each is there between two CRLFs. It is
     empty where the message is not plain. ``via``: the values of Via, joined. ``origins``: of every Origin, of which a
     browser sends at most one. ``fetch_site``, ``fetch_mode`` and ``fetch_dest``: of the last ``Sec-Fetch-*``, empty
     when there is none. ``logs_in``: the message logs the connection in on which it passes (NTLM, Negotiate).
 
     ``is_remembered``: these facts are shared by all requests whose special fields are the same but for the number that
-    is their length, and may be told apart by their identity: so they hash.
+    is their length, and may be distinguished by their identity: so they hash.
     """
 
     __hash__ = object.__hash__
@@ -115,7 +115,7 @@ class RequestHead(Head):
 
     @property
     def body_length(self) -> int:
-        """Octets of the body, or :data:`CHUNKED`."""
+        """Bytes of the body, or :data:`CHUNKED`."""
         length = self.facts.body_length
         return length if length != STATED else int(find_length(self.block)[1])
 
@@ -168,7 +168,7 @@ class ResponseFacts:
 class ResponseHead(Head):
     """A response's status line and fields, with what its grammar check established (see :class:`ResponseFacts`).
 
-    ``block``: as in :class:`RequestHead`. ``body_length``: octets of the body in answer to any method but HEAD, or
+    ``block``: as in :class:`RequestHead`. ``body_length``: bytes of the body in answer to any method but HEAD, or
     :data:`CHUNKED` or :data:`UNTIL_CLOSE`.
     """
 

@@ -1,6 +1,6 @@
 """Where a body ends (RFC 9112 sections 6 and 7).
 
-A body of known length is counted by whoever carries it and needs nothing from here. :class:`ChunkedReader` validates
+A body of known length is counted by its carrier and needs nothing from here. :class:`ChunkedReader` validates
 the chunked coding and passes it through. Start at :meth:`ChunkedReader.feed`.
 """
 
@@ -20,7 +20,7 @@ MAX_TRAILER_BYTES: Final = 16384
 _match_size_line = re.compile(
     rb"([0-9A-Fa-f]{1,15})((?:;" + TOKEN + rb"(?:=(?:" + TOKEN + rb'|"[\x20\x21\x23-\x5b\x5d-\x7e]*+"))?+)*+)'
 ).fullmatch
-# Of an answer, browsers take spaces behind the size (some servers pad it to a fixed width) and any extension: neither
+# Of an answer, browsers accept spaces after the size (some servers pad it to a fixed width) and any extension: neither
 # can move the end of the line, and neither goes on.
 _match_loose_size_line = re.compile(rb"([0-9A-Fa-f]{1,15}) *+(?:;[^\r\n\0]*+)?").fullmatch
 # Nearly every chunk: its size without extensions.
@@ -36,7 +36,7 @@ _SIZE, _DATA, _DATA_END, _TRAILER, _DONE = range(5)
 
 
 class _Passing:
-    """What passes of `data`: all of it, but for what is replaced. Octets that follow one another are copied once."""
+    """What passes of `data`: all of it, but for what is replaced. Bytes that follow one another are copied once."""
 
     __slots__ = ("_data", "_pieces", "_start")
 
@@ -46,7 +46,7 @@ class _Passing:
         self._start = 0
 
     def replace(self, start: int, end: int, other: bytes) -> None:
-        """Let `other` pass instead of the octets from `start` to `end`, behind all that was replaced before."""
+        """Let `other` pass instead of the bytes from `start` to `end`, after all that was replaced before."""
         if start > self._start:
             self._pieces.append(self._data[self._start : start])
         if other:
@@ -54,7 +54,7 @@ class _Passing:
         self._start = end
 
     def until(self, end: int) -> bytes:
-        """Return what passes of the octets before `end`."""
+        """Return what passes of the bytes before `end`."""
         if end > self._start:
             self._pieces.append(self._data[self._start : end])
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -67,7 +67,7 @@ class ChunkedReader:
     this hop), trailers that concern routing or this connection as well (RFC 9110 section 6.5.1).
     ``is_decoding``: give the data alone, without sizes and trailers, for a peer that speaks HTTP/1.0. ``is_answer``:
     the body is an answer's, of which is taken what every browser takes, as long as it cannot move the end of the body.
-    ``announced_bytes``: octets of data in the chunks seen so far, the one that is still arriving counted whole.
+    ``announced_bytes``: bytes of data in the chunks seen so far, the one that is still arriving counted whole.
     ``is_done``: the whole body has been seen.
     ``has_odd_trailers``: trailers of an answer spoke of framing or of a Host, which browsers skip; they did not pass.
     """
@@ -100,7 +100,7 @@ class ChunkedReader:
         self._dropped_trailers: Collection[bytes] = dropped_trailers
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """Take `data`; return what is to be forwarded and, once :attr:`is_done`, the octets behind the body.
+        """Take `data`; return what is to be forwarded and, once :attr:`is_done`, the bytes after the body.
 
         A size line that is not complete yet is held back (it carries no data). Raises :class:`BadMessage` for a size,
         an extension, a line end or a trailer outside the grammar; what was valid before the fault has been returned by
@@ -126,7 +126,7 @@ class ChunkedReader:
         return passing.until(position), rest
 
     def _skip_whole_chunks(self, data: bytes, size: int) -> int:
-        """Return how much of `data`, of `size` octets, is from its beginning whole chunks that pass as they are."""
+        """Return how much of `data`, of `size` bytes, is from its beginning whole chunks that pass as they are."""
         position = 0
         while (match := _match_plain_size(data, position)) is not None:
             length = int(match[1], 16)
@@ -178,12 +178,12 @@ class ChunkedReader:
         return end + 1
 
     def _refuse_hopeless_line(self, seen: int) -> None:
-        """Raise when the unfinished line cannot become one; its octets before `seen` have been looked at."""
+        """Raise when the unfinished line cannot become one; its bytes before `seen` have been looked at."""
         line = self._line
         if self._state == _DATA_END and line != b"\r":
             raise _fault("a chunk is longer than its size", line)
         limit = MAX_TRAILER_BYTES if self._state == _TRAILER else MAX_SIZE_LINE_BYTES
-        if len(line) > limit + 1:  # the last octet may be the CR
+        if len(line) > limit + 1:  # the last byte may be the CR
             raise _fault("a line of a chunked body is too long", line, section="7.1.1")
         if line.find(b"\r", seen, len(line) - 1) >= 0:
             raise _fault("a chunked body contains a bare CR", line)
@@ -200,7 +200,7 @@ class ChunkedReader:
         return match[1]
 
     def _take_trailer(self, line: bytes) -> bytes | None:
-        """Read a trailer, or the empty line behind the last one; return it, None for one that does not pass."""
+        """Read a trailer, or the empty line after the last one; return it, None for one that does not pass."""
         if not line:
             self._state = _DONE
             self.is_done = True

@@ -1,9 +1,9 @@
 """Heads: blocks of bytes -> :class:`RequestHead` or :class:`ResponseHead`, strictly (RFC 9112 sections 2 to 6).
 
-Whatever two parsers could read in two ways is refused: differing or repeated lengths, a length beside a transfer
+Whatever two parsers could read in two ways is refused: differing or repeated lengths, a length next to a transfer
 coding, obsolete folding, bare line ends, whitespace in the wrong place, targets and hosts outside the grammar. Nothing
 here reads a body; that is :mod:`devproxy.http1.framing`. Start at :func:`parse_request_head`; where a head ends in
-arriving octets is for :mod:`devproxy.http1.reader`. What is refused and why: ADR 0002. Why heads are looked up before
+arriving bytes is for :mod:`devproxy.http1.reader`. What is refused and why: ADR 0002. Why heads are looked up before
 they are parsed (``recall_request_head``, ``recall_response_head``): ADR 0007.
 """
 
@@ -65,7 +65,7 @@ _CRLF: Final = b"\r\n"
 _CRLF2: Final = b"\r\n\r\n"
 _MAX_LENGTH_DIGITS: Final = 18
 _MAX_LEFT_OUT: Final = 32
-"""Lines that are taken out of the octets of a head one by one. A head that has more is written anew, line by line."""
+"""Lines that are taken out of the bytes of a head one by one. A head that has more is written again, line by line."""
 _SLASH: Final = 0x2F
 _FRAMING: Final = (Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING)
 
@@ -107,10 +107,10 @@ _responses: Final = Table[bytes, ResponseFacts](MEMORY, footprint)
 
 
 def recall_request_head(octets: bytes, limits: Limits) -> tuple[RequestHead, bytes] | None:
-    """Return the head that `octets` begin with and what stands behind it, if all of the head is familiar; else None.
+    """Return the head that `octets` begin with and what follows it, if all of the head is familiar; else None.
 
     This is how most requests come: the path is plain, every line of the head has been seen before or looks like one
-    that has, and mostly nothing stands behind it. None says nothing about `octets`: ``HeadReader`` and
+    that has, and usually nothing follows it. None says nothing about `octets`: ``HeadReader`` and
     :func:`parse_request_head` find out, and give the same head where this gives one.
     """
     if octets.endswith(_CRLF2):
@@ -263,7 +263,7 @@ _USUAL_CODING: Final = b"Transfer-Encoding: chunked"
 
 
 def _is_plain(special: list[Field], listed: tuple[bytes, ...]) -> bool:
-    """Tell whether to leave lines out is all there is to do, and few enough to look for each of them in the octets."""
+    """Tell whether to leave lines out is all there is to do, and few enough to look for each of them in the bytes."""
     left_out = sum(field.role >= Role.ACCESS_CONTROL for field in special)
     return not listed and left_out <= _MAX_LEFT_OUT and all(field.role <= Role.HOP_BY_HOP for field in special)
 
@@ -288,13 +288,13 @@ def _remember(memory: Table[bytes, _Facts], key: bytes, facts: _Facts) -> _Facts
 
 
 def recall_response_head(octets: bytes, limits: Limits) -> tuple[ResponseHead, bytes] | None:
-    """Return the head that `octets` begin with and what stands behind it, if all of the head is familiar; else None.
+    """Return the head that `octets` begin with and what follows it, if all of the head is familiar; else None.
 
     The counterpart of :func:`recall_request_head`: None says nothing about `octets`.
     """
     block, end, rest = octets.partition(_CRLF2)
     lines = block.split(b"\r\n")
-    # The status line as it stands, so that no field can stand before it.
+    # The status line as it is, so that no field can come before it.
     key = lines[0] + b"".join(map(_mark_of, lines))
     facts = _responses[key]
     if facts is None or not end:
@@ -308,7 +308,7 @@ def recall_response_head(octets: bytes, limits: Limits) -> tuple[ResponseHead, b
 def parse_response_head(block: bytes, limits: Limits, method: bytes = b"GET") -> ResponseHead:
     """Return the response head that `block` states in answer to `method`.
 
-    What every browser takes and what cannot change where the body ends is put right, so that nobody who reads the head
+    What every browser takes and what cannot change where the body ends is put right, so that no reader of the head
     after us can read it in another way: a later minor version of HTTP (RFC 9110 section 2.5) and what
     :func:`devproxy.http1.repairs.put_right` lists. Raises :class:`BadMessage` for everything else that is outside the
     grammar: the upstream cannot be trusted then.

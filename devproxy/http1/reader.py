@@ -1,4 +1,4 @@
-"""Finding where a head ends, in octets that arrive in any pieces. Start at :class:`HeadReader`."""
+"""Finding where a head ends, in bytes that arrive in any pieces. Start at :class:`HeadReader`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _find_bare_line_end = re.compile(rb"(?<!\r)\n|\r(?=[^\n])").search
 _CRLF2: Final = b"\r\n\r\n"
 _STATUS_START: Final = b"HTTP/1."
 _MAX_START: Final = 512
-"""Octets of what is no answer that are looked at, to say what it is."""
+"""Bytes of something that is not an answer that are looked at, to say what it is."""
 
 
 def find_head_end(octets: bytes | bytearray) -> int:
@@ -43,10 +43,10 @@ class MessageKind(Enum):
 
 
 class HeadReader:
-    """Finds where a head ends in bytes that arrive in any pieces. Holds at most one head's worth of octets.
+    """Finds where a head ends in bytes that arrive in any pieces. Holds at most one head's worth of bytes.
 
-    The same octets in other pieces give the same head or are refused as well; the work grows with the octets alone.
-    ``has_started``: some octets of an unfinished head have arrived.
+    The same bytes in other pieces give the same head or are refused as well; the work grows with the bytes alone.
+    ``has_started``: some bytes of an unfinished head have arrived.
     """
 
     __slots__ = ("_has_start_line", "_kind", "_limits", "_partial", "has_started")
@@ -60,11 +60,12 @@ class HeadReader:
 
     @property
     def pending(self) -> bytes:
-        """The octets of the unfinished head, also after :meth:`feed` raised."""
+        """The bytes of the unfinished head, also after :meth:`feed` raised."""
         return bytes(self._partial)
 
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """Take `data`; return the head's block without its last CRLFCRLF and the octets behind it, or None for «more».
+        """Take `data`; return the head's block without its last CRLFCRLF and the bytes after it, or None: it needs
+        more.
 
         Empty lines before a request line are skipped (RFC 9112 section 2.2). Raises :class:`BadMessage` as soon as what
         has come cannot become a head: 414 or 431 when it outgrows its limits, 505 for another version of HTTP, 400 for
@@ -99,7 +100,7 @@ class HeadReader:
         return found
 
     def _split(self, octets: bytes, end: int) -> tuple[bytes, bytes]:
-        """Return the head that ends at `end` of `octets`, and what is behind its blank line."""
+        """Return the head that ends at `end` of `octets`, and what follows its blank line."""
         if end > self._limits.max_head_bytes:
             raise self._too_large(octets)
         return octets[:end], octets[end + 4 :]
@@ -109,7 +110,7 @@ class HeadReader:
         self._has_start_line = self.has_started = False
 
     def _refuse_hopeless(self, searched: int) -> None:
-        """Raise when the octets so far cannot become a head; those before `searched` have been looked at."""
+        """Raise when the bytes so far cannot become a head; those before `searched` have been looked at."""
         partial = self._partial
         if not partial or partial == b"\r":
             return
@@ -119,7 +120,7 @@ class HeadReader:
             raise bad_request_line(bytes(partial[:1]))
         if not self._has_start_line:
             self._refuse_start_line(partial.find(b"\r\n", searched))
-        # The last three octets may be the beginning of the CRLFCRLF.
+        # The last three bytes may be the beginning of the CRLFCRLF.
         if len(partial) > self._limits.max_head_bytes + 3:
             raise self._too_large(partial)
         bare = _find_bare_line_end(partial, searched)
@@ -141,7 +142,7 @@ class HeadReader:
             raise target_too_long()
 
     def _bare_line_end(self, at: int) -> BadMessage:
-        """Return the refusal of the CR or LF at `at` that ends no line, with what stands around it."""
+        """Return the refusal of the CR or LF at `at` that ends no line, with what is around it."""
         start = self._partial.rfind(b"\n", 0, at) + 1
         line = self._partial[start : at + _MAX_START].partition(b"\r\n")[0]
         return BadMessage("the head contains a bare CR or LF", source="RFC 9112 section 2.2", line=bytes(line))

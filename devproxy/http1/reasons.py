@@ -10,7 +10,7 @@ _RENAMED: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unproces
 
 
 def reason_phrase(status: int) -> str:
-    """Return the reason phrase of `status`; empty, as RFC 9112 section 4 allows, for one that nobody has registered."""
+    """Return the reason phrase of `status`; empty, as RFC 9112 section 4 allows, for one that is not registered."""
     if status in _RENAMED:
         return _RENAMED[status]
     try:

@@ -1,6 +1,6 @@
 """What is wrong with an answer, precisely: the fault, the line, the rule; and all of it in one sentence.
 
-Pure. Owns the words about what does not begin as an answer does, and how octets that nobody vouches for are shown to
+Pure. Owns the words about what does not begin as an answer does, and how untrusted bytes are shown to
 people: in printable ASCII, shortened, without the values of credentials. Start at :func:`told`.
 """
 
@@ -22,7 +22,7 @@ _STATUS_SOURCE: Final = "RFC 9112 section 4"
 _match_version = re.compile(rb"HTTP/1\.[0-9](?![0-9.])").match
 _match_code = re.compile(rb"[1-9][0-9]{2}(?![0-9])").match
 
-# By the ends of names, as in `X-Auth-Token`. Of a cookie its name stays. Only the first octets of a line get here, so
+# By the ends of names, as in `X-Auth-Token`. Of a cookie its name stays. Only the first bytes of a line get here, so
 # that the work is bounded.
 _hide_secrets = re.compile(
     rb"(?i)((?:set-)?cookie[ \t]*:[^=;\r\n]{0,80}=|cookie[ \t:]"
@@ -58,7 +58,7 @@ def told(error: BadMessage) -> str:
 def bad_status_line(octets: bytes) -> BadMessage:
     """Return what is wrong with the beginning of an answer. `octets`: its status line, or as much as has come of it.
 
-    More octets may stand behind that line. Tells another protocol, an empty line, a bad version, a bad status code,
+    More bytes may follow that line. Tells another protocol, an empty line, a bad version, a bad status code,
     misplaced spaces and control characters apart.
     """
     line = octets.partition(b"\r\n")[0]
@@ -79,7 +79,7 @@ def spoke_first(octets: bytes) -> BadMessage:
 
 
 def ended_within_head(octets: bytes) -> BadMessage:
-    """Return what is wrong with a connection that ended behind `octets`, the beginning of an answer's head."""
+    """Return what is wrong with a connection that ended after `octets`, the beginning of an answer's head."""
     line = octets[-_MAX_KEPT:].rpartition(b"\n")[2] or octets[-_MAX_KEPT:].rstrip(b"\r\n").rpartition(b"\n")[2]
     return BadMessage("the connection ended in the middle of the answer's head", source="RFC 9112 section 8", line=line)
 

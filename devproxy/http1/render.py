@@ -1,7 +1,7 @@
-"""Heads as octets of HTTP/1.1 (RFC 9112): the only module that writes them.
+"""Heads as bytes of HTTP/1.1 (RFC 9112): the only module that writes them.
 
-What a client is told about its own connection is decided here: whether it goes on, and that it does to one that speaks
-HTTP/1.0, which reads no chunked coding (ADR 0010). Start at :func:`render_response`.
+What the head says to a client about its own connection is decided here: whether it goes on, and that it does to one
+that speaks HTTP/1.0, which reads no chunked coding (ADR 0010). Start at :func:`render_response`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ def render_head(start: bytes, lines: Iterable[bytes]) -> bytes:
 
 
 def plain_head(block: bytes, dropped: tuple[bytes, ...]) -> bytes:
-    """Return the octets of a head (without its last CRLFCRLF) without the lines in `dropped`; ends with one CRLF.
+    """Return the bytes of a head (without its last CRLFCRLF) without the lines in `dropped`; ends with one CRLF.
 
-    Each line of `dropped` stands between two CRLFs, as in ``RequestFacts.dropped``. To leave lines out is all that a
-    gateway has to do to most heads; taking them out of the octets is a fraction of the cost of writing the head anew.
+    Each line of `dropped` is between two CRLFs, as in ``RequestFacts.dropped``. To leave lines out is all that a
+    gateway has to do to most heads; taking them out of the bytes is a fraction of the cost of writing the whole head.
     """
     octets = block + b"\r\n"
     for line in dropped:

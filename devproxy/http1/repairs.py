@@ -1,4 +1,4 @@
-"""Answers that every browser takes: their field lines as whoever reads them after us can read them in one way only.
+"""Answers that every browser accepts: their field lines, put so that later readers can read them in one way only.
 
 Pure. What is put right here cannot change where a body ends (ADR 0002); everything else stays as it came, and stays
 refused. Start at :func:`put_right`, to which only heads come that have been refused.
@@ -58,7 +58,7 @@ def _without_announced_body(lines: list[bytes]) -> list[bytes]:
 
 
 def _is_no_length(line: bytes) -> bool:
-    """Tell whether a Content-Length is neither a number nor a list, or stands before a space and its colon."""
+    """Tell whether a Content-Length is neither a number nor a list, or is followed by a space before its colon."""
     name, _, value = line.partition(b":")
     return b"," not in value and not (value.strip(b" ").isdigit() and name == name.rstrip(b" \t"))
 

@@ -17,24 +17,24 @@ match_plain_request_line = re.compile(
     rb"(?!CONNECT )(%b) ((?!//)(/(?:%b)?+)(?:/%b)*+/?+(?:\?[\x21\x22\x24-\x7e\x80-\xff]*+)?+) HTTP/1\.([01])"
     % (TOKEN, _SEGMENT, _SEGMENT)
 ).fullmatch
-# A reason phrase is for people and frames nothing: browsers take every octet but those that end a line, and NUL.
+# A reason phrase is for people and frames nothing: browsers take every byte but those that end a line, and NUL.
 match_status_line = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\0]*+))?").fullmatch
 _match_later_version = re.compile(rb"HTTP/1\.[2-9]").match
 _find_http_version = re.compile(rb" HTTP/[0-9](?:\.[0-9])?\Z").search
 
 TOKEN_BYTES: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 REQUEST_LINE_MARGIN: Final = 64
-"""Octets that a request line may hold beside its target: a method, two spaces and the version."""
+"""Bytes that a request line may hold besides its target: a method, two spaces and the version."""
 
 _TLS_HANDSHAKE: Final = 0x16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How large a head may be: octets of the target, octets of the whole head, number of fields.
+    """How large a head may be: bytes of the target, bytes of the whole head, number of fields.
 
     ``least_bytes``: the smaller of both sizes. ``brief_bytes``: a head within it is within all limits, because a field
-    line with its CRLF takes at least four octets.
+    line with its CRLF takes at least four bytes.
     """
 
     max_target_bytes: int = 32768

@@ -1,7 +1,7 @@
-"""The heart: what becomes of a request, and of the response to it. Pure; no clock, no socket, no loop.
+"""The heart: what happens to a request, and to the response to it. Pure; no clock, no socket, no loop.
 
 :func:`compile_snapshot` turns a configuration into a :class:`Snapshot` once. :func:`plan_request` answers one request
-head with a :class:`Plan`: devproxy answers by itself (:class:`Respond`), or the request goes to an upstream
+head with a :class:`Plan`: devproxy itself answers (:class:`Respond`), or the request goes to an upstream
 (:class:`Forward`, an upgrade if ``upgrade`` says so). :func:`edit_response` is its mirror for the response head. An
 exchange keeps the snapshot it was born with; a new configuration is a new snapshot.
 """

@@ -23,11 +23,11 @@ RESPONSE_FIELDS: Final = 1_000
 
 
 class Towards(NamedTuple):
-    """How a route stands to one server.
+    """How a route treats one server.
 
     ``host_line``: the Host to send; with ``keeps_host`` only where the client sent none. ``origin_line``: what takes
     the place of an Origin, empty: nothing does, it goes; None: it stays. ``keeps_foreign_origin``: it stays in any case
-    if it is not devproxy's own. ``cookies``: what becomes of those that the server sets, None: nothing.
+    if it is not devproxy's own. ``cookies``: what happens to those that the server sets, None: nothing.
     """
 
     host_line: bytes
@@ -48,7 +48,7 @@ class CompiledRoute:
     purpose, or None. ``fault_note``: of it, for the report of an exchange that was forwarded; empty for none.
     ``via_line``: the gateway's own, in each request.
     ``has_tls``: the front speaks TLS too. ``drops_pins``: ``Strict-Transport-Security`` and its like stay behind.
-    ``hop``: whose word about a request counts, and the prefix that is taken off.
+    ``hop``: whose word about a request counts, and the prefix that is removed.
     ``is_at_own_origin``: see :func:`at_own_origin`.
     """
 
@@ -118,7 +118,7 @@ def compile_route(config: Config, route: Route, via_line: bytes, proxies: Truste
 def at_own_origin(compiled: CompiledRoute) -> CompiledRoute:
     """Return `compiled` for what own pages ask of a dev server that knows itself alone: Host and Origin are its own.
 
-    What the route says of them stands.
+    What the route says of them takes precedence.
     """
     route = compiled.route
     if route.origin != "auto":

@@ -1,6 +1,6 @@
 """What is decided about a request and about the responses to it, as values.
 
-:class:`Respond` and :class:`Forward` are what becomes of a request, a :class:`Plan`. ``plan.request`` makes them.
+:class:`Respond` and :class:`Forward` are what happens to a request, a :class:`Plan`. ``plan.request`` makes them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from devproxy.policy.preflight import Preflight
 
 @dataclass(slots=True)
 class Respond:
-    """devproxy answers by itself.
+    """devproxy itself answers.
 
     ``route``: the label of the route concerned, empty for none. ``lines``: field lines that go with the answer, by
     which a page that is allowed to can read it. ``delay_s``: how long it is to be kept back, on purpose.
@@ -40,7 +40,7 @@ class Forward:
     where they go as they came. ``is_plain``: the head goes as it came, without the lines that do not cross.
     ``is_retriable``: may be sent again when a kept-alive connection turns out to be dead before a byte of an answer
     came: the method is idempotent, there is no body, and this is no Engine.IO poll (a poll delivered twice kills its
-    session). ``upgrade``: the protocol asked for, empty for none. ``cors``: how the route's policy stands to the
+    session). ``upgrade``: the protocol asked for, empty for none. ``cors``: how the route's policy treats the
     Origin. ``preflight``: what a preflight asks for. ``fallback``: the answer to it, where the upstream gives none that
     a browser accepts. ``is_special``: there is more to do than to send it: the route has a fault, the request logs its
     connection in, or the answer may open an Engine.IO session. ``is_remembered``: other requests may get this plan.

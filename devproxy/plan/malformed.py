@@ -14,7 +14,7 @@ from devproxy.policy.cors import decide, local_lines
 
 MAX_SEARCHED_BYTES: Final = 65_536
 
-# Possessive: each line is read once, whatever stands in it; what surrounds a value is taken off afterwards.
+# Possessive: each line is read once, whatever it contains; what surrounds a value is removed afterwards.
 _find_origins = re.compile(rb"\r\norigin:([^\r\n]*+)(?=\r\n)", re.IGNORECASE).findall
 _find_hosts = re.compile(rb"\r\nhost:([^\r\n]*+)(?=\r\n)", re.IGNORECASE).findall
 _match_start = re.compile(rb"([!-~]++) (?:[Hh][Tt][Tt][Pp]://([^/?# \r\n]*+))?(/[^ ?\r\n]*+)").match
@@ -23,9 +23,9 @@ _match_start = re.compile(rb"([!-~]++) (?:[Hh][Tt][Tt][Pp]://([^/?# \r\n]*+))?(/
 def lines_for_malformed(octets: bytes, snapshot: Snapshot) -> tuple[bytes, ...]:
     """Return the field lines for the answer to `octets`, the beginning of a request that was refused as a whole.
 
-    They are those of the route, as far as it can be told by method, path and host. What a stranger sends is compared
+    They are those of the route, as far as method, path and host tell. What an unchecked client sends is compared
     with no expression here, so where the routes among which it is (see ``RouteTable.contenders``) have different lines
-    for this page, and for a Host that the guard refuses, the policy for what no route takes stands.
+    for this page, and for a Host that the guard refuses, the policy for unrouted requests applies.
     """
     seen = octets[:MAX_SEARCHED_BYTES]
     origins = tuple(value.strip(b" \t") for value in _find_origins(seen))

@@ -1,6 +1,6 @@
 """Whether a careless server would take the path of a request for one that another route takes. Pure.
 
-A route says who may send its requests and where its paths lead. Both hold only if the server behind reads the path as
+A route says who may send its requests and where its paths lead. Both hold only if the server reads the path as
 devproxy does, and ``policy.readings`` knows how servers differ. Start at :func:`find_misreading`.
 """
 
@@ -44,7 +44,7 @@ def _read_behind_authority(path: bytes, route: Route, route_of: Callable[[bytes]
     """Return what is left of `path` where two slashes begin it, if it matters that servers read it so, or None.
 
     ``new URL(request.url, base)``, as many a server in Node does it, takes ``//hooks/admin`` for ``/admin`` of a host
-    named ``hooks`` (WHATWG URL, «relative slash state»). Programs put two slashes there by accident, so that counts
+    named ``hooks`` (WHATWG URL, "relative slash state"). Programs put two slashes there by accident, so that counts
     only where it would lead around the guard; what is rewritten begins with one slash anyway.
     """
     if (route.guard and not route.form_post) or route.rewrite is not None or not path.startswith(b"//"):
@@ -58,7 +58,7 @@ def _read_behind_authority(path: bytes, route: Route, route_of: Callable[[bytes]
 def _as_read(route: Route, reader: Reader) -> Route:
     """Return `route` as it would be if its path had been written as it is read; itself where that is the same.
 
-    Whoever writes ``path = "/projects/a%2Fb"`` knows that it has two readings, and means this route to take both.
+    The author of ``path = "/projects/a%2Fb"`` knows that it has two readings, and means this route to take both.
     """
     if route.kind not in (PathKind.PREFIX, PathKind.EXACT):
         return route
@@ -70,7 +70,7 @@ def _as_read(route: Route, reader: Reader) -> Route:
 def _is_expected(route: Route, path: bytes, compared: bytes, chosen: Route | None) -> bool:
     """Tell whether the expression of `route` names the encoded slashes at which `path` comes apart when it is read.
 
-    Whoever writes ``path_regex = "/projects/[^/]+%2F[^/]+"`` knows that such a path has two readings. Not where one
+    The author of ``path_regex = "/projects/[^/]+%2F[^/]+"`` knows that such a path has two readings. Not where one
     resolves dot segments, and not where `chosen`, which takes the reading, is more than a prefix around the expression.
     """
     if route.kind in (PathKind.PREFIX, PathKind.EXACT) or "%2F" not in route.pattern.upper():

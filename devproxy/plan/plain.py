@@ -1,4 +1,4 @@
-"""What becomes of a request that came in plain HTTP where TLS is spoken too: a page is sent there. Pure.
+"""What happens to a plain HTTP request on a port that also speaks TLS: pages are redirected. Pure.
 
 Nothing else is: a redirected preflight always fails, a redirected ``fetch`` loses its Origin, ``ws://`` cannot be
 redirected at all, and a program may not know the authority. Start at :func:`plan_plain_request`.
@@ -18,7 +18,7 @@ from devproxy.policy.hop import Peer, front_of_browser
 
 
 def plan_plain_request(head: RequestHead, snapshot: Snapshot, peer: Peer) -> Plan:
-    """Return what becomes of `head`, which `peer` sent in plain HTTP, under `snapshot`. Raises nothing."""
+    """Return what happens to `head`, which `peer` sent in plain HTTP, under `snapshot`. Raises nothing."""
     if snapshot.config.server.tls is False or not navigates(head) or not _may_be_sent_on(head, snapshot, peer):
         return plan_request(head, snapshot)
     return Respond(answers.https_instead(_secure_url(head, snapshot)))

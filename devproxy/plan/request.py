@@ -1,4 +1,4 @@
-"""What becomes of a request: guard, route, policy, and the head that goes upstream.
+"""What happens to a request: guard, route, policy, and the head that goes upstream.
 
 What was decided is remembered by what decided it: ADR 0008. Start at :func:`plan_request`; :func:`render_request`
 writes the head for the server that was chosen.
@@ -35,16 +35,16 @@ from devproxy.realtime.hot_reload import read_hot_reload, wants_own_origin
 from devproxy.routing.table import canonical_path, rewritten_path
 
 HEALTH_PATH: Final = own.HEALTH_PATH.encode()
-"""How health is asked for. Container engines do it by names that nobody has written, so its Host is not judged."""
+"""How health is asked for. Container engines do it by names that no configuration lists, so its Host is not judged."""
 _SLASH: Final = 0x2F
 
 
 def plan_request(head: RequestHead, snapshot: Snapshot) -> Plan:
-    """Return what becomes of the request `head` under `snapshot`. Raises nothing.
+    """Return what happens to the request `head` under `snapshot`. Raises nothing.
 
     A decision is remembered where it follows from the method, the first segment of a plain path if anything depends on
     that, the special fields (``RequestFacts``), the version and whether this is a poll or opens a session: that is
-    nearly always. It is remembered if the facts are. One that a fault leaves to chance is drawn anew each time.
+    nearly always. It is remembered if the facts are. One that a fault leaves to chance is drawn again each time.
     """
     facts, segment = head.facts, head.segment
     if segment is None or (facts.body_length and snapshot.limits_bodies and head.body_length > snapshot.max_body_bytes):
@@ -226,8 +226,8 @@ def _injected(head: RequestHead, compiled: CompiledRoute, decision: CorsDecision
 def _route(head: RequestHead, raw_path: bytes, snapshot: Snapshot) -> Route | None:
     """Return the route that takes `head`.
 
-    A hot-reload socket goes where ``/`` goes, to whoever serves the page, unless the route leads there anyway or names
-    its very path.
+    A hot-reload socket goes where ``/`` goes, to the upstream that serves the page, unless the route leads there anyway
+    or names its very path.
     """
     fields = head.fields if snapshot.routing_fields else ()
     route = snapshot.table.match(head.method, raw_path, head.facts.host, fields)
@@ -284,7 +284,7 @@ def _own_path(raw_path: bytes) -> bytes:
 
 
 def _refusal(head: RequestHead, raw_path: bytes, compiled: CompiledRoute | None, snapshot: Snapshot) -> Answer | None:
-    """Return the answer to a request that must not be forwarded whoever sent it, or None."""
+    """Return the answer to a request that must never be forwarded, whatever its source, or None."""
     if compiled is None:
         return answers.asterisk_options() if raw_path == b"*" else answers.no_route(head)
     if head.method == b"TRACE":

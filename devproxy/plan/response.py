@@ -1,4 +1,4 @@
-"""What becomes of a response: the head for the client, after policy, repairs and the route's own edits.
+"""What happens to a response: the head for the client, after policy, repairs and the route's own edits.
 
 What is to be done is remembered, by plan and facts: ADR 0008. Start at :func:`edit_response`.
 """
@@ -25,7 +25,7 @@ from devproxy.policy.verdict import Hop, judge_exchange, sends_cookies
 def edit_response(
     forward: Forward, request: RequestHead, head: ResponseHead, peer: Peer, server: ServerAddress
 ) -> ResponseEdits:
-    """Return what becomes of `head`, which `server` answered `request` of `peer` with, on its way to the client."""
+    """Return what happens to `head`, which `server` answered `request` of `peer` with, on its way to the client."""
     facts = head.facts
     known = forward.edits[forward, facts]  # both by their identity
     if known is None:
@@ -89,7 +89,7 @@ def _drops_pins(forward: Forward, request: RequestHead, peer: Peer) -> bool:
 
 
 class _Repairs:
-    """What becomes of cookies and places in a response, as the browser that asked is to see them."""
+    """What happens to cookies and URLs in a response, so that they suit the browser that asked."""
 
     __slots__ = ("_asked", "_cookies", "_front", "_places")
 
@@ -115,7 +115,7 @@ class _Repairs:
 def _front_of(forward: Forward, request: RequestHead, peer: Peer) -> Front:
     """Return the front as the browser knows it that sent `request`, by way of `peer`."""
     facts = request.facts
-    if facts.is_plain:  # so nobody claims anything about the hop
+    if facts.is_plain:  # so no field claims anything about the hop
         return Front(web_origin(peer.scheme, facts.host), b"")
     fields = without_listed(request.fields, facts.connection_options)
     return front_of_browser(fields, facts.host, peer, forward.compiled.hop)
@@ -124,9 +124,9 @@ def _front_of(forward: Forward, request: RequestHead, peer: Peer) -> Front:
 def advice_on(
     forward: Forward, request: RequestHead, head: ResponseHead, edits: ResponseEdits, peer: Peer
 ) -> tuple[str, ...]:
-    """Return what a browser makes of a response where that is not what its page wants: a sentence for each cause.
+    """Return what a browser does with a response if that is not what its page wants: a sentence for each cause.
 
-    `edits`: what becomes of `head` on its way to the client, `peer`. Each sentence ends with what to write. What is to
+    `edits`: what happens to `head` on its way to the client, `peer`. Each sentence ends with what to write. What is to
     be said of CORS is worked out once for all responses to the same plan with the same facts that are asked for by the
     same scheme, of a cookie for each.
     """

@@ -29,7 +29,7 @@ RESERVED_PREFIX: Final = own.RESERVED_PREFIX.encode()
 MIXED_SEGMENTS: Final = frozenset(b"/" + prefix.split(b"/")[1] for prefix in (RESERVED_PREFIX, *HMR_PREFIXES))
 """First segments below which more of the path than that decides who answers, whatever the routes are."""
 _PLAN_BYTES: Final = 1024
-"""More than a plan costs beside its facts and what belongs to its route."""
+"""More than a plan costs besides its facts and what belongs to its route."""
 
 
 class Segments(Table[bytes, bytes]):
@@ -62,7 +62,7 @@ class Snapshot:
     in ``Via``, by which a request that comes back is recognised.
     ``limits_bodies``: ``max_body_bytes`` is finite. ``segments``, ``plans`` and ``edits``: remembered, see
     :class:`Segments`, :func:`devproxy.plan.plan_request` and :func:`devproxy.plan.edit_response`. Limits that are 0
-    in the configuration, for «none», are infinite here.
+    in the configuration, for "none", are infinite here.
     """
 
     config: Config
@@ -96,7 +96,7 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
     proxies = compile_trusted(config.server.trusted_proxies)
     compiled = {id(route): compile_route(config, route, via_line, proxies) for route in config.routes}
     table = RouteTable(config.routes)
-    # Whoever wrote a host in a route means it to be reached.
+    # A host that is written in a route is meant to be reached.
     named = {name.removeprefix("*") for route in config.routes for name in route.match_host}
     return Snapshot(
         config=config,

@@ -4,7 +4,7 @@ Pure. A server nearby (on this machine, in a private network, in the same Compos
 sees what the browser sent, as if devproxy were not there. One in public is known by its own name alone: asked for
 ``localhost:8080`` it answers 404, and its cookies are for its own name and for HTTPS. So ``auto`` is ``keep`` for the
 one and ``upstream`` for the other, decided by the name as it is written (:mod:`devproxy.authority.networks`), for each
-server of an upstream by itself. Start at :func:`addressing`.
+server of an upstream separately. Start at :func:`addressing`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What to write when an upstream refuses devproxy: by what TLS says, by the words of its answer, by what is around.
 
-Pure. The words of a refusal are looked for in the first octets of a body, in time linear in their number; they decide
+Pure. The words of a refusal are looked for in the first bytes of a body, in time linear in their number; they decide
 nothing. Start at :func:`advice_on_words`, :func:`advice_on_tls` or :func:`advice_on_proxy`.
 """
 
@@ -43,7 +43,7 @@ WEBPACK_ADVICE: Final = (
     f'another path there: webSocketServer: {{ type: "ws", options: {{ path: "{_MOVED}" }} }} and '
     f'client: {{ webSocketURL: "auto://0.0.0.0:0{_MOVED}" }}'
 )
-"""For who gets ``/ws`` by a route, where a page of webpack's may have meant its own server."""
+"""For an upstream that gets ``/ws`` by a route, although a page of webpack's may have meant its own server."""
 
 _WORTH_TELLING_S: Final = 0.5
 """A request that waited for less has not been felt to wait."""
@@ -111,7 +111,7 @@ _REFUSALS: Final = (
     _NEXT,
 )
 _MAX_SEARCHED: Final = 16_384
-"""Octets of a body: Django's page says it behind its styles."""
+"""Bytes of a body: Django's page says it after its styles."""
 
 
 def advice_on_words(status: int, body: bytes, path: bytes, *, keeps_host: bool, keeps_origin: bool) -> str:

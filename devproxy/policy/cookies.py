@@ -1,7 +1,7 @@
 """Cookies of a route: ``Set-Cookie`` repaired on the way down, names undone on the way up, and a browser's verdict.
 
 Pure. Owns which attribute becomes what, and why; never the number or the order of lines, never a cookie's value, and
-never an octet of an attribute that no rule touches. Standard: RFC 6265bis (draft-ietf-httpbis-rfc6265bis-22), sections
+never a byte of an attribute that no rule touches. Standard: RFC 6265bis (draft-ietf-httpbis-rfc6265bis-22), sections
 5.6 (parsing), 5.7 (what a browser keeps), 4.1.3 (name prefixes) and 5.1.3 (domain-match). Where Chromium differs it is
 followed: ``tests/e2e/test_cookies_chromium.py`` holds both together. Start at :func:`repair`.
 """
@@ -27,7 +27,7 @@ from devproxy.policy.set_cookie import (
 )
 
 MARK: Final = b"insecure-"
-"""Stands before a name such as ``__Host-sid`` where the cookie cannot keep what such a name promises."""
+"""Put before a name such as ``__Host-sid`` if the cookie cannot keep what such a name promises."""
 
 MAX_PAIR_BYTES: Final = 4096
 """Longest name and value, together, that a browser keeps (section 5.6)."""
@@ -109,7 +109,7 @@ def compile_cookies(
 def _mount(route: Route) -> Mount | None:
     """Return where the Paths of `route` are, as far as they change there and a browser can know them."""
     mount = mount_of(route)
-    # A semicolon may stand in a path but ends an attribute; what is not ASCII a browser would not recognise.
+    # A path may contain a semicolon, but it ends an attribute; what is not ASCII a browser would not recognise.
     return None if mount is None or mount.base == mount.prefix or not _is_cookie_path(mount.prefix) else mount
 
 
@@ -196,7 +196,7 @@ def _need_of_secure(cookie: SetCookie) -> str:
 def _repair_what_needs_secure(rules: CookieRules, cookie: SetCookie) -> None:
     """Keep a cookie without Secure acceptable: ``SameSite=None`` becomes ``Lax``, ``Partitioned`` goes.
 
-    A ``same_site`` that the route names stands, whatever browsers make of it.
+    A ``same_site`` that the route names is kept, whatever browsers do with it.
     """
     if cookie.has(b"secure"):
         return
@@ -216,7 +216,7 @@ def _repair_name(rules: CookieRules, cookie: SetCookie) -> None:
         why = f"{shown(cookie.name)} asks for {missing}, and browsers refuse a cookie that breaks that"
         cookie.rename(MARK + cookie.name, f"{shown(MARK)} was prepended: {why}")
     elif _is_marked(cookie.name):
-        # Somebody's own name that looks like one of ours: one more mark, so that undoing gives it back.
+        # A server's own name that looks like one of ours: one more mark, so that undoing gives it back.
         cookie.rename(
             MARK + cookie.name, f"{shown(MARK)} was prepended: it looks like a name that devproxy has changed"
         )

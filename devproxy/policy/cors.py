@@ -44,7 +44,7 @@ class CorsPolicy(NamedTuple):
 
 
 class CorsDecision(NamedTuple):
-    """How a policy stands to the Origin of a request.
+    """What a policy says about the Origin of a request.
 
     ``origin``: the one Origin, if it is well-formed. ``with_credentials``: it is allowed, with cookies too. ``lines``:
     what lets the page read a response; empty when it may not. ``rule``: the pattern or key that allows it, empty for
@@ -70,7 +70,7 @@ class CorsDecision(NamedTuple):
 
 
 def compile_cors(cors: Cors, source: str) -> CorsPolicy:
-    """Return `cors`, which ``config`` has checked, ready to use. `source`: the name of the file it stands in.
+    """Return `cors`, which ``config`` has checked, ready to use. `source`: the name of the file it is in.
 
     Raises :class:`devproxy.text.bad.BadText` for an origin that is no pattern.
     """
@@ -89,7 +89,7 @@ def compile_cors(cors: Cors, source: str) -> CorsPolicy:
 
 
 def _compile_methods(methods: Sequence[str]) -> frozenset[bytes] | None:
-    """Return the methods allowed; whoever answers GET answers HEAD alike (RFC 9110 section 9.3.2)."""
+    """Return the methods allowed; a server answers HEAD as it answers GET (RFC 9110 section 9.3.2)."""
     if "*" in methods:
         return None
     allowed = {method.encode() for method in methods}
@@ -97,7 +97,7 @@ def _compile_methods(methods: Sequence[str]) -> frozenset[bytes] | None:
 
 
 def decide(policy: CorsPolicy, origins: Sequence[bytes]) -> CorsDecision:
-    """Return how `policy` stands to a request with these `origins`: the value of each Origin, of which one is due.
+    """Return what `policy` says about a request with these `origins`: the value of each Origin, of which one is due.
 
     More than one, or one that no browser writes, is not allowed: two readers could take it in two ways. Depends on
     nothing but its arguments.
@@ -128,7 +128,7 @@ def _rule_for(policy: CorsPolicy, origin: bytes) -> str:
 
 def _decision(policy: CorsPolicy, origin: bytes | None, rule: str, reason: str) -> CorsDecision:
     cors = policy.cors
-    # A rule that is a key lets in pages of anybody: their credentials need a second key.
+    # A rule that is a key lets in every site's pages: their credentials need a second key.
     is_dangerous = rule.startswith("dangerously_")
     with_credentials = rule != "" and cors.credentials and (cors.dangerously_with_credentials or not is_dangerous)
     lines: list[bytes] = []

@@ -1,9 +1,9 @@
-"""What becomes of the ``Access-Control-*`` fields of an upstream's response, and of its ``Vary``, in each mode.
+"""What happens to the ``Access-Control-*`` fields of an upstream's response, and to its ``Vary``, in each mode.
 
 Pure. ``passthrough`` leaves them, ``strip`` takes them off, ``rewrite`` puts the policy's in their place. ``fix``
 repairs their form and never widens what they mean: an origin that the upstream does not name gets nothing, unless it
-says ``*`` and the route's policy lets that origin in with credentials, for which ``*`` does not count (Fetch, «CORS
-check», step 3). A missing ``Access-Control-Allow-Origin`` stays missing there. A policy that lets no other origin read
+says ``*`` and the route's policy lets that origin in with credentials, for which ``*`` does not count (Fetch, "CORS
+check", step 3). A missing ``Access-Control-Allow-Origin`` stays missing there. A policy that lets no other origin read
 says so to ``no-cors`` requests too. Start at :func:`cors_edits`, what every mode but ``fix`` does to a response as a
 value; :func:`apply_cors` carries it out on any response, ``plan`` without a look at the lines where it can.
 """
@@ -68,7 +68,7 @@ def apply_cors(
     """Return the lines of a response of the upstream, which has `fields` and `status`, after the route's policy.
 
     `preflight`: what was asked, if this answers a preflight that was forwarded. Lines that the policy does not concern
-    keep their octets and order. Applying it twice is the same as once. ``Vary`` is added to, never replaced. Linear
+    keep their bytes and order. Applying it twice is the same as once. ``Vary`` is added to, never replaced. Linear
     time.
     """
     vary = missing_vary(fields, (b"Origin",) if preflight is None else varies_on(preflight))
@@ -112,7 +112,7 @@ def repair(
 
     `grants_credentials`: the route's policy allows the origin, with credentials. `method` and `headers` (lower case):
     what a preflight asked for, if this answers one. At most one ``Access-Control-Allow-Origin`` remains, and never
-    ``*`` together with credentials. A field that is right keeps its octets. Linear time; idempotent.
+    ``*`` together with credentials. A field that is right keeps its bytes. Linear time; idempotent.
     """
     granted = _granted_origins(fields)
     if not any(field.name == _ORIGIN for field in fields):
@@ -166,7 +166,7 @@ def _spell_out(
 
 
 def _readable_names(fields: Iterable[Field]) -> list[bytes]:
-    """Return the names, in lower case, of what a script may read (Fetch, «forbidden response-header name»)."""
+    """Return the names, in lower case, of what a script may read (Fetch, "forbidden response-header name")."""
     return [
         field.name
         for field in fields

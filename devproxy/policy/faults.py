@@ -1,8 +1,8 @@
 """Trouble made on purpose: what a route's fault does to one request.
 
-Owns the decision and the chance behind it; never waits, sends or resets anything: the gateway carries that out.
+Owns the decision and its random numbers; never waits, sends or resets anything: the gateway carries that out.
 Chance is seeded: the requests of a route draw one number each in the order in which they are planned, so that the
-same seed fails the same ones. Every snapshot begins the sequence anew. Start at :func:`compile_fault` and
+same seed fails the same ones. Every snapshot restarts the sequence. Start at :func:`compile_fault` and
 :func:`inject`.
 """
 
@@ -22,11 +22,11 @@ _KIB: Final = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CompiledFault:
-    """A route's fault, ready to serve. All in seconds and octets; 0: not this one.
+    """A route's fault, ready to serve. All in seconds and bytes; 0: not this one.
 
     ``error_rate``: 0 to 1. ``bytes_per_s``: in each direction of one exchange or tunnel. ``draw``: returns the next
     number of the route's sequence, at least 0 and below 1; the only thing here that changes. ``place``: where the rule
-    stands. ``note``: what befalls the requests that are forwarded, in words; empty for nothing.
+    stands. ``note``: what happens to the requests that are forwarded, in words; empty for nothing.
     """
 
     latency_s: float

@@ -21,7 +21,7 @@ class FormPolicy(NamedTuple):
     """``form_post`` of a route, ready to use.
 
     ``written``: as in the configuration, normalised. ``takes_hidden``: forms whose Origin is ``null`` pass, because a
-    page with a written origin may be behind it.
+    page with a written origin may be the source.
     """
 
     written: tuple[str, ...]
@@ -37,7 +37,7 @@ def compile_forms(written: Sequence[str]) -> FormPolicy:
     """Return `written`, which ``config`` has checked, ready to use.
 
     A browser hides the origin of a page of ``https`` from a server of plain ``http``: it sends ``Origin: null``, also
-    to ``http://localhost`` (Fetch, «append a request Origin header»; Chromium 156 does). So does every redirect over
+    to ``http://localhost`` (Fetch, "append a request Origin header"; Chromium 156 does). So does every redirect over
     another origin on the way. Where an origin of ``https`` is written, ``null`` therefore has to pass: nothing tells
     the login page from another one. The route is open to forms of all sites of ``https`` then, as the callback of a
     login is in production, and its application checks what the form holds (``state``, ``nonce``, ``InResponseTo``).

@@ -34,7 +34,7 @@ _CONTROLS: Final = bytes((*(octet for octet in range(0x20) if octet != 0x09), 0x
 
 
 class Template(NamedTuple):
-    """A line with placeholders. ``pieces``: octets and names by turns, as :func:`split_value` gives them."""
+    """A line with placeholders. ``pieces``: bytes and names by turns, as :func:`split_value` gives them."""
 
     name: bytes
     pieces: tuple[bytes, ...]
@@ -80,7 +80,7 @@ def _compile_line(name: str, value: str) -> Template:
 def late_lines(edits: Edits, *, peer: Peer, host: bytes, server: ServerAddress) -> list[bytes]:
     """Return the lines that `edits` put once the `server` is known: none, unless a value has a placeholder.
 
-    `host`: the Host that the client named, with its port; empty for none. An IPv6 address of the upstream stands in
+    `host`: the Host that the client named, with its port; empty for none. An IPv6 address of the upstream is in
     brackets, so that ``${upstream.host}:${upstream.port}`` is an authority; a Unix socket is ``localhost`` and has no
     port. What no field value may hold is taken out of every value (RFC 9110 section 5.5).
     """

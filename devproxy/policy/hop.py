@@ -2,7 +2,7 @@
 
 Owns all that a request tells its server about the way that it took: ``X-Forwarded-*``, ``X-Real-IP``, ``Forwarded``
 (RFC 7239), and the other names under which proxies state such facts (``Role.FORWARDED``). A connection establishes the
-facts; where the peer is a proxy that ``trusted_proxies`` names, its own statements take their place. Nobody else's are
+facts; where the peer is a proxy that ``trusted_proxies`` names, its own statements replace them. No other peer's are
 believed, and no rule of devproxy's own goes by any of them: the guard judges Host, Origin and ``Sec-Fetch-*`` alone.
 
 Start at :class:`Peer` and :func:`hop_lines`.
@@ -28,13 +28,13 @@ _PREFIX: Final = b"x-forwarded-prefix"
 _REAL_IP: Final = b"x-real-ip"
 _FORWARDED: Final = b"forwarded"
 _OWN: Final = frozenset((_FOR, _PROTO, _HOST, _PORT, _PREFIX, _REAL_IP, _FORWARDED))
-"""Fields that are written anew; other statements of a trusted proxy cross as they came."""
+"""Fields that are always rewritten; other statements of a trusted proxy pass as they came."""
 _MAX_VALUE_BYTES: Final = 255
 # Plain integers: an IntEnum member costs a look-up for every comparison.
 _FIRST_CLAIM: Final = int(Role.FORWARDED_FOR)
 _LAST_CLAIM: Final = int(Role.FORWARDED)
 
-# One pass each: no two of their parts can take the same octet.
+# One pass each: no two of their parts can take the same byte.
 _is_authority = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]+)(?::[0-9]{1,5})?").fullmatch
 _is_prefix = re.compile(rb"(?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+/?").fullmatch
 _has_dot_segment = re.compile(rb"/(?:\.|%2[Ee]){1,2}(?:/|\Z)").search
@@ -51,7 +51,7 @@ class TrustedProxies(NamedTuple):
     def takes(self, address: str) -> bool:
         """Tell whether a peer at `address` is trusted: an IP address, maybe with a zone, or ``unix``.
 
-        Whoever can connect to a Unix socket is on this machine, so it counts as a loopback address.
+        A client of a Unix socket is on this machine, so it counts as a loopback address.
         """
         if address == "unix":
             return LOOPBACK[0] in self.networks
@@ -68,7 +68,8 @@ def compile_trusted(written: Sequence[str]) -> TrustedProxies:
 
 
 class Hop(NamedTuple):
-    """What a route knows about the hop beforehand. ``prefix``: what it takes off paths, ``/api``; empty for nothing."""
+    """What a route knows about the hop beforehand. ``prefix``: what it removes from paths, ``/api``; empty for
+    nothing."""
 
     proxies: TrustedProxies = TrustedProxies()
     prefix: bytes = b""
@@ -105,7 +106,7 @@ class Peer:
     def forwarding_lines(self, host: bytes) -> list[bytes]:
         """Return ``X-Forwarded-For/-Proto/-Host/-Port`` and ``X-Real-IP`` for a request that names `host`.
 
-        The port is the one the browser used, as it stands in Host.
+        The port is the one the browser used, as it is in Host.
         """
         scheme, address = self.scheme.encode(), self.address.encode()
         return _lines(address, scheme, host, _port_of(host, scheme), address)
@@ -140,7 +141,7 @@ def hop_lines(fields: Iterable[Field], host: bytes, peer: Peer, hop: Hop) -> lis
     """Return the forwarding fields for a request with `fields` and `host`, its Host, that `peer` sent.
 
     `fields`: without those that ``Connection`` lists. What no part of the grammar of its field is, a list where one
-    value is due, and a port out of range count as not said: the connection's own fact stands then. Of a list the first
+    value is due, and a port out of range count as not said: the connection's own fact is used then. Of a list the first
     counts, which is nearest to the client. Linear in the size of the fields.
     """
     said = _said(fields, peer, hop)
@@ -208,7 +209,7 @@ def crosses(field: Field, peer: Peer, hop: Hop) -> bool:
 
 
 def _first(values: Sequence[bytes] | None, is_valid: Callable[[bytes], object]) -> bytes:
-    """Return the first of `values` if it is valid, else nothing: what stands behind it is of another hop."""
+    """Return the first of `values` if it is valid, else nothing: what follows it is of another hop."""
     return values[0] if values and len(values[0]) <= _MAX_VALUE_BYTES and is_valid(values[0]) else b""
 
 
@@ -232,7 +233,7 @@ def _is_node(value: bytes) -> bool:
 
 
 def _outer_prefix(values: Sequence[bytes]) -> bytes:
-    """Return the prefix that proxies in front have taken off: each adds its own behind that of the one before it."""
+    """Return the prefix that proxies in front have removed: each adds its own after that of the one before it."""
     if sum(map(len, values)) > _MAX_VALUE_BYTES or not all(value == b"/" or _is_path(value) for value in values):
         return b""
     return b"".join(value.removesuffix(b"/") for value in values)

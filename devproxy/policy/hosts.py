@@ -3,9 +3,10 @@
 Owns two decisions. :func:`compile_hosts` gives the first: a name that is none of this machine's is refused as Host
 (421), because a web site can make its own name resolve to 127.0.0.1 (DNS rebinding) and would then be of one origin
 with whatever it finds there. :func:`judge_source` is the second: a request that a foreign site caused is refused (403).
-Requests and WebSocket handshakes take the same way through it, because browsers apply no CORS to WebSockets: whoever
-answers a handshake has to look at its Origin, and Socket.IO's ``cors`` option does not. Never decides what a page may
-*read* (``policy.cors`` does), never looks at cookies, and keeps nothing: to remember verdicts is the caller's business.
+Requests and WebSocket handshakes take the same way through it, because browsers apply no CORS to WebSockets: the side
+that answers a handshake has to look at its Origin, and Socket.IO's ``cors`` option does not. Never decides what a page
+may *read* (``policy.cors`` does), never looks at cookies, and keeps nothing: to remember verdicts is the caller's
+business.
 
 Standards: RFC 9110 sections 7.2 (Host) and 15.5.20 (421), RFC 6761 section 6.3 (``localhost``), RFC 6454 section 7
 (Origin), Fetch (``Origin``), W3C Fetch Metadata Request Headers, RFC 6455 section 10.2.
@@ -46,7 +47,7 @@ _is_origin = re.compile(
 ).fullmatch
 
 _MAX_SHOWN: Final = 120
-"""Octets of a Host or an Origin that are shown to people."""
+"""Bytes of a Host or an Origin that are shown to people."""
 _FORM_METHOD: Final = b"POST"
 """The one method besides by which a form can send a browser somewhere (HTML section 4.10.21.3)."""
 _EMBEDDED: Final = frozenset((b"object", b"embed"))
@@ -64,7 +65,7 @@ class HostVerdict(NamedTuple):
 
     ``name``: as compared: lower case, without port and final dot; printable. ``rule``: what allows it, or why nothing
     does. ``what`` and ``help``: a sentence and what to do, both empty when it is allowed. They say nothing of what the
-    configuration says: whoever reads them may be the page of a rebound name.
+    configuration says: their reader may be the page of a rebound name.
     """
 
     is_allowed: bool
@@ -90,7 +91,7 @@ class HostGuard(NamedTuple):
     """The Hosts that devproxy answers to. Built by :func:`compile_hosts`.
 
     ``names``: exactly these. ``suffixes``: each with its leading dot. ``addresses``: those that are written, and count
-    even where they would not be accepted by themselves. ``takes_any``: whatever the Host is. ``has_list``: there is
+    even if they would not be accepted otherwise. ``takes_any``: whatever the Host is. ``has_list``: there is
     an ``allowed_hosts`` in the configuration to add to.
     """
 
@@ -103,7 +104,7 @@ class HostGuard(NamedTuple):
     def judge(self, host: bytes) -> HostVerdict:
         """Return the verdict on `host`: the value of Host, or the authority that replaces it; maybe empty (HTTP/1.0).
 
-        The port plays no part. Raises nothing, whatever the octets are; linear in their number.
+        The port does not matter. Raises nothing, whatever the bytes are; linear in their number.
         """
         if not host:
             return HostVerdict(is_allowed=True, name="", rule="no browser sends a request without a Host")
@@ -207,7 +208,7 @@ def _is_accepted(address: _Address) -> bool:
 
 
 def _ends_in_a_number(name: str) -> bool:
-    """Tell whether a browser takes `name` for an IPv4 address, maybe a wrong one (WHATWG URL, «ends in a number»)."""
+    """Tell whether a browser takes `name` for an IPv4 address, maybe a wrong one (WHATWG URL, "ends in a number")."""
     return _is_number(name.rpartition(".")[2]) is not None
 
 
@@ -290,7 +291,7 @@ class _Source(NamedTuple):
                 return None
             return self._refuse_form(origin) if self._is_form() else self._refuse_site(origin)
         if origin == OPAQUE and site == b"same-origin" and not self.facts.upgrade:
-            # Own pages under `Referrer-Policy: no-referrer` (Fetch, «append a request Origin header»); the origin of
+            # Own pages under `Referrer-Policy: no-referrer` (Fetch, "append a request Origin header"); the origin of
             # a sandboxed frame is null too, but no browser calls that one the same origin.
             return None
         if not self._is_form():

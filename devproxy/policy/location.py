@@ -1,9 +1,9 @@
 """Places that an upstream names in a response, brought back to the one origin. Pure.
 
-Owns ``Location`` and ``Content-Location`` (RFC 9110 sections 10.2.2 and 8.7), ``Refresh`` (HTML, «shared declarative
-refresh steps») and ``Link`` (RFC 8288). A redirect to ``http://localhost:3001/x`` would make a browser leave the origin
+Owns ``Location`` and ``Content-Location`` (RFC 9110 sections 10.2.2 and 8.7), ``Refresh`` (HTML, "shared declarative
+refresh steps") and ``Link`` (RFC 8288). A redirect to ``http://localhost:3001/x`` would make a browser leave the origin
 that devproxy gives it, and with it cookies, CORS and the guard. Never touches a body, follows a redirect, or changes a
-place that is certainly not an upstream's: that one crosses octet for octet. What is changed:
+place that is certainly not an upstream's: that one passes byte for byte. What is changed:
 
 - an absolute reference to a server of any upstream gets the front's origin, and the path under which a route leads
   there. ``localhost``, its addresses and the unspecified ones are one host, since servers name themselves by any of
@@ -50,7 +50,7 @@ _split_relative = re.compile(
 ).fullmatch
 _split_authority = re.compile(rb"(\[[0-9A-Fa-f:.]++\]|[^:\[\]]++)(?::([0-9]{0,5}))?").fullmatch
 _split_refresh = re.compile(rb"([0-9.]++[;, \t]++(?:[Uu][Rr][Ll][ \t]*+=[ \t]*+)?+)(?:(['\"])(.*+)|(.*+))").fullmatch
-# A quotation mark that nothing closes takes all that is left with it, so that no octet is looked at twice.
+# An unclosed quotation mark takes all that is left with it, so that no byte is looked at twice.
 _each_link = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?|<([^<>]*+)>?', re.DOTALL).sub
 _is_dots = re.compile(rb"(?:\.|%2[Ee]){1,2}").fullmatch
 _has_dot_segment = re.compile(rb"/(?:\.|%2[Ee]){1,2}(?:/|\Z)").search
@@ -109,9 +109,9 @@ def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_
 class Asked:
     """What was asked for, taken apart once for all places in an answer.
 
-    ``host``: by which devproxy was asked; empty: by the front's. ``outer``: what a proxy in front of devproxy has taken
-    off the path before; empty for nothing. ``base``: the path as it went to the server, canonical, without a slash at
-    its end. ``front_folder`` and ``server_folder``: the segments that a relative reference starts from.
+    ``host``: by which devproxy was asked; empty: by the front's. ``outer``: what a proxy in front of devproxy has
+    removed off the path before; empty for nothing. ``base``: the path as it went to the server, canonical, without a
+    slash at its end. ``front_folder`` and ``server_folder``: the segments that a relative reference starts from.
     """
 
     __slots__ = ("base", "front_folder", "host", "outer", "server_folder")
@@ -161,7 +161,7 @@ def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked |
 
 
 def _map_links(value: bytes, mapped: Callable[[bytes], bytes]) -> bytes:
-    """Return a ``Link`` with each of its targets mapped; what stands in quotation marks is no target."""
+    """Return a ``Link`` with each of its targets mapped; what is in quotation marks is not a target."""
 
     def link(match: re.Match[bytes]) -> bytes:
         return b"<%b>" % mapped(match[1]) if match[1] is not None and match[0].endswith(b">") else match[0]
@@ -261,7 +261,7 @@ def _climbed(folder: list[bytes], climbs: int) -> bytes:
 
 
 def _asked_path(rules: LocationRules, path: bytes, asked: Asked | None) -> bytes | None:
-    """Return the front's path for `path` where that is what the server was asked for, or below; None: who knows."""
+    """Return the front's path for `path` where that is what the server was asked for, or below; None: unknown."""
     resolved = _without_dot_segments(path)
     if asked is None or not asked.base or rest_below(asked.base, canonical_path(resolved)) is None:
         return None
@@ -342,7 +342,7 @@ def _turned_round(route: Route, mount: Mount | None, path: bytes, outer: bytes =
 
 
 def _without_dot_segments(path: bytes) -> bytes:
-    """Return `path` as the browser would ask for it; octets are touched only where there is a dot segment."""
+    """Return `path` as the browser would ask for it; bytes are touched only where there is a dot segment."""
     return canonical_path(path) if _has_dot_segment(path) else path
 
 

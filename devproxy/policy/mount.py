@@ -1,10 +1,11 @@
-"""Where a server is mounted: which path of the front a path of its own is, and whether it has said that already. Pure.
+"""Where a server is mounted: which path of the front a path of its own is, and whether it already includes the prefix.
+Pure.
 
 A route with ``strip_prefix`` or ``rewrite`` puts a server below a prefix. Some servers know (Django's
-``FORCE_SCRIPT_NAME``, ``--root-path`` of uvicorn, whoever reads ``X-Forwarded-Prefix``) and write the prefix into what
+``FORCE_SCRIPT_NAME``, ``--root-path`` of uvicorn, readers of ``X-Forwarded-Prefix``) and write the prefix into what
 they say, others don't. Whether a path lies below the prefix *already* is asked for cookies and for every kind of place,
 and has one answer: :meth:`Mount.has`. A server that doesn't know but has paths of its own that begin like the prefix
-(``/api`` below ``/api``) can't be told from one that knows, and is taken for that: the other mistake, a prefix put
+(``/api`` below ``/api``) is indistinguishable from one that knows, and counts as that: the other mistake, a prefix put
 before itself, would hit every server that knows.
 """
 
@@ -36,8 +37,8 @@ class Mount(NamedTuple):
     def front_path(self, path: bytes, outer: bytes = b"") -> bytes | None:
         """Return the path of the front that is `path` at the server, or None where no path of the front leads there.
 
-        `path` itself where it has the prefix already, or both, behind `outer`, which a proxy in front takes off. The
-        octets behind the base stay. Begins with exactly one slash where anything is taken off, so that a path never
+        `path` itself where it has the prefix already, or both, after `outer`, which a proxy in front removes. The
+        bytes after the base stay. Begins with exactly one slash if anything is removed, so that a path never
         turns into the name of a host (``//evil``).
         """
         if self.has(path) or (outer and rest_below(outer + self.prefix, canonical_path(path)) is not None):

@@ -16,7 +16,7 @@ from devproxy.http.messages import RequestHead
 from devproxy.policy.cors import CREDENTIALS_LINE, CorsDecision, CorsPolicy, decide, line_for_origin, shown, toml_line
 
 MAX_ASKED_BYTES: Final = 4096
-"""Of all ``Access-Control-Request-Headers`` together. A page asks for a few dozen octets."""
+"""Of all ``Access-Control-Request-Headers`` together. A page asks for a few dozen bytes."""
 MAX_ASKED_HEADERS: Final = 64
 
 _VARIES_ON: Final = (b"Origin", b"Access-Control-Request-Method", b"Access-Control-Request-Headers")
@@ -131,7 +131,7 @@ def access_lines(decision: CorsDecision, asked: Preflight) -> tuple[bytes, ...]:
 def _granting_lines(policy: CorsPolicy, asked: Preflight, decision: CorsDecision) -> tuple[bytes, ...]:
     """Return the lines that grant `asked`. Method and headers are named, ``authorization`` too.
 
-    No ``*`` covers that one (Fetch, «CORS non-wildcard request-header name»), and with credentials it covers nothing.
+    No ``*`` covers that one (Fetch, "CORS non-wildcard request-header name"), and with credentials it covers nothing.
     """
     lines = [
         b"Access-Control-Allow-Origin: " + asked.origin,

@@ -1,12 +1,12 @@
 """How careless servers read a path: where it could lead in their eyes. Pure; knows no route.
 
-devproxy compares paths in the form of RFC 3986, in which ``%2F`` is no slash, ``\\`` is an octet like any other and
+devproxy compares paths in the form of RFC 3986, in which ``%2F`` is no slash, ``\\`` is a byte like any other and
 ``..;x`` a segment of that name. nginx decodes ``%2F`` before it resolves dot segments, Tomcat cuts ``;x`` off, IIS and
 everything that parses paths as the URL standard does for http (Node's ``URL``) take ``\\`` for ``/``, some old decoders
-accept a slash in two or three octets of UTF-8 (RFC 3629 section 10) or as ``%u002f`` (IIS, Jetty), and some servers
+accept a slash in two or three bytes of UTF-8 (RFC 3629 section 10) or as ``%u002f`` (IIS, Jetty), and some servers
 merge slashes before they resolve dot segments, others after. What devproxy takes for ``/hooks/..%2Fadmin`` is
 ``/admin`` to them: another place, with other rules. Encodings are decoded once, as servers do: ``%252F`` is ``%2F`` to
-everybody.
+all of them.
 
 Every server has some of these habits, so a path has a reading for each combination of those that matter to it. Start at
 :func:`careless_readers`.
@@ -43,11 +43,11 @@ class Misreading(NamedTuple):
 MAX_READINGS: Final = 16
 """A path that can be read in more ways has four peculiarities, as no program writes by accident."""
 MAX_READ_BYTES: Final = 131_072
-"""Octets of all readings of a path together: nobody else waits for longer than they take, and 8 KiB, more than most
+"""Bytes of all readings of a path together: no other request waits for longer than they take, and 8 KiB, more than most
 servers accept, may be read in every way."""
 
 _may_be_read_otherwise = re.compile(rb"[%\\;\xc0\xc1\xe0\xf0]|//").search
-"""What no path lacks that has more than one reading. Dot segments alone are read alike by everybody."""
+"""What no path lacks that has more than one reading. Dot segments alone are read alike by all."""
 
 _LEAD_2: Final = rb"(?:(?:%c0|\xc0)|(?:%e0|\xe0)(?:%80|\x80)|(?:%f0|\xf0)(?:%80|\x80){2})"
 _LEAD_5: Final = rb"(?:(?:%c1|\xc1)|(?:%e0|\xe0)(?:%81|\x81)|(?:%f0|\xf0)(?:%80|\x80)(?:%81|\x81))"

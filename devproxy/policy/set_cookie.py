@@ -1,4 +1,4 @@
-"""One ``Set-Cookie`` value as a browser reads it, and edits that leave every other octet alone.
+"""One ``Set-Cookie`` value as a browser reads it, and edits that leave every other byte alone.
 
 Pure. Owns the grammar (RFC 6265bis section 5.6) and what the reserved name prefixes promise (section 4.1.3); never
 decides what to edit: that is ``cookies``. Start at :class:`SetCookie`.
@@ -27,7 +27,7 @@ is_reserved = re.compile(RESERVED).match
 
 
 class SetCookie:
-    """One Set-Cookie value under repair. Attributes are kept as the octets between two semicolons.
+    """One Set-Cookie value under repair. Attributes are kept as the bytes between two semicolons.
 
     ``name`` and ``value``: of the cookie; both may be empty. ``reasons``: one for each edit, in order. Of attributes
     with one name, the last counts whose value is not too long.
@@ -44,7 +44,7 @@ class SetCookie:
 
     @property
     def is_malformed(self) -> bool:
-        """Whether a browser cannot read it: nothing is said, or a control character stands within a part."""
+        """Whether a browser cannot read it: nothing is said, or a part contains a control character."""
         if not (self.name or self.value):
             return True
         pieces = (self._pair, *self._attributes)
@@ -77,7 +77,7 @@ class SetCookie:
         self.reasons.append(reason)
 
     def remove(self, name: bytes, reason: str) -> None:
-        """Take off all attributes called `name` (lower case)."""
+        """Remove all attributes called `name` (lower case)."""
         self._attributes = [each for each in self._attributes if _attribute(each)[0] != name]
         self._places = _places(self._attributes)
         self.reasons.append(reason)
@@ -108,7 +108,7 @@ def split_pair(pair: bytes) -> tuple[bytes, bytes]:
 
 
 def _places(attributes: list[bytes]) -> dict[bytes, int]:
-    """Return by its name (lower case) where each attribute stands that counts."""
+    """Return by name (lower case) where each attribute that counts is."""
     read = enumerate(map(_attribute, attributes))
     return {name: place for place, (name, value) in read if len(value) <= MAX_ATTRIBUTE_BYTES}
 

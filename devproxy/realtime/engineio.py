@@ -18,7 +18,7 @@ MAX_EXPLAINED_BYTES: Final = 2048
 """Longer bodies are no Engine.IO error answer; they are not looked at."""
 
 MAX_OPEN_BYTES: Final = 4096
-"""Octets of an answer within which the id of a new session stands: its packet comes first and the id first in it."""
+"""Bytes of an answer within which the id of a new session is: its packet comes first and the id first in it."""
 
 SESSION_UNKNOWN: Final = '{"code":1,"message":"Session ID unknown"}'
 """What Node's servers answer, with 400, to a session that they do not have: the client begins a new one at once."""
@@ -34,7 +34,7 @@ _match_usual: Final = re.compile(
 
 
 class EngineRequest(NamedTuple):
-    """What the query of an Engine.IO request says, as raw octets (nothing is percent-decoded).
+    """What the query of an Engine.IO request says, as raw bytes (nothing is percent-decoded).
 
     ``eio``: the protocol version, ``3`` or ``4`` from the clients there are. ``transport``: ``polling`` or
     ``websocket``; empty when not said. ``sid``: the session, empty in a handshake, before there is one.
@@ -49,7 +49,7 @@ def parse_engine_request(target: bytes) -> EngineRequest | None:
     """Return what `target` (a raw request target in any form) asks of Engine.IO, or None when it is something else.
 
     Every client since protocol 1 sends a parameter ``EIO``; the path tells nothing, since it can be set freely. Where a
-    parameter stands twice the first counts, as it does for python-engineio; Node's servers refuse such a request.
+    parameter occurs twice the first counts, as it does for python-engineio; Node's servers refuse such a request.
     """
     if b"EIO=" not in target:
         return None
@@ -98,7 +98,7 @@ def passes_messages(target: bytes) -> bool:
 
 
 def session_id(request: EngineRequest) -> bytes:
-    """Return the session's id as its server wrote it; an id may contain octets that a query has to encode."""
+    """Return the session's id as its server wrote it; an id may contain bytes that a query has to encode."""
     return unquote_to_bytes(request.sid) if b"%" in request.sid else request.sid
 
 

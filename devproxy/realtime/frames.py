@@ -1,7 +1,7 @@
 """WebSocket frames read for the eye (RFC 6455 section 5): what passed through a tunnel, frame by frame.
 
 For those who watch a tunnel (:class:`devproxy.events.TunnelData`); nothing here is on the way of what passes. Keeps no
-more of a frame than it is told to, and neither joins nor inflates messages. Start at :class:`FrameReader`.
+more of a frame than it should, and neither joins nor inflates messages. Start at :class:`FrameReader`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Hot-reload sockets of frontend dev servers: how their handshakes look. Pure; never decides where they go.
 
-Whoever serves the page opens them, without asking the application where its routes lie, so a broad route can take them
+The page's dev server opens them, whatever the application's routes are, so a broad route can take them
 away from the dev server by accident. Vite says by its subprotocol who it is; others are known by paths that no
 application would choose. ``/ws`` is a name that a backend is as likely to have, so it belongs to any route that takes
 it. Engine.IO is never mistaken for one: every client of it sends ``EIO`` in the query.
 
-Also which requests beside them a dev server takes from its own origin alone. Start at :func:`read_hot_reload`.
+Also which other requests a dev server accepts only from its own origin. Start at :func:`read_hot_reload`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from devproxy.realtime.engineio import parse_engine_request
 NEXT: Final = "Next"
 WEBPACK: Final = "webpack-dev-server"
 MOVED_WEBPACK_PATH: Final = b"/_webpack/hmr"
-"""Where the help says to put webpack's socket when :data:`COMMON_PATH` is somebody else's."""
+"""Where the help says to put webpack's socket when :data:`COMMON_PATH` is another program's."""
 
 SUBPROTOCOLS: Final = frozenset((b"vite-hmr", b"vite-ping"))
 PATHS: Final = {
@@ -31,21 +31,22 @@ PATHS: Final = {
     b"/storybook-server-channel": "Storybook",
     MOVED_WEBPACK_PATH: WEBPACK,
 }
-"""Paths of handshakes that are nobody else's, and whose they are: Next 12 and later (renamed in 16,
+"""Paths of handshakes that belong to one tool, and to which: Next 12 and later (renamed in 16,
 vercel/next.js#91415), Angular's webpack builder, Rsbuild (``dev.client.path``), Bun, Storybook."""
 PREFIXES: Final = (b"/sockjs-node/",)
 """webpack-dev-server 3, whose SockJS also asks by plain requests."""
 COMMON_PATH: Final = b"/ws"
 """Of webpack-dev-server 4 and 5 and Rspack (``client.webSocketURL.pathname``), and of many a backend."""
 _ENDINGS: Final = (b"/_next/hmr", b"/_next/webpack-hmr")
-"""What comes behind Next's ``basePath``. Whoever serves that path serves the page."""
+"""What comes after Next's ``basePath``. The upstream that serves that path serves the page."""
 
 
 class HotReload(NamedTuple):
     """What asks for hot reload.
 
-    ``tool``: the dev server whose page asks. ``path``: what a route has to name to take the request away from whoever
-    serves ``/``; empty where it goes as any other request does. ``is_common``: an application may use that path too.
+    ``tool``: the dev server whose page asks. ``path``: what a route has to name to take the request away from the
+    upstream that serves ``/``; empty where it goes as any other request does. ``is_common``: an application may use
+    that path too.
     """
 
     tool: str
@@ -82,7 +83,7 @@ def wants_own_origin(head: RequestHead, pattern: str, host: str) -> bool:
 
     It goes by a route with `pattern` and the key `host`. Where that sends another Host than the server's own, only Next
     is meant, which looks at nothing but the Origin: for webpack-dev-server Host and Origin have to agree. Of a
-    handshake at a common path that is known where nobody but whoever serves ``/`` wants it.
+    handshake at a common path that is known if only the upstream that serves ``/`` wants it.
     """
     if head.facts.upgrade != b"websocket":
         # Next gives fonts and source positions of its error overlay to no other origin.

@@ -2,9 +2,9 @@
 
 Owns two things: :class:`FrameTracker`, which knows whether one direction of a tunnel is between two frames, and
 :func:`close_frame`, which builds the one frame that the gateway may say itself. A tunnel that is being ended can then
-be told so with a Close frame, which is only possible at a frame boundary. Never decodes, unmasks, changes or holds back
-payload, and never judges a message: what is no WebSocket traffic only makes the tracker say that it is lost.
-ADR 0003 says why. Frames are read, beside the tunnel, by :mod:`devproxy.realtime.frames`. Start at
+be notified with a Close frame, which is only possible at a frame boundary. Never decodes, unmasks, changes or holds
+back payload, and never judges a message: what is no WebSocket traffic only makes the tracker say that it is lost. ADR
+0003 says why. Frames are read, in parallel to the tunnel, by :mod:`devproxy.realtime.frames`. Start at
 :class:`FrameTracker`.
 """
 
@@ -20,8 +20,8 @@ MAX_REASON_BYTES: Final = 123
 _MASK_BIT: Final = 0x80
 _MASK_KEY_BYTES: Final = 4
 _CLOSE: Final = 0x88
-# What the first octet of a frame may be. RSV1 (0x40) marks a compressed message (RFC 7692 section 6) and therefore
-# stands only on the first frame of one; RSV2 and RSV3 belong to no extension that browsers or servers speak.
+# What the first byte of a frame may be. RSV1 (0x40) marks a compressed message (RFC 7692 section 6) and therefore
+# is only on the first frame of one; RSV2 and RSV3 belong to no extension that browsers or servers speak.
 _CONTROL: Final = frozenset((_CLOSE, 0x89, 0x8A))
 _WHOLE_MESSAGE: Final = frozenset((0x81, 0x82, 0xC1, 0xC2))
 _MESSAGE_START: Final = frozenset((0x01, 0x02, 0x41, 0x42))
@@ -31,16 +31,16 @@ _MESSAGE_END: Final = 0x80
 _PASSING_BETWEEN_MESSAGES: Final = frozenset((0x89, 0x8A)) | _WHOLE_MESSAGE
 _PASSING_IN_MESSAGE: Final = frozenset((0x89, 0x8A))
 
-_SHORT: Final = 126  # shorter payloads have their length in the second octet (RFC 6455 section 5.2)
+_SHORT: Final = 126  # shorter payloads have their length in the second byte (RFC 6455 section 5.2)
 _UNMASKED_SIZES: Final = bytes(octet + 2 if octet < _SHORT else 0 for octet in range(256))
 _MASKED_SIZES: Final = bytes(
     octet - _MASK_BIT + 2 + _MASK_KEY_BYTES if _MASK_BIT <= octet < _MASK_BIT + _SHORT else 0 for octet in range(256)
 )
-"""The size of a whole frame by its second octet, 0 where that octet alone does not tell or is not allowed."""
+"""The size of a whole frame by its second byte, 0 where that byte alone does not tell or is not allowed."""
 
-# `_left` when the next octet belongs to a frame's header, of which a part has come, or when the tracker is lost.
+# `_left` when the next byte belongs to a frame's header, of which a part has come, or when the tracker is lost.
 _SLOW: Final = -1
-# What reading a header gives where no frame's end can be told: octets are missing, or these are no frame.
+# What reading a header gives where no frame's end can be told: bytes are missing, or these are no frame.
 _MORE: Final = -1
 NO_FRAME: Final = -2
 """What :meth:`FrameTracker.read_head` returns for bytes that are no frame."""
@@ -52,8 +52,8 @@ class FrameTracker:
     `is_masked`: True for client to server, where every frame must be masked, False for the other way, where none may
     be (RFC 6455 section 5.1).
 
-    ``is_lost``: the octets were no WebSocket frames, or frames that every endpoint must fail the connection for (a
-    reserved opcode or bit, the wrong masking, a Close of one octet, a control frame that is long or fragmented, a
+    ``is_lost``: the bytes were no WebSocket frames, or frames that every endpoint must fail the connection for (a
+    reserved opcode or bit, the wrong masking, a Close of one byte, a control frame that is long or fragmented, a
     message begun within a message); from then on nothing more is known. ``close_code``: the code of the last Close
     frame, :data:`NO_STATUS` when it gave none, 0 while there was no Close. ``in_message``: the next data frame must be
     a continuation; a control frame may come before it. ``frames``: how many frames have begun.
@@ -78,7 +78,7 @@ class FrameTracker:
         return self._left == 0
 
     def advance(self, data: bytes) -> None:
-        """Take note of `data`, the next octets of this direction, in pieces of any size.
+        """Take note of `data`, the next bytes of this direction, in pieces of any size.
 
         Costs next to nothing for the two usual cases: a slice of a large frame, and one whole short frame.
         """
@@ -112,7 +112,7 @@ class FrameTracker:
         self._head = b""
 
     def read_head(self, data: bytes, start: int) -> int:
-        """Take note of the frame that begins at `start`; return where it ends (perhaps behind `data`), or a negative
+        """Take note of the frame that begins at `start`; return where it ends (perhaps after `data`), or a negative
         number: ``NO_FRAME``, or that its header is not whole."""
         first = data[start]
         if not self._may_come(first):
@@ -165,7 +165,7 @@ def close_frame(code: int, reason: str, *, mask: bytes | None) -> bytes:
     """Return a Close frame (RFC 6455 section 5.5.1).
 
     `code`: 1000 to 4999 but none of the reserved 1004, 1005, 1006 and 1015 (section 7.4). `reason`: at most
-    :data:`MAX_REASON_BYTES` octets of UTF-8. `mask`: the four octets of a fresh masking key, from a source that nobody
+    :data:`MAX_REASON_BYTES` bytes of UTF-8. `mask`: the four bytes of a fresh masking key, from a source that no one
     can predict, towards a server (section 5.3); None towards a client. Raises ValueError for anything else.
     """
     text = reason.encode()

@@ -1,7 +1,7 @@
 """Which server of an upstream takes a request: the least busy one, or the one that the client began with.
 
 Pure: no clock, no socket. Owns the memory of who began where (Engine.IO sessions, bounded) and the name and the values
-of devproxy's own cookie. Never learns by itself which servers are up: whoever asks says so (:class:`Standing`).
+of devproxy's own cookie. Does not find out which servers are up: the caller says so (:class:`Standing`).
 Start at :meth:`Balancer.choose`; a :class:`Choice` carries its reason, because what follows a failure depends on it.
 """
 
@@ -36,7 +36,7 @@ class Reason(StrEnum):
     SESSION = "session"
     """The server created the Engine.IO session that the request names."""
     UNKNOWN_SESSION = "unknown-session"
-    """The request names a session that nobody has seen begin; all its requests go to the same server."""
+    """The request names a session whose beginning was not seen; all its requests go to the same server."""
     COOKIE = "cookie"
     """The client carries devproxy's cookie for this server."""
     LOGIN = "login"
@@ -58,7 +58,7 @@ class Choice(NamedTuple):
 class Process:
     """One of the processes that share a server's address (PM2's cluster mode, Node's ``cluster``, ``--workers``).
 
-    Nobody tells which one accepts a connection, but it serves all that comes on it, and it alone knows the sessions
+    It is unknown which one accepts a connection, but it serves all that comes on it, and it alone knows the sessions
     that it gave out. So there is one of these for each connection on which a session was opened or accepted, and two
     are joined when they turn out to be the same. ``is_gone``: its sessions were looked for in vain.
     """
@@ -72,7 +72,7 @@ class Process:
 
     @property
     def root(self) -> Process:
-        """The one that stands for all that have been joined with this one."""
+        """The one that represents all that have been joined with this one."""
         root = self
         while root._joined is not None:
             root = root._joined
@@ -81,7 +81,7 @@ class Process:
         return root
 
     def join(self, other: Process) -> Process:
-        """Take note that `other` is the same process; return who stands for both."""
+        """Take note that `other` is the same process; return the one that represents both."""
         root, joined = self.root, other.root
         if root is not joined:
             joined._joined = root
@@ -93,7 +93,7 @@ class Process:
         return root
 
     def differ(self, other: Process) -> None:
-        """Take note that `other` is another process. What is remembered of this is bounded: the rest is found anew."""
+        """Take note that `other` is another process. What is remembered of this is bounded: the rest is found again."""
         for one, another in ((self.root, other.root), (other.root, self.root)):
             if one is another:
                 return
@@ -159,7 +159,7 @@ class Balancer:
 
     @property
     def keeps_sessions(self) -> bool:
-        """Whether a session stays with whoever gave it out."""
+        """Whether a session stays with the process that issued it."""
         return self._sticky is Sticky.SOCKETIO
 
     def session_of(self, request: RequestHead) -> bytes:
@@ -237,7 +237,7 @@ class Sessions:
         return None if known is None or known[1] is None else known[1].root
 
     def forget(self, sid: bytes) -> None:
-        """Remember nothing of `sid`: nobody knows it any more."""
+        """Remember nothing of `sid`: no server knows it any more."""
         self._known.pop(sid, None)
 
 
@@ -253,7 +253,7 @@ def least_outstanding(standings: Sequence[Standing], start: int) -> int:
 
 
 def rendezvous(key: bytes, urls: Sequence[str], standings: Sequence[Standing]) -> int:
-    """Return the server whose hash with `key` is highest: always the same one, whoever asks and after any restart.
+    """Return the server whose hash with `key` is highest: always the same one, for every client and after any restart.
 
     A server that is left out because it is down moves its own keys alone (rendezvous hashing).
     """
@@ -267,5 +267,5 @@ def cookie_name(upstream: str) -> str:
 
 
 def server_id(url: str) -> bytes:
-    """Return what stands for the server at `url` in the cookie: says nothing about it and outlives restarts."""
+    """Return what the cookie contains for the server at `url`: reveals nothing about it and outlives restarts."""
     return blake2b(url.encode(), digest_size=6).hexdigest().encode()

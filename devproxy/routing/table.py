@@ -25,26 +25,26 @@ from devproxy.text.safe import ticked, visible
 _PCHAR: Final = rb"A-Za-z0-9\-._~!$&'()*+,;=:@"
 """What a path segment may hold unencoded (``pchar``, RFC 3986 section 3.3), as the inside of a character class."""
 _ENCODED: Final = rb"%(?:[01][0-9A-F]|2[0235F]|3[CEF]|5[B-E]|60|7[BCDF]|[89A-F][0-9A-F])"
-"""An octet that it may not, encoded in upper case."""
+"""A byte that it may not, encoded in upper case."""
 
 # Possessive throughout: one pass, whatever the path.
 _is_canonical = re.compile(rb"/(?:(?!\.\.?(?:/|\Z))(?:[" + _PCHAR + rb"]++|" + _ENCODED + rb")++(?:/|\Z))*+").fullmatch
-# `stray` is a percent that encodes nothing. An octet right behind it stays encoded: decoded, it could complete the
-# percent to an encoding that nobody sent (`%%34%31`), and comparing twice would not be comparing once.
+# `stray` is a percent that encodes nothing. A byte right after it stays encoded: decoded, it could complete the
+# percent to an encoding that was not sent (`%%34%31`), and comparing twice would not be comparing once.
 _replace_octets = re.compile(rb"%(?P<octet>[0-9A-Fa-f]{2})|(?P<stray>%[0-9A-Fa-f]?)(?P<kept>%[0-9A-Fa-f]{2})").sub
 _has_other_octets = re.compile(rb"[^%/" + _PCHAR + rb"]").search
 _is_pchar = re.compile(rb"[" + _PCHAR + rb"]").fullmatch
 _ENCODED_AS: Final = tuple(
     bytes((octet,)) if octet in b"%/" or _is_pchar(bytes((octet,))) else b"%%%02X" % octet for octet in range(256)
 )
-"""What each octet of a path is compared as."""
+"""What each byte of a path is compared as."""
 _DECODED_AS: Final = {
     digits: bytes((octet,)) if _is_pchar(bytes((octet,))) else b"%%%02X" % octet
     for octet in range(256)
     for first in (b"%x" % (octet >> 4), b"%X" % (octet >> 4))
     for digits in (first + b"%x" % (octet & 15), first + b"%X" % (octet & 15))
 }
-"""What the two digits behind a percent, in any case, are compared as with it."""
+"""What the two digits after a percent, in any case, are compared as with it."""
 
 _DOT: Final = (b".", b"%2e", b"%2E")
 _HERE: Final = frozenset((b"", *_DOT))
@@ -53,20 +53,20 @@ _UP: Final = frozenset(one + other for one in _DOT for other in _DOT)
 
 _EXPRESSIONS: Final = (PathKind.GLOB, PathKind.REGEX)
 _KIND_RANK: Final = {kind: rank for rank, kind in enumerate(PathKind)}
-# Stand for `*` and `?` while a glob is brought into canonical form; no path that config accepts contains them.
+# Used for `*` and `?` while a glob is brought into canonical form; no path that config accepts contains them.
 _ANY, _ONE = b"\0", b"\1"
 
 _Test = Callable[[bytes], object]
-"""Tells by truth whether some octets fulfil a condition."""
+"""True if some bytes fulfil a condition."""
 
 
 def canonical_path(path: bytes) -> bytes:
     """Return the form in which `path` (raw, without query) is compared; `path` itself where there is nothing to do.
 
-    Encoded octets that a segment may hold as they are (``pchar``, RFC 3986 section 3.3) are decoded; others keep their
-    encoding, in upper case: ``%2F`` is no slash and ``%5C`` no backslash. Octets that no path may hold are encoded. A
+    Encoded bytes that a segment may hold as they are (``pchar``, RFC 3986 section 3.3) are decoded; others keep their
+    encoding, in upper case: ``%2F`` is no slash and ``%5C`` no backslash. Bytes that no path may hold are encoded. A
     percent that encodes nothing stays. Empty segments are merged, then dot segments removed. Idempotent. The result
-    begins with a slash, except for ``*`` (RFC 9112 section 3.2.4). Only for choosing: upstreams get the raw octets.
+    begins with a slash, except for ``*`` (RFC 9112 section 3.2.4). Only for choosing: upstreams get the raw bytes.
     """
     return path if _is_canonical(path) or path == b"*" else _made_canonical(path)
 
@@ -103,7 +103,7 @@ def _without_empty_and_dot_segments(path: bytes) -> bytes:
 
 
 class RouteVerdict(NamedTuple):
-    """How one route stands to one request.
+    """How one route matches one request.
 
     ``matched``: all its conditions hold. ``chosen``: it takes the request. ``reasons``: sentences without a full stop;
     of a chosen route the conditions that hold, of another what keeps it from being chosen. Never empty.
@@ -269,7 +269,7 @@ class RouteTable:
 def rewritten_path(route: Route, path: bytes) -> bytes:
     """Return the path that `route` sends upstream for `path` (raw, without query), which it takes.
 
-    In a route by prefix, ``rewrite`` replaces the octets that the prefix matched, and all behind them stay as they are;
+    In a route by prefix, ``rewrite`` replaces the bytes that the prefix matched, and all that follow stay as they are;
     in an exact one it replaces the whole path. Without ``rewrite``, and where there is no prefix, `path` comes back.
     Where ``rewrite`` applies, the result begins with exactly one slash, so that a stripped prefix never turns a path
     into the name of a host (``//evil``), and no dot segment of `path` climbs out of ``rewrite``.
@@ -288,7 +288,7 @@ def rewritten_path(route: Route, path: bytes) -> bytes:
 
 
 def stripped_prefix(route: Route) -> bytes:
-    """Return what stands in front of each path that `route` sends upstream, as the client knows it; empty for nothing.
+    """Return what precedes each path that `route` sends upstream, as the client knows it; empty for nothing.
 
     ``/api`` of a route that strips it. Of ``/app/v1`` with ``rewrite = "/v1"`` it is ``/app``; where another path takes
     the place of the prefix, and for routes of other kinds, there is no such thing.
@@ -313,9 +313,9 @@ def _prefix(pattern: str) -> bytes:
 
 
 def _end_of_segments(path: bytes, count: int) -> int:
-    """Return where in the raw `path` those octets end that come down to the first `count` canonical segments.
+    """Return where in the raw `path` those bytes end that come down to the first `count` canonical segments.
 
-    No dot segment behind that place climbs above it: a segment that one climbs out of is not among those counted.
+    No dot segment after that place climbs above it: a segment that one climbs out of is not among those counted.
     """
     ends: list[int] = []
     floor = position = 0
@@ -340,7 +340,7 @@ def _compile(route: Route) -> list[_Candidate]:
     takes, segment, path_rank = _compile_path(route)
     methods = frozenset(method.encode() for method in route.methods)
     if b"GET" in methods:
-        methods |= {b"HEAD"}  # RFC 9110 section 9.3.2: whoever answers GET knows what HEAD is answered
+        methods |= {b"HEAD"}  # RFC 9110 section 9.3.2: a server that answers GET can answer HEAD
     headers = tuple((name.lower().encode(), _compile_value(value)) for name, value in route.match_headers)
     hosts: list[tuple[_Test | None, tuple[int, int]]] = [_compile_host(host) for host in route.match_host]
     hosts = hosts or [(None, (2, 0))]
@@ -389,7 +389,7 @@ def _compile_glob(pattern: bytes) -> tuple[_Test, bytes | None, tuple[int, ...]]
     literal = sum(map(len, chunks)) - stars - ones
     compiled = []
     for index, chunk in enumerate(chunks):
-        # `/**/` also stands for one slash: the one before is the one behind.
+        # `/**/` also means one slash: the one before is the one after.
         shares_slash = index > 0 and chunk.startswith(b"/") and chunks[index - 1].endswith(b"/")
         parts = [
             _literal(part, _ONE, b"[^/]") for part in chunk.removeprefix(b"/" if shares_slash else b"").split(_ANY)
@@ -436,7 +436,7 @@ def _compile_host(pattern: str) -> tuple[_Test, tuple[int, int]]:
 def _rows(candidates: list[_Candidate], segment: bytes | None) -> tuple[_Row, ...]:
     """Return, in order, what to test for a path that begins with `segment` (None: with one that no route names).
 
-    Left out: what the segment decides already, and everything behind a route that takes whatever comes to it.
+    Left out: what the segment decides already, and everything after a route that takes all requests.
     """
     rows: list[_Row] = []
     for candidate in candidates:

@@ -1,4 +1,4 @@
-"""How long a regular expression can take: refuses those that a hostile text makes run for minutes or for ever.
+"""How long a regular expression can take: refuses those that a hostile text makes run for minutes or forever.
 
 Pure. Python's ``re`` backtracks, has no time limit and holds the interpreter's lock, and what an expression is compared
 with here comes from any web site (``Origin``, paths). Judges an expression that ``re`` has compiled; never matches
@@ -6,10 +6,10 @@ anything. The bound is on how often a place of the expression can be tried at pl
 one: when in doubt it refuses, and what is refused can be said with possessive repeats (``[a-z]++``), which never give
 back what they took. Start at :func:`backtracking_fault`; ``docs/linear.md`` lists the expressions of devproxy itself.
 
-The expression is read into nodes (:class:`_Node`), each with the octets that it may look at. A walk over these carries
+The expression is read into nodes (:class:`_Node`), each with the bytes that it may look at. A walk over these carries
 for each place: at how many places of the text it can be tried (``spread``), by how many ways one of these can be
-reached (``ways``), and what stands before it (``last`` and ``barriers``). A repeat of ``[^/]`` behind ``/x`` never
-looks twice at an octet, wherever it began; a repeat of ``[^/]`` in front of a slash ends at one place only; ``.*`` in
+reached (``ways``), and what is before it (``last`` and ``barriers``). A repeat of ``[^/]`` after ``/x`` never
+looks twice at a byte, wherever it began; a repeat of ``[^/]`` in front of a slash ends at one place only; ``.*`` in
 front of a slash can end at every slash.
 """
 
@@ -23,13 +23,13 @@ from operator import or_
 from typing import Any, Final, Literal, NamedTuple
 
 MAX_STEPS: Final = 1 << 17
-"""Steps that are always allowed: about a millisecond. A text of some hundred octets may be looked at that often."""
+"""Steps that are always allowed: about a millisecond. A text of some hundred bytes may be looked at that often."""
 MAX_STEPS_PER_OCTET: Final = 8
-"""Steps that are allowed for each octet of a long text: linear."""
+"""Steps that are allowed for each byte of a long text: linear."""
 
 _ALL: Final = (1 << 256) - 1
 _HIGH: Final = _ALL ^ ((1 << 128) - 1)
-"""In a text: every character beyond ASCII, of which none is told from another here."""
+"""In a text: every character beyond ASCII, which are not distinguished here."""
 _ANY: Final = _ALL ^ (1 << 10)
 _MAX_UNROLLED: Final = 64
 _MAX_BARRIERS: Final = 40
@@ -72,7 +72,7 @@ def backtracking_fault(
 ) -> tuple[str, str] | None:
     """Return why matching `source`, which compiles, may take too long, and what to write instead; or None.
 
-    `length`: of the longest text, in octets. `method`: of the compiled pattern, by which it is matched; a text that
+    `length`: of the longest text, in bytes. `method`: of the compiled pattern, by which it is matched; a text that
     ``fullmatch`` gets has no line ends. Any but ``fullmatch`` and ``match`` begins anywhere, again and again. Linear in
     `source`.
     """
@@ -94,7 +94,7 @@ def backtracking_fault(
 
 
 _Kind = Literal["octet", "sequence", "branch", "repeat", "atomic", "ahead", "behind", "reference", "beginning", "test"]
-"""``ahead``: looks at what comes; ``behind``: at what has to stand before. ``reference``: to what a group took.
+"""``ahead``: looks at what comes; ``behind``: at what has to come before. ``reference``: to what a group took.
 
 ``beginning``: of the text. ``test``: any other that takes nothing and may fail.
 """
@@ -103,10 +103,10 @@ _Kind = Literal["octet", "sequence", "branch", "repeat", "atomic", "ahead", "beh
 class _Node(NamedTuple):
     """A part of an expression.
 
-    ``first``: octets that it may begin with; ``octets``: all that it may look at; never too few. ``is_empty``: it may
+    ``first``: bytes that it may begin with; ``octets``: all that it may look at; never too few. ``is_empty``: it may
     take none. ``is_far``: no bound, or a high one, says how many it looks at. ``items``: its parts; but for those of a
-    sequence they are sequences. ``single``: the octets of which it takes one, None if it may take more or fewer.
-    ``literal``: the one that is written, if it is an octet. ``least``, ``most`` and ``is_possessive``: of a repeat.
+    sequence they are sequences. ``single``: the bytes of which it takes one, None if it may take more or fewer.
+    ``literal``: the one that is written, if it is a byte. ``least``, ``most`` and ``is_possessive``: of a repeat.
     """
 
     kind: _Kind
@@ -141,9 +141,9 @@ def _sequence_of(items: Sequence[_Node]) -> _Node:
 
 
 def _with_followers(items: Sequence[_Node], follow: int) -> Iterator[tuple[_Node, int]]:
-    """Give each of `items`, which come one behind the other, with the octets that may come right behind it.
+    """Give each of `items`, which follow one another, with the bytes that may come right after it.
 
-    `follow`: those that may come behind the last.
+    `follow`: those that may come after the last.
     """
     followers = [follow]
     for node in reversed(items[1:]):
@@ -161,13 +161,13 @@ def _written_out(repeat: _Node) -> _Node:
 
 
 class _Reader:
-    """Makes nodes of what ``re`` has parsed. `is_text`: it is compared with characters instead of octets."""
+    """Makes nodes of what ``re`` has parsed. `is_text`: it is compared with characters instead of bytes."""
 
     def __init__(self, *, is_text: bool) -> None:
         self._high = _HIGH if is_text else 0
 
     def sequence(self, items: Iterable[tuple[Any, Any]], flags: int) -> _Node:
-        """Return the node of `items`, one behind the other."""
+        """Return the node of `items`, one after the other."""
         return _sequence_of([self._node(op.name, argument, flags) for op, argument in items])
 
     def _node(self, op: str, argument: Any, flags: int) -> _Node:
@@ -213,7 +213,7 @@ class _Reader:
         )
 
     def _octets(self, op: str, argument: Any, flags: int) -> int:
-        """Return which octets a single-octet item takes; never too few."""
+        """Return which bytes a single-byte item takes; never too few."""
         if op == "ANY":
             return _ALL if flags & re.DOTALL else _ANY
         found, is_negated = 0, op == "NOT_LITERAL"
@@ -239,7 +239,7 @@ class _Reader:
 
 
 def _are_apart(masks: Iterable[int]) -> bool:
-    """Tell whether no octet is in two of `masks`."""
+    """Tell whether no byte is in two of `masks`."""
     seen = 0
     for mask in masks:
         if mask & seen:
@@ -252,14 +252,14 @@ def _are_apart(masks: Iterable[int]) -> bool:
 
 
 def _are_told_apart(branches: Sequence[_Node], follow: int) -> bool:
-    """Tell whether the next octet decides which of `branches` can be taken, with `follow` behind them."""
+    """Tell whether the next byte decides which of `branches` can be taken, with `follow` after them."""
     return _are_apart(each.first | follow if each.is_empty else each.first for each in branches)
 
 
 def _wastes(sequence: _Node, follow: int) -> bool:
     """Tell whether `sequence` may look far ahead and then take less: all of that would be looked at again.
 
-    `follow`: what may come behind it.
+    `follow`: what may come after it.
     """
     return any(
         node.is_far and (_may_take_less(node, behind) or any(_wastes(each, behind) for each in node.sequences))
@@ -268,7 +268,7 @@ def _wastes(sequence: _Node, follow: int) -> bool:
 
 
 def _may_take_less(node: _Node, behind: int) -> bool:
-    """Tell whether `node`, which looks far ahead, may take less than that. `behind`: what may come behind it."""
+    """Tell whether `node`, which looks far ahead, may take less than that. `behind`: what may come after it."""
     if node.kind == "branch":
         return not _are_told_apart(node.items, behind)
     if node.kind != "repeat":
@@ -304,8 +304,8 @@ def _takes_anything(items: Sequence[_Node]) -> bool:
 class _State(NamedTuple):
     """How a place of the expression can be reached (see the top of this module).
 
-    ``last``: the octets of which one stands right before it. ``barriers``: pairs of octets of which one stands further
-    before it, and of all that may stand between, which are others; where the first one stands, the place is known.
+    ``last``: the bytes of which one is right before it. ``barriers``: pairs of bytes of which one is further
+    before it, and of all that may be in between, which are others; where the first one is, the place is known.
     """
 
     spread: int
@@ -314,18 +314,18 @@ class _State(NamedTuple):
     barriers: tuple[tuple[int, int], ...] = ()
 
     def behind(self, octets: int, last: int) -> _State:
-        """Return the state behind some of `octets`, the last of them one of `last`, that end at a known place."""
+        """Return the state after some of `octets`, the last of them one of `last`, that end at a known place."""
         known = ((barrier, between | octets) for barrier, between in ((self.last, 0), *self.barriers))
         kept = tuple((barrier, between) for barrier, between in known if not barrier & between)
         return self._replace(last=last, barriers=kept[:_MAX_BARRIERS])
 
     def keeps_apart(self, octets: int) -> bool:
-        """Tell whether two runs of `octets` from two places like this one never share an octet."""
+        """Tell whether two runs of `octets` from two places like this one never share a byte."""
         return any(not barrier & (between | octets) for barrier, between in ((self.last, 0), *self.barriers))
 
 
 def _common_barriers(states: Sequence[_State]) -> tuple[tuple[int, int], ...]:
-    """Return the barriers that stand before a place whichever of `states` led there."""
+    """Return the barriers before a place whichever of `states` led there."""
     common = {states[0].last: 0, **dict(states[0].barriers)}
     for state in states[1:]:
         other = {state.last: 0, **dict(state.barriers)}
@@ -334,14 +334,14 @@ def _common_barriers(states: Sequence[_State]) -> tuple[tuple[int, int], ...]:
 
 
 class _Follow(NamedTuple):
-    """What comes behind a place: octets that it may begin with. ``is_end``: nothing, and the text need not go on."""
+    """What comes after a place: bytes that it may begin with. ``is_end``: nothing, and the text need not go on."""
 
     first: int
     is_end: bool
 
 
 class _Walk:
-    """The walk over one expression, for texts of `length` octets."""
+    """The walk over one expression, for texts of `length` bytes."""
 
     def __init__(self, length: int, *, may_end_anywhere: bool) -> None:
         self._length = max(length, 1)
@@ -350,7 +350,7 @@ class _Walk:
         self._left = _MAX_WORK
 
     def sequence(self, items: Sequence[_Node], state: _State, follow: _Follow) -> _State:
-        """Return the state behind `items`, entered in `state`, with `follow` behind them."""
+        """Return the state after `items`, entered in `state`, with `follow` after them."""
         self._left -= 1 + len(items)
         if self._left < 0:
             raise _Slow(*_TOO_INVOLVED)
@@ -386,12 +386,12 @@ class _Walk:
         return state
 
     def _atomic(self, inner: _Node, state: _State) -> _State:
-        """Return the state behind `inner`, which ends once for each time that it begins, if at all."""
+        """Return the state after `inner`, which ends once for each time that it begins, if at all."""
         last = self.sequence(inner.items, state, _Follow(0, False)).last
         return self._merged(state, is_apart=state.keeps_apart(inner.octets)).behind(inner.octets, last)
 
     def _merged(self, state: _State, *, is_apart: bool) -> _State:
-        """Return the state behind what ends once for each beginning; two beginnings end apart if they `is_apart`."""
+        """Return the state after what ends once for each beginning; two beginnings end apart if they `is_apart`."""
         return state if is_apart else state._replace(ways=self._capped(state.ways * state.spread))
 
     def _branch(self, branches: Sequence[_Node], state: _State, follow: _Follow) -> _State:
@@ -430,9 +430,9 @@ class _Walk:
         return self._run(node, once.last, self._length, state, follow)
 
     def _run(self, node: _Node, last: int, reach: int, state: _State, follow: _Follow) -> _State:
-        """Return the state behind a repeat of what itself ends at one place only, with one of `last`.
+        """Return the state after a repeat of what itself ends at one place only, with one of `last`.
 
-        `reach`: how many octets the repeat may look at.
+        `reach`: how many bytes the repeat may look at.
         """
         least, most = min(node.least, self._length), min(node.most, self._length)
         is_apart = state.keeps_apart(node.octets)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 MAX_SHOWN: Final = 60
-"""Longest piece of somebody's text that a sentence repeats, in characters, where nothing else is said."""
+"""Longest piece of foreign text that a sentence repeats, in characters, where nothing else is said."""
 
 
 def visible(text: str | bytes, most: int = 0) -> str:

@@ -12,7 +12,7 @@ from devproxy.trust.stores import Kind, Store, System
 
 
 class Step(NamedTuple):
-    """A command. ``why``: for whom. ``needs_root``: it asks for the password of somebody who may become root."""
+    """A command. ``why``: for whom. ``needs_root``: it asks for the password of a user who may become root."""
 
     why: str
     command: tuple[str, ...]

@@ -129,7 +129,7 @@ def lacking(system: System, authority: Authority) -> tuple[Store, ...]:
 
 
 def has(store: Store, authority: Authority) -> bool:
-    """Tell whether whoever goes by `store` trusts `authority`; what cannot be found out counts as no."""
+    """Tell whether a program that uses `store` trusts `authority`; what cannot be found out counts as no."""
     if not store.is_there:
         return False
     if store.kind is Kind.SYSTEM:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MAX_INTERIM_RESPONSES: Final = 32
 
-# The members by names of their own: looking one up in its class costs as much as ten comparisons.
+# The members by module-level names: looking one up in its class costs as much as ten comparisons.
 _IDLE, _AWAITING, _HEAD, _BODY, _OVER = State
 
 
@@ -41,10 +41,10 @@ class UpstreamConnection(Reader):
 
     ``server_pool``: of the server at the other end. ``served``: responses completed so far; a connection that has
     served may have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be
-    reused. ``user``: who used it last, while it is idle. ``address``: the one dialled, behind the name; empty once it
-    has an ``owner``, the client's connection that was logged in on it (NTLM, Negotiate): nobody else may ever use it.
-    ``early_words``: what the server sent without being asked.
-    ``process``: who answers, where Engine.IO sessions tell; None: not known.
+    reused. ``user``: who used it last, while it is idle. ``address``: the one that was dialled for the name; empty once
+    it has an ``owner``, the client's connection that was logged in on it (NTLM, Negotiate): no other may ever use it.
+    ``early_words``: what the server sent without being asked. ``process``: who answers, where Engine.IO sessions tell;
+    None: not known.
     """
 
     _shared: SharedState
@@ -82,7 +82,7 @@ class UpstreamConnection(Reader):
         self._shared.pressure.admit(self.transport)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what the server sent; data that nobody asked for ends the connection (RFC 9112 section 6.3)."""
+        """Pass on what the server sent; data that was not requested ends the connection (RFC 9112 section 6.3)."""
         exchange = self._exchange
         if exchange is None:
             self.early_words = data
@@ -136,7 +136,7 @@ class UpstreamConnection(Reader):
 
     @property
     def is_silent(self) -> bool:
-        """Whether whoever sent on it still waits for the first byte that this connection brings."""
+        """Whether its sender still waits for the first byte that this connection brings."""
         return self._state is _AWAITING and not self.served
 
     def begin(self, exchange: Asker, data: bytes) -> None:
@@ -187,7 +187,7 @@ class UpstreamConnection(Reader):
         return self._exchange is None
 
     def abandon(self) -> None:
-        """End the connection at once: whoever asked has left. The server notices by a reset."""
+        """End the connection at once: the client has left. The server notices by a reset."""
         self._leave(Event.ABANDON)
 
     def close(self) -> None:
@@ -226,7 +226,7 @@ class UpstreamConnection(Reader):
         exchange.response(head, length, payload, ended)
 
     def _take_interim(self, exchange: Asker, head: ResponseHead, data: bytes) -> None:
-        """Pass on a 1xx `head`, and take what came behind it."""
+        """Pass on a 1xx `head`, and take what came after it."""
         if head.facts.status == 101:
             self._switch(exchange, head)
             self._exchange, self._state = None, _OVER
@@ -241,7 +241,7 @@ class UpstreamConnection(Reader):
             self._take_head(exchange, data)
 
     def _read_head(self, data: bytes, limits: Limits, method: bytes) -> tuple[ResponseHead, bytes] | None:
-        """Return a head that came in pieces or has lines never seen before, and what stands behind it; None: more."""
+        """Return a head that came in pieces or has lines never seen before, and what follows it; None: more."""
         found = self._reader.feed(data)
         if found is None:
             return None
@@ -324,7 +324,7 @@ class UpstreamConnection(Reader):
         self._leave(event)
 
     def _ended(self, exc: Exception | None) -> None:
-        """The server ended the connection, mostly while an exchange used it."""
+        """The server ended the connection, usually while an exchange used it."""
         self.server_pool.look_soon()
         exchange = self._exchange
         if exchange is None:

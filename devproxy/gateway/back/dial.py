@@ -1,4 +1,4 @@
-"""Opening connections to upstream servers: every name resolved anew, both families tried (RFC 8305).
+"""Opening connections to upstream servers: every name resolved each time, both families tried (RFC 8305).
 
 A dev server that listens on ``localhost`` may be reachable on ::1 alone or on 127.0.0.1 alone; whichever answers is
 remembered as the first to try next time. Names below ``localhost`` are this machine too (RFC 6761 section 6.3), and no
@@ -22,7 +22,7 @@ from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS
 
 ATTEMPT_DELAY_S: Final = 0.25
-"""RFC 8305 section 5: how long one address may be silent before the next is tried beside it."""
+"""RFC 8305 section 5: how long one address may be silent before the next is tried in parallel."""
 
 _WORDS: Final = {
     errno.ECONNREFUSED: "connection refused",
@@ -99,7 +99,7 @@ class Dialler:
         return found
 
     async def _infos(self) -> list[Any]:
-        """Return what the resolver says now. Who asks while it is being asked gets the same answer.
+        """Return what the resolver says now. Concurrent callers share one lookup.
 
         A lookup cannot be taken back: it keeps one of the few threads for them, until the resolver answers or gives up,
         after all who asked have left. One for each request would have every other name wait for a thread.
@@ -112,7 +112,7 @@ class Dialler:
     def _end_lookup(self, lookup: asyncio.Task[list[Any]]) -> None:
         self._lookup = None
         if not lookup.cancelled():
-            lookup.exception()  # nobody may be left to take it
+            lookup.exception()  # no caller may be left to take it
 
     async def _look_up(self) -> list[Any]:
         return list(await self._loop.getaddrinfo(self._server.host, self._server.port, type=socket.SOCK_STREAM))

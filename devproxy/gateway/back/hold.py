@@ -1,6 +1,6 @@
 """Waiting for a server that was up and refuses now: one prober asks for all, and a bounded number waits.
 
-Nobody who waits has sent anything; who leaves meanwhile has simply not been there. Start at :class:`WaitingRoom`;
+No waiting request has been sent; a client that leaves meanwhile leaves no trace. Start at :class:`WaitingRoom`;
 :class:`Prober` is what opens its door.
 """
 
@@ -29,11 +29,11 @@ SAID_AFTER_S: Final = 0.3
 """How long the first request waits before it is said that requests wait."""
 
 RETRY_S: Final = 0.1
-"""How often a server is asked while somebody waits for it."""
+"""How often a server is tried while a request waits for it."""
 
 _BACKOFF: Final = 1.5
 _MAX_RETRY_S: Final = 2.0
-"""How seldom a server is asked in the end, when nobody waits: it still has to be found again."""
+"""How seldom a server is tried in the end, when no request waits: it still has to be found again."""
 
 
 def may_wait(request: RequestHead) -> bool:
@@ -86,7 +86,7 @@ class WaitingRoom:
             self._saying = None
 
     def open(self) -> None:
-        """Let everybody go who waits now."""
+        """Release every request that waits now."""
         if self._released is not None:
             self._released.set_result(None)
             self._released = None
@@ -103,7 +103,7 @@ class WaitingRoom:
 class Prober:
     """Asks a server whether it accepts connections, again and again until it does.
 
-    `look`: tries once and tells whether the server is there. `is_awaited`: whether somebody waits for it; then it is
+    `look`: tries once and tells whether the server is there. `is_awaited`: whether a request waits for it; then it is
     asked every ``RETRY_S`` seconds, else less and less often.
     """
 
@@ -122,7 +122,7 @@ class Prober:
             self._arm()
 
     def hurry(self) -> None:
-        """Ask within ``RETRY_S`` seconds: somebody has begun to wait."""
+        """Ask within ``RETRY_S`` seconds: a request has begun to wait."""
         if self._timer is not None and self._timer.when() - self._loop.time() > RETRY_S:
             self._timer.cancel()
             self._delay_s = RETRY_S

@@ -2,7 +2,7 @@
 
 Python's ``http.server``, Werkzeug and Django without threads and many embedded servers accept a connection, serve what
 comes on it until it is closed, and only then accept the next. An idle connection kept for later is all that such a
-server knows. So who is silent on a connection just dialled makes the pool give up what is idle, and keep nothing, until
+server knows. So a silent connection that was just dialled makes the pool give up what is idle, and keep nothing, until
 they have been answered or it is plain that the server serves several at a time. Owns that suspicion, one for each
 server. Start at :meth:`OneAtATime.expect`.
 """
@@ -29,9 +29,9 @@ ORDER_MARGIN_S: Final = 0.05
 """Servers accept in the order in which they were dialled. Two connections dialled within this time prove nothing."""
 
 WITNESS_AFTER: Final = 8
-"""Connections given up for those who wait before the next few stay open for a moment, to see whether anybody is
-answered beside them: answers that all take equally long come in the order of the dialling from either kind of server.
-Each time that nobody was, twice as many."""
+"""Connections given up for waiting requests before the next few stay open for a moment, to see whether any of them is
+answered next to them: answers that all take equally long come in the order of the dialling from either kind of server.
+Each time that none was, twice as many."""
 
 MAX_WITNESS_AFTER: Final = 256
 WITNESSES: Final = 3
@@ -59,7 +59,7 @@ class OneAtATime:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether somebody is suspected to wait for the end of another connection."""
+        """Whether a request seems to wait for the end of another connection."""
         return bool(self._queue)
 
     def expect(self, connection: Connection) -> None:
@@ -72,7 +72,7 @@ class OneAtATime:
         self._loop.call_later(delay_s, self._look, connection, delay_s)
 
     def note(self, connection: Connection) -> None:
-        """Take note that `connection` has been answered and is free, while somebody waits."""
+        """Take note that `connection` has been answered and is free, while a request waits."""
         sent_at = self._sent_at.pop(connection, None)
         if connection in self._queue:
             self._eager_until = self._loop.time() + EAGER_S
@@ -81,7 +81,7 @@ class OneAtATime:
         if is_beside or (
             sent_at is not None and any(self._sent_at[one] + ORDER_MARGIN_S < sent_at for one in self._queue)
         ):
-            # Served beside those that are open, or before one that was dialled sooner: it has not waited for their end.
+            # Served while others are open, or before one that was dialled sooner: it has not waited for their end.
             self._is_concurrent = True
             self._eager_until = 0.0
             self._queue.clear()
@@ -109,7 +109,7 @@ class OneAtATime:
             one.close()
 
     def forget(self) -> None:
-        """Begin anew: the server is gone, and whoever takes its place may be of another kind."""
+        """Start again: the server is gone, and its successor may be of another kind."""
         self._queue.clear()
         self._sent_at.clear()
         self._is_concurrent = False
@@ -141,7 +141,7 @@ class OneAtATime:
         self._give_way()
 
     def _settle(self) -> None:
-        """Leave out who has been answered or has left meanwhile."""
+        """Leave out those that have been answered or have left meanwhile."""
         if self._queue:
             self._queue = {one for one in self._queue if one in self._sent_at and one.is_silent}
             if not self._queue:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from devproxy.gateway.shared.seam import Connection, Server
 
 MAX_PENDING_BYTES: Final = 16 * 1024
-"""Octets of a request's body that are taken in before there is a connection to send them on."""
+"""Bytes of a request's body that are read before there is a connection to send them on."""
 
 
 class Waiting(Asker, Protocol):
-    """Who waits for a connection. ``is_bound``: no other server than the one asked for can answer."""
+    """A request that waits for a connection. ``is_bound``: no other server than the one asked for can answer."""
 
     @property
     def is_bound(self) -> bool:
@@ -68,7 +68,7 @@ class PendingConnection:
             self._exchange.pause_request()
 
     def cancel(self) -> None:
-        """Wait no more: nobody needs the connection."""
+        """Stop waiting: the connection is not needed."""
         if self._waits_for is not None:
             self._waits_for.cancel()
 

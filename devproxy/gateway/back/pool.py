@@ -1,4 +1,4 @@
-"""The servers of one upstream: which of them gets a request, and what becomes of it while none is there.
+"""The servers of one upstream: which of them gets a request, and what happens to it while none is up.
 
 A server that refuses is left out until its prober finds it again, and requests that can wait do so meanwhile. Start at
 :class:`UpstreamPool`.
@@ -55,7 +55,7 @@ class UpstreamPool:
         return self.balancer.choose(request, self.servers)
 
     def learn_session(self, sid: bytes, connection: Connection) -> None:
-        """Remember that `sid` was given out on `connection`, where nobody keeps sessions together."""
+        """Remember that `sid` was given out on `connection`, if nothing keeps sessions together."""
         self._strays.learn(sid, connection)
 
     def note_refusal(self, request: RequestHead, head: ResponseHead, body: bytes) -> None:
@@ -68,7 +68,7 @@ class UpstreamPool:
         """Return a new connection to `first` or, unless `request` `is_bound` to it, to any other server.
 
         When all servers that were up refuse, a request that may wait does so until ``hold_s`` seconds after the last
-        of them went. Later a document does not, since the page that it gets instead waits by itself, and any other
+        of them went. Later a document does not, since the page that it gets instead waits on its own, and any other
         request for a second at most. Cancelled while it waits, it leaves no trace. Raises :class:`UpstreamError`.
         """
         if is_bound:

@@ -1,4 +1,4 @@
-"""What stands between an exchange and its real connection, and passes on what either says to the other.
+"""What is between an exchange and its real connection, and relays what either says to the other.
 
 To the exchange it is the connection, to the connection it is the exchange, so neither of them knows. Start at
 :class:`Relay`; :mod:`devproxy.gateway.back.slow` and :mod:`devproxy.gateway.back.session_search` are two of them.
@@ -48,7 +48,7 @@ class Relay:
             self._connection.resume_reading()
 
     def abandon(self) -> None:
-        """Whoever asked has left: end the connection, unless it serves others already."""
+        """The client has left: end the connection, unless it already serves others."""
         if not self._is_released:
             self._connection.abandon()
 

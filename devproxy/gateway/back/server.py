@@ -1,7 +1,7 @@
 """The connections to one server: kept alive, reused, dialled when none is left; and whether it is there at all.
 
-A client's connection gets the one that it used last if that is idle, as if there were nobody in between, else the one
-that anybody used last.
+A client's connection gets the one that it used last if that is idle, as if there were no proxy, else the one
+that was used last by any client.
 
 An idle connection is kept for less time than the server keeps it, because a request sent into a closing connection is
 lost or, worse, delivered twice (RFC 9112 section 9.3.1). Start at :meth:`ServerPool.take_idle`.
@@ -70,7 +70,7 @@ class ServerPool:
         self.address = ""
 
     def take_idle(self, client: ClientStream) -> Connection | None:
-        """Return the connection that `client` used last or, where that is not idle, anybody did; None: none is good."""
+        """Return the connection that `client` used last or, if that is not idle, any client did; None: none is good."""
         connection = self._idle.pop(client, None)
         if connection is None or connection.expires_at <= self._shared.now or connection.transport.is_closing():
             return self._logins.pop(client, None) or self._take_any(connection)
@@ -164,7 +164,7 @@ class ServerPool:
             connection.close()
 
     def forget(self, connection: Connection) -> None:
-        """Drop `connection`, which has ended while it was idle; whoever was logged in on it has to know."""
+        """Drop `connection`, which has ended while it was idle; the client that was logged in on it has to know."""
         if connection.owner is not None:
             self._logins.pop(connection.owner, None)
             connection.owner.lose_login(connection)
@@ -245,7 +245,7 @@ class ServerPool:
             self._prober.start()
 
     def hurry(self) -> None:
-        """Somebody waits for this server: look for it more often."""
+        """A request waits for this server: try it more often."""
         self._prober.hurry()
 
     def close(self) -> None:
@@ -256,7 +256,7 @@ class ServerPool:
 
     def _note_up(self, address: str) -> None:
         if self.address not in ("", address):
-            self.close_idle()  # the server has moved; who lives at its old address now is anybody's guess
+            self.close_idle()  # the server has moved; something else may be listening on the old address by now
         self.address = address
         was_up, self.is_up, self.has_been_up, self.went_at = self.is_up, True, True, None
         self._prober.rest()
@@ -277,13 +277,13 @@ class ServerPool:
     def adopt(self, known: ServerPool) -> None:
         """Take over what the pool before this one knew of the same server: what has been said is not said again."""
         self.has_been_up = known.has_been_up
-        self.is_up = known.is_up or None  # that it is down is found out anew, by a prober of this pool
+        self.is_up = known.is_up or None  # that it is down is found out again, by a prober of this pool
         self.went_at = known.went_at
         self.address = known.address
 
     def _report(self, detail: str) -> None:
         if self.is_retired:
-            return  # who reads it would take it for the server that is configured now
+            return  # a reader would take it for the server that is configured now
         is_up = bool(self.is_up)
         address = self.address if is_up else ""
         self._shared.observers.tell(UpstreamState(self.pool.upstream.name, self.server.url, is_up, address, detail))

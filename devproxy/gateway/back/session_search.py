@@ -1,8 +1,8 @@
 """A request of an Engine.IO session, on its way to the one process among several that knows the session.
 
-Processes that share an address (PM2's cluster mode, Node's ``cluster``, ``--workers``) are told apart by nothing but
-their answers: whoever does not have a session says so, with 400, and has done nothing else. So the request is sent
-again on other connections, idle ones and new ones, until one of them takes it. Start at :meth:`SessionSearch.response`.
+Processes that share an address (PM2's cluster mode, Node's ``cluster``, ``--workers``) differ only in their answers: a
+process that does not have a session says so, with 400, and has done nothing else. So the request is sent again on other
+connections, idle ones and new ones, until one of them takes it. Start at :meth:`SessionSearch.response`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ MAX_ATTEMPTS: Final = 128
 
 MAX_SEEKING_S: Final = 15.0
 MAX_KEPT_BYTES: Final = 1024 * 1024
-"""Octets of a request's body that are kept to be sent again. One that is longer gets the first answer."""
+"""Bytes of a request's body that are kept to be sent again. A longer one gets the first answer."""
 
 
 def process_at(connection: Connection) -> Process:
-    """Return the process at the other end of `connection`: nobody in particular where nothing is known of it yet."""
+    """Return the process at the other end of `connection`: an unknown one if nothing is known of it yet."""
     process = connection.process
     if process is None:
         process = connection.process = Process()
@@ -94,7 +94,7 @@ class SessionSearch(Relay):
             super().resume_reading()
 
     def abandon(self) -> None:
-        """Whoever asked has left: look no further."""
+        """The client has left: look no further."""
         if self._task is not None:
             self._task.cancel()
         else:
@@ -163,7 +163,7 @@ class SessionSearch(Relay):
         if process is not None:
             here = process_at(self._connection)
             if here is process:
-                # It had the session and has closed it, as it does to a client that is silent. Nobody else has it.
+                # It had the session and has closed it, as it does to a silent client. No other has it.
                 process = None
             else:
                 here.differ(process)
@@ -188,12 +188,12 @@ class SessionSearch(Relay):
         self._held = None
         self._is_released = False
         self._connection = connection
-        self._asker.resume_request()  # whoever took it slowly is not asked any more
+        self._asker.resume_request()  # the slow reader is no longer asked
         connection.begin(self, b"".join(self._kept))
         server.expect(connection)
 
     def _give_up(self) -> None:
-        """Nobody has the session: let the client hear so, upon which it begins a new one."""
+        """No process has the session: let the client hear so, so that it begins a new one."""
         if self._task is not None:
             self._task.cancel()
             self._task = None

@@ -71,7 +71,7 @@ class SlowUpstream(Relay):
         self._down.resume()
 
     def abandon(self) -> None:
-        """Whoever asked has left: drop what is held."""
+        """The client has left: drop what is held."""
         self._stop()
         super().abandon()
 
@@ -87,7 +87,7 @@ class SlowUpstream(Relay):
     def response_data(self, data: bytes, ended: bool) -> None:
         """Take a further piece of the response's body; `ended`: nothing follows."""
         if self._is_over:
-            return  # the head was enough: the exchange has answered by itself
+            return  # the head was enough: the exchange has answered itself
         if ended:
             super().resume_reading()
             self._is_released = True
@@ -104,7 +104,7 @@ class SlowUpstream(Relay):
         super().upgraded(head, glued, stream)
 
     def upstream_lost(self, loss: Loss) -> None:
-        """Pass on the loss, behind what came before it."""
+        """Pass on the loss, after what came before it."""
         self._is_released = True
         self._up.stop()
         self._down.end(partial(self._asker.upstream_lost, loss))

@@ -1,4 +1,4 @@
-"""What a connection to a server can be doing, and what becomes of it: the table of its states.
+"""What a connection to a server can be doing, and what happens to it: the table of its states.
 
 Values alone: :mod:`devproxy.gateway.back.connection` does what is decided here. A pair that the table lacks cannot
 happen. ``docs/closing.md`` shows the table.

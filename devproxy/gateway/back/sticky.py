@@ -55,7 +55,7 @@ class StickyChoice:
         """Return what sends on `connection` for `asker`: itself, or who takes care of the session.
 
         Credentials of a connection (NTLM, Negotiate) are never sent on a second one: that would be logged in too, and
-        belong to nobody.
+        belong to no client.
         """
         self._connection = connection
         is_of_session = bool(self.sid) or (self.seeks_session and self._balancer.keeps_sessions)

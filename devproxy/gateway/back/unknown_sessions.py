@@ -1,6 +1,6 @@
 """Engine.IO sessions that turn up at a process that does not know them, where no key keeps them together.
 
-Owns the few sessions opened last and who told them, to tell a restart (nothing to be done: clients begin anew) from
+Owns the few sessions opened last and what issued them, to tell a restart (nothing to do: clients reconnect) from
 several processes behind one address (there is a key for that). Start at :meth:`UnknownSessions.meet`.
 """
 
@@ -39,7 +39,8 @@ class UnknownSessions:
                 self._opened_on.popitem(last=False)
 
     def meet(self, request: RequestHead, head: ResponseHead, body: bytes) -> Trouble | None:
-        """Return what is to be said about an answer of 400, once: that whoever opened the session still lives."""
+        """Return what is to be said about an answer of 400, once: that the process that opened the session is still
+        alive."""
         engine = parse_engine_request(request.path)
         if engine is None or not engine.sid:
             return None

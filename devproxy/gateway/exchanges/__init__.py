@@ -1,1 +1,1 @@
-"""What stands between a client and an upstream: one exchange or one tunnel."""
+"""What connects a client and an upstream: one exchange or one tunnel."""

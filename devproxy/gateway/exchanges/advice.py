@@ -1,6 +1,6 @@
-"""What is to be said about an answer beside that it was given: what a browser makes of it, and what was changed.
+"""What is said about an answer besides the fact of it: what a browser does with it, and what was changed.
 
-Owns when to say it (advice once per cause and minute, changes if somebody wants to see them), not what. Start at
+Owns when to say it (advice once per cause and minute, changes if an observer wants to see them), not what. Start at
 :func:`remarks_on`.
 """
 

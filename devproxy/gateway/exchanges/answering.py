@@ -1,4 +1,4 @@
-"""A request being answered: what is the same whoever answers it, and the answers that devproxy gives by itself.
+"""A request being answered: what all answers have in common, and devproxy's own answers.
 
 Owns how an answer of devproxy's own goes out, and that the end is reported exactly once. What is forwarded is an
 :class:`~devproxy.gateway.exchanges.exchange.Exchange`. Start at :meth:`OwnAnswer.start`.
@@ -41,7 +41,7 @@ class Phase(Enum):
     OVER = auto()
 
 
-# The members by names of their own: looking one up in its class costs as much as ten comparisons.
+# The members by module-level names: looking one up in its class costs as much as ten comparisons.
 PLANNED, AWAITING_RESPONSE, RELAYING, OVER = Phase
 
 
@@ -119,7 +119,7 @@ class Answering(ABC):
             self._report_end(Outcome.CLIENT_LEFT)
 
     def stop(self) -> None:
-        """End the exchange where it stands, because the client's connection is cut: devproxy stops."""
+        """End the exchange where it is, because the client's connection is cut: devproxy stops."""
         if self._phase is not OVER:
             self._drop()
             self._report_end(Outcome.STOPPED)
@@ -145,14 +145,14 @@ class Answering(ABC):
 
     @property
     def _told(self) -> Report:
-        """What is told of it, from when somebody looks for the first time."""
+        """What is told of it, from when an observer first looks."""
         if self._report is None:
             self._report = Report(self._shared, self.request, self.client.peer.address, self._started_at)
         return self._report
 
 
 class OwnAnswer(Answering):
-    """A request that devproxy answers by itself, as `plan` says."""
+    """A request that devproxy itself answers, as `plan` says."""
 
     __slots__ = ("_plan", "_timer")
 
@@ -171,7 +171,7 @@ class OwnAnswer(Answering):
         self.request = request
 
     def start(self, body: bytes, ended: bool, announced_bytes: int = 0) -> None:
-        """Answer, after a delay if the plan wants one. What comes of a body meanwhile is of no use to anybody."""
+        """Answer, after a delay if the plan wants one. What comes of a body meanwhile is not needed."""
         self.is_request_sent = ended
         if self._shared.observers.is_watched_closely:
             self._told.tell_started(self._shared.observers)

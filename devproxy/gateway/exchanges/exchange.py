@@ -1,6 +1,6 @@
 """A request that is forwarded, and its response: send, finish, relay, report.
 
-An exchange is the only one who knows both connections. It keeps the snapshot that it was born with, forwards each
+Only the exchange knows both connections. It keeps the snapshot that it was born with, forwards each
 piece in the loop turn in which it came, and reports its end exactly once (ADR 0004). Start at :meth:`Exchange.start`.
 """
 
@@ -132,7 +132,7 @@ class Exchange(Answering):
         return self._sticky is not None and self._sticky.is_bound
 
     def _wait_for_connection(self, body: bytes = b"") -> PendingConnection:
-        """There is no connection yet. Who leaves before there is one cancels this."""
+        """No connection yet; if the client leaves first, this is cancelled."""
         self._pending = pending = PendingConnection(self._shared.loop, self, bytearray(body))
         return pending
 
@@ -240,7 +240,7 @@ class Exchange(Answering):
         return binding.mark(edits, self._server.index)
 
     def upgraded(self, head: ResponseHead, glued: bytes, stream: ByteStream) -> None:
-        """The upstream has switched protocols: join both connections. `glued`: what it sent behind its 101."""
+        """The upstream has switched protocols: join both connections. `glued`: what it sent after its 101."""
         forward, server = self._plan, self._server
         edits = self._edit(head)
         marked = edits if self._sticky is None else self._sticky.mark(edits, server.index)
@@ -294,7 +294,7 @@ class Exchange(Answering):
         """The connection has gone on which the client was logged in: its own ends likewise, without an answer.
 
         So it would be without devproxy. On another connection the request would be another one's, and a client that
-        sees its kept connection end begins anew by itself.
+        sees its kept connection end starts again on its own.
         """
         self._report_end(Outcome.UPSTREAM_LOST, error=LOGIN_CODE, detail=LOGIN_LOST)
         self.client.abort(resets=False)

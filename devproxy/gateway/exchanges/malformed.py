@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def refuse(
     shared: SharedState, peer: Peer, answer: Answer, reason: str, octets: bytes, head: RequestHead | None
 ) -> Composed:
-    """Report that `peer` gets `answer`, for `reason`; return it for whoever writes it.
+    """Report that `peer` gets `answer`, for `reason`; return it to be written.
 
     `octets`: the request as far as it came; `head`: if that could be read.
     """

@@ -1,8 +1,8 @@
 """What is told of one exchange: that it started, where it was sent, that its response has begun, what its heads and
 bodies are, how it ended.
 
-Owns the number of the exchange and its times, not when to tell: the exchange does. There is no report before somebody
-looks. Start at :class:`Report`.
+Owns the number of the exchange and its times, not when to tell: the exchange does. There is no report before an
+observer looks. Start at :class:`Report`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 class Report:
     """The report on an exchange that started at `started_at`, by the clock of `shared`; `client`: who asked.
 
-    ``exchange_id``: is in all that is told of it. ``sent_s``, ``first_byte_s``: when the request left and the response
-    began, in seconds since the start; 0: not yet, or nobody looked. ``remarks``: what is to be said of the answer
-    beside that it was given.
+    ``exchange_id``: is in everything that is told of it. ``sent_s``, ``first_byte_s``: when the request left and the
+    response began, in seconds since the start; 0: not yet, or no observer. ``remarks``: what is to be said of the
+    answer besides the fact of it.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Report:
         self.tell_head(to, request.block, is_request=True, is_sent=False)
 
     def tell_sent(self, to: Observers, compiled: CompiledRoute, server: str, head: bytes) -> None:
-        """Tell that the request has left for `server`, a URL, with `head`, which may stand before CRLFCRLF."""
+        """Tell that the request has left for `server`, a URL, with `head`, which may precede CRLFCRLF."""
         event = RequestSent(self.exchange_id, compiled.label, compiled.upstream, server, self.sent_s)
         tell_each(to.to_progress, event)
         self.tell_head(to, head.removesuffix(b"\r\n\r\n"), is_request=True, is_sent=True)
@@ -121,13 +121,13 @@ class Report:
             tell_each(to.to_heads, HeadSeen(self.exchange_id, is_request, is_sent, head))
 
     def open_body(self, *, is_request: bool, is_chunked: bool) -> None:
-        """Take note that a body begins, in the chunked coding or without, if somebody wants to see it."""
+        """Take note that a body begins, in the chunked coding or without, if an observer wants to see it."""
         if self._observers.to_bodies:
             reader = ChunkedReader(is_decoding=True, is_answer=not is_request) if is_chunked else None
             self._bodies = {**(self._bodies or {}), is_request: reader}
 
     def tell_body(self, data: bytes, *, is_request: bool, ended: bool) -> None:
-        """Tell of a further piece of a body, which has been checked, unless it began before somebody wanted it."""
+        """Tell of a further piece of a body, which has been checked, unless it began before an observer wanted it."""
         if self._bodies is None or is_request not in self._bodies:
             return
         reader = self._bodies[is_request]
@@ -147,7 +147,8 @@ class Report:
         error: str,
         detail: str,
     ) -> None:
-        """Tell how it ended, if somebody wants it; for the arguments see :class:`~devproxy.events.ExchangeFinished`."""
+        """Tell how it ended, if an observer wants it; for the arguments see
+        :class:`~devproxy.events.ExchangeFinished`."""
         advice, changes, has_advice = self.remarks
         if not self._observers.to_ends and not is_failure(outcome, status, advice):
             return

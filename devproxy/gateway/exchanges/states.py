@@ -1,4 +1,4 @@
-"""What one end of a tunnel can be doing, and what becomes of it and of the other end: the table of its states.
+"""What one end of a tunnel can be doing, and what happens to it and to the other end: the table of its states.
 
 Values alone: :mod:`devproxy.gateway.exchanges.tunnel` does what is decided here. A pair that the table lacks cannot
 happen. ``docs/closing.md`` shows the table.

@@ -1,6 +1,6 @@
 """Two connections joined after ``101 Switching Protocols``: bytes both ways, nothing parsed on their path.
 
-Half-closes, resets and back-pressure are passed on. For WebSockets a tracker beside each direction follows the frame
+Half-closes, resets and back-pressure are passed on. For WebSockets a tracker next to each direction follows the frame
 boundaries, so that devproxy, when it stops, can end a tunnel with a Close frame instead of cutting a message in two.
 Why no frame is decoded: ADR 0003. Start at :meth:`Tunnel.open`.
 """
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
     from devproxy.policy.faults import CompiledFault
 
 HALF_CLOSE_S: Final = 30.0
-"""How long a tunnel of which one side has ended may stand without a byte before it is closed."""
+"""How long a tunnel of which one side has ended may go without a byte before it is closed."""
 
 WEBSOCKET_HALF_CLOSE_S: Final = 4.0
-"""The same for a WebSocket. Nobody half-closes one: who has sent or seen a Close frame closes the connection (RFC 6455
-section 7.1.1), so an end without an answer is a peer that is gone. With what a look is late, it takes less than 5 s."""
+"""The same for a WebSocket. None is half-closed: a side that has sent or seen a Close frame closes the connection (RFC
+6455 section 7.1.1), so an end without an answer is a peer that is gone. With what a look is late, it takes less than 5
+s."""
 
 _LOOK_S: Final = 0.5
 """How often is looked whether a WebSocket of which one side has ended is silent."""
@@ -209,12 +210,12 @@ class SlowEnd(End):
         self.other._throttle.resume()
 
     def eof_received(self) -> bool:
-        """Pass the end of this direction on, behind what is held."""
+        """Pass the end of this direction on, after what is held."""
         self._throttle.end(super().eof_received)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass the loss on: a reset at once, an end behind what is held."""
+        """Pass the loss on: a reset at once, an end after what is held."""
         lose = partial(super().connection_lost, exc)
         if exc is None and not self.other.transport.is_closing():
             self._throttle.end(lose)
@@ -268,8 +269,8 @@ class Tunnel:
     def open(self, *, early: bytes, glued: bytes, has_ended: bool) -> None:
         """Take both transports over.
 
-        `early`: octets that the client sent behind its request; `has_ended`: it sends nothing more. `glued`: those that
-        the upstream sent behind its 101, which have been sent on already.
+        `early`: bytes that the client sent after its request; `has_ended`: it sends nothing more. `glued`: those that
+        the upstream sent after its 101, which have been sent on already.
         """
         self._shared.tunnels.add(self)
         self.tell_so_far(self._shared.observers)
@@ -388,7 +389,7 @@ class Tunnel:
         self, seen: tuple[int, int], silent_s: float, *, limit_s: float, look_s: float, closed_by: str
     ) -> None:
         """Close the tunnel, or look again: at the last look it had come to `seen`, and no byte has passed since for
-        `silent_s` seconds unless it has come further. Who is slow to take what waits for it is not silent so soon.
+        `silent_s` seconds unless it has come further. A slow reader of what waits for it is not silent so soon.
         """
         progress = self._progress()
         is_silent = progress == seen
@@ -415,7 +416,7 @@ class Tunnel:
 
     def review(self, where: RouteTargets) -> bool:
         """Judge the tunnel by the configuration that holds now: close it after ``drain_s`` unless its route still leads
-        to its server. A configuration that brings the route back in time lets it stay. True: it has to go."""
+        to its server. A configuration that brings the route back in time lets it stay. True: it has to close."""
         goes = not is_kept(self._origin, where)
         if not goes and self._drain_timer is not None:
             self._drain_timer.cancel()
@@ -428,7 +429,7 @@ class Tunnel:
     def close(self, reason: str = "devproxy stops") -> None:
         """End the tunnel cleanly: a Close frame to both ends at their next frame boundary, else just the end.
 
-        `reason`: goes with the frame; at most 123 octets in ASCII (RFC 6455 section 5.5).
+        `reason`: goes with the frame; at most 123 bytes in ASCII (RFC 6455 section 5.5).
         """
         if self._close_reason:
             return

@@ -1,7 +1,7 @@
-"""An exchange of which somebody wants to see more than its end: what is told of it while it runs.
+"""An exchange of which an observer wants to see more than its end: what is told of it while it runs.
 
-So an exchange that nobody watches has no line of this on its way. Decides nothing: what it tells of is done by
-:class:`~devproxy.gateway.exchanges.exchange.Exchange`. Start at :class:`WatchedExchange`; who comes late is served by
+So an exchange that is not watched never runs a line of this. Decides nothing: what it tells of is done by
+:class:`~devproxy.gateway.exchanges.exchange.Exchange`. Start at :class:`WatchedExchange`; a late observer is served by
 :func:`watch`.
 """
 
@@ -67,6 +67,6 @@ class WatchedExchange(Exchange):
 def watch(running: Answering | None, late: Observers) -> None:
     """Tell those who come `late` how far `running` has come, if there is one, and what they want of it from now on."""
     if type(running) is Exchange:
-        running.__class__ = WatchedExchange  # it keeps what it has, and everybody who knows it keeps it
+        running.__class__ = WatchedExchange  # it keeps its fields, and all references to it stay valid
     if running is not None:
         running.tell_so_far(late)

@@ -61,7 +61,7 @@ class Arrival(asyncio.Protocol):
             self._shared.on_shortage()
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sends first, and give the connection to whoever understands that."""
+        """Take what the client sends first, and give the connection to the protocol that understands it."""
         if data[0] != _HANDSHAKE:
             connection = PlainConnection(self._shared, "http")
             self._speak(connection, self._transport)

@@ -1,4 +1,4 @@
-"""What a client has sent behind the request that is being answered. Start at :class:`Backlog`."""
+"""What a client has sent after the request that is being answered. Start at :class:`Backlog`."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def _open(
         raise BindError(shown, error.strerror or str(error)) from None
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Inherited by every client: one whose machine is gone without a word does not hold its tunnel for ever.
+        # Inherited by every client: one whose machine disappears does not keep its tunnel forever.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         _share(sock, is_shared=is_shared)
         if family == socket.AF_INET6:

@@ -40,22 +40,22 @@ if TYPE_CHECKING:
     from devproxy.http.messages import ResponseHead
 
 MAX_PIPELINED_BYTES: Final = 64 * 1024
-"""Octets behind the current request from which on the client is not read. What has been read meanwhile comes on top."""
+"""Bytes after the current request from which on the client is not read. What has been read meanwhile comes on top."""
 _BODY_WINDOW: Final = 1024
-"""Octets of a pipelined body that are looked at first: to copy more than a small body has would cost each of many."""
+"""Bytes of a pipelined body that are looked at first: to copy more than a small body has would cost each of many."""
 _JOIN_BYTES: Final = 64 * 1024
 """Bytes of a body that are sent in one write with their head: to copy more would cost more than a write."""
 LINGER_S: Final = 2.0
 MAX_LINGER_BYTES: Final = 64 * 1024 * 1024
 HALF_CLOSE_GRACE_S: Final = 0.4
-"""How long a client that has shut its sending side may still wait for its answer to begin or go on. Nobody can tell
-such a client from one that has left for good without sending to it; polls get no grace, because the next one must not
-overlap."""
+"""How long a client that has shut its sending side may still wait for its answer to begin or go on. It is impossible to
+tell such a client from one that has left for good without sending to it; polls get no grace, because the next one must
+not overlap."""
 
 _NEVER: Final = math.inf
 
 
-# The members by names of their own: looking one up in its class costs as much as ten comparisons.
+# The members by module-level names: looking one up in its class costs as much as ten comparisons.
 _IDLE, _HEAD, _EXCHANGE, _WAITING, _LINGERING, _OVER = State
 
 
@@ -334,7 +334,7 @@ class ClientConnection(Reader):
         return self._state is _EXCHANGE
 
     def tell_so_far(self, late: Observers) -> None:
-        """Tell those who come `late` of the request that runs, and of what becomes of it."""
+        """Tell the `late` observers of the request that runs, and of what happens to it."""
         watch(self._exchange, late)
 
     def expire(self) -> None:
@@ -415,7 +415,7 @@ class ClientConnection(Reader):
         exchange.request_data(payload, not self.body_remaining, self._announced_bytes)
 
     def _frame(self, data: bytes) -> bytes:
-        """Return the part of `data` that belongs to the request's body; what is behind it waits its turn."""
+        """Return the part of `data` that belongs to the request's body; what follows it waits its turn."""
         if self._chunked is None:
             remaining = self.body_remaining
             if len(data) <= remaining:
@@ -454,7 +454,7 @@ class ClientConnection(Reader):
         return payload, rest
 
     def _hold_back(self, data: bytes) -> None:
-        """Keep what comes behind the current request; more than a little waits in the kernel."""
+        """Keep what comes after the current request; more than a little waits in the kernel."""
         self._backlog += data
         if len(data) > LITTLE_BYTES:
             self._shared.pressure.take_turn(self.transport, len(data))
@@ -487,7 +487,8 @@ class ClientConnection(Reader):
             reset(self.transport)
 
     def _refuse(self, answer: answers.Answer, detail: str, octets: bytes, head: RequestHead | None = None) -> None:
-        """Answer what is no request at all, and end the connection. `octets`: as far as it came; `head`: if it came."""
+        """Answer what is not a request at all, and end the connection. `octets`: as far as it came; `head`: if it
+        came."""
         self._write_own(refuse(self._shared, self.peer, answer, detail, octets, head), closes=True)
         self._linger()
 
@@ -507,7 +508,7 @@ class ClientConnection(Reader):
 
     def _end_grace(self, exchange: Answering, sent_bytes: int) -> None:
         """Take the client for one that has left, unless it was sent something meanwhile: who had left would have reset
-        the connection at that, and who has not may wait for the rest as long as it wants.
+        the connection then, and one that has not may wait for the rest as long as it wants.
         """
         if self._exchange is exchange and exchange.sent_bytes == sent_bytes:
             self._client_left()

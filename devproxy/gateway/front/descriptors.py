@@ -46,7 +46,7 @@ def descriptor_limit() -> int | None:
 
 
 class DescriptorGuard:
-    """Lets `listeners` wait while descriptors are short. ``is_waiting``: they are, and nobody is accepted."""
+    """Lets `listeners` wait while descriptors are short. ``is_waiting``: they are, and no client is accepted."""
 
     __slots__ = ("_limit", "_listeners", "_opening", "_shared", "_told_until", "_was_told", "is_waiting")
 
@@ -62,7 +62,7 @@ class DescriptorGuard:
         self._measure()
 
     def wait(self) -> None:
-        """Accept nobody until descriptors are free again; say so once. Idle connections are given up."""
+        """Accept no client until descriptors are free again; say so once. Idle connections are closed."""
         if self.is_waiting or self._shared.is_stopping:
             return
         self.is_waiting = True
@@ -86,7 +86,7 @@ class DescriptorGuard:
         """Close the connections that were idle longest, so that those who wait need not wait for their time-outs.
 
         A client must expect that of a persistent connection at any time (RFC 9112 section 9.5). Where
-        ``idle_timeout_s`` is 0, they may stay for ever.
+        ``idle_timeout_s`` is 0, they may stay forever.
         """
         shared = self._shared
         due = shared.now + shared.current.snapshot.idle_timeout_s - IDLE_FOR_S

@@ -1,7 +1,7 @@
 """One listening socket: accepts, pauses while clients wait in the kernel's queue, goes on, closes.
 
-Owns how that is done on either event loop. uvloop accepts by itself, fastest, on a duplicate of the socket: to close
-that leaves the queue as it is. It takes one client in each turn of the loop, so behind that one the listener takes
+Owns how that is done on either event loop. uvloop itself accepts fastest, on a duplicate of the socket: to close
+that leaves the queue as it is. It takes one client in each turn of the loop, so after that one the listener takes
 those that have come with it: of hundreds that come at once the last would else wait for as many turns, which the others
 fill with what they move. asyncio's own loop gets lost at ``EMFILE`` and drops clients when its server is closed, so
 there the listener accepts all. Start at :meth:`Listener.open`.
@@ -22,10 +22,10 @@ ACCEPTS_PER_TURN: Final = 128
 
 
 class Listener:
-    """A listening socket and who comes in by it. ``host`` and ``port``: its name, known also after its end.
+    """A listening socket and the clients that connect to it. ``host`` and ``port``: its name, known also after its end.
 
     `build` makes the protocol of a new client; `on_shortage` is called when the system gives no descriptor for one, or
-    one of which `is_short` says that there are few behind it.
+    one of which `is_short` says that there are few left after it.
     """
 
     __slots__ = (
@@ -80,14 +80,14 @@ class Listener:
             self._end_server()
 
     def pause(self) -> None:
-        """Accept nobody for now: clients wait in the queue."""
+        """Accept no client for now: they wait in the queue."""
         if self.is_open and _needs_help(loop := asyncio.get_running_loop()):
             loop.remove_reader(self.sock)
         self.is_open = False
         self._end_server()
 
     def close(self, *, takes_waiting: bool) -> None:
-        """Stop listening. `takes_waiting`: clients whose connection stands already come in first, unless it is paused.
+        """Stop listening. `takes_waiting`: clients that are already connected come in first, unless it is paused.
 
         Without that they are reset.
         """
@@ -103,7 +103,7 @@ class Listener:
             server.close()
 
     def _build_first(self) -> asyncio.Protocol:
-        """Make the protocol of a client that uvloop took, and have those behind it taken."""
+        """Make the protocol of a client that uvloop took, and accept those after it."""
         if not self._is_taking:
             self._is_taking = True
             asyncio.get_running_loop().call_soon(self._take_others)

@@ -20,7 +20,7 @@ class Listeners:
     """What a gateway listens on. Takes over `sockets`, bound for `listens` in that order.
 
     `build` makes the protocol of a new client; `on_shortage` is called when the system gives no descriptor for one, or
-    one of which `is_short` says that there are few behind it.
+    one of which `is_short` says that there are few left after it.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Listeners:
                 await door.open()
 
     def pause(self) -> None:
-        """Accept nobody, at old and new addresses, until :meth:`resume`: clients wait in the kernel's queue."""
+        """Accept no client, at old and new addresses, until :meth:`resume`: clients wait in the kernel's queue."""
         self._is_paused = True
         for door in self._all():
             door.pause()
 
     async def resume(self) -> None:
-        """Accept clients again. Raises OSError, and accepts nobody, where there is no descriptor to do it with."""
+        """Accept clients again. Raises OSError, and accepts none, if there is no descriptor to do it with."""
         self._is_paused = False
         try:
             await self.open()
@@ -60,7 +60,7 @@ class Listeners:
             raise
 
     async def add(self, listens: Sequence[Listen]) -> None:
-        """Bind those of `listens` that are new, beside all others. Their clients wait until :meth:`open`.
+        """Bind those of `listens` that are new, next to all others. Their clients wait until :meth:`open`.
 
         Raises :class:`~devproxy.gateway.front.bind.BindError` for the first one that cannot be had; none of the new
         ones is bound then.
@@ -101,7 +101,7 @@ class Listeners:
         return [door.host for listen in listens for door in self._groups.get(listen, ())]
 
     def urls(self, scheme: str) -> tuple[str, ...]:
-        """Return a URL for each way in: ``localhost`` stands for the loopback addresses that share a port."""
+        """Return a URL for each way in: ``localhost`` means the loopback addresses that share a port."""
         return _urls(scheme, ((door.host, door.port) for door in self._all()))
 
     def _released(self, sock: socket.socket) -> Listener:
@@ -113,7 +113,7 @@ class Listeners:
 
 
 def _grouped(listens: Sequence[Listen], doors: Sequence[Listener]) -> dict[Listen | None, list[Listener]]:
-    """Return which of `doors` stand for which of `listens`; under None what no address accounts for."""
+    """Return which of `doors` belong to which of `listens`; under None those that belong to no address."""
     groups: dict[Listen | None, list[Listener]] = {}
     rest = list(doors)
     for listen in listens:

@@ -1,4 +1,4 @@
-"""What a client's connection can be doing, and what becomes of it: the table of its states.
+"""What a client's connection can be doing, and what happens to it: the table of its states.
 
 Values alone: :mod:`devproxy.gateway.front.client` does what is decided here. A pair that the table lacks cannot happen.
 ``docs/closing.md`` shows the table.

@@ -114,7 +114,7 @@ class TlsStream(Reader, asyncio.Transport):
     def eof_received(self) -> bool:
         """Take the end of the connection's direction, with close_notify before it or without.
 
-        Whoever needs to know that nothing is missing goes by HTTP's framing; many clients never send a close_notify.
+        Only HTTP's framing tells that nothing is missing; many clients never send a close_notify.
         """
         if self._is_secured and not self._has_ended:
             self._tell_end()
@@ -170,7 +170,7 @@ class TlsStream(Reader, asyncio.Transport):
 
     def _say_end(self) -> None:
         if self._is_secured and not self._has_said_end:
-            with suppress(ssl.SSLError):  # it would wait for the other side's close_notify, for which nobody has time
+            with suppress(ssl.SSLError):  # it would wait for the other side's close_notify, for which there is no time
                 self._tls.unwrap()
             self._flush()
             self._has_said_end = True
@@ -210,7 +210,7 @@ class TlsStream(Reader, asyncio.Transport):
         self._carrier.resume_reading()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Return who is told of what comes."""
+        """Return what receives the events."""
         return self._protocol
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:

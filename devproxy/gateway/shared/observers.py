@@ -1,7 +1,7 @@
-"""Who looks at a running gateway, and what of it has to be told: observers come and go while it runs.
+"""The observers of a running gateway, and what they are told: they come and go while it runs.
 
-What nobody wants to see costs one look at an attribute that is worked out when an observer comes or goes. An observer
-that raises harms nobody else; that it does is reported once. Start at :meth:`Observers.add`.
+What no observer wants costs one look at an attribute that is worked out when an observer comes or goes. An observer
+that raises does no harm to others, and is reported once. Start at :meth:`Observers.add`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Observation:
                 asyncio.get_running_loop().call_exception_handler(context)
 
     def close(self) -> None:
-        """Look no more: from now on nothing is told. Idempotent."""
+        """Stop observing: from now on nothing is told. Idempotent."""
         self._tell = _ignore
         self._observers.remove(self)
 
@@ -60,11 +60,12 @@ class Observation:
 
 
 class Observers:
-    """Those who look. ``is_watched``: somebody wants to see traffic, ``is_watched_closely``: more of exchanges than
+    """The observers. ``is_watched``: one wants to see traffic, ``is_watched_closely``: more of exchanges than
     their ends, ``wants_changes``: what is changed in answers.
 
-    Those who are told (see :func:`tell_each`): ``to_progress``: how exchanges begin, ``to_heads``, ``to_bodies``,
-    ``to_frames``: what is in them and in tunnels, ``to_ends``: how every one ends, ``to_failures``: the failures.
+    The observers of each kind (see :func:`tell_each`): ``to_progress``: how exchanges begin, ``to_heads``,
+    ``to_bodies``, ``to_frames``: what is in them and in tunnels, ``to_ends``: how every one ends, ``to_failures``: the
+    failures.
     """
 
     __slots__ = (
@@ -110,7 +111,7 @@ class Observers:
         return tuple(one for one in self._all if one.wants & what)
 
     def tell(self, event: Event) -> None:
-        """Tell everybody of `event`, which belongs to no exchange and no tunnel."""
+        """Tell all observers of `event`, which belongs to no exchange and no tunnel."""
         tell_each(self._all, event)
 
     def tell_end(self, event: ExchangeFinished) -> None:

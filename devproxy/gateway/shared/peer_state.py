@@ -1,4 +1,4 @@
-"""Whether a peer is still there of whom nothing is read for now, because somebody else takes slowly.
+"""Detect that a peer has closed or reset while it is not being read from (back-pressure).
 
 An event loop tells of an end only to those who read; the system knows before. Looks and takes nothing. Start at
 :func:`peer_state_of`.
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _HAS_POLL: Final = hasattr(select, "poll")
 _POLLRDHUP: Final[int] = getattr(select, "POLLRDHUP", 0)
-"""Linux alone tells of an end behind octets that nobody has read yet; elsewhere only a reset is seen."""
+"""Only Linux reports an end after bytes that have not been read yet; elsewhere only a reset is seen."""
 
 
 class HeldBack(Protocol):
-    """Somebody of whom nothing is read for now."""
+    """A peer that is not being read from at the moment."""
 
     def look(self) -> None:
         """Find out whether the peer has left, and act on that; called in every sweep."""
@@ -34,7 +34,7 @@ class PeerState(Enum):
     THERE = auto()
     """It may still send."""
     FINISHED = auto()
-    """Its end stands behind octets that have not been read yet. It may still take an answer."""
+    """Its end follows bytes that have not been read yet. It may still take an answer."""
     GONE = auto()
     """It has reset the connection."""
 
@@ -42,8 +42,8 @@ class PeerState(Enum):
 def peer_state_of(transport: ByteStream) -> PeerState:
     """Return what is known of the peer of `transport`; ``THERE`` where the system cannot say.
 
-    A peer that ends while its own system still holds octets that nobody took is ``THERE`` until they are taken: TCP
-    delivers its end behind them. A reset comes at once.
+    A peer that ends while its own system still holds bytes that were not taken is ``THERE`` until they are: TCP
+    delivers its end after them. A reset comes at once.
     """
     descriptor = descriptor_of(transport)
     if descriptor < 0 or not _HAS_POLL or transport.is_closing():

@@ -1,14 +1,14 @@
-"""What is kept for many who send much or take slowly, bounded for all of them together, and turns for everybody else.
+"""What is buffered for many fast senders and slow readers, bounded for all of them together, and turns for all others.
 
 Memory: a connection brings up to a quarter of a megabyte with one read, which is what makes bodies cheap, and is not
 read while more than a little of that waits to be written. Five hundred that take slowly would keep five hundred times
-as much. So as soon as there are many, everybody is read in small pieces and little waits in the system too, until
-there are few again; nobody pays for that before.
+as much. So as soon as there are many, every peer is read in small pieces and little waits in the system too, until
+there are few again; before that it costs nothing.
 
-Turns: libuv reads up to 32 times in a row from one connection, and from all that have something before anybody else is
+Turns: libuv reads up to 32 times in a row from one connection, and from all that have something before any other is
 served. So what large reads bring in one turn of the loop is counted. When it is enough, all who bring much are paused,
-and some of them read on in each of the next turns, the one that has waited longest first. In between, whoever is new
-comes in and whoever asks for little is answered.
+and some of them read on in each of the next turns, the one that has waited longest first. In between, new clients
+are accepted and small requests are answered.
 
 Owns how a transport is read, and decides nothing about what is read. Start at :class:`Pressure`.
 """
@@ -33,13 +33,13 @@ MANY_BUSY: Final = 64
 """So many connections that bring large pieces in a short time do so as well: what comes may not be taken."""
 
 LARGE_BYTES: Final = 64 * 1024
-"""A read of so many octets is likely to be followed by another one at once."""
+"""A read of so many bytes is likely to be followed by another one at once."""
 
 LITTLE_BYTES: Final = 16 * 1024
-"""Octets of one read while it is high, and those that wait to be written from which on the other side is not read."""
+"""Bytes of one read while it is high, and those that wait to be written from which on the other side is not read."""
 
 TURN_BYTES: Final = 2 << 20
-"""Octets that large reads may bring in one turn of the loop before the others have theirs: a few milliseconds."""
+"""Bytes that large reads may bring in one turn of the loop before the others have theirs: a few milliseconds."""
 
 READERS_PER_TURN: Final = 16
 """So many of those that wait for their turn are read on in the next one."""
@@ -95,9 +95,9 @@ class Pressure:
         self._slow.discard(transport)
 
     def take_turn(self, transport: ByteStream, size: int) -> None:
-        """`transport` has brought `size` octets with one read, many, and may have more.
+        """`transport` has brought `size` bytes with one read, many, and may have more.
 
-        When enough has come in this turn of the loop, nobody who brings much is read any more before the next one.
+        When enough has come in this turn of the loop, no peer that brings much is read again before the next one.
         """
         self._busy.add(transport)
         if len(self._busy) >= MANY_BUSY:
@@ -170,7 +170,7 @@ class Reader(asyncio.Protocol):
 
 
 class SmallReads(asyncio.BufferedProtocol):
-    """Stands before `protocol` and has it read no more at once than fits `buffer`, which all of a loop share.
+    """Wraps `protocol` so that it reads no more at once than fits `buffer`, which all of a loop share.
 
     `take_turn` is called when a read has filled it.
     """
@@ -187,7 +187,7 @@ class SmallReads(asyncio.BufferedProtocol):
         return SmallReads(protocol, self._buffer, self._take_turn)
 
     def get_buffer(self, _: int) -> memoryview:
-        """Return where the next octets go. They are taken from there before anybody else reads."""
+        """Return where the next bytes go. They are taken from there before any other connection reads."""
         return self._buffer
 
     def buffer_updated(self, size: int) -> None:

@@ -1,7 +1,7 @@
 """What the parts of the gateway ask of each other: interfaces, and no code.
 
-A *client stream* is one request of a client and the way back to it; an *asker* is who waits for the answer to a
-request, mostly an exchange; an *upstream* is what a request is sent on. So the client's side (`front`), what stands
+A *client stream* is one request of a client and the way back to it; an *asker* is what waits for the answer to a
+request, usually an exchange; an *upstream* is what a request is sent on. So the client's side (`front`), what stands
 between (`exchanges`) and the upstream's side (`back`) know this module, and none of them knows the one above it.
 """
 
@@ -61,7 +61,7 @@ class ByteStream(Protocol):
         """Take what comes again."""
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Return who is told of what comes."""
+        """Return what receives the events."""
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Tell `protocol` from now on."""
@@ -99,7 +99,7 @@ class Loss(NamedTuple):
 class ClientStream(Protocol):
     """A client, as an exchange sees it: one request, and the way back.
 
-    Heads are given as the server's head and what becomes of it; the stream writes them in its version of HTTP, and
+    Heads are given as the server's head and the edits to it; the stream writes them in its version of HTTP, and
     alone decides whether its connection goes on.
 
     ``logins``: upstream connections that are logged in for this client, which live and end with its connection.
@@ -144,7 +144,7 @@ class ClientStream(Protocol):
 
 
 class Asker(Protocol):
-    """Who waits for the answer to a request, as the connection sees it that the request went out on."""
+    """What waits for the answer to a request, as seen by the connection that the request went out on."""
 
     request: RequestHead
 
@@ -179,7 +179,7 @@ class Asker(Protocol):
 
 
 class Upstream(Protocol):
-    """What a request is sent on, as an exchange sees it: a connection, or somebody who stands before one.
+    """What a request is sent on, as an exchange sees it: a connection, or a stand-in for one.
 
     ``holds_request``: something of a request that has come is still held.
     """
@@ -205,7 +205,7 @@ class Upstream(Protocol):
         """Read on."""
 
     def abandon(self) -> None:
-        """End at once: whoever asked has left."""
+        """End at once: the client has left."""
 
 
 class Connection(Upstream, Protocol):
@@ -233,7 +233,7 @@ class Connection(Upstream, Protocol):
 
     @property
     def is_silent(self) -> bool:
-        """Whether whoever sent on it still waits for the first byte that this connection brings."""
+        """Whether its sender still waits for the first byte that this connection brings."""
 
     def bind(self, client: ClientStream) -> None:
         """Belong to `client` from now on."""
@@ -257,7 +257,7 @@ class Server(Protocol):
 
     @property
     def response_timeout_s(self) -> float:
-        """How long it may be silent; 0: for ever."""
+        """How long it may be silent; 0: forever."""
 
     @property
     def server(self) -> ServerAddress:
@@ -346,7 +346,7 @@ class ClientConnection(Protocol):
         """Whether an exchange runs on it."""
 
     def tell_so_far(self, late: Observers, /) -> None:
-        """Tell those who come `late` of the exchange that runs on it, and of what becomes of that."""
+        """Tell the `late` observers of the exchange that runs on it, and of what happens to that."""
 
     def expire(self) -> None:
         """The deadline is over."""
@@ -369,10 +369,10 @@ class OpenTunnel(Protocol):
     """A tunnel, as the gateway keeps it."""
 
     def tell_so_far(self, late: Observers, /) -> None:
-        """Tell those who come `late` that it is open, and of what becomes of it."""
+        """Tell the `late` observers that it is open, and of what happens to it."""
 
     def review(self, where: Mapping[object, tuple[ServerAddress, ...]]) -> bool:
-        """Judge the tunnel by the routes that hold now. True: it has to go."""
+        """Judge the tunnel by the routes that hold now. True: it has to close."""
 
     def close(self) -> None:
         """End the tunnel cleanly."""

@@ -38,15 +38,14 @@ class Current(NamedTuple):
 class SharedState:
     """The shared state of one gateway.
 
-    ``current``: replaced on reload; an exchange reads it once.
-    ``connections``: every client connection that speaks HTTP; ``tunnels``: every pair that has been upgraded.
-    ``held_back``: those who are not read for now, because the other side takes slowly. ``timed``: exchanges whose
-    upstream has only so long to answer. ``pressure``: how everybody is read while many do. ``observers``: who looks.
-    ``told``: when some advice was given last. ``is_in_container``: only advice depends on it. ``clock``: in
-    seconds, for what is told of how long things took. ``now``: the loop's time at the last sweep, exact enough for
-    time-outs and free to read.
-    ``next_exchange_id``, ``next_tunnel_id``: each call gives a number that no other of this gateway has.
-    ``descriptor_ceiling``: a client's file descriptor from which on they are short, ``on_shortage``: what to do then.
+    ``current``: replaced on reload; an exchange reads it once. ``connections``: every client connection that speaks
+    HTTP; ``tunnels``: every pair that has been upgraded. ``held_back``: those who are not read for now, because the
+    other side takes slowly. ``timed``: exchanges whose upstream has only so long to answer. ``pressure``: how peers are
+    read while many send much. ``observers``: who observes. ``told``: when some advice was given last.
+    ``is_in_container``: only advice depends on it. ``clock``: in seconds, for what is told of how long things took.
+    ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read. ``next_exchange_id``,
+    ``next_tunnel_id``: each call gives a number that no other of this gateway has. ``descriptor_ceiling``: a client's
+    file descriptor from which on they are short, ``on_shortage``: what to do then.
     """
 
     __slots__ = (
@@ -97,7 +96,7 @@ class SharedState:
         self._unused: asyncio.Future[None] | None = None
 
     def untold(self, route: str, advice: tuple[str, ...]) -> tuple[str, ...]:
-        """Return those sentences of `advice` that nobody was told about this route within the last minute."""
+        """Return those sentences of `advice` that were not given about this route within the last minute."""
         fresh = tuple(words for words in advice if self.told.get((route, words), -math.inf) <= self.now - TOLD_FOR_S)
         if len(self.told) >= MAX_TOLD:
             self.told.clear()
@@ -126,4 +125,4 @@ class SharedState:
 
 
 def _do_nothing() -> None:
-    """Take no notice of a shortage: nobody accepts clients yet."""
+    """Ignore a shortage: no clients are accepted yet."""

@@ -1,7 +1,7 @@
-"""Octets kept to a rate, on purpose: a token bucket for one direction of one exchange or tunnel.
+"""A limited rate of bytes, for fault injection: a token bucket for one direction of one exchange or tunnel.
 
 What arrives faster than the rate is held here and leaves in slices; meanwhile its source is not read, so that no more
-is held than came with one read. One timer runs while something is held, none otherwise. Never looks into the octets.
+is held than came with one read. One timer runs while something is held, none otherwise. Never looks into the bytes.
 Start at :class:`Throttle`; :mod:`devproxy.gateway.back.slow` puts two of them into an exchange.
 """
 
@@ -14,10 +14,10 @@ SLICE_S: Final = 0.05
 """How much may leave at once, as time at the rate. Also what may leave at the start and after a pause."""
 
 _MIN_WAIT_S: Final = 0.001
-"""Rounding can leave a bucket just short of an octet: without this, the clock would be asked again at once."""
+"""Rounding can leave a bucket just short of a byte: without this, the clock would be asked again at once."""
 
 _MAX_WAIT_S: Final = 3600.0
-"""At rates of less than an octet in an hour, the clock is looked at in between."""
+"""At rates of less than a byte in an hour, the clock is looked at in between."""
 
 
 class Timer(Protocol):
@@ -38,7 +38,7 @@ class Clock(Protocol):
 
 
 class Throttle:
-    """Passes octets to `write` at no more than `bytes_per_s`.
+    """Passes bytes to `write` at no more than `bytes_per_s`.
 
     `pause_source` and `resume_source`: called in turn, to have the source read no more and again.
     """
@@ -86,11 +86,11 @@ class Throttle:
 
     @property
     def held_bytes(self) -> int:
-        """How many octets wait here."""
+        """How many bytes wait here."""
         return len(self._held)
 
     def feed(self, data: bytes) -> None:
-        """Take `data`, behind what is held already."""
+        """Take `data`, after what is held already."""
         self._held += data
         self._go_on()
 
@@ -100,13 +100,13 @@ class Throttle:
         self._go_on()
 
     def pause(self) -> None:
-        """Whoever is written to takes slowly: let nothing leave."""
+        """The writer is blocked: stop sending."""
         self._is_congested = True
         self._cancel_timer()
         self._steer_source()
 
     def resume(self) -> None:
-        """Whoever is written to has caught up."""
+        """The writer can send again."""
         self._is_congested = False
         self._go_on()
 
@@ -143,7 +143,7 @@ class Throttle:
             then()
 
     def _allowed(self) -> int:
-        """Return how many octets may leave now, having filled the bucket up to this moment."""
+        """Return how many bytes may leave now, having filled the bucket up to this moment."""
         now = self._loop.time()
         self._tokens = min(self._capacity, self._tokens + (now - self._filled_at) * self._bytes_per_s)
         self._filled_at = now

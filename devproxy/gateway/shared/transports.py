@@ -18,10 +18,10 @@ OUT_OF_DESCRIPTORS: Final = frozenset((errno.EMFILE, errno.ENFILE))
 """This process, or the machine, has no file descriptor left."""
 
 WRITE_HIGH_WATER_BYTES: Final = 16 * 1024
-"""Octets in a write buffer from which the other side is no longer read.
+"""Bytes in a write buffer from which the other side is no longer read.
 
-Little: what is written waits here only when the system has taken all that it wants, which is enough for whoever reads
-to go on with. uvloop keeps the whole piece for what is left of it, so a second one is not to come.
+Little: what is written waits here only when the system has taken all that it wants, which is enough for a peer that
+reads to go on with. uvloop keeps the whole piece for what is left of it, so a second one is not to come.
 """
 
 _LITTLE_SENT_BYTES: Final = 64 * 1024
@@ -52,7 +52,7 @@ def unlimit_buffers(transport: ByteStream) -> None:
 
 
 def keep_alive(transport: ByteStream) -> None:
-    """Have the system ask from time to time (two hours, where nobody chose otherwise) whether the peer is still there.
+    """Have the system ask from time to time (two hours by default) whether the peer is still there.
 
     A machine that is gone without a word is not missed otherwise by a connection on which nothing is sent.
     """

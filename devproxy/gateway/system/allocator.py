@@ -1,6 +1,6 @@
 """How the C library's allocator treats the pieces of bodies that pass through (glibc only).
 
-A read brings up to 256 KiB. By default glibc maps such a piece anew from the kernel and gives it back at once, which
+A read brings up to 256 KiB. By default glibc maps such a piece afresh from the kernel and gives it back at once, which
 costs a page fault for every 4 KiB: a third of the CPU time of a download. Told to keep a little, it does not.
 """
 
@@ -12,7 +12,7 @@ from typing import Final
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 KEPT_BYTES: Final = 16 << 20
-"""Octets of freed memory that may stay with the process."""
+"""Bytes of freed memory that may stay with the process."""
 
 _LARGEST_PIECE_BYTES: Final = 1 << 20
 

@@ -19,7 +19,7 @@ _PROXIES: Final = ("https_proxy", "http_proxy", "all_proxy")
 
 
 def is_in_container(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether this process runs in a container, where ``localhost`` is not the machine of whoever uses it.
+    """Tell whether this process runs in a container, where ``localhost`` is not the user's machine.
 
     `root`: of the file system. An unknown kind of container is taken for none: only advice depends on it.
     """

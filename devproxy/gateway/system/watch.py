@@ -2,7 +2,7 @@
 
 Two senses. Events of the file's directory come within some 50 ms, but not over every bind mount, network file system or
 virtual machine. A sweep compares what stat(2) says four times a second, which never fails and costs next to nothing.
-Either makes the file be read, and it counts only when two reads agree: whoever writes may be half-way through.
+Either makes the file be read, and it counts only when two reads agree: a writer may be half-way through.
 
 Knows nothing of configurations and decides nothing about what it reads. Start at :meth:`FileWatch.changes`.
 """
@@ -26,7 +26,7 @@ SETTLE_S: Final = 0.03
 """How far apart the two reads are that have to agree."""
 
 MISSING_S: Final = 0.6
-"""How long a file has to be gone before that is told: saving and ``git checkout`` remove it for a moment."""
+"""How long a file has to be gone before that is reported: saving and ``git checkout`` remove it for a moment."""
 
 EVENTS_DELAY_S: Final = 1.0
 """How long after the start directory events are waited for as well: the package costs more than the whole start."""
@@ -39,7 +39,7 @@ _RACY_NS: Final = 2_000_000_000
 
 
 class Reading(NamedTuple):
-    """What a file holds: ``text``, or None and the ``reason`` for which it cannot be read. ``is_asked``: whoever asked
+    """What a file holds: ``text``, or None and the ``reason`` for which it cannot be read. ``is_asked``: a person asked
     for this wants to hear of it even if nothing has changed."""
 
     text: bytes | None
@@ -152,7 +152,7 @@ class FileWatch:
 class DirectoryEvents:
     """A thread that calls `on_event`, there, whenever something happens in one of `directories`.
 
-    ``directories``: their paths with what identifies them, so that a directory that is made anew is another one. A
+    ``directories``: their paths with what identifies them, so that a directory that is created again is another one. A
     directory that cannot be watched is left to the sweep.
     """
 
@@ -212,7 +212,7 @@ def directories_of(path: str) -> dict[str, tuple[int, int]]:
 
 
 def stamp_of(path: str) -> object:
-    """Return what is different after every change of the file behind `path`; None when that cannot be told.
+    """Return what is different after every change of the file at `path`; None if that is unknown.
 
     It cannot while the last change is so recent that another one could have the same time.
     """

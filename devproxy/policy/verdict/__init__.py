@@ -4,7 +4,7 @@ Pure. :func:`judge` follows a page's request through its preflights, redirects a
 end-to-end tests compare it with the real one. :func:`judge_exchange` does so from what the gateway sees of one
 exchange. Never decides anything for the gateway: a verdict is for people.
 
-Texts are the middle part of Chromium's messages, which has been the same over the years; what stands before and behind
+Texts are the middle part of Chromium's messages, which has been the same over the years; what comes before and after
 it has not. Not modelled: mixed content, Local Network Access, Content Security Policy, COEP, and the sniffing of what a
 script or an image really is (opaque response blocking).
 """

@@ -117,7 +117,7 @@ _PREFLIGHT: Final = "Response to preflight request doesn't pass access control c
 
 
 def check_preflight(request: PageRequest, answer: Hop, origin: bytes) -> Verdict:
-    """Return what a browser makes of the answer to a preflight (Fetch section 4.8, from step 7)."""
+    """Return what a browser does with the answer to a preflight (Fetch section 4.8, from step 7)."""
     if answer.status == 407:
         return PROXY_AUTHENTICATION
     if answer.status in REDIRECTS and any(field.name == b"location" for field in answer.fields):

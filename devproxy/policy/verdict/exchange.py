@@ -24,7 +24,7 @@ _UNSAFE: Final = b"?" * (MAX_SAFELISTED_VALUE + 1)
 def sends_cookies(request: RequestHead) -> bool:
     """Tell whether `request` has a Cookie: then its page asked with credentials.
 
-    Authorization says nothing: scripts set it themselves, mostly to do without cookies.
+    Authorization says nothing: scripts set it themselves, usually to do without cookies.
     """
     return any(line[:7].lower() == b"cookie:" for line in request.lines)
 
@@ -32,7 +32,7 @@ def sends_cookies(request: RequestHead) -> bool:
 def judge_exchange(
     request: RequestHead, response: Hop, *, scheme: str, with_cookies: bool | None = None
 ) -> Verdict | None:
-    """Return what a browser does with `response`, as the client gets it, or None where that cannot be told or is plain.
+    """Return what a browser does with `response`, as the client gets it, or None if that is unknown or obvious.
 
     Of the page only its Origin is known, and whether it asked with credentials by what came: a Cookie, or a server that
     expects some. `scheme`: of the front. `with_cookies`: as if the request had some, or none; None: as it is.

@@ -27,7 +27,7 @@ class RequestKind(StrEnum):
 class PageRequest(NamedTuple):
     """What a page asks for. ``page``: its origin, ``null`` for an opaque one. ``target``: the origin asked.
 
-    ``includes_credentials``: the credentials mode is «include», or ``withCredentials`` is set. ``headers``: those that
+    ``includes_credentials``: the credentials mode is "include", or ``withCredentials`` is set. ``headers``: those that
     the page sets itself, names in lower case. ``key`` and ``protocols``: of a WebSocket handshake, where known.
     """
 
@@ -86,5 +86,5 @@ ALLOWED: Final = Verdict()
 
 
 def shown(octets: bytes) -> str:
-    """Return `octets` as Chromium's console shows them: what is no printable ASCII by its number."""
+    """Return `octets` as Chromium's console shows them: bytes that are not printable ASCII by their numbers."""
     return "".join(chr(octet) if 0x20 <= octet < 0x7F else f"\\u{octet:04X}" for octet in octets)

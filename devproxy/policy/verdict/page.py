@@ -16,7 +16,7 @@ from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, PageRequest, 
 from devproxy.policy.verdict.safelist import needs_preflight, normalised_method
 
 _BODY_HEADERS: Final = frozenset((b"content-encoding", b"content-language", b"content-location", b"content-type"))
-"""Fetch, «request-body-header name»: they go when a redirect drops the body."""
+"""Fetch, "request-body-header name": they go when a redirect drops the body."""
 _NAMES_A_USER: Final = Verdict(
     text="contains a username and password, which is disallowed for cross-origin requests.",
     step="Fetch section 4.5, HTTP-redirect fetch, steps 9 and 10",
@@ -65,7 +65,7 @@ def judge(request: PageRequest, hops: Sequence[Hop], preflight: Hop | None = Non
             return _NAMES_A_USER
         request = _redirected(request, hop.status, is_away=following != target)
         if target not in (following, request.page):
-            origin = OPAQUE  # Fetch, «redirect-tainted origin»
+            origin = OPAQUE  # Fetch, "redirect-tainted origin"
         target = following
     return ALLOWED
 
@@ -140,7 +140,7 @@ def _names_user(location: bytes) -> bool:
 def judge_handshake(
     status: int, fields: Sequence[Field], *, key: bytes = b"", protocols: Sequence[bytes] | None = None
 ) -> Verdict:
-    """Return what a browser makes of the answer to a WebSocket handshake. CORS has no say (RFC 6455 section 4.1).
+    """Return what a browser does with the answer to a WebSocket handshake. CORS has no say (RFC 6455 section 4.1).
 
     `key` and `protocols`: that the handshake asked with, where they are known.
     """

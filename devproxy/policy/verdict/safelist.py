@@ -17,7 +17,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 SAFELISTED_METHODS: Final = frozenset((b"GET", b"HEAD", b"POST"))
 MAX_SAFELISTED_VALUE: Final = 128
-"""Octets of a value up to which its header needs no permission."""
+"""Bytes of a value up to which its header needs no permission."""
 
 _NORMALISED_METHODS: Final = frozenset((b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"POST", b"PUT"))
 _SAFELISTED_TYPES: Final = frozenset((b"application/x-www-form-urlencoded", b"multipart/form-data", b"text/plain"))
@@ -28,7 +28,7 @@ _FORBIDDEN: Final = frozenset(
     b"access-control-request-private-network connection content-length cookie cookie2 date dnt expect host keep-alive "
     b"origin referer set-cookie te trailer transfer-encoding upgrade via".split()
 )
-"""Fetch, «forbidden request-header»: the browser drops them when a script sets them."""
+"""Fetch, "forbidden request-header": the browser drops them when a script sets them."""
 _METHOD_OVERRIDES: Final = frozenset((b"x-http-method", b"x-http-method-override", b"x-method-override"))
 _FORBIDDEN_METHODS: Final = frozenset((b"connect", b"trace", b"track"))
 
@@ -43,24 +43,24 @@ def needs_preflight(method: bytes, headers: Headers) -> bool:
 
 
 def normalised_method(method: bytes) -> bytes:
-    """Return `method` as ``fetch`` sends it: some in upper case, ``patch`` as it is (Fetch, «normalize a method»)."""
+    """Return `method` as ``fetch`` sends it: some in upper case, ``patch`` as it is (Fetch, "normalize a method")."""
     return method.upper() if method.upper() in _NORMALISED_METHODS else method
 
 
 def unsafe_names(headers: Headers) -> list[bytes]:
-    """Return the names that need permission, sorted (Fetch, «CORS-unsafe request-header names»)."""
+    """Return the names that need permission, sorted (Fetch, "CORS-unsafe request-header names")."""
     return sorted({name for name, value in headers if not _is_safelisted(name, value) and is_sent(name, value)})
 
 
 def is_sent(name: bytes, value: bytes) -> bool:
-    """Tell whether a browser sends this header for a script (Fetch, «forbidden request-header»)."""
+    """Tell whether a browser sends this header for a script (Fetch, "forbidden request-header")."""
     if name in _METHOD_OVERRIDES:
         return _FORBIDDEN_METHODS.isdisjoint(elements_of(value.lower()))
     return name not in _FORBIDDEN and not name.startswith((b"proxy-", b"sec-"))
 
 
 def _is_safelisted(name: bytes, value: bytes) -> bool:
-    """Tell whether a header needs no permission (Fetch, «CORS-safelisted request-header»)."""
+    """Tell whether a header needs no permission (Fetch, "CORS-safelisted request-header")."""
     if name == b"user-agent":
         return True  # a script may set it, and Chromium does not ask
     if len(value) > MAX_SAFELISTED_VALUE:
