@@ -34,6 +34,7 @@ from devproxy.plan import (
     answers_preflight,
     changes_to,
     edit_response,
+    plan_plain_request,
     plan_request,
     render_request,
 )
@@ -56,7 +57,6 @@ from devproxy.routing.table import label
 from devproxy.text.safe import visible
 
 _EXAMPLE: Final = "devproxy explain /api/items --origin http://localhost:3000"
-_PEER: Final = Peer("127.0.0.1", "http")
 _INDENT: Final = "    "
 _MAX_LINE: Final = 64
 _WHY_UP: Final = {
@@ -90,9 +90,16 @@ def run(options: argparse.Namespace) -> int:
     """Run ``devproxy explain``; return 1 when the request is refused or a browser would block its answer."""
     snapshot, style = compiled(options)
     head = _request(options, _front(snapshot.config))
-    report = Report(snapshot, head, style, with_credentials=options.credentials == "include")
+    peer = Peer("127.0.0.1", _scheme(options.url, snapshot.config))
+    report = Report(snapshot, head, style, peer, with_credentials=options.credentials == "include")
     put("\n".join(report.lines(sends=options.send)) + "\n")
     return FAILED if report.is_refused else FINE
+
+
+def _scheme(url: str, config: Config) -> str:
+    """Return the scheme of `url`; of a path alone: the one by which browsers come to devproxy."""
+    scheme, separator, _ = url.partition("://")
+    return scheme.lower() if separator else "http" if config.server.tls is False else "https"
 
 
 def _front(config: Config) -> str:
@@ -114,9 +121,12 @@ def _request(options: argparse.Namespace, front: str) -> RequestHead:
 
 
 class Report:
-    """What happens to one request. ``is_refused``: devproxy refuses it, or a browser would block the answer."""
+    """What happens to a request of `peer`. ``is_refused``: devproxy refuses it, or a browser would block the answer."""
 
-    def __init__(self, snapshot: Snapshot, head: RequestHead, style: Style, *, with_credentials: bool) -> None:
+    def __init__(
+        self, snapshot: Snapshot, head: RequestHead, style: Style, peer: Peer, *, with_credentials: bool
+    ) -> None:
+        self._peer = peer
         self._snapshot = snapshot
         self._head = head
         self._style = style
@@ -128,7 +138,7 @@ class Report:
         """Give the report, line by line; `sends`: ask the server, and say what comes back."""
         head, style = self._head, self._style
         yield f"{style.bold(visible(head.method))} {visible(head.target)}  {style.dim(self._who())}"
-        plan = plan_request(head, self._snapshot)
+        plan = self._plan(head)
         yield from self._route(plan)
         if isinstance(plan, Respond):
             yield from self._respond(plan)
@@ -137,7 +147,7 @@ class Report:
             self._is_navigation = True
             yield f"that page may post a form here: {visible(rule)}"
         server = self._server(plan)
-        sent = render_request(plan, head, _PEER, server)
+        sent = render_request(plan, head, self._peer, server)
         yield ""
         yield style.bold(f"request to {visible(server.url)}")
         before = [b"%b %b HTTP/1.1" % (head.method, head.path), *head.lines]
@@ -147,6 +157,11 @@ class Report:
             yield style.dim("nothing was sent; --send sends it, and shows the answer and what a browser does with it")
             return
         yield from self._answer(plan, server, sent)
+
+    def _plan(self, head: RequestHead) -> Plan:
+        if self._peer.scheme == "https":
+            return plan_request(head, self._snapshot)
+        return plan_plain_request(head, self._snapshot, self._peer)
 
     def _who(self) -> str:
         origins = self._head.facts.origins
@@ -202,18 +217,18 @@ class Report:
 
     def _answer(self, plan: Forward, server: ServerAddress, sent: bytes) -> Iterator[str]:
         theirs, body = self._ask(plan, sent)
-        edits = edit_response(plan, self._head, theirs, _PEER, server)
+        edits = edit_response(plan, self._head, theirs, self._peer, server)
         ours = Hop.after(theirs, edits)
         octets, _ = render_response(theirs, edits, self._head, 0, False)
         yield ""
         yield self._style.bold("answer to the browser")
         yield from self._differences([theirs.start, *theirs.lines], octets[:-4].split(b"\r\n"), plan, _WHY_DOWN)
-        for change in changes_to(plan, self._head, theirs, _PEER, server):
+        for change in changes_to(plan, self._head, theirs, self._peer, server):
             yield f"{_INDENT}{self._style.dim(visible(change))}"
         if advice := advice_on_body(plan, self._head.path, theirs.status, body, server):
             yield f"{self._style.cyan('help:')} {visible(advice)}"
         yield from self._verdicts(ours, Hop.of(theirs), plan)
-        front = front_of(_PEER.scheme, self._head.host)
+        front = front_of(self._peer.scheme, self._head.host)
         for field in ours.fields:
             if field.role == Role.SET_COOKIE and (words := browser_verdict(field.value, front=front)):
                 yield f"through devproxy: {visible(words)}"
@@ -227,7 +242,7 @@ class Report:
     @property
     def _is_cross_origin(self) -> bool:
         origins = self._head.facts.origins
-        return bool(origins) and origins[0] != web_origin(_PEER.scheme, self._head.host)
+        return bool(origins) and origins[0] != web_origin(self._peer.scheme, self._head.host)
 
     def _verdicts(self, ours: Hop, theirs: Hop, plan: Forward) -> Iterator[str]:
         """Say what a browser does with the answer, with devproxy and without."""
@@ -236,7 +251,7 @@ class Report:
             yield f"{self._style.green('a browser shows it')}: CORS does not apply to navigations"
         elif self._is_preflight and self._is_cross_origin:
             for where, answer in (("through devproxy", ours), ("without devproxy", theirs)):
-                verdict = judge_exchange(self._head, answer, scheme=_PEER.scheme) or ALLOWED
+                verdict = judge_exchange(self._head, answer, scheme=self._peer.scheme) or ALLOWED
                 self.is_refused = self.is_refused or (answer is ours and verdict.is_blocked)
                 yield from self._verdict(where, verdict, "goes on to the request itself")
         elif self._is_cross_origin:
@@ -268,7 +283,7 @@ class Report:
         If devproxy itself refuses that, the words are its own: they name the line to write.
         """
         preflight, refusal = self._own_preflight(sends=sends)
-        verdict = self._judge(web_origin(_PEER.scheme, self._head.host), ours, preflight)
+        verdict = self._judge(web_origin(self._peer.scheme, self._head.host), ours, preflight)
         if refusal is not None and verdict.is_blocked:
             verdict = verdict._replace(what=refusal.what, fix=refusal.help)
         self.is_refused = self.is_refused or verdict.is_blocked
@@ -305,17 +320,17 @@ class Report:
 
         None where no preflight is due, and where only the server could answer and nothing is to be sent.
         """
-        target = web_origin(_PEER.scheme, self._head.host)
+        target = web_origin(self._peer.scheme, self._head.host)
         if not asks_first(self._page(target)):
             return None, None
         block = self._preflight_block(self._head.path, self._head.host)
         head = parse_request_head(block, self._snapshot.limits)
-        plan: Plan | None = plan_request(head, self._snapshot)
+        plan: Plan | None = self._plan(head)
         if isinstance(plan, Forward) and sends:
             server = self._server(plan)
-            theirs, _ = self._ask(plan, render_request(plan, head, _PEER, server))
-            if answers_preflight(plan, head, theirs, _PEER, server):
-                return Hop.after(theirs, edit_response(plan, head, theirs, _PEER, server)), None
+            theirs, _ = self._ask(plan, render_request(plan, head, self._peer, server))
+            if answers_preflight(plan, head, theirs, self._peer, server):
+                return Hop.after(theirs, edit_response(plan, head, theirs, self._peer, server)), None
         if isinstance(plan, Forward):
             plan = plan.fallback
         if plan is None:

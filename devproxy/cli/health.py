@@ -11,7 +11,7 @@ import socket
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from devproxy.authority.hosts import MAX_PORT, authority
+from devproxy.authority.hosts import DEFAULT_PORTS, MAX_PORT, authority
 from devproxy.cli.files import ENVIRONMENT, find_upward, read
 from devproxy.cli.refusal import FAILED, FINE, Refused, put
 from devproxy.gateway.system.files import reason_of
@@ -88,14 +88,14 @@ def _address(options: Options) -> tuple[str, int]:
 
 
 def _of_url(url: str) -> tuple[str, int]:
+    """Return host and port of `url`. Health is asked for in plain HTTP, which is spoken where HTTPS is, too."""
     scheme, separator, rest = url.partition("://")
-    if not separator:
-        rest = url
-    elif scheme.lower() != "http":
-        raise Refused("--url: devproxy speaks plain http here", _HELP)
-    place = rest.partition("/")[0]
+    default = DEFAULT_PORTS.get(scheme.lower()) if separator else 80
+    if default is None:
+        raise Refused("--url: devproxy speaks http and https", _HELP)
+    place = (rest if separator else url).partition("/")[0]
     has_port = place.rpartition(":")[2].isdigit() and not place.endswith("]")
-    return _of_text(place if has_port else f"{place}:80", "--url")
+    return _of_text(place if has_port else f"{place}:{default}", "--url")
 
 
 def _of_text(text: str, option: str) -> tuple[str, int]:

@@ -80,6 +80,21 @@ def explained(capsys: pytest.CaptureFixture[str], config: str, *arguments: str) 
     return code, capsys.readouterr().out
 
 
+def test_what_is_told_follows_the_scheme_by_which_a_browser_comes(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "X-Forwarded-Proto: http " in explained(capsys, config, "/api/items")[1]
+    assert "X-Forwarded-Proto: https " in explained(capsys, config, "https://localhost:8099/api/items")[1]
+    path = Path(config)
+    path.write_text(path.read_text().replace("[server]\n", "[server]\ntls = true\n"))
+    assert "X-Forwarded-Proto: https " in explained(capsys, config, "/api/items")[1]
+    page = ("http://localhost:8099/api/items", "--header", "Accept: text/html")
+    code, out = explained(capsys, config, *page)
+    assert code == 0
+    assert "devproxy answers this itself: 307" in out
+    assert "This page is at https://localhost:8099/api/items." in out
+
+
 def test_the_route_and_what_goes_up_are_told_without_asking_anybody(
     config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POLL = b"GET /socket.io/?EIO=4&transport=polling&sid=abc HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
+@pytest.mark.both_schemes
 async def test_a_response_head_leaves_before_the_first_octet_of_its_body() -> None:
     async with conversation() as talk:
         client = await talk.client()
@@ -33,6 +34,7 @@ async def test_a_response_head_leaves_before_the_first_octet_of_its_body() -> No
         assert await client.read(5) == b"hello"
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize("framing", [b"Content-Length: 9", b"Transfer-Encoding: chunked", b"Connection: close"])
 async def test_each_piece_of_a_response_leaves_when_it_comes(framing: bytes) -> None:
     async with conversation() as talk:
@@ -48,6 +50,7 @@ async def test_each_piece_of_a_response_leaves_when_it_comes(framing: bytes) -> 
             assert await client.read(len(chunk)) == chunk
 
 
+@pytest.mark.both_schemes
 async def test_each_piece_of_a_request_leaves_when_it_comes() -> None:
     async with conversation() as talk:
         client = await talk.client()
@@ -61,6 +64,7 @@ async def test_each_piece_of_a_request_leaves_when_it_comes() -> None:
         assert await server.read(5) == b"0\r\n\r\n"
 
 
+@pytest.mark.both_schemes
 async def test_both_directions_stream_at_once() -> None:
     async with conversation() as talk:
         client = await talk.client()
@@ -79,6 +83,7 @@ async def test_both_directions_stream_at_once() -> None:
         assert await client.read(5) == b"0\r\n\r\n"
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("phase", ["waiting", "streaming", "uploading"])
 async def test_a_client_that_leaves_ends_the_upstream_exchange_within_a_second(how: str, phase: str) -> None:
@@ -100,6 +105,7 @@ async def test_a_client_that_leaves_ends_the_upstream_exchange_within_a_second(h
         assert talk.finished()[-1].outcome is Outcome.CLIENT_LEFT
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize("how", ["close", "reset"])
 async def test_a_poll_whose_client_left_is_aborted_upstream_within_100_ms(how: str) -> None:
     async with conversation() as talk:
@@ -112,6 +118,7 @@ async def test_a_poll_whose_client_left_is_aborted_upstream_within_100_ms(how: s
             await server.is_ended()
 
 
+@pytest.mark.both_schemes
 async def test_a_client_that_ends_its_side_still_gets_a_quick_answer() -> None:
     async with conversation() as talk:
         client = await talk.client()
@@ -123,6 +130,7 @@ async def test_a_client_that_ends_its_side_still_gets_a_quick_answer() -> None:
         assert await client.rest() == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize(
     ("framing", "body"),
@@ -149,6 +157,7 @@ async def test_a_response_cut_short_upstream_is_cut_short_for_the_client(how: st
         assert talk.finished()[-1].detail
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize(("how", "is_complete"), [("close", True), ("reset", False)])
 async def test_a_body_until_close_is_complete_after_an_end_and_not_after_a_reset(how: str, is_complete: bool) -> None:
     async with conversation() as talk:
@@ -163,6 +172,7 @@ async def test_a_body_until_close_is_complete_after_an_end_and_not_after_a_reset
         assert await client.is_ended() is is_complete
 
 
+@pytest.mark.both_schemes
 async def test_a_chunked_body_cut_short_is_not_completed_for_an_old_client() -> None:
     async with conversation() as talk:
         client = await talk.client()
@@ -176,6 +186,7 @@ async def test_a_chunked_body_cut_short_is_not_completed_for_an_old_client() -> 
         assert not await client.is_ended()
 
 
+@pytest.mark.both_schemes
 async def test_a_request_cut_short_is_never_completed_upstream() -> None:
     async with conversation() as talk:
         client = await talk.client()
@@ -188,6 +199,7 @@ async def test_a_request_cut_short_is_never_completed_upstream() -> None:
         assert await _read_to_the_end(server) == b""
 
 
+@pytest.mark.both_schemes
 async def test_the_answer_to_an_unfinished_upload_arrives_though_the_upstream_closes_at_once() -> None:
     async with conversation() as talk:
         client = await talk.client()

@@ -69,6 +69,7 @@ async def test_a_handshake_reaches_the_server_whole_and_its_answer_the_client() 
         assert talk.seen(TunnelOpened)[0].protocol == "websocket"
 
 
+@pytest.mark.both_schemes
 async def test_octets_glued_to_either_head_are_not_lost() -> None:
     async with conversation() as talk:
         client = await talk.client()
@@ -81,6 +82,7 @@ async def test_octets_glued_to_either_head_are_not_lost() -> None:
         assert await server.read(21) == b"early from the client"
 
 
+@pytest.mark.both_schemes
 async def test_garbage_behind_a_101_passes_byte_for_byte() -> None:
     async with conversation() as talk:
         client, server = await joined(talk)
@@ -89,6 +91,7 @@ async def test_garbage_behind_a_101_passes_byte_for_byte() -> None:
         assert await client.read(len(garbage)) == garbage
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize(
     "framing", [b"Content-Length: 0", b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Content-Length : 5"]
 )
@@ -105,6 +108,7 @@ async def test_a_101_that_speaks_of_a_body_switches_all_the_same(framing: bytes)
         assert await server.read(4) == b"back"
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize("token", [b"websocket", b"TLS/1.3", b"my-protocol"])
 async def test_any_protocol_may_be_switched_to(token: bytes) -> None:
     async with conversation() as talk:
@@ -119,6 +123,7 @@ async def test_any_protocol_may_be_switched_to(token: bytes) -> None:
         assert (await client.read(1), await server.read(1)) == (b"x", b"y")
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize("status", [b"200 OK", b"400 Bad Request", b"401 Unauthorized", b"403 No", b"426 Upgrade"])
 async def test_a_refused_upgrade_is_an_ordinary_response_and_the_connection_goes_on(status: bytes) -> None:
     async with conversation() as talk:
@@ -134,6 +139,7 @@ async def test_a_refused_upgrade_is_an_ordinary_response_and_the_connection_goes
         assert (await server.head()).startswith(b"GET /next ")
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize(
     "answer",
     [
@@ -157,6 +163,7 @@ async def test_a_switch_that_nobody_asked_for_or_no_answer_at_all_is_a_502(answe
         assert b"X-Devproxy-Error: upstream-" in head
 
 
+@pytest.mark.both_schemes
 async def test_a_101_without_an_upgrade_is_a_502() -> None:
     async with conversation() as talk:
         client = await talk.client()
@@ -167,6 +174,7 @@ async def test_a_101_without_an_upgrade_is_a_502() -> None:
         assert (await client.head()).startswith(b"HTTP/1.1 502 ")
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize("first", ["client", "upstream"])
 async def test_the_end_of_one_direction_is_passed_on_and_the_other_goes_on(first: str) -> None:
     async with conversation() as talk:
@@ -183,6 +191,7 @@ async def test_the_end_of_one_direction_is_passed_on_and_the_other_goes_on(first
         assert talk.seen(TunnelClosed)[0].closed_by == first
 
 
+@pytest.mark.both_schemes
 @pytest.mark.both_loops
 async def test_the_end_of_a_client_that_comes_before_the_switch_is_passed_on_behind_what_it_sent() -> None:
     async with conversation() as talk:
@@ -202,6 +211,7 @@ async def test_the_end_of_a_client_that_comes_before_the_switch_is_passed_on_beh
         assert talk.seen(TunnelClosed)[0].closed_by == "client"
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize("first", ["client", "upstream"])
 async def test_a_reset_is_passed_on_as_a_reset(first: str) -> None:
     async with conversation() as talk:
@@ -211,6 +221,7 @@ async def test_a_reset_is_passed_on_as_a_reset(first: str) -> None:
         assert not await other.is_ended()
 
 
+@pytest.mark.both_schemes
 async def test_a_slow_reader_holds_the_writer_back_and_gets_everything() -> None:
     async with conversation() as talk:
         client, server = await joined(talk)
@@ -222,6 +233,7 @@ async def test_a_slow_reader_holds_the_writer_back_and_gets_everything() -> None
         await sending
 
 
+@pytest.mark.both_schemes
 async def test_an_idle_tunnel_has_no_timer_unless_one_is_configured() -> None:
     async with conversation() as talk:
         client, _ = await joined(talk)
@@ -244,6 +256,7 @@ async def test_the_system_watches_over_both_ends_of_an_idle_tunnel() -> None:
             assert timer == KEEP_ALIVE_TIMER
 
 
+@pytest.mark.both_schemes
 async def test_stopping_ends_a_websocket_with_a_close_frame_to_both_ends() -> None:
     async with conversation() as talk:
         client, server = await joined(talk)
@@ -259,6 +272,7 @@ async def test_stopping_ends_a_websocket_with_a_close_frame_to_both_ends() -> No
         assert await stopping == 0
 
 
+@pytest.mark.both_schemes
 async def test_stopping_waits_for_the_rest_of_a_frame_that_is_on_its_way() -> None:
     async with conversation() as talk:
         client, server = await joined(talk)
@@ -309,6 +323,7 @@ def _resident_kib() -> int:
     return int(line.split()[1])
 
 
+@pytest.mark.both_schemes
 @pytest.mark.parametrize("seed", range(12))
 async def test_whatever_the_order_of_pieces_and_ends_bytes_out_equal_bytes_in(seed: int) -> None:
     random = Random(seed)
@@ -341,6 +356,7 @@ ENDED_WEBSOCKET_LIMIT_S = 5.0
 """Within how many seconds of silence a WebSocket of which one side has ended frees both connections."""
 
 
+@pytest.mark.both_schemes
 @pytest.mark.both_loops
 @pytest.mark.jumping_clock
 @pytest.mark.parametrize("first", ["client", "upstream"])
@@ -359,6 +375,7 @@ async def test_a_websocket_of_which_one_side_has_ended_and_which_is_silent_is_fr
         assert closed.closed_by == first
 
 
+@pytest.mark.both_schemes
 @pytest.mark.jumping_clock
 @pytest.mark.parametrize("first", ["client", "upstream"])
 async def test_a_websocket_of_which_one_side_has_ended_stays_while_the_other_talks(first: str) -> None:
@@ -378,6 +395,7 @@ async def test_a_websocket_of_which_one_side_has_ended_stays_while_the_other_tal
         await until(lambda: talk.gateway.connection_count == 0)
 
 
+@pytest.mark.both_schemes
 async def test_what_a_slow_reader_has_not_taken_yet_is_not_lost_because_the_other_side_has_ended() -> None:
     async with conversation() as talk:
         client, server = await joined(talk)
@@ -390,6 +408,7 @@ async def test_what_a_slow_reader_has_not_taken_yet_is_not_lost_because_the_othe
         await sending
 
 
+@pytest.mark.both_schemes
 @pytest.mark.jumping_clock
 async def test_another_protocol_keeps_its_time_when_one_side_has_ended() -> None:
     async with conversation() as talk:

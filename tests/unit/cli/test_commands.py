@@ -252,7 +252,10 @@ def answering(answer: bytes) -> Iterator[int]:
 WELL = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"status":"ok","version":"0"}'
 
 
-@pytest.mark.parametrize("option", ["--url=http://127.0.0.1:{}/", "--listen=127.0.0.1:{}", "--url=127.0.0.1:{}"])
+@pytest.mark.parametrize(
+    "option",
+    ["--url=http://127.0.0.1:{}/", "--url=https://127.0.0.1:{}/", "--listen=127.0.0.1:{}", "--url=127.0.0.1:{}"],
+)
 def test_health_asks_where_it_is_told(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with answering(WELL) as port:
         assert main(["health", *option.format(port).split("=")]) == 0
@@ -286,7 +289,7 @@ def test_nobody_there_is_a_failure_that_names_the_address(capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--url", "https://localhost/"], ["--listen", "localhost:0"], ["--listen", "a:b"], ["--config", "no"]]
+    "arguments", [["--url", "ftp://localhost/"], ["--listen", "localhost:0"], ["--listen", "a:b"], ["--config", "no"]]
 )
 def test_health_refuses_what_is_no_address_of_devproxy(arguments: list[str]) -> None:
     assert main(["health", *arguments]) == 2
