@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import inspect
 import pkgutil
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,12 +28,14 @@ from devproxy.console.folding import kind_of
 from devproxy.console.jsonlines import JsonLines
 from devproxy.console.lines import HumanLines
 from devproxy.console.style import Style, glyphs_for
-from devproxy.errors import BadMessage
+from devproxy.errors import BadMessage, DevproxyError
 from devproxy.events import ExchangeFinished, Outcome, Trouble, TunnelOpened, UpstreamState
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head, recall_response_head
 from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.refusals import told
+from devproxy.http2 import frames, hpack
+from devproxy.http2.connection import ServerConnection
 from devproxy.plan import (
     Forward,
     Respond,
@@ -50,6 +53,7 @@ from devproxy.policy.hop import Peer
 from devproxy.realtime.websocket import FrameTracker
 from devproxy.routing.balance import Balancer
 from tests.support.heads import head_for_client, render_answer
+from tests.support.http2 import CLIENT_PREFACE, GET, POST, block_of, data, headers
 
 KIB = 1024
 MOST = 6.0
@@ -327,6 +331,67 @@ def in_frames(text: bytes) -> None:
         FrameTracker(is_masked=is_masked).advance(text)
 
 
+def in_frames_of_http2(text: bytes) -> None:
+    for start in (b"", CLIENT_PREFACE, CLIENT_PREFACE + headers(1, POST, ended=False)):
+        server = ServerConnection(LIMITS)
+        server.receive(start + text)
+        server = ServerConnection(LIMITS)
+        for octet in memoryview(start + text[: len(text) // 16]):
+            server.receive(bytes((octet,)))
+    server = ServerConnection(LIMITS)
+    server.receive(CLIENT_PREFACE + headers(1, POST, ended=False))
+    for at in range(0, len(text), 64):
+        server.receive(data(1, text[at : at + 64]))
+        server.acknowledge(1, 64)
+    for at in range(0, len(text), 256):
+        server.receive(frames.write_ping_ack(text[at : at + 8]))
+
+
+def in_blocks_of_http2(text: bytes) -> None:
+    """As one field, as many, and as a block."""
+    pieces = [text[at : at + 16] for at in range(0, len(text), 16)]
+    for fields in (
+        [*GET, (b"x", text)],
+        [*GET, (text, b"x")],
+        [*GET[:2], (b":path", b"/" + text), GET[3]],
+        [*GET, *((b"cookie", piece) for piece in pieces)],
+        [*GET, *((b"x", piece) for piece in pieces)],
+        [*GET, *((b"content-length", piece) for piece in pieces)],
+        [(b":method", b"CONNECT"), (b":protocol", text), *GET[1:]],
+    ):
+        _take_block(block_of(fields))
+    for start in (b"", b"\x40\x01a", b"\x3f\x01"):
+        _take_block(start + text)
+    _take_block(b"".join(b"\x40\x01a" + bytes((len(piece) | 0x80,)) + piece for piece in pieces) + b"\xbe" * len(text))
+
+
+def _take_block(block: bytes) -> None:
+    for start in (b"", headers(1, POST, ended=False)):
+        pieces = [block[at : at + 16_384] for at in range(0, len(block), 16_384)]
+        server = ServerConnection(LIMITS, offers_protocols=True)
+        server.receive(CLIENT_PREFACE + start)
+        server.receive(frames.write_head(frames.HEADERS, 1, 1, len(pieces[0])) + pieces[0])
+        for piece in pieces[1:]:
+            server.receive(frames.write_head(frames.CONTINUATION, 0, 1, len(piece)) + piece)
+        server.receive(frames.write_head(frames.CONTINUATION, 4, 1, 0))
+    with suppress(hpack.CompressionFault):
+        hpack.Decoder().decode(block)
+
+
+def in_responses_of_http2(text: bytes) -> None:
+    server = ServerConnection(LIMITS)
+    server.receive(CLIENT_PREFACE + headers(1, GET))
+    server.inform(1, [b"HTTP/1.1 103 Early Hints", b"Link: " + text])
+    server.respond(1, [b"HTTP/1.1 200 OK", b"X: " + text, *(b"Y: " + piece for piece in text.split(b","))], False)
+    for at in range(0, len(text), 64):
+        server.send(1, text[at : at + 64], False)
+    server.send_trailers(1, [b"X: " + text])
+    for _ in range(len(text) // 64):
+        server.receive(frames.write_window_update(1, 16) + frames.write_window_update(0, 16))
+    server.go_away(takes_more=False)
+    server.take()
+
+
 def _unlimited() -> None:
     return None
 
@@ -374,7 +439,7 @@ FLOWS: dict[str, Callable[[bytes], object]] = {
     for flow in (
         *(in_target, in_start_lines, in_host, in_request_fields, in_many_request_lines, in_response_fields),
         *(in_many_response_lines, in_pieces, in_a_chunked_body, in_frames, in_the_log),
-        *(in_handshakes, in_a_refusal),
+        *(in_handshakes, in_a_refusal, in_frames_of_http2, in_blocks_of_http2, in_responses_of_http2),
     )
 }
 
@@ -392,7 +457,7 @@ MODULES = (
     ),
     *("console.secrets", "console.text", "console.lines", "console.layout"),
 )
-PACKAGES = ("http1", "policy", "plan")
+PACKAGES = ("http1", "http2", "policy", "plan")
 SIMPLE = {"bytes", "str", "int", "float", "bool", "bytes | None", "bytes | bytearray", "int | None"}
 
 
@@ -426,7 +491,7 @@ def by_signature(function: Callable[..., object]) -> Callable[[bytes], object] |
         values |= {"str": text.decode("latin-1"), "int": 400, "int | None": 80, "float": 1.0}
         arguments = {each.name: values[str(each.annotation)] for each in parameters}
         positional = [arguments.pop(each.name) for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
-        with suppress(BadMessage, ValueError, answers_to_bad_origins()):
+        with suppress(DevproxyError, ValueError, struct.error, answers_to_bad_origins()):
             function(*positional, **arguments)
 
     return feed

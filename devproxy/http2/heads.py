@@ -1,0 +1,153 @@
+"""Requests of HTTP/2 as heads of HTTP/1.1 that say the same (RFC 9113 section 8.3).
+
+What HTTP/2 itself asks of a request is judged here: its pseudo-fields, which of them stand together, the length that it
+states. Method, target, Host and all else are judged by ``http1.head``, which reads what comes from here, so that there
+is one grammar. Start at :func:`read_request`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from devproxy.errors import DevproxyError
+from devproxy.http.fields import is_token
+from devproxy.http.messages import CHUNKED
+from devproxy.http1.start_line import Limits
+from devproxy.http2.events import RequestReceived
+from devproxy.http2.lines import CONTENT_LENGTH, COOKIE, HOST, LINE_OVERHEAD, Entry, Malformed, Pseudo, Special
+
+_SCHEMES: Final = (b"http", b"https")
+_KEY: Final = b"\r\nsec-websocket-key: "
+_MAX_LENGTH_DIGITS: Final = 18
+_FEW: Final = 64
+"""Fields that can be joined before it is known how long they are, since each is in the table or in the block."""
+
+
+class MalformedMessage(DevproxyError):
+    """A message that HTTP/2 calls malformed (RFC 9113 section 8.1.1); its argument says why."""
+
+
+class TooLarge(DevproxyError):
+    """A head beyond the limits, to be answered with 431 (RFC 6585 section 5)."""
+
+
+def read_request(
+    stream_id: int, entries: list[Entry], has_ended: bool, limits: Limits, *, takes_protocols: bool
+) -> RequestReceived:
+    """Return the request that `entries` state; `has_ended`: without a body.
+
+    `takes_protocols`: extended CONNECT was offered (RFC 8441). The size of the fields, each counted with 32 bytes more
+    than its name and value, is held against ``max_head_bytes``. Raises :class:`MalformedMessage` or :class:`TooLarge`.
+    """
+    pseudo: dict[bytes, bytes] = {}
+    for entry in entries:
+        if entry.__class__ is not Pseudo:
+            break
+        pseudo[entry[0]] = entry[1]
+    # One that comes twice leaves its second among the others, where there must be none.
+    lines, special = _sorted(entries[len(pseudo) :])
+    method, path, scheme, protocol = _control_data(pseudo, takes_protocols)
+    if protocol:
+        lines = [b"\r\nconnection: Upgrade\r\nupgrade: ", protocol, *_without_key(lines)]
+    authority = pseudo.get(b":authority")
+    if HOST in special:
+        if special[HOST] != (special[HOST] if authority is None else authority):
+            raise MalformedMessage("the host is not the :authority")
+        authority = special[HOST]
+    length = 0
+    if CONTENT_LENGTH in special:
+        length = _read_length(special[CONTENT_LENGTH])
+        if length and (has_ended or protocol):
+            raise MalformedMessage("the content-length is not that of the body")
+        lines.append(b"\r\ncontent-length: " + special[CONTENT_LENGTH])
+    elif not has_ended and not protocol:
+        length = CHUNKED
+        lines.append(b"\r\ntransfer-encoding: chunked")
+    if COOKIE in special:
+        lines.append(b"\r\ncookie: " + special[COOKIE])
+    host = b"\r\nhost: " + authority if authority is not None else b""
+    block = b"%b %b HTTP/1.1%b%b" % (method, path, host, _joined(lines, limits))
+    if len(block) + LINE_OVERHEAD * len(entries) > limits.max_head_bytes:
+        raise TooLarge
+    return RequestReceived(stream_id, block, has_ended, scheme, protocol, length)
+
+
+def read_trailers(entries: list[Entry], limits: Limits) -> tuple[bytes, ...]:
+    """Return the lines of trailers. Raises :class:`MalformedMessage` or :class:`TooLarge`."""
+    lines, special = _sorted(entries)
+    if special:
+        raise MalformedMessage("a trailer speaks of framing, of the host or of cookies")
+    return tuple(_joined(lines, limits).split(b"\r\n")[1:])
+
+
+def _joined(lines: list[bytes], limits: Limits) -> bytes:
+    """Return `lines`, all of them bytes, as one; raises before anything long is made of many short references."""
+    if len(lines) > limits.max_fields:
+        raise TooLarge
+    if len(lines) > _FEW and sum(map(len, lines)) + LINE_OVERHEAD * len(lines) > limits.max_head_bytes:
+        raise TooLarge
+    return b"".join(lines)
+
+
+def _sorted(entries: list[Entry]) -> tuple[list[bytes], dict[bytes, bytes]]:
+    """Return the lines among `entries`, and what the special ones say, by name; crumbs make one cookie (8.2.3)."""
+    lines: list[bytes] = []
+    crumbs: list[bytes] = []
+    special: dict[bytes, bytes] = {}
+    for entry in entries:
+        if entry.__class__ is bytes:
+            lines.append(entry)
+            continue
+        if entry.__class__ is not Special:
+            raise _what_is_wrong(entry)
+        name, value = entry
+        if name == COOKIE:
+            crumbs.append(value)
+        elif name in special:
+            raise MalformedMessage(f"there are two fields {name.decode()}")
+        else:
+            special[name] = value
+    if crumbs:
+        special[COOKIE] = b"; ".join(crumbs)
+    return lines, special
+
+
+def _what_is_wrong(entry: Entry) -> MalformedMessage:
+    if isinstance(entry, Malformed):
+        return MalformedMessage(entry.reason)
+    name = entry.name.decode() if isinstance(entry, Pseudo) else "line"
+    return MalformedMessage(f"the {name} comes twice, behind a field or among trailers")
+
+
+def _control_data(pseudo: dict[bytes, bytes], takes_protocols: bool) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return method, target, scheme and protocol; an extended CONNECT becomes the GET that asks for a switch."""
+    try:
+        method = pseudo[b":method"]
+        if method == b"CONNECT" and b":protocol" not in pseudo:
+            if len(pseudo) > 2:
+                raise MalformedMessage("CONNECT has more than an :authority")
+            return method, pseudo[b":authority"], b"", b""
+        scheme, path = pseudo[b":scheme"], pseudo[b":path"]
+    except KeyError as missing:
+        raise MalformedMessage(f"the {missing.args[0].decode()} is missing") from None
+    if scheme not in _SCHEMES:
+        raise MalformedMessage("the :scheme is neither http nor https")
+    if path[:1] != b"/" and (path != b"*" or method != b"OPTIONS"):
+        raise MalformedMessage("the :path is no path")
+    if b":protocol" not in pseudo:
+        return method, path, scheme, b""
+    protocol = pseudo[b":protocol"]
+    if method != b"CONNECT" or not takes_protocols or not is_token(protocol) or b":authority" not in pseudo:
+        raise MalformedMessage("a :protocol stands where there can be none")
+    return b"GET", path, scheme, protocol
+
+
+def _without_key(lines: list[bytes]) -> list[bytes]:
+    """Return `lines` without the key of a handshake of HTTP/1.1; one is made where the request is sent on."""
+    return [line for line in lines if not line.startswith(_KEY)]
+
+
+def _read_length(value: bytes) -> int:
+    if not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
+        raise MalformedMessage("the content-length is no number")
+    return int(value)

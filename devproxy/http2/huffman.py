@@ -1,0 +1,93 @@
+"""Strings in the Huffman code of HPACK (RFC 7541 section 5.2 and appendix B): decoding alone, nothing here encodes.
+
+A byte at a time through a table of steps, which is filled as it is needed: a byte of the string and where in the
+tree of codes the one before it ended lead to the bytes that are complete now, and to the next place. Start at
+:func:`decode`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_STEPS: Final = 16_384
+"""Steps that are kept, 2.5 MiB at most: text needs a few thousand, and a stranger may send any."""
+
+# How many bits the code of each byte has, in order, and last that of the end of the string. Codes of the same length
+# follow one another in the order of their bytes, shorter ones first, so that nothing more has to be written down.
+_LENGTHS: Final = bytes.fromhex(
+    "0d171c1c1c1c1c1c1c181e1c1c1e1c1c1c1c1c1c1c1c1e1c1c1c1c1c1c1c1c1c060a0a0c0d06080b0a0a080b080606060505050606060606"
+    "060607080f060c0a0d06070707070707070707070707070707070707070707070807080d130d0e060f050605060506060605070706060605"
+    "06070605050607070707070f0b0e0d1c14161414161616171617171717171817181816171817171717151617161717181615141616171715"
+    "1716161815161717151516151716171714161616171616171a1a1413161716191a1a1a1b1b1a181913151a1b1b1a1b1815151a1a1c1b1b1b"
+    "14181415161515171616191918181a171a1b1a1a1b1b1b1b1b1c1b1b1b1b1b1a1e"
+)
+_END: Final = 256
+_LONGEST_PADDING_BITS: Final = 7
+
+
+def _tree() -> tuple[list[list[int]], frozenset[int]]:
+    """Return the places within codes, and those at which a string may end.
+
+    For each place the next one for a bit that is 0 and for one that is 1: negative where that completes the code of the
+    byte ``~next``. The first is where a code begins. A string ends there or in at most seven bits of the end's code.
+    """
+    places = [[0, 0]]
+    code = length = 0
+    for byte in sorted(range(_END + 1), key=_LENGTHS.__getitem__):
+        code <<= _LENGTHS[byte] - length
+        length = _LENGTHS[byte]
+        place = 0
+        for shift in range(length - 1, 0, -1):
+            bit = code >> shift & 1
+            if not places[place][bit]:
+                places[place][bit] = len(places)
+                places.append([0, 0])
+            place = places[place][bit]
+        places[place][code & 1] = ~byte
+        code += 1
+    ends = [0]
+    while len(ends) <= _LONGEST_PADDING_BITS:
+        ends.append(places[ends[-1]][1])
+    return places, frozenset(ends)
+
+
+_PLACES, _ENDS = _tree()
+
+
+class _Steps(dict[int, tuple[int, bytes]]):
+    """By ``place << 8 | byte``: the place behind that byte of the string, shifted likewise, and what is complete."""
+
+    __slots__ = ()
+
+    def __missing__(self, key: int) -> tuple[int, bytes]:
+        place, complete = key >> 8, bytearray()
+        for shift in range(7, -1, -1):
+            place = _PLACES[place][key >> shift & 1]
+            if place < 0:
+                if place == ~_END:
+                    raise ValueError("the code for the end of the string stands in it")
+                complete.append(~place)
+                place = 0
+        if len(self) >= MAX_STEPS:
+            self.clear()
+        step = self[key] = place << 8, bytes(complete)
+        return step
+
+
+_steps: Final = _Steps()
+
+
+def decode(encoded: bytes) -> bytes:
+    """Return the string that `encoded` stands for, at most 8/5 as long.
+
+    Raises ValueError where the code for the end stands in it, or where it does not end in up to seven bits of that.
+    """
+    steps = _steps
+    place = 0
+    pieces = []
+    for byte in encoded:
+        place, complete = steps[place | byte]
+        pieces.append(complete)
+    if place >> 8 not in _ENDS:
+        raise ValueError("the string ends within a code")
+    return b"".join(pieces)

@@ -1,0 +1,287 @@
+"""The open streams of a connection: their windows both ways, what is sent on them, and what they cost for nothing.
+
+Says nothing about frames that come, which are for :mod:`devproxy.http2.connection`. Start at :class:`Streams`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from devproxy.http.messages import CHUNKED
+from devproxy.http2 import frames, hpack
+from devproxy.http2.events import DataSent, Event
+from devproxy.http2.frames import ErrorCode
+from devproxy.http2.states import AFTER, State
+from devproxy.http2.states import Event as Step
+
+STREAM_WINDOW_BYTES: Final = 1 << 20
+CONNECTION_WINDOW_BYTES: Final = 16 << 20
+DEFAULT_WINDOW_BYTES: Final = 65_535
+MAX_IDLE_FRAMES: Final = 1_000
+"""Frames in a row that bring nothing: SETTINGS, PING, WINDOW_UPDATE, PRIORITY, DATA without data, unknown ones."""
+MAX_EARLY_RESETS: Final = 10_000
+"""More streams that were reset before their answer began than others that were answered. Pages that are reloaded while
+hundreds of modules come reset as many streams, so that a small number would cut off browsers."""
+MAX_REMEMBERED_RESETS: Final = 1_000
+"""Streams that were reset here, on which frames may still be under way."""
+USEFUL_BYTES: Final = 1_024
+"""Data that are sent in smaller pieces because a window is no larger bring the client nothing."""
+_CLOSED: Final = State.CLOSED
+_after_response: Final = AFTER[Step.RESPONSE_SENT]
+MAY_RECEIVE: Final = (State.OPEN, State.HALF_CLOSED_LOCAL)
+
+
+class Quota:
+    """What a client may do for nothing in return; one that goes beyond it is asked to calm down.
+
+    One that resets streams at once makes work for nothing (CVE-2023-44487), and so does one that breaks rules
+    which cost it a stream (CVE-2025-8671): both count. A response that begins makes up for one.
+    """
+
+    __slots__ = ("early_resets", "idle_frames")
+
+    def __init__(self) -> None:
+        self.idle_frames = 0
+        self.early_resets = 0
+
+    def take_idle_frame(self) -> None:
+        """Count a frame that brings nothing."""
+        self.idle_frames += 1
+        if self.idle_frames > MAX_IDLE_FRAMES:
+            raise calm_down(f"there are {self.idle_frames} frames in a row that bring nothing")
+
+    def take_early_reset(self) -> None:
+        """Count a stream that was reset before its answer began."""
+        self.early_resets += 1
+        if self.early_resets > MAX_EARLY_RESETS:
+            raise calm_down("too many streams are reset before they are answered")
+
+
+def calm_down(reason: str) -> frames.ConnectionFault:
+    """Return the fault of a client that asks for too much."""
+    return frames.ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason)
+
+
+class Stream:
+    """A stream that is not closed.
+
+    ``send_window``: bytes that may be sent, negative where the client has made its windows smaller; ``receive_window``:
+    those that the client may send; ``taken_bytes``: of those that came, how many were acknowledged and not yet given
+    back; ``untaken_bytes``: how many were not. ``length_left``: bytes of the body that are to come, negative: unknown.
+    ``held``: data for which there is no room in the windows; ``last``: the frame behind it, None where more data may
+    follow. ``is_answered``: its response has begun. ``is_waiting``: it stands in line for the connection's window.
+    """
+
+    __slots__ = (
+        "held",
+        "is_answered",
+        "is_waiting",
+        "last",
+        "length_left",
+        "receive_window",
+        "send_window",
+        "state",
+        "taken_bytes",
+        "untaken_bytes",
+    )
+
+    def __init__(self, state: State, send_window: int) -> None:
+        self.state = state
+        self.send_window = send_window
+        self.receive_window = STREAM_WINDOW_BYTES
+        self.taken_bytes = self.untaken_bytes = 0
+        self.length_left = CHUNKED
+        self.held: bytearray | None = None
+        self.last: bytes | None = None
+        self.is_answered = self.is_waiting = False
+
+
+class Streams:
+    """The open streams of a connection, by number. What is to be sent is taken once per turn (:meth:`take`)."""
+
+    def __init__(self) -> None:
+        self._streams: dict[int, Stream] = {}
+        self._reset: dict[int, None] = {}
+        """Those that were reset here not long ago."""
+        self._quota = Quota()
+        self._send_window = self._initial_window = DEFAULT_WINDOW_BYTES
+        self._receive_window = CONNECTION_WINDOW_BYTES
+        self._taken_bytes = 0
+        """Of what came, how much was acknowledged and not yet given back."""
+        self._waiting: deque[int] = deque()
+        """Those that have data and room for them, and wait for the window of the connection."""
+        self._table_change = b""
+        self._events: list[Event] = []
+        self._out: list[bytes] = []
+
+    @property
+    def open_streams(self) -> int:
+        """How many streams there are."""
+        return len(self._streams)
+
+    def take(self) -> bytes:
+        """Return what is to be sent, and forget it."""
+        out = self._out
+        if len(out) == 1:
+            return out.pop()
+        octets = b"".join(out)
+        out.clear()
+        return octets
+
+    def inform(self, stream_id: int, lines: Iterable[bytes]) -> None:
+        """Send a 1xx head: the status line and the field lines of HTTP/1.1. 101 cannot be sent."""
+        if stream_id in self._streams:
+            self._write_block(stream_id, lines, 0)
+
+    def respond(self, stream_id: int, lines: Iterable[bytes], ended: bool) -> None:
+        """Send a response's head: the status line and the field lines of HTTP/1.1; `ended`: nothing follows.
+
+        Does nothing on a stream that is not there any more, like all that sends. What ends the response of a request
+        that is not complete should be followed by :meth:`reset` with ``NO_ERROR`` (section 8.1), unless the rest of the
+        request is to be read.
+        """
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return
+        stream.is_answered = True
+        if self._quota.early_resets:
+            self._quota.early_resets -= 1
+        self._write_block(stream_id, lines, frames.END_STREAM if ended else 0)
+        if ended:
+            self._end_response(stream_id, stream)
+
+    def _write_block(self, stream_id: int, lines: Iterable[bytes], flags: int) -> None:
+        block = hpack.encode(lines)
+        if self._table_change:
+            block, self._table_change = self._table_change + block, b""
+        self._out.append(frames.write_headers(stream_id, block, flags))
+
+    def send(self, stream_id: int, data: bytes, ended: bool) -> int:
+        """Send `data`, a piece of a body; `ended`: nothing follows. Return how many bytes of the stream are held back.
+
+        That is what the client's windows have no room for; :class:`DataSent` tells when none is held any more, and
+        until then no more should be given, for there is no bound here.
+        """
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return 0
+        size = len(data)
+        room = min(stream.send_window, self._send_window, frames.MAX_PAYLOAD_BYTES)
+        if stream.held is None and (size <= room or not size):
+            self._quota.idle_frames = 0
+            self._write_data(stream_id, stream, data, frames.END_STREAM if ended else 0)
+            if ended:
+                self._end_response(stream_id, stream)
+            return 0
+        if stream.held is None:
+            stream.held = bytearray()
+        stream.held += data
+        if ended:
+            stream.last = b""
+        return self._write_held(stream_id, stream)
+
+    def send_trailers(self, stream_id: int, lines: Iterable[bytes]) -> None:
+        """Send trailers, lines of HTTP/1.1, behind all data; nothing follows."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return
+        if stream.held is None:
+            self._write_block(stream_id, lines, frames.END_STREAM)
+            self._end_response(stream_id, stream)
+        else:
+            stream.last = frames.write_headers(stream_id, hpack.encode(lines), frames.END_STREAM)
+
+    def _write_data(self, stream_id: int, stream: Stream, data: bytes, flags: int) -> None:
+        size = len(data)
+        self._out.append(frames.write_head(frames.DATA, flags, stream_id, size))
+        self._out.append(data)
+        stream.send_window -= size
+        self._send_window -= size
+
+    def _write_held(self, stream_id: int, stream: Stream, most: int = frames.MAX_WINDOW_BYTES) -> int:
+        """Write of what is held as much as the windows allow, at most `most` bytes; return how much is left."""
+        held = stream.held
+        if held is None:
+            return 0
+        room = min(stream.send_window, self._send_window, most)
+        while held and room > 0:
+            data = bytes(held[: min(room, frames.MAX_PAYLOAD_BYTES)])
+            del held[: len(data)]
+            room -= len(data)
+            if len(data) >= USEFUL_BYTES:
+                self._quota.idle_frames = 0
+            self._write_data(stream_id, stream, data, frames.END_STREAM if stream.last == b"" and not held else 0)
+        if held:
+            if stream.send_window > 0 and not stream.is_waiting:
+                stream.is_waiting = True
+                self._waiting.append(stream_id)
+            return len(held)
+        stream.held = None
+        if stream.last is not None:
+            self._out.append(stream.last)
+            self._end_response(stream_id, stream)
+        return 0
+
+    def _end_response(self, stream_id: int, stream: Stream) -> None:
+        stream.state = _after_response[stream.state]
+        if stream.state is _CLOSED:
+            self._forget(stream_id, stream)
+
+    def acknowledge(self, stream_id: int, count: int) -> None:
+        """Say that `count` bytes of what came on a stream were taken, so that the client may send as many again."""
+        stream = self._streams.get(stream_id)
+        if stream is None:  # all that was left was given back when it ended
+            return
+        count = min(count, stream.untaken_bytes)
+        stream.untaken_bytes -= count
+        stream.taken_bytes += count
+        if stream.taken_bytes >= STREAM_WINDOW_BYTES // 2 and stream.state in MAY_RECEIVE:
+            self._out.append(frames.write_window_update(stream_id, stream.taken_bytes))
+            stream.receive_window += stream.taken_bytes
+            stream.taken_bytes = 0
+        self._give_back(count)
+
+    def _give_back(self, count: int) -> None:
+        """Let the client send `count` bytes more on the connection."""
+        self._taken_bytes += count
+        if self._taken_bytes >= CONNECTION_WINDOW_BYTES // 2:
+            self._out.append(frames.write_window_update(0, self._taken_bytes))
+            self._receive_window += self._taken_bytes
+            self._taken_bytes = 0
+
+    def reset(self, stream_id: int, code: ErrorCode) -> None:
+        """End a stream at once, whatever is held of it."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            self._write_reset(stream_id, code)
+            self._forget(stream_id, stream)
+
+    def _widen(self, stream_id: int, stream: Stream, count: int) -> bool:
+        """Let `stream` send `count` bytes more, or fewer; tell whether its window may be as large as that."""
+        stream.send_window += count
+        if stream.send_window > frames.MAX_WINDOW_BYTES:
+            return False
+        self._serve(stream_id, stream)
+        return True
+
+    def _serve(self, stream_id: int, stream: Stream, most: int = frames.MAX_WINDOW_BYTES) -> None:
+        """Write what is held of `stream`, at most `most` bytes, and tell if that was all."""
+        if stream.held is not None and not self._write_held(stream_id, stream, most):
+            self._events.append(DataSent(stream_id))
+
+    def _write_reset(self, stream_id: int, code: int) -> None:
+        self._out.append(frames.write_rst_stream(stream_id, code))
+        self._remember_reset(stream_id)
+
+    def _remember_reset(self, stream_id: int) -> None:
+        self._reset[stream_id] = None
+        if len(self._reset) > 2 * MAX_REMEMBERED_RESETS:
+            self._reset = dict.fromkeys(tuple(self._reset)[-MAX_REMEMBERED_RESETS:])
+
+    def _forget(self, stream_id: int, stream: Stream) -> None:
+        """Let go of `stream`, which is closed; what came on it and was not acknowledged is given back."""
+        del self._streams[stream_id]
+        if stream.untaken_bytes:
+            self._give_back(stream.untaken_bytes)
