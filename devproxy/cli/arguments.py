@@ -104,9 +104,13 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
     if not name.startswith("-"):
         from difflib import get_close_matches
 
-        near = get_close_matches(name, _COMMANDS, 1)
+        near = get_close_matches(_MEANT.get(name, name), _COMMANDS, 1)
         known = f"did you mean devproxy {near[0]}?" if near else f"the commands are {', '.join(_COMMANDS)}"
         raise Refused(f"there is no command {name}", known, "devproxy --help")
+    if name.partition("=")[0] in ("--config", "--frontend", "--backend", "--backend-path", "--listen"):
+        from shlex import join
+
+        raise Refused(f"no command given, only {join(arguments)}", f"devproxy up {join(arguments)}", "devproxy --help")
     options = parser.parse_args(arguments[:1])
     raise Refused(f"no command given, only {' '.join(arguments)}", "devproxy --help", *vars(options))
 
@@ -258,6 +262,9 @@ def _add_choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, 
     """Add an option of which the first one of `choices` is the default."""
     parser.add_argument(name, choices=choices, default=choices[0], help=help)
 
+
+_MEANT: Final = dict.fromkeys(("start", "run", "serve", "dev"), "up") | dict.fromkeys(("validate", "test"), "check")
+"""Commands of other programs, and what they are called here."""
 
 _COMMANDS: Final = {
     "up": ("start devproxy", _add_up),

@@ -11,15 +11,17 @@ from devproxy.gateway.system.files import read_file, reason_of
 FILE_NAME = "devproxy.toml"
 ENVIRONMENT = "DEVPROXY_CONFIG"
 
+_SERVERS = "--frontend 5173 --backend 3001  (the ports of your dev server and your backend)"
 _EXAMPLE = (
-    "name your servers:  devproxy up --frontend 5173 --backend 3001  (the ports of your dev server and your backend)",
     f"or write a {FILE_NAME} that does: see config.example.toml, or docs/configuration.md",
     "or try it out first:  devproxy demo",
 )
 
 
-def find(given: str | None) -> str:
+def find(given: str | None, command: str = "up") -> str:
     """Return the path of the configuration: `given`, else ``$DEVPROXY_CONFIG``, else the nearest ``devproxy.toml``.
+
+    `command`: the one that needs it. Every command but ``up`` is then told which options to add.
 
     That one is looked for in the working directory and upward, and named relative to it. Raises :class:`Refused`.
     """
@@ -28,7 +30,11 @@ def find(given: str | None) -> str:
         return named
     found = find_upward()
     if found is None:
-        raise Refused(f"there is no {FILE_NAME} in this directory or above it", *_EXAMPLE)
+        what, start = (
+            f"there is no {FILE_NAME} in this directory or above it",
+            "devproxy up" if command == "up" else "add",
+        )
+        raise Refused(what, f"name your servers:  {start} {_SERVERS}", *_EXAMPLE)
     return found
 
 

@@ -48,7 +48,7 @@ def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tl
     if options.frontend is None and options.backend is None:
         if options.backend_path:
             raise Refused("--backend-path needs --backend", "devproxy up --frontend 5173 --backend 3001")
-        path = find(options.config)
+        path = find(options.config, options.command)
         loaded = load_text(read(path), path, listen=listen, tls=tls)
         return loaded if is_named(options.config) else loaded._replace(notices=distrust(path) + loaded.notices)
     named = _listening(_named_servers(options), listen, tls)

@@ -71,16 +71,16 @@ def _bind(listens: Sequence[Listen]) -> list[socket.socket]:
 
 def _cannot_listen(error: BindError) -> Refused:
     host, _, port = error.address.rpartition(":")
-    any_free = "or on any free port:  devproxy up --listen localhost:0"
+    any_free = "or on any free port:  add --listen localhost:0"
     if error.reason != "the port is taken":
         what = f"cannot listen on {error.address}: {error.reason}"
-        return Refused(what, "listen elsewhere:  devproxy up --listen localhost:8080", any_free, exit_code=FAILED)
+        return Refused(what, "listen elsewhere:  add --listen localhost:8080", any_free, exit_code=FAILED)
     holder = f" by {error.holder}" if error.holder else ""
     next_port = int(port) + 1 if int(port) < MAX_PORT else 8080
     listen = str(next_port) if host in ("127.0.0.1", "[::1]") else f"{host}:{next_port}"
     return Refused(
         f"port {port} on {host} is taken{holder}",
-        f"listen on another port:  devproxy up --listen {listen}",
+        f"listen on another port:  add --listen {listen}",
         any_free,
         exit_code=FAILED,
     )

@@ -41,6 +41,8 @@ def parse_listen(text: str | int) -> Listen:
         raise BadText(f"{quoted(text)} is a URL, not an address to listen on", f"write {quoted(rest)}")
     if text.isdigit() and text.isascii():
         return Listen(host="localhost", port=_port(text, lowest=0))
+    if text[:1].isdigit() and text.isalnum():
+        raise BadText(f"{quoted(text)} is not a port", 'for example 8080 or "localhost:8080"')
     host, port = split_authority(text)
     if port is None:
         raise BadText(f"{quoted(text)} has no port", f"write {quoted((host or 'localhost') + ':8080')}")
@@ -286,7 +288,8 @@ def _is_ipv4(text: str) -> bool:
 
 def _port(text: str, *, lowest: int) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise BadText(f"{quoted(text)} is not a port" if text else "the port is missing after the colon")
+        help = "write the number itself: variables are not replaced" if "$" in text else ""
+        raise BadText(f"{quoted(text)} is not a port" if text else "the port is missing after the colon", help)
     return _port_number(int(text) if len(text) <= _MAX_DIGITS else 10**_MAX_DIGITS, lowest=lowest)
 
 

@@ -61,6 +61,8 @@ def translation(name: str, value: Any, key_path: str) -> str:
     """Return what to write instead of the key `name` with `value` in the table at `key_path`; empty for none."""
     word = name.lower().replace("-", "").replace("_", "")
     alias = _ALIASES.get((key_path, word), "")
+    if word == "port" and isinstance(value, int):
+        alias = alias.replace("8080", str(value))
     return alias or (_help_on_tls(word, value) if key_path in _TLS_PLACES else "")
 
 

@@ -336,7 +336,7 @@ class Route:
     origin. `keep`: they stay as they are."""
     cors: Annotated[
         Cors,
-        Key(types=(Type.STRING, Type.TABLE), choices=tuple(mode.value for mode in CorsMode), example='"passthrough"'),
+        Key(types=(Type.STRING, Type.TABLE), choices=tuple(mode.value for mode in CorsMode), example='"strip"'),
     ] = field(default_factory=Cors)
     """Which pages of other origins may read what this route answers. Short form: the mode. Long form: a table."""
     cookies: Annotated[Cookies, Key()] = field(default_factory=Cookies)

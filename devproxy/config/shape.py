@@ -112,7 +112,9 @@ def _number(value: int | float, key: Key, path: Path, problems: Problems) -> Any
     if (isinstance(value, int) or math.isfinite(value)) and minimum <= value <= maximum:
         return value
     bounds = f"from {_bound(minimum)} to {_bound(maximum)}" if maximum < math.inf else f"of at least {_bound(minimum)}"
-    help = "" if key.default is ABSENT else f"the default is {key.name} = {_bound(key.default)}"
+    help = f"for example: {key.name} = {key.example}" if key.example and not key.default else ""
+    if not help and key.default is not ABSENT:
+        help = f"the default is {key.name} = {_bound(key.default)}"
     problems.at_value(path, f"`{key.name}` must be a number {bounds}, got {_shown(value)}", help)
     return ABSENT
 
@@ -138,6 +140,8 @@ def _help_for_unknown(name: str, value: Any, key_path: str) -> str:
             return f"did you mean `{nested}.{name}`?"
     for heading, home in _HEADINGS.items():
         if name in CHILDREN[home] and home != key_path:
+            if home == "routes.*" and isinstance(value, dict):
+                return f"write [routes.{name}] below the [[routes]] that it is for"
             return f"`{name}` belongs below {heading}"
     meant = suggestion(name, known)
     if meant:
@@ -213,7 +217,8 @@ def _converted(value: Any, key: Key) -> str:
             return "true" if word in _TRUE else "false"
         if (Type.NUMBER in types or Type.INTEGER in types) and word.isascii() and word.isdigit():
             return clipped(word.lstrip("0") or "0")
-        if Type.LIST in types and Type.STRING in key.items:
+        # Not "*" for origins: to allow every web site takes another key.
+        if Type.LIST in types and Type.STRING in key.items and (key.name, value) != ("origins", "*"):
             return f"[{quoted(value)}]"
     elif isinstance(value, bool):
         return ""

@@ -23,6 +23,7 @@ _HELP: Final = {
     "Unclosed array": "close it with ]",
     "Unclosed inline table": "close it with }",
     "Unterminated string": "close it with the quote that it began with",
+    "Illegal character '\\n'": "the closing quote is missing",
     "Illegal character": "a string on one line holds no line break and no control character; write \\n or \\uXXXX",
     "Unescaped '\\' in a string": "write \\\\ for a backslash, or put the string in single quotes",
     "Expected '=' after a key in a key/value pair": "write key = value",
@@ -48,6 +49,11 @@ def syntax_problem(text: str, error: tomli.TOMLDecodeError) -> Problem:
     if error.msg.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate")):
         match = _HEADER.match(shown) or _KEY.match(shown)
         if match is not None:
+            name = match[1]
+            is_list = name.startswith("[[") and name[1:-1] in map(str.strip, lines[: line - 1])
+            if is_list:
+                line = [text.strip() for text in lines].index(name[1:-1]) + 1
+                match, help = _HEADER.match(lines[line - 1]) or match, f"write {name}, with two brackets, here too"
             column, length = match.start(1) + 1, len(match[1])
     elif error.msg.startswith("Unescaped"):
         # The parser points after what follows the backslash, which may be a line end.
@@ -59,5 +65,7 @@ def syntax_problem(text: str, error: tomli.TOMLDecodeError) -> Problem:
             length = len(word[0])
             if word[0] in ("True", "False"):
                 help = f"write {word[0].lower()}"
+            elif word[0][0] in "\u201c\u201d\u201e\u2018\u2019":
+                help = 'use straight quotes: key = "value"'
     what = f"not TOML: {message[:1].lower()}{message[1:]}"
     return Problem(what=what, help=help, line=line, column=column, length=length)

@@ -171,6 +171,7 @@ def test_without_a_configuration_the_user_is_told_what_to_type(tmp_path: Path) -
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: there is no devproxy.toml in this directory or above it\n")
     assert "devproxy up --frontend 5173 --backend 3001" in done.stderr
+    assert "name your servers:  add --frontend 5173 --backend 3001" in devproxy("routes", cwd=tmp_path).stderr
 
 
 def test_every_problem_of_a_configuration_is_shown_with_its_place(tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ def test_every_command_has_a_help_of_its_own_that_fits_into_80_columns(
     [
         ([], "which command?", "devproxy --help"),
         (["chekc"], "there is no command chekc", "did you mean devproxy check?"),
+        (["start"], "there is no command start", "did you mean devproxy up?"),
+        (["--backend", "3001"], "no command given, only --backend 3001", "devproxy up --backend 3001"),
         (
             ["xyzzy"],
             "there is no command xyzzy",

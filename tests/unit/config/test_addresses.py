@@ -45,6 +45,8 @@ def test_an_address_to_listen_on(text: str | int, host: str, port: int) -> None:
         ("", "has no port", 'write "localhost:8080"'),
         ("localhost:", "the port is missing", ""),
         ("localhost:http", '"http" is not a port', ""),
+        ("localhost:${PORT}", '"${PORT}" is not a port', "variables are not replaced"),
+        ("8o80", '"8o80" is not a port', 'for example 8080 or "localhost:8080"'),
         ("localhost:65536", "from 0 to 65535, got 65536", ""),
         ("localhost:99999999999999", "got a number of many digits", ""),
         (70000, "got 70000", ""),

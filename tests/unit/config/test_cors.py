@@ -125,6 +125,7 @@ def test_both_keys_let_credentials_go_with_any_origin() -> None:
         ('expose = ["*"]', "when credentials go with the request", "credentials = false", (8, 11, 3)),
         ("max_age_s = 86401", "from -1 to 86400, got 86401", "max_age_s = 600", (8, 13, 5)),
         ("max_age_s = 1.5", "expected an integer", "", (8, 13, 3)),
+        ('origins = "*"', 'expected a list of strings, got the string "*"', "for example: origins = [", (8, 11, 3)),
         ('preflight = "forwards"', 'expected "answer", "forward" or', 'write preflight = "forward"', (8, 13, 10)),
         ("allowedOrigins = []", "unknown key `allowedOrigins`", "did you mean `origins`?", (8, 1, 14)),
         ("max_age = 1", "unknown key `max_age`", "did you mean `max_age_s`?", (8, 1, 7)),

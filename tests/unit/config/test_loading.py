@@ -219,8 +219,9 @@ def test_more_problems_than_anybody_repairs_at_once_are_cut() -> None:
         ('trusted_proxies = ["nginx"]', "neither an IP address nor a network", 'write "loopback"', (2, 20, 7)),
         ('trusted_proxies = ["::1", "10.1.0.0/8"]', "within a network", 'write "10.0.0.0/8"', (2, 27, 12)),
         ('allowed_hosts = ["a.test", "*"]', "the others add nothing", "remove it, or the others", (2, 28, 3)),
-        ("port = 8080", "unknown key `port` in `server`", 'listen = "localhost:8080"', (2, 1, 4)),
+        ("port = 3000", "unknown key `port` in `server`", 'listen = "localhost:3000"', (2, 1, 4)),
         ("drain = 1", "unknown key `drain` in `server`", "did you mean `drain_s`?", (2, 1, 5)),
+        ("[cors]", "unknown key `cors`", "write [routes.cors] below the [[routes]] that it is for", (2, 2, 4)),
         ("sticky = 1", "unknown key `sticky` in `server`", "belongs below [upstreams.NAME]", (2, 1, 6)),
     ],
 )
