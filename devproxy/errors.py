@@ -34,7 +34,7 @@ class BadMessage(DevproxyError):
 
     ``status``: the answer due to a client that sent it (400, 414, 431, 501, 505). ``reason``: what is wrong, lower
     case, without a full stop. ``source``: the rule, for example ``RFC 9112 section 6.3``. ``line``: the line that broke
-    it, or the first bytes of what is no line, as they came; several lines have a CRLF between them; empty where no
+    it, or the first bytes of what is not a line, as they came; several lines have a CRLF between them; empty where no
     line is to blame. ``foreign``: what the whole of it is, where it is not HTTP/1 at all.
     """
 
@@ -104,7 +104,7 @@ class Absence(NamedTuple):
 
 
 class BindError(DevproxyError):
-    """An address could not be listened on. ``holder``: who has it, where the system tells."""
+    """An address could not be listened on. ``holder``: the process that has it, if the system tells."""
 
     def __init__(self, address: str, reason: str, holder: str = "") -> None:
         super().__init__(f"{address}: {reason}")

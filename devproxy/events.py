@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 
 
 class Wants(Flag):
-    """What of the traffic an observer wants to see. What belongs to no exchange and no tunnel, all of them are told."""
+    """What of the traffic an observer wants to see. What belongs to no exchange and no tunnel is reported to all of
+    them."""
 
     NOTHING = 0
     FAILURES = auto()
@@ -365,6 +366,6 @@ class Observer(NamedTuple):
 
 def is_failure(outcome: Outcome, status: int, advice: tuple[str, ...]) -> bool:
     """Tell whether an exchange that ended so needs a look: the upstream was lost or gave no answer, or
-    there is something to advise. A refusal, and a client that left, are no failures."""
+    there is something to advise. A refusal, and a client that left, are not failures."""
     is_error_here = outcome is Outcome.ANSWERED and status >= 500
     return is_error_here or outcome is Outcome.UPSTREAM_LOST or bool(advice)

@@ -33,7 +33,7 @@ class Composed(NamedTuple):
 def compose(answer: Answer, head: RequestHead | None, last: Iterable[bytes] = ()) -> Composed:
     """Return `answer` as a response to the request `head` (None: none could be read); no body for HEAD and 204.
 
-    `last`: field lines that come behind its own.
+    `last`: field lines that come after its own.
     """
     is_json = answer.document or (not answer.code and answer.facts)
     form = Format.JSON if is_json else preferred_format(head)

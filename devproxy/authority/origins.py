@@ -1,10 +1,10 @@
 """Web origins: their serialised form, patterns of them, and compiled sets of patterns (RFC 6454; Fetch, HTML).
 
-Owns the question whether two origins are the same and whether a pattern takes one. Origins are compared byte by byte
-in the one form in which browsers write them, so what no browser would write (``HTTP://HOST``, ``http://127.1``, a
-default port, a trailing slash) is no origin here and equals nothing. Never decides what an allowed origin may do (that
-is ``policy.cors``), and never takes ``null``, the serialisation of every opaque origin, for one: :data:`OPAQUE`.
-Start at :func:`parse_pattern` and :class:`OriginSet`.
+Owns the question whether two origins are the same and whether a pattern takes one. Origins are compared byte by byte in
+the one form in which browsers write them, so what no browser would write (``HTTP://HOST``, ``http://127.1``, a default
+port, a trailing slash) is not an origin here and equals nothing. Never decides what an allowed origin may do (that is
+``policy.cors``), and never takes ``null``, the serialisation of every opaque origin, for one: :data:`OPAQUE`. Start at
+:func:`parse_pattern` and :class:`OriginSet`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PREFIX: Final = "regex:"
 _DEFAULT_PORTS: Final = {**{scheme: str(port) for scheme, port in DEFAULT_PORTS.items()}, "ftp": "21"}
 _DEFAULT_SUFFIXES: Final = {scheme.encode(): b":" + port.encode() for scheme, port in _DEFAULT_PORTS.items()}
 
-# Possessive: one pass, whatever the bytes. A host has no empty label but that behind a final dot.
+# Possessive: one pass, whatever the bytes. A host has no empty label except after a final dot.
 _SCHEME: Final = rb"[a-z][a-z0-9+.\-]*+"
 _LABEL: Final = rb"[a-z0-9_\-]{1,63}+"
 _HOST: Final = rb"\[[0-9a-f:]{2,39}\]|" + _LABEL + rb"(?:\." + _LABEL + rb")*+\.?"
@@ -135,7 +135,7 @@ def _is_canonical_host(host: bytes) -> bool:
 
 
 def _canonical_ipv6(text: str) -> str | None:
-    """Return `text` (in brackets) as the URL standard's IPv6 serialiser writes it, or None if it is no address.
+    """Return `text` (in brackets) as the URL standard's IPv6 serialiser writes it, or None if it is not an address.
 
     Not ``IPv6Address.compressed``: some versions of Python write an IPv4-mapped address with dots.
     """

@@ -140,12 +140,12 @@ def _own(who: folders.Person, folder: str, now_s: float) -> Authority | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        help = f"give it back to its owner, or remove it and what others trust with it: {path}"
+        help = f"give it back to its owner, or remove it and everything that trusts it: {path}"
         raise CertificateProblem(f"cannot read {path}: {(error.strerror or str(error)).lower()}", help) from None
     certificate, key = _block(data, b"CERTIFICATE"), _block(data, b"PRIVATE KEY")
     said = dict(line.split(": ", 1) for line in data.decode("ascii", "replace").splitlines() if ": " in line)
     if not certificate or not key or not said.get("Ends", "").isdigit():
-        raise CertificateProblem(f"{path} holds no certificate authority", "remove it, then: devproxy trust --install")
+        raise CertificateProblem(f"{path} has no certificate authority", "remove it, then: devproxy trust --install")
     if int(said["Ends"]) - RENEW_BEFORE_S < now_s:
         return None
     allowed = tuple(said.get("May also sign", "").split())

@@ -112,7 +112,7 @@ class OwnPair:
     def refresh(self) -> None:
         """Read the files again if they have changed since, and not since the last call: two files take two writes.
 
-        Raises :class:`CertificateProblem`, once for each change, where they are no pair; the former one stays.
+        Raises :class:`CertificateProblem`, once for each change, if they are not a pair; the former one stays.
         """
         before, self._seen = self._seen, _states(self._files)
         if before == self._seen != self._loaded:
@@ -140,7 +140,7 @@ def _context(certificate: str, key: str, alpn: Sequence[str]) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key, password=_refuse_password)
     except _EncryptedKeyError:
-        help = f"take it off, and name the new file: openssl pkey -in {key} -out {key}.plain"
+        help = f"remove it, and name the new file: openssl pkey -in {key} -out {key}.plain"
         raise CertificateProblem(f"the key {key} has a password", help) from None
     except OSError as error:  # ssl.SSLError is one
         reason = getattr(error, "reason", None)
@@ -162,9 +162,7 @@ def _check_file(path: str, mark: bytes) -> None:
         raise CertificateProblem(f"cannot read {path}: {reason}", "name a certificate and its key") from None
     if mark not in data:
         what = mark.decode().rstrip("-").lower()
-        raise CertificateProblem(
-            f"{path} holds no {what} in PEM", f"it should have a line that ends in `{mark.decode()}`"
-        )
+        raise CertificateProblem(f"{path} contains no {what} in PEM", f"it needs a line that ends in `{mark.decode()}`")
 
 
 class _EncryptedKeyError(Exception):

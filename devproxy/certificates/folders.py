@@ -18,7 +18,7 @@ from devproxy.certificates.problems import CertificateProblem
 class Person(NamedTuple):
     """Whose certificates they are. ``home``: their folder. ``owner``: user and group for new files; None: as it comes.
 
-    ``name``: of the account behind ``sudo``; empty for the current user.
+    ``name``: of the account that ran ``sudo``; empty for the current user.
     """
 
     home: str

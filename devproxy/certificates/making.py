@@ -75,7 +75,7 @@ def make_leaf(certificate: bytes, key: bytes, names: Sequence[str], now_s: float
     begin = _begin(now_s)
     end = min(begin + timedelta(days=LEAF_DAYS), issuer.not_valid_after_utc)
     if end <= begin + _EARLIER or not isinstance(signer, _SigningKey):
-        what = "has expired" if isinstance(signer, _SigningKey) else "has a key of a kind that browsers do not take"
+        what = "has expired" if isinstance(signer, _SigningKey) else "has a kind of key that browsers do not accept"
         raise CertificateProblem(f"the certificate authority {what}", _AGAIN)
     own = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])

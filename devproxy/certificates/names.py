@@ -122,7 +122,7 @@ def _written(config: Config) -> Iterator[tuple[Path, str]]:
 
 
 def _bare(host: str) -> str:
-    """Return the name or address that `host` of a configuration stands for; empty for those that mean any."""
+    """Return the name or address that `host` of a configuration means; empty for those that mean any."""
     name = host.lower().removeprefix("*").removeprefix(".").removesuffix(".").strip("[]")
     address = address_of(name)
     if address is None:

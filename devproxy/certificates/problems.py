@@ -15,6 +15,6 @@ def needs_cryptography() -> Iterator[None]:
         yield
     except ImportError:
         raise CertificateProblem(
-            "a certificate has to be made, and the package cryptography is not installed",
+            "a certificate has to be made, but the package cryptography is not installed",
             "python -m pip install 'devproxy[tls]'",
         ) from None

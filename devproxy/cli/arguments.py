@@ -224,8 +224,8 @@ def _add_trust(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--install", action="store_true", help="make this system and its browsers trust it")
     which.add_argument("--uninstall", action="store_true", help="make them stop")
-    _add_repeatable(parser, "--allow", "NAME", "a public name (and all below it) that it has to sign; repeatable")
-    parser.add_argument("--json", action="store_true", help="print what there is and what to run as JSON")
+    _add_repeatable(parser, "--allow", "NAME", "a public name that it may sign, with all names below; repeatable")
+    parser.add_argument("--json", action="store_true", help="print the state, and what to run, as JSON")
     _add_colour(parser)
 
 

@@ -1,6 +1,6 @@
 """``devproxy explain``: one request, from the page to the server and back, with the rule for every difference.
 
-Goes through the very plan, policy and repairs of a running devproxy, and through the verdict of what a browser makes of
+Uses the same plan, policy and repairs as a running devproxy, and the same verdict of what a browser does with
 the result, with devproxy and without. Nothing is sent unless ``--send`` asks for it. Start at :func:`run`.
 """
 

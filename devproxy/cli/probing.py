@@ -100,7 +100,7 @@ def _final_head(sock: socket.socket, limits: Limits, method: bytes) -> tuple[Res
 
 
 def _first_words(sock: socket.socket, head: ResponseHead) -> bytes:
-    """Return how the body of a refusal begins, if that comes soon behind its head."""
+    """Return how the body of a refusal begins, if that comes soon after its head."""
     if head.status not in REFUSALS or not head.facts.body_length:
         return b""
     sock.settimeout(BODY_WAIT_S)

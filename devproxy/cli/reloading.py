@@ -72,7 +72,7 @@ class Reloader:
             self._tell(ConfigRejected(source, problems, refusal.render(colour=self._is_coloured)))
             return
         self._refused = None
-        # The same remark about another line is no news.
+        # The same remark about another line is not news.
         known = {notice.sentence for notice in notices(self._loaded.config)}
         self._loaded = loaded
         await self._gateway.apply(loaded.config)

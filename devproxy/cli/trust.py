@@ -1,7 +1,7 @@
 """``devproxy trust``: the authority that signs this machine's certificates, who trusts it, and what changes that.
 
 Makes the authority where there is none. Changes what a system trusts only with ``--install`` and ``--uninstall``, by
-the commands that it shows otherwise, which are run as they stand.
+the commands that it shows otherwise, which are run as shown.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     after = _find(())
     put(_state(after))
     if options.install and code == FINE:
-        put(_environment_lines(after) + "\nStart your browsers again: they read their lists when they start.\n")
+        put(_environment_lines(after) + "\nRestart your browsers: they read their lists when they start.\n")
         code = FAILED if after.lacking else FINE
     return code
 
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 def _allowed(text: str) -> str:
     name = name_to_allow(text)
     if not name:
-        raise Refused(f"{text} is no name that an authority could sign", "devproxy trust --allow dev.example.com")
+        raise Refused(f"{text} is not a name that an authority can sign", "devproxy trust --allow dev.example.com")
     return name
 
 
@@ -82,7 +82,7 @@ def _installing(found: _Found) -> Plan:
 
 def _uninstalling(found: _Found) -> Plan:
     if found.authority.allowed is None:
-        raise Refused(f"{found.authority.path} is mkcert's authority, which others may need", "mkcert -uninstall")
+        raise Refused(f"{found.authority.path} is mkcert's authority, which others may use", "mkcert -uninstall")
     return plan.joined(*_without(found, (*found.former, found.authority)))
 
 
@@ -139,7 +139,7 @@ def _state(found: _Found) -> str:
 
 def _environment_lines(found: _Found) -> str:
     lines = "".join(f"  export {name}={shlex.quote(value)}\n" for name, value in _environment(found).items())
-    return f"\nNode.js, and Python programs with a list of their own, learn of it by the environment:\n{lines}"
+    return f"\nNode.js, and Python programs with a list of their own, find it through the environment:\n{lines}"
 
 
 def _environment(found: _Found) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Addresses as people write them -> values: where to listen, and the URLs of servers.
 
-Pure; names are never resolved. A text that is no address raises :class:`BadText` with what is wrong and what to
+Pure; names are never resolved. A text that is not an address raises :class:`BadText` with what is wrong and what to
 write. Standards: RFC 3986 (authority), RFC 1123 section 2.1 (host names), RFC 6454 section 6.2 (origins).
 Start at :func:`parse_listen` and :func:`parse_server`.
 """

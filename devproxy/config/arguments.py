@@ -117,7 +117,7 @@ def _listens(written: Sequence[str], problems: list[Problem]) -> tuple[Listen, .
 
 
 def _read(parse: Callable[[str], _T], text: str, option: str, problems: list[Problem]) -> _T | None:
-    """Return what `parse` makes of `text`, a value of `option`; None, with a problem, where it raises BadText."""
+    """Return what `parse` makes of `text`, a value of `option`; None, with a problem, if it raises BadText."""
     try:
         return parse(text)
     except BadText as error:

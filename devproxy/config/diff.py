@@ -24,7 +24,7 @@ def diff(old: Config, new: Config) -> tuple[ConfigChange, ...]:
     """Return what `new` changes about `old`: the server, then upstreams, then routes. All texts are printable.
 
     Within each, what is there now comes in the order of `new`, and what has gone after it in the order of `old`. Lines,
-    the order of routes and the name of the file are no changes. Empty: they do the same.
+    the order of routes and the name of the file are not changes. Empty: they do the same.
     """
     return (
         *(ConfigChange("server", "changed", detail) for detail in _details(old.server, new.server)),
@@ -59,7 +59,7 @@ def _parts(
 
 
 _NOT_CONTENT: Final = frozenset(("line", "name", "kind", "pattern", "methods", "match_host", "match_headers"))
-"""Fields that say where a part is or which one it is. ``methods`` of a policy are content: it is no condition."""
+"""Fields that say where a part is or which one it is. ``methods`` of a policy are content, not a condition."""
 _KEYS: Final = {
     "drops_pins": "strict_transport_security",
     "maps_redirects": "redirects",

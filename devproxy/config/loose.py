@@ -2,7 +2,7 @@
 
 Not what is certainly wrong: an expression that takes any web site is refused (``devproxy.authority.origins``). This is
 about those that take names of their own *and* others that anyone can register: an unescaped dot, a repeat that goes
-on behind the name or begins before it. Tries samples of the expression; finds the usual slips, not all there are.
+on after the name or begins before it. Tries samples of the expression; finds the usual slips, not all there are.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DOT: Final = r"write `\.` for a dot"
 
 
 def looseness(source: str) -> tuple[str, str] | None:
-    """Return what the expression `source` takes beside what it says, and what to write; None: nothing was found.
+    """Return what the expression `source` matches besides what it says, and what to write; None: nothing was found.
 
     `source`: without ``regex:``; one that has been checked, so that it is done soon with every sample.
     """

@@ -215,15 +215,15 @@ class Cookies:
     repaired where a public server set it. ``domain``: ``keep`` leaves the attribute, ``""`` removes it, else its new
     value; ``domain_map``: new values by old ones (lower case, no leading dot), which go first. ``maps_path``: a Path
     below what the route's prefix is replaced by comes back below the prefix. ``prefix``: put before every name on the
-    way down, taken off on the way up.
+    way down, removed on the way up.
     """
 
     domain: Annotated[str | None, Key(types=(Type.STRING, Type.MAP), example='""')] = None
-    """The Domain attribute. `""`: taken off. A name: put in place of the upstream's. A table: new values by old ones,
+    """The Domain attribute. `""`: removed. A name: replaces the upstream's. A table: new values by old ones,
     for example `{ "api.example.com" = "" }`; `"*"` is every other. `"keep"`: left as it is. Not written: left as it is,
-    but taken off where a public server set it."""
+    but removed if a public server set it."""
     domain_map: Annotated[tuple[tuple[str, str], ...], Key(name="domain.*", types=(Type.STRING,), example='""')] = ()
-    """In a table each value is the new Domain; `""` takes it off."""
+    """In a table each value is the new Domain; `""` removes it."""
     maps_path: Annotated[bool, Key(name="path", words={"auto": True, "keep": False}, example='"keep"')] = True
     """The Path attribute. `auto`: a Path below what the route's prefix is replaced by comes back below the prefix.
     `keep`: left as it is."""
@@ -234,7 +234,7 @@ class Cookies:
     """The SameSite attribute: `keep`, `auto` (`None` becomes `Lax` where there is no Secure), or a value, in any case.
     Not written: `keep`; `auto` where a public server set it."""
     prefix: Annotated[str, Key(example='"shop."')] = ""
-    """Put before the name of every cookie on the way down and taken off on the way up, so that projects on one host
+    """Put before the name of every cookie on the way down and removed on the way up, so that projects on one host
     stop logging each other out. At most 40 characters."""
 
 
@@ -269,7 +269,7 @@ class Route:
     ``host`` and ``origin``: ``auto``, ``keep``, ``upstream``, ``remove`` (origin only), or the value to send.
     ``rewrite``: what the matched prefix is replaced by; ``strip_prefix`` is ``rewrite = "/"``, so None means neither.
     ``guard``: requests from foreign web sites are refused. ``form_post``: patterns of origins whose pages may post a
-    form here all the same, ``null`` for those that hide theirs. ``maps_redirects``: ``Location`` and its like that
+    form here nevertheless, ``null`` for those that hide theirs. ``maps_redirects``: ``Location`` and its like that
     point at an upstream come back to the one origin. ``line``: where the route starts in its file, 1-based; 0 when it
     came from the command line.
     """
@@ -413,9 +413,9 @@ class Server:
     drain_s: Annotated[float, seconds(maximum=3600)] = 3.0
     """When devproxy stops: how long requests that are still running may take to finish."""
     head_timeout_s: Annotated[float, seconds()] = 10.0
-    """How long a client may take to send a request head before it gets 408; 0: for ever."""
+    """How long a client may take to send a request head before it gets 408; 0: forever."""
     idle_timeout_s: Annotated[float, seconds()] = 75.0
-    """How long a client's connection may stay open between requests; 0: for ever."""
+    """How long a client's connection may stay open between requests; 0: forever."""
     tunnel_idle_timeout_s: Annotated[float, seconds()] = 0.0
     """After how long without a byte in either direction a WebSocket (or any other tunnel) is closed; 0: never."""
     max_target_bytes: Annotated[int, Key(minimum=256, maximum=MAX_TARGET_BYTES)] = 32768

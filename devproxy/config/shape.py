@@ -185,7 +185,7 @@ def _shown(value: Any) -> str:
 
 
 def _literal(value: Any) -> str:
-    """Return a value that is no list, table, date or time as TOML has it."""
+    """Return a value other than a list, table, date or time as TOML writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and abs(value) >= 10**_MAX_DIGITS:

@@ -1,4 +1,4 @@
-"""What ``tomli`` says about a text that is no TOML -> a problem that says what to type.
+"""What ``tomli`` says about a text that is not TOML -> a problem that says what to type.
 
 Pure. The parser's message and place are kept; where its place is the end of something, the problem points at the
 beginning. Start at :func:`syntax_problem`.

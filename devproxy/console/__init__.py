@@ -93,7 +93,7 @@ def _is_terminal(fd: int) -> bool:
 def _can_write_over(fd: int) -> bool:
     """Tell whether `fd` is a terminal in which lines can be written over.
 
-    One without a size is no window but what Compose gives a service that asks for ``tty``, and goes to its log.
+    One without a size is not a window but what Compose gives a service that asks for ``tty``, and goes to its log.
     """
     return _is_terminal(fd) and os.environ.get("TERM") != "dumb" and os.get_terminal_size(fd).columns > 0
 
@@ -113,7 +113,7 @@ def _encoding_of(fd: int) -> str:
 
 
 def _terminal_width(fd: int) -> int | None:
-    """Return the columns to fill: ``COLUMNS``, else the terminal's; None when `fd` is no terminal, as in a file."""
+    """Return the columns to fill: ``COLUMNS``, else the terminal's; None when `fd` is not a terminal, as in a file."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns) > 0:
         return max(_MIN_WIDTH, int(columns))

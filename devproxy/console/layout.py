@@ -36,7 +36,7 @@ class Row:
     """One line's text, escaped already. ``paint_status`` and ``paint_note`` give both the same weight.
 
     ``status``: of HTTP, or a close code. ``note``: a word about how it went, usually empty. ``more``: is said below.
-    ``below``: sentences behind that, each on a line of its own.
+    ``below``: sentences after that, each on its own line.
     """
 
     time: str

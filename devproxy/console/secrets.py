@@ -19,7 +19,7 @@ SECRET_NAMES: Final = frozenset(
     "pass passcode passphrase pgtid pgtiou pin psk pw samlart samlrequest samlresponse sess session sig sso ticket tkn "
     "tok wresult".split()
 )
-"""Names that mean a secret, in lower case, without what is no letter, and without digits at the end."""
+"""Names that mean a secret, in lower case, letters only, without digits at the end."""
 
 SECRET_ENDINGS: Final = tuple(
     # keys that open something (not `monkey`, and not a database's `sortkey`)

@@ -1,4 +1,4 @@
-"""The page's server: a stand-in for a frontend dev server. It knows nothing of devproxy.
+"""The page's server: a stand-in for a frontend dev server. It does not know about devproxy.
 
 Run as ``python -m devproxy.demo.page BACKEND_PORT``.
 """

@@ -64,7 +64,7 @@ class Gateway:
     def observe(self, observer: Observer) -> Observation:
         """Tell `observer` what happens, until what is returned is closed; in the loop's thread.
 
-        Before this returns it is told of the exchanges and tunnels that run, as if it had looked since they began.
+        Before this returns, it receives the exchanges and tunnels that run, as if it had been there since they began.
         """
         observation = self._observers.add(observer)
         if self._shared is not None:

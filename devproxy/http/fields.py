@@ -25,7 +25,7 @@ MAX_KNOWN_NAMES: Final = 1024
 MAX_KNOWN_NAME_BYTES: Final = 64
 
 # No CR, LF or NUL can be in a value (RFC 9110 section 5.5); obs-text (0x80-0xFF) passes as it is. No whitespace may
-# stand before the colon or at the start of a line (RFC 9112 sections 5.1 and 5.2: obs-fold is refused).
+# occur before the colon or at the start of a line (RFC 9112 sections 5.1 and 5.2: obs-fold is refused).
 _match_line = re.compile(rb"(" + TOKEN + rb"):([\t\x20-\x7e\x80-\xff]*+)").fullmatch
 # Other controls are outside the grammar too, but pages send them (Fetch forbids none but these) and browsers take them.
 _match_odd_line = re.compile(rb"(" + TOKEN + rb"):([^\r\n\0]*+)").fullmatch
@@ -176,7 +176,7 @@ _NEVER_SPACED: Final = frozenset((Role.CONTENT_LENGTH, Role.TRANSFER_ENCODING, R
 _VERSION: Final = b"HTTP/1."
 _CRLF: Final = b"\r\n"
 UNMARKED: Final = b"\0\r\n"
-"""The mark of a line that is no field, or one that must be looked at each time."""
+"""The mark of a line that is not a field, or one that must be looked at each time."""
 STATED_LENGTH: Final = b"\0length\r\n"
 ZERO_LENGTH: Final = b"\0no length\r\n"
 
@@ -388,13 +388,13 @@ def values_of(fields: Iterable[Field], name: bytes) -> list[bytes]:
 
 
 def bad_field_line(line: bytes) -> BadMessage:
-    """Return what is wrong with `line`, which is no field line."""
+    """Return what is wrong with `line`, which is not a field line."""
     reason, source = _fault_of(line)
     return BadMessage(reason, source=source, line=line)
 
 
 def _fault_of(line: bytes) -> tuple[str, str]:
-    """Say in words why `line` is no field line, and which rule that breaks."""
+    """Say in words why `line` is not a field line, and which rule that breaks."""
     if line[:1] in (b" ", b"\t"):
         return "a header line starts with whitespace (obsolete line folding)", "RFC 9112 section 5.2"
     if b"\r" in line or b"\n" in line:

@@ -125,7 +125,7 @@ def recall_request_head(octets: bytes, limits: Limits) -> tuple[RequestHead, byt
     stated = _request_lines[start]
     if stated is None:
         return None
-    # An empty line in between is no field, and no facts are remembered for it.
+    # An empty line in between is not a field, and no facts are remembered for it.
     key = b"".join(map(_mark_of, lines))
     facts = _requests_1[key]
     if facts is None:

@@ -114,7 +114,7 @@ def _frame(octets: bytes) -> str:
 
 
 def _fault_of(line: bytes) -> tuple[str, str]:
-    """Say in words why `line`, in which HTTP is at least spoken of, is no status line, and which rule that breaks."""
+    """Say in words why `line`, which at least mentions HTTP, is not a status line, and which rule that breaks."""
     if b"\r" in line or b"\n" in line:
         return "the status line contains a bare CR or LF", "RFC 9112 section 2.2"
     if b"\0" in line:

@@ -20,10 +20,10 @@ def put_right(lines: list[bytes], method: bytes, status: int) -> list[bytes]:
     """Return the field `lines` of an answer without what is wrong with them, as far as that cannot change framing.
 
     * Whitespace before a colon goes (RFC 9112 section 5.1), unless the field frames the body.
-    * What is no token in ``Connection`` goes, and the connection is not used again (RFC 9110 section 7.6.1).
+    * What is not a token in ``Connection`` is removed, and the connection is not used again (RFC 9110 section 7.6.1).
     * Of equal lengths one is left, be they on several lines or in one list (RFC 9110 section 8.6).
     * An answer to HEAD has no body, whatever it says: a coding takes the place of a length (RFC 9112 section 6.3).
-    * Nor has a 101, a 204 or a 304: any coding goes, and a length that is no number.
+    * Nor has a 101, a 204 or a 304: any coding is removed, and a length that is not a number.
     """
     mended = _with_one_length([_with_tokens_alone(without_space_before_colon(line) or line) for line in lines])
     if status in BODILESS:
@@ -36,7 +36,7 @@ def put_right(lines: list[bytes], method: bytes, status: int) -> list[bytes]:
 
 
 def _with_tokens_alone(line: bytes) -> bytes:
-    """Return `line`; if it is a ``Connection`` with elements that are no tokens, with `close` in place of these."""
+    """Return `line`; if it is a ``Connection`` with elements that are not tokens, with `close` in place of these."""
     if not _is_called(b"connection", line) or has_control(line):
         return line
     options = [option.strip(b" \t") for option in line.partition(b":")[2].split(b",")]

@@ -49,7 +49,7 @@ class Limits:
 
 
 def bad_request_line(line: bytes) -> BadMessage:
-    """Return what is wrong with `line`, which is no request line, and the status due for it."""
+    """Return what is wrong with `line`, which is not a request line, and the status due for it."""
     source = "RFC 9112 section 3"
     if line[:1] and line[0] not in TOKEN_BYTES:
         is_tls = line[0] == _TLS_HANDSHAKE

@@ -39,8 +39,8 @@ class Forward:
     ``edits``: the snapshot's table of what is remembered of responses. ``path``: the path and query to send, empty
     where they go as they came. ``is_plain``: the head goes as it came, without the lines that do not cross.
     ``is_retriable``: may be sent again when a kept-alive connection turns out to be dead before a byte of an answer
-    came: the method is idempotent, there is no body, and this is no Engine.IO poll (a poll delivered twice kills its
-    session). ``upgrade``: the protocol asked for, empty for none. ``cors``: how the route's policy treats the
+    came: the method is idempotent, there is no body, and this is not an Engine.IO poll (a poll delivered twice kills
+    its session). ``upgrade``: the protocol asked for, empty for none. ``cors``: how the route's policy treats the
     Origin. ``preflight``: what a preflight asks for. ``fallback``: the answer to it, where the upstream gives none that
     a browser accepts. ``is_special``: there is more to do than to send it: the route has a fault, the request logs its
     connection in, or the answer may open an Engine.IO session. ``is_remembered``: other requests may get this plan.

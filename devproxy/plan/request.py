@@ -171,7 +171,7 @@ def _answer_to(preflight: Preflight, compiled: CompiledRoute) -> Respond:
 
 
 def _turned_away(head: RequestHead, compiled: CompiledRoute, decision: CorsDecision) -> Respond | None:
-    """Return the refusal of `head`, which is no preflight, because of the web site that caused it, or None."""
+    """Return the refusal of `head`, which is not a preflight, because of the web site that caused it, or None."""
     if not compiled.route.guard:
         return None
     cors, is_allowed = compiled.route.cors, decision.is_allowed

@@ -119,7 +119,7 @@ def _mount(route: Route) -> Mount | None:
 def repair(rules: CookieRules, field: Field, *, outer: bytes = b"", is_https: bool = False) -> FieldRepair | None:
     """Return what the Set-Cookie line `field` becomes, or None when it goes on as it is. No reason holds its value.
 
-    `outer`: the prefix that a proxy in front of devproxy takes off. `is_https`: the browser speaks HTTPS to the front,
+    `outer`: the prefix that a proxy in front of devproxy removes. `is_https`: the browser speaks HTTPS to the front,
     which ``auto`` follows.
     A line that no browser can read (empty, or with a tab within a name or value) goes on as it is. Raises nothing.
     """
@@ -152,7 +152,7 @@ def _repair_path(rules: CookieRules, cookie: SetCookie, outer: bytes) -> None:
     """Bring a Path back below the route's prefix. ``/`` stays: it means the whole site, in the one origin too."""
     old = cookie.get(b"path")
     if rules.mount is None or not old or old == b"/" or not old.startswith(b"/"):
-        return  # what is no path means the folder of the address that was asked for
+        return  # what is not a path means the folder of the requested address
     found = rules.mount.front_path(old, outer)
     new = old if found is None else found or b"/"
     if new != old and len(new) <= MAX_ATTRIBUTE_BYTES:

@@ -72,7 +72,7 @@ class CorsDecision(NamedTuple):
 def compile_cors(cors: Cors, source: str) -> CorsPolicy:
     """Return `cors`, which ``config`` has checked, ready to use. `source`: the name of the file it is in.
 
-    Raises :class:`devproxy.text.bad.BadText` for an origin that is no pattern.
+    Raises :class:`devproxy.text.bad.BadText` for an origin that is not a pattern.
     """
     is_passed = cors.mode is CorsMode.PASSTHROUGH
     allows_any = cors.origins != () or cors.dangerously_allow_null_origin or cors.dangerously_allow_any_origin

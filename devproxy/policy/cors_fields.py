@@ -138,7 +138,7 @@ def repair(
 def _granted_origins(fields: Iterable[Field]) -> list[bytes]:
     """Return each origin that ``Access-Control-Allow-Origin`` names, once, in the form that a browser compares.
 
-    What is no origin stays as it is: it equals none, and the browser's message shows it.
+    What is not an origin stays as it is: it equals none, and the browser's message shows it.
     """
     found: dict[bytes, None] = {}
     for element in _elements(fields, _ORIGIN):

@@ -26,7 +26,7 @@ class CompiledFault:
 
     ``error_rate``: 0 to 1. ``bytes_per_s``: in each direction of one exchange or tunnel. ``draw``: returns the next
     number of the route's sequence, at least 0 and below 1; the only thing here that changes. ``place``: where the rule
-    stands. ``note``: what happens to the requests that are forwarded, in words; empty for nothing.
+    is. ``note``: what happens to the requests that are forwarded, in words; empty for nothing.
     """
 
     latency_s: float

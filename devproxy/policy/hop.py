@@ -3,7 +3,7 @@
 Owns all that a request tells its server about the way that it took: ``X-Forwarded-*``, ``X-Real-IP``, ``Forwarded``
 (RFC 7239), and the other names under which proxies state such facts (``Role.FORWARDED``). A connection establishes the
 facts; where the peer is a proxy that ``trusted_proxies`` names, its own statements replace them. No other peer's are
-believed, and no rule of devproxy's own goes by any of them: the guard judges Host, Origin and ``Sec-Fetch-*`` alone.
+believed, and no rule of devproxy's own uses any of them: the guard judges Host, Origin and ``Sec-Fetch-*`` alone.
 
 Start at :class:`Peer` and :func:`hop_lines`.
 """

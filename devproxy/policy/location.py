@@ -133,9 +133,9 @@ def map_back(rules: LocationRules, field: Field, *, front: bytes, asked: Asked |
 
     `field`: one of :data:`REFERENCE_FIELDS`; others stay. `front`: the serialised origin by which the browser asked
     (``http://localhost:8080``), from a Host that passed the grammar of heads, so that neither CR, LF nor NUL can come
-    out. `asked`: for what; None: not known. Applies whatever the status is: what is no redirect is still a place. The
-    spelling of the name, the order of links and all that is no reference stay. Linear in the length of the value times
-    the number of routes.
+    out. `asked`: for what; None: not known. Applies whatever the status is: what is not a redirect is still a URL. The
+    spelling of the name, the order of links and all that is not a reference stay. Linear in the length of the value
+    times the number of routes.
     """
     name = field.name
     if name not in REFERENCE_FIELDS or not field.value:

@@ -1,6 +1,6 @@
 """How careless servers read a path: where it could lead in their eyes. Pure; knows no route.
 
-devproxy compares paths in the form of RFC 3986, in which ``%2F`` is no slash, ``\\`` is a byte like any other and
+devproxy compares paths in the form of RFC 3986, in which ``%2F`` is not a slash, ``\\`` is a byte like any other and
 ``..;x`` a segment of that name. nginx decodes ``%2F`` before it resolves dot segments, Tomcat cuts ``;x`` off, IIS and
 everything that parses paths as the URL standard does for http (Node's ``URL``) take ``\\`` for ``/``, some old decoders
 accept a slash in two or three bytes of UTF-8 (RFC 3629 section 10) or as ``%u002f`` (IIS, Jetty), and some servers

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 MAX_EXPLAINED_BYTES: Final = 2048
-"""Longer bodies are no Engine.IO error answer; they are not looked at."""
+"""Longer bodies are not Engine.IO error answers; they are not looked at."""
 
 MAX_OPEN_BYTES: Final = 4096
 """Bytes of an answer within which the id of a new session is: its packet comes first and the id first in it."""

@@ -33,7 +33,7 @@ class Frame(NamedTuple):
 class FrameReader:
     """Reads the frames of one direction of a tunnel. `is_masked`: as for :class:`FrameTracker`.
 
-    `max_payload_bytes`: how much of a payload is kept; the rest is counted. ``is_lost``: these are no frames, as
+    `max_payload_bytes`: how much of a payload is kept; the rest is counted. ``is_lost``: these are not frames, as
     :class:`FrameTracker` has it; nothing more is read.
     """
 

@@ -81,7 +81,7 @@ def read_hot_reload(head: RequestHead) -> HotReload | None:
 def wants_own_origin(head: RequestHead, pattern: str, host: str) -> bool:
     """Tell whether `head` is for a dev server that knows its own origin alone.
 
-    It goes by a route with `pattern` and the key `host`. Where that sends another Host than the server's own, only Next
+    It takes a route with `pattern` and the key `host`. Where that sends another Host than the server's own, only Next
     is meant, which looks at nothing but the Origin: for webpack-dev-server Host and Origin have to agree. Of a
     handshake at a common path that is known if only the upstream that serves ``/`` wants it.
     """
@@ -100,7 +100,7 @@ def has_own_segment(segment: bytes) -> bool:
 
 
 def takes_common_path(head: RequestHead, pattern: str) -> bool:
-    """Tell whether `head` opens a WebSocket at :data:`COMMON_PATH` and goes by a route with `pattern`, not by ``/``."""
+    """Tell whether `head` opens a WebSocket at :data:`COMMON_PATH` and takes a route with `pattern`, not ``/``."""
     hot_reload = read_hot_reload(head)
     return hot_reload is not None and hot_reload.is_common and pattern != "/"
 

@@ -3,7 +3,7 @@
 Owns two things: :class:`FrameTracker`, which knows whether one direction of a tunnel is between two frames, and
 :func:`close_frame`, which builds the one frame that the gateway may say itself. A tunnel that is being ended can then
 be notified with a Close frame, which is only possible at a frame boundary. Never decodes, unmasks, changes or holds
-back payload, and never judges a message: what is no WebSocket traffic only makes the tracker say that it is lost. ADR
+back payload, and never judges a message: what is not WebSocket traffic only makes the tracker say that it is lost. ADR
 0003 says why. Frames are read, in parallel to the tunnel, by :mod:`devproxy.realtime.frames`. Start at
 :class:`FrameTracker`.
 """
@@ -40,10 +40,10 @@ _MASKED_SIZES: Final = bytes(
 
 # `_left` when the next byte belongs to a frame's header, of which a part has come, or when the tracker is lost.
 _SLOW: Final = -1
-# What reading a header gives where no frame's end can be told: bytes are missing, or these are no frame.
+# What reading a header gives if no frame's end is known: bytes are missing, or these are not a frame.
 _MORE: Final = -1
 NO_FRAME: Final = -2
-"""What :meth:`FrameTracker.read_head` returns for bytes that are no frame."""
+"""What :meth:`FrameTracker.read_head` returns for bytes that are not a frame."""
 
 
 class FrameTracker:

@@ -64,9 +64,10 @@ def canonical_path(path: bytes) -> bytes:
     """Return the form in which `path` (raw, without query) is compared; `path` itself where there is nothing to do.
 
     Encoded bytes that a segment may hold as they are (``pchar``, RFC 3986 section 3.3) are decoded; others keep their
-    encoding, in upper case: ``%2F`` is no slash and ``%5C`` no backslash. Bytes that no path may hold are encoded. A
-    percent that encodes nothing stays. Empty segments are merged, then dot segments removed. Idempotent. The result
-    begins with a slash, except for ``*`` (RFC 9112 section 3.2.4). Only for choosing: upstreams get the raw bytes.
+    encoding, in upper case: ``%2F`` is not a slash and ``%5C`` not a backslash. Bytes that no path may hold are
+    encoded. A percent that encodes nothing stays. Empty segments are merged, then dot segments removed. Idempotent. The
+    result begins with a slash, except for ``*`` (RFC 9112 section 3.2.4). Only for choosing: upstreams get the raw
+    bytes.
     """
     return path if _is_canonical(path) or path == b"*" else _made_canonical(path)
 
@@ -416,7 +417,7 @@ def _runs_between(parts: list[bytes], char: bytes, *, is_last: bool) -> bytes:
 
 
 def _literal(text: bytes, one: bytes, char: bytes) -> bytes:
-    """Return a regular expression for `text`, in which `one` stands for any `char`."""
+    """Return a regular expression for `text`, in which `one` means any `char`."""
     return char.join(map(re.escape, text.split(one)))
 
 

@@ -1,7 +1,7 @@
 r"""Text from strangers, made safe for people: nothing in it moves the cursor, rings the bell or turns the line around.
 
 Pure. One form everywhere: what is not printable is escaped as in a Python string (``\x1b``, ``\u202e``), and so are
-bytes that are no UTF-8 (``\xff``). What :func:`quoted` returns can be pasted into a TOML file. Two other forms
+bytes that are not UTF-8 (``\xff``). What :func:`quoted` returns can be pasted into a TOML file. Two other forms
 are others' affair: that of Chromium's console (``policy.verdict.model``) and ASCII alone, for field values
 (``http1.refusals``).
 """

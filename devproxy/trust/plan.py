@@ -100,7 +100,7 @@ def _plan(system: System, stores: Iterable[Store], commands: Callable[[Store], I
     for store in stores:
         if store.kind is Kind.NSS and "certutil" not in system.programs:
             packages = next((_PACKAGES[name] for name in _PACKAGES if name in system.programs), "NSS's tools")
-            notes[f"{store.whose} can be told only by the program certutil, which is missing: {packages}"] = None
+            notes[f"{store.whose} can be checked only with the program certutil, which is missing: {packages}"] = None
             continue
         needs_root = store.kind is Kind.SYSTEM
         prefix: tuple[str, ...] = ()

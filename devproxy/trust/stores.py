@@ -68,7 +68,7 @@ class System(NamedTuple):
     person: str = ""
 
 
-_SYSTEMS_PROGRAMS: Final = "curl, Git and others that use the system's list"
+_SYSTEMS_PROGRAMS: Final = "curl, Git and other programs that use the system's list"
 _DEBIAN: Final = ("update-ca-certificates",)
 _FOLDERS: Final = (
     ("etc/pki/ca-trust/source/anchors", ".pem", ("update-ca-trust", "extract"), (), "etc/pki/tls/certs/ca-bundle.crt"),
@@ -110,9 +110,9 @@ def look(
     stores: list[Store] = []
     if platform == "darwin":
         keychain = os.path.join(home.home, "Library/Keychains/login.keychain-db")
-        stores.append(Store(Kind.KEYCHAIN, "Safari, Chrome, Firefox, curl and others of this Mac", keychain))
+        stores.append(Store(Kind.KEYCHAIN, "Safari, Chrome, Firefox, curl and other programs of this Mac", keychain))
     elif platform == "win32" or _is_wsl(root):
-        stores.append(Store(Kind.WINDOWS, "Edge, Chrome, Firefox and others of Windows", "Root"))
+        stores.append(Store(Kind.WINDOWS, "Edge, Chrome, Firefox and other programs of Windows", "Root"))
     if platform not in ("darwin", "win32"):
         stores += _of_linux(home.home, root, which)
     return System(

@@ -76,7 +76,7 @@ def test_install_makes_every_browser_trust_it_and_uninstall_takes_it_back(
     assert main(["trust", "--install"]) == 0
     said = capfd.readouterr().out
     assert said.count("  trusts it          ") == 3
-    assert "Start your browsers again" in said
+    assert "Restart your browsers" in said
     assert trusting(home) == [True] * 3
     for folder in databases(home):
         assert "CA" in certutil("-L", folder, "-n", nicknames(folder)[0])
@@ -125,7 +125,7 @@ def test_where_nothing_can_be_told_it_says_what_is_missing(
     look = stores.look()
     monkeypatch.setattr(stores, "look", lambda: look._replace(programs=frozenset(("apt-get",))))
     assert main(["trust"]) == 0
-    assert "note: Firefox can be told only by the program certutil" in capfd.readouterr().out
+    assert "note: Firefox can be checked only with the program certutil" in capfd.readouterr().out
     assert main(["trust", "--install"]) == 1
     assert "apt-get install libnss3-tools" in capfd.readouterr().err
 

@@ -97,7 +97,7 @@ class UpstreamConnection(Reader):
             else:
                 self._state = _HEAD
                 self._take_head(exchange, data)
-        except BadMessage as error:  # what came is no answer that can be trusted
+        except BadMessage as error:  # what came is not an answer that can be trusted
             self._lose(exchange, Event.BREACH, Loss(UpstreamFault.BAD_RESPONSE, told(error), cause=error))
 
     def eof_received(self) -> bool:
@@ -158,7 +158,7 @@ class UpstreamConnection(Reader):
             self.transport.pause_reading()
 
     def read_on(self) -> None:
-        """Read on, unless the client takes slowly: others have had their turn."""
+        """Read on, unless the client reads slowly: others have had their turn."""
         if not self._is_held_back:
             self.resume_reading()
 

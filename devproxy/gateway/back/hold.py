@@ -48,7 +48,7 @@ def may_wait(request: RequestHead) -> bool:
 class WaitingRoom:
     """Where requests wait for an upstream. ``waiting``: those that do, the first one first.
 
-    `say`: is told of them once, ``SAID_AFTER_S`` seconds after the first has come, until the room is opened.
+    `say`: is called with them once, ``SAID_AFTER_S`` seconds after the first has come, until the room is opened.
     """
 
     _loop: asyncio.AbstractEventLoop

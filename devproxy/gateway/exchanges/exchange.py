@@ -286,7 +286,7 @@ class Exchange(Answering):
     def _may_retry(self) -> bool:
         """Whether to send the request again: only what RFC 9110 section 9.2.2 allows, and only once.
 
-        The request is idempotent, has no body and is no poll.
+        The request is idempotent, has no body and is not a poll.
         """
         return self._plan.is_retriable and not self._has_retried
 

@@ -1,4 +1,4 @@
-"""What is told when no usable response came from an upstream, or half of one: the error, and what is known of it.
+"""What is reported when no usable response came from an upstream, or half of one: the error, and what is known of it.
 
 Sends nothing: the exchange does. Start at :func:`failure`.
 """

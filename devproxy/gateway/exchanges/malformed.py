@@ -1,4 +1,4 @@
-"""What is no request, answered and reported: there is no exchange for it. Start at :func:`refuse`."""
+"""What is not a request, answered and reported: there is no exchange for it. Start at :func:`refuse`."""
 
 from __future__ import annotations
 

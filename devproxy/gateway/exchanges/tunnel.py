@@ -127,7 +127,7 @@ class End(Reader):
         self._advance = None
 
     def pause_writing(self) -> None:
-        """This end takes slowly: read no more from the other."""
+        """This end reads slowly: stop reading from the other."""
         self._tunnel.pressure.fall_behind(self.transport)
         self.other.hold_back()
 
@@ -143,7 +143,7 @@ class End(Reader):
             self._tunnel.held_back.add(self)
 
     def read_on(self) -> None:
-        """Read on unless the other end takes slowly: others have had their turn."""
+        """Read on unless the other end reads slowly: others have had their turn."""
         if self not in self._tunnel.held_back and not self.transport.is_closing():
             self.transport.resume_reading()
 
@@ -200,7 +200,7 @@ class SlowEnd(End):
         self._throttle.feed(data)
 
     def pause_writing(self) -> None:
-        """This end takes slowly: let nothing more of the other's through."""
+        """This end reads slowly: let nothing more of the other's through."""
         self._tunnel.pressure.fall_behind(self.transport)
         self.other._throttle.pause()
 

@@ -243,7 +243,7 @@ class ClientConnection(Reader):
             self.transport.resume_reading()
 
     def read_on(self) -> None:
-        """Read on, unless the upstream takes slowly: others have had their turn."""
+        """Read on, unless the upstream reads slowly: others have had their turn."""
         if not self._reading_paused and not self.transport.is_closing():
             self.transport.resume_reading()
 

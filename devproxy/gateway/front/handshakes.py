@@ -23,8 +23,8 @@ _ALPN: Final = ("http/1.1",)
 
 
 def handshakes_for(config: Config, addresses: Iterable[str], report: Callable[[str], object]) -> Handshakes:
-    """Return what handshakes are made with under `config`. `addresses`: those listened on; `report`: is told what fails
-    later, in a sentence.
+    """Return what handshakes are made with under `config`. `addresses`: those listened on; `report`: is called with
+    what fails later, in a sentence.
 
     Reads files, and makes those that are missing. Raises :class:`CertificateProblem`.
     """
@@ -38,7 +38,7 @@ def handshakes_for(config: Config, addresses: Iterable[str], report: Callable[[s
         try:
             pair.refresh()
         except CertificateProblem as problem:
-            report(f"{problem.what}; the certificate from before is still shown. {problem.help}")
+            report(f"{problem.what}; the previous certificate is still in use. {problem.help}")
         return pair.context(address)
 
     return context

@@ -59,7 +59,7 @@ class Listener:
         self._arriving: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
-        """Accept clients, if that is not done yet. Raises OSError where there is no descriptor to do it with."""
+        """Accept clients, if that is not done yet. Raises OSError if there is no free descriptor."""
         if self.is_open:
             return
         loop = asyncio.get_running_loop()

@@ -51,7 +51,7 @@ class Listeners:
             door.pause()
 
     async def resume(self) -> None:
-        """Accept clients again. Raises OSError, and accepts none, if there is no descriptor to do it with."""
+        """Accept clients again. Raises OSError, and accepts none, if there is no free descriptor."""
         self._is_paused = False
         try:
             await self.open()

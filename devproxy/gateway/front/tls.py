@@ -36,7 +36,7 @@ class Newcomer(Protocol):
 class TlsStream(Reader, asyncio.Transport):
     """The protocol of `carrier`, which is encrypted, and a transport for the protocol that is spoken inside.
 
-    `newcomer` is told once when the handshake is done. A client that breaks the rules of TLS loses its connection.
+    `newcomer` is notified once when the handshake is done. A client that breaks the rules of TLS loses its connection.
     """
 
     __slots__ = (
@@ -132,7 +132,7 @@ class TlsStream(Reader, asyncio.Transport):
         (self._protocol if self._is_secured else self._newcomer).connection_lost(exc or self._failure)
 
     def pause_writing(self) -> None:
-        """Pass on that the client takes slowly."""
+        """Pass on that the client reads slowly."""
         self._protocol.pause_writing()
 
     def resume_writing(self) -> None:

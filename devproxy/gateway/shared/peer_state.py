@@ -1,6 +1,6 @@
 """Detect that a peer has closed or reset while it is not being read from (back-pressure).
 
-An event loop tells of an end only to those who read; the system knows before. Looks and takes nothing. Start at
+An event loop reports an end only to a reader; the system knows earlier. Looks without reading. Start at
 :func:`peer_state_of`.
 """
 

@@ -6,9 +6,9 @@ as much. So as soon as there are many, every peer is read in small pieces and li
 there are few again; before that it costs nothing.
 
 Turns: libuv reads up to 32 times in a row from one connection, and from all that have something before any other is
-served. So what large reads bring in one turn of the loop is counted. When it is enough, all who bring much are paused,
-and some of them read on in each of the next turns, the one that has waited longest first. In between, new clients
-are accepted and small requests are answered.
+served. So what large reads bring in one turn of the loop is counted. When it is enough, all connections that bring much
+are paused, and some of them read on in each of the next turns, the one that has waited longest first. In between, new
+clients are accepted and small requests are answered.
 
 Owns how a transport is read, and decides nothing about what is read. Start at :class:`Pressure`.
 """
@@ -85,7 +85,7 @@ class Pressure:
             self._tighten(transport)
 
     def fall_behind(self, transport: ByteStream) -> None:
-        """The peer of `transport` takes slowly: more waits to be written to it than it may."""
+        """The peer of `transport` reads slowly: more waits to be written to it than allowed."""
         self._slow.add(transport)
         if len(self._slow) >= MANY_SLOW:
             self._rise()
@@ -209,7 +209,7 @@ class SmallReads(asyncio.BufferedProtocol):
         self.protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Pass on that the peer takes slowly."""
+        """Pass on that the peer reads slowly."""
         self.protocol.pause_writing()
 
     def resume_writing(self) -> None:

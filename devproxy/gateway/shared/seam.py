@@ -1,7 +1,7 @@
 """What the parts of the gateway ask of each other: interfaces, and no code.
 
 A *client stream* is one request of a client and the way back to it; an *asker* is what waits for the answer to a
-request, usually an exchange; an *upstream* is what a request is sent on. So the client's side (`front`), what stands
+request, usually an exchange; an *upstream* is what a request is sent on. So the client's side (`front`), what is
 between (`exchanges`) and the upstream's side (`back`) know this module, and none of them knows the one above it.
 """
 
@@ -82,7 +82,7 @@ class TakenOver(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """That a connection ended before the response did, or that the response is no HTTP (`cause`: why).
+    """That a connection ended before the response did, or that the response is not HTTP (`cause`: why).
 
     `may_be_unread`: it had served before and no byte of an answer came, so the server may have closed it before the
     request reached it. `was_logged_in`: it carried a login of the client's.

@@ -1,4 +1,4 @@
-"""What all connections of one gateway share: the current snapshot, the pools, who is connected, who listens.
+"""What all connections of one gateway share: the current snapshot, the pools, the connections, the listeners.
 
 Owns no protocol; :mod:`devproxy.gateway.app` builds it, and swaps what holds now by one assignment.
 """
@@ -39,10 +39,10 @@ class SharedState:
     """The shared state of one gateway.
 
     ``current``: replaced on reload; an exchange reads it once. ``connections``: every client connection that speaks
-    HTTP; ``tunnels``: every pair that has been upgraded. ``held_back``: those who are not read for now, because the
-    other side takes slowly. ``timed``: exchanges whose upstream has only so long to answer. ``pressure``: how peers are
+    HTTP; ``tunnels``: every pair that has been upgraded. ``held_back``: peers paused because the
+    other side is slow. ``timed``: exchanges whose upstream has only so long to answer. ``pressure``: how peers are
     read while many send much. ``observers``: who observes. ``told``: when some advice was given last.
-    ``is_in_container``: only advice depends on it. ``clock``: in seconds, for what is told of how long things took.
+    ``is_in_container``: only advice depends on it. ``clock``: in seconds, for reports of how long things took.
     ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read. ``next_exchange_id``,
     ``next_tunnel_id``: each call gives a number that no other of this gateway has. ``descriptor_ceiling``: a client's
     file descriptor from which on they are short, ``on_shortage``: what to do then.

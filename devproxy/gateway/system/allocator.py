@@ -18,7 +18,7 @@ _LARGEST_PIECE_BYTES: Final = 1 << 20
 
 
 def keep_freed_pieces() -> bool:
-    """Let the allocator reuse freed pieces of bodies; False where it can't be told (it is not glibc)."""
+    """Let the allocator reuse freed pieces of bodies; False if that is unknown (it is not glibc)."""
     if not sys.platform.startswith("linux"):
         return False
     import ctypes  # some milliseconds, which a start that is already serving can spare

@@ -110,7 +110,7 @@ class FileWatch:
             self._listen()
 
     def _listen(self) -> None:
-        """Have the events of the directories that the file is in now, behind symbolic links too."""
+        """Have the events of the directories that the file is in now, through symbolic links too."""
         wanted = directories_of(self._path)
         if self._events is None or self._events.directories != wanted:
             self._end_events()

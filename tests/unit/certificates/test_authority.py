@@ -95,7 +95,7 @@ def test_two_that_make_it_at_once_end_with_the_same(environment: dict[str, str])
 def test_a_file_that_holds_none_is_told_with_its_name(environment: dict[str, str]) -> None:
     made = Path(authority.provide(environment).folder, "authority.pem")
     made.write_text("nothing")
-    with pytest.raises(CertificateProblem, match=f"{made} holds no certificate authority"):
+    with pytest.raises(CertificateProblem, match=f"{made} has no certificate authority"):
         authority.find(environment)
 
 

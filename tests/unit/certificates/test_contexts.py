@@ -90,7 +90,7 @@ def test_a_certificate_that_is_there_is_shown_without_cryptography(
     assert handshake(certificates.context(), "app.test", trusting=own.path).names == ("app.test", "*.app.test")
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(certificates.context(), "other.localhost", trusting=own.path)
-    assert "".join(said).startswith("there is no certificate for other.localhost: a certificate has to be made, and")
+    assert "".join(said).startswith("there is no certificate for other.localhost: a certificate has to be made, but")
     handshake(certificates.context(), "localhost", trusting=own.path)
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(certificates.context(), "other.localhost", trusting=own.path)
@@ -206,8 +206,8 @@ def test_a_key_with_a_password_is_refused_without_asking_for_it(pair: tuple[Path
 @pytest.mark.parametrize(
     ("file", "text", "what"),
     [
-        (0, "x", "cert.pem holds no certificate in PEM"),
-        (1, "x", "key.pem holds no private key in PEM"),
+        (0, "x", "cert.pem contains no certificate in PEM"),
+        (1, "x", "key.pem contains no private key in PEM"),
         (0, "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n", "cannot be used"),
     ],
 )

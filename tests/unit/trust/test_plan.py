@@ -77,7 +77,7 @@ def test_without_certutil_it_says_once_what_to_install() -> None:
     todo = plan.install(system(*stores, programs=("dnf",)), stores, CA, FINGERPRINT)
     assert len(todo.steps) == 2
     assert [note.partition(": ")[2] for note in todo.notes] == ["dnf install nss-tools"] * 2
-    assert todo.notes[1].startswith("Firefox can be told only by the program certutil")
+    assert todo.notes[1].startswith("Firefox can be checked only with the program certutil")
     assert "NSS's tools" in plan.install(system(firefox, programs=()), [firefox], CA, FINGERPRINT).notes[0]
 
 
