@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,5 +18,5 @@ def needs_cryptography() -> Iterator[None]:
     except ImportError:
         raise CertificateProblem(
             "a certificate has to be made, but the package cryptography is not installed",
-            "python -m pip install 'devproxy[tls]'",
+            f"{shlex.quote(sys.executable)} -m pip install cryptography",
         ) from None

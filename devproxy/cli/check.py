@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from devproxy import config
 from devproxy.cli.files import distrust, find, is_named
 from devproxy.cli.hot_reload import note_on
-from devproxy.cli.loading import BadConfiguration, load_file
+from devproxy.cli.loading import BadConfiguration, load_file, warnings
 from devproxy.cli.refusal import FINE, MISUSED, Refused, put, say, warn
 from devproxy.config import Config, Problem
 from devproxy.console.text import counted
@@ -45,7 +44,7 @@ def _show(path: str, result: Config | Refused, colour: str) -> None:
     if isinstance(result, Refused):
         say(result, colour)
         return
-    for sentence in config.warnings(result):
+    for sentence in warnings(result):
         warn(sentence, colour)
     if note := _note(result):
         put(f"note: {visible(path)}: {note}\n")
@@ -62,7 +61,7 @@ def _document(path: str, result: Config | Refused, doubts: tuple[str, ...]) -> d
         "ok": True,
         "routes": len(result.routes),
         "upstreams": len(result.upstreams),
-        "warnings": [*doubts, *config.warnings(result)],
+        "warnings": [*doubts, *warnings(result)],
         **({"notes": [note]} if (note := _note(result)) else {}),
     }
 

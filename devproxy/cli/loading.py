@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from devproxy import config
 from devproxy.cli.files import distrust, find, find_upward, is_named, read
+from devproxy.cli.https import unsigned_names
 from devproxy.cli.refusal import MISUSED, Refused
 from devproxy.config import COMMAND_LINE, Config, ConfigError
 
@@ -52,7 +53,7 @@ def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tl
         loaded = load_text(read(path), path, listen=listen, tls=tls)
         return loaded if is_named(options.config) else loaded._replace(notices=distrust(path) + loaded.notices)
     named = _listening(_named_servers(options), listen, tls)
-    return Loaded(named, _ignored_file() + config.warnings(named))
+    return Loaded(named, _ignored_file() + warnings(named))
 
 
 def load_file(path: str) -> Config:
@@ -67,7 +68,12 @@ def load_text(text: bytes, source: str, *, listen: Sequence[str] = (), tls: bool
     except ConfigError as error:
         raise BadConfiguration(error, text, source) from None
     loaded = _listening(loaded, listen, tls)
-    return Loaded(loaded, config.warnings(loaded), text, tuple(listen), tls)
+    return Loaded(loaded, warnings(loaded), text, tuple(listen), tls)
+
+
+def warnings(loaded: Config) -> tuple[str, ...]:
+    """Return what a person should know about `loaded` on this machine, each with its place."""
+    return config.warnings(loaded) + tuple(map(str, unsigned_names(loaded)))
 
 
 def _listening(loaded: Config, listen: Sequence[str], tls: bool) -> Config:

@@ -10,6 +10,7 @@ import asyncio
 import os
 
 from devproxy.cli.ending import Keeper
+from devproxy.cli.https import distrust, unsigned_names
 from devproxy.cli.loading import BadConfiguration, Loaded, load_text
 from devproxy.cli.refusal import Refused
 from devproxy.config.notices import notices
@@ -73,14 +74,17 @@ class Reloader:
             return
         self._refused = None
         # The same remark about another line is not news.
-        known = {notice.sentence for notice in notices(self._loaded.config)}
+        old = self._loaded.config
+        known = {notice.sentence for notice in (*notices(old), *unsigned_names(old))}
         self._loaded = loaded
         await self._gateway.apply(loaded.config)
         if self._keeper is not None:
             self._keeper.drains_for(loaded.config.server.drain_s)
-        for notice in notices(loaded.config):
+        for notice in (*notices(loaded.config), *unsigned_names(loaded.config)):
             if notice.sentence not in known:
                 self._tell(Trouble(str(notice)))
+        if old.server.tls is not True and (trouble := await asyncio.to_thread(distrust, loaded.config)) is not None:
+            self._tell(trouble)
 
 
 def can_follow(loaded: Loaded) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from devproxy import __version__
 from devproxy.cli.clock import seconds_since_start
+from devproxy.cli.https import distrust
 from devproxy.cli.loading import Loaded
 from devproxy.cli.process import Process
 from devproxy.cli.refusal import FINE, INTERRUPTED, Refused
@@ -70,6 +71,7 @@ async def _serve(
         observer.tell(Trouble(sentence))
     await gateway.start()
     keep_freed_pieces()
+    looking = loop.create_task(_tell_distrust(loaded, observer))
     # What start-up has made stays: no collection needs to look at it again. The thresholds suit a server as they are:
     # 71 collections in 150,000 requests that never repeat took 0.2 % of the CPU; without any, memory was the same.
     gc.freeze()
@@ -81,6 +83,7 @@ async def _serve(
         following.add_done_callback(_raise_in_loop)
     HangUp(loop, process.terminal, is_ending=first.done, reload=None if reloader is None else reloader.ask)
     await first
+    looking.cancel()
     if following is not None:
         following.cancel()
     stopping = loop.create_task(gateway.stop())
@@ -93,6 +96,12 @@ async def _serve(
     gateway.abort()
     await asyncio.sleep(0)  # what has been cut is closed in the next turn
     return INTERRUPTED
+
+
+async def _tell_distrust(loaded: Loaded, observer: Observer) -> None:
+    """Tell which programs do not trust the certificates: what lists they have is looked up while devproxy serves."""
+    if loaded.config.server.tls is True and (trouble := await asyncio.to_thread(distrust, loaded.config)) is not None:
+        observer.tell(trouble)
 
 
 class HangUp:

@@ -15,6 +15,7 @@ from devproxy.certificates.names import ServedNames
 from devproxy.cli import main
 from devproxy.trust import stores
 from tests.support.browser import open_page
+from tests.support.gateway_process import GatewayProcess
 
 NAMES = "--host-resolver-rules=MAP *.test 127.0.0.1, MAP dev.example.com 127.0.0.1"
 SERVED = ServedNames(names=frozenset(("app.test", "dev.example.com")))
@@ -62,6 +63,18 @@ async def test_chromium_trusts_every_name_of_this_machine_once_the_authority_is_
     names = ("localhost", "127.0.0.1", "app.test", "www.app.test", "x.localhost", "y.x.localhost")
     async with serving() as port:
         assert await visited(*(f"https://{name}:{port}/" for name in names)) == ["hello"] * len(names)
+
+
+async def test_chromium_trusts_what_devproxy_serves_with_tls() -> None:
+    assert main(["trust", "--install"]) == 0
+    gateway = GatewayProcess("--tls", "--frontend", "9")
+    try:
+        urls = [f"https://{name}:{gateway.port}/__devproxy/health" for name in ("localhost", "app.localhost")]
+        assert await visited(*urls) == ['{"status": "ok"}\n'] * 2
+        plain = await visited(f"http://localhost:{gateway.port}/")
+        assert "devproxy" in plain[0], "the page that says that nobody listens, by https"
+    finally:
+        gateway.stop(told="not trusted yet by")  # the list of the system
 
 
 async def test_chromium_does_not_trust_it_before(home: Path) -> None:

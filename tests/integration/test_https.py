@@ -201,6 +201,24 @@ async def test_a_reload_switches_tls_on_and_off_and_open_connections_stay(file: 
         assert (await late.head()).startswith(b"HTTP/1.1 503 ")
 
 
+async def test_a_reload_that_switches_tls_on_says_who_does_not_trust_it_yet_and_which_names_cannot_be_signed(
+    file: ConfigurationFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.delenv("CAROOT", raising=False)
+    plain = toml(("backend", 9))
+    async with following(file, plain) as gateway:
+        on = with_tls(plain, "true").replace('"*"', '"dev.example.com"')
+        file.write(on)
+        await gateway.next(ConfigApplied)
+        assert "https://dev.example.com" in (await gateway.next(Trouble)).what
+        assert "not trusted yet by" in (await gateway.next(Trouble)).what
+        file.write(on.replace("drain_s = 3", "drain_s = 4"))
+        await gateway.next(ConfigApplied)
+        file.write(on.replace("dev.example.com", "www.example.com"))
+        assert "https://www.example.com" in (await gateway.next(Trouble)).what, "the rest was told before"
+
+
 async def test_a_certificate_that_is_none_is_told_and_the_rest_of_the_configuration_holds(
     file: ConfigurationFile,
 ) -> None:
@@ -231,8 +249,9 @@ def test_up_with_tls_serves_https_with_a_certificate_of_this_machine(
         assert json.loads(said) == {"status": "ok"}
         named = f"https://app.localhost:{gateway.port}/__devproxy/health"
         assert json.loads(run("curl", "-sS", "--cacert", str(authority), named)) == {"status": "ok"}
+        gateway.event("trouble", lambda event: "not trusted yet by" in event["what"], "that nobody trusts it yet")
     finally:
-        gateway.stop()
+        gateway.stop(told="not trusted yet by")
 
 
 def test_up_with_certificates_that_are_none_says_what_to_do(tmp_path: Path) -> None:

@@ -6,11 +6,15 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from devproxy import config
 from devproxy.certificates import authority
 from devproxy.cli import main
+from devproxy.cli.https import distrust
+from devproxy.config import Server
 from devproxy.trust import stores
 
 
@@ -85,6 +89,20 @@ def test_install_makes_every_browser_trust_it_and_uninstall_takes_it_back(
     assert main(["trust", "--uninstall"]) == 0
     assert trusting(home) == [False] * 3
     assert [nicknames(folder) for folder in databases(home)] == [[]] * 3
+
+
+def test_who_does_not_trust_it_yet_is_told_to_whoever_serves_with_it() -> None:
+    on = config.from_arguments(frontend="1", backend=None, backend_paths=[], listen=[])
+    on = config.with_listen(on, [], tls=True)
+    assert distrust(on) is None, "there is no authority yet"
+    authority.provide()
+    trouble = distrust(on)
+    assert trouble is not None
+    assert trouble.what.endswith("not trusted yet by Firefox; Chromium and Chrome")
+    assert "devproxy trust --install" in trouble.help
+    assert distrust(replace(on, server=Server())) is None
+    assert main(["trust", "--install"]) == 0
+    assert distrust(on) is None
 
 
 def test_an_authority_that_may_sign_more_takes_the_place_of_the_former_in_every_browser(home: Path) -> None:

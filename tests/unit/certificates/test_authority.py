@@ -113,7 +113,8 @@ def test_without_cryptography_it_says_what_to_type(
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(CertificateProblem, match="cryptography is not installed") as problem:
         authority.provide(environment)
-    assert problem.value.help == "python -m pip install 'devproxy[tls]'"
+    # Not by devproxy's name: on the index it belongs to another project.
+    assert problem.value.help == f"{sys.executable} -m pip install cryptography"
 
 
 # -- mkcert --------------------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from devproxy.certificates import authority
 from devproxy.cli.arguments import parse
 from devproxy.cli.files import FILE_NAME, find, find_upward, read
-from devproxy.cli.loading import BadConfiguration, configuration, load_file
+from devproxy.cli.loading import BadConfiguration, configuration, load_file, load_text
 from devproxy.cli.refusal import MISUSED, Refused
 from devproxy.text.limits import MAX_FILE_BYTES
 
@@ -183,3 +184,24 @@ def test_a_file_right_here_is_ones_own_business(directory: Path) -> None:
     (directory / FILE_NAME).write_text(GOOD)
     (directory / FILE_NAME).chmod(0o666)
     assert configuration(up()).notices == ()
+
+
+NAMED = GOOD.replace("[upstreams]", 'tls = true\nallowed_hosts = ["dev.example.com", "app.test"]\n[upstreams]')
+
+
+def test_a_name_that_the_authority_may_not_sign_is_told_with_its_line(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(directory))
+    monkeypatch.delenv("CAROOT", raising=False)
+    (notice,) = load_text(NAMED.encode(), "x.toml").notices
+    assert notice.startswith("x.toml:4: browsers will not trust https://dev.example.com")
+    authority.provide(allow=["dev.example.com"])
+    assert load_text(NAMED.encode(), "x.toml").notices == ()
+    (directory / "devproxy" / "authority.pem").write_text("broken")
+    assert load_text(NAMED.encode(), "x.toml").notices == (), "the code that needs a certificate will say so"
+
+
+@pytest.mark.parametrize("tls", ["false", '{ cert = "c", key = "k" }'])
+def test_without_https_or_with_a_certificate_of_the_user_s_no_authority_has_to_sign(tls: str) -> None:
+    assert load_text(NAMED.replace("tls = true", f"tls = {tls}").encode(), "x.toml").notices == ()
