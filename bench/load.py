@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.measure import Failed
+from bench.peers import TLS_PORT
 from bench.targets import Target
 
 MIB: Final = 1 << 20
@@ -35,16 +36,15 @@ class Done:
     cpu_s: float = 0.0
 
 
-def wrk(target: Target, path: str, *, connections: int, seconds: float) -> Done:
+def wrk(target: Target, path: str, *, connections: int, seconds: float, tls: bool = False) -> Done:
     """Send GETs as fast as they are answered; units are requests. Raises :class:`Failed`."""
+    front = f"https://127.0.0.1:{(target.folder / TLS_PORT).read_text()}" if tls else f"http://127.0.0.1:{target.port}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
     if not path:
         command += ["-s", str(SCRIPT)]
     before = target.cpu_s()
     try:
-        result = subprocess.run(
-            [*command, f"http://127.0.0.1:{target.port}{path or '/'}"], capture_output=True, text=True, check=False
-        )
+        result = subprocess.run([*command, f"{front}{path or '/'}"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise Failed("wrk is not installed") from None
     used = target.cpu_s() - before

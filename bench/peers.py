@@ -16,9 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tests.support.certificates import pair_for
+from tests.support.processes import free_port
+
 HERE: Final = Path(__file__).parent
 CONFIG: Final = "devproxy.toml"
 LOG: Final = "devproxy.log"
+TLS_PORT: Final = "tls-port"
+"""The file that says where a proxy speaks TLS."""
 VERSION_FIELD: Final = "X-Bench-Version"
 """Says in an answer which version of the file it was born under, where the file is written anew."""
 
@@ -175,6 +180,23 @@ def _with_50_routes(work: Path, ports: Ports) -> list[str]:
     return [*_up(work, fifty_routes(ports)), "--quiet"]
 
 
+def _nginx_tls(work: Path, ports: Ports) -> list[str]:
+    """Start nginx with TLS on a port of its own: on one it speaks that or plain HTTP."""
+    port = free_port()
+    pem = _write(work / "pair.pem", pair_for("localhost").decode())
+    _write(work / TLS_PORT, str(port))
+    tls = f"listen 127.0.0.1:{port} ssl backlog=4096; ssl_certificate {pem}; ssl_certificate_key {pem};"
+    config = NGINX.replace("location /socket.io/", f"{tls}\n    location /socket.io/", 1)
+    return ["nginx", "-c", _write(work / "nginx.conf", config.format(work=work, ports=ports))]
+
+
+def _devproxy_tls(work: Path, ports: Ports) -> list[str]:
+    pem = _write(work / "pair.pem", pair_for("localhost").decode())
+    _write(work / TLS_PORT, str(ports.listen))
+    tls = f'[server]\ntls = {{ cert = "{pem}", key = "{pem}" }}\n'
+    return [*_up(work, DEVPROXY.format(ports=ports).replace("[server]\n", tls, 1)), "--quiet"]
+
+
 def _reloading(work: Path, ports: Ports) -> list[str]:
     version = f'headers = {{ response = {{ set = {{ {VERSION_FIELD} = "0" }} }} }}\n'
     return [*_up(work, fifty_routes(ports, version)), "--quiet"]
@@ -249,4 +271,6 @@ WITH_50_ROUTES: Final = Peer("devproxy-50-routes", "", _with_50_routes, _always,
 WITH_LOG: Final = Peer("devproxy-log", "", _with_log, _always, _devproxy_version)
 WITH_SINK: Final = Peer("devproxy-sink", "", partial(_watched, wants="ENDS"), _always, _devproxy_version)
 WATCHED: Final = Peer("devproxy-watched", "", partial(_watched, wants="NOTHING"), _always, _devproxy_version)
+NGINX_TLS: Final = Peer("nginx-tls", "apt-get install nginx-light", _nginx_tls, _on_path("nginx"), _says("nginx", "-v"))
+DEVPROXY_TLS: Final = Peer("devproxy-tls", "", _devproxy_tls, _always, _devproxy_version)
 RELOADING: Final = Peer("devproxy-reloading", "", _reloading, _always, _devproxy_version)

@@ -10,7 +10,18 @@ from typing import Final
 from bench import load, states
 from bench.bounds import EVERY_PEER, PLAIN, Bound
 from bench.load import MIB, Done
-from bench.peers import CONFIG, PEERS, RELOADING, WATCHED, WITH_50_ROUTES, WITH_LOG, WITH_SINK, Peer
+from bench.peers import (
+    CONFIG,
+    DEVPROXY_TLS,
+    NGINX_TLS,
+    PEERS,
+    RELOADING,
+    WATCHED,
+    WITH_50_ROUTES,
+    WITH_LOG,
+    WITH_SINK,
+    Peer,
+)
 from bench.targets import Target, on_own_cores
 
 DEVPROXY: Final = next(peer for peer in PEERS if peer.name == "devproxy")
@@ -77,6 +88,17 @@ def cpu(
 def small_gets(connections: int, *, times: int = 1) -> Callable[[Target, float], Done]:
     """Return the load of small GETs over so many connections, `times` as long as others where opening them counts."""
     return lambda target, s: load.wrk(target, "", connections=connections, seconds=s * times)
+
+
+def over_tls(key: str, title: str, path: str, connections: int, bound: float) -> Work:
+    """Return what nginx and devproxy do over TLS and HTTP/1.1: GETs of `path`."""
+
+    def run(target: Target, seconds: float) -> Done:
+        return load.wrk(target, path, connections=connections, seconds=seconds, tls=True)
+
+    columns = {"nginx": NGINX_TLS, "devproxy": DEVPROXY_TLS}
+    lacks = {name: "compared over plain HTTP" for name in EVERYBODY if name not in columns}
+    return Work((Row(key, title, "us per request", (Bound(bound),)),), us_per_unit(run), columns, lacks)
 
 
 def first_load(connections: int, *, distinct: int = 0) -> Callable[[Target, float], Done]:
@@ -198,6 +220,8 @@ WORKS: Final = (
     cpu("ws64", "WebSocket 64 B echo, 32 conn.", "message", websockets(32, 64), Bound(1.7)),
     cpu("ws64x1", "WebSocket 64 B echo, 1 conn.", "message", websockets(1, 64), Bound(1.5)),
     cpu("ws1m", "WebSocket 1 MiB echo, 4 conn.", "message", websockets(4, MIB), Bound(0.5), Bound(1.0, EVERY_PEER)),
+    over_tls("tls32", "small GET over TLS, 32 connections", "", 32, 1.8),
+    over_tls("tlsdownload", "1 MiB download over TLS", "/download/1m", 8, 1.0),
     Work(
         (Row("page", "page of 2,000 modules", "ms, wall", (Bound(1.1), Bound(1 / 5, "vite"))),),
         page_load,

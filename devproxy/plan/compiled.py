@@ -42,10 +42,11 @@ class CompiledRoute:
     """A route with everything worked out that does not depend on the request.
 
     ``towards``: for each server of its upstream, what depends on which of them it is (see :meth:`toward`).
-    ``edits_authority``: Host or Origin changes on the way to some of them. ``repairs_cookies``: so do cookies that some
-    of them set. ``restores_cookies``: the rules that undo names, whichever server is asked, as all of them get the
-    cookies of all. ``locations``: None where the route changes none. ``fault``: trouble made on
-    purpose, or None. ``fault_note``: of it, for the report of an exchange that was forwarded; empty for none.
+    ``edits_authority``: Host or Origin changes on the way to some of them; ``edits_head``: that, or names of cookies.
+    ``repairs_cookies``: cookies that some of them set are repaired. ``restores_cookies``: the rules that undo names,
+    whichever server is asked, as all of them get the cookies of all. ``locations``: None where the route changes none.
+    ``fault``: trouble made on purpose, or None. ``fault_note``: of it, for the report of an exchange that was
+    forwarded; empty for none.
     ``via_line``: the gateway's own, in each request.
     ``has_tls``: the front speaks TLS too. ``drops_pins``: ``Strict-Transport-Security`` and its like stay behind.
     ``hop``: whose word about a request counts, and the prefix that is removed.
@@ -57,6 +58,7 @@ class CompiledRoute:
     upstream: str
     towards: dict[ServerAddress, Towards]
     edits_authority: bool
+    edits_head: bool
     cors: CorsPolicy
     forms: FormPolicy
     restores_cookies: CookieRules | None
@@ -93,15 +95,18 @@ def compile_route(config: Config, route: Route, via_line: bytes, proxies: Truste
     has_tls = config.server.tls is not False
     towards = {server: _toward(route, server, has_tls=has_tls) for server in servers}
     cookies = [one.cookies for one in towards.values() if one.cookies is not None]
+    restores_cookies = next((rules for rules in cookies if rules.renames), None)
+    edits_authority = _edits_authority(towards)
     return CompiledRoute(
         route=route,
         label=label(route),
         upstream=route.upstream,
         towards=towards,
-        edits_authority=_edits_authority(towards),
+        edits_authority=edits_authority,
+        edits_head=edits_authority or restores_cookies is not None,
         cors=cors,
         forms=compile_forms(route.form_post),
-        restores_cookies=next((rules for rules in cookies if rules.renames), None),
+        restores_cookies=restores_cookies,
         repairs_cookies=bool(cookies),
         locations=compile_locations(config, route) if route.maps_redirects else None,
         request_edits=compile_edits(route.request_headers),
@@ -125,7 +130,7 @@ def at_own_origin(compiled: CompiledRoute) -> CompiledRoute:
         return compiled
     own = replace(route, host="upstream" if route.host == "auto" else route.host, origin="upstream")
     towards = {server: _toward(own, server, has_tls=compiled.has_tls) for server in compiled.towards}
-    return replace(compiled, towards=towards, edits_authority=_edits_authority(towards), is_at_own_origin=True)
+    return replace(compiled, towards=towards, edits_authority=True, edits_head=True, is_at_own_origin=True)
 
 
 def _toward(route: Route, server: ServerAddress, *, has_tls: bool) -> Towards:

@@ -23,7 +23,7 @@ from devproxy.plan.compiled import CompiledRoute, Towards
 from devproxy.plan.decisions import EditsKey, Forward, Plan, Respond
 from devproxy.plan.misreading import find_misreading
 from devproxy.plan.snapshot import MIXED_SEGMENTS, RESERVED_PREFIX, Snapshot
-from devproxy.policy.cookies import CookieRules, restore
+from devproxy.policy.cookies import MARK, CookieRules, restore
 from devproxy.policy.cors import CorsDecision, decide, local_lines
 from devproxy.policy.faults import inject
 from devproxy.policy.headers import late_lines, request_lines
@@ -259,7 +259,7 @@ def _forward(
         is_plain=(
             facts.is_plain
             and compiled.request_edits is None
-            and compiled.restores_cookies is None
+            and (compiled.restores_cookies is None or not compiled.restores_cookies.prefix)
             and not path
             and head.path is head.target
             and head.version_minor == 1
@@ -301,9 +301,14 @@ def render_request(forward: Forward, head: RequestHead, peer: Peer, server: Serv
     compiled = forward.compiled
     if forward.is_plain:
         octets = plain_head(head.block, forward.facts.dropped) + peer.tail(forward.facts.host, compiled.via_line)
-        if not compiled.edits_authority:
+        if not compiled.edits_head:
+            return octets
+        is_marked = compiled.restores_cookies is not None and MARK in octets
+        if not compiled.edits_authority and not is_marked:
             return octets
         start, *lines = octets[:-4].split(b"\r\n")
+        if is_marked and compiled.restores_cookies is not None:
+            lines = _with_restored_cookies(lines, compiled.restores_cookies)
     else:
         lines = request_lines(head, peer, compiled.via_line, compiled.request_edits, compiled.hop)
         if compiled.restores_cookies is not None:

@@ -13,7 +13,7 @@ import pytest
 from bench.rows import ROWS, Row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NEEDS_WRK = {"get32", "get1", "get512", "download"}
+NEEDS_WRK = {"get32", "get1", "get512", "download", "tls32", "tlsdownload"}
 MORE_OF_THE_SAME = {"ws64x1", "ws1m", "first512", "first512log", "poll32", "polllog", "againlog"}
 HERE = [row for row in ROWS if row.key not in NEEDS_WRK | MORE_OF_THE_SAME]
 AGAINST_ITSELF = {"routes50", "log", "sink", "watched", "reload"}

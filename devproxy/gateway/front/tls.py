@@ -1,7 +1,7 @@
 """TLS on a client's connection: what comes is decrypted, what goes is encrypted, and all else is the connection's own.
 
 A layer of our own, because those of the event loops end a connection late, end no direction of it alone, and keep much
-for each: ADR 0011. Owns no socket and no decision about HTTP. Start at :class:`TlsStream`.
+for each: ADR 0013. Owns no socket and no decision about HTTP. Start at :class:`TlsStream`.
 """
 
 from __future__ import annotations

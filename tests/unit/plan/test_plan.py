@@ -556,3 +556,22 @@ def test_where_tls_is_spoken_secure_follows_the_scheme_by_which_the_browser_came
     assert isinstance(found, Forward)
     answer = parse_response_head(b"HTTP/1.1 204 No Content\r\nSet-Cookie: a=1; Secure", among.response_limits, b"GET")
     assert line in edit_response(found, head, answer, Peer("127.0.0.1", scheme), HTTP).lines_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("sent_up", "arrives"),
+    [
+        (b"Cookie: a=1; b=2", b"Cookie: a=1; b=2"),
+        (b"Cookie: insecure-__Host-a=1; b=2", b"Cookie: __Host-a=1; b=2"),
+        (b"X: insecure-", b"X: insecure-"),
+    ],
+)
+def test_where_tls_is_spoken_names_are_undone_and_plans_are_remembered_all_the_same(
+    sent_up: bytes, arrives: bytes
+) -> None:
+    among = snapshot(server=Server(tls=True))
+    first, second, third = (request(b"GET /a HTTP/1.1", sent_up) for _ in range(3))
+    found = [plan_request(head, among) for head in (first, second, third)]
+    assert found[1] is found[2]
+    assert isinstance(found[2], Forward)
+    assert arrives in render_request(found[2], third, PEER, HTTP).split(b"\r\n")
