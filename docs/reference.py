@@ -32,9 +32,10 @@ _INTRODUCTION: Final = """\
 
 <!-- Generated from devproxy/config/model.py by docs/generate.py: change it there. -->
 
-devproxy reads `devproxy.toml`, looked for from the working directory upward, or the file that `--config PATH` names.
-`devproxy check` says what is wrong with it, all at once, with line and column. For completion and checks in the editor
-(Even Better TOML, taplo, tombi), write `devproxy schema > devproxy.schema.json` and make this the first line:
+devproxy reads the file that `--config PATH` names, else `devproxy.toml` from the working directory or the nearest
+parent that has one. `devproxy check` reports everything that is wrong with it at once, with line and column. For
+completion and checks in the editor (Even Better TOML, taplo, tombi), write
+`devproxy schema > devproxy.schema.json` and make this the first line:
 `#:schema ./devproxy.schema.json`.
 
 ```toml
@@ -51,7 +52,7 @@ path = "/"
 upstream = "frontend"
 ```
 
-Times are in seconds (`_s`), sizes in bytes (`_bytes`). Every key can be left out where it has a default.
+Times are in seconds (`_s`), sizes in bytes (`_bytes`). A key that has a default can be left out.
 [`config.example.toml`](../config.example.toml) shows all of them.
 """
 
@@ -75,14 +76,13 @@ these keys, which [Upstreams](upstreams.md) describes:
     "routes.*": """\
 ## `[[routes]]`
 
-One table for each route, and in each exactly one of `path`, `path_exact`, `path_glob` and `path_regex`. The query plays
-no part. Paths are compared in one plain form: `%61` is `a`, `//` is `/`, and `/x/../` is `/`; what cannot stand in a
-path as it is keeps its encoding (`%2F`, `%20`). Patterns are written in that form. What goes upstream is the path as it
-came.
+One table for each route, and in each exactly one of `path`, `path_exact`, `path_glob` and `path_regex`. The query does
+not matter. Paths are compared in one plain form: `%61` is `a`, `//` is `/`, and `/x/../` is `/`; characters that a path
+must encode stay encoded (`%2F`, `%20`). Patterns are written in that form. The path goes upstream as it came.
 
-The more specific route wins, wherever it stands: a host before none, then `path_exact`, `path_regex`, `path_glob`,
-`path`, and among those of a kind the longer one, then methods, then more headers: [Routing](routing.md). Two routes
-with the same conditions are an error, and so is one that another leaves no request.
+The most specific route wins, wherever it is in the file: a host before none, then `path_exact`, `path_regex`,
+`path_glob`, `path`, and among those of a kind the longer one, then methods, then more headers: [Routing](routing.md).
+Two routes with the same conditions are an error, and so is a route that can never match because of another one.
 """,
     "routes.*.cors": """\
 ## `[routes.cors]`
@@ -90,9 +90,9 @@ with the same conditions are an error, and so is one that another leaves no requ
 Which pages of other origins may read what this route answers, and what happens to the upstream's `Access-Control-*`
 headers. `cors = "strip"` is short for `cors = { mode = "strip" }`.
 
-A page that is served through devproxy shares its origin and needs none of this. Where nothing is written, every page of
-this machine is welcome, with cookies, whatever its port, and no other: a wildcard, or any origin with credentials, is
-refused when the file is read, unless the keys that begin with `dangerously_` say so. [CORS](cors.md) shows what each
+A page that is served through devproxy shares its origin and needs none of this. If nothing is written, every page of
+this machine is allowed, with cookies, on any port, and no other page: a wildcard, or any origin with credentials, is
+refused when the file is read, unless the keys that begin with `dangerously_` allow it. [CORS](cors.md) shows what each
 mode does to a response, [Host and Origin checks](security.md) what `origins` means for requests and WebSockets.
 """,
     "routes.*.cookies": """\
@@ -104,7 +104,7 @@ What happens to `Set-Cookie`: [Cookies](cookies.md).
 ## `[routes.headers]`
 
 Two tables of edits, `request` (towards the upstream) and `response` (towards the browser), each with these keys. Host,
-Origin and the fields that frame a message are not edited here. In values, these stand for facts of the exchange:
+Origin and the fields that frame a message cannot be edited here. In values, these placeholders are replaced:
 `${upstream.host}`, `${upstream.port}`, `${upstream.url}`, `${client.address}`, `${host}`, `${scheme}`; `$${` is a plain
 `${`.
 """,

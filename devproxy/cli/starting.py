@@ -1,7 +1,7 @@
 """``devproxy up`` in a process that is prepared: bind, then import what is slow, then serve until told to stop.
 
 What serves, and what a signal then means, is :mod:`devproxy.cli.serving`: imported once the addresses are bound, so
-that a browser that comes early waits in the backlog instead of meeting a closed port. Start at :func:`start`.
+that a browser that comes early waits in the backlog instead of finding a closed port. Start at :func:`start`.
 """
 
 from __future__ import annotations
