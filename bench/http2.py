@@ -64,8 +64,7 @@ def run_own(sent: Sequence[bytes]) -> None:
     for octets in sent:
         for event in server.receive(octets):
             if isinstance(event, RequestReceived):
-                server.respond(event.stream_id, HEAD.split(b"\r\n"), False)
-                server.send(event.stream_id, BODY, True)
+                server.respond(event.stream_id, HEAD.split(b"\r\n"), BODY, True)
         server.take()
 
 

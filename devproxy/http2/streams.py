@@ -6,7 +6,7 @@ Says nothing about frames that come, which are for :mod:`devproxy.http2.connecti
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from devproxy.http.messages import CHUNKED
@@ -70,20 +70,20 @@ class Stream:
     ``send_window``: bytes that may be sent, negative where the client has made its windows smaller; ``receive_window``:
     those that the client may send; ``taken_bytes``: of those that came, how many were acknowledged and not yet given
     back; ``untaken_bytes``: how many were not. ``length_left``: bytes of the body that are to come, negative: unknown.
-    ``held``: data for which there is no room in the windows; ``last``: the frame behind it, None where more data may
-    follow. ``is_answered``: its response has begun. ``is_waiting``: it stands in line for the connection's window.
+    ``held``: data for which there is no room in the windows; ``trailers``: what stands behind it, None where more data
+    may follow. ``is_answered``: its response has begun. ``is_waiting``: it stands in line for the connection's window.
     """
 
     __slots__ = (
         "held",
         "is_answered",
         "is_waiting",
-        "last",
         "length_left",
         "receive_window",
         "send_window",
         "state",
         "taken_bytes",
+        "trailers",
         "untaken_bytes",
     )
 
@@ -94,7 +94,7 @@ class Stream:
         self.taken_bytes = self.untaken_bytes = 0
         self.length_left = CHUNKED
         self.held: bytearray | None = None
-        self.last: bytes | None = None
+        self.trailers: Sequence[bytes] | None = None
         self.is_answered = self.is_waiting = False
 
 
@@ -114,7 +114,7 @@ class Streams:
         """Those that have data and room for them, and wait for the window of the connection."""
         self._table_change = b""
         self._events: list[Event] = []
-        self._out: list[bytes] = []
+        self._out: list[bytes | memoryview] = []
 
     @property
     def open_streams(self) -> int:
@@ -123,34 +123,35 @@ class Streams:
 
     def take(self) -> bytes:
         """Return what is to be sent, and forget it."""
-        out = self._out
-        if len(out) == 1:
-            return out.pop()
-        octets = b"".join(out)
-        out.clear()
-        return octets
+        written = b"".join(self._out)
+        self._out.clear()
+        return written
 
     def inform(self, stream_id: int, lines: Iterable[bytes]) -> None:
         """Send a 1xx head: the status line and the field lines of HTTP/1.1. 101 cannot be sent."""
         if stream_id in self._streams:
             self._write_block(stream_id, lines, 0)
 
-    def respond(self, stream_id: int, lines: Iterable[bytes], ended: bool) -> None:
-        """Send a response's head: the status line and the field lines of HTTP/1.1; `ended`: nothing follows.
+    def respond(self, stream_id: int, lines: Iterable[bytes], data: bytes, ended: bool) -> int:
+        """Send a response's head, `lines` of HTTP/1.1, the status line first, and `data`, the beginning of its body.
 
-        Does nothing on a stream that is not there any more, like all that sends. What ends the response of a request
-        that is not complete should be followed by :meth:`reset` with ``NO_ERROR`` (section 8.1), unless the rest of the
-        request is to be read.
+        `ended`: nothing follows. Returns the same as :meth:`send`. Does nothing on a stream that is not there any more,
+        like all that sends. What ends the response of a request that is not complete should be followed by
+        :meth:`reset` with ``NO_ERROR`` (section 8.1), unless the rest of the request is to be read.
         """
         stream = self._streams.get(stream_id)
         if stream is None:
-            return
+            return 0
         stream.is_answered = True
         if self._quota.early_resets:
             self._quota.early_resets -= 1
+        if data:
+            self._write_block(stream_id, lines, 0)
+            return self._send(stream_id, stream, data, ended)
         self._write_block(stream_id, lines, frames.END_STREAM if ended else 0)
         if ended:
             self._end_response(stream_id, stream)
+        return 0
 
     def _write_block(self, stream_id: int, lines: Iterable[bytes], flags: int) -> None:
         block = hpack.encode(lines)
@@ -165,13 +166,14 @@ class Streams:
         until then no more should be given, for there is no bound here.
         """
         stream = self._streams.get(stream_id)
-        if stream is None:
-            return 0
+        return self._send(stream_id, stream, data, ended) if stream is not None else 0
+
+    def _send(self, stream_id: int, stream: Stream, data: bytes, ended: bool) -> int:
         size = len(data)
-        room = min(stream.send_window, self._send_window, frames.MAX_PAYLOAD_BYTES)
-        if stream.held is None and (size <= room or not size):
+        if stream.held is None and (not size or (size <= stream.send_window and size <= self._send_window)):
             self._quota.idle_frames = 0
-            self._write_data(stream_id, stream, data, frames.END_STREAM if ended else 0)
+            if size or ended:
+                self._write_data(stream_id, stream, data, frames.END_STREAM if ended else 0)
             if ended:
                 self._end_response(stream_id, stream)
             return 0
@@ -179,49 +181,59 @@ class Streams:
             stream.held = bytearray()
         stream.held += data
         if ended:
-            stream.last = b""
+            stream.trailers = ()
         return self._write_held(stream_id, stream)
 
-    def send_trailers(self, stream_id: int, lines: Iterable[bytes]) -> None:
+    def send_trailers(self, stream_id: int, lines: Sequence[bytes]) -> None:
         """Send trailers, lines of HTTP/1.1, behind all data; nothing follows."""
         stream = self._streams.get(stream_id)
         if stream is None:
             return
         if stream.held is None:
-            self._write_block(stream_id, lines, frames.END_STREAM)
-            self._end_response(stream_id, stream)
+            self._write_end(stream_id, stream, lines)
         else:
-            stream.last = frames.write_headers(stream_id, hpack.encode(lines), frames.END_STREAM)
+            stream.trailers = lines
+
+    def _write_end(self, stream_id: int, stream: Stream, trailers: Sequence[bytes]) -> None:
+        self._write_block(stream_id, trailers, frames.END_STREAM)
+        self._end_response(stream_id, stream)
 
     def _write_data(self, stream_id: int, stream: Stream, data: bytes, flags: int) -> None:
+        """Write all of `data`, in as many frames as it takes; `flags`: of the last one."""
         size = len(data)
-        self._out.append(frames.write_head(frames.DATA, flags, stream_id, size))
-        self._out.append(data)
         stream.send_window -= size
         self._send_window -= size
+        start = 0
+        while size - start > frames.MAX_PAYLOAD_BYTES:
+            self._out.append(frames.write_head(frames.DATA, 0, stream_id, frames.MAX_PAYLOAD_BYTES))
+            self._out.append(memoryview(data)[start : start + frames.MAX_PAYLOAD_BYTES])
+            start += frames.MAX_PAYLOAD_BYTES
+        self._out.append(frames.write_head(frames.DATA, flags, stream_id, size - start))
+        self._out.append(memoryview(data)[start:] if start else data)
 
     def _write_held(self, stream_id: int, stream: Stream, most: int = frames.MAX_WINDOW_BYTES) -> int:
         """Write of what is held as much as the windows allow, at most `most` bytes; return how much is left."""
         held = stream.held
         if held is None:
             return 0
-        room = min(stream.send_window, self._send_window, most)
-        while held and room > 0:
-            data = bytes(held[: min(room, frames.MAX_PAYLOAD_BYTES)])
-            del held[: len(data)]
-            room -= len(data)
-            if len(data) >= USEFUL_BYTES:
-                self._quota.idle_frames = 0
-            self._write_data(stream_id, stream, data, frames.END_STREAM if stream.last == b"" and not held else 0)
+        room = max(0, min(stream.send_window, self._send_window, most))
+        data = bytes(held[:room])
+        del held[:room]
+        is_last = not held and stream.trailers is not None and not stream.trailers
+        if len(data) >= USEFUL_BYTES:
+            self._quota.idle_frames = 0
+        if data or is_last:
+            self._write_data(stream_id, stream, data, frames.END_STREAM if is_last else 0)
         if held:
             if stream.send_window > 0 and not stream.is_waiting:
                 stream.is_waiting = True
                 self._waiting.append(stream_id)
             return len(held)
         stream.held = None
-        if stream.last is not None:
-            self._out.append(stream.last)
+        if is_last:
             self._end_response(stream_id, stream)
+        elif stream.trailers:
+            self._write_end(stream_id, stream, stream.trailers)
         return 0
 
     def _end_response(self, stream_id: int, stream: Stream) -> None:

@@ -143,7 +143,7 @@ class Client:
         if isinstance(event, DataReceived):
             self.server.acknowledge(stream_id, len(event.data))
         if isinstance(event, RequestReceived):
-            self.server.respond(stream_id, [b"HTTP/1.1 200 OK", b"X-Asked: yes"], False)
+            self.server.respond(stream_id, [b"HTTP/1.1 200 OK", b"X-Asked: yes"], b"", False)
         if isinstance(event, TrailersReceived):
             self.server.send_trailers(stream_id, event.lines)
         elif isinstance(event, DataReceived | RequestReceived):
@@ -199,7 +199,7 @@ def test_any_windows_let_all_of_a_body_pass_and_never_too_much(window: int, step
     client.receive_data(server.take())
     client.send_headers(1, GET, end_stream=True)
     server.receive(client.data_to_send())
-    server.respond(1, [b"HTTP/1.1 200 OK"], False)
+    server.respond(1, [b"HTTP/1.1 200 OK"], b"", False)
     server.send(1, bytes(size), True)
     came = 0
     has_ended = False
@@ -245,7 +245,7 @@ def converse(octets: bytes, pieces: Iterable[int] = ()) -> list[Event]:
         for event in server.receive(octets[position : position + size]):
             events.append(event)
             if isinstance(event, RequestReceived | RequestTooLarge):
-                server.respond(event.stream_id, [b"HTTP/1.1 200 OK"], False)
+                server.respond(event.stream_id, [b"HTTP/1.1 200 OK"], b"", False)
                 server.send(event.stream_id, b"answer", True)
             elif isinstance(event, DataReceived):
                 server.acknowledge(event.stream_id, len(event.data))

@@ -360,7 +360,7 @@ def in_blocks_of_http2(text: bytes) -> None:
         [(b":method", b"CONNECT"), (b":protocol", text), *GET[1:]],
     ):
         _take_block(block_of(fields))
-    for start in (b"", b"\x40\x01a", b"\x3f\x01"):
+    for start in (b"", b"\x40\x01a", b"\x40\x01a\x00\x7e", b"\x3f\x01"):
         _take_block(start + text)
     _take_block(b"".join(b"\x40\x01a" + bytes((len(piece) | 0x80,)) + piece for piece in pieces) + b"\xbe" * len(text))
 
@@ -382,7 +382,7 @@ def in_responses_of_http2(text: bytes) -> None:
     server = ServerConnection(LIMITS)
     server.receive(CLIENT_PREFACE + headers(1, GET))
     server.inform(1, [b"HTTP/1.1 103 Early Hints", b"Link: " + text])
-    server.respond(1, [b"HTTP/1.1 200 OK", b"X: " + text, *(b"Y: " + piece for piece in text.split(b","))], False)
+    server.respond(1, [b"HTTP/1.1 200 OK", b"X: " + text, *(b"Y: " + piece for piece in text.split(b","))], b"", False)
     for at in range(0, len(text), 64):
         server.send(1, text[at : at + 64], False)
     server.send_trailers(1, [b"X: " + text])

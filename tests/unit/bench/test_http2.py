@@ -29,7 +29,7 @@ def test_what_is_answered_reaches_a_client() -> None:
     client.send_headers(1, [(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority", "a")], True)
     server = ServerConnection(Limits())
     server.receive(client.data_to_send())
-    server.respond(1, HEAD.split(b"\r\n"), False)
+    server.respond(1, HEAD.split(b"\r\n"), b"", False)
     server.send(1, BODY, True)
     events = client.receive_data(server.take())
     assert [one.data for one in events if isinstance(one, h2.events.DataReceived)] == [BODY]

@@ -156,7 +156,7 @@ LIMITS = Limits(max_head_bytes=2000, max_fields=20)
 def test_a_head_beyond_the_limits_is_told_and_can_be_answered(more: tuple[str, Pairs]) -> None:
     talk = Talk(limits=LIMITS)
     assert talk.receive(headers(1, [*GET, *more[1]])) == [RequestTooLarge(1, True)]
-    talk.server.respond(1, [b"HTTP/1.1 431 Request Header Fields Too Large"], True)
+    talk.server.respond(1, [b"HTTP/1.1 431 Request Header Fields Too Large"], b"", True)
     assert [one.kind for one in talk.sent()] == [frames.HEADERS]
     assert [type(one) for one in talk.receive(headers(3, GET))] == [RequestReceived]
 
@@ -177,17 +177,30 @@ def test_a_response_goes_out_in_frames() -> None:
     talk = Talk()
     talk.receive(headers(1, GET))
     talk.server.inform(1, [b"HTTP/1.1 103 Early Hints", b"Link: </a>"])
-    talk.server.respond(1, [*OK, b"Connection: close"], False)
+    talk.server.respond(1, [*OK, b"Connection: close"], b"", False)
     assert talk.server.send(1, b"hello", False) == 0
     assert talk.server.send(1, b"", False) == 0
     talk.server.send_trailers(1, [b"X-Sum: 1"])
     sent = talk.sent()
-    assert [(one.kind, one.flags & 1) for one in sent] == [(1, 0), (1, 0), (0, 0), (0, 0), (1, 1)]
+    assert [(one.kind, one.flags & 1) for one in sent] == [(1, 0), (1, 0), (0, 0), (1, 1)]
     assert talk.decoder.decode(sent[0].payload, raw=True) == [(b":status", b"103"), (b"link", b"</a>")]
     assert talk.decoder.decode(sent[1].payload, raw=True) == [(b":status", b"200"), (b"content-type", b"text/plain")]
-    assert talk.decoder.decode(sent[4].payload, raw=True) == [(b"x-sum", b"1")]
+    assert talk.decoder.decode(sent[3].payload, raw=True) == [(b"x-sum", b"1")]
     assert talk.server.open_streams == 0
     assert talk.server.take() == b""
+
+
+def test_the_body_goes_out_with_its_head_in_frames_of_the_usual_size() -> None:
+    talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 1 << 20)])
+    body = bytes(range(251)) * 200
+    talk.receive(headers(1, GET))
+    assert talk.server.respond(1, OK, body, True) == 0
+    head, *pieces = talk.sent()
+    assert (head.kind, head.flags) == (frames.HEADERS, frames.END_HEADERS)
+    assert [(len(one.payload), one.flags) for one in pieces] == [(16_384, 0), (16_384, 0), (16_384, 0), (1048, 1)]
+    assert b"".join(one.payload for one in pieces) == body
+    talk.receive(headers(3, GET))
+    assert talk.server.respond(3, OK, bytes(20_000), True) == 50_200 + 20_000 - DEFAULT_WINDOW_BYTES
 
 
 def test_what_is_sent_on_a_stream_that_is_gone_is_nothing() -> None:
@@ -195,7 +208,7 @@ def test_what_is_sent_on_a_stream_that_is_gone_is_nothing() -> None:
     talk.receive(headers(1, GET), frame(frames.RST_STREAM, 0, 1, CANCEL))
     server = talk.server
     server.inform(1, OK)
-    server.respond(1, OK, False)
+    server.respond(1, OK, b"", False)
     assert server.send(1, b"x", True) == 0
     server.send_trailers(1, [])
     server.acknowledge(1, 5)
@@ -206,7 +219,7 @@ def test_what_is_sent_on_a_stream_that_is_gone_is_nothing() -> None:
 def test_a_head_of_any_length_is_sent() -> None:
     talk = Talk()
     talk.receive(headers(1, GET))
-    talk.server.respond(1, [*OK, *(b"X-%d: " % number + b"y" * 4000 for number in range(10))], True)
+    talk.server.respond(1, [*OK, *(b"X-%d: " % number + b"y" * 4000 for number in range(10))], b"", True)
     sent = talk.sent()
     assert [(one.kind, one.flags) for one in sent] == [(1, 1), (9, 0), (9, 4)]
     assert len(list(talk.decoder.decode(b"".join(one.payload for one in sent), raw=True))) == 12
@@ -216,22 +229,32 @@ def test_a_client_without_a_table_is_told_once_that_none_is_used() -> None:
     talk = Talk(settings=[(Setting.HEADER_TABLE_SIZE, 0)])
     talk.decoder.max_allowed_table_size = 0
     talk.receive(headers(1, GET), headers(3, GET))
-    talk.server.respond(1, OK, True)
-    talk.server.respond(3, OK, True)
+    talk.server.respond(1, OK, b"", True)
+    talk.server.respond(3, OK, b"", True)
     first, second = talk.sent()
     assert first.payload == b"\x20" + second.payload
     assert talk.decoder.decode(first.payload, raw=True) == talk.decoder.decode(second.payload, raw=True)
 
 
+def test_a_client_that_gives_up_its_table_is_told_before_trailers_that_waited() -> None:
+    talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 1)])
+    talk.receive(headers(1, GET))
+    talk.server.respond(1, OK, b"ab", False)
+    talk.server.send_trailers(1, [b"X: y"])
+    talk.receive(frame(frames.SETTINGS, 0, 0, b"\0\x01\0\0\0\0"))
+    talk.receive(window_update(1, 1))
+    assert talk.sent()[-1].payload.startswith(b"\x20")
+
+
 def test_an_early_response_leaves_the_rest_of_the_request_to_be_read_or_refused() -> None:
     talk = Talk()
     talk.receive(headers(1, POST, ended=False))
-    talk.server.respond(1, OK, True)
+    talk.server.respond(1, OK, b"", True)
     assert talk.receive(data(1, b"x")) == [DataReceived(1, b"x", False)]
     assert talk.receive(data(1, b"", ended=True)) == [DataReceived(1, b"", True)]
     assert talk.server.open_streams == 0
     talk.receive(headers(3, POST, ended=False))
-    talk.server.respond(3, OK, True)
+    talk.server.respond(3, OK, b"", True)
     talk.server.reset(3, ErrorCode.NO_ERROR)
     assert talk.resets() == {3: ErrorCode.NO_ERROR}
     assert talk.receive(data(3, b"x", ended=True)) == []
@@ -248,7 +271,7 @@ def sizes(talk: Talk) -> list[tuple[int, int]]:
 def test_data_beyond_the_windows_are_held_until_they_open() -> None:
     talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 10)])
     talk.receive(headers(1, GET))
-    talk.server.respond(1, OK, False)
+    talk.server.respond(1, OK, b"", False)
     assert talk.server.send(1, b"0123456789abcde", False) == 5
     assert sizes(talk) == [(1, 10)]
     assert talk.server.send(1, b"fgh", True) == 8
@@ -264,7 +287,7 @@ def test_data_beyond_the_windows_are_held_until_they_open() -> None:
 def test_trailers_wait_for_the_data_before_them() -> None:
     talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 1)])
     talk.receive(headers(1, GET))
-    talk.server.respond(1, OK, False)
+    talk.server.respond(1, OK, b"", False)
     talk.server.send(1, b"ab", False)
     talk.server.send_trailers(1, [b"X: y"])
     talk.sent()
@@ -275,7 +298,7 @@ def test_trailers_wait_for_the_data_before_them() -> None:
 def test_an_end_without_data_needs_no_window() -> None:
     talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 2)])
     talk.receive(headers(1, GET))
-    talk.server.respond(1, OK, False)
+    talk.server.respond(1, OK, b"", False)
     assert talk.server.send(1, b"ab", False) == 0
     talk.receive(frame(frames.SETTINGS, 0, 0, b"\0\x04\0\0\0\0"))
     talk.server.send(1, b"", True)
@@ -286,7 +309,7 @@ def test_an_end_without_data_needs_no_window() -> None:
 def test_settings_move_the_windows_of_streams_that_are_open() -> None:
     talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 3)])
     talk.receive(headers(1, GET))
-    talk.server.respond(1, OK, False)
+    talk.server.respond(1, OK, b"", False)
     talk.server.send(1, b"0123456789", True)
     assert sizes(talk) == [(1, 3)]
     talk.receive(frame(frames.SETTINGS, 0, 0, b"\0\x04\0\0\0\x02"))
@@ -302,7 +325,7 @@ def test_streams_share_the_window_of_the_connection_in_turn() -> None:
     talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 1 << 20)])
     talk.receive(*(headers(number, GET) for number in (1, 3, 5)))
     for number in (1, 3, 5):
-        talk.server.respond(number, OK, False)
+        talk.server.respond(number, OK, b"", False)
         talk.server.send(number, bytes(70_000), True)
     assert sum(size for _, size in sizes(talk)) == DEFAULT_WINDOW_BYTES
     assert talk.receive(window_update(0, 40_000)) == [DataSent(1)]
@@ -316,8 +339,8 @@ def test_streams_share_the_window_of_the_connection_in_turn() -> None:
 def test_a_slow_reader_holds_up_nobody_else() -> None:
     talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 100)])
     talk.receive(headers(1, GET), headers(3, GET))
-    talk.server.respond(1, OK, False)
-    talk.server.respond(3, OK, False)
+    talk.server.respond(1, OK, b"", False)
+    talk.server.respond(3, OK, b"", False)
     assert talk.server.send(1, bytes(1000), False) == 900
     assert talk.server.send(3, bytes(100), True) == 0
 
@@ -407,7 +430,7 @@ def test_going_away_takes_what_is_under_way_first_and_then_no_more() -> None:
     assert frames.goaway(notice.payload) == (3, 0)
     assert talk.receive(headers(5, POST, ended=False), data(5, b"x")) == []
     assert talk.receive(data(1, b"x")) == [DataReceived(1, b"x", False)]
-    talk.server.respond(1, OK, True)
+    talk.server.respond(1, OK, b"", True)
     assert talk.server.open_streams == 2
 
 
@@ -426,7 +449,7 @@ def test_streams_beyond_the_number_allowed_are_refused() -> None:
     assert isinstance(event, StreamReset)
     assert event.code == ErrorCode.REFUSED_STREAM
     assert talk.receive(data(5, b"under way")) == []
-    talk.server.respond(1, OK, True)
+    talk.server.respond(1, OK, b"", True)
     assert [type(one) for one in talk.receive(headers(7, GET))] == [RequestReceived]
 
 
@@ -483,7 +506,7 @@ def test_frames_that_bring_nothing_are_bounded(name: str) -> None:
 def test_who_reads_a_long_download_may_say_so_as_often_as_it_likes() -> None:
     talk = Talk()
     talk.receive(headers(1, GET))
-    talk.server.respond(1, OK, False)
+    talk.server.respond(1, OK, b"", False)
     for _ in range(3 * MAX_IDLE_FRAMES):
         assert talk.server.send(1, bytes(2000), False) == 0
         talk.receive(window_update(0, 2000), window_update(1, 2000))
@@ -493,7 +516,7 @@ def test_who_reads_a_long_download_may_say_so_as_often_as_it_likes() -> None:
 def test_who_opens_tiny_windows_is_not_served_for_ever() -> None:
     talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 0)])
     talk.receive(headers(1, GET))
-    talk.server.respond(1, OK, False)
+    talk.server.respond(1, OK, b"", False)
     talk.server.send(1, bytes(100_000), True)
     count = 0
     while not talk.server.has_failed:
@@ -507,7 +530,7 @@ def test_a_window_that_never_opens_holds_what_was_given_and_no_more() -> None:
     talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 0)])
     for number in range(1, 201, 2):
         talk.receive(headers(number, GET))
-        talk.server.respond(number, OK, False)
+        talk.server.respond(number, OK, b"", False)
         assert talk.server.send(number, bytes(1000), False) == 1000
     assert sizes(talk) == []
     talk.receive(*(frame(frames.RST_STREAM, 0, number, CANCEL) for number in range(1, 201, 2)))
@@ -543,7 +566,7 @@ def test_a_page_that_cancels_what_it_is_being_answered_does_not_count() -> None:
     talk = Talk()
     for number in range(1, 2 * MAX_EARLY_RESETS + 99, 2):
         talk.receive(headers(number, GET))
-        talk.server.respond(number, OK, False)
+        talk.server.respond(number, OK, b"", False)
         talk.receive(frame(frames.RST_STREAM, 0, number, CANCEL))
         talk.server.take()
     assert not talk.server.has_failed
@@ -554,7 +577,7 @@ def test_an_answer_makes_up_for_a_reset() -> None:
     for number in range(1, 4 * MAX_EARLY_RESETS + 99, 4):
         talk.receive(headers(number, GET), frame(frames.RST_STREAM, 0, number, CANCEL))
         talk.receive(headers(number + 2, GET))
-        talk.server.respond(number + 2, OK, True)
+        talk.server.respond(number + 2, OK, b"", True)
         talk.server.take()
     assert not talk.server.has_failed
 
