@@ -78,27 +78,32 @@ def provide(environment: Mapping[str, str] = os.environ, allow: Iterable[str] = 
     """
     who = folders.person(environment)
     folder = folders.data_folder(_PROGRAM, who.home, environment)
-    path = os.path.join(folder, _OWN_FILE)
-    has_old = os.path.exists(path)  # asked before it is read: of two processes that make the first one, one wins
+    has_old = os.path.exists(os.path.join(folder, _OWN_FILE))  # asked first: of two processes that make one, one wins
     known, wanted = find(environment), tuple(allow)
-    if known is not None and all(map(known.signs, wanted)):
-        return known
+    if known is None or not all(map(known.signs, wanted)):
+        known = _make_own(who, folder, wanted, has_old=has_old)
+    if known.allowed is not None and not _holds(known.path, known.certificate):
+        folders.write(known.path, known.certificate, who.owner, mode=0o644)
+    return known
+
+
+def _make_own(who: folders.Person, folder: str, allow: tuple[str, ...], *, has_old: bool) -> Authority:
+    """Make an authority that may sign `allow` and what the old one may, and keep the certificate of that one."""
     with needs_cryptography():
         from devproxy.certificates.making import make_authority
-    allowed = tuple(dict.fromkeys((*(known.allowed or () if known else ()), *wanted)))
-    now_s = time.time()
-    account = who.name or _account()
-    made = make_authority(f"devproxy {account}@{platform.node()} {_day(now_s)}", allowed, now_s)
+    now_s, allowed = time.time(), allow
+    if (old := _own(who, folder, 0.0)) is not None:
+        allowed = tuple(dict.fromkeys((*(old.allowed or ()), *allow)))
+        folders.write(os.path.join(folder, f"{_FORMER}-{old.fingerprint}.crt"), old.certificate, who.owner)
+    made = make_authority(f"devproxy {who.name or _account()}@{platform.node()} {_day(now_s)}", allowed, now_s)
     text = (
         f"devproxy's certificate authority. Anyone who has its key can impersonate the servers that it may sign.\n"
         f"Made: {_day(now_s)}\nEnds: {made.not_after_s}\nMay also sign: {' '.join(allowed)}\n"
     )
-    if (old := _own(who, folder, 0.0)) is not None:
-        folders.write(os.path.join(folder, f"{_FORMER}-{old.fingerprint}.crt"), old.certificate, who.owner)
-    folders.write(path, text.encode() + made.certificate + made.key, who.owner, replace=has_old)
+    data = text.encode() + made.certificate + made.key
+    folders.write(os.path.join(folder, _OWN_FILE), data, who.owner, replace=has_old)
     own = _own(who, folder, now_s)
     assert own is not None
-    folders.write(own.path, own.certificate, who.owner, mode=0o644)
     return own
 
 
@@ -163,6 +168,13 @@ def _block(data: bytes, label: bytes) -> bytes:
 def _read(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read()
+
+
+def _holds(path: str, data: bytes) -> bool:
+    try:
+        return _read(path) == data
+    except FileNotFoundError:
+        return False
 
 
 def _account() -> str:

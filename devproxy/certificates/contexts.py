@@ -61,9 +61,9 @@ class LocalCertificates:
         """Return the context for a connection that came in at `address`, an IP address of this machine."""
         names = self._machine
         if address and address not in names:
-            parsed = str(address_of(address))
-            if parsed not in names and self._authority.signs(parsed):
-                names = (*MACHINE, parsed)
+            parsed = address_of(address)
+            if parsed is not None and str(parsed) not in names and self._authority.signs(str(parsed)):
+                names = (*MACHINE, str(parsed))
         return self._context_for(names) or self._context_for(self._machine) or self._fallback
 
     def _choose(self, connection: ssl.SSLObject, server_name: str | None, _: ssl.SSLContext) -> None:

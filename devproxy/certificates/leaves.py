@@ -32,6 +32,7 @@ def provide(authority: Authority, names: Sequence[str], now_s: float) -> Leaf:
     purpose = "\n".join((authority.fingerprint, *names)).encode()
     folder = os.path.join(authority.folder, "leaves")
     path = os.path.join(folder, f"{hashlib.sha256(purpose).hexdigest()[:32]}.pem")
+    has_old = os.path.exists(path)  # asked first: of two processes that make the first one, one wins
     with suppress(OSError), open(path, "rb") as file:
         renew_at = file.readline(64).removeprefix(b"Renew: ").strip()
         if renew_at.isdigit() and now_s < int(renew_at):
@@ -42,7 +43,7 @@ def provide(authority: Authority, names: Sequence[str], now_s: float) -> Leaf:
     # Near the end of an authority's life a leaf is short: not a new one for each handshake.
     renew_at_s = max(made.not_after_s - RENEW_BEFORE_S, min(int(now_s) + 86_400, made.not_after_s))
     text = f"Renew: {renew_at_s}\nNames: {' '.join(names)}\n".encode()
-    folders.write(path, text + made.certificate + made.key, authority.owner)
+    folders.write(path, text + made.certificate + made.key, authority.owner, replace=has_old)
     _prune(folder)
     return Leaf(path, renew_at_s)
 

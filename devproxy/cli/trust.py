@@ -81,9 +81,15 @@ def _installing(found: _Found) -> Plan:
 
 
 def _uninstalling(found: _Found) -> Plan:
-    if found.authority.allowed is None:
-        raise Refused(f"{found.authority.path} is mkcert's authority, which others may use", "mkcert -uninstall")
-    return plan.joined(*_without(found, (*found.former, found.authority)))
+    """Return what takes the authority out of every store; of mkcert's, what devproxy has put in, and not mkcert."""
+    known = found.authority
+    if known.allowed is not None:
+        return plan.joined(*_without(found, (*found.former, known)))
+    name = plan.nickname(known.fingerprint)
+    ours = [store for store in found.system.stores if stores.has_by_name(store, known, name)]
+    if not ours:
+        raise Refused(f"{known.path} is mkcert's authority, which others may use", "mkcert -uninstall")
+    return plan.uninstall(found.system, ours, known.fingerprint)
 
 
 def _without(found: _Found, authorities: Sequence[Authority]) -> list[Plan]:

@@ -138,10 +138,17 @@ def has(store: Store, authority: Authority) -> bool:
             return body in Path(store.bundle).read_bytes()
         return False
     if store.kind is Kind.NSS:
-        return _is_in_database(os.path.join(store.where, "cert9.db"), authority.der)
+        return _is_in_database(store, "a11 = ?", authority.der)
     if store.kind is Kind.KEYCHAIN:
         return _succeeds("security", "verify-cert", "-q", "-L", "-l", "-c", authority.path)
     return _succeeds("certutil.exe", "-user", "-verifystore", store.where, authority.fingerprint)
+
+
+def has_by_name(store: Store, authority: Authority, name: str) -> bool:
+    """Tell whether `authority` is in `store` under `name`; False for stores that keep no names."""
+    if store.kind is Kind.SYSTEM:
+        return os.path.exists(os.path.join(store.where, f"{name}{store.suffix}"))
+    return store.kind is Kind.NSS and _is_in_database(store, "a11 = ? AND a3 = ?", authority.der, name.encode())
 
 
 def windows_path(path: str) -> str:
@@ -174,10 +181,11 @@ def _is_wsl(root: str) -> bool:
     return False
 
 
-def _is_in_database(path: str, der: bytes) -> bool:
-    """Tell whether the NSS database at `path` has a certificate. Its column ``a11`` is CKA_VALUE."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True)) as base:
-        return bool(base.execute("SELECT 1 FROM nssPublic WHERE a11 = ?", (der,)).fetchone())
+def _is_in_database(store: Store, condition: str, *values: bytes) -> bool:
+    """Tell whether an NSS database has such a certificate. Its columns: ``a3`` is CKA_LABEL, ``a11`` CKA_VALUE."""
+    path = quote(os.path.join(store.where, "cert9.db"))
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as base:
+        return bool(base.execute(f"SELECT 1 FROM nssPublic WHERE {condition}", values).fetchone())
     return False
 
 

@@ -161,6 +161,12 @@ def test_mkcert_s_authority_is_installed_where_mkcert_does_not_and_left_to_it(
     assert main(["trust", "--install"]) == 0
     assert capfd.readouterr().out.rpartition("$ ")[2].count("mkcert's authority") == 1
     assert trusting(home) == [True] * 3
+    assert main(["trust", "--uninstall"]) == 0
+    assert trusting(home) == [False] * 3
+    certutil("-A", databases(home)[1], "-t", "C,,", "-n", "mkcert's own", "-i", str(folder / "rootCA.pem"))
+    assert main(["trust", "--install"]) == 0
+    assert main(["trust", "--uninstall"]) == 0
+    assert sorted(trusting(home)) == [False, False, True], "what mkcert has told stays"
     assert main(["trust", "--uninstall"]) == 2
     assert "help: mkcert -uninstall" in capfd.readouterr().err
 

@@ -70,11 +70,26 @@ def test_one_that_may_sign_more_takes_its_place_and_the_former_is_known_until_it
     assert authority.former(third) == ()
 
 
-def test_one_that_ends_soon_is_replaced(environment: dict[str, str]) -> None:
-    made = authority.provide(environment)
+def test_one_that_ends_soon_is_replaced_by_one_that_may_sign_the_same(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = authority.provide(environment, ["dev.example.com"])
     ends_s = made_end(environment)
     assert authority.find(environment, ends_s - 31 * DAY) == made
     assert authority.find(environment, ends_s - 29 * DAY) is None
+    monkeypatch.setattr("time.time", lambda: ends_s - 29.0 * DAY)
+    after = authority.provide(environment)
+    assert after.fingerprint != made.fingerprint
+    assert after.allowed == ("dev.example.com",)
+    assert [one.fingerprint for one in authority.former(after)] == [made.fingerprint]
+
+
+def test_a_copy_of_the_certificate_that_was_lost_is_made_again(environment: dict[str, str]) -> None:
+    made = authority.provide(environment)
+    for damage in (Path(made.path).unlink, lambda: Path(made.path).write_text("x")):
+        damage()
+        assert authority.provide(environment) == made
+        assert Path(made.path).read_bytes() == made.certificate
 
 
 def made_end(environment: dict[str, str]) -> int:

@@ -7,6 +7,7 @@ import ssl
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from devproxy.certificates import authority, contexts, leaves
@@ -77,7 +78,8 @@ def test_an_address_that_was_not_known_beforehand_gets_its_certificate(own: auth
     context = certificates.context("192.168.7.9")
     assert handshake(context, None, trusting=own.path).names == (*MACHINE, "192.168.7.9")
     assert certificates.context("192.168.7.9") is context
-    assert certificates.context("8.8.8.8") is certificates.context("127.0.0.1")
+    for other in ("8.8.8.8", "/run/devproxy.sock", ""):
+        assert certificates.context(other) is certificates.context("127.0.0.1")
 
 
 def test_a_certificate_that_is_there_is_shown_without_cryptography(
@@ -104,6 +106,20 @@ def test_a_certificate_is_made_anew_30_days_before_its_end(own: authority.Author
     assert certificates.context() is first
     clock.now_s += 2 * DAY_S
     assert certificates.context() is not first
+
+
+def test_of_two_that_make_a_certificate_at_once_both_show_the_first(own: authority.Authority) -> None:
+    found: list[bytes] = []
+
+    def make() -> None:
+        found.append(Path(leaves.provide(own, ("app.test",), time.time()).path).read_bytes())
+
+    threads = [Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [found[0]] * 4
 
 
 def test_while_a_new_certificate_cannot_be_made_the_old_one_is_shown(
