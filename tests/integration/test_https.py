@@ -5,19 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import websockets
 from devproxy.config.model import Server
-from devproxy.events import ConfigApplied, Outcome, Trouble
+from devproxy.events import ConfigApplied, Outcome, Trouble, TunnelClosed
 from tests.support.certificates import certificate_files, pair_for
 from tests.support.exchanges import GET, OK, values_of
 from tests.support.gateway_process import GatewayProcess
 from tests.support.gateway_thread import GatewayThread, gateway_thread
 from tests.support.reloading import ConfigurationFile, following, toml
-from tests.support.wire import TlsWire, Wire, address_of, config_for, conversation, soon, until
+from tests.support.wire import (
+    ScriptedUpstream,
+    TlsWire,
+    Wire,
+    address_of,
+    config_for,
+    conversation,
+    running,
+    soon,
+    until,
+)
 
 SECURE = Server(tls=certificate_files())
 PAGE = b"GET /page HTTP/1.1\r\nHost: localhost:8080\r\nSec-Fetch-Mode: navigate\r\n\r\n"
@@ -149,6 +161,25 @@ def test_real_clients_that_trust_the_certificate_get_an_answer(gateway: GatewayT
 def test_a_real_client_that_does_not_trust_it_is_no_news(gateway: GatewayThread) -> None:
     assert run("curl", "-sS", gateway.url) == ""
     assert gateway.seen(Trouble) == []
+
+
+async def test_websockets_speak_over_tls_as_they_do_without() -> None:
+    async def echo(connection: websockets.ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    context = ssl.create_default_context(cafile=certificate_files().cert)
+    async with websockets.serve(echo, "127.0.0.1", 0, max_size=None) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        config = config_for((address_of(port),), server=SECURE)
+        async with running(config, ScriptedUpstream()) as talk:
+            url = f"wss://localhost:{talk.port}/"
+            async with websockets.connect(url, ssl=context, max_size=None, host="127.0.0.1") as client:
+                for size in (0, 1, 70_000, 3_000_000):
+                    await client.send(b"x" * size)
+                    assert await soon(client.recv()) == b"x" * size
+            await until(lambda: talk.seen(TunnelClosed))
+            assert talk.seen(TunnelClosed)[0].close_code == 1000
 
 
 def test_a_browser_comes_to_https_by_itself(gateway: GatewayThread) -> None:

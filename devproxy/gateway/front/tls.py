@@ -46,7 +46,6 @@ class TlsStream(Reader, asyncio.Transport):
         "_has_ended",
         "_has_said_end",
         "_incoming",
-        "_is_secured",
         "_newcomer",
         "_outgoing",
         "_protocol",
@@ -55,12 +54,11 @@ class TlsStream(Reader, asyncio.Transport):
 
     def __init__(self, carrier: asyncio.Transport, context: ssl.SSLContext, newcomer: Newcomer) -> None:
         self._carrier = carrier
-        self._newcomer = newcomer
+        self._newcomer: Newcomer | None = newcomer  # None from when it is told
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._protocol: asyncio.BaseProtocol = asyncio.Protocol()
-        self._is_secured = False
         self._has_ended = False
         self._has_said_end = False
         self._failure: ssl.SSLError | None = None
@@ -84,8 +82,8 @@ class TlsStream(Reader, asyncio.Transport):
         incoming.write(data)
         clear: list[bytes] = []
         try:
-            if not self._is_secured:
-                self._shake_hands()
+            if self._newcomer is not None:
+                self._shake_hands(self._newcomer)
             while incoming.pending and not self._has_ended:
                 piece = self._tls.read(RECORD_BYTES)
                 clear.append(piece)
@@ -100,10 +98,10 @@ class TlsStream(Reader, asyncio.Transport):
             self._flush()
         return clear[0] if len(clear) == 1 else b"".join(clear)
 
-    def _shake_hands(self) -> None:
+    def _shake_hands(self, newcomer: Newcomer) -> None:
         self._tls.do_handshake()
-        self._is_secured = True
-        self._newcomer.secured(self)
+        self._newcomer = None
+        newcomer.secured(self)
 
     def _fail(self, error: ssl.SSLError) -> None:
         """End a connection whose client does not keep to TLS, or does not trust us; OpenSSL has an alert for it."""
@@ -116,9 +114,9 @@ class TlsStream(Reader, asyncio.Transport):
 
         Only HTTP's framing tells that nothing is missing; many clients never send a close_notify.
         """
-        if self._is_secured and not self._has_ended:
+        if self._newcomer is None and not self._has_ended:
             self._tell_end()
-        return self._is_secured
+        return self._newcomer is None
 
     def _tell_end(self) -> None:
         self._has_ended = True
@@ -129,7 +127,7 @@ class TlsStream(Reader, asyncio.Transport):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Pass the loss on."""
-        (self._protocol if self._is_secured else self._newcomer).connection_lost(exc or self._failure)
+        (self._newcomer or self._protocol).connection_lost(exc or self._failure)
 
     def pause_writing(self) -> None:
         """Pass on that the client reads slowly."""
@@ -169,7 +167,7 @@ class TlsStream(Reader, asyncio.Transport):
         return self._carrier.can_write_eof()
 
     def _say_end(self) -> None:
-        if self._is_secured and not self._has_said_end:
+        if self._newcomer is None and not self._has_said_end:
             with suppress(ssl.SSLError):  # it would wait for the other side's close_notify, for which there is no time
                 self._tls.unwrap()
             self._flush()

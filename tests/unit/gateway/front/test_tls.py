@@ -6,11 +6,14 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 import uvloop
 from devproxy.gateway.front.tls import TlsStream
 from devproxy.gateway.shared.pressure import LITTLE_BYTES, MANY_SLOW, Pressure, Reader
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.certificates import server_context
 from tests.support.memory_transport import MemoryTransport
 from tests.support.tls_client import TlsClient, trusting_context
@@ -237,6 +240,34 @@ def test_an_end_in_the_middle_of_a_handshake_is_the_end(loop: asyncio.AbstractEv
     both.carrier.receive_eof()
     settle(loop)
     assert both.inside.told == ["lost"]
+
+
+@given(st.data())
+def test_whatever_comes_in_place_of_tls_nothing_is_raised_and_nothing_is_made_up(data: st.DataObject) -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        both = Secure(loop)
+        is_secured = data.draw(st.booleans())
+        if is_secured:
+            both.client.shake_hands()
+            octets = both.client.sealed(b"first") + both.client.sealed(b"second") + both.client.farewell()
+        else:
+            with suppress(ssl.SSLWantReadError):
+                both.client.tls.do_handshake()
+            octets = both.client._outgoing.read()
+        place = data.draw(st.integers(0, len(octets) - 1))
+        mutated = octets[:place] + data.draw(st.binary(max_size=4)) + octets[place + data.draw(st.integers(0, 4)) :]
+        start = 0
+        while start < len(mutated):
+            end = start + data.draw(st.integers(1, len(mutated)))
+            both.carrier.receive(mutated[start:end])
+            start = end
+        both.carrier.receive_eof()
+        settle(loop)
+        assert b"firstsecond".startswith(both.received)
+        assert both.carrier.is_closing() or is_secured
+    finally:
+        loop.close()
 
 
 def test_a_slow_client_is_told_to_who_writes(both: Secure) -> None:
