@@ -236,7 +236,7 @@ def test_a_preflight_that_the_policy_refuses_is_told_with_the_line_to_write(
     asked = ("--method", "PUT", "--origin", "http://localhost:3000", "--send")
     code, out = explained(capsys, config, "/get/x", *asked)
     assert code == 1
-    through, _, _ = out.partition("without it:")
+    through, _, _ = out.partition("without devproxy:")
     assert "help: In [routes.cors] at" in through
     assert 'methods = ["GET", "PUT"]' in through
 
@@ -272,7 +272,7 @@ def test_a_navigation_from_another_site_is_not_said_to_share_an_origin(
     headers = ("--header", "Sec-Fetch-Site: cross-site", "--header", "Sec-Fetch-Mode: navigate")
     code, out = explained(capsys, config, "/api/items", *headers, "--send")
     assert code == 0
-    assert "share an origin" not in out
+    assert "have the same origin" not in out
     assert "no Origin, so a browser makes no CORS check" in out
 
 

@@ -263,7 +263,7 @@ def test_routes_with_the_same_conditions_are_told_of_beside_what_else_is_wrong_w
 @pytest.mark.parametrize("wrong", ['method = ["GET"]', 'methods = "GET"', 'methods = ["get"]', 'match_host = "a b"'])
 def test_a_route_whose_conditions_are_wrong_is_not_compared_with_others(wrong: str) -> None:
     [problem] = problems_of(two_routes('path = "/a"', f'path = "/a"\n{wrong}'))
-    assert "takes the same requests" not in problem.what
+    assert "matches the same requests" not in problem.what
 
 
 @pytest.mark.parametrize(
