@@ -213,7 +213,7 @@ def _taken_hot_reload(config: Config) -> Iterator[Notice]:
             others = f" and {len(taken) - 1} more" if taken[1:] else ""
             yield Notice(
                 ("routes", index),
-                f"the route {visible(route.pattern)} takes {first}{others} too, where dev servers open their "
+                f"the route {visible(route.pattern)} matches {first}{others} too, where dev servers open their "
                 f'hot-reload socket: that socket goes to "{name}", which serves /. To keep it for this route, '
                 f"give it a route of its own with {condition}.",
             )

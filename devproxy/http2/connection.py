@@ -182,7 +182,9 @@ class ServerConnection(Streams):
             if self._opens(stream_id):
                 self._open(stream_id, entries, has_ended)
         elif stream.state in MAY_RECEIVE and (not has_ended or stream.length_left == _TUNNEL):
-            self._fail_stream(stream_id, stream, ErrorCode.PROTOCOL_ERROR, "trailers stand within a body")
+            self._fail_stream(
+                stream_id, stream, ErrorCode.PROTOCOL_ERROR, "there are trailers before the end of a body"
+            )
         elif self._step(stream_id, stream, Step.LAST_HEADERS):
             self._take_trailers(stream_id, stream, entries)
 
@@ -348,7 +350,7 @@ class ServerConnection(Streams):
         """Take `step` of the client's on `stream`; tell whether it may. If not, the stream is reset."""
         state = STEPS.get((stream.state, step))
         if state is None:
-            self._fail_stream(stream_id, stream, ErrorCode.STREAM_CLOSED, "a frame comes behind the end of its stream")
+            self._fail_stream(stream_id, stream, ErrorCode.STREAM_CLOSED, "a frame comes after the end of its stream")
             return False
         stream.state = state
         return True
@@ -356,14 +358,14 @@ class ServerConnection(Streams):
     def _refuse_idle(self, stream_id: int) -> None:
         """Raise for a frame on a stream that was never opened."""
         if stream_id > self._last_stream_id or (stream_id and not stream_id & 1):
-            raise _breach("a frame stands on a stream that is not open")
+            raise _breach("a frame is on a stream that is not open")
 
     def _ignore_closed(self, stream_id: int) -> None:
         """Take a frame on a stream that is not there: it may have been under way when the stream was reset here."""
         self._refuse_idle(stream_id)
         if stream_id not in self._reset:
             code = ErrorCode.PROTOCOL_ERROR if self._has_skipped else ErrorCode.STREAM_CLOSED
-            raise frames.ConnectionFault(code, "a frame stands on a stream that is closed")
+            raise frames.ConnectionFault(code, "a frame is on a stream that is closed")
         self._quota.take_idle_frame()
 
     def _refuse(self, stream_id: int, code: ErrorCode, reason: str) -> None:

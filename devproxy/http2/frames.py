@@ -96,7 +96,7 @@ def read_head(data: bytes, position: int) -> tuple[int, int, int, int]:
     if kind > HEADERS:
         _check_head(kind, stream_id, length)
     elif not stream_id:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "DATA or HEADERS stand on stream 0")
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "DATA or HEADERS are on stream 0")
     return kind, flags, stream_id, length
 
 
@@ -104,7 +104,7 @@ def _check_head(kind: int, stream_id: int, length: int) -> None:
     if _EXACT_BYTES.get(kind, length) != length:
         raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of type {kind} has {length} bytes")
     if kind in (_OF_CONNECTION if stream_id else _OF_STREAM):
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"a frame of type {kind} stands on stream {stream_id}")
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"a frame of type {kind} is on stream {stream_id}")
 
 
 def content(kind: int, flags: int, payload: bytes) -> bytes:
@@ -115,7 +115,7 @@ def content(kind: int, flags: int, payload: bytes) -> bytes:
     start, end = 0, len(payload)
     if flags & PADDED:
         if not payload:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a padded frame says nothing of its padding")
+            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a padded frame does not state its padding")
         start, end = 1, end - payload[0]
     if kind == HEADERS and flags & HAS_PRIORITY:
         start += _PRIORITY_BYTES

@@ -76,7 +76,7 @@ def read_trailers(entries: list[Entry], limits: Limits) -> tuple[bytes, ...]:
     """Return the lines of trailers. Raises :class:`MalformedMessage` or :class:`TooLarge`."""
     lines, special = _sorted(entries)
     if special:
-        raise MalformedMessage("a trailer speaks of framing, of the host or of cookies")
+        raise MalformedMessage("a trailer concerns the framing, the host or cookies")
     return tuple(_joined(lines, limits).split(b"\r\n")[1:])
 
 
@@ -116,7 +116,7 @@ def _what_is_wrong(entry: Entry) -> MalformedMessage:
     if isinstance(entry, Malformed):
         return MalformedMessage(entry.reason)
     name = entry.name.decode() if isinstance(entry, Pseudo) else "line"
-    return MalformedMessage(f"the {name} comes twice, behind a field or among trailers")
+    return MalformedMessage(f"the {name} comes twice, after a field or among trailers")
 
 
 def _control_data(pseudo: dict[bytes, bytes], takes_protocols: bool) -> tuple[bytes, bytes, bytes, bytes]:
@@ -133,12 +133,12 @@ def _control_data(pseudo: dict[bytes, bytes], takes_protocols: bool) -> tuple[by
     if scheme not in _SCHEMES:
         raise MalformedMessage("the :scheme is neither http nor https")
     if path[:1] != b"/" and (path != b"*" or method != b"OPTIONS"):
-        raise MalformedMessage("the :path is no path")
+        raise MalformedMessage("the :path is not a path")
     if b":protocol" not in pseudo:
         return method, path, scheme, b""
     protocol = pseudo[b":protocol"]
     if method != b"CONNECT" or not takes_protocols or not is_token(protocol) or b":authority" not in pseudo:
-        raise MalformedMessage("a :protocol stands where there can be none")
+        raise MalformedMessage("there is a :protocol where none is allowed")
     return b"GET", path, scheme, protocol
 
 
@@ -149,5 +149,5 @@ def _without_key(lines: list[bytes]) -> list[bytes]:
 
 def _read_length(value: bytes) -> int:
     if not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
-        raise MalformedMessage("the content-length is no number")
+        raise MalformedMessage("the content-length is not a number")
     return int(value)

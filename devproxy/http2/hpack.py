@@ -84,7 +84,7 @@ class Decoder:
         try:
             return self._decode(block)
         except IndexError:
-            raise CompressionFault("a block ends within a field, or an index leads nowhere") from None
+            raise CompressionFault("a block ends within a field, or an index has no entry") from None
         except ValueError as error:
             raise CompressionFault(str(error)) from None
 
@@ -128,7 +128,7 @@ class Decoder:
             if limit == 0x1F:
                 limit, position = _number(block, position, 0x1F)
             if limit > TABLE_BYTES:
-                raise ValueError("the table is to be larger than it may be")
+                raise ValueError("the table would be larger than allowed")
             self._limit = limit
             while self._size > limit:
                 self._size -= self._sizes[0]
@@ -147,7 +147,7 @@ class Decoder:
         if octet == 0x80:
             raise ValueError("an index is 0")
         if 0x20 <= octet < 0x40:
-            raise ValueError("the size of the table changes behind a field")
+            raise ValueError("the size of the table changes after a field")
         prefix = 0x3F if octet >= 0x40 else 0x0F
         index = octet & prefix
         if index == prefix:

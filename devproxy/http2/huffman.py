@@ -65,7 +65,7 @@ class _Steps(dict[int, tuple[int, bytes]]):
             place = _PLACES[place][key >> shift & 1]
             if place < 0:
                 if place == ~_END:
-                    raise ValueError("the code for the end of the string stands in it")
+                    raise ValueError("the string contains the code for its end")
                 complete.append(~place)
                 place = 0
         if len(self) >= MAX_STEPS:

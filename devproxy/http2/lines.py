@@ -77,10 +77,10 @@ def name_of(entry: Entry) -> bytes:
 
 def _bad_name(name: bytes) -> str:
     if name[:1] == b":":
-        return "a pseudo-field is none of a request's"
+        return "a pseudo-field is not one of a request"
     return "a field name has an upper-case letter" if _is_name(name.lower()) else "a field name is not a token"
 
 
 def _bad_value(value: bytes) -> str:
     outside = value[:1] in (b" ", b"\t") or value[-1:] in (b" ", b"\t")
-    return "whitespace stands around a field value" if outside else "a CR, LF or NUL stands in a field value"
+    return "there is whitespace around a field value" if outside else "a field value contains a CR, LF or NUL"

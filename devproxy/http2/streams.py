@@ -50,7 +50,7 @@ class Quota:
         """Count a frame that brings nothing."""
         self.idle_frames += 1
         if self.idle_frames > MAX_IDLE_FRAMES:
-            raise calm_down(f"there are {self.idle_frames} frames in a row that bring nothing")
+            raise calm_down(f"there are {self.idle_frames} frames in a row without content")
 
     def take_early_reset(self) -> None:
         """Count a stream that was reset before its answer began."""

@@ -197,7 +197,9 @@ def changes_to(
     if forward.facts.origins or head.facts.access_control:
         found.append(f"cors {forward.cors.policy.cors.mode}: {forward.cors.reason}")
     if head.facts.pins and _drops_pins(forward, request, peer):
-        found.append("strict_transport_security = drop: it would hold for whatever else is served under this name")
+        found.append(
+            "strict_transport_security = drop: it would apply to everything else that is served under this name"
+        )
     for field in head.fields:
         change = repairs.of(field)
         found += () if change is None else change.reasons
