@@ -9,15 +9,13 @@ take a parser. Start at :func:`find` and :func:`provide`.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import os
-import platform
+import socket
 import ssl
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from devproxy.certificates import folders
@@ -95,7 +93,7 @@ def _make_own(who: folders.Person, folder: str, allow: tuple[str, ...], *, has_o
     if (old := _own(who, folder, 0.0)) is not None:
         allowed = tuple(dict.fromkeys((*(old.allowed or ()), *allow)))
         folders.write(os.path.join(folder, f"{_FORMER}-{old.fingerprint}.crt"), old.certificate, who.owner)
-    made = make_authority(f"devproxy {who.name or _account()}@{platform.node()} {_day(now_s)}", allowed, now_s)
+    made = make_authority(f"devproxy {who.name or _account()}@{socket.gethostname()} {_day(now_s)}", allowed, now_s)
     text = (
         f"devproxy's certificate authority. Anyone who has its key can impersonate the servers that it may sign.\n"
         f"Made: {_day(now_s)}\nEnds: {made.not_after_s}\nMay also sign: {' '.join(allowed)}\n"
@@ -178,6 +176,8 @@ def _holds(path: str, data: bytes) -> bool:
 
 
 def _account() -> str:
+    import getpass  # 2 ms, and only for a new authority
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -185,4 +185,4 @@ def _account() -> str:
 
 
 def _day(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s, UTC).date().isoformat()
+    return time.strftime("%Y-%m-%d", time.gmtime(time_s))

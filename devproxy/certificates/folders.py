@@ -6,7 +6,6 @@ Under ``sudo`` that is the person who typed it: a key that belonged to root coul
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -56,15 +55,15 @@ def write(path: str, data: bytes, owner: tuple[int, int] | None, *, mode: int = 
 
     `replace` False: what is there stays. Raises :class:`CertificateProblem` where that cannot be.
     """
-    draft = f"{path}.{secrets.token_hex(4)}"
+    draft = f"{path}.{os.urandom(4).hex()}"
     try:
         _make_folder(os.path.dirname(path), owner)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
-            if owner is not None:
-                os.chown(draft, *owner)
+                if owner is not None:
+                    os.fchown(descriptor, *owner)  # not by its name, under which its new owner may put something else
             if replace:
                 os.replace(draft, path)
             else:
@@ -88,4 +87,4 @@ def _make_folder(folder: str, owner: tuple[int, int] | None) -> None:
     with suppress(FileExistsError):
         os.mkdir(folder, 0o700)
         if owner is not None:
-            os.chown(folder, *owner)
+            os.chown(folder, *owner, follow_symlinks=False)

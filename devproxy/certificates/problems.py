@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +14,9 @@ def needs_cryptography() -> Iterator[None]:
     try:
         yield
     except ImportError:
+        import shlex
+        import sys
+
         raise CertificateProblem(
             "a certificate has to be made, but the package cryptography is not installed",
             f"{shlex.quote(sys.executable)} -m pip install cryptography",

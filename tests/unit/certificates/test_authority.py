@@ -194,10 +194,18 @@ def test_by_sudo_it_belongs_to_whoever_typed_that(tmp_path: Path, monkeypatch: p
     owner = (account.pw_uid, account.pw_gid)
     assert who == folders.Person(account.pw_dir, owner, "nobody")
     given: list[tuple[str, int, int]] = []
-    monkeypatch.setattr(os, "chown", lambda path, user, group: given.append((str(path), user, group)))
+
+    def chown(path: str, user: int, group: int, *, follow_symlinks: bool) -> None:
+        assert not follow_symlinks
+        given.append((path, user, group))
+
+    def fchown(descriptor: int, user: int, group: int) -> None:
+        given.append((os.readlink(f"/proc/self/fd/{descriptor}").rpartition(".")[0], user, group))
+
+    monkeypatch.setattr(os, "chown", chown)
+    monkeypatch.setattr(os, "fchown", fchown)
     folders.write(str(tmp_path / "a" / "b" / "key"), b"x", who.owner)
-    assert given[:2] == [(str(tmp_path / "a"), *owner), (str(tmp_path / "a" / "b"), *owner)]
-    assert given[2][0].startswith(str(tmp_path / "a" / "b" / "key."))
+    assert given == [(str(tmp_path / name), *owner) for name in ("a", "a/b", "a/b/key")]
 
 
 @pytest.mark.parametrize(
