@@ -7,6 +7,7 @@ The encoder never uses the dynamic table: it cannot fall out of step and gives n
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias, cast
 
@@ -51,7 +52,10 @@ STATIC: Final = (
 _FIRST_DYNAMIC: Final = len(STATIC) + 1
 _STATIC_NAMES: Final = frozenset((*range(0x01, 0x0F), *range(0x11, 0x1F), *range(0x41, 0x41 + len(STATIC))))
 """What literal fields begin with whose name is of the static table, and whose index takes no more than that byte."""
-_entries: Final = tuple(make_entry(name, value) for name, value in STATIC)
+_INDEXED: Final = 0x80
+"""What an index begins with."""
+_NEWEST: Final = _INDEXED + _FIRST_DYNAMIC
+_STATIC_PART: Final = [b""] * (_INDEXED + 1) + [make_entry(name, value) for name, value in STATIC]
 _names: Final = tuple(name for name, _ in STATIC)
 
 
@@ -66,12 +70,13 @@ _Literal: TypeAlias = tuple[Entry, int]
 class Decoder:
     """The decoding side of a connection, with its dynamic table, of at most :data:`TABLE_BYTES`."""
 
-    __slots__ = ("_entries", "_limit", "_size", "_sizes")
+    __slots__ = ("_limit", "_size", "_sizes", "_table")
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
-        """The newest last, so that an index leads to it from behind."""
-        self._sizes: list[int] = []
+        self._table = list(_STATIC_PART)
+        """All entries, each where the byte says that stands for its index: the newest first behind the static ones."""
+        self._sizes: deque[int] = deque()
+        """Of the dynamic ones, the newest last."""
         self._size = 0
         self._limit = TABLE_BYTES
 
@@ -89,32 +94,30 @@ class Decoder:
             raise CompressionFault(str(error)) from None
 
     def _decode(self, block: bytes) -> list[Entry]:
-        dynamic = self._entries
+        table = self._table
         found: list[Entry] = []
         add = found.append
         position = self._update_size(block) if block[:1] and 0x20 <= block[0] < 0x40 else 0
         end = len(block)
         while position < end:
-            octet = block[position]
+            byte = block[position]
             position += 1
-            if octet > 0xBD:
-                if octet < 0xFF:
-                    add(dynamic[0xBD - octet])
+            if byte > _INDEXED:
+                if byte < 0xFF:
+                    add(table[byte])
                 else:
                     index, position = _number(block, position, 0x7F)
-                    add(self._at(index))
-            elif octet > 0x80:
-                add(_entries[octet - 0x81])
+                    add(table[_INDEXED + index])
             else:
                 start = position - 1
-                if octet in _STATIC_NAMES and block[position] & 0x7F < 0x7F:
-                    position += (block[position] & 0x7F) + 1
+                if byte in _STATIC_NAMES and (length := block[position] & 0x7F) < 0x7F:
+                    position += length + 1
                     literal = _literals[block[start:position]]  # which is refused where the block ends before
                 else:
                     literal, position = self._read_literal(block, start)
                 entry, size = literal
                 add(entry)
-                if octet > 0x3F:
+                if byte > 0x3F:
                     self._insert(entry, size)
         return found
 
@@ -130,43 +133,41 @@ class Decoder:
             if limit > TABLE_BYTES:
                 raise ValueError("the table would be larger than allowed")
             self._limit = limit
-            while self._size > limit:
-                self._size -= self._sizes[0]
-                del self._entries[0], self._sizes[0]
+            self._shrink(self._size)
         return position
-
-    def _at(self, index: int) -> Entry:
-        """Return the entry at `index`; raises IndexError where there is none."""
-        if index < _FIRST_DYNAMIC:
-            return _entries[index - 1]
-        return self._entries[_FIRST_DYNAMIC - 1 - index]
 
     def _read_literal(self, block: bytes, position: int) -> tuple[_Literal, int]:
         """Return the literal field at `position`, and where the next field begins (sections 6.2.1 to 6.2.3)."""
-        octet, position = block[position], position + 1
-        if octet == 0x80:
+        byte, position = block[position], position + 1
+        if byte == 0x80:
             raise ValueError("an index is 0")
-        if 0x20 <= octet < 0x40:
+        if 0x20 <= byte < 0x40:
             raise ValueError("the size of the table changes after a field")
-        prefix = 0x3F if octet >= 0x40 else 0x0F
-        index = octet & prefix
+        prefix = 0x3F if byte >= 0x40 else 0x0F
+        index = byte & prefix
         if index == prefix:
             index, position = _number(block, position, prefix)
         if index:
-            name = _names[index - 1] if index < _FIRST_DYNAMIC else name_of(self._at(index))
+            name = _names[index - 1] if index < _FIRST_DYNAMIC else name_of(self._table[_INDEXED + index])
         else:
             name, position = _string(block, position)
         value, position = _string(block, position)
         return (make_entry(name, value), len(name) + len(value) + FIELD_OVERHEAD), position
 
     def _insert(self, entry: Entry, size: int) -> None:
-        entries, sizes = self._entries, self._sizes
-        entries.append(entry)
-        sizes.append(size)
-        self._size += size
-        while self._size > self._limit:  # what is larger than the table goes like all others (section 4.4)
-            self._size -= sizes[0]
-            del entries[0], sizes[0]
+        self._table.insert(_NEWEST, entry)
+        self._sizes.append(size)
+        self._shrink(self._size + size)
+
+    def _shrink(self, size: int) -> None:
+        """Let the oldest entries go until the others have room; `size`: of all of them.
+
+        One that is larger than the table goes like all others (RFC 7541 section 4.4).
+        """
+        while size > self._limit:
+            size -= self._sizes.popleft()
+            self._table.pop()
+        self._size = size
 
 
 class _Literals(Table[bytes, _Literal]):
@@ -174,11 +175,11 @@ class _Literals(Table[bytes, _Literal]):
 
     __slots__ = ()
 
-    def __missing__(self, octets: bytes) -> _Literal:
-        literal = super().__missing__(octets)
+    def __missing__(self, field: bytes) -> _Literal:
+        literal = super().__missing__(field)
         if literal is None:
-            literal, _ = _no_table._read_literal(octets, 0)
-            self.keep_if_seen(octets, literal)
+            literal, _ = _no_table._read_literal(field, 0)
+            self.keep_if_seen(field, literal)
         return literal
 
 
@@ -190,10 +191,10 @@ def _number(block: bytes, position: int, prefix: int) -> tuple[int, int]:
     """Return the number whose `prefix` is full and which goes on at `position`, and where it ends (section 5.1)."""
     number, shift = prefix, 0
     while True:
-        octet = block[position]
+        byte = block[position]
         position += 1
-        number += (octet & 0x7F) << shift
-        if octet < 0x80:
+        number += (byte & 0x7F) << shift
+        if byte < 0x80:
             return number, position
         shift += 7
         if shift > _MAX_SHIFT:
@@ -261,10 +262,10 @@ def _write_number(number: int, prefix: int) -> bytes:
     """Return `number` as it is written where it begins in the low bits `prefix` of a byte (section 5.1)."""
     if number < prefix:
         return bytes((number,))
-    octets = bytearray((prefix,))
+    written = bytearray((prefix,))
     number -= prefix
     while number >= 0x80:
-        octets.append(number & 0x7F | 0x80)
+        written.append(number & 0x7F | 0x80)
         number >>= 7
-    octets.append(number)
-    return bytes(octets)
+    written.append(number)
+    return bytes(written)

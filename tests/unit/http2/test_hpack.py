@@ -79,7 +79,7 @@ def test_entries_leave_a_table_of_256_bytes_as_the_standard_shows() -> None:
     for block, fields in RESPONSES:
         assert pairs(decoder.decode(bytes.fromhex(block))) == fields
     assert decoder._size == 215
-    assert len(decoder._entries) == 3
+    assert len(decoder._sizes) == 3
 
 
 def test_the_static_table_is_that_of_the_standard() -> None:
@@ -124,6 +124,18 @@ def test_the_table_may_change_its_size_twice_where_a_block_begins() -> None:
     assert pairs(decoder.decode(b"\x3f\x03\x3f\x24\xbe")) == [(b"e", b"f")]
     with pytest.raises(CompressionFault):
         decoder.decode(b"\xbf")
+
+
+def test_every_entry_of_a_full_table_can_be_referred_to() -> None:
+    decoder, encoder = Decoder(), oracle.Encoder()
+    fields = [(b"%d" % number, b"x" * 4) for number in range(200)]
+    decoder.decode(encoder.encode(fields))
+    kept = TABLE_BYTES // 39
+    assert kept > 66, "some have indices of two bytes"
+    assert pairs(decoder.decode(encoder.encode(fields[-kept:]))) == fields[-kept:]
+    assert len(encoder.encode(fields[-kept:])) < 2 * kept
+    with pytest.raises(CompressionFault):
+        decoder.decode(b"\xff" + bytes((62 + kept - 127,)))
 
 
 def test_a_field_larger_than_the_table_empties_it() -> None:
