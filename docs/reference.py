@@ -115,7 +115,7 @@ Trouble made on purpose, to see how an application bears it. `devproxy up` says 
 none.
 """,
 }
-"""What stands above the keys of a table, by the table's path."""
+"""What precedes the keys of a table, by the table's path."""
 
 
 def reference() -> str:
@@ -156,7 +156,7 @@ def _type_text(key: Key) -> str:
 
 
 _BOOLEANS: Final = ("true", "false")
-"""Strings that mean the same as what stands without quotes, which is what documents show."""
+"""Strings that mean the same as what is written without quotes, which is what documents show."""
 
 
 def _readable(path: str) -> str:

@@ -26,7 +26,7 @@ class Person(NamedTuple):
 
 
 def person(environment: Mapping[str, str] = os.environ) -> Person:
-    """Return who runs this process; with root's rights by ``sudo``, who typed that."""
+    """Return the user who runs this process; with root's rights by ``sudo``, the one who typed that."""
     number = environment.get("SUDO_UID", "")
     if number.isdigit() and int(number) and hasattr(os, "geteuid") and os.geteuid() == 0:
         import pwd  # no such module on Windows

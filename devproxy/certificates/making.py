@@ -25,7 +25,7 @@ from devproxy.certificates.problems import CertificateProblem
 AUTHORITY_DAYS: Final = 3650
 LEAF_DAYS: Final = 397
 _EARLIER: Final = timedelta(hours=1)
-"""How long before now a certificate begins to hold: the clock of another machine may be behind."""
+"""How long before now a certificate becomes valid: the clock of another machine may be behind."""
 
 _SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 _SERVERS_ONLY: Final = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])

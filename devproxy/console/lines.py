@@ -288,7 +288,7 @@ class QuietLines(Lines):
 
 
 def exchange_row(at: float, event: ExchangeFinished, style: Style) -> Row:
-    """Return the row of an exchange: errors of either side stand out by a word and by colour."""
+    """Return the row of an exchange: errors of either side are marked by a word and by colour."""
     note = _OUTCOME_WORDS.get(event.outcome, "")
     paint = style.red if note else style.green
     if event.outcome is Outcome.CLIENT_LEFT:

@@ -75,7 +75,7 @@ class GoingAway(NamedTuple):
 
 
 class ConnectionFailed(NamedTuple):
-    """The client broke a rule, or asked for too much: GOAWAY says so, and the connection is to be closed behind it."""
+    """The client broke a rule, or asked for too much: GOAWAY says so, and the connection is to be closed after it."""
 
     code: ErrorCode
     reason: str

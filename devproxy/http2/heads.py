@@ -1,6 +1,6 @@
 """Requests of HTTP/2 as heads of HTTP/1.1 that say the same (RFC 9113 section 8.3).
 
-What HTTP/2 itself asks of a request is judged here: its pseudo-fields, which of them stand together, the length that it
+What HTTP/2 itself asks of a request is judged here: its pseudo-fields, which of them go together, the length that it
 states. Method, target, Host and all else are judged by ``http1.head``, which reads what comes from here, so that there
 is one grammar. Start at :func:`read_request`.
 """

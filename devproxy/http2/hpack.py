@@ -26,7 +26,7 @@ NO_TABLE: Final = b"\x20"
 """That the encoder's dynamic table holds nothing from now on (RFC 7541 section 6.3)."""
 _MAX_SIZE_UPDATES: Final = 2
 _MAX_SHIFT: Final = 28
-"""Of a number: five bytes behind its prefix, beyond any length that there can be."""
+"""Of a number: five bytes after its prefix, beyond any length that there can be."""
 
 _NAMES: Final = (  # RFC 7541 appendix A, from 15 on, which have no values but for the first of those below
     b"accept-charset accept-encoding accept-language accept-ranges accept access-control-allow-origin age allow "

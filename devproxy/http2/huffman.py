@@ -55,7 +55,7 @@ _PLACES, _ENDS = _tree()
 
 
 class _Steps(dict[int, tuple[int, bytes]]):
-    """By ``place << 8 | byte``: the place behind that byte of the string, shifted likewise, and what is complete."""
+    """By ``place << 8 | byte``: the place after that byte of the string, shifted likewise, and what is complete."""
 
     __slots__ = ()
 
@@ -80,7 +80,7 @@ _steps: Final = _Steps()
 def decode(encoded: bytes) -> bytes:
     """Return the string that `encoded` stands for, at most 8/5 as long.
 
-    Raises ValueError where the code for the end stands in it, or where it does not end in up to seven bits of that.
+    Raises ValueError if it contains the code for the end, or does not end in up to seven bits of that.
     """
     steps = _steps
     place = 0

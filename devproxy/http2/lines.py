@@ -41,7 +41,7 @@ class Special(NamedTuple):
 
 
 class Malformed:
-    """A field that makes the message malformed in which it stands."""
+    """A field that makes its message malformed."""
 
     __slots__ = ("name", "reason", "value")
 
@@ -52,7 +52,7 @@ class Malformed:
 
 
 Entry: TypeAlias = bytes | Pseudo | Special | Malformed
-"""A field: its line behind a CRLF, as ``b"\\r\\naccept: */*"``, or what is special about it."""
+"""A field: its line after a CRLF, as ``b"\\r\\naccept: */*"``, or what is special about it."""
 
 
 def make_entry(name: bytes, value: bytes) -> Entry:

@@ -70,8 +70,8 @@ class Stream:
     ``send_window``: bytes that may be sent, negative where the client has made its windows smaller; ``receive_window``:
     those that the client may send; ``taken_bytes``: of those that came, how many were acknowledged and not yet given
     back; ``untaken_bytes``: how many were not. ``length_left``: bytes of the body that are to come, negative: unknown.
-    ``held``: data for which there is no room in the windows; ``trailers``: what stands behind it, None where more data
-    may follow. ``is_answered``: its response has begun. ``is_waiting``: it stands in line for the connection's window.
+    ``held``: data for which there is no room in the windows; ``trailers``: what follows it, None if more data
+    may follow. ``is_answered``: its response has begun. ``is_waiting``: it queues for the connection's window.
     """
 
     __slots__ = (
@@ -185,7 +185,7 @@ class Streams:
         return self._write_held(stream_id, stream)
 
     def send_trailers(self, stream_id: int, lines: Sequence[bytes]) -> None:
-        """Send trailers, lines of HTTP/1.1, behind all data; nothing follows."""
+        """Send trailers, lines of HTTP/1.1, after all data; nothing follows."""
         stream = self._streams.get(stream_id)
         if stream is None:
             return

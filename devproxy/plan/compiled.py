@@ -48,7 +48,7 @@ class CompiledRoute:
     ``fault``: trouble made on purpose, or None. ``fault_note``: of it, for the report of an exchange that was
     forwarded; empty for none.
     ``via_line``: the gateway's own, in each request.
-    ``has_tls``: the front speaks TLS too. ``drops_pins``: ``Strict-Transport-Security`` and its like stay behind.
+    ``has_tls``: the front speaks TLS too. ``drops_pins``: ``Strict-Transport-Security`` and its like are dropped.
     ``hop``: whose word about a request counts, and the prefix that is removed.
     ``is_at_own_origin``: see :func:`at_own_origin`.
     """

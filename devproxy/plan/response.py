@@ -81,7 +81,7 @@ def _lines(
 
 
 def _drops_pins(forward: Forward, request: RequestHead, peer: Peer) -> bool:
-    """Tell whether what binds a browser to a server stays behind: not where a proxy is the front that it knows."""
+    """Tell whether what binds a browser to a server is dropped: not if a proxy is the front that it knows."""
     if not forward.compiled.drops_pins or request.facts.is_plain:
         return forward.compiled.drops_pins
     fields = without_listed(request.fields, request.facts.connection_options)

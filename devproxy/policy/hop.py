@@ -1,4 +1,4 @@
-"""The facts of the hop: who asked, by which scheme, for which host and port, below which prefix. Pure.
+"""The facts of the hop: the client, by which scheme, for which host and port, below which prefix. Pure.
 
 Owns all that a request tells its server about the way that it took: ``X-Forwarded-*``, ``X-Real-IP``, ``Forwarded``
 (RFC 7239), and the other names under which proxies state such facts (``Role.FORWARDED``). A connection establishes the

@@ -102,7 +102,7 @@ class Dialler:
         """Return what the resolver says now. Concurrent callers share one lookup.
 
         A lookup cannot be taken back: it keeps one of the few threads for them, until the resolver answers or gives up,
-        after all who asked have left. One for each request would have every other name wait for a thread.
+        after all callers have left. One for each request would have every other name wait for a thread.
         """
         if self._lookup is None:
             self._lookup = self._loop.create_task(self._look_up())

@@ -52,7 +52,7 @@ class StickyChoice:
         return server.take_for(process, client)
 
     def carry(self, connection: Connection, asker: Asker) -> Upstream:
-        """Return what sends on `connection` for `asker`: itself, or who takes care of the session.
+        """Return what sends on `connection` for `asker`: itself, or what takes care of the session.
 
         Credentials of a connection (NTLM, Negotiate) are never sent on a second one: that would be logged in too, and
         belong to no client.

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """The report on an exchange that started at `started_at`, by the clock of `shared`; `client`: who asked.
+    """The report on an exchange that started at `started_at`, by the clock of `shared`; `client`: the sender.
 
     ``exchange_id``: is in everything that is told of it. ``sent_s``, ``first_byte_s``: when the request left and the
     response began, in seconds since the start; 0: not yet, or no observer. ``remarks``: what is to be said of the
