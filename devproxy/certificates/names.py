@@ -46,7 +46,7 @@ def served_names(config: Config, addresses: Iterable[str] = ()) -> ServedNames:
     """Return what `config` says that devproxy is asked for. `addresses`: further ones at which it can be reached."""
     machine, names = dict.fromkeys(MACHINE), set[str]()
     for text in addresses:
-        if (address := address_of(text)) is not None:
+        if (address := address_of(text)) is not None and not address.is_unspecified:
             machine[str(address)] = None
     for _, name in _written(config):
         if address_of(name) is not None:

@@ -28,7 +28,9 @@ upstream = "web"
 
 
 def test_the_machine_s_certificate_has_the_addresses_and_further_names_get_their_own() -> None:
-    served = served_names(config.load(TOML.encode(), source="devproxy.toml"), ["2001:db8::5", "no address"])
+    served = served_names(
+        config.load(TOML.encode(), source="devproxy.toml"), ["2001:db8::5", "::", "0.0.0.0", "no address"]
+    )
     assert set(served.machine) == {*MACHINE, "2001:db8::5", "192.168.1.20", "10.0.0.7", "fd00::1"}
     assert served.names == {"app.test", "ngrok.example", "api.test", "tenants.test", "dev.local"}
     assert not served.takes_any
