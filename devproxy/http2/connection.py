@@ -34,6 +34,7 @@ from devproxy.http2.streams import (
     DEFAULT_WINDOW_BYTES,
     MAY_RECEIVE,
     STREAM_WINDOW_BYTES,
+    USEFUL_BYTES,
     Stream,
     Streams,
     calm_down,
@@ -243,7 +244,7 @@ class ServerConnection(Streams):
         stream = self._streams.get(stream_id)
         if stream is None:
             self._give_back(size)
-            self._ignore_closed(stream_id)
+            self._ignore_closed(stream_id, size)
             return
         has_ended = bool(flags & frames.END_STREAM)
         if not self._step(stream_id, stream, Step.LAST_DATA if has_ended else Step.DATA):
@@ -292,7 +293,7 @@ class ServerConnection(Streams):
         self._has_settings = True
         if flags & frames.ACK:
             return
-        for name, value in said:
+        for name, value in dict(said).items():  # of thousands of values for one setting, the last alone counts
             if name == Setting.INITIAL_WINDOW_SIZE:
                 self._resize_windows(value)
             elif name == Setting.HEADER_TABLE_SIZE and value < hpack.TABLE_BYTES:
@@ -341,10 +342,9 @@ class ServerConnection(Streams):
             raise frames.ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
         while self._send_window > 0 and self._waiting:
             stream_id = self._waiting.popleft()
-            waiting = self._streams.get(stream_id)
-            if waiting is not None:
-                waiting.is_waiting = False
-                self._serve(stream_id, waiting, frames.MAX_PAYLOAD_BYTES)
+            waiting = self._streams[stream_id]
+            waiting.is_waiting = False
+            self._serve(stream_id, waiting, frames.MAX_PAYLOAD_BYTES)
 
     def _step(self, stream_id: int, stream: Stream, step: Step) -> bool:
         """Take `step` of the client's on `stream`; tell whether it may. If not, the stream is reset."""
@@ -360,13 +360,17 @@ class ServerConnection(Streams):
         if stream_id > self._last_stream_id or (stream_id and not stream_id & 1):
             raise _breach("a frame is on a stream that is not open")
 
-    def _ignore_closed(self, stream_id: int) -> None:
-        """Take a frame on a stream that is not there: it may have been under way when the stream was reset here."""
+    def _ignore_closed(self, stream_id: int, size: int = 0) -> None:
+        """Take a frame on a stream that is not there: it may have been under way when the stream was reset here.
+
+        `size`: of DATA. The rest of a large body, in frames of the usual size, is no flood.
+        """
         self._refuse_idle(stream_id)
         if stream_id not in self._reset:
             code = ErrorCode.PROTOCOL_ERROR if self._has_skipped else ErrorCode.STREAM_CLOSED
             raise frames.ConnectionFault(code, "a frame is on a stream that is closed")
-        self._quota.take_idle_frame()
+        if size < USEFUL_BYTES:
+            self._quota.take_idle_frame()
 
     def _refuse(self, stream_id: int, code: ErrorCode, reason: str) -> None:
         """Reset a stream that is not there, or not any more."""

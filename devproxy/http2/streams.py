@@ -295,5 +295,7 @@ class Streams:
     def _forget(self, stream_id: int, stream: Stream) -> None:
         """Let go of `stream`, which is closed; what came on it and was not acknowledged is given back."""
         del self._streams[stream_id]
+        if stream.is_waiting:
+            self._waiting.remove(stream_id)
         if stream.untaken_bytes:
             self._give_back(stream.untaken_bytes)

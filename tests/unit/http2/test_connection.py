@@ -336,6 +336,37 @@ def test_streams_share_the_window_of_the_connection_in_turn() -> None:
     assert talk.server.open_streams == 0
 
 
+def test_streams_that_end_while_they_wait_leave_the_line() -> None:
+    talk = Talk()
+    talk.receive(headers(1, GET))
+    talk.server.respond(1, OK, bytes(DEFAULT_WINDOW_BYTES), False)
+    for number in range(3, 103, 4):
+        talk.receive(headers(number, GET), headers(number + 2, GET))
+        assert talk.server.respond(number, OK, b"waits", True) == 5
+        assert talk.server.respond(number + 2, OK, b"waits", True) == 5
+        talk.receive(frame(frames.RST_STREAM, 0, number, CANCEL))
+        talk.server.reset(number + 2, ErrorCode.CANCEL)
+    assert not talk.server._waiting
+    talk.sent()
+    assert talk.receive(window_update(0, 100)) == []
+    assert talk.sent() == []
+
+
+def test_many_values_for_the_windows_in_one_frame_cost_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = Talk()
+    talk.receive(*(headers(number, GET) for number in range(1, 200, 2)))
+    widened: list[int] = []
+
+    def widen(self: ServerConnection, stream_id: int, stream: streams.Stream, count: int) -> bool:
+        widened.append(stream_id)
+        return True
+
+    monkeypatch.setattr(ServerConnection, "_widen", widen)
+    talk.receive(frame(frames.SETTINGS, 0, 0, b"\0\x04\0\0\0\x01\0\x04\0\0\0\x02" * 1000))
+    assert len(widened) == 100
+    assert talk.server._initial_window == 2
+
+
 def test_a_slow_reader_holds_up_nobody_else() -> None:
     talk = Talk(settings=[(Setting.INITIAL_WINDOW_SIZE, 100)])
     talk.receive(headers(1, GET), headers(3, GET))
@@ -451,6 +482,17 @@ def test_streams_beyond_the_number_allowed_are_refused() -> None:
     assert talk.receive(data(5, b"under way")) == []
     talk.server.respond(1, OK, b"", True)
     assert [type(one) for one in talk.receive(headers(7, GET))] == [RequestReceived]
+
+
+def test_the_rest_of_a_large_body_is_no_flood() -> None:
+    talk = Talk()
+    for number in range(1, 41, 2):
+        talk.receive(headers(number, POST, ended=False))
+        talk.server.respond(number, [b"HTTP/1.1 413 Content Too Large"], b"", True)
+        talk.server.reset(number, ErrorCode.NO_ERROR)
+        talk.receive(*[data(number, bytes(16_384))] * 64)
+    talk.receive(*[data(39, bytes(16_384))] * MAX_IDLE_FRAMES)
+    assert not talk.server.has_failed
 
 
 def test_only_so_many_resets_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
