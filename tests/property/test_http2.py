@@ -9,9 +9,11 @@ from contextlib import suppress
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import h2.settings
 import hpack
 import pytest
+from devproxy.errors import BadMessage
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.http2 import frames, huffman
@@ -297,13 +299,41 @@ def test_a_conversation_with_faults_is_taken_whichever_its_pieces(
         assert ErrorCode.PROTOCOL_ERROR not in [getattr(one, "code", None) for one in whole]
 
 
+LENIENT_BY_RIGHT = {
+    "does not have an :authority": "http1 refuses the head without a Host",
+    "non-compliant data": "the reserved bit of WINDOW_UPDATE is to be ignored (RFC 9113 section 6.9)",
+    "may not depend on itself": "RFC 9113 has no dependencies any more",
+}
+
+
+@given(st.lists(st.tuples(st.integers(0, len(CONVERSATION) - 1), st.integers(0, 255)), min_size=1, max_size=3))
+@settings(max_examples=400, deadline=None)
+def test_what_another_server_refuses_is_refused(faults: list[tuple[int, int]]) -> None:
+    octets = bytearray(CONVERSATION)
+    for position, octet in faults:
+        octets[position] = octet
+    other = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=None))
+    other.initiate_connection()
+    try:
+        events = other.receive_data(frames.PREFACE + bytes(octets))
+        why = (
+            "a stream" if any(isinstance(one, h2.events.StreamReset) and not one.remote_reset for one in events) else ""
+        )
+    except h2.exceptions.ProtocolError as error:
+        why = str(error)
+    if not why or any(known in why for known in LENIENT_BY_RIGHT):
+        return
+    found = ServerConnection(Limits()).receive(frames.PREFACE + bytes(octets))
+    assert any(isinstance(one, ConnectionFailed) or (isinstance(one, StreamReset) and one.fault) for one in found), why
+
+
 @given(st.lists(st.tuples(st.binary(max_size=12), st.binary(max_size=30)), max_size=6))
 @settings(max_examples=300)
 def test_no_field_makes_two_of_one_head(fields: Pairs) -> None:
     for event in converse(CLIENT_PREFACE + headers(1, [*GET, *fields])):
         if isinstance(event, RequestReceived):
             assert len(event.block.split(b"\r\n")) <= 2 + len(fields)
-            with suppress(Exception):
+            with suppress(BadMessage):
                 assert parse_request_head(event.block, Limits()).path == b"/"
 
 
