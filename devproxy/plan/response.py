@@ -6,7 +6,7 @@ What is to be done is remembered, by plan and facts: ADR 0008. Start at :func:`e
 from __future__ import annotations
 
 from devproxy.authority.origins import web_origin
-from devproxy.config.model import ServerAddress
+from devproxy.config.model import CorsMode, ServerAddress
 from devproxy.http.edits import FieldRepair, ResponseEdits
 from devproxy.http.fields import Field, Role, read_field
 from devproxy.http.memory import footprint
@@ -195,7 +195,9 @@ def changes_to(
     found: list[str] = []
     repairs = _Repairs(forward, request, peer, server)
     if forward.facts.origins or head.facts.access_control:
-        found.append(f"cors {forward.cors.policy.cors.mode}: {forward.cors.reason}")
+        mode = forward.cors.policy.cors.mode
+        kept = "the server's own headers stay as they are"
+        found.append(f"cors {mode}: {kept if mode is CorsMode.PASSTHROUGH else forward.cors.reason}")
     if head.facts.pins and _drops_pins(forward, request, peer):
         found.append(
             "strict_transport_security = drop: it would apply to everything else that is served under this name"

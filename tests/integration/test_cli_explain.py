@@ -130,6 +130,7 @@ def test_what_a_browser_would_block_ends_with_1_and_the_lines_to_write(
     assert code == 1
     assert "through devproxy: a browser blocks it" in out
     assert 'help: [routes.cors] mode = "rewrite"' in out
+    assert "cors passthrough: the server's own headers stay as they are" in out
 
 
 FORM = ("--method", "POST", "--header", "Sec-Fetch-Site: cross-site", "--header", "Sec-Fetch-Mode: navigate")
