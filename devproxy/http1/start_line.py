@@ -53,7 +53,11 @@ def bad_request_line(line: bytes) -> BadMessage:
     source = "RFC 9112 section 3"
     if line[:1] and line[0] not in TOKEN_BYTES:
         is_tls = line[0] == _TLS_HANDSHAKE
-        hint = "a TLS handshake arrived, but this port speaks http" if is_tls else "this is not HTTP"
+        hint = (
+            "a TLS handshake arrived, but this port speaks http; --tls makes it speak both"
+            if is_tls
+            else "this is not HTTP"
+        )
         return BadMessage(hint, source=source)
     if _find_http_version(line) and not line.endswith((b" HTTP/1.0", b" HTTP/1.1")):
         return BadMessage("the protocol version is neither HTTP/1.0 nor HTTP/1.1", status=505, source=source)

@@ -133,7 +133,7 @@ def test_a_bad_request_line_is_refused(line: bytes, status: int) -> None:
         (b"GET /\n HTTP/1.1", "the request line contains a control character"),
         (b"GET /a#b HTTP/1.1", "the request target has a fragment (#)"),
         (b"GET / HTTP/3", "the protocol version is neither HTTP/1.0 nor HTTP/1.1"),
-        (b"\x16\x03\x01", "a TLS handshake arrived, but this port speaks http"),
+        (b"\x16\x03\x01", "a TLS handshake arrived, but this port speaks http; --tls makes it speak both"),
         (b"GET /", "the request line is not `METHOD target HTTP/1.1`"),
     ],
 )
