@@ -202,13 +202,16 @@ class TlsWire(Wire):
         while True:
             try:
                 data = self.tls.read(262144)
-                self.was_told_the_end = not data
-                return data
+            except ssl.SSLZeroReturnError:  # behind an end of our own
+                data = b""
             except ssl.SSLWantReadError:
-                data = await self._loop.sock_recv(self.sock, 262144)
-                if not data:
+                records = await self._loop.sock_recv(self.sock, 262144)
+                if not records:
                     return b""
-                self._incoming.write(data)
+                self._incoming.write(records)
+                continue
+            self.was_told_the_end = not data
+            return data
 
     def finish(self) -> None:
         self._say_end()
