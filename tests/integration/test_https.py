@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import websockets
 from devproxy.config.model import Server
 from devproxy.events import ConfigApplied, Outcome, Trouble, TunnelClosed
+from devproxy.gateway.front.client import ClientConnection
 from tests.support.certificates import certificate_files, pair_for
 from tests.support.exchanges import GET, OK, values_of
 from tests.support.gateway_process import GatewayProcess
@@ -88,6 +90,23 @@ async def test_who_says_nothing_at_all_is_closed_like_any_idle_client() -> None:
         started = asyncio.get_running_loop().time()
         await soon(client.is_ended())
         assert 1.0 < asyncio.get_running_loop().time() - started < 4.0
+
+
+@pytest.mark.both_loops
+@pytest.mark.both_schemes
+async def test_what_is_written_piece_by_piece_does_not_wait_for_an_acknowledgement() -> None:
+    async with conversation() as talk:
+        client = await talk.client()
+        client.send(GET)
+        server = await talk.upstream.accept()
+        server.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+        await client.head()
+        shared = talk.gateway._shared
+        assert shared is not None
+        (connection,) = shared.connections
+        assert isinstance(connection, ClientConnection)
+        sock = connection.transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 # -- how it ends -------------------------------------------------------------------------------------------------------

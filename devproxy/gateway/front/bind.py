@@ -124,7 +124,8 @@ def _open(
 ) -> socket.socket:
     shown = authority(address, port)
     try:
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sends small pieces at once (TCP_NODELAY) only if the socket says that it is TCP.
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         raise BindError(shown, error.strerror or str(error)) from None
     try:
