@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NEEDS_WRK = {"get32", "get1", "get512", "download", "tls32", "tlsdownload"}
 MORE_OF_THE_SAME = {"ws64x1", "ws1m", "first512", "first512log", "poll32", "polllog", "againlog"}
 HERE = [row for row in ROWS if row.key not in NEEDS_WRK | MORE_OF_THE_SAME]
-AGAINST_ITSELF = {"routes50", "log", "sink", "watched", "reload"}
+AGAINST_ITSELF = {"routes50", "log", "sink", "watched", "reload", "firststart"}
 NUMBER = re.compile(r"-?[\d.,]+( \((\d+\.\d\dx)?(, )?(plain [\d.,]+)?\))?")
 
 

@@ -322,8 +322,10 @@ async def test_it_is_said_once_that_several_processes_answer(reply: bytes) -> No
     async with before(Sticky.NONE) as talk:
         client, server = await opened(talk)
         await held_poll(talk, client, server)
-        for _ in range(2):
-            await refused(talk, "first", reply=reply)
+        other, its_server = await opened(talk, "second")
+        await held_poll(talk, other, its_server, "second")
+        for sid in ("first", "first", "second", "second"):
+            await refused(talk, sid, reply=reply)
         [trouble] = talk.seen(Trouble)
         assert trouble.help.startswith('write sticky = "socketio" below [upstreams.backend]')
 

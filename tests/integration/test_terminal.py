@@ -292,6 +292,7 @@ def test_a_shell_that_has_its_terminal_back_is_not_written_over(page: int, tmp_p
         shell.hears("Stopped")
         shell.types("bg\n")
         shell.hears("up --color never", 3)
+        shell.hears("&\r\n$ ")
         shell.types("half a command")
         ask(port, POLL)
         time.sleep(0.5)

@@ -49,6 +49,7 @@ from devproxy.plan import (
     plan_request,
     render_request,
 )
+from devproxy.plan.plain import plan_plain_request
 from devproxy.policy.hop import Peer
 from devproxy.realtime.websocket import FrameTracker
 from devproxy.routing.balance import Balancer
@@ -115,6 +116,7 @@ def texts(size: int) -> Iterator[bytes]:
 CONFIG = config.load(
     b"""
 [server]
+tls = true
 max_target_bytes = 1_048_576
 max_head_bytes = 4_194_304
 max_fields = 10000
@@ -196,6 +198,7 @@ def request(octets: bytes) -> None:
     elsewhere = plan_request(head, BARE)
     if isinstance(elsewhere, Respond):
         render_answer(elsewhere.answer, head, keep_alive=True, lines=elsewhere.lines)
+    plan_plain_request(head, SNAPSHOT, PEER)
     plan = plan_request(head, SNAPSHOT)
     if isinstance(plan, Respond):
         for wanted in (head, None):
@@ -537,12 +540,14 @@ NOT_FED = {
     "policy.addressing.addressing_text": "for `devproxy routes`",
     "policy.faults.inject": "no octets",
     "policy.faults.compile_fault": "of the file",
+    "policy.hop.came_by_proxy": "asks what front_of_browser does, which is fed",
     "policy.headers.late_lines": "a Host that the grammar took, in a line of the file",
     "policy.verdict.page.judge": "for `devproxy explain`",
     "policy.verdict.page.asks_first": "for `devproxy explain`",
     "policy.verdict.safelist.needs_preflight": "for `devproxy explain`",
     "policy.preflight.access_lines": "what `judge_preflight` grants",
     "console.lines.closed_row": "as opened_row, without advice",
+    "console.lines.fold_row": "numbers; the row is that of exchange_row, which is fed",
     "console.lines.ending_words": "numbers",
     "console.lines.shortage_lines": "numbers",
     "console.lines.dropped_words": "numbers",

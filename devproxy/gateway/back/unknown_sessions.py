@@ -24,11 +24,12 @@ MAX_REMEMBERED: Final = 256
 class UnknownSessions:
     """The sessions of one upstream without ``sticky = "socketio"``."""
 
-    __slots__ = ("_is_told", "_opened_on", "_upstream")
+    __slots__ = ("_is_told", "_opened_on", "_refused", "_upstream")
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._opened_on: OrderedDict[bytes, Connection] = OrderedDict()
+        self._refused = b""
         self._is_told = False
 
     def learn(self, sid: bytes, connection: Connection) -> None:
@@ -40,14 +41,18 @@ class UnknownSessions:
 
     def meet(self, request: RequestHead, head: ResponseHead, body: bytes) -> Trouble | None:
         """Return what is to be said about an answer of 400, once: that the process that opened the session is still
-        alive."""
+        alive. One session may have been closed while a request of it was on its way; a second one was not."""
         engine = parse_engine_request(request.path)
         if engine is None or not engine.sid:
             return None
-        opened_on = self._opened_on.get(session_id(engine))
+        sid = session_id(engine)
+        opened_on = self._opened_on.get(sid)
         if opened_on is None or not opened_on.is_open:
             return None
         if not is_unknown_session(head.status, content(head, body, request.version_minor == 0)):
+            return None
+        if self._refused in (b"", sid):
+            self._refused = sid
             return None
         self._is_told = True
         self._opened_on.clear()

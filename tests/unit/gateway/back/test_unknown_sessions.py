@@ -11,7 +11,10 @@ from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
 from tests.support.wire import address_of
 
-POLL = parse_request_head(b"GET /socket.io/?EIO=4&transport=polling&sid=abc HTTP/1.1\r\nHost: a", Limits())
+POLL, OTHER = (
+    parse_request_head(b"GET /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: a" % sid, Limits())
+    for sid in (b"abc", b"def")
+)
 REFUSED = parse_response_head(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 41", Limits(), b"GET")
 UNKNOWN = b'{"code":1,"message":"Session ID unknown"}'
 
@@ -28,12 +31,19 @@ def sessions() -> UnknownSessions:
 
 
 def test_a_session_that_another_process_has_is_said_once_with_the_key_that_helps(sessions: UnknownSessions) -> None:
-    sessions.learn(b"abc", cast("Any", Opened()))
-    trouble = sessions.meet(POLL, REFUSED, UNKNOWN)
+    for sid in (b"abc", b"def"):
+        sessions.learn(sid, cast("Any", Opened()))
+    assert sessions.meet(POLL, REFUSED, UNKNOWN) is None
+    trouble = sessions.meet(OTHER, REFUSED, UNKNOWN)
     assert trouble is not None
     assert 'sticky = "socketio"' in trouble.help
     sessions.learn(b"abc", cast("Any", Opened()))
     assert sessions.meet(POLL, REFUSED, UNKNOWN) is None
+
+
+def test_one_session_that_was_closed_while_it_was_asked_for_is_no_trouble(sessions: UnknownSessions) -> None:
+    sessions.learn(b"abc", cast("Any", Opened()))
+    assert [sessions.meet(POLL, REFUSED, UNKNOWN) for _ in range(3)] == [None] * 3
 
 
 def test_a_server_that_has_restarted_is_no_trouble(sessions: UnknownSessions) -> None:
