@@ -319,9 +319,14 @@ def _logs_connection_in(name: bytes, value: bytes) -> bool:
     """
     if name == b"persistent-auth":
         return value.strip(b" \t").lower() == b"true"
-    elements = (element.split(None, 1) for element in value.lower().split(b","))
-    schemes = {words[0]: len(words) > 1 for words in elements if words and words[0] in _CONNECTION_SCHEMES}
+    schemes = connection_schemes(value)
     return any(schemes.values()) if name == b"www-authenticate" else bool(schemes)
+
+
+def connection_schemes(value: bytes) -> dict[bytes, bool]:
+    """Return the schemes named in `value` that log a connection in (NTLM, Negotiate), and which of them bring data."""
+    elements = (element.split(None, 1) for element in value.lower().split(b","))
+    return {words[0]: len(words) > 1 for words in elements if words and words[0] in _CONNECTION_SCHEMES}
 
 
 def _read_odd_field(line: bytes) -> Field:

@@ -224,6 +224,22 @@ class ChunkedReader:
         return line if may_pass else None
 
 
+class DecodedBody(ChunkedReader):
+    """The body of an answer without its coding, for a client whose protocol has another way to give ``trailers``."""
+
+    __slots__ = ("trailers",)
+
+    def __init__(self) -> None:
+        super().__init__(is_decoding=True, is_answer=True)
+        self.trailers: list[bytes] = []
+
+    def _take_trailer(self, line: bytes) -> bytes | None:
+        passes = super()._take_trailer(line)
+        if passes:
+            self.trailers.append(passes)
+        return passes
+
+
 def _fault(reason: str, line: bytes | bytearray, *, section: str = "7.1") -> BadMessage:
     """Return the refusal of a body because of `line`, of which the beginning is kept."""
     return BadMessage(reason, source=f"RFC 9112 section {section}", line=bytes(line[:MAX_SIZE_LINE_BYTES]))

@@ -121,6 +121,11 @@ class Streams:
         """How many streams there are."""
         return len(self._streams)
 
+    def held_bytes(self, stream_id: int) -> int:
+        """Return how many bytes of a stream are held back, because the client's windows have no room for them."""
+        stream = self._streams.get(stream_id)
+        return 0 if stream is None or stream.held is None else len(stream.held)
+
     def take(self) -> bytes:
         """Return what is to be sent, and forget it."""
         written = b"".join(self._out)

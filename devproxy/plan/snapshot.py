@@ -19,7 +19,7 @@ from devproxy.http1.start_line import Limits
 from devproxy.plan.compiled import CompiledRoute, at_own_origin, compile_route, response_limits
 from devproxy.plan.decisions import EditsKey, Forward
 from devproxy.policy.cors import CorsPolicy, compile_cors
-from devproxy.policy.hop import Hop, compile_trusted
+from devproxy.policy.hop import VIA_VERSION, Hop, compile_trusted
 from devproxy.policy.hosts import HostGuard, compile_hosts
 from devproxy.realtime.hot_reload import PREFIXES as HMR_PREFIXES
 from devproxy.realtime.hot_reload import has_own_segment
@@ -92,7 +92,7 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
     they are known; what ``listen`` names counts in any case.
     """
     token = b"devproxy-" + instance.encode()
-    via_line = b"Via: 1.1 " + token
+    via_line = b"Via: %b %b" % (VIA_VERSION, token)
     proxies = compile_trusted(config.server.trusted_proxies)
     compiled = {id(route): compile_route(config, route, via_line, proxies) for route in config.routes}
     table = RouteTable(config.routes)

@@ -111,7 +111,7 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
     Hop-by-hop fields and those that ``Connection`` lists are gone (RFC 9110 section 7.6.1), never Host and framing.
     What looks like another field to some servers is gone too, if that one is devproxy's business or in `edits`. The
     forwarding fields are the gateway's own word, or that of a proxy that `hop` trusts, unless `edits` say otherwise.
-    `via`: the whole line, always sent.
+    `via`: the whole line, always sent, with the version that the peer spoke.
     """
     facts = head.facts
     lines: list[bytes] = []
@@ -127,7 +127,7 @@ def request_lines(head: RequestHead, peer: Peer, via: bytes, edits: Edits | None
             lines += _request_line(field, head, peer, hop)
     own = hop_lines(fields, facts.host, peer, hop)
     lines += own if edits is None else [line for line in own if line.partition(b":")[0].lower() not in edits.leave_out]
-    lines.append(via)
+    lines.append(peer.via(via))
     if b"te" in facts.connection_options and b"trailers" in b",".join(values_of(head.fields, b"te")).lower():
         lines += (b"TE: trailers", b"Connection: TE")
     if edits is not None:

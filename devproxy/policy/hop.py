@@ -29,6 +29,8 @@ _REAL_IP: Final = b"x-real-ip"
 _FORWARDED: Final = b"forwarded"
 _OWN: Final = frozenset((_FOR, _PROTO, _HOST, _PORT, _PREFIX, _REAL_IP, _FORWARDED))
 """Fields that are always rewritten; other statements of a trusted proxy pass as they came."""
+VIA_VERSION: Final = b"1.1"
+"""What a ``Via`` of ours says unless a peer spoke another version of HTTP."""
 _MAX_VALUE_BYTES: Final = 255
 # Plain integers: an IntEnum member costs a look-up for every comparison.
 _FIRST_CLAIM: Final = int(Role.FORWARDED_FOR)
@@ -82,14 +84,16 @@ class Peer:
     """The client's end of a connection, and the forwarding fields that it gives rise to.
 
     ``address``: an IP address, IPv4-mapped ones in their IPv4 form, or ``unix``. ``scheme``: ``http`` or ``https``,
-    also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``.
+    also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``. `version`: of HTTP, which
+    ``Via`` tells.
     """
 
-    __slots__ = ("_is_trusted", "_proxies", "_tail", "_tail_host", "_tail_via", "address", "scheme")
+    __slots__ = ("_is_trusted", "_proxies", "_tail", "_tail_host", "_tail_via", "_version", "address", "scheme")
 
-    def __init__(self, address: str, scheme: str) -> None:
+    def __init__(self, address: str, scheme: str, version: bytes = VIA_VERSION) -> None:
         self.address = address.removeprefix("::ffff:") if "." in address else address
         self.scheme = scheme
+        self._version = version
         self._tail_host: bytes | None = None
         self._tail_via = b""
         self._tail = b""
@@ -111,13 +115,17 @@ class Peer:
         scheme, address = self.scheme.encode(), self.address.encode()
         return _lines(address, scheme, host, _port_of(host, scheme), address)
 
+    def via(self, line: bytes) -> bytes:
+        """Return `line`, a ``Via`` of ours, with the version of HTTP that this peer spoke (RFC 9110 section 7.6.3)."""
+        return line if self._version is VIA_VERSION else line.replace(VIA_VERSION, self._version, 1)
+
     def tail(self, host: bytes, via: bytes) -> bytes:
         """Return the forwarding fields, `via` and the blank line: what ends a plain request.
 
         Remembered: a connection keeps to one Host.
         """
         if host != self._tail_host or via is not self._tail_via:
-            self._tail = b"\r\n".join((*self.forwarding_lines(host), via, b"", b""))
+            self._tail = b"\r\n".join((*self.forwarding_lines(host), self.via(via), b"", b""))
             self._tail_host, self._tail_via = host, via
         return self._tail
 

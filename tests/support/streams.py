@@ -13,9 +13,8 @@ from devproxy.answers.rendering import Composed
 from devproxy.config.model import Config
 from devproxy.errors import UpstreamError
 from devproxy.events import Event, ExchangeFinished, Observer, Wants
-from devproxy.gateway.exchanges.answering import Answering, OwnAnswer
-from devproxy.gateway.exchanges.exchange import Exchange
-from devproxy.gateway.exchanges.watched import WatchedExchange
+from devproxy.gateway.exchanges.answering import Answering
+from devproxy.gateway.exchanges.watched import answering_for
 from devproxy.gateway.shared.observers import Observers
 from devproxy.gateway.shared.seam import Asker, ByteStream, Connection, Pool, Server, TakenOver
 from devproxy.gateway.shared.state import Current, SharedState
@@ -23,7 +22,7 @@ from devproxy.http.edits import ResponseEdits
 from devproxy.http.messages import RequestHead, ResponseHead
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
-from devproxy.plan import Forward, compile_snapshot, plan_request
+from devproxy.plan import compile_snapshot, plan_request
 from devproxy.policy.hop import Peer
 from devproxy.routing.balance import Balancer, Choice
 from tests.support.clock import Clock
@@ -48,6 +47,7 @@ class MemoryClient:
     body: bytes = b""
     end: str = ""
     logins: dict[Pool, Connection] = field(default_factory=dict)
+    handshake_key: bytes = b""
 
     def inform(self, head: ResponseHead, edits: ResponseEdits) -> None:
         self.informed.append(head.status)
@@ -200,12 +200,7 @@ class Stage:
         self.client = MemoryClient()
         self.request: RequestHead = parse_request_head(head[:-4], Limits())
         plan = plan_request(self.request, snapshot)
-        forwarding = WatchedExchange if self.observers.is_watched_closely else Exchange
-        self.exchange: Answering = (
-            forwarding(self.shared, self.client, self.request, plan)
-            if isinstance(plan, Forward)
-            else OwnAnswer(self.shared, self.client, self.request, plan)
-        )
+        self.exchange: Answering = answering_for(self.shared, self.client, self.request, plan)
 
     def answer(self, head: bytes, payload: bytes = b"", *, ended: bool = True) -> None:
         """Let the server answer with `head` and what comes with it."""

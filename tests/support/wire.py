@@ -17,7 +17,7 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
@@ -161,9 +161,10 @@ class TlsWire(Wire):
     ``was_told_the_end``: by a close_notify.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, alpn: Sequence[str] = ()) -> None:
         super().__init__(sock)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.set_alpn_protocols(alpn)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
@@ -275,12 +276,12 @@ class Conversation:
         self.port = int(gateway.urls[0].rsplit(":", 1)[1].rstrip("/"))
         self._wires: list[Wire] = []
 
-    async def client(self, *, is_secure: bool | None = None) -> Wire:
-        """Return a new client connection. `is_secure`: with TLS, whatever the test runs with."""
+    async def client(self, *, is_secure: bool | None = None, alpn: Sequence[str] = ()) -> Wire:
+        """Return a new client connection. `is_secure`: with TLS, whatever the test runs with; `alpn`: its offer."""
         sock = socket.socket()
         sock.setblocking(False)
         await soon(asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port)))
-        wire = TlsWire(sock) if (IS_SECURE.get() if is_secure is None else is_secure) else Wire(sock)
+        wire = TlsWire(sock, alpn) if (IS_SECURE.get() if is_secure is None else is_secure) else Wire(sock)
         self._wires.append(wire)
         if isinstance(wire, TlsWire):
             await wire.shake_hands()

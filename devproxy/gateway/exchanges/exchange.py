@@ -17,17 +17,19 @@ from devproxy.gateway.back.slow import SlowUpstream
 from devproxy.gateway.back.sticky import StickyChoice
 from devproxy.gateway.exchanges.advice import advice_on_switch, remarks_on
 from devproxy.gateway.exchanges.answering import AWAITING_RESPONSE, OVER, PLANNED, RELAYING, Answering
-from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, cut_code, failure
+from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, OTHER_KEY, cut_code, failure
 from devproxy.gateway.exchanges.tunnel import Tunnel
 from devproxy.gateway.reload import TunnelOrigin
+from devproxy.gateway.shared.seam import Loss
 from devproxy.http.messages import CHUNKED, RequestHead, ResponseHead
 from devproxy.plan import Forward, Respond, answers_preflight, edit_response, render_request
 from devproxy.policy.cors import local_lines
+from devproxy.policy.verdict.handshake import accept_for
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.gateway.exchanges.report import Report
-    from devproxy.gateway.shared.seam import ByteStream, ClientStream, Connection, Loss, Server, Upstream
+    from devproxy.gateway.shared.seam import ByteStream, ClientStream, Connection, Server, Upstream
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.edits import ResponseEdits
 
@@ -241,6 +243,11 @@ class Exchange(Answering):
 
     def upgraded(self, head: ResponseHead, glued: bytes, stream: ByteStream) -> None:
         """The upstream has switched protocols: join both connections. `glued`: what it sent after its 101."""
+        key = self.client.handshake_key
+        if key and head.first(b"sec-websocket-accept") != accept_for(key):
+            stream.abort()
+            self.upstream_lost(Loss(UpstreamFault.BAD_RESPONSE, OTHER_KEY))
+            return
         forward, server = self._plan, self._server
         edits = self._edit(head)
         marked = edits if self._sticky is None else self._sticky.mark(edits, server.index)
@@ -261,8 +268,9 @@ class Exchange(Answering):
             time(),
         )
         origin = TunnelOrigin(self._snapshot, forward.compiled.route, server.server)
-        fault = forward.compiled.fault
-        tunnel = Tunnel(self._shared, taken.stream, stream, opened, origin, on_end=server.end_one, fault=fault)
+        tunnel = Tunnel(
+            self._shared, taken.stream, stream, opened, origin, on_end=server.end_one, fault=forward.compiled.fault
+        )
         tunnel.open(early=taken.early, glued=glued, has_ended=taken.has_ended)
 
     def upstream_lost(self, loss: Loss) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CUT_SHORT: Final = "the server closed the connection before its answer was complete"
 
+OTHER_KEY: Final = "the Sec-WebSocket-Accept of its 101 does not belong to the Sec-WebSocket-Key that it was sent"
+
 LOGIN_CODE: Final = "login-lost"
 LOGIN_LOST: Final = (
     "the server closed the connection that was logged in (NTLM, Negotiate); the client has to log in again"

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devproxy.gateway.exchanges.answering import OVER, PLANNED, RELAYING
+from devproxy.gateway.exchanges.answering import OVER, PLANNED, RELAYING, OwnAnswer
 from devproxy.gateway.exchanges.exchange import Exchange
 from devproxy.http.messages import CHUNKED
-from devproxy.plan import render_request
+from devproxy.plan import Forward, render_request
 
 if TYPE_CHECKING:
     from devproxy.gateway.exchanges.answering import Answering
     from devproxy.gateway.shared.observers import Observers
-    from devproxy.gateway.shared.seam import Upstream
+    from devproxy.gateway.shared.seam import ClientStream, Upstream
+    from devproxy.gateway.shared.state import SharedState
+    from devproxy.http.messages import RequestHead
+    from devproxy.plan import Plan
 
 
 class WatchedExchange(Exchange):
@@ -62,6 +65,13 @@ class WatchedExchange(Exchange):
         server = self._server.server
         head = render_request(self._plan, self.request, self.client.peer, server) if to.to_heads else b""
         self._told.tell_sent(to, self._plan.compiled, server.url, head)
+
+
+def answering_for(shared: SharedState, client: ClientStream, request: RequestHead, plan: Plan) -> Answering:
+    """Return what answers `request` of `client` as `plan` says, watched if an observer looks closely."""
+    if not isinstance(plan, Forward):
+        return OwnAnswer(shared, client, request, plan)
+    return (WatchedExchange if shared.observers.is_watched_closely else Exchange)(shared, client, request, plan)
 
 
 def watch(running: Answering | None, late: Observers) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from devproxy.gateway.front.client import ClientConnection
+from devproxy.gateway.front.http2 import Http2Connection
 from devproxy.gateway.front.tls import TlsStream
-from devproxy.gateway.shared.transports import descriptor_of
 from devproxy.plan import plan_plain_request
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ class Arrival(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a new client."""
         self._transport = cast("asyncio.Transport", transport)
-        self._shared.connections.add(self)
-        if descriptor_of(self._transport) >= self._shared.descriptor_ceiling:
-            self._shared.on_shortage()
+        self._shared.add_connection(self, self._transport)
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sends first, and give the connection to the protocol that understands it."""
@@ -75,10 +73,11 @@ class Arrival(asyncio.Protocol):
         stream.data_received(data)
 
     def secured(self, stream: TlsStream) -> None:
-        """Speak HTTP inside of `stream`."""
-        self._speak(ClientConnection(self._shared, "https"), stream)
+        """Speak HTTP inside of `stream`, in the version that both sides agreed on (ALPN, RFC 7301)."""
+        speaks_http2 = stream.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
+        self._speak((Http2Connection if speaks_http2 else ClientConnection)(self._shared, "https"), stream)
 
-    def _speak(self, connection: ClientConnection, transport: asyncio.Transport) -> None:
+    def _speak(self, connection: ClientConnection | Http2Connection, transport: asyncio.Transport) -> None:
         transport.set_protocol(connection)
         connection.connection_made(transport)
         self._shared.remove_connection(self)

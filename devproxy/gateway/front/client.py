@@ -18,11 +18,11 @@ from devproxy.gateway.exchanges.exchange import Exchange
 from devproxy.gateway.exchanges.malformed import refuse
 from devproxy.gateway.exchanges.watched import WatchedExchange, watch
 from devproxy.gateway.front.backlog import Backlog
-from devproxy.gateway.front.states import STEPS, Act, Event, State
+from devproxy.gateway.front.states import LINGER_S, MAX_LINGER_BYTES, STEPS, Act, Event, State
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of, unread_bytes
 from devproxy.gateway.shared.pressure import LARGE_BYTES, LITTLE_BYTES, Reader
 from devproxy.gateway.shared.seam import TakenOver
-from devproxy.gateway.shared.transports import descriptor_of, end_writing, peer_name, reset, set_limits
+from devproxy.gateway.shared.transports import end_writing, peer_name, reset, set_limits
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, RequestHead
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, recall_request_head
@@ -45,14 +45,13 @@ _BODY_WINDOW: Final = 1024
 """Bytes of a pipelined body that are looked at first: to copy more than a small body has would cost each of many."""
 _JOIN_BYTES: Final = 64 * 1024
 """Bytes of a body that are sent in one write with their head: to copy more would cost more than a write."""
-LINGER_S: Final = 2.0
-MAX_LINGER_BYTES: Final = 64 * 1024 * 1024
 HALF_CLOSE_GRACE_S: Final = 0.4
 """How long a client that has shut its sending side may still wait for its answer to begin or go on. It is impossible to
 tell such a client from one that has left for good without sending to it; polls get no grace, because the next one must
 not overlap."""
 
 _NEVER: Final = math.inf
+_HTTP2_PREFACE: Final = b"PRI * HTTP/2.0"
 
 
 # The members by module-level names: looking one up in its class costs as much as ten comparisons.
@@ -91,6 +90,7 @@ class ClientConnection(Reader):
 
     _request: RequestHead
     _plan = staticmethod(plan_request)
+    handshake_key = b""
     transport: asyncio.Transport
 
     def __init__(self, shared: SharedState, scheme: str) -> None:
@@ -98,8 +98,7 @@ class ClientConnection(Reader):
         self._state = _IDLE
         self._reader = HeadReader(MessageKind.REQUEST, shared.current.snapshot.limits)
         self._exchange: Answering | None = None
-        self.body_remaining = 0
-        self._announced_bytes = 0
+        self.body_remaining = self._announced_bytes = self._lingered = 0
         self._ends_body = False
         self._chunked: ChunkedReader | None = None
         self._backlog = Backlog()
@@ -108,7 +107,6 @@ class ClientConnection(Reader):
         self._is_last = shared.is_stopping
         self.logins: dict[Pool, Connection] = {}
         self._is_congested = False
-        self._lingered = 0
         self.deadline = _NEVER
         self.peer = Peer("", scheme)
 
@@ -119,11 +117,8 @@ class ClientConnection(Reader):
         self.transport = cast("asyncio.Transport", transport)
         set_limits(self.transport)
         self.peer = Peer(peer_name(self.transport), self.peer.scheme)
-        self._shared.connections.add(self)
         self._shared.pressure.admit(self.transport)
-        self.deadline = self._shared.now + self._shared.current.snapshot.idle_timeout_s
-        if descriptor_of(self.transport) >= self._shared.descriptor_ceiling:
-            self._shared.on_shortage()
+        self._shared.add_connection(self, self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Take what the client sent, as the state has it: a head, a body, a request to come, or nothing any more."""
@@ -354,6 +349,7 @@ class ClientConnection(Reader):
         if recalled is not None:
             head, rest = recalled
         else:
+            block = b""
             try:
                 found = self._reader.feed(data)
                 if found is None:
@@ -364,7 +360,13 @@ class ClientConnection(Reader):
                 block, rest = found
                 head = parse_request_head(block, snapshot.limits)
             except BadMessage as error:
-                self._refuse(answers.bad_message(error), error.reason, self._reader.pending or data)
+                octets = block + b"\r\n\r\n" + rest if block else self._reader.pending or data
+                if octets.startswith(_HTTP2_PREFACE) and not hasattr(self, "_request"):
+                    from devproxy.gateway.front.http2 import Http2Connection  # few clients begin so (RFC 9113, 3.3)
+
+                    Http2Connection(self._shared, self.peer.scheme).take_from(self, self.transport, octets)
+                else:
+                    self._refuse(answers.bad_message(error), error.reason, octets)
                 return
         self.deadline = _NEVER
         self._state = _EXCHANGE

@@ -19,7 +19,8 @@ from devproxy.config.model import CertificateFiles, Config
 Handshakes: TypeAlias = Callable[[str], ssl.SSLContext]
 """Gives what a handshake is made with, by the IP address that its client has reached: the certificate may be new."""
 
-_ALPN: Final = ("http/1.1",)
+_ALPN: Final = ("h2", "http/1.1")
+"""The first of these that the client speaks, too, is spoken (RFC 7301)."""
 
 
 def handshakes_for(config: Config, addresses: Iterable[str], report: Callable[[str], object]) -> Handshakes:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
+LINGER_S: Final = 2.0
+MAX_LINGER_BYTES: Final = 64 * 1024 * 1024
+
 
 class State(Enum):
     """What a client's connection is doing. ``LINGERING``: what still arrives is thrown away (RFC 9112 section 9.6)."""

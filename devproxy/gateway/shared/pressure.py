@@ -54,7 +54,7 @@ class Pressure:
         self._loop = loop
         self._all: set[ByteStream] = set()
         self._busy: set[ByteStream] = set()
-        self._slow: set[ByteStream] = set()
+        self._slow: set[object] = set()
         self._small: dict[ByteStream, SmallReads] = {}
         self._buffer = memoryview(bytearray(LITTLE_BYTES))
         self._is_counting = False
@@ -84,15 +84,15 @@ class Pressure:
             _change(transport, protocol)
             self._tighten(transport)
 
-    def fall_behind(self, transport: ByteStream) -> None:
-        """The peer of `transport` reads slowly: more waits to be written to it than allowed."""
-        self._slow.add(transport)
+    def fall_behind(self, one: object) -> None:
+        """The peer of `one`, a transport or a stream, reads slowly: more waits to be written to it than allowed."""
+        self._slow.add(one)
         if len(self._slow) >= MANY_SLOW:
             self._rise()
 
-    def catch_up(self, transport: ByteStream) -> None:
-        """The peer of `transport` has taken what waited."""
-        self._slow.discard(transport)
+    def catch_up(self, one: object) -> None:
+        """The peer of `one` has taken what waited."""
+        self._slow.discard(one)
 
     def take_turn(self, transport: ByteStream, size: int) -> None:
         """`transport` has brought `size` bytes with one read, many, and may have more.

@@ -103,10 +103,13 @@ class ClientStream(Protocol):
     alone decides whether its connection goes on.
 
     ``logins``: upstream connections that are logged in for this client, which live and end with its connection.
+    ``handshake_key``: of a WebSocket handshake that was made for the client, which so cannot check the answer to it;
+    empty: it has made its own.
     """
 
     peer: Peer
     logins: dict[Pool, Connection]
+    handshake_key: bytes
 
     @property
     def decodes_chunks(self) -> bool:

@@ -13,12 +13,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from devproxy.gateway.shared.pressure import Pressure
+from devproxy.gateway.shared.transports import descriptor_of
 from devproxy.gateway.system.container import is_in_container
 
 if TYPE_CHECKING:
     from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.peer_state import HeldBack
-    from devproxy.gateway.shared.seam import ClientConnection, OpenTunnel, Pool, Timed
+    from devproxy.gateway.shared.seam import ByteStream, ClientConnection, OpenTunnel, Pool, Timed
     from devproxy.plan import Snapshot
 
 TOLD_FOR_S: Final = 60.0
@@ -102,6 +103,13 @@ class SharedState:
             self.told.clear()
         self.told.update({(route, words): self.now for words in fresh})
         return fresh
+
+    def add_connection(self, connection: ClientConnection, transport: ByteStream) -> None:
+        """Keep `connection`, which nothing has come on yet, and see whether its descriptor is one of the last."""
+        self.connections.add(connection)
+        connection.deadline = self.now + self.current.snapshot.idle_timeout_s
+        if descriptor_of(transport) >= self.descriptor_ceiling:
+            self.on_shortage()
 
     def remove_connection(self, connection: ClientConnection) -> None:
         """Forget `connection`: it is closed, or has become one end of a tunnel."""

@@ -1,0 +1,36 @@
+"""An application of aiohttp in a thread of this process, for tests that drive other programs and wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+LIMIT_S = 30.0
+
+
+@contextmanager
+def app_thread(app: web.Application) -> Iterator[int]:
+    """Serve `app` on a loopback port that the system chooses; gives the port."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+
+    async def start() -> int:
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port: int = runner.addresses[0][1]
+        return port
+
+    try:
+        yield asyncio.run_coroutine_threadsafe(start(), loop).result(LIMIT_S)
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(LIMIT_S)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(LIMIT_S)
+        loop.close()
