@@ -9,6 +9,7 @@ import h2.events
 import pytest
 from devproxy.config.model import Server
 from devproxy.events import Outcome, TunnelClosed, TunnelOpened
+from devproxy.gateway.front.http2 import Http2Connection
 from devproxy.http2.frames import PREFACE, ErrorCode
 from devproxy.http2.streams import STREAM_WINDOW_BYTES
 from devproxy.policy.verdict.handshake import accept_for
@@ -239,6 +240,31 @@ async def _fill(wire: Wire) -> int:
             silent += 1
             await asyncio.sleep(0.01)
     return sent
+
+
+@pytest.mark.both_loops
+async def test_what_is_kept_for_a_hundred_streams_that_are_not_read_is_bounded() -> None:
+    async with conversation() as talk:
+        client = await http2_client(talk, window=1)
+        client.takes_data = False
+        streams = [client.request(f"/{number}") for number in range(100)]
+        servers = []
+        for _ in streams:
+            servers.append(await talk.upstream.accept())
+            await servers[-1].head()
+            servers[-1].send(HELD)
+        offered = sum(await asyncio.gather(*map(_fill, servers)))
+        connection = next(iter(talk.gateway._shared.connections))  # type: ignore[union-attr]
+        assert isinstance(connection, Http2Connection)
+        held = [connection.http2.held_bytes(stream) for stream in streams]
+        assert min(held) > 0, "all of them are stalled"
+        assert sum(held) < 64 * 300_000 + 36 * 70_000, "64 keep what one read brings, and the others little"
+        assert offered > 2 * sum(held), "and there was more to come"
+        assert connection.http2.open_streams == 100
+        for stream in streams[:50]:
+            client.reset(stream)
+        await until(lambda: len(talk.finished()) == 50)
+        assert sum(map(connection.http2.held_bytes, streams[:50])) == 0
 
 
 async def test_an_upload_that_the_upstream_does_not_take_is_held_back_and_goes_on() -> None:
