@@ -170,7 +170,7 @@ class Gateway:
             pool.keep_nothing()
         self._listeners.close()
         self._cancel_own_work()
-        busy = sum(connection.is_busy for connection in shared.connections)
+        busy = sum(connection.running_exchanges for connection in shared.connections)
         self._observers.tell(Stopping(busy, len(shared.tunnels), limit_s))
         for connection in list(shared.connections):
             connection.close_idle()
@@ -221,7 +221,7 @@ class Gateway:
     def _cut_all(self, shared: SharedState) -> int:
         cut = 0
         for connection in list(shared.connections):
-            cut += connection.is_busy
+            cut += connection.running_exchanges
             connection.cut()
         for tunnel in list(shared.tunnels):
             tunnel.cut()

@@ -63,7 +63,7 @@ async def taken(talk: Conversation) -> None:
     """Wait until devproxy has taken a request that it has not answered."""
     service = talk.gateway._shared
     assert service is not None
-    await until(lambda: any(connection.is_busy for connection in service.connections))
+    await until(lambda: any(connection.running_exchanges for connection in service.connections))
 
 
 async def flooded(wire: Wire, most: int) -> int:

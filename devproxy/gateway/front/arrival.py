@@ -42,7 +42,7 @@ class Arrival(asyncio.Protocol):
     loop's time at which :meth:`expire` is due.
     """
 
-    __slots__ = ("_context", "_shared", "_transport", "deadline", "is_busy", "is_idle")
+    __slots__ = ("_context", "_shared", "_transport", "deadline", "is_idle", "running_exchanges")
 
     _transport: asyncio.Transport
 
@@ -51,7 +51,7 @@ class Arrival(asyncio.Protocol):
         self._context = context
         self.deadline = shared.now + shared.current.snapshot.idle_timeout_s
         self.is_idle = True
-        self.is_busy = False
+        self.running_exchanges = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a new client."""

@@ -324,9 +324,9 @@ class ClientConnection(Reader):
         return self._state is _IDLE
 
     @property
-    def is_busy(self) -> bool:
-        """Whether an exchange runs on this connection."""
-        return self._state is _EXCHANGE
+    def running_exchanges(self) -> int:
+        """How many exchanges run on this connection: one or none."""
+        return int(self._state is _EXCHANGE)
 
     def tell_so_far(self, late: Observers) -> None:
         """Tell the `late` observers of the request that runs, and of what happens to it."""

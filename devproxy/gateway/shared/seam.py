@@ -345,8 +345,8 @@ class ClientConnection(Protocol):
         """Whether nothing of a request has come."""
 
     @property
-    def is_busy(self) -> bool:
-        """Whether an exchange runs on it."""
+    def running_exchanges(self) -> int:
+        """How many exchanges run on it."""
 
     def tell_so_far(self, late: Observers, /) -> None:
         """Tell the `late` observers of the exchange that runs on it, and of what happens to that."""
