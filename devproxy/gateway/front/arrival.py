@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from devproxy.gateway.front.client import ClientConnection
-from devproxy.gateway.front.http2 import Http2Connection
 from devproxy.gateway.front.tls import TlsStream
 from devproxy.plan import plan_plain_request
 
 if TYPE_CHECKING:
     import ssl
 
+    from devproxy.gateway.front.http2 import Http2Connection
     from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.messages import RequestHead
@@ -74,8 +74,12 @@ class Arrival(asyncio.Protocol):
 
     def secured(self, stream: TlsStream) -> None:
         """Speak HTTP inside of `stream`, in the version that both sides agreed on (ALPN, RFC 7301)."""
-        speaks_http2 = stream.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
-        self._speak((Http2Connection if speaks_http2 else ClientConnection)(self._shared, "https"), stream)
+        if stream.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+            from devproxy.gateway.front.http2 import Http2Connection  # what no client speaks costs nothing
+
+            self._speak(Http2Connection(self._shared, "https"), stream)
+        else:
+            self._speak(ClientConnection(self._shared, "https"), stream)
 
     def _speak(self, connection: ClientConnection | Http2Connection, transport: asyncio.Transport) -> None:
         transport.set_protocol(connection)
