@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "a method that is no token": (400, b"G{T / HTTP/1.1\r\nHost: a\r\n\r\n"),
     "HTTP/0.9": (400, b"GET /\r\n\r\n"),
     "HTTP/1.2": (505, b"GET / HTTP/1.2\r\nHost: a\r\n\r\n"),
-    "HTTP/2 preface": (505, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    "nearly the HTTP/2 preface": (505, b"PRI / HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     "a version in lower case": (400, b"GET / http/1.1\r\nHost: a\r\n\r\n"),
     "TLS": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2),
     "CONNECT": (501, b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n"),
