@@ -63,13 +63,9 @@ def _connected(server: ServerAddress, *, verifies: bool) -> socket.socket:
     sock = _connected_to(server)
     if server.scheme is not Scheme.HTTPS:
         return sock
-    import ssl  # 20 ms, and most servers of a developer speak plain HTTP
+    from devproxy.gateway.back.tls import tls_context  # imports ssl: 20 ms, and most servers speak plain HTTP
 
-    context = ssl.create_default_context()
-    if not verifies:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(sock, server_hostname=server.host.removesuffix("."))
+    return tls_context(verifies).wrap_socket(sock, server_hostname=server.host.removesuffix("."))
 
 
 def _connected_to(server: ServerAddress) -> socket.socket:

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from devproxy.config.model import Server
 from devproxy.events import ExchangeFinished, TunnelOpened
-from tests.support.app_thread import app_thread
+from tests.support.app_thread import app_thread, echo_socket
 from tests.support.browser import open_page
 from tests.support.certificates import certificate_files
 from tests.support.gateway_thread import GatewayThread, gateway_thread
@@ -64,15 +64,6 @@ async def _upload(request: web.Request) -> web.Response:
     return web.Response(text=str(len(await request.read())))
 
 
-async def _socket(request: web.Request) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse()
-    await socket.prepare(request)
-    async for message in socket:
-        if message.type is WSMsgType.TEXT:
-            await socket.send_str("you said " + message.data)
-    return socket
-
-
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[GatewayThread]:
     app = web.Application(client_max_size=8_000_000)
@@ -80,7 +71,7 @@ def gateway() -> Iterator[GatewayThread]:
     app.router.add_get("/events", _events)
     app.router.add_get("/data", _data)
     app.router.add_post("/upload", _upload)
-    app.router.add_get("/socket", _socket)
+    app.router.add_get("/socket", echo_socket)
     with app_thread(app) as port:
         config = config_for((address_of(port),), server=Server(tls=certificate_files()))
         with gateway_thread(config) as running:

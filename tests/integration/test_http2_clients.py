@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from devproxy.config.model import Server
-from tests.support.app_thread import app_thread
+from tests.support.app_thread import app_thread, echo_socket
 from tests.support.certificates import certificate_files
 from tests.support.gateway_thread import GatewayThread, gateway_thread
 from tests.support.wire import address_of, config_for
@@ -34,21 +34,12 @@ async def _upload(request: web.Request) -> web.Response:
     return web.Response(text=hashlib.sha256(await request.read()).hexdigest())
 
 
-async def _socket(request: web.Request) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse()
-    await socket.prepare(request)
-    async for message in socket:
-        if message.type is WSMsgType.TEXT:
-            await socket.send_str("you said " + message.data)
-    return socket
-
-
 @contextmanager
 def _running() -> Iterator[GatewayThread]:
     app = web.Application(client_max_size=2 * SIZE)
     app.router.add_get("/download", _download)
     app.router.add_post("/upload", _upload)
-    app.router.add_get("/socket", _socket)
+    app.router.add_get("/socket", echo_socket)
     with (
         app_thread(app) as port,
         gateway_thread(config_for((address_of(port),), server=Server(tls=certificate_files()))) as gateway,

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 LIMIT_S = 30.0
 
@@ -34,3 +34,13 @@ def app_thread(app: web.Application) -> Iterator[int]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(LIMIT_S)
         loop.close()
+
+
+async def echo_socket(request: web.Request) -> web.WebSocketResponse:
+    """Answer each text of a WebSocket with what it said."""
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    async for message in socket:
+        if message.type is WSMsgType.TEXT:
+            await socket.send_str("you said " + message.data)
+    return socket

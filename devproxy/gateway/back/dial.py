@@ -19,6 +19,7 @@ from devproxy.authority.hosts import LOOPBACK_ADDRESSES, authority
 from devproxy.authority.networks import address_of, is_this_machine
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.errors import UpstreamError, UpstreamFault
+from devproxy.gateway.back.tls import tls_context
 from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS
 
 ATTEMPT_DELAY_S: Final = 0.25
@@ -49,7 +50,7 @@ class Dialler:
         self._loop = loop
         self._server = server
         self._timeout_s = timeout_s
-        self._tls = _tls_context(verify) if server.scheme is Scheme.HTTPS else None
+        self._tls = tls_context(verify) if server.scheme is Scheme.HTTPS else None
         # Without a final dot, which neither SNI (RFC 6066 section 3) nor certificates have.
         self._tls_name = server.host.removesuffix(".") if self._tls else None
         self._preferred = ""
@@ -193,11 +194,3 @@ def _interleave(addresses: list[str]) -> list[str]:
     for address in dict.fromkeys(addresses):
         families.setdefault(":" in address, []).append(address)
     return [address for turn in zip_longest(*families.values()) for address in turn if address]
-
-
-def _tls_context(verify: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

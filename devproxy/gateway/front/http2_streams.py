@@ -105,6 +105,14 @@ class _FlowControl:
         count, self._untaken_bytes = self._untaken_bytes, 0
         self._acknowledge(count)
 
+    def _has_caught_up(self) -> bool:
+        """Tell whether nothing that was written waits for the client's windows any more."""
+        self._held_bytes = self._carrier.http2.held_bytes(self._id)
+        if self._held_bytes:
+            return False
+        self._carrier.shared.pressure.catch_up(self)
+        return True
+
     def _note_held(self, held_bytes: int) -> None:
         """Something was written, of which `held_bytes` have to wait for the client's windows."""
         self._held_bytes = held_bytes
@@ -196,10 +204,8 @@ class RequestStream(_FlowControl):
 
     def go_on(self) -> None:
         """Read on, or end, if all that was held is written."""
-        self._held_bytes = self._carrier.http2.held_bytes(self._id)
-        if self._held_bytes:
+        if not self._has_caught_up():
             return
-        self._carrier.shared.pressure.catch_up(self)
         if self.exchange is None:
             self._end_stream()
         elif not self._carrier.is_congested:
@@ -360,10 +366,8 @@ class TunnelStream(_FlowControl):
 
     def go_on(self) -> None:
         """Let the other end go on, or end, if all that was held is written."""
-        self._held_bytes = self._carrier.http2.held_bytes(self._id)
-        if self._held_bytes:
+        if not self._has_caught_up():
             return
-        self._carrier.shared.pressure.catch_up(self)
         if self._is_closing:
             self._finish()
         elif self._is_told_to_pause and not self._carrier.is_congested:
