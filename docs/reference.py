@@ -114,6 +114,11 @@ Origin and the fields that frame a message cannot be edited here. In values, the
 Trouble made on purpose, to see how an application bears it. `devproxy up` says on which routes. All at the default:
 none.
 """,
+    "inspector": """\
+## `[inspector]`
+
+The page at `/__devproxy/` that shows what happens, and what is kept for it.
+""",
 }
 """What precedes the keys of a table, by the table's path."""
 
@@ -197,7 +202,8 @@ def example() -> str:
     lines += [*_comment(meaning(KEYS["routes"])), *_comment(meaning(KEYS["routes.*"])), "[[routes]]"]
     lines += _section("routes.*", _ROUTE_VALUES)
     lines += _subtables("routes.*", "routes")
-    return "\n".join(lines) + "\n" + _OTHER_ROUTES
+    after = ["", *_comment(meaning(KEYS["inspector"])), "[inspector]", *_section("inspector", {})]
+    return "\n".join(lines) + "\n" + _OTHER_ROUTES + "\n".join(after) + "\n"
 
 
 def _section(path: str, values: dict[str, Any]) -> Iterator[str]:

@@ -21,13 +21,15 @@ _Part = TypeVar("_Part")
 
 
 def diff(old: Config, new: Config) -> tuple[ConfigChange, ...]:
-    """Return what `new` changes about `old`: the server, then upstreams, then routes. All texts are printable.
+    """Return what `new` changes about `old`: the server, the inspector, then upstreams, then routes.
 
+    All texts are printable.
     Within each, what is there now comes in the order of `new`, and what has gone after it in the order of `old`. Lines,
     the order of routes and the name of the file are not changes. Empty: they do the same.
     """
     return (
         *(ConfigChange("server", "changed", detail) for detail in _details(old.server, new.server)),
+        *(ConfigChange("inspector", "changed", detail) for detail in _details(old.inspector, new.inspector)),
         *_parts(
             {upstream.name: upstream for upstream in old.upstreams},
             {upstream.name: upstream for upstream in new.upstreams},

@@ -13,7 +13,7 @@ import tomli
 from devproxy.config.addresses import parse_allowed_host, parse_listen, parse_server, parse_trusted_proxy
 from devproxy.config.conflicts import find_conflicts, listen_conflicts
 from devproxy.config.keys import KEYS, values
-from devproxy.config.model import CertificateFiles, Config, Listen, Route, Server, ServerAddress, Upstream
+from devproxy.config.model import CertificateFiles, Config, Inspector, Listen, Route, Server, ServerAddress, Upstream
 from devproxy.config.positions import Places
 from devproxy.config.problems import ConfigError, Path, Problem, Problems, key_text
 from devproxy.config.routes import build_route
@@ -108,7 +108,10 @@ def _build(table: Table, document: Table, lines: dict[Path, int], source: str, p
     if not table.get("routes") and not problems.excuses((), "routes"):
         problems.at_key((), "there is no route: nothing would be forwarded", _NO_ROUTES)
     find_conflicts(routes, paths, problems)
-    return Config(server=server, upstreams=upstreams, routes=tuple(routes), source=source, said=lines)
+    inspector = Inspector(**values(table.get("inspector", {}), "inspector"))
+    return Config(
+        server=server, upstreams=upstreams, routes=tuple(routes), inspector=inspector, source=source, said=lines
+    )
 
 
 def _server(table: Table, problems: Problems) -> Server:

@@ -431,6 +431,19 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inspector:
+    """The page at ``/__devproxy/``, and what is kept for it."""
+
+    enabled: Annotated[bool, Key()] = True
+    """Whether `/__devproxy/` shows what happens. `false`: there is no page, and nothing is kept."""
+    capture: Annotated[bool, Key()] = False
+    """Whether heads, bodies and WebSocket messages are kept also while no page is open, so that they are there when it
+    is opened afterwards. Costs up to a quarter more CPU for each request."""
+    max_mib: Annotated[int, Key(minimum=1, maximum=4096)] = 64
+    """How much is kept at most, in MiB; what is oldest goes first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole, valid configuration. Every route's upstream exists. ``source``: the file's path, or "command line".
 
@@ -462,6 +475,8 @@ class Config:
         ),
     ]
     """Which requests go to which upstream. Their order in the file does not matter: the more specific route wins."""
+    inspector: Annotated[Inspector, Key()] = Inspector()
+    """What `/__devproxy/` shows, and what is kept for it."""
     source: str = "command line"
     said: Mapping[tuple[str | int, ...], int | str] = field(default_factory=dict, compare=False, repr=False)
 

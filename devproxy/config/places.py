@@ -1,9 +1,11 @@
 """Where each value of a configuration was said: a line of its file, or an option of the command line.
 
-Pure. Start at :func:`place_of`.
+Pure. Start at :func:`place_of`, or at :func:`source_of` for the parts of it.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from devproxy.config.model import Config
 from devproxy.text.safe import visible
@@ -20,3 +22,25 @@ def place_of(config: Config, *path: str | int) -> str:
         if said is not None:
             return said if isinstance(said, str) else f"{visible(config.source)}:{said}"
     return ""
+
+
+class Source(NamedTuple):
+    """Where something was said. ``file``: its path, or ``command line``. ``line``: 1-based; None: no file has it.
+
+    ``key``: what said it, in dots (``routes.0.host``, as far as it was written), or the option.
+    """
+
+    file: str
+    line: int | None
+    key: str
+
+
+def source_of(config: Config, *path: str | int) -> Source | None:
+    """Return where the value at `path` was said, as :func:`place_of` has it, in parts; None: it was not written."""
+    for end in range(len(path), 0, -1):
+        said = config.said.get(path[:end])
+        if isinstance(said, str):
+            return Source("command line", None, said)
+        if said is not None:
+            return Source(config.source, said, ".".join(map(str, path[:end])))
+    return None
