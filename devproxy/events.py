@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from devproxy.http.messages import RequestFacts
 
 
 class Wants(Flag):
@@ -31,6 +34,8 @@ class Wants(Flag):
     """What there is in bodies, piece by piece. A body that began before an observer wants it is not reported."""
     FRAMES = auto()
     """What passes through tunnels, piece by piece."""
+    EVIDENCE = auto()
+    """The heads of exchanges that need a look, all at once: see :class:`Evidence`; tunnels."""
 
 
 class Outcome(StrEnum):
@@ -149,6 +154,53 @@ class ExchangeFinished:
     protocol: str = ""
     exchange_id: int = 0
     destination: bytes = b""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """The heads of an exchange that failed or was refused, or of whose answer a browser makes something else than its
+    page wants. Told before its end, when that is known. ``seen``: as :attr:`Wants.HEADS` would have told them.
+
+    ``peer_scheme``: by which the client asked.
+    """
+
+    exchange_id: int
+    seen: tuple[HeadSeen, ...]
+    peer_scheme: str
+
+
+class Entry(NamedTuple):
+    """An exchange that has ended, in the shortest form: what an observer that keeps all ends and looks at few is given.
+
+    It is given as a plain tuple in this order, which costs a fifth of a record; ``Entry._make`` names the fields.
+    ``facts``: None where there was no request that could be read. ``scheme``, ``http``: of the client's side, ``1.1``.
+    ``started``, ``ended``: by the gateway's clock, in seconds. The others as in :class:`ExchangeFinished`.
+    """
+
+    exchange_id: int
+    method: bytes
+    target: bytes
+    facts: RequestFacts | None
+    client: str
+    scheme: str
+    http: bytes
+    started: float
+    ended: float
+    first_byte_s: float
+    status: int
+    route: str
+    upstream: str
+    server: str
+    outcome: Outcome
+    request_bytes: int
+    response_bytes: int
+    error: str
+    detail: str
+    has_advice: bool
+
+
+Keep = Callable[["tuple[object, ...]"], object]
+"""Takes the fields of an :class:`Entry`. Must return at once, and never raises."""
 
 
 @dataclass(slots=True)
@@ -339,6 +391,7 @@ Event = (
     | ResponseBegun
     | HeadSeen
     | BodyData
+    | Evidence
     | ExchangeFinished
     | TunnelOpened
     | TunnelData
@@ -358,10 +411,14 @@ Tell = Callable[[Event], None]
 
 
 class Observer(NamedTuple):
-    """Receives events: ``tell`` is called with each event that it ``wants``."""
+    """Receives events: ``tell`` is called with each event that it ``wants``.
+
+    ``keep``: is called with the end of every exchange, as an :class:`Entry`; None: not.
+    """
 
     tell: Tell
     wants: Wants = Wants.ENDS
+    keep: Keep | None = None
 
 
 def is_failure(outcome: Outcome, status: int, advice: tuple[str, ...]) -> bool:

@@ -156,6 +156,11 @@ def reserved_path(head: RequestHead) -> Answer:
     return Answer(status=404, code="reserved-path", what=what)
 
 
+def own_page() -> Answer:
+    """Return the substitute for the answer of devproxy's own pages' server, where it is not asked."""
+    return Answer(status=200, code="", what="This is one of devproxy's own pages.")
+
+
 def health() -> Answer:
     """Return the answer to ``GET /__devproxy/health``: nothing else, as it is given before the Host is judged."""
     return Answer(status=200, code="", what="devproxy is up", facts=(("status", "ok"),))

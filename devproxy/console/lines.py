@@ -29,6 +29,7 @@ from devproxy.events import (
     ConfigRejected,
     DescriptorShortage,
     Event,
+    Evidence,
     ExchangeFinished,
     ExchangeStarted,
     HeadSeen,
@@ -218,7 +219,9 @@ class HumanLines(Lines):
                 return shortage_lines(at, event, style, self._width())
             case Trouble():
                 return trouble_lines(event, style, self._width())
-            case Ready() | ExchangeStarted() | RequestSent() | ResponseBegun() | HeadSeen() | BodyData() | TunnelData():
+            case Ready() | ExchangeStarted() | RequestSent() | ResponseBegun():
+                return []
+            case HeadSeen() | BodyData() | TunnelData() | Evidence():
                 return []
 
     def _is_asked_again(self, event: ExchangeFinished) -> bool:

@@ -30,7 +30,7 @@ from devproxy.gateway.front.listeners import Listeners
 from devproxy.gateway.reload import route_targets, unchanged_upstreams
 from devproxy.gateway.shared.observers import Observation, Observers
 from devproxy.gateway.shared.state import SWEEP_INTERVAL_S, Current, SharedState
-from devproxy.plan import Snapshot, compile_snapshot
+from devproxy.plan import PAGES_UPSTREAM, PagesServer, Snapshot, compile_snapshot, pages_upstream
 from devproxy.routing.table import label
 
 if TYPE_CHECKING:
@@ -40,11 +40,13 @@ if TYPE_CHECKING:
 class Gateway:
     """One running devproxy. Takes over `sockets` (see :func:`devproxy.gateway.front.bind.bind`).
 
+    `pages`: the server of devproxy's own pages, if there is one: what is asked for below ``/__devproxy/`` goes there.
     Raises :class:`CertificateProblem` where TLS is asked for and there is no certificate.
     """
 
-    def __init__(self, config: Config, sockets: Sequence[socket.socket]) -> None:
+    def __init__(self, config: Config, sockets: Sequence[socket.socket], *, pages: PagesServer | None = None) -> None:
         self._config = config
+        self._page_server = pages
         self._instance = os.urandom(4).hex()
         self._listeners = Listeners(config.server.listen, sockets, self._connection, self._on_shortage, self._is_short)
         self._observers = Observers()
@@ -80,15 +82,19 @@ class Gateway:
         loop = asyncio.get_running_loop()
         shared = self._shared = SharedState(
             loop,
-            compile_snapshot(self._config, self._instance, bound=self._listeners.addresses()),
+            self._compile(self._config, self._listeners.addresses()),
             self._observers,
         )
         self._pools = {upstream.name: UpstreamPool(shared, upstream) for upstream in self._config.upstreams}
+        asked = list(self._pools.values())
+        if self._page_server is not None:
+            self._pools[PAGES_UPSTREAM] = own = UpstreamPool(shared, pages_upstream(self._page_server))
+            own.servers[0].is_told = False
         shared.current = Current(shared.current.snapshot, self._pools)
         self._intake = DescriptorGuard(shared, self._listeners)
         await self._listeners.open()
         self._sweep()
-        self._probe(self._pools.values())
+        self._probe(asked)
 
     async def apply(self, config: Config) -> None:
         """Serve by `config` from now on; what runs ends as it began. Not to be called again before it has returned.
@@ -113,7 +119,7 @@ class Gateway:
             config = replace(config, server=replace(config.server, tls=self._config.server.tls))
         # Not those that are about to be released: the guard must not depend on what was listened on before.
         bound = self._listeners.addresses(config.server.listen)
-        snapshot = await asyncio.to_thread(compile_snapshot, config, self._instance, bound=bound)
+        snapshot = await asyncio.to_thread(self._compile, config, bound)
         if shared.is_stopping:  # every listener has been closed
             return
         departing = self._swap(shared, snapshot)
@@ -140,12 +146,16 @@ class Gateway:
         """
         old, new = self._pools, snapshot.config
         unchanged = unchanged_upstreams(shared.current.snapshot.config, new)
+        if PAGES_UPSTREAM in old:
+            unchanged |= {PAGES_UPSTREAM}
         pools = {
             upstream.name: old[upstream.name]
             if upstream.name in unchanged
             else UpstreamPool(shared, upstream, old.get(upstream.name))
             for upstream in new.upstreams
         }
+        if PAGES_UPSTREAM in old:
+            pools[PAGES_UPSTREAM] = old[PAGES_UPSTREAM]
         shared.current = Current(snapshot, pools)
         self._pools = pools
         for name, pool in old.items():
@@ -194,6 +204,9 @@ class Gateway:
     def connection_count(self) -> int:
         """How many client connections are open, tunnels included."""
         return 0 if self._shared is None else len(self._shared.connections) + len(self._shared.tunnels)
+
+    def _compile(self, config: Config, bound: Sequence[str]) -> Snapshot:
+        return compile_snapshot(config, self._instance, bound=bound, pages=self._page_server)
 
     def _connection(self) -> asyncio.Protocol:
         assert self._shared is not None

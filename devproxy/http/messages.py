@@ -139,7 +139,7 @@ class ResponseFacts:
     so, or ``*``.
     ``has_set_cookie``, ``has_reference``, ``has_resource_policy``: there are fields with that role.
     ``is_remarkable``: there may be something to say about it even if its page is of the same origin: it sets a cookie,
-    or its status is one of :data:`REFUSALS`. The others as in :class:`RequestFacts`.
+    or its status is an error. The others as in :class:`RequestFacts`.
     """
 
     __hash__ = object.__hash__

@@ -31,7 +31,6 @@ from devproxy.http.fields import (
 from devproxy.http.memory import MEMORY, SLOT, Table, footprint
 from devproxy.http.messages import (
     CHUNKED,
-    REFUSALS,
     STATED,
     UNTIL_CLOSE,
     RequestFacts,
@@ -374,7 +373,7 @@ def _response_facts(status: int, version_minor: int, special: list[Field]) -> Re
         pins=_between_crlf(special, Role.PIN),
         varies_on_origin=not {b"origin", b"*"}.isdisjoint(varies_on),
         has_set_cookie=Role.SET_COOKIE in roles,
-        is_remarkable=Role.SET_COOKIE in roles or status in REFUSALS,
+        is_remarkable=Role.SET_COOKIE in roles or status >= 400,
         has_reference=Role.REFERENCE in roles,
         has_resource_policy=Role.RESOURCE_POLICY in roles,
         logs_in=Role.LOGIN in roles,

@@ -9,15 +9,18 @@ exchange keeps the snapshot it was born with; a new configuration is a new snaps
 from devproxy.plan.compiled import CompiledRoute
 from devproxy.plan.decisions import Forward, Plan, Respond
 from devproxy.plan.malformed import lines_for_malformed
+from devproxy.plan.pages import PAGES_UPSTREAM, PagesServer, pages_upstream
 from devproxy.plan.plain import plan_plain_request
 from devproxy.plan.request import plan_request, render_request
 from devproxy.plan.response import advice_on, advice_on_body, answers_preflight, changes_to, edit_response
 from devproxy.plan.snapshot import RESERVED_PREFIX, Snapshot, compile_snapshot
 
 __all__ = [
+    "PAGES_UPSTREAM",
     "RESERVED_PREFIX",
     "CompiledRoute",
     "Forward",
+    "PagesServer",
     "Plan",
     "Respond",
     "Snapshot",
@@ -28,6 +31,7 @@ __all__ = [
     "compile_snapshot",
     "edit_response",
     "lines_for_malformed",
+    "pages_upstream",
     "plan_plain_request",
     "plan_request",
     "render_request",

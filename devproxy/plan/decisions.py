@@ -22,13 +22,15 @@ class Respond:
     """devproxy itself answers.
 
     ``route``: the label of the route concerned, empty for none. ``lines``: field lines that go with the answer, by
-    which a page that is allowed to can read it. ``delay_s``: how long it is to be kept back, on purpose.
+    which a page that is allowed to can read it. ``delay_s``: how long it is to be kept back, on purpose. ``pages``: how
+    it is sent to the server of devproxy's own pages, which gives the answer instead; None: ``answer`` is given.
     """
 
     answer: Answer
     route: str = ""
     lines: tuple[bytes, ...] = ()
     delay_s: float = 0.0
+    pages: Forward | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -84,7 +84,7 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     if not host.is_allowed:
         return Respond(answers.refused_host(host), "", local_lines(decide(snapshot.default_cors, head.facts.origins)))
     if own_path:
-        return Respond(answers.reserved_path(head), own.RESERVED_PREFIX)
+        return _own_page(head, own_path + question + query, snapshot)
     preflight = read_preflight(head)
     refused = _refused_before_routing(head, raw_path, preflight, snapshot) if snapshot.table.runs_expressions else None
     if refused is not None:
@@ -113,6 +113,25 @@ def _plan(head: RequestHead, snapshot: Snapshot) -> Plan:
     if head.facts.origins and wants_own_origin(head, route.pattern, route.host) and _is_from_own_page(head):
         compiled = snapshot.own_origin[id(route)]
     return _forward(head, compiled, path, decision, snapshot.edits, preflight, fallback)
+
+
+def _own_page(head: RequestHead, path: bytes, snapshot: Snapshot) -> Respond:
+    """Return what happens to a request below the reserved prefix; `path`: in the form in which routes compare it."""
+    if snapshot.pages is None:
+        return Respond(answers.reserved_path(head), own.RESERVED_PREFIX)
+    compiled = snapshot.pages.route_of(head)
+    decision = decide(compiled.cors, head.facts.origins)
+    refusal = _refusal(head, path, compiled, snapshot)
+    if refusal is not None:
+        return Respond(refusal, own.RESERVED_PREFIX)
+    preflight = read_preflight(head)
+    if preflight is not None:
+        return _answer_to(preflight, compiled)
+    refused = _turned_away(head, compiled, decision)
+    if refused is not None:
+        return refused
+    forward = _forward(head, compiled, path, decision, snapshot.edits, None, None)
+    return Respond(answers.own_page(), own.RESERVED_PREFIX, pages=forward)
 
 
 def _is_from_own_page(head: RequestHead) -> bool:

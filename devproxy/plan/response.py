@@ -112,6 +112,16 @@ class _Repairs:
         return None
 
 
+def repair_of(
+    forward: Forward, request: RequestHead, field: Field, peer: Peer, server: ServerAddress
+) -> FieldRepair | None:
+    """Return what takes the place of `field`, which `server` sent in answer to `request` of `peer`, and why.
+
+    None: the rules for cookies and places leave it.
+    """
+    return _Repairs(forward, request, peer, server).of(field)
+
+
 def _front_of(forward: Forward, request: RequestHead, peer: Peer) -> Front:
     """Return the front as the browser knows it that sent `request`, by way of `peer`."""
     facts = request.facts

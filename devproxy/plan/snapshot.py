@@ -18,6 +18,7 @@ from devproxy.http.memory import MEMORY, Memory, Table, footprint
 from devproxy.http1.start_line import Limits
 from devproxy.plan.compiled import CompiledRoute, at_own_origin, compile_route, response_limits
 from devproxy.plan.decisions import EditsKey, Forward
+from devproxy.plan.pages import PagesRoutes, PagesServer, compile_pages
 from devproxy.policy.cors import CorsPolicy, compile_cors
 from devproxy.policy.hop import VIA_VERSION, Hop, compile_trusted
 from devproxy.policy.hosts import HostGuard, compile_hosts
@@ -59,7 +60,8 @@ class Snapshot:
     route, which hashes quicker than its many fields. ``own_origin``: the same for what own pages ask of a dev server
     that knows itself alone: Host and Origin are the server's, unless the route says otherwise. ``default_cors``: for
     answers to what no route takes. ``hop``: whose word about a request counts. ``via_token``: this process's pseudonym
-    in ``Via``, by which a request that comes back is recognised.
+    in ``Via``, by which a request that comes back is recognised. ``pages``: the routes to the server of devproxy's own
+    pages; None: there is none.
     ``limits_bodies``: ``max_body_bytes`` is finite. ``segments``, ``plans`` and ``edits``: remembered, see
     :class:`Segments`, :func:`devproxy.plan.plan_request` and :func:`devproxy.plan.edit_response`. Limits that are 0
     in the configuration, for "none", are infinite here.
@@ -80,16 +82,20 @@ class Snapshot:
     idle_timeout_s: float
     head_timeout_s: float
     via_token: bytes
+    pages: PagesRoutes | None
     segments: Segments
     plans: Table[tuple[Any, ...], Forward]
     edits: Table[EditsKey, ResponseEdits]
 
 
-def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()) -> Snapshot:
+def compile_snapshot(
+    config: Config, instance: str, *, bound: Sequence[str] = (), pages: PagesServer | None = None
+) -> Snapshot:
     """Return `config` ready to serve.
 
     `instance`: a token that no other devproxy has, for loop detection. `bound`: the IP addresses listened on, where
-    they are known; what ``listen`` names counts in any case.
+    they are known; what ``listen`` names counts in any case. `pages`: the server of devproxy's own pages, which
+    ``[inspector] enabled`` switches off.
     """
     token = b"devproxy-" + instance.encode()
     via_line = b"Via: %b %b" % (VIA_VERSION, token)
@@ -121,6 +127,7 @@ def compile_snapshot(config: Config, instance: str, *, bound: Sequence[str] = ()
         idle_timeout_s=config.server.idle_timeout_s or math.inf,
         head_timeout_s=config.server.head_timeout_s or math.inf,
         via_token=token,
+        pages=None if pages is None or not config.inspector.enabled else compile_pages(config, pages, via_line),
         segments=Segments(MEMORY, table.segments | MIXED_SEGMENTS),
         plans=Table(MEMORY, _cost_of_plan),
         edits=Table(MEMORY, _cost_of_edits),

@@ -100,6 +100,11 @@ class Peer:
         self._proxies: TrustedProxies | None = None
         self._is_trusted = False
 
+    @property
+    def version(self) -> bytes:
+        """Which version of HTTP this peer spoke: ``1.1``, ``2``."""
+        return self._version
+
     def is_trusted(self, proxies: TrustedProxies) -> bool:
         """Tell whether `proxies` take this peer. Remembered, as a connection sees few configurations."""
         if proxies is not self._proxies:

@@ -42,7 +42,7 @@ class ServerPool:
     yet); ``has_been_up``: whether it ever did; ``went_at``: the loop's time at which it went, None while it is up;
     ``failure``: why it does not. ``outstanding``: exchanges and tunnels that run there. ``address``: which of its
     addresses answered last. ``pool``: the upstream it belongs to. ``is_retired``: another pool has taken that one's
-    place. `room`: where those wait who need the server.
+    place. ``is_told``: observers are told whether it is up. `room`: where those wait who need the server.
     """
 
     def __init__(self, shared: SharedState, pool: Pool, server: ServerAddress, index: int, room: WaitingRoom) -> None:
@@ -51,6 +51,7 @@ class ServerPool:
         self._room = room
         self.pool = pool
         self.is_retired = False
+        self.is_told = True
         self._idle_timeout_s = upstream.idle_timeout_s
         self._dialler = Dialler(shared.loop, server, timeout_s=upstream.connect_timeout_s, verify=upstream.tls_verify)
         self._idle: dict[object, Connection] = {}
@@ -282,7 +283,7 @@ class ServerPool:
         self.address = known.address
 
     def _report(self, detail: str) -> None:
-        if self.is_retired:
+        if self.is_retired or not self.is_told:
             return  # a reader would take it for the server that is configured now
         is_up = bool(self.is_up)
         address = self.address if is_up else ""

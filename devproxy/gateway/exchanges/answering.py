@@ -130,8 +130,11 @@ class Answering(ABC):
         self.client.answer(composed)
         self._status = answer.status
         self._told.remarks = remarks_on_own(self._shared, answer, route)
-        if self._shared.observers.is_watched_closely:
+        observers = self._shared.observers
+        if observers.is_watched_closely:
             self._told.tell_own(composed.status, composed.lines, composed.body)
+        if observers.to_evidence and answer.status >= 400:
+            self._told.tell_evidence(sent=self._sent_head(), own=(composed.status, composed.lines))
         self._response_bytes = len(composed.body)
         self._report_end(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what)
 
@@ -143,11 +146,15 @@ class Answering(ABC):
     def _report_end(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
         """Report the end, of which the client has been told."""
 
+    def _sent_head(self) -> bytes:
+        """Return the request's head as it went to a server; empty: it did not."""
+        return b""
+
     @property
     def _told(self) -> Report:
         """What is told of it, from when an observer first looks."""
         if self._report is None:
-            self._report = Report(self._shared, self.request, self.client.peer.address, self._started_at)
+            self._report = Report(self._shared, self.request, self.client.peer, self._started_at)
         return self._report
 
 
@@ -211,6 +218,6 @@ class OwnAnswer(Answering):
 
     def _report_end(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
         self._phase = OVER
-        if self._shared.observers.to_failures:
+        if self._shared.observers.wants_ends:
             sizes = self._request_bytes, self._response_bytes
             self._told.tell_end(outcome, self._status, self._plan.route, "", "", *sizes, error, detail)

@@ -210,6 +210,8 @@ class Exchange(Answering):
             may_be_blocked = forward.facts.origins and not edits.is_known_to_be_fine(client.peer.scheme)
             if may_be_blocked or facts.is_remarkable or shared.observers.wants_changes:
                 report.remarks = remarks_on(shared, forward, self.request, head, edits, client.peer, server, payload)
+                if shared.observers.to_evidence and (facts.status >= 400 or report.remarks.has_advice):
+                    report.tell_evidence(sent=self._sent_head(), response=(head, edits))
         self._response_bytes = len(payload)
         client.respond(head, edits, body_length, payload, ended)
         if ended:
@@ -307,8 +309,15 @@ class Exchange(Answering):
         self._report_end(Outcome.UPSTREAM_LOST, error=LOGIN_CODE, detail=LOGIN_LOST)
         self.client.abort(resets=False)
 
+    def _sent_head(self) -> bytes:
+        if self._phase is PLANNED:
+            return b""
+        return render_request(self._plan, self.request, self.client.peer, self._server.server)
+
     def _cut_response(self, loss: Loss) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
+        if self._shared.observers.to_evidence:
+            self._told.tell_evidence(sent=self._sent_head())
         self._report_end(Outcome.UPSTREAM_LOST, error=cut_code(loss.fault), detail=loss.detail or CUT_SHORT)
         self.client.abort(resets=loss.was_reset)
 
@@ -375,7 +384,7 @@ class Exchange(Answering):
         self._phase = OVER
         server = self._server
         server.outstanding -= 1
-        if self._shared.observers.to_failures:
+        if self._shared.observers.wants_ends:
             compiled = self._plan.compiled
             (self._report or self._told).tell_end(
                 outcome,

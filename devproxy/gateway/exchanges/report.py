@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from devproxy.events import (
     BodyData,
+    Evidence,
     ExchangeFinished,
     ExchangeStarted,
     HeadSeen,
@@ -21,22 +22,22 @@ from devproxy.events import (
     is_failure,
 )
 from devproxy.gateway.exchanges.advice import NONE, Remarks
-from devproxy.gateway.shared.observers import tell_each
+from devproxy.gateway.shared.observers import Observers, tell_each
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.reasons import reason_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.edits import ResponseEdits
     from devproxy.http.messages import RequestHead, ResponseHead
     from devproxy.plan.compiled import CompiledRoute
+    from devproxy.policy.hop import Peer
 
 
 class Report:
-    """The report on an exchange that started at `started_at`, by the clock of `shared`; `client`: the sender.
+    """The report on an exchange that started at `started_at`, by the clock of `shared`; `peer`: the sender.
 
     ``exchange_id``: is in everything that is told of it. ``sent_s``, ``first_byte_s``: when the request left and the
     response began, in seconds since the start; 0: not yet, or no observer. ``remarks``: what is to be said of the
@@ -45,9 +46,9 @@ class Report:
 
     __slots__ = (
         "_bodies",
-        "_client",
         "_clock",
         "_observers",
+        "_peer",
         "_request",
         "_started_at",
         "exchange_id",
@@ -56,10 +57,10 @@ class Report:
         "sent_s",
     )
 
-    def __init__(self, shared: SharedState, request: RequestHead, client: str, started_at: float) -> None:
+    def __init__(self, shared: SharedState, request: RequestHead, peer: Peer, started_at: float) -> None:
         self._observers = shared.observers
         self._request = request
-        self._client = client
+        self._peer = peer
         self._started_at = started_at
         self._clock = shared.clock
         self._bodies: dict[bool, ChunkedReader | None] | None = None
@@ -76,7 +77,7 @@ class Report:
     def tell_started(self, to: Observers) -> None:
         """Tell that the request's head is complete."""
         request, started_at = self._request, time() - self.duration_s
-        event = ExchangeStarted(self.exchange_id, request.method, request.target, self._client, started_at)
+        event = ExchangeStarted(self.exchange_id, request.method, request.target, self._peer.address, started_at)
         tell_each(to.to_progress, event)
         self.tell_head(to, request.block, is_request=True, is_sent=False)
 
@@ -104,14 +105,12 @@ class Report:
     def tell_response_head(self, head: ResponseHead, edits: ResponseEdits) -> None:
         """Tell of a response's `head`, which goes on as `edits` say."""
         if self._observers.to_heads:
-            sent = b"\r\n".join((head.start, *edits.lines_of(head), *edits.last))
             self.tell_head(self._observers, head.block, is_request=False, is_sent=False)
-            self.tell_head(self._observers, sent, is_request=False, is_sent=True)
+            self.tell_head(self._observers, _sent(head, edits), is_request=False, is_sent=True)
 
     def tell_own(self, status: int, lines: Iterable[bytes], body: bytes) -> None:
         """Tell of an answer of devproxy's own, which is given whole."""
-        start = f"HTTP/1.1 {status} {reason_phrase(status)}".encode("latin-1")
-        self.tell_head(self._observers, b"\r\n".join((start, *lines)), is_request=False, is_sent=True)
+        self.tell_head(self._observers, _own(status, lines), is_request=False, is_sent=True)
         if body:
             tell_each(self._observers.to_bodies, BodyData(self.exchange_id, False, body, True))
 
@@ -135,6 +134,28 @@ class Report:
         if content or ended:
             tell_each(self._observers.to_bodies, BodyData(self.exchange_id, is_request, content, ended))
 
+    def tell_evidence(
+        self,
+        *,
+        sent: bytes = b"",
+        response: tuple[ResponseHead, ResponseEdits] | None = None,
+        own: tuple[int, Iterable[bytes]] | None = None,
+    ) -> None:
+        """Tell of all heads at once, for those who want them of exchanges that need a look.
+
+        `sent`: the request as it went on, which may precede CRLFCRLF; empty: it did not. `response`: the server's, and
+        what happens to it. `own`: status and field lines of an answer of devproxy's own.
+        """
+        heads = [(True, False, self._request.block)]
+        if sent:
+            heads.append((True, True, sent.removesuffix(b"\r\n\r\n")))
+        if response is not None:
+            heads += [(False, False, response[0].block), (False, True, _sent(*response))]
+        if own is not None:
+            heads.append((False, True, _own(*own)))
+        seen = tuple(HeadSeen(self.exchange_id, *one) for one in heads)
+        tell_each(self._observers.to_evidence, Evidence(self.exchange_id, seen, self._peer.scheme))
+
     def tell_end(
         self,
         outcome: Outcome,
@@ -150,10 +171,36 @@ class Report:
         """Tell how it ended, if an observer wants it; for the arguments see
         :class:`~devproxy.events.ExchangeFinished`."""
         advice, changes, has_advice = self.remarks
-        if not self._observers.to_ends and not is_failure(outcome, status, advice):
-            return
-        request = self._request
+        observers, request = self._observers, self._request
         facts = request.facts
+        for keep in observers.keepers:
+            peer = self._peer
+            keep(
+                (  # the fields of an Entry
+                    self.exchange_id,
+                    request.method,
+                    request.target,
+                    facts,
+                    peer.address,
+                    peer.scheme,
+                    peer.version,
+                    self._started_at,
+                    self._clock(),
+                    self.first_byte_s,
+                    status,
+                    route,
+                    upstream,
+                    server,
+                    outcome,
+                    request_bytes,
+                    response_bytes,
+                    error,
+                    detail,
+                    has_advice,
+                )
+            )
+        if not observers.to_ends and not is_failure(outcome, status, advice):
+            return
         event = ExchangeFinished(
             request.method,
             request.target,
@@ -166,7 +213,7 @@ class Report:
             self.first_byte_s,
             request_bytes,
             response_bytes,
-            self._client,
+            self._peer.address,
             error,
             detail,
             advice,
@@ -176,4 +223,23 @@ class Report:
             self.exchange_id,
             facts.fetch_dest,
         )
-        self._observers.tell_end(event)
+        observers.tell_end(event)
+
+
+class MuteReport(Report):
+    """The report on what no observer is told of: requests for devproxy's own pages."""
+
+    __slots__ = ()
+
+    def __init__(self, shared: SharedState, request: RequestHead, peer: Peer, started_at: float) -> None:
+        super().__init__(shared, request, peer, started_at)
+        self._observers = Observers()
+
+
+def _sent(head: ResponseHead, edits: ResponseEdits) -> bytes:
+    return b"\r\n".join((head.start, *edits.lines_of(head), *edits.last))
+
+
+def _own(status: int, lines: Iterable[bytes]) -> bytes:
+    start = f"HTTP/1.1 {status} {reason_phrase(status)}".encode("latin-1")
+    return b"\r\n".join((start, *lines))

@@ -340,12 +340,12 @@ class Tunnel:
             for timer in (self._timer, self._drain_timer, self._drop_timer):
                 if timer is not None:
                     timer.cancel()
-            if self._shared.observers.to_ends:
-                tell_each(self._shared.observers.to_ends, self._summary())
+            if self._shared.observers.to_tunnels:
+                tell_each(self._shared.observers.to_tunnels, self._summary())
 
     def tell_so_far(self, observers: Observers) -> None:
         """Tell `observers`, who may come late, that the tunnel is open, and what passes from now on."""
-        tell_each(observers.to_ends, self._opened)
+        tell_each(observers.to_tunnels, self._opened)
         if observers.to_frames:
             for end in self._ends:
                 end.tap(self._shared.observers, self._opened.tunnel_id)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from devproxy.gateway.exchanges.answering import OVER, PLANNED, RELAYING, OwnAnswer
 from devproxy.gateway.exchanges.exchange import Exchange
+from devproxy.gateway.exchanges.pages import PageExchange
 from devproxy.http.messages import CHUNKED
-from devproxy.plan import Forward, render_request
+from devproxy.plan import PAGES_UPSTREAM, Forward, render_request
 
 if TYPE_CHECKING:
     from devproxy.gateway.exchanges.answering import Answering
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from devproxy.gateway.shared.seam import ClientStream, Upstream
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.messages import RequestHead
-    from devproxy.plan import Plan
+    from devproxy.plan import Plan, Respond
 
 
 class WatchedExchange(Exchange):
@@ -70,8 +71,15 @@ class WatchedExchange(Exchange):
 def answering_for(shared: SharedState, client: ClientStream, request: RequestHead, plan: Plan) -> Answering:
     """Return what answers `request` of `client` as `plan` says, watched if an observer looks closely."""
     if not isinstance(plan, Forward):
-        return OwnAnswer(shared, client, request, plan)
+        return own_answering(shared, client, request, plan)
     return (WatchedExchange if shared.observers.is_watched_closely else Exchange)(shared, client, request, plan)
+
+
+def own_answering(shared: SharedState, client: ClientStream, request: RequestHead, plan: Respond) -> Answering:
+    """Return what answers `request` of `client` as `plan` says: devproxy itself, or the server of its own pages."""
+    if plan.pages is not None and PAGES_UPSTREAM in shared.current.pools:
+        return PageExchange(shared, client, request, plan.pages)
+    return OwnAnswer(shared, client, request, plan)
 
 
 def watch(running: Answering | None, late: Observers) -> None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from devproxy import answers
 from devproxy.errors import BadMessage
-from devproxy.gateway.exchanges.answering import Answering, OwnAnswer
+from devproxy.gateway.exchanges.answering import Answering
 from devproxy.gateway.exchanges.exchange import Exchange
 from devproxy.gateway.exchanges.malformed import refuse
-from devproxy.gateway.exchanges.watched import WatchedExchange, watch
+from devproxy.gateway.exchanges.watched import WatchedExchange, own_answering, watch
 from devproxy.gateway.front.backlog import Backlog
 from devproxy.gateway.front.states import LINGER_S, MAX_LINGER_BYTES, STEPS, Act, Event, State
 from devproxy.gateway.shared.peer_state import PeerState, peer_state_of, unread_bytes
@@ -381,7 +381,7 @@ class ClientConnection(Reader):
             make = WatchedExchange if self._shared.observers.is_watched_closely else Exchange
             exchange: Answering = make(self._shared, self, head, plan)
         else:
-            exchange = OwnAnswer(self._shared, self, head, plan)
+            exchange = own_answering(self._shared, self, head, plan)
         self._exchange = exchange
         if not rest and not self._backlog:
             exchange.start(b"", not self.body_remaining)

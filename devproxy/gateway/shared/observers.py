@@ -25,11 +25,11 @@ class Observation:
     ``wants_changes``: of ``wants``, what every end asks about; a flag costs as much as ten comparisons.
     """
 
-    __slots__ = ("_has_failed", "_observers", "_tell", "wants", "wants_changes")
+    __slots__ = ("_has_failed", "_observers", "_tell", "keep", "wants", "wants_changes")
 
     def __init__(self, observers: Observers, observer: Observer) -> None:
         self._observers = observers
-        self._tell, self.wants = observer
+        self._tell, self.wants, self.keep = observer
         self.wants_changes = bool(self.wants & Wants.CHANGES)
         self._has_failed = False
 
@@ -61,24 +61,29 @@ class Observation:
 
 class Observers:
     """The observers. ``is_watched``: one wants to see traffic, ``is_watched_closely``: more of exchanges than
-    their ends, ``wants_changes``: what is changed in answers.
+    their ends, ``wants_ends``: how some or all of them end, ``wants_changes``: what is changed in answers.
 
     The observers of each kind (see :func:`tell_each`): ``to_progress``: how exchanges begin, ``to_heads``,
     ``to_bodies``, ``to_frames``: what is in them and in tunnels, ``to_ends``: how every one ends, ``to_failures``: the
-    failures.
+    failures, ``to_evidence``: the heads of those that need a look, ``to_tunnels``: how tunnels begin and end.
+    ``keepers``: what takes all ends in the shortest form.
     """
 
     __slots__ = (
         "_all",
         "is_watched",
         "is_watched_closely",
+        "keepers",
         "to_bodies",
         "to_ends",
+        "to_evidence",
         "to_failures",
         "to_frames",
         "to_heads",
         "to_progress",
+        "to_tunnels",
         "wants_changes",
+        "wants_ends",
     )
 
     def __init__(self, *only: Observation) -> None:
@@ -96,7 +101,8 @@ class Observers:
 
     def _look(self, everybody: tuple[Observation, ...]) -> None:
         self._all = everybody
-        self.is_watched = any(one.wants for one in everybody)
+        self.keepers = tuple(one.keep for one in everybody if one.keep is not None)
+        self.is_watched = bool(self.keepers) or any(one.wants for one in everybody)
         self.to_progress = self._who_want(Wants.PROGRESS)
         self.to_heads = self._who_want(Wants.HEADS)
         self.to_bodies = self._who_want(Wants.BODIES)
@@ -105,6 +111,9 @@ class Observers:
         self.to_ends = self._who_want(Wants.ENDS)
         to_failures = self._who_want(Wants.ENDS | Wants.FAILURES)
         self.to_failures = self.to_ends if to_failures == self.to_ends else to_failures
+        self.to_evidence = self._who_want(Wants.EVIDENCE)
+        self.to_tunnels = self._who_want(Wants.ENDS | Wants.EVIDENCE)
+        self.wants_ends = bool(self.to_failures or self.keepers)
         self.wants_changes = any(one.wants_changes for one in self.to_failures)
 
     def _who_want(self, what: Wants) -> tuple[Observation, ...]:
@@ -116,12 +125,16 @@ class Observers:
 
     def tell_end(self, event: ExchangeFinished) -> None:
         """Tell of the end of an exchange: what was changed only to those who want that."""
-        bare = replace(event, changes=()) if event.changes else event
         to = self.to_ends
         if self.to_failures is not to and is_failure(event.outcome, event.status, event.advice):
             to = self.to_failures
+        if event.changes:
+            bare = replace(event, changes=())
+            for one in to:
+                one.tell(event if one.wants_changes else bare)
+            return
         for one in to:
-            one.tell(event if one.wants_changes else bare)
+            one.tell(event)
 
 
 def tell_each(to: Iterable[Observation], event: Event) -> None:
