@@ -1,7 +1,7 @@
 """The serving side of the runtime socket: answers what other programs of the same person ask a running devproxy.
 
 One question for each connection, a line of JSON (``{"ask": "about"}``), and one answer, a line of JSON as well. The
-socket is in a folder that no other user can look into, so every program that can ask may know. Start at :class:`RuntimeSocket`.
+socket is in a folder that no other user can look into, so what can ask may know. Start at :class:`RuntimeSocket`.
 """
 
 from __future__ import annotations
