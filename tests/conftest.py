@@ -26,11 +26,18 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return readable_id(val)
 
 
+def _turns(config: pytest.Config) -> Path:
+    """Return the folder of the locks: one for all processes, with pytest's cache or without (`-p no:cacheprovider`)."""
+    cache = getattr(config, "cache", None)
+    folder = config.rootpath / ".pytest_cache" / "d" / "turns" if cache is None else Path(cache.mkdir("turns"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Give `item` its turn among the tests of all processes. Waiting for it is outside the time limit of a test."""
-    assert item.config.cache is not None
-    folder = Path(item.config.cache.mkdir("turns"))
+    folder = _turns(item.config)
     how = fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH
     with (folder / "entrance").open("w") as entrance, (folder / "room").open("w") as room:
         fcntl.flock(entrance, fcntl.LOCK_EX)  # who waits for an empty room lets nobody else in
