@@ -229,6 +229,17 @@ def _add_trust(parser: argparse.ArgumentParser) -> None:
     _add_colour(parser)
 
 
+def _add_list(parser: argparse.ArgumentParser) -> None:
+    """Show which devproxys of this user are running: where, with which file, since when.
+
+    examples:
+      devproxy list
+      devproxy list --json
+    """
+    parser.add_argument("--json", action="store_true", help="print them as JSON")
+    _add_colour(parser)
+
+
 def _add_schema(_: argparse.ArgumentParser) -> None:
     """Print the JSON Schema (draft-07) of devproxy.toml, for editors."""
 
@@ -272,6 +283,7 @@ _COMMANDS: Final = {
     "routes": ("show the routes, or which one matches a request and why", _add_routes),
     "explain": ("show how a request is handled, and what a browser does with the answer", _add_explain),
     "trust": ("make browsers trust the certificates of this machine", _add_trust),
+    "list": ("show which devproxys are running", _add_list),
     "schema": ("print the JSON Schema of devproxy.toml", _add_schema),
     "health": ("ask a running devproxy whether it is up", _add_health),
     "demo": ("show the difference devproxy makes, on a page", _add_demo),

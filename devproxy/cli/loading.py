@@ -31,7 +31,8 @@ class Loaded(NamedTuple):
     """A configuration, and sentences about it that a person should read.
 
     ``text``: of the file that it came from; None when it came from the command line. ``listen`` and ``tls``: of
-    ``--listen`` and ``--tls``, which override what the file says.
+    ``--listen`` and ``--tls``, which override what the file says. ``frontend``, ``backend`` and ``backend_paths``: the
+    other options that it came from, if not from a file.
     """
 
     config: Config
@@ -39,6 +40,9 @@ class Loaded(NamedTuple):
     text: bytes | None = None
     listen: tuple[str, ...] = ()
     tls: bool = False
+    frontend: str | None = None
+    backend: str | None = None
+    backend_paths: tuple[str, ...] = ()
 
 
 def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tls: bool = False) -> Loaded:
@@ -53,7 +57,15 @@ def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tl
         loaded = load_text(read(path), path, listen=listen, tls=tls)
         return loaded if is_named(options.config) else loaded._replace(notices=distrust(path) + loaded.notices)
     named = _listening(_named_servers(options), listen, tls)
-    return Loaded(named, _ignored_file() + warnings(named))
+    return Loaded(
+        named,
+        _ignored_file() + warnings(named),
+        listen=tuple(listen),
+        tls=tls,
+        frontend=options.frontend,
+        backend=options.backend,
+        backend_paths=tuple(options.backend_path),
+    )
 
 
 def load_file(path: str) -> Config:

@@ -39,6 +39,11 @@ class Reloader:
         # Absolute: the working directory may be removed and created again.
         self._watch = FileWatch(os.path.abspath(loaded.config.source), loaded.text)
 
+    @property
+    def loaded(self) -> Loaded:
+        """What is in force."""
+        return self._loaded
+
     def ask(self) -> None:
         """Have the file read at once; what it says is reported even if it is nothing new."""
         self._watch.ask()

@@ -21,6 +21,7 @@ from devproxy.cli.loading import Loaded
 from devproxy.cli.process import Process
 from devproxy.cli.refusal import FINE, INTERRUPTED, Refused
 from devproxy.cli.reloading import Reloader, can_follow
+from devproxy.cli.telling import open_socket
 from devproxy.cli.terminal import LOOKS_S, Terminal
 from devproxy.events import Observer, Ready, Trouble
 from devproxy.gateway.app import Gateway
@@ -81,11 +82,14 @@ async def _serve(
         reloader = Reloader(gateway, loaded, observer.tell, is_coloured=is_coloured, keeper=process.keeper)
         following = loop.create_task(reloader.run())
         following.add_done_callback(_raise_in_loop)
+    told = await open_socket(gateway, lambda: loaded if reloader is None else reloader.loaded, {})
     HangUp(loop, process.terminal, is_ending=first.done, reload=None if reloader is None else reloader.ask)
     await first
     looking.cancel()
     if following is not None:
         following.cancel()
+    if told is not None:
+        told.close()
     stopping = loop.create_task(gateway.stop())
     await asyncio.wait((stopping, second), return_when=asyncio.FIRST_COMPLETED)
     if reloader is not None:

@@ -7,7 +7,6 @@ socket is in a folder that no other user can look into, so what can ask may know
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -94,19 +93,21 @@ class _Conversation(asyncio.Protocol):
         self._asked += data
         question, end, _ = self._asked.partition(b"\n")
         if end or len(self._asked) > MAX_QUESTION_BYTES:
-            self._transport.write(json.dumps(self._answer(question)).encode() + b"\n")
+            self._transport.write(_answer(question, self._answers))
             self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
 
-    def _answer(self, question: bytes) -> dict[str, Any]:
-        try:
-            asked = json.loads(question)
-            name = asked.get("ask") if isinstance(asked, dict) else None
-        except (ValueError, RecursionError):
-            name = None
-        give = self._answers.get(name) if isinstance(name, str) else None
-        if give is None:
-            return {"error": "unknown question", "known": sorted(self._answers)}
-        return give()
+
+def _answer(question: bytes, answers: Answers) -> bytes:
+    import json  # some milliseconds that a start need not wait for
+
+    try:
+        asked = json.loads(question)
+        name = asked.get("ask") if isinstance(asked, dict) else None
+    except (ValueError, RecursionError):
+        name = None
+    give = answers.get(name) if isinstance(name, str) else None
+    said = {"error": "unknown question", "known": sorted(answers)} if give is None else give()
+    return json.dumps(said).encode() + b"\n"

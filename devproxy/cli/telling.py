@@ -1,0 +1,74 @@
+"""What a running devproxy tells the other programs of its user: the answers of its runtime socket.
+
+:mod:`devproxy.running` carries them. Start at :func:`open_socket`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from time import time
+from typing import Any
+
+from devproxy import __version__
+from devproxy.cli.clock import seconds_since_start
+from devproxy.cli.loading import Loaded
+from devproxy.gateway.app import Gateway
+from devproxy.routing.table import RouteTable, label
+from devproxy.running.serving import RuntimeSocket
+
+
+async def open_socket(
+    gateway: Gateway, loaded: Callable[[], Loaded], more: Mapping[str, Callable[[], dict[str, Any]]]
+) -> RuntimeSocket | None:
+    """Return a socket that answers what is asked about `gateway`; None where the system gives no folder for it.
+
+    `loaded`: gives what is in force. `more`: answers to further questions.
+    """
+    since_at = time() - seconds_since_start()
+
+    def about() -> dict[str, Any]:
+        config = loaded().config
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "urls": list(gateway.urls),
+            "folder": _folder(),
+            "source": source_of(loaded()),
+            "routes": [label(route) for route in RouteTable(config.routes).routes],
+            "since_at": since_at,
+        }
+
+    try:
+        sock = RuntimeSocket({"about": about, "configuration": lambda: _configuration(loaded()), **more})
+    except OSError:
+        return None
+    await sock.start()
+    return sock
+
+
+def source_of(loaded: Loaded) -> str:
+    """Return the absolute path of the file in force, or ``command line``."""
+    source = loaded.config.source
+    return source if loaded.text is None else os.path.abspath(source)
+
+
+def _configuration(loaded: Loaded) -> dict[str, Any]:
+    return {
+        "source": source_of(loaded),
+        "text": None if loaded.text is None else loaded.text.decode("utf-8", "replace"),
+        "options": {
+            "frontend": loaded.frontend,
+            "backend": loaded.backend,
+            "backend_path": list(loaded.backend_paths),
+            "listen": list(loaded.listen),
+            "tls": loaded.tls,
+        },
+    }
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # it has been deleted

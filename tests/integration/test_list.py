@@ -1,0 +1,68 @@
+"""`devproxy list` finds what is running, and what has gone leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.gateway_process import COMMAND, ENVIRONMENT, GatewayProcess
+from tests.support.processes import wait_for
+
+FILE = """
+[upstreams]
+backend = "http://localhost:1"
+
+[[routes]]
+path = "/"
+upstream = "backend"
+
+[[routes]]
+path = "/api/"
+upstream = "backend"
+"""
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A runtime folder of this test's own."""
+    folder = Path(os.path.realpath(tmp_path)) / "run"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    return folder / "devproxy"
+
+
+@pytest.fixture
+def gateway(runtime: Path, tmp_path: Path) -> Iterator[GatewayProcess]:
+    (tmp_path / "devproxy.toml").write_text(FILE)
+    process = GatewayProcess(cwd=tmp_path)
+    yield process
+    process.stop()
+    assert os.listdir(runtime) == []
+
+
+def listed(*arguments: str) -> str:
+    environment = {**os.environ, **ENVIRONMENT}
+    done = subprocess.run([*COMMAND, "list", *arguments], capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_it_says_where_each_listens_and_what_it_serves(gateway: GatewayProcess, tmp_path: Path) -> None:
+    (one,) = wait_for(lambda: json.loads(listed("--json")), "a devproxy that is running")
+    said: dict[str, Any] = {key: one[key] for key in ("urls", "pid", "routes")}
+    assert said == {"urls": [gateway.url], "pid": gateway.program.pid, "routes": ["/api/", "/"]}
+    assert os.path.samefile(one["source"], tmp_path / "devproxy.toml")
+    assert os.path.samefile(one["folder"], tmp_path)
+    text = listed()
+    assert text.startswith(f"{gateway.url}  pid {one['pid']}, 2 routes, for ")
+    assert str(one["source"]) in text
+
+
+def test_it_says_that_none_is_running(runtime: Path) -> None:
+    assert listed() == "no devproxy is running\n"
+    assert listed("--json") == "[]\n"
