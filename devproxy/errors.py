@@ -64,12 +64,61 @@ class UpstreamFault(StrEnum):
     """Not the upstream's fault: devproxy itself has no file descriptor left for another connection."""
 
 
+class SeenCertificate(NamedTuple):
+    """What the certificate of a server says of itself; all of it unverified, and printable.
+
+    ``subject`` and ``issuer``: ``CN=localhost, O=Example``. ``names``: DNS names and IP addresses that it is for.
+    ``not_before`` and ``not_after``: ``2026-12-01 14:05``, in UTC. Each is empty where it does not say.
+    """
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    not_before: str
+    not_after: str
+
+
+class TlsCause(StrEnum):
+    """Why there is no TLS with a server. What there is to do follows from it."""
+
+    SELF_SIGNED = "self-signed"
+    UNTRUSTED = "issuer-not-trusted"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not-yet-valid"
+    WRONG_NAME = "wrong-name"
+    UNFIT = "certificate-unfit"
+    """It is damaged, weak, revoked or made for something else."""
+    CLIENT_WANTED = "client-certificate-wanted"
+    CLIENT_REFUSED = "client-certificate-refused"
+    PLAIN_HTTP = "plain-http"
+    NOTHING_IN_COMMON = "nothing-in-common"
+    """No version of TLS and no cipher that both ends accept."""
+    UNKNOWN_NAME = "name-unknown-to-server"
+    REFUSED = "handshake-refused"
+    CUT_SHORT = "cut-short"
+    OWN_FILES = "own-files"
+    """The files that the upstream names cannot be used any more: nothing has been sent."""
+    OTHER = "other"
+
+
+class TlsFailure(NamedTuple):
+    """Why there is no TLS with a server.
+
+    ``reason``: in OpenSSL's words; printable. ``certificate``: the server's, where that is what was refused and could
+    be read; None: not known.
+    """
+
+    cause: TlsCause
+    reason: str
+    certificate: SeenCertificate | None = None
+
+
 class UpstreamError(DevproxyError):
     """An upstream gave no usable answer.
 
     ``server``: the address as configured. ``tried``: one ``(address, what happened)`` for each attempt. ``cause``: what
     is wrong with the answer that came, of which ``detail`` is the sentence. ``waited_s``: how long the request waited
-    for the server to come back.
+    for the server to come back. ``tls``: why there is no TLS, for :attr:`UpstreamFault.TLS`.
     """
 
     def __init__(
@@ -80,6 +129,7 @@ class UpstreamError(DevproxyError):
         tried: tuple[tuple[str, str], ...] = (),
         cause: BadMessage | None = None,
         waited_s: float = 0.0,
+        tls: TlsFailure | None = None,
     ) -> None:
         super().__init__(f"{fault}: {server}: {detail}")
         self.fault = fault
@@ -88,6 +138,7 @@ class UpstreamError(DevproxyError):
         self.tried = tried
         self.cause = cause
         self.waited_s = waited_s
+        self.tls = tls
 
 
 class Absence(NamedTuple):

@@ -15,9 +15,9 @@ from devproxy.policy.advice import (
     advice_on_absence,
     advice_on_no_http,
     advice_on_proxy,
-    advice_on_tls,
     facts_of_absence,
 )
+from devproxy.policy.tls_advice import Settings, facts_of_certificate, words_on_tls
 from devproxy.realtime.engineio import SESSION_UNKNOWN
 
 _UNAVAILABLE: Final = 503
@@ -47,7 +47,7 @@ _WORDS: Final = {
         "the connection attempt timed out",
         "Check that the server runs and that no firewall drops the packets (`connect_timeout_s`: how long to wait).",
     ),
-    UpstreamFault.TLS: ("the TLS handshake failed", ""),
+    UpstreamFault.TLS: ("the TLS handshake failed", "Look at the server's own log."),
     UpstreamFault.CLOSED_EARLY: (
         "it closed the connection without an answer",
         (
@@ -106,23 +106,25 @@ def upstream_failed(
     is_own_container: bool = False,
     unused_proxy: str = "",
     is_webpack_perhaps: bool = False,
+    tls: Settings | None = None,
 ) -> Answer:
     """Return the answer when no usable response came from an upstream: what was tried, what happened, what to do.
 
     `absence`: a server of this upstream has accepted connections before, so that this one may be restarting.
     `is_own_container`: devproxy runs in a container and the server's address leads back into it. `unused_proxy`: the
     variable of the environment that names a proxy, by which other programs would reach the server; empty for none.
-    `is_webpack_perhaps`: what asks may be a hot-reload socket that a route has taken from the frontend.
+    `is_webpack_perhaps`: what asks may be a hot-reload socket that a route has taken from the frontend. `tls`: what
+    the upstream says of TLS, for a server that is spoken to by https.
     """
     what, advice = _WORDS[error.fault] if error.cause is None else _words_on(error.cause)
     status = _STATUS.get(error.fault, 502)
     absence = absence if error.fault in NO_CONNECTION else None
     if absence is not None:
         status, advice = _UNAVAILABLE, advice_on_absence(absence)
+    elif error.tls is not None and tls is not None:
+        what, advice = words_on_tls(error.tls, tls)
     elif is_own_container and error.fault is UpstreamFault.REFUSED:
         advice = _OWN_CONTAINER
-    elif error.fault is UpstreamFault.TLS:
-        advice = advice_on_tls(error.detail)
     if unused_proxy and error.fault in _PERHAPS_BEHIND_A_PROXY:
         advice = f"{advice} {advice_on_proxy(unused_proxy)}"
     if is_webpack_perhaps and error.fault is UpstreamFault.CLOSED_EARLY:
@@ -130,6 +132,8 @@ def upstream_failed(
     facts = [("upstream", upstream), ("server", error.server), ("route", route)]
     facts += [("tried", f"{address}: {outcome}") for address, outcome in error.tried]
     facts += [("detail", error.detail)] if error.detail else []
+    if error.tls is not None:
+        facts += [("cause", error.tls.cause.value), *facts_of_certificate(error.tls.certificate)]
     facts += [] if absence is None else facts_of_absence(absence)
     return Answer(
         status=status,

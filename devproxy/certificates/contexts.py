@@ -7,7 +7,6 @@ be renewed is, when the next client comes.
 
 from __future__ import annotations
 
-import os
 import ssl
 import time
 from collections import OrderedDict
@@ -17,6 +16,7 @@ from typing import Final, NamedTuple
 from devproxy.authority.networks import address_of
 from devproxy.certificates import leaves
 from devproxy.certificates.authority import Authority
+from devproxy.certificates.files import add_pair, states
 from devproxy.certificates.names import MACHINE, ServedNames, names_for
 from devproxy.certificates.problems import CertificateProblem
 
@@ -102,7 +102,7 @@ class OwnPair:
     def __init__(self, certificate: str, key: str, alpn: Sequence[str]) -> None:
         self._files = (certificate, key)
         self._alpn = tuple(alpn)
-        self._loaded = self._seen = _states(self._files)
+        self._loaded = self._seen = states(self._files)
         self._context = _context(certificate, key, self._alpn)
 
     def context(self, _: str = "") -> ssl.SSLContext:
@@ -114,61 +114,15 @@ class OwnPair:
 
         Raises :class:`CertificateProblem`, once for each change, if they are not a pair; the former one stays.
         """
-        before, self._seen = self._seen, _states(self._files)
+        before, self._seen = self._seen, states(self._files)
         if before == self._seen != self._loaded:
             self._loaded = self._seen
             self._context = _context(*self._files, self._alpn)
 
 
-def _states(paths: Sequence[str]) -> list[tuple[int, ...]]:
-    """Return what tells whether one of `paths` was written since; empty for what is not there."""
-    found: list[tuple[int, ...]] = []
-    for path in paths:
-        try:
-            status = os.stat(path)
-            found.append((status.st_ino, status.st_size, status.st_mtime_ns))
-        except OSError:
-            found.append(())
-    return found
-
-
 def _context(certificate: str, key: str, alpn: Sequence[str]) -> ssl.SSLContext:
     """Return a server's context that shows `certificate` (with its chain). Raises :class:`CertificateProblem`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    for path, mark in ((certificate, b"CERTIFICATE-----"), (key, b"PRIVATE KEY-----")):
-        _check_file(path, mark)
-    try:
-        context.load_cert_chain(certificate, key, password=_refuse_password)
-    except _EncryptedKeyError:
-        help = f"remove it, and name the new file: openssl pkey -in {key} -out {key}.plain"
-        raise CertificateProblem(f"the key {key} has a password", help) from None
-    except OSError as error:  # ssl.SSLError is one
-        reason = getattr(error, "reason", None)
-        if reason == "KEY_VALUES_MISMATCH":
-            what = f"the key {key} does not belong to the certificate {certificate}"
-        else:
-            what = f"{certificate} and {key} cannot be used: {str(reason or error).lower().replace('_', ' ')}"
-        raise CertificateProblem(what, "name a certificate and its key, both in PEM") from None
+    add_pair(context, certificate, key)
     context.set_alpn_protocols(list(alpn))
     return context
-
-
-def _check_file(path: str, mark: bytes) -> None:
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CertificateProblem(f"cannot read {path}: {reason}", "name a certificate and its key") from None
-    if mark not in data:
-        what = mark.decode().rstrip("-").lower()
-        raise CertificateProblem(f"{path} contains no {what} in PEM", f"it needs a line that ends in `{mark.decode()}`")
-
-
-class _EncryptedKeyError(Exception):
-    """A key cannot be read without a password."""
-
-
-def _refuse_password() -> str:
-    """Keep OpenSSL from asking for a password on the terminal, in the middle of serving."""
-    raise _EncryptedKeyError

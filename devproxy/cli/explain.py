@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -210,10 +211,11 @@ class Report:
 
         Raises :class:`Refused`.
         """
-        from devproxy.cli.probing import head_of_answer
+        from devproxy.cli.probing import Asked, head_of_answer
 
-        verifies = self._snapshot.config.upstream(plan.compiled.upstream).tls_verify
-        return head_of_answer(self._server(plan), octets, self._snapshot.response_limits, verifies=verifies)
+        config = self._snapshot.config
+        asked = Asked(self._server(plan), config.upstream(plan.compiled.upstream), os.path.dirname(config.source))
+        return head_of_answer(asked, octets, self._snapshot.response_limits)
 
     def _answer(self, plan: Forward, server: ServerAddress, sent: bytes) -> Iterator[str]:
         theirs, body = self._ask(plan, sent)

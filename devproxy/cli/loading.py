@@ -10,6 +10,7 @@ from devproxy import config
 from devproxy.cli.files import distrust, find, find_upward, is_named, read
 from devproxy.cli.https import unsigned_names
 from devproxy.cli.refusal import MISUSED, Refused
+from devproxy.cli.upstream_files import unusable_files
 from devproxy.config import COMMAND_LINE, Config, ConfigError
 
 
@@ -79,6 +80,8 @@ def load_text(text: bytes, source: str, *, listen: Sequence[str] = (), tls: bool
         loaded = config.load(text, source=source)
     except ConfigError as error:
         raise BadConfiguration(error, text, source) from None
+    if found := unusable_files(loaded):
+        raise BadConfiguration(config.refusal(text, found), text, source)
     loaded = _listening(loaded, listen, tls)
     return Loaded(loaded, warnings(loaded), text, tuple(listen), tls)
 

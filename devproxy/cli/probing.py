@@ -4,57 +4,88 @@ from __future__ import annotations
 
 import socket
 from contextlib import closing, suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import LOOPBACK_ADDRESSES
 from devproxy.authority.networks import is_this_machine
 from devproxy.cli.refusal import FAILED, Refused
-from devproxy.config.model import Scheme, ServerAddress
-from devproxy.errors import BadMessage
+from devproxy.config.model import Scheme, ServerAddress, Upstream
+from devproxy.errors import BadMessage, CertificateProblem, SeenCertificate
 from devproxy.gateway.system.container import proxy_variable
 from devproxy.http.messages import REFUSALS, ResponseHead
 from devproxy.http1.head import parse_response_head
 from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.refusals import ended_within_head, told
 from devproxy.http1.start_line import Limits
-from devproxy.policy.advice import advice_on_no_http, advice_on_proxy, advice_on_tls
+from devproxy.policy.advice import advice_on_no_http, advice_on_proxy
+from devproxy.policy.tls_advice import certificate_text, tls_settings, words_on_tls
 
 TIMEOUT_S: Final = 10.0
 BODY_WAIT_S: Final = 1.0
 
 
-def head_of_answer(
-    server: ServerAddress, octets: bytes, limits: Limits, *, verifies: bool
-) -> tuple[ResponseHead, bytes]:
-    """Send `octets`, a whole request, to `server`; return the head of its final answer, and how a refusal goes on.
+class Asked(NamedTuple):
+    """A server, and the upstream that it belongs to. ``folder``: of the configuration, where the paths in it begin."""
 
-    `verifies`: its certificate has to be good, as ``tls_verify`` says. Raises :class:`Refused`, with exit code 1, when
-    there is no answer within ten seconds.
+    server: ServerAddress
+    upstream: Upstream
+    folder: str
+
+
+def head_of_answer(asked: Asked, octets: bytes, limits: Limits) -> tuple[ResponseHead, bytes]:
+    """Send `octets`, a whole request; return the head of the final answer, and how a refusal goes on.
+
+    Raises :class:`Refused`, with exit code 1, when there is no answer within ten seconds.
     """
+    server = asked.server
     try:
-        with closing(_connected(server, verifies=verifies)) as sock:
+        with closing(_connected(asked)) as sock:
             sock.sendall(octets)
             return _final_head(sock, limits, octets.partition(b" ")[0])
+    except CertificateProblem as problem:
+        raise Refused(f"{server.url} was not asked: {problem.what}", problem.help, exit_code=FAILED) from None
     except (OSError, BadMessage) as error:
+        if type(error).__module__ == "ssl":
+            raise _no_tls(error, asked) from None
         reason = told(error) if isinstance(error, BadMessage) else error.strerror or str(error)
-        reason = getattr(error, "verify_message", "") or reason
-        raise Refused(
-            f"{server.url} gave no answer: {reason}", _help_for(error, server, reason), exit_code=FAILED
-        ) from None
+        raise Refused(f"{server.url} gave no answer: {reason}", _help_for(error, server), exit_code=FAILED) from None
 
 
-def _help_for(error: Exception, server: ServerAddress, reason: str) -> str:
+def _no_tls(error: Exception, asked: Asked) -> Refused:
+    """Return what is said where there is no TLS: which certificate it was, why, and the line to write."""
+    from devproxy.gateway.back.tls import failure_of
+
+    failure = failure_of(error, shows_certificate=bool(asked.upstream.tls_cert))
+    if hasattr(error, "verify_code"):
+        failure = failure._replace(certificate=_certificate_of(asked.server))
+    settings = tls_settings(asked.upstream, asked.server)
+    assert settings is not None
+    words = words_on_tls(failure, settings)
+    facts = "; ".join(filter(None, (failure.reason, certificate_text(failure.certificate))))
+    return Refused(f"{asked.server.url} gave no answer: {words.what} ({facts})", words.help, exit_code=FAILED)
+
+
+def _certificate_of(server: ServerAddress) -> SeenCertificate | None:
+    from devproxy.gateway.back.tls import looking_context, seen_on
+
+    with suppress(OSError):
+        sock = _connected_to(server)
+        with looking_context().wrap_socket(sock, server_hostname=server.host.removesuffix(".")) as secure:
+            return seen_on(secure)
+    return None
+
+
+def _help_for(error: Exception, server: ServerAddress) -> str:
     if isinstance(error, BadMessage):
         return advice_on_no_http(error.line) or "look at that server's own log, or leave out --send"
-    if type(error).__module__ == "ssl":
-        return advice_on_tls(f"{reason} {getattr(error, 'reason', '')}")
     variable = proxy_variable(server)
     if isinstance(error, socket.gaierror | TimeoutError) and variable:
         return advice_on_proxy(variable)
     return "start that server, or leave out --send"
 
 
-def _connected(server: ServerAddress, *, verifies: bool) -> socket.socket:
+def _connected(asked: Asked) -> socket.socket:
+    server = asked.server
     if server.scheme is Scheme.UNIX:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(TIMEOUT_S)
@@ -63,9 +94,10 @@ def _connected(server: ServerAddress, *, verifies: bool) -> socket.socket:
     sock = _connected_to(server)
     if server.scheme is not Scheme.HTTPS:
         return sock
-    from devproxy.gateway.back.tls import tls_context  # imports ssl: 20 ms, and most servers speak plain HTTP
+    from devproxy.gateway.back.tls import UpstreamTls  # imports ssl: 20 ms, and most servers speak plain HTTP
 
-    return tls_context(verifies).wrap_socket(sock, server_hostname=server.host.removesuffix("."))
+    context = UpstreamTls(asked.upstream, asked.folder, lambda _: None).context()
+    return context.wrap_socket(sock, server_hostname=server.host.removesuffix("."))
 
 
 def _connected_to(server: ServerAddress) -> socket.socket:

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from devproxy.config.arguments import with_listen as with_listen
     from devproxy.config.documents import schema as schema
     from devproxy.config.loading import load as load
+    from devproxy.config.loading import refusal as refusal
     from devproxy.config.notices import warnings as warnings
     from devproxy.config.reporting import report as report
 
 _ON_FIRST_USE: Final = {
     "from_arguments": "arguments",
     "load": "loading",
+    "refusal": "loading",
     "report": "reporting",
     "schema": "documents",
     "warnings": "notices",

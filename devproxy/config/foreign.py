@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from devproxy.text.safe import quoted
+
 _OWN_HOST: Final = (
     'public servers get their own Host automatically; for any other server write host = "upstream", and '
     'origin = "upstream" too if the server is Django'
@@ -52,8 +54,13 @@ _VERIFYING: Final = frozenset(
 )
 _NOT_VERIFYING: Final = frozenset(("insecure", "skipverify", "insecureskipverify", "tlsinsecureskipverify"))
 """Words of other proxies for whether an upstream's certificate has to be good."""
-_AUTHORITY: Final = frozenset(("ca", "cafile", "cacert", "tlsca", "sslca"))
+_AUTHORITY: Final = frozenset(("ca", "cafile", "cacert", "tlsca", "sslca", "proxyssltrustedcertificate"))
 """Their words for the authority that has signed it."""
+_OWN: Final = {
+    **dict.fromkeys(("cert", "clientcert", "certfile", "sslcert"), 'tls_cert = "client.pem"'),
+    **dict.fromkeys(("clientkey", "keyfile", "sslkey"), 'tls_key = "client-key.pem"'),
+}
+"""Their words for the certificate that a client shows."""
 _TLS_PLACES: Final = ("", "server", "upstreams.*", "routes.*")
 
 
@@ -63,14 +70,17 @@ def translation(name: str, value: Any, key_path: str) -> str:
     alias = _ALIASES.get((key_path, word), "")
     if word == "port" and isinstance(value, int):
         alias = alias.replace("8080", str(value))
-    return alias or (_help_on_tls(word, value) if key_path in _TLS_PLACES else "")
+    return alias or (_help_on_tls(word, value, key_path) if key_path in _TLS_PLACES else "")
 
 
-def _help_on_tls(name: str, value: Any) -> str:
+def _help_on_tls(name: str, value: Any, key_path: str) -> str:
     """Return what is written here for the word `name` of other proxies about an upstream's certificate, or nothing."""
-    trusting = "start devproxy with SSL_CERT_FILE=/path/to/ca.pem"
+    trusting = 'write tls_ca = "ca.pem" below [upstreams.NAME]'
     if name in _AUTHORITY:
-        return trusting
+        file = quoted(value) if isinstance(value, str) and value else '"ca.pem"'
+        return f"write tls_ca = {file}" + ("" if key_path == "upstreams.*" else " below [upstreams.NAME]")
+    if name in _OWN:
+        return f"write {_OWN[name]} below [upstreams.NAME]"
     if name not in _VERIFYING and name not in _NOT_VERIFYING:
         return ""
     is_said = value not in (False, 0, "false", "")

@@ -6,21 +6,23 @@ a Config or a :class:`ConfigError`, in time bounded by that of the longest file.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 import tomli
 
-from devproxy.config.addresses import parse_allowed_host, parse_listen, parse_server, parse_trusted_proxy
+from devproxy.config.addresses import parse_allowed_host, parse_listen, parse_trusted_proxy
 from devproxy.config.conflicts import find_conflicts, listen_conflicts
 from devproxy.config.keys import KEYS, values
-from devproxy.config.model import CertificateFiles, Config, Inspector, Listen, Route, Server, ServerAddress, Upstream
+from devproxy.config.model import CertificateFiles, Config, Inspector, Listen, Route, Server
 from devproxy.config.positions import Places
-from devproxy.config.problems import ConfigError, Path, Problem, Problems, key_text
+from devproxy.config.problems import ConfigError, Path, Problem, Problems
 from devproxy.config.routes import build_route
 from devproxy.config.shape import Table, shaped
 from devproxy.config.syntax import syntax_problem
+from devproxy.config.upstreams import build_upstreams
 from devproxy.text.limits import MAX_FILE_BYTES
-from devproxy.text.safe import has_control, quoted
+from devproxy.text.safe import visible
 
 MAX_LISTENS: Final = 64
 """Most addresses to listen on."""
@@ -32,7 +34,6 @@ MAX_TRUSTED_PROXIES: Final = 200
 """Most proxies and networks whose word about a request counts."""
 
 _DEFAULT_PROXIES: Final = Server().trusted_proxies
-_NO_UPSTREAMS: Final = 'write [upstreams] and below it: backend = "http://localhost:3001"'
 _NO_ROUTES: Final = 'write [[routes]] and below it: path = "/" and upstream = "…"'
 
 
@@ -50,6 +51,17 @@ def load(text: bytes, *, source: str) -> Config:
     if problems.found:
         raise ConfigError(problems.in_order())
     return config
+
+
+def refusal(text: bytes, found: Iterable[tuple[Path, str, str]]) -> ConfigError:
+    """Return the error for what a caller has `found` wrong with the files that `text` names: path, what, and help.
+
+    `text`: of a configuration that loads.
+    """
+    problems = Problems(Places(_with_lf(_decoded(text))).place)
+    for path, what, help in found:
+        problems.at_value(path, visible(what), visible(help))
+    return ConfigError(problems.in_order())
 
 
 def _decoded(text: bytes) -> str:
@@ -93,7 +105,7 @@ def _parse(text: str) -> Table:
 def _build(table: Table, document: Table, lines: dict[Path, int], source: str, problems: Problems) -> Config:
     """Return the configuration; only worth something if `problems` is still empty."""
     server = _server(table.get("server", {}), problems)
-    upstreams = _upstreams(table, problems)
+    upstreams = build_upstreams(table, problems)
     names = document["upstreams"] if isinstance(document.get("upstreams"), dict) else {}
     routes: list[Route] = []
     paths: list[Path] = []
@@ -166,35 +178,3 @@ def _allowed_hosts(written: list[str], problems: Problems) -> tuple[str, ...]:
         what = '"*" allows every Host, and the others add nothing to it'
         problems.at_value((*path, written.index("*")), what, "remove it, or the others")
     return hosts
-
-
-def _upstreams(table: Table, problems: Problems) -> tuple[Upstream, ...]:
-    written = table.get("upstreams", {})
-    are_bad = any(path[:1] == ("upstreams",) for path in problems.bad)
-    if not written and not are_bad and not problems.excuses((), "upstreams"):
-        problems.at_key((), "there is no upstream: nowhere to forward to", _NO_UPSTREAMS)
-    result = []
-    for name, value in written.items():
-        path: Path = ("upstreams", name)
-        if not name or has_control(name):
-            problems.at_key(path, f"{quoted(name)} is not a name for an upstream", "letters, digits and hyphens")
-        result.append(_upstream(name, value, path, problems))
-    return tuple(result)
-
-
-def _upstream(name: str, value: str | Table, path: Path, problems: Problems) -> Upstream:
-    if isinstance(value, str):
-        server = problems.read(parse_server, value, path)
-        return Upstream(name=name, servers=() if server is None else (server,))
-    urls = value.get("servers", [])
-    if not urls and not problems.excuses(path, "servers"):
-        help = f'write servers = ["http://localhost:3001"] below [upstreams.{key_text(name)}]'
-        problems.at_key(path, f"the upstream {quoted(name)} has no server", help)
-    servers: dict[ServerAddress, None] = {}
-    for index, url in enumerate(urls):
-        server = problems.read(parse_server, url, (*path, "servers", index))
-        if server in servers:
-            problems.at_value((*path, "servers", index), f"{quoted(server.url)} is listed twice", "remove one of them")
-        if server is not None:
-            servers[server] = None
-    return Upstream(name=name, servers=tuple(servers), **values(value, "upstreams.*"))

@@ -16,6 +16,9 @@ from devproxy.config.key import ABSENT, Key, Type, element, path_pattern, second
 MAX_TARGET_BYTES: Final = 1 << 20
 """What ``max_target_bytes`` can be at most."""
 
+SYSTEM: Final = "system"
+"""Stands for the authorities that this machine trusts."""
+
 
 class PathKind(StrEnum):
     """How a route's path pattern is compared with the raw path of a request (without its query).
@@ -85,7 +88,17 @@ class Upstream:
     running."""
     tls_verify: Annotated[bool, Key()] = True
     """Whether the certificate of an `https` server is checked. `false` accepts any; to trust an authority of your own
-    instead, start devproxy with `SSL_CERT_FILE=/path/to/ca.pem`."""
+    instead, name it in `tls_ca`."""
+    tls_ca: Annotated[
+        tuple[str, ...], Key(types=(Type.STRING, Type.LIST), default=SYSTEM, example='"certs/ca.pem"')
+    ] = (SYSTEM,)
+    """Who has to have signed the certificate of an `https` server: `system`, which is whom this machine trusts, a file
+    of certificates in PEM, a folder of such files, or a list of these. The server's own certificate will do, too. Paths
+    begin at the folder of the configuration. Files are read again when they have changed."""
+    tls_cert: Annotated[str, Key(example='"certs/client.pem"')] = ""
+    """A file with the certificate, and its chain, that devproxy shows to `https` servers that ask for one, in PEM."""
+    tls_key: Annotated[str, Key(example='"certs/client-key.pem"')] = ""
+    """A file with the key of `tls_cert`, in PEM, without a password. Not written: it is in the same file."""
     sticky: Annotated[Sticky, Key(example='"socketio"')] = Sticky.NONE
     """With more than one server: what keeps a client at the server it began with. `socketio`: the session of Engine.IO,
     `sid` in the query; also among several processes behind one address. `cookie`: a cookie that devproxy sets."""

@@ -11,7 +11,19 @@ from devproxy.authority.networks import is_loopback
 from devproxy.config.cors import ANY_KEY, CREDENTIALS_KEY, NULL_KEY
 from devproxy.config.labels import label
 from devproxy.config.loose import looseness
-from devproxy.config.model import Config, Cors, CorsMode, Listen, PathKind, Route, Scheme, ServerAddress, Sticky
+from devproxy.config.model import (
+    SYSTEM,
+    Config,
+    Cors,
+    CorsMode,
+    Listen,
+    PathKind,
+    Route,
+    Scheme,
+    ServerAddress,
+    Sticky,
+    Upstream,
+)
 from devproxy.config.places import place_of
 from devproxy.config.problems import Path
 from devproxy.realtime.hot_reload import PATHS, PREFIXES, HotReload
@@ -89,7 +101,27 @@ def _found(config: Config) -> Iterator[Notice]:
                 f'sticky = "{upstream.sticky}" has no effect on the upstream "{name}": it has only one server. '
                 "Remove it, or name more servers.",
             )
+        yield from _of_tls(upstream)
     yield from _taken_hot_reload(config)
+
+
+def _of_tls(upstream: Upstream) -> Iterator[Notice]:
+    """Give a sentence for each key about TLS that has no effect on `upstream`."""
+    name, path = visible(upstream.name), ("upstreams", upstream.name)
+    written = {"tls_ca": upstream.tls_ca != (SYSTEM,), "tls_cert": upstream.tls_cert != ""}
+    keys = [key for key, is_written in written.items() if is_written]
+    if keys and not any(server.scheme is Scheme.HTTPS for server in upstream.servers):
+        yield Notice(
+            (*path, keys[0]),
+            f'{" and ".join(keys)} {"has" if len(keys) == 1 else "have"} no effect on the upstream "{name}": none of '
+            "its servers is spoken to by https. Write https:// in their URLs, or remove the key.",
+        )
+    elif "tls_ca" in keys and not upstream.tls_verify:
+        yield Notice(
+            (*path, "tls_ca"),
+            f'tls_ca has no effect on the upstream "{name}": with tls_verify = false any certificate is accepted. '
+            "Remove tls_verify, so that what tls_ca names is trusted and nothing else.",
+        )
 
 
 def _of_route(route: Route, *, is_open: bool) -> Iterator[Notice]:

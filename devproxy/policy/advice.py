@@ -1,7 +1,8 @@
-"""What to write when an upstream refuses devproxy: by what TLS says, by the words of its answer, by what is around.
+"""What to write when an upstream refuses devproxy: by the words of its answer, by what is around.
 
 Pure. The words of a refusal are looked for in the first bytes of a body, in time linear in their number; they decide
-nothing. Start at :func:`advice_on_words`, :func:`advice_on_tls` or :func:`advice_on_proxy`.
+nothing. Start at :func:`advice_on_words` or :func:`advice_on_proxy`;
+TLS has its own, :mod:`devproxy.policy.tls_advice`.
 """
 
 from __future__ import annotations
@@ -12,31 +13,6 @@ from devproxy.errors import Absence
 from devproxy.http.messages import REFUSALS
 from devproxy.realtime.hot_reload import MOVED_WEBPACK_PATH
 
-OWN_AUTHORITY: Final = "SSL_CERT_FILE=/path/to/ca.pem"
-"""In the environment, read when devproxy starts: OpenSSL's own variable (``SSL_CERT_FILE(7)``)."""
-_TRUST: Final = (
-    f"Start devproxy with `{OWN_AUTHORITY}`, the certificate of its authority (of the server itself if it is "
-    "self-signed; with mkcert, `rootCA.pem` in the folder that `mkcert -CAROOT` prints). Only if there is none: "
-    "`tls_verify = false` in the upstream, which then accepts any certificate."
-)
-_NAME: Final = (
-    "The certificate is for another name: write the name that it is for in the URL of the upstream. Only if that leads "
-    "elsewhere: `tls_verify = false` in the upstream, which then accepts any certificate."
-)
-_RENEW: Final = (
-    "Renew the certificate, or check the clock of this machine. Until then: `tls_verify = false` in the upstream, "
-    "which then accepts any certificate."
-)
-_TLS: Final = (
-    (
-        ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH"),
-        "Use http:// instead of https:// in the upstream: the server speaks plain HTTP there.",
-    ),
-    (("ostname mismatch", "IP address mismatch"), _NAME),
-    (("expired", "not yet valid"), _RENEW),
-    (("self-signed", "self signed", "issuer", "unable to verify", "CERTIFICATE_VERIFY_FAILED"), _TRUST),
-)
-"""What OpenSSL says, and what to do about it: the first that fits."""
 _MOVED: Final = MOVED_WEBPACK_PATH.decode()
 WEBPACK_ADVICE: Final = (
     "webpack's dev server opens its hot-reload socket at /ws as well. If that is your frontend, give the socket "
@@ -47,14 +23,6 @@ WEBPACK_ADVICE: Final = (
 
 _WORTH_TELLING_S: Final = 0.5
 """A request that waited for less has not been felt to wait."""
-
-
-def advice_on_tls(reason: str) -> str:
-    """Return what to do about a TLS handshake that failed for `reason`, in OpenSSL's words."""
-    for words, advice in _TLS:
-        if any(word in reason for word in words):
-            return advice
-    return f"Use http:// if the server speaks plain HTTP. For a certificate that is not trusted: {_TRUST}"
 
 
 def advice_on_proxy(variable: str) -> str:
@@ -87,6 +55,7 @@ class _Refusal(NamedTuple):
 _HOST: Final = '`host = "upstream"` in this route'
 _ORIGIN: Final = '`origin = "upstream"` in this route'
 _BOTH: Final = f'`host = "upstream"` and {_ORIGIN}'
+_HTTPS: Final = "The server speaks HTTPS on this port: write https:// in the URL of the upstream."
 _DJANGO_HOST: Final = "`ALLOWED_HOSTS`"
 # Not in the route of the pages, whose Server Actions compare the Origin with X-Forwarded-Host.
 _NEXT: Final = _Refusal(
@@ -110,12 +79,22 @@ _REFUSALS: Final = (
     _Refusal(b" form submissions are forbidden", (403,), "SvelteKit", "Origin", _ORIGIN, "`csrf.trustedOrigins`"),
     _NEXT,
 )
+_TLS_WORDS: Final = {
+    b"No required SSL certificate was sent": (
+        "The server wants to see a certificate of its client: `tls_cert` and `tls_key` in the upstream name it."
+    ),
+    b"The SSL certificate error": "The server does not accept the certificate that `tls_cert` in the upstream names.",
+    b"The plain HTTP request was sent to HTTPS port": _HTTPS,
+    b"Client sent an HTTP request to an HTTPS server": _HTTPS,
+}
+"""What nginx (the first three) and servers in Go answer with 400, and what to do."""
 _MAX_SEARCHED: Final = 16_384
 """Bytes of a body: Django's page says it after its styles."""
 
 
 def advice_on_words(status: int, body: bytes, path: bytes, *, keeps_host: bool, keeps_origin: bool) -> str:
-    """Return what to do about an answer by which a server refuses the Host or the Origin it was sent; else nothing.
+    """Return what to do about an answer by which a server refuses the Host or the Origin it was sent, or asks for TLS
+    or a certificate; else nothing.
 
     `body`: what of it came with its head. `path`: that was asked for. `keeps_host` and `keeps_origin`: the server got
     what the client had sent.
@@ -123,6 +102,8 @@ def advice_on_words(status: int, body: bytes, path: bytes, *, keeps_host: bool, 
     if status not in REFUSALS or not body:
         return ""
     searched = body[:_MAX_SEARCHED]
+    if status == 400 and (words := next((words for words in _TLS_WORDS if words in searched), b"")):
+        return _TLS_WORDS[words]
     for refusal in _REFUSALS:
         if status not in refusal.statuses or (refusal.paths and not any(start in path for start in refusal.paths)):
             continue

@@ -61,7 +61,7 @@ def silent_listener(host: str, port: int = 0) -> Iterator[int]:
 async def dialled(server: ServerAddress, *, timeout_s: float = 20.0, loop: object = None) -> tuple[str, Dialler]:
     """Dial `server` once, close what was opened, and return the address that answered and the dialler."""
     used = cast("asyncio.AbstractEventLoop", loop or asyncio.get_running_loop())
-    dialler = Dialler(used, server, timeout_s=timeout_s, verify=True)
+    dialler = Dialler(used, server, timeout_s=timeout_s, tls=None)
     return await dial_again(dialler), dialler
 
 
@@ -289,7 +289,7 @@ async def test_a_self_signed_certificate_is_refused_with_the_reason(certificate:
     assert head.startswith(b"HTTP/1.1 502 ")
     assert b"\r\nX-Devproxy-Error: upstream-tls-failed\r\n" in head
     assert b"self-signed certificate" in body
-    assert 0 <= body.index(b"SSL_CERT_FILE=") < body.index(b"tls_verify = false")
+    assert 0 <= body.index(b"tls_ca = ") < body.index(b"tls_verify = false")
 
 
 async def test_what_to_do_about_a_certificate_is_in_the_log_too(certificate: tuple[Path, Path]) -> None:
@@ -303,10 +303,10 @@ async def test_what_to_do_about_a_certificate_is_in_the_log_too(certificate: tup
             await client.head()
             await until(talk.finished)
             (advice,) = talk.finished()[0].advice
-    assert 0 <= advice.index("SSL_CERT_FILE=") < advice.index("tls_verify = false")
+    assert 0 <= advice.index("tls_ca = ") < advice.index("tls_verify = false")
 
 
-async def test_the_authority_that_the_advice_names_is_trusted(
+async def test_the_authorities_of_the_system_are_those_of_openssl_s_own_variable(
     certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))

@@ -8,6 +8,7 @@ came. A connection on which anything unexpected happened is never used again. St
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
@@ -25,6 +26,7 @@ from devproxy.http1.refusals import ended_within_head, told
 from devproxy.http1.start_line import Limits
 
 if TYPE_CHECKING:
+    from devproxy.errors import TlsFailure
     from devproxy.gateway.shared.seam import Asker, ClientStream, Server
     from devproxy.gateway.shared.state import SharedState
     from devproxy.routing.balance import Process
@@ -43,8 +45,8 @@ class UpstreamConnection(Reader):
     served may have been closed by its server meanwhile. ``expires_at``: the loop's time from which it must not be
     reused. ``user``: who used it last, while it is idle. ``address``: the one that was dialled for the name; empty once
     it has an ``owner``, the client's connection that was logged in on it (NTLM, Negotiate): no other may ever use it.
-    ``early_words``: what the server sent without being asked. ``process``: who answers, where Engine.IO sessions tell;
-    None: not known.
+    ``early_words``: what the server sent without being asked. ``ended_by``: what ended it before it was used.
+    ``process``: who answers, where Engine.IO sessions tell; None: not known.
     """
 
     _shared: SharedState
@@ -52,6 +54,7 @@ class UpstreamConnection(Reader):
     transport: asyncio.Transport = field(init=False)
     address: str = ""
     early_words: bytes = b""
+    ended_by: Exception | None = None
     expires_at: float = 0.0
     owner: ClientStream | None = None
     process: Process | None = None
@@ -109,6 +112,7 @@ class UpstreamConnection(Reader):
         """Take the end of the connection, reading first what came in before a write failed."""
         self._shared.pressure.dismiss(self.transport)
         if self._exchange is None:
+            self.ended_by = exc
             self._forget(Event.END)
             return
         if exc is not None and self._state is not _BODY and (words := last_words(self.transport)):
@@ -333,10 +337,31 @@ class UpstreamConnection(Reader):
             self._complete(exchange)
             exchange.response_data(b"", True)
         else:
-            detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
-            if exc is None and self._reader.has_started:
-                detail = told(ended_within_head(self._reader.pending))
-            self._lose(exchange, Event.END, Loss(UpstreamFault.CLOSED_EARLY, detail, exc is not None))
+            self._lose(exchange, Event.END, self._loss(exc))
+
+    @property
+    def tls_failure(self) -> TlsFailure | None:
+        """Why there is no TLS on this connection, which ended unused; None: that is not why."""
+        return None if self.ended_by is None else self._tls_failure(self.ended_by)
+
+    def _tls_failure(self, exc: Exception | None) -> TlsFailure | None:
+        """Return what TLS has to do with `exc`. In version 1.3 a server judges its client's certificate when that
+        takes the handshake for finished."""
+        if not isinstance(exc, ssl.SSLError):
+            return None
+        from devproxy.gateway.back.tls import failure_of  # no server without TLS needs it
+
+        return failure_of(exc, shows_certificate=bool(self.server_pool.pool.upstream.tls_cert))
+
+    def _loss(self, exc: Exception | None) -> Loss:
+        """Return what the end of the connection means to the exchange that used it."""
+        failure = self._tls_failure(exc)
+        if failure is not None:
+            return Loss(UpstreamFault.TLS, failure.reason, was_reset=True, tls=failure)
+        detail = "" if exc is None else (getattr(exc, "strerror", None) or str(exc))
+        if exc is None and self._reader.has_started:
+            detail = told(ended_within_head(self._reader.pending))
+        return Loss(UpstreamFault.CLOSED_EARLY, detail, exc is not None)
 
     def _lose(self, exchange: Asker, event: Event, loss: Loss) -> None:
         """End without an answer. What the server has not taken of the request is of no use to it any more."""

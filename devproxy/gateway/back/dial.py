@@ -12,15 +12,18 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import zip_longest
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from devproxy.authority.hosts import LOOPBACK_ADDRESSES, authority
 from devproxy.authority.networks import address_of, is_this_machine
 from devproxy.config.model import Scheme, ServerAddress
-from devproxy.errors import UpstreamError, UpstreamFault
-from devproxy.gateway.back.tls import tls_context
+from devproxy.errors import CertificateProblem, SeenCertificate, TlsCause, TlsFailure, UpstreamError, UpstreamFault
 from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS
+
+if TYPE_CHECKING:
+    from devproxy.gateway.back.tls import UpstreamTls
 
 ATTEMPT_DELAY_S: Final = 0.25
 """RFC 8305 section 5: how long one address may be silent before the next is tried in parallel."""
@@ -36,25 +39,32 @@ _WORDS: Final = {
     errno.EMFILE: "no file descriptor left",
     errno.ENFILE: "no file descriptor left on this machine",
 }
+_LOOK_TIMEOUT_S: Final = 2.0
+_LOOK_FOR_S: Final = 10.0
+"""For how long what a refused certificate said is not asked for again."""
 _REFUSED: Final = frozenset((errno.ECONNREFUSED, errno.ENOENT, errno.ECONNRESET))
 
 
 class Dialler:
-    """Opens connections to one server. Remembers which of its addresses answered last, and nothing else."""
+    """Opens connections to one server. Remembers which of its addresses answered last, and what its certificate said.
 
-    __slots__ = ("_lookup", "_loop", "_preferred", "_server", "_timeout_s", "_tls", "_tls_name")
+    `tls`: what handshakes are made with, for an ``https`` server.
+    """
+
+    __slots__ = ("_certificate", "_lookup", "_loop", "_preferred", "_server", "_timeout_s", "_tls", "_tls_name")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, server: ServerAddress, *, timeout_s: float, verify: bool
+        self, loop: asyncio.AbstractEventLoop, server: ServerAddress, *, timeout_s: float, tls: UpstreamTls | None
     ) -> None:
         self._loop = loop
         self._server = server
         self._timeout_s = timeout_s
-        self._tls = tls_context(verify) if server.scheme is Scheme.HTTPS else None
+        self._tls = tls if server.scheme is Scheme.HTTPS else None
         # Without a final dot, which neither SNI (RFC 6066 section 3) nor certificates have.
         self._tls_name = server.host.removesuffix(".") if self._tls else None
         self._preferred = ""
         self._lookup: asyncio.Task[list[Any]] | None = None
+        self._certificate: _Look | None = None
 
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> str:
         """Connect a protocol from `factory`; return the address that answered, such as ``[::1]:5173``.
@@ -62,14 +72,27 @@ class Dialler:
         Raises :class:`UpstreamError` with every attempt in ``tried`` when none of the addresses answers within
         ``connect_timeout_s`` (seconds, resolution included).
         """
-        tried: list[tuple[str, BaseException]] = []
+        tried: list[tuple[str, OSError]] = []
         try:
             async with asyncio.timeout(self._timeout_s or None):
-                return await self._race(await self._addresses(), factory, tried)
+                return await self._race(await self._addresses(), factory, self._context(), tried)
         except TimeoutError:
-            attempts = _in_words(tried)
+            attempts = self._in_words(tried)
             detail = f"no answer within {self._timeout_s:g} s"
             raise UpstreamError(UpstreamFault.CONNECT_TIMEOUT, self._server.url, detail, attempts) from None
+        except _NoAnswerError:
+            if self._tls is not None and (failed := _first_of_tls(tried)) is not None:
+                raise await self._tls_error(*failed, tried) from None
+            raise self._failure(tried) from None
+
+    def _context(self) -> ssl.SSLContext | None:
+        if self._tls is None:
+            return None
+        try:
+            return self._tls.context()
+        except CertificateProblem as problem:
+            failure = TlsFailure(TlsCause.OWN_FILES, problem.what)
+            raise UpstreamError(UpstreamFault.TLS, self._server.url, problem.what, tls=failure) from None
 
     def close(self) -> None:
         """Wait for no answer of the resolver any more."""
@@ -119,16 +142,23 @@ class Dialler:
         return list(await self._loop.getaddrinfo(self._server.host, self._server.port, type=socket.SOCK_STREAM))
 
     async def _race(
-        self, addresses: list[str], factory: Callable[[], asyncio.Protocol], tried: list[tuple[str, BaseException]]
+        self,
+        addresses: list[str],
+        factory: Callable[[], asyncio.Protocol],
+        context: ssl.SSLContext | None,
+        tried: list[tuple[str, OSError]],
     ) -> str:
-        """Try `addresses` in order, the next when one fails or is silent for a moment; the first to answer wins."""
+        """Try `addresses` in order, the next when one fails or is silent for a moment; the first to answer wins.
+
+        Raises :class:`_NoAnswerError` where none does; `tried` gets what happened at each.
+        """
         waiting = list(addresses)
         running: dict[asyncio.Task[None], str] = {}
         try:
             while waiting or running:
                 if waiting:
                     address = waiting.pop(0)
-                    running[asyncio.ensure_future(self._connect(address, factory))] = address
+                    running[asyncio.ensure_future(self._connect(address, factory, context))] = address
                 delay = ATTEMPT_DELAY_S if waiting else None
                 done, _ = await asyncio.wait(running, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
                 for attempt in done:
@@ -139,20 +169,22 @@ class Dialler:
                         return self._named(address)
                     if not isinstance(error, OSError):
                         raise error
-                    tried.append((self._named(address), error))
+                    tried.append((address, error))
         finally:
             for attempt in running:
                 attempt.cancel()
-        raise self._failure(tried)
+        raise _NoAnswerError
 
-    async def _connect(self, address: str, factory: Callable[[], asyncio.Protocol]) -> None:
+    async def _connect(
+        self, address: str, factory: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
+    ) -> None:
         """Connect to one address. A connection of a socket with itself (a free ephemeral port) is a refusal."""
         server = self._server
         if server.scheme is Scheme.UNIX:
             await self._loop.create_unix_connection(factory, address)
             return
         transport, _ = await self._loop.create_connection(
-            factory, address, server.port, ssl=self._tls, server_hostname=self._tls_name
+            factory, address, server.port, ssl=context, server_hostname=self._tls_name
         )
         if transport.get_extra_info("sockname") == transport.get_extra_info("peername"):
             transport.abort()
@@ -161,13 +193,44 @@ class Dialler:
     def _named(self, address: str) -> str:
         return address if self._server.scheme is Scheme.UNIX else authority(address, self._server.port)
 
-    def _failure(self, tried: list[tuple[str, BaseException]]) -> UpstreamError:
-        errors = [error for _, error in tried]
-        numbers = {error.errno for error in errors if isinstance(error, OSError)}
-        tls = next((error for error in errors if isinstance(error, ssl.SSLError)), None)
-        if tls is not None:
-            reason = getattr(tls, "verify_message", "") or tls.reason or str(tls)
-            return UpstreamError(UpstreamFault.TLS, self._server.url, reason, _in_words(tried))
+    async def _tls_error(self, address: str, error: OSError, tried: list[tuple[str, OSError]]) -> UpstreamError:
+        """Return what to raise where the handshake with `address`, one of those `tried`, failed with `error`."""
+        from devproxy.gateway.back.tls import failure_of  # no server without TLS needs it
+
+        assert self._tls is not None
+        failure = failure_of(error, shows_certificate=self._tls.shows_certificate)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            failure = failure._replace(certificate=await self._look_at_certificate(address, failure.reason))
+        words = [(one, failure.reason if what is error else _describe(what)) for one, what in tried]
+        attempts = tuple((self._named(one), outcome) for one, outcome in words)
+        # One that closes at once is no more there than one that refuses: it may be starting.
+        fault = UpstreamFault.REFUSED if failure.cause is TlsCause.CUT_SHORT else UpstreamFault.TLS
+        return UpstreamError(fault, self._server.url, failure.reason, attempts, tls=failure)
+
+    async def _look_at_certificate(self, address: str, reason: str) -> SeenCertificate | None:
+        """Return the certificate that the server at `address` shows, which was refused for `reason`; None: unknown.
+
+        OpenSSL keeps none that it refuses, so this asks again, and sends nothing. Remembered for a while: a server that
+        is refused is asked often.
+        """
+        from devproxy.gateway.back.tls import looking_context, seen_on
+
+        known, now = self._certificate, self._loop.time()
+        if known is not None and known.reason == reason and known.until > now:
+            return known.certificate
+        found: SeenCertificate | None = None
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_LOOK_TIMEOUT_S):
+                transport, _ = await self._loop.create_connection(
+                    asyncio.Protocol, address, self._server.port, ssl=looking_context(), server_hostname=self._tls_name
+                )
+                found = seen_on(transport.get_extra_info("ssl_object"))
+                transport.abort()
+        self._certificate = _Look(found, reason, now + _LOOK_FOR_S)
+        return found
+
+    def _failure(self, tried: list[tuple[str, OSError]]) -> UpstreamError:
+        numbers = {error.errno for _, error in tried}
         if numbers & OUT_OF_DESCRIPTORS:
             fault = UpstreamFault.NO_DESCRIPTOR
         elif numbers & _REFUSED:
@@ -176,16 +239,35 @@ class Dialler:
             fault = UpstreamFault.CONNECT_TIMEOUT
         else:
             fault = UpstreamFault.UNREACHABLE
-        return UpstreamError(fault, self._server.url, "", _in_words(tried))
+        return UpstreamError(fault, self._server.url, "", self._in_words(tried))
+
+    def _in_words(self, tried: list[tuple[str, OSError]]) -> tuple[tuple[str, str], ...]:
+        return tuple((self._named(address), _describe(error)) for address, error in tried)
 
 
-def _in_words(tried: list[tuple[str, BaseException]]) -> tuple[tuple[str, str], ...]:
-    return tuple((address, _describe(error)) for address, error in tried)
+class _NoAnswerError(Exception):
+    """None of the addresses gave a connection."""
 
 
-def _describe(error: BaseException) -> str:
-    number = error.errno if isinstance(error, OSError) else None
-    return _WORDS.get(number or 0) or (error.strerror if isinstance(error, OSError) else None) or str(error)
+class _Look(NamedTuple):
+    """What a server's certificate said when it was refused for ``reason``; good until the loop's time ``until``."""
+
+    certificate: SeenCertificate | None
+    reason: str
+    until: float
+
+
+def _first_of_tls(tried: list[tuple[str, OSError]]) -> tuple[str, OSError] | None:
+    """Return the first attempt that failed within the handshake, if any did: a connection that ends had been made."""
+    for address, error in tried:
+        is_ended = isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError)
+        if is_ended or isinstance(error, ssl.SSLError):
+            return address, error
+    return None
+
+
+def _describe(error: OSError) -> str:
+    return _WORDS.get(error.errno or 0) or error.strerror or str(error)
 
 
 def _interleave(addresses: list[str]) -> list[str]:

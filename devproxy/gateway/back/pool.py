@@ -7,11 +7,13 @@ A server that refuses is left out until its prober finds it again, and requests 
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 from devproxy.answers import is_document
+from devproxy.config.model import Scheme
 from devproxy.errors import Absence, UpstreamError
-from devproxy.events import RequestsWaiting
+from devproxy.events import RequestsWaiting, Trouble
 from devproxy.gateway.back.hold import LATE_DOCUMENT_S, LATE_S, WaitingRoom, may_wait
 from devproxy.gateway.back.server import ServerPool
 from devproxy.gateway.back.unknown_sessions import UnknownSessions
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from devproxy.config.model import Upstream
+    from devproxy.gateway.back.tls import UpstreamTls
     from devproxy.gateway.shared.seam import Connection, Server
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.messages import RequestHead, ResponseHead
@@ -40,7 +43,10 @@ class UpstreamPool:
         self._shared = shared
         self._room = room = WaitingRoom(shared.loop, self._say)
         self.upstream = upstream
-        self.servers = [ServerPool(shared, self, server, index, room) for index, server in enumerate(upstream.servers)]
+        tls = _tls_of(upstream, shared)
+        self.servers = [
+            ServerPool(shared, self, server, index, room, tls) for index, server in enumerate(upstream.servers)
+        ]
         self.balancer: Balancer = Balancer(upstream, None if before is None else before.balancer.sessions)
         self.only = self.servers[0] if len(self.servers) == 1 and not self.balancer.keeps_sessions else None
         self._strays = UnknownSessions(upstream)
@@ -168,9 +174,19 @@ class UpstreamPool:
             server.close()
 
 
+def _tls_of(upstream: Upstream, shared: SharedState) -> UpstreamTls | None:
+    """Return what handshakes with the ``https`` servers of `upstream` are made with; None where it has none."""
+    if not any(server.scheme is Scheme.HTTPS for server in upstream.servers):
+        return None
+    from devproxy.gateway.back.tls import UpstreamTls  # no other upstream needs it
+
+    folder = os.path.dirname(shared.current.snapshot.config.source)
+    return UpstreamTls(upstream, folder, lambda sentence: shared.observers.tell(Trouble(sentence)))
+
+
 def _joined(failures: list[UpstreamError], waited_s: float = 0.0) -> UpstreamError:
     """Return one error for `failures`, of one server each."""
     last = failures[-1]
     tried = tuple(attempt for failure in failures for attempt in failure.tried)
     servers = ", ".join(failure.server for failure in failures)
-    return UpstreamError(last.fault, servers, last.detail, tried, last.cause, waited_s)
+    return UpstreamError(last.fault, servers, last.detail, tried, last.cause, waited_s, last.tls)

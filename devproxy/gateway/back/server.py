@@ -9,11 +9,13 @@ lost or, worse, delivered twice (RFC 9112 section 9.3.1). Start at :meth:`Server
 
 from __future__ import annotations
 
+import asyncio
 import math
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from devproxy.answers import NO_CONNECTION
+from devproxy.config.model import Scheme
 from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.events import UpstreamState
 from devproxy.gateway.back.connection import UpstreamConnection
@@ -24,11 +26,15 @@ from devproxy.http1.refusals import spoke_first, told
 
 if TYPE_CHECKING:
     from devproxy.config.model import ServerAddress
+    from devproxy.errors import TlsFailure
+    from devproxy.gateway.back.tls import UpstreamTls
     from devproxy.gateway.shared.seam import ClientStream, Connection, Pool
     from devproxy.gateway.shared.state import SharedState
     from devproxy.routing.balance import Process
 
 MAX_IDLE: Final = 1024
+_TURNS_TO_END: Final = 4
+"""Turns of asyncio's own loop until a connection over TLS that is closing says why."""
 _LOOK_S: Final = 1.0
 """How seldom a server is looked for that has ended a connection: some do so all the time."""
 _KEEP_ALIVE_MARGIN_S: Final = 1.0
@@ -42,10 +48,19 @@ class ServerPool:
     yet); ``has_been_up``: whether it ever did; ``went_at``: the loop's time at which it went, None while it is up;
     ``failure``: why it does not. ``outstanding``: exchanges and tunnels that run there. ``address``: which of its
     addresses answered last. ``pool``: the upstream it belongs to. ``is_retired``: another pool has taken that one's
-    place. ``is_told``: observers are told whether it is up. `room`: where those wait who need the server.
+    place. ``is_told``: observers are told whether it is up. `room`: where those wait who need the server. `tls`: what
+    handshakes are made with, for an ``https`` server.
     """
 
-    def __init__(self, shared: SharedState, pool: Pool, server: ServerAddress, index: int, room: WaitingRoom) -> None:
+    def __init__(
+        self,
+        shared: SharedState,
+        pool: Pool,
+        server: ServerAddress,
+        index: int,
+        room: WaitingRoom,
+        tls: UpstreamTls | None,
+    ) -> None:
         upstream = pool.upstream
         self._shared = shared
         self._room = room
@@ -53,7 +68,7 @@ class ServerPool:
         self.is_retired = False
         self.is_told = True
         self._idle_timeout_s = upstream.idle_timeout_s
-        self._dialler = Dialler(shared.loop, server, timeout_s=upstream.connect_timeout_s, verify=upstream.tls_verify)
+        self._dialler = Dialler(shared.loop, server, timeout_s=upstream.connect_timeout_s, tls=tls)
         self._idle: dict[object, Connection] = {}
         self._logins: dict[object, Connection] = {}
         self._capacity = MAX_IDLE
@@ -204,6 +219,10 @@ class ServerPool:
                         words
                     )  # it is up, but speaks before it is asked, as those of other protocols do
                     raise UpstreamError(UpstreamFault.BAD_RESPONSE, self.server.url, told(cause), cause=cause)
+                failure = await self._why_refused(connections)
+                if failure is not None:
+                    tried = ((address, failure.reason),)
+                    raise UpstreamError(UpstreamFault.TLS, self.server.url, failure.reason, tried, tls=failure)
                 # A server that dies may still accept, and close before we have had our turn. Nothing has been sent.
                 tried = ((address, "closed at once"),)
                 raise UpstreamError(UpstreamFault.REFUSED, self.server.url, tried=tried)
@@ -222,6 +241,17 @@ class ServerPool:
                     connection.close()
         self._note_up(address)
         return winner
+
+    async def _why_refused(self, connections: list[UpstreamConnection]) -> TlsFailure | None:
+        """Return what TLS has to do with the end of `connections`, which ended at once; None: nothing."""
+        if self.server.scheme is not Scheme.HTTPS:
+            return None
+        for _ in range(_TURNS_TO_END):
+            failure = next((one.tls_failure for one in connections if one.tls_failure is not None), None)
+            if failure is not None:
+                return failure
+            await asyncio.sleep(0)
+        return None
 
     async def probe(self) -> bool:
         """Find out whether the server accepts connections."""

@@ -290,7 +290,8 @@ class Exchange(Answering):
                 self._phase = PLANNED
                 self._wait_for_connection().dial(self._server)
                 return
-            self._upstream_failed(UpstreamError(loss.fault, self._server.server.url, loss.detail, cause=loss.cause))
+            url = self._server.server.url
+            self._upstream_failed(UpstreamError(loss.fault, url, loss.detail, cause=loss.cause, tls=loss.tls))
 
     @property
     def _may_retry(self) -> bool:

@@ -13,6 +13,7 @@ from devproxy.config.model import Scheme
 from devproxy.errors import UpstreamFault
 from devproxy.gateway.back.hold import may_wait
 from devproxy.gateway.system.container import proxy_variable
+from devproxy.policy.tls_advice import certificate_text, tls_settings
 from devproxy.realtime.hot_reload import takes_common_path
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def failure(
         is_own_container=shared.is_in_container and is_own,
         unused_proxy=proxy_variable(server.server),
         is_webpack_perhaps=takes_common_path(request, compiled.route.pattern),
+        tls=tls_settings(server.pool.upstream, server.server),
     )
     details = dict.fromkeys(f"{address}: {outcome}" for address, outcome in error.tried)
-    return answer, ", ".join(details) or error.detail
+    certificate = "" if error.tls is None else certificate_text(error.tls.certificate)
+    return answer, "; ".join(filter(None, (", ".join(details) or error.detail, certificate)))

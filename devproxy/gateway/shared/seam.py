@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from devproxy.answers.rendering import Composed
     from devproxy.config.model import ServerAddress
     from devproxy.config.model import Upstream as UpstreamConfig
-    from devproxy.errors import Absence, BadMessage, UpstreamFault
+    from devproxy.errors import Absence, BadMessage, TlsFailure, UpstreamFault
     from devproxy.gateway.shared.observers import Observers
     from devproxy.http.edits import ResponseEdits
     from devproxy.http.messages import RequestHead, ResponseHead
@@ -85,7 +85,7 @@ class Loss(NamedTuple):
     """That a connection ended before the response did, or that the response is not HTTP (`cause`: why).
 
     `may_be_unread`: it had served before and no byte of an answer came, so the server may have closed it before the
-    request reached it. `was_logged_in`: it carried a login of the client's.
+    request reached it. `was_logged_in`: it carried a login of the client's. `tls`: why there is no TLS any more.
     """
 
     fault: UpstreamFault
@@ -94,6 +94,7 @@ class Loss(NamedTuple):
     cause: BadMessage | None = None
     may_be_unread: bool = False
     was_logged_in: bool = False
+    tls: TlsFailure | None = None
 
 
 class ClientStream(Protocol):

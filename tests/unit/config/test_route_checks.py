@@ -157,7 +157,7 @@ def test_a_bad_upstream_of_a_route(line: str, what: str, help: str, column: int)
         ("changeOrigin = true", "unknown key `changeOrigin`", 'origin = "upstream" too if the server is Django'),
         ("secure = false", "unknown key `secure`", "tls_verify = false below [upstreams.NAME]"),
         ("secure = true", "unknown key `secure`", "remove it"),
-        ("rejectUnauthorized = false", "unknown key `rejectUnauthorized`", "SSL_CERT_FILE="),
+        ("rejectUnauthorized = false", "unknown key `rejectUnauthorized`", "tls_ca = "),
         ("insecure-skip-verify = true", "unknown key `insecure-skip-verify`", "tls_verify = false"),
         ("rewriteWsOrigin = true", "unknown key `rewriteWsOrigin`", 'origin = "upstream"'),
         ("ws = true", "unknown key `ws`", "WebSockets need no setting"),
@@ -327,9 +327,18 @@ def test_a_route_that_some_request_reaches_is_not(first: str, second: str) -> No
 def test_whatever_turns_verification_off_elsewhere_leads_to_what_does_here(place: str, line: str) -> None:
     problems = problems_of(f"{place}{line}\n")
     helps = [problem.help for problem in problems if "unknown key" in problem.what]
-    assert 0 <= helps[0].index("SSL_CERT_FILE=") < helps[0].index("tls_verify = false")
+    assert 0 <= helps[0].index("tls_ca = ") < helps[0].index("tls_verify = false")
 
 
-def test_an_authority_s_certificate_is_given_by_the_environment() -> None:
-    problems = problems_of('[upstreams.b]\nservers = ["https://localhost:1"]\nca = "ca.pem"\n')
-    assert "SSL_CERT_FILE=" in problems[0].help
+@pytest.mark.parametrize(
+    ("line", "help"),
+    [
+        ('ca = "my.pem"', 'write tls_ca = "my.pem"'),
+        ('proxy_ssl_trusted_certificate = "my.pem"', 'write tls_ca = "my.pem"'),
+        ('cert = "my.pem"', 'write tls_cert = "client.pem"'),
+        ('keyfile = "my.pem"', 'write tls_key = "client-key.pem"'),
+    ],
+)
+def test_the_files_of_other_proxies_lead_to_the_keys_here(line: str, help: str) -> None:
+    problems = problems_of(f'[upstreams.b]\nservers = ["https://localhost:1"]\n{line}\n')
+    assert help in problems[0].help

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -16,8 +15,6 @@ from devproxy.gateway.back import dial
 from devproxy.gateway.back.dial import Dialler
 
 REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
-NO_TLS = ssl.SSLError(1, "wrong version number")
-NO_TLS.reason = "WRONG_VERSION_NUMBER"  # as the ssl module has it
 SILENT = "silent"
 THERE = "there"
 Network = Mapping[str, Exception | str]
@@ -65,7 +62,7 @@ class Loop:
 
 def dialler(loop: Loop, host: str = "localhost", *, timeout_s: float = 0.0) -> Dialler:
     server = ServerAddress(scheme=Scheme.HTTP, host=host, port=80, url=f"http://{host}")
-    return Dialler(cast("Any", loop), server, timeout_s=timeout_s, verify=True)
+    return Dialler(cast("Any", loop), server, timeout_s=timeout_s, tls=None)
 
 
 async def test_the_address_that_answered_is_tried_first_the_next_time() -> None:
@@ -112,9 +109,8 @@ async def test_who_is_silent_for_too_long_is_given_up() -> None:
         (OSError(errno.ENETUNREACH, "Network is unreachable"), UpstreamFault.UNREACHABLE),
         (OSError(errno.ETIMEDOUT, "Timed out"), UpstreamFault.CONNECT_TIMEOUT),
         (OSError(errno.EMFILE, "Too many open files"), UpstreamFault.NO_DESCRIPTOR),
-        (NO_TLS, UpstreamFault.TLS),
     ],
-    ids=["connected to itself", "unreachable", "timed out by the system", "out of descriptors", "no TLS"],
+    ids=["connected to itself", "unreachable", "timed out by the system", "out of descriptors"],
 )
 async def test_a_failure_says_in_which_phase_it_was(found: Exception | str, fault: UpstreamFault) -> None:
     with pytest.raises(UpstreamError) as caught:
@@ -132,7 +128,7 @@ async def test_a_name_that_nobody_knows_is_not_dialled() -> None:
 @pytest.mark.parametrize(("found", "is_there"), [(THERE, True), (FileNotFoundError(errno.ENOENT, "No"), False)])
 async def test_a_socket_file_is_its_own_address(found: Exception | str, is_there: bool) -> None:
     server = ServerAddress(scheme=Scheme.UNIX, host="", port=0, url="unix:/a.sock", path="/a.sock")
-    made = Dialler(cast("Any", Loop({"/a.sock": found})), server, timeout_s=0.0, verify=True)
+    made = Dialler(cast("Any", Loop({"/a.sock": found})), server, timeout_s=0.0, tls=None)
     if is_there:
         assert await made.dial(asyncio.Protocol) == "/a.sock"
     else:

@@ -1,0 +1,83 @@
+"""The upstreams of the file -> :class:`~devproxy.config.model.Upstream`: all that the text alone can tell of them.
+
+Pure: whether the files that they name are there is not known here. Works on tables that ``shape`` has passed, so types
+are right and defaults are there. Start at :func:`build_upstreams`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from devproxy.config.addresses import parse_server
+from devproxy.config.keys import values
+from devproxy.config.model import SYSTEM, ServerAddress, Upstream
+from devproxy.config.problems import Path, Problems, key_text
+from devproxy.config.shape import Table
+from devproxy.text.bad import BadText
+from devproxy.text.safe import has_control, quoted
+
+MAX_AUTHORITIES: Final = 32
+"""Most files and folders of authorities that one upstream trusts."""
+
+_NO_UPSTREAMS: Final = 'write [upstreams] and below it: backend = "http://localhost:3001"'
+
+
+def build_upstreams(table: Table, problems: Problems) -> tuple[Upstream, ...]:
+    """Return the upstreams of the document `table`; only worth something where `problems` say nothing of them."""
+    written = table.get("upstreams", {})
+    are_bad = any(path[:1] == ("upstreams",) for path in problems.bad)
+    if not written and not are_bad and not problems.excuses((), "upstreams"):
+        problems.at_key((), "there is no upstream: nowhere to forward to", _NO_UPSTREAMS)
+    result = []
+    for name, value in written.items():
+        path: Path = ("upstreams", name)
+        if not name or has_control(name):
+            problems.at_key(path, f"{quoted(name)} is not a name for an upstream", "letters, digits and hyphens")
+        result.append(_upstream(name, value, path, problems))
+    return tuple(result)
+
+
+def _upstream(name: str, value: str | Table, path: Path, problems: Problems) -> Upstream:
+    if isinstance(value, str):
+        server = problems.read(parse_server, value, path)
+        return Upstream(name=name, servers=() if server is None else (server,))
+    urls = value.get("servers", [])
+    if not urls and not problems.excuses(path, "servers"):
+        help = f'write servers = ["http://localhost:3001"] below [upstreams.{key_text(name)}]'
+        problems.at_key(path, f"the upstream {quoted(name)} has no server", help)
+    servers: dict[ServerAddress, None] = {}
+    for index, url in enumerate(urls):
+        server = problems.read(parse_server, url, (*path, "servers", index))
+        if server in servers:
+            problems.at_value((*path, "servers", index), f"{quoted(server.url)} is listed twice", "remove one of them")
+        if server is not None:
+            servers[server] = None
+    _check_tls(value, path, problems)
+    trusted = _trusted(value.get("tls_ca", SYSTEM), (*path, "tls_ca"), problems)
+    return Upstream(name=name, servers=tuple(servers), **(values(value, "upstreams.*") | {"tls_ca": trusted}))
+
+
+def _trusted(written: str | list[str], path: Path, problems: Problems) -> tuple[str, ...]:
+    """Return whom an upstream trusts. What its files hold is not known here."""
+    help = 'write tls_ca = "system", or name a file of certificates'
+    if isinstance(written, str):
+        return problems.read_all(_check_path, [written], path, most=MAX_AUTHORITIES, noun="authorities", help=help)
+    if not written and not problems.is_bad(*path):
+        problems.at_value(path, "`tls_ca` names nothing to trust, so no certificate would be good", help)
+    help = "name a folder of files for many"
+    return problems.read_all(_check_path, written, path, most=MAX_AUTHORITIES, noun="authorities", help=help)
+
+
+def _check_path(text: str) -> str:
+    if not text or "\0" in text:
+        raise BadText("this is not the name of a file", 'for example tls_ca = "certs/ca.pem"')
+    return text
+
+
+def _check_tls(table: Table, path: Path, problems: Problems) -> None:
+    if table.get("tls_key") and not table.get("tls_cert") and not problems.excuses(path, "tls_cert"):
+        what = "`tls_key` is the key of a certificate, and there is no `tls_cert`"
+        problems.at_key((*path, "tls_key"), what, 'add tls_cert = "certs/client.pem"')
+    for name in ("tls_cert", "tls_key"):
+        if has_control(table.get(name, "")):
+            problems.at_value((*path, name), "this is not the name of a file", f'for example {name} = "client.pem"')
