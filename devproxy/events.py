@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from devproxy.http.messages import RequestFacts
@@ -159,14 +159,11 @@ class ExchangeFinished:
 @dataclass(slots=True)
 class Evidence:
     """The heads of an exchange that failed or was refused, or of whose answer a browser makes something else than its
-    page wants. Told before its end, when that is known. ``seen``: as :attr:`Wants.HEADS` would have told them.
-
-    ``peer_scheme``: by which the client asked.
+    page wants. Told before its end, when that is known. ``capture``: as in :class:`Entry`, without bodies.
     """
 
     exchange_id: int
-    seen: tuple[HeadSeen, ...]
-    peer_scheme: str
+    capture: Any
 
 
 class Entry(NamedTuple):
@@ -174,7 +171,8 @@ class Entry(NamedTuple):
 
     It is given as a plain tuple in this order, which costs a fifth of a record; ``Entry._make`` names the fields.
     ``facts``: None where there was no request that could be read. ``scheme``, ``http``: of the client's side, ``1.1``.
-    ``started``, ``ended``: by the gateway's clock, in seconds. The others as in :class:`ExchangeFinished`.
+    ``started``, ``ended``: by the gateway's clock, in seconds. ``capture``: what was kept of the whole exchange, a
+    :class:`devproxy.gateway.shared.capture.Capture`; None: nothing was. The others as in :class:`ExchangeFinished`.
     """
 
     exchange_id: int
@@ -197,6 +195,15 @@ class Entry(NamedTuple):
     error: str
     detail: str
     has_advice: bool
+    capture: Any
+
+
+@dataclass(slots=True)
+class Capturing:
+    """What is being kept of an exchange that runs, for those who ask what runs now. ``capture``: see :class:`Entry`."""
+
+    exchange_id: int
+    capture: Any
 
 
 Keep = Callable[["tuple[object, ...]"], object]
@@ -291,10 +298,14 @@ class RequestsWaiting:
 
 @dataclass(slots=True)
 class Ready:
-    """Listening, configuration applied. ``urls``: one for each address; ``startup_s``: since the process began."""
+    """Listening, configuration applied. ``urls``: one for each address; ``startup_s``: since the process began.
+
+    ``inspector``: the address of the inspector's page, with the key that opens it; empty: there is none.
+    """
 
     urls: tuple[str, ...]
     startup_s: float
+    inspector: str = ""
 
 
 @dataclass(slots=True)
@@ -391,6 +402,7 @@ Event = (
     | ResponseBegun
     | HeadSeen
     | BodyData
+    | Capturing
     | Evidence
     | ExchangeFinished
     | TunnelOpened

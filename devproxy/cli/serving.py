@@ -26,6 +26,7 @@ from devproxy.cli.terminal import LOOKS_S, Terminal
 from devproxy.events import Observer, Ready, Trouble
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.system.allocator import keep_freed_pieces
+from devproxy.inspector.service import open_inspector
 
 REPORT: Final = "This is a bug in devproxy: please report it, with this line, where you got devproxy."
 
@@ -64,10 +65,13 @@ async def _serve(
         loop.add_signal_handler(number, on_signal)
     if process.keeper is not None:
         process.keeper.begin(loaded.config.server.drain_s)
-    gateway = Gateway(loaded.config, sockets)
+    inspector = open_inspector()
+    gateway = Gateway(loaded.config, sockets, pages=None if inspector is None else inspector.pages)
     gateway.observe(observer)
     # Before the first client is taken from the backlog, so that nothing can be reported ahead of it.
-    observer.tell(Ready(gateway.urls, seconds_since_start()))
+    has_inspector = inspector is not None and loaded.config.inspector.enabled
+    link = inspector.link(gateway.urls[0]) if inspector is not None and has_inspector else ""
+    observer.tell(Ready(gateway.urls, seconds_since_start(), link))
     for sentence in loaded.notices:
         observer.tell(Trouble(sentence))
     await gateway.start()
@@ -82,7 +86,7 @@ async def _serve(
         reloader = Reloader(gateway, loaded, observer.tell, is_coloured=is_coloured, keeper=process.keeper)
         following = loop.create_task(reloader.run())
         following.add_done_callback(_raise_in_loop)
-    told = await open_socket(gateway, lambda: loaded if reloader is None else reloader.loaded, {})
+    told = await open_socket(gateway, lambda: loaded if reloader is None else reloader.loaded, inspector)
     HangUp(loop, process.terminal, is_ending=first.done, reload=None if reloader is None else reloader.ask)
     await first
     looking.cancel()
@@ -90,6 +94,8 @@ async def _serve(
         following.cancel()
     if told is not None:
         told.close()
+    if inspector is not None:
+        await inspector.close()
     stopping = loop.create_task(gateway.stop())
     await asyncio.wait((stopping, second), return_when=asyncio.FIRST_COMPLETED)
     if reloader is not None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import time
 from typing import Any
 
@@ -14,33 +14,38 @@ from devproxy import __version__
 from devproxy.cli.clock import seconds_since_start
 from devproxy.cli.loading import Loaded
 from devproxy.gateway.app import Gateway
+from devproxy.inspector.service import NO_INSPECTOR, Inspector
 from devproxy.routing.table import RouteTable, label
 from devproxy.running.serving import RuntimeSocket
 
 
 async def open_socket(
-    gateway: Gateway, loaded: Callable[[], Loaded], more: Mapping[str, Callable[[], dict[str, Any]]]
+    gateway: Gateway, loaded: Callable[[], Loaded], inspector: Inspector | None
 ) -> RuntimeSocket | None:
     """Return a socket that answers what is asked about `gateway`; None where the system gives no folder for it.
 
-    `loaded`: gives what is in force. `more`: answers to further questions.
+    `loaded`: gives what is in force. The `inspector` gets to know the same, and begins to keep what happens.
     """
     since_at = time() - seconds_since_start()
+    process = {"pid": os.getpid(), "version": __version__, "folder": _folder(), "since_at": since_at}
 
     def about() -> dict[str, Any]:
-        config = loaded().config
         return {
-            "pid": os.getpid(),
-            "version": __version__,
+            **process,
             "urls": list(gateway.urls),
-            "folder": _folder(),
             "source": source_of(loaded()),
-            "routes": [label(route) for route in RouteTable(config.routes).routes],
-            "since_at": since_at,
+            "routes": [label(route) for route in RouteTable(loaded().config.routes).routes],
         }
 
+    if inspector is not None:
+        inspector.attach(gateway, process)
+    answers: dict[str, Callable[[], dict[str, Any]]] = {
+        "about": about,
+        "configuration": lambda: _configuration(loaded()),
+        "inspector": lambda: NO_INSPECTOR if inspector is None else inspector.answer(gateway),
+    }
     try:
-        sock = RuntimeSocket({"about": about, "configuration": lambda: _configuration(loaded()), **more})
+        sock = RuntimeSocket(answers)
     except OSError:
         return None
     await sock.start()

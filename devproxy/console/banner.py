@@ -33,6 +33,7 @@ def banner(
         f"  {style.title(f'DEVPROXY v{version}')}  {started}",
         "",
         *_addresses(ready.urls, style),
+        *_inspector(ready.inspector, style),
         "",
         *_routes(config, states, style, width),
         "",
@@ -55,6 +56,15 @@ def _addresses(urls: tuple[str, ...], style: Style) -> list[str]:
     for name, group in (("Local:", [url for url in urls if url not in network]), ("Network:", network)):
         rows += [f"  {pointer}  {style.bold(padded(name, 8))} {_painted_url(url, style)}" for url in group]
     return rows
+
+
+def _inspector(link: str, style: Style) -> list[str]:
+    """Return the row of the inspector's page, if there is one; the key in the link is needed from other machines."""
+    if not link:
+        return []
+    page, fragment, key = visible(link).partition("#")
+    name = f"  {style.green(style.glyphs.pointer)}  {style.bold(padded('Inspect:', 8))} "
+    return [name + style.cyan(page) + style.dim(fragment + key)]
 
 
 def _painted_url(url: str, style: Style) -> str:

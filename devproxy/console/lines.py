@@ -24,6 +24,7 @@ from devproxy.console.text import columns, counted, duration, shown_target, size
 from devproxy.console.writer import Lines
 from devproxy.events import (
     BodyData,
+    Capturing,
     ConfigApplied,
     ConfigMissing,
     ConfigRejected,
@@ -221,7 +222,7 @@ class HumanLines(Lines):
                 return trouble_lines(event, style, self._width())
             case Ready() | ExchangeStarted() | RequestSent() | ResponseBegun():
                 return []
-            case HeadSeen() | BodyData() | TunnelData() | Evidence():
+            case HeadSeen() | BodyData() | TunnelData() | Evidence() | Capturing():
                 return []
 
     def _is_asked_again(self, event: ExchangeFinished) -> bool:

@@ -17,10 +17,10 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from devproxy.config.diff import diff
-from devproxy.config.model import Config
+from devproxy.config.model import Config, Sticky
 from devproxy.errors import BindError, CertificateProblem
 from devproxy.events import ConfigApplied, Observer, Stopped, Stopping, Trouble
 from devproxy.gateway.back.pool import UpstreamPool
@@ -35,6 +35,24 @@ from devproxy.routing.table import label
 
 if TYPE_CHECKING:
     from devproxy.gateway.front.handshakes import Handshakes
+    from devproxy.gateway.shared.capture import Budget
+
+
+class ServerState(NamedTuple):
+    """How a server is. ``is_up``: None: not known yet. ``address``: which of its addresses answered last, or empty.
+
+    ``running``: exchanges and tunnels there; ``idle``: connections kept for the next one. ``sessions``: that its
+    upstream keeps with their servers.
+    """
+
+    upstream: str
+    sticky: Sticky
+    url: str
+    is_up: bool | None
+    address: str
+    running: int
+    idle: int
+    sessions: int
 
 
 class Gateway:
@@ -69,13 +87,32 @@ class Gateway:
         Before this returns, it receives the exchanges and tunnels that run, as if it had been there since they began.
         """
         observation = self._observers.add(observer)
+        self._tell_late(Observers(observation))
+        return observation
+
+    def _tell_late(self, late: Observers) -> None:
         if self._shared is not None:
-            late = Observers(observation)
             for connection in list(self._shared.connections):
                 connection.tell_so_far(late)
             for tunnel in list(self._shared.tunnels):
                 tunnel.tell_so_far(late)
-        return observation
+
+    def capture(self, budget: Budget | None) -> None:
+        """Have every exchange keep what it is made of, as far as `budget` lets it; None: no more; in the loop's thread.
+
+        What it kept is in its :class:`~devproxy.events.Entry`. Those that run begin to keep what is still to come.
+        """
+        self._observers.capture(budget)
+        if budget is not None:
+            self._tell_late(Observers(budget=budget))
+
+    def tell_running(self, observer: Observer) -> None:
+        """Tell `observer` once what runs now, as if it had been there since that began."""
+        self._tell_late(Observers(Observation(self._observers, observer)))
+
+    def tell(self, trouble: Trouble) -> None:
+        """Tell all observers of `trouble` that has to do with no exchange; in the loop's thread."""
+        self._observers.tell(trouble)
 
     async def start(self) -> None:
         """Begin to accept clients, then look which upstreams are up."""
@@ -199,6 +236,30 @@ class Gateway:
         if self._shared is not None:
             self._shared.is_stopping = True
             self._cut_all(self._shared)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What holds now. May be read in any thread once the gateway has started."""
+        assert self._shared is not None
+        return self._shared.current.snapshot
+
+    def server_states(self) -> list[ServerState]:
+        """Return how each server of each upstream is, in the order of the configuration; in the loop's thread."""
+        return [
+            ServerState(
+                upstream=name,
+                sticky=pool.upstream.sticky,
+                url=server.server.url,
+                is_up=server.is_up,
+                address=server.address,
+                running=server.outstanding,
+                idle=server.idle_count,
+                sessions=len(pool.balancer.sessions),
+            )
+            for name, pool in self._pools.items()
+            if name != PAGES_UPSTREAM
+            for server in pool.servers
+        ]
 
     @property
     def connection_count(self) -> int:

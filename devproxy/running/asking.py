@@ -41,7 +41,7 @@ class Running(NamedTuple):
 
         ``configuration``: ``{"source", "text", "options"}``: the text of the file in force (None: from the command
         line alone), and the options of ``devproxy up`` that count besides (``frontend``, ``backend``, ``backend_path``,
-        ``listen``, ``tls``). ``inspector``: ``{"socket", "key", "url"}``, the first two empty where it is switched off.
+        ``listen``, ``tls``). ``inspector``: ``{"socket", "secret", "key", "url"}``, all empty where it is switched off.
         """
         return _ask(self.path, question)
 

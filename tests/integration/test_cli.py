@@ -297,7 +297,8 @@ def test_the_first_event_tells_where_devproxy_listens_and_how_long_that_took(fol
     process = GatewayProcess(cwd=folder)
     first = json.loads(process.program.err[0])
     process.stop()
-    assert list(first) == ["ts", "event", "urls", "startup_s"]
+    assert list(first) == ["ts", "event", "urls", "startup_s", "inspector"]
+    assert first["inspector"].startswith(f"{process.url}__devproxy/#key=")
     assert 0 < first["startup_s"] < PATIENCE_S
 
 

@@ -193,6 +193,11 @@ class ServerPool:
             self.forget(connection)
             connection.close()
 
+    @property
+    def idle_count(self) -> int:
+        """How many connections are kept for the next request."""
+        return len(self._idle) + len(self._logins)
+
     def close_idle(self) -> None:
         """Close all idle connections but those that carry a login."""
         while self._idle:

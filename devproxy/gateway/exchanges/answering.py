@@ -12,16 +12,21 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from devproxy import answers
-from devproxy.events import Outcome
+from devproxy.events import Capturing, Outcome
 from devproxy.gateway.exchanges.advice import remarks_on_own
-from devproxy.gateway.exchanges.report import Report
+from devproxy.gateway.exchanges.report import CapturingReport, Report
+from devproxy.gateway.shared.capture import Capture
+from devproxy.gateway.shared.observers import tell_each
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
+    from devproxy.answers.rendering import Composed
+    from devproxy.gateway.shared.capture import Budget
     from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.seam import ClientStream
     from devproxy.gateway.shared.state import SharedState
-    from devproxy.http.messages import RequestHead
+    from devproxy.http.edits import ResponseEdits
+    from devproxy.http.messages import RequestHead, ResponseHead
     from devproxy.plan import Respond
     from devproxy.plan.snapshot import Snapshot
 
@@ -111,6 +116,9 @@ class Answering(ABC):
         """Tell those who come `late` how far this has come."""
         if self._phase is not OVER:
             self._told.tell_started(late)
+            capture = self._told.capture
+            if capture is not None:
+                tell_each(late.to_progress, Capturing(self._told.exchange_id, capture))
 
     def client_left(self) -> None:
         """The client is gone: end the upstream's part at once, so that a poll does not overlap with the next one."""
@@ -132,9 +140,9 @@ class Answering(ABC):
         self._told.remarks = remarks_on_own(self._shared, answer, route)
         observers = self._shared.observers
         if observers.is_watched_closely:
-            self._told.tell_own(composed.status, composed.lines, composed.body)
+            self._told.tell_own(composed)
         if observers.to_evidence and answer.status >= 400:
-            self._told.tell_evidence(sent=self._sent_head(), own=(composed.status, composed.lines))
+            self._tell_evidence(own=composed)
         self._response_bytes = len(composed.body)
         self._report_end(Outcome.ANSWERED, error=answer.code, detail=detail or answer.what)
 
@@ -146,9 +154,26 @@ class Answering(ABC):
     def _report_end(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
         """Report the end, of which the client has been told."""
 
-    def _sent_head(self) -> bytes:
-        """Return the request's head as it went to a server; empty: it did not."""
-        return b""
+    def _tell_evidence(
+        self,
+        response: ResponseHead | None = None,
+        edits: ResponseEdits | None = None,
+        own: Composed | None = None,
+    ) -> None:
+        """Tell of the heads of an exchange that needs a look, if they are not kept anyway."""
+        if self._told.capture is None:
+            capture = self._capture(None)
+            capture.response, capture.edits, capture.own = response, edits, own
+            self._told.tell_evidence(capture)
+
+    def _capture(self, budget: Budget | None) -> Capture:
+        """Return what can be kept of this so far."""
+        return Capture(self._snapshot.config, self.request, self.client.peer, None, budget)
+
+    def capture_from_now(self, budget: Budget) -> None:
+        """Keep what this is made of from now on."""
+        if self._phase is not OVER and self._told.capture is None:
+            self._report = CapturingReport.after(self._told, self._shared, self._capture(budget))
 
     @property
     def _told(self) -> Report:

@@ -20,6 +20,7 @@ from devproxy.gateway.exchanges.answering import AWAITING_RESPONSE, OVER, PLANNE
 from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, OTHER_KEY, cut_code, failure
 from devproxy.gateway.exchanges.tunnel import Tunnel
 from devproxy.gateway.reload import TunnelOrigin
+from devproxy.gateway.shared.capture import Capture
 from devproxy.gateway.shared.seam import Loss
 from devproxy.http.messages import CHUNKED, RequestHead, ResponseHead
 from devproxy.plan import Forward, Respond, answers_preflight, edit_response, render_request
@@ -29,6 +30,7 @@ from devproxy.policy.verdict.handshake import accept_for
 if TYPE_CHECKING:
     from devproxy.answers import Answer
     from devproxy.gateway.exchanges.report import Report
+    from devproxy.gateway.shared.capture import Budget
     from devproxy.gateway.shared.seam import ByteStream, ClientStream, Connection, Server, Upstream
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.edits import ResponseEdits
@@ -182,7 +184,7 @@ class Exchange(Answering):
     def interim(self, head: ResponseHead) -> None:
         """Pass on a 1xx response."""
         edits = self._edit(head)
-        if self._shared.observers.to_heads:
+        if self._shared.observers.is_watched_closely:
             self._told.tell_response_head(head, edits)
         self.client.inform(head, edits)
 
@@ -211,7 +213,7 @@ class Exchange(Answering):
             if may_be_blocked or facts.is_remarkable or shared.observers.wants_changes:
                 report.remarks = remarks_on(shared, forward, self.request, head, edits, client.peer, server, payload)
                 if shared.observers.to_evidence and (facts.status >= 400 or report.remarks.has_advice):
-                    report.tell_evidence(sent=self._sent_head(), response=(head, edits))
+                    self._tell_evidence(head, edits)
         self._response_bytes = len(payload)
         client.respond(head, edits, body_length, payload, ended)
         if ended:
@@ -254,6 +256,8 @@ class Exchange(Answering):
         edits = self._edit(head)
         marked = edits if self._sticky is None else self._sticky.mark(edits, server.index)
         self._told.tell_response_head(head, marked)
+        if self._told.capture is not None:
+            self._told.tell_evidence(self._told.capture)
         self._phase = OVER
         taken = self.client.take_over(head, marked, glued)
         opened = TunnelOpened(
@@ -310,15 +314,16 @@ class Exchange(Answering):
         self._report_end(Outcome.UPSTREAM_LOST, error=LOGIN_CODE, detail=LOGIN_LOST)
         self.client.abort(resets=False)
 
-    def _sent_head(self) -> bytes:
-        if self._phase is PLANNED:
-            return b""
-        return render_request(self._plan, self.request, self.client.peer, self._server.server)
+    def _capture(self, budget: Budget | None) -> Capture:
+        capture = Capture(self._snapshot.config, self.request, self.client.peer, self._plan, budget)
+        if self._phase is not PLANNED:
+            capture.server = self._server.server
+        return capture
 
     def _cut_response(self, loss: Loss) -> None:
         """End the client's connection so that it can tell that the body is not complete (RFC 9112 section 8)."""
         if self._shared.observers.to_evidence:
-            self._told.tell_evidence(sent=self._sent_head())
+            self._tell_evidence()
         self._report_end(Outcome.UPSTREAM_LOST, error=cut_code(loss.fault), detail=loss.detail or CUT_SHORT)
         self.client.abort(resets=loss.was_reset)
 

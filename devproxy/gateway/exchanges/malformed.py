@@ -69,4 +69,5 @@ def _entry(event: ExchangeFinished, peer: Peer, head: RequestHead | None, now: f
         error=event.error,
         detail=event.detail,
         has_advice=False,
+        capture=None,
     )

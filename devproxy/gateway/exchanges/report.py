@@ -8,7 +8,7 @@ observer looks. Start at :class:`Report`.
 from __future__ import annotations
 
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from devproxy.events import (
     BodyData,
@@ -22,6 +22,7 @@ from devproxy.events import (
     is_failure,
 )
 from devproxy.gateway.exchanges.advice import NONE, Remarks
+from devproxy.gateway.shared.capture import Body
 from devproxy.gateway.shared.observers import Observers, tell_each
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.reasons import reason_phrase
@@ -29,11 +30,17 @@ from devproxy.http1.reasons import reason_phrase
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from devproxy.answers.rendering import Composed
+    from devproxy.gateway.shared.capture import Capture
     from devproxy.gateway.shared.state import SharedState
     from devproxy.http.edits import ResponseEdits
     from devproxy.http.messages import RequestHead, ResponseHead
     from devproxy.plan.compiled import CompiledRoute
     from devproxy.policy.hop import Peer
+
+
+MAX_INTERIM: Final = 16
+"""1xx heads that are kept of one exchange."""
 
 
 class Report:
@@ -70,26 +77,35 @@ class Report:
         self.remarks: Remarks = NONE
 
     @property
+    def capture(self) -> Capture | None:
+        """What is kept of the exchange; None: nothing."""
+        return None
+
+    @property
     def duration_s(self) -> float:
         """How long the exchange has lasted so far."""
         return self._clock() - self._started_at
 
     def tell_started(self, to: Observers) -> None:
         """Tell that the request's head is complete."""
-        request, started_at = self._request, time() - self.duration_s
-        event = ExchangeStarted(self.exchange_id, request.method, request.target, self._peer.address, started_at)
-        tell_each(to.to_progress, event)
+        request = self._request
+        if to.to_progress:
+            started_at = time() - self.duration_s
+            event = ExchangeStarted(self.exchange_id, request.method, request.target, self._peer.address, started_at)
+            tell_each(to.to_progress, event)
         self.tell_head(to, request.block, is_request=True, is_sent=False)
 
     def tell_sent(self, to: Observers, compiled: CompiledRoute, server: str, head: bytes) -> None:
         """Tell that the request has left for `server`, a URL, with `head`, which may precede CRLFCRLF."""
-        event = RequestSent(self.exchange_id, compiled.label, compiled.upstream, server, self.sent_s)
-        tell_each(to.to_progress, event)
+        if to.to_progress:
+            event = RequestSent(self.exchange_id, compiled.label, compiled.upstream, server, self.sent_s)
+            tell_each(to.to_progress, event)
         self.tell_head(to, head.removesuffix(b"\r\n\r\n"), is_request=True, is_sent=True)
 
     def tell_begun(self, to: Observers, status: int) -> None:
         """Tell that the response's head goes to the client."""
-        tell_each(to.to_progress, ResponseBegun(self.exchange_id, status, self.first_byte_s))
+        if to.to_progress:
+            tell_each(to.to_progress, ResponseBegun(self.exchange_id, status, self.first_byte_s))
 
     def tell_response(
         self, head: ResponseHead, edits: ResponseEdits, payload: bytes, *, ended: bool, is_chunked: bool
@@ -108,11 +124,11 @@ class Report:
             self.tell_head(self._observers, head.block, is_request=False, is_sent=False)
             self.tell_head(self._observers, _sent(head, edits), is_request=False, is_sent=True)
 
-    def tell_own(self, status: int, lines: Iterable[bytes], body: bytes) -> None:
+    def tell_own(self, answer: Composed) -> None:
         """Tell of an answer of devproxy's own, which is given whole."""
-        self.tell_head(self._observers, _own(status, lines), is_request=False, is_sent=True)
-        if body:
-            tell_each(self._observers.to_bodies, BodyData(self.exchange_id, False, body, True))
+        self.tell_head(self._observers, _own(answer.status, answer.lines), is_request=False, is_sent=True)
+        if answer.body:
+            tell_each(self._observers.to_bodies, BodyData(self.exchange_id, False, answer.body, True))
 
     def tell_head(self, to: Observers, head: bytes, *, is_request: bool, is_sent: bool) -> None:
         """Tell of `head`; for the arguments see :class:`~devproxy.events.HeadSeen`."""
@@ -134,27 +150,9 @@ class Report:
         if content or ended:
             tell_each(self._observers.to_bodies, BodyData(self.exchange_id, is_request, content, ended))
 
-    def tell_evidence(
-        self,
-        *,
-        sent: bytes = b"",
-        response: tuple[ResponseHead, ResponseEdits] | None = None,
-        own: tuple[int, Iterable[bytes]] | None = None,
-    ) -> None:
-        """Tell of all heads at once, for those who want them of exchanges that need a look.
-
-        `sent`: the request as it went on, which may precede CRLFCRLF; empty: it did not. `response`: the server's, and
-        what happens to it. `own`: status and field lines of an answer of devproxy's own.
-        """
-        heads = [(True, False, self._request.block)]
-        if sent:
-            heads.append((True, True, sent.removesuffix(b"\r\n\r\n")))
-        if response is not None:
-            heads += [(False, False, response[0].block), (False, True, _sent(*response))]
-        if own is not None:
-            heads.append((False, True, _own(*own)))
-        seen = tuple(HeadSeen(self.exchange_id, *one) for one in heads)
-        tell_each(self._observers.to_evidence, Evidence(self.exchange_id, seen, self._peer.scheme))
+    def tell_evidence(self, capture: Capture) -> None:
+        """Tell of all heads at once, for those who want them of exchanges that need a look."""
+        tell_each(self._observers.to_evidence, Evidence(self.exchange_id, capture))
 
     def tell_end(
         self,
@@ -197,6 +195,7 @@ class Report:
                     error,
                     detail,
                     has_advice,
+                    self.capture,
                 )
             )
         if not observers.to_ends and not is_failure(outcome, status, advice):
@@ -224,6 +223,61 @@ class Report:
             facts.fetch_dest,
         )
         observers.tell_end(event)
+
+
+class CapturingReport(Report):
+    """The report on an exchange that keeps what it is made of, in ``capture``."""
+
+    __slots__ = ("_capture",)
+
+    def __init__(
+        self, shared: SharedState, request: RequestHead, peer: Peer, started_at: float, capture: Capture
+    ) -> None:
+        super().__init__(shared, request, peer, started_at)
+        self._capture = capture
+
+    @classmethod
+    def after(cls, before: Report, shared: SharedState, capture: Capture) -> CapturingReport:
+        """Return the report that goes on where `before` ends: the exchange was running when this was asked for."""
+        report = cls(shared, before._request, before._peer, before._started_at, capture)
+        report.exchange_id, report.remarks = before.exchange_id, before.remarks
+        report.sent_s, report.first_byte_s, report._bodies = before.sent_s, before.first_byte_s, before._bodies
+        return report
+
+    @property
+    def capture(self) -> Capture:
+        """What is kept of the exchange."""
+        return self._capture
+
+    def tell_response_head(self, head: ResponseHead, edits: ResponseEdits) -> None:
+        """Keep a response's `head` and what happens to it."""
+        capture = self._capture
+        if head.status >= 200 or head.status == 101:
+            capture.response, capture.edits = head, edits
+        elif len(capture.interim) < MAX_INTERIM:
+            capture.interim.append((head, edits))
+        super().tell_response_head(head, edits)
+
+    def tell_own(self, answer: Composed) -> None:
+        """Keep an answer of devproxy's own."""
+        self._capture.own = answer
+        super().tell_own(answer)
+
+    def open_body(self, *, is_request: bool, is_chunked: bool) -> None:
+        """Begin to keep a body."""
+        body = Body(self._capture.budget, is_chunked=is_chunked)
+        if is_request:
+            self._capture.request_body = body
+        else:
+            self._capture.response_body = body
+        super().open_body(is_request=is_request, is_chunked=is_chunked)
+
+    def tell_body(self, data: bytes, *, is_request: bool, ended: bool) -> None:
+        """Keep a further piece of a body."""
+        body = self._capture.request_body if is_request else self._capture.response_body
+        if body is not None:
+            body.add(data, ended=ended)
+        super().tell_body(data, is_request=is_request, ended=ended)
 
 
 class MuteReport(Report):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from devproxy.gateway.exchanges.answering import OVER, PLANNED, RELAYING, OwnAnswer
 from devproxy.gateway.exchanges.exchange import Exchange
 from devproxy.gateway.exchanges.pages import PageExchange
+from devproxy.gateway.exchanges.report import CapturingReport
 from devproxy.http.messages import CHUNKED
 from devproxy.plan import PAGES_UPSTREAM, Forward, render_request
 
@@ -28,6 +29,12 @@ class WatchedExchange(Exchange):
     """A request that goes to an upstream before the eyes of those who want its progress, its heads or its bodies."""
 
     __slots__ = ()
+
+    def __init__(self, shared: SharedState, client: ClientStream, request: RequestHead, plan: Forward) -> None:
+        super().__init__(shared, client, request, plan)
+        if shared.observers.budget is not None:
+            capture = self._capture(shared.observers.budget)
+            self._report = CapturingReport(shared, request, client.peer, self._started_at, capture)
 
     def start(self, body: bytes, ended: bool, announced_bytes: int = 0) -> None:
         """Tell that the request is there, and of what came of its body; then begin."""
@@ -46,7 +53,10 @@ class WatchedExchange(Exchange):
 
     def _send_on(self, connection: Upstream, body: bytes) -> None:
         super()._send_on(connection, body)
-        self._told.sent_s = self._told.duration_s
+        report = self._told
+        report.sent_s = report.duration_s
+        if report.capture is not None:
+            report.capture.server, report.capture.sent_s = self._server.server, report.sent_s
         self._tell_sent(self._shared.observers)
 
     def response_data(self, data: bytes, ended: bool) -> None:
@@ -79,12 +89,17 @@ def own_answering(shared: SharedState, client: ClientStream, request: RequestHea
     """Return what answers `request` of `client` as `plan` says: devproxy itself, or the server of its own pages."""
     if plan.pages is not None and PAGES_UPSTREAM in shared.current.pools:
         return PageExchange(shared, client, request, plan.pages)
-    return OwnAnswer(shared, client, request, plan)
+    answering = OwnAnswer(shared, client, request, plan)
+    if shared.observers.budget is not None:
+        answering.capture_from_now(shared.observers.budget)
+    return answering
 
 
 def watch(running: Answering | None, late: Observers) -> None:
     """Tell those who come `late` how far `running` has come, if there is one, and what they want of it from now on."""
     if type(running) is Exchange:
         running.__class__ = WatchedExchange  # it keeps its fields, and all references to it stay valid
+    if running is not None and late.budget is not None and not isinstance(running, PageExchange):
+        running.capture_from_now(late.budget)
     if running is not None:
         running.tell_so_far(late)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from devproxy.events import Event
+    from devproxy.gateway.shared.capture import Budget
 
 
 class Observation:
@@ -61,7 +62,8 @@ class Observation:
 
 class Observers:
     """The observers. ``is_watched``: one wants to see traffic, ``is_watched_closely``: more of exchanges than
-    their ends, ``wants_ends``: how some or all of them end, ``wants_changes``: what is changed in answers.
+    their ends, ``wants_ends``: how some or all of them end, ``wants_changes``: what is changed in answers. ``budget``:
+    what exchanges may keep of themselves; None: nothing.
 
     The observers of each kind (see :func:`tell_each`): ``to_progress``: how exchanges begin, ``to_heads``,
     ``to_bodies``, ``to_frames``: what is in them and in tunnels, ``to_ends``: how every one ends, ``to_failures``: the
@@ -71,6 +73,7 @@ class Observers:
 
     __slots__ = (
         "_all",
+        "budget",
         "is_watched",
         "is_watched_closely",
         "keepers",
@@ -86,8 +89,14 @@ class Observers:
         "wants_ends",
     )
 
-    def __init__(self, *only: Observation) -> None:
+    def __init__(self, *only: Observation, budget: Budget | None = None) -> None:
+        self.budget = budget
         self._look(only)
+
+    def capture(self, budget: Budget | None) -> None:
+        """Have exchanges keep what they are made of from now on, as far as `budget` lets them; None: no more."""
+        self.budget = budget
+        self._look(self._all)
 
     def add(self, observer: Observer) -> Observation:
         """Let `observer` look from now on, until what is returned is closed."""
@@ -107,7 +116,7 @@ class Observers:
         self.to_heads = self._who_want(Wants.HEADS)
         self.to_bodies = self._who_want(Wants.BODIES)
         self.to_frames = self._who_want(Wants.FRAMES)
-        self.is_watched_closely = bool(self.to_progress or self.to_heads or self.to_bodies)
+        self.is_watched_closely = bool(self.to_progress or self.to_heads or self.to_bodies or self.budget)
         self.to_ends = self._who_want(Wants.ENDS)
         to_failures = self._who_want(Wants.ENDS | Wants.FAILURES)
         self.to_failures = self.to_ends if to_failures == self.to_ends else to_failures
