@@ -79,6 +79,7 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
       devproxy routes --test GET /apikey          which route matches this, and why
       devproxy explain /api/ --send               how it is handled, and what a
                                                   browser does with the answer
+      devproxy doctor http://localhost:3001       why a page cannot talk to a server
       devproxy demo                               see the difference in a browser
 
     exit codes:
@@ -211,6 +212,40 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     _add_colour(parser)
 
 
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Find out, from the wire alone, why a page cannot talk to a server: CORS,
+    preflights, WebSocket upgrades, versions, paths, namespaces, cookies, several
+    processes, time-outs; with the fix to paste.
+
+    examples:
+      devproxy doctor http://localhost:3001
+      devproxy doctor http://localhost:3001/admin --origin http://localhost:5173
+      devproxy doctor http://localhost:3001 --credentials --through http://localhost:8080
+      devproxy doctor http://localhost:8000/api/items --json
+
+    URL is what the page gives to io(): its path is the namespace, --path is
+    Engine.IO's. For a server without Socket.IO it is the page or the REST address.
+    What the server notices: GETs, preflights, WebSocket handshakes, sessions that
+    are opened and closed, and the namespace joined, which runs the application's
+    connection handler. No other message, and no request that changes anything.
+
+    exit codes: 0 no error (warnings at most), 1 errors, 2 usage
+    """
+    parser.add_argument("url", metavar="URL", help="the server, as given to io(): a URL, host:port or a port")
+    parser.add_argument("--origin", metavar="ORIGIN", help="the page's (default: http://localhost:3000)")
+    parser.add_argument("--path", metavar="PATH", help="the path of Engine.IO (default: /socket.io/)")
+    parser.add_argument(
+        "--credentials", action="store_true", help="cookies go along: withCredentials, credentials: 'include'"
+    )
+    parser.add_argument(
+        "--through", metavar="URL", help="ask by way of this as well: devproxy, nginx, whatever is in front"
+    )
+    _add_choice(parser, "--eio", ("4", "3"), "the client's Engine.IO protocol; 3: a client of version 2 (default: 4)")
+    parser.add_argument("--timeout", metavar="S", help="seconds that all of it may take (default: 15)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    _add_colour(parser)
+
+
 def _add_trust(parser: argparse.ArgumentParser) -> None:
     """Show the authority that signs the certificates of this machine, who trusts it,
     and which commands change that; with --install, run them.
@@ -282,6 +317,7 @@ _COMMANDS: Final = {
     "check": ("validate configuration files", _add_check),
     "routes": ("show the routes, or which one matches a request and why", _add_routes),
     "explain": ("show how a request is handled, and what a browser does with the answer", _add_explain),
+    "doctor": ("find out why a page cannot talk to a server, and what to write", _add_doctor),
     "trust": ("make browsers trust the certificates of this machine", _add_trust),
     "list": ("show which devproxys are running", _add_list),
     "schema": ("print the JSON Schema of devproxy.toml", _add_schema),

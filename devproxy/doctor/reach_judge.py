@@ -1,0 +1,422 @@
+"""Whether there is a server, of which kind, and whether it asks who the client is, as a function of what was seen.
+
+Start at :func:`look_reachable`.
+"""
+
+from __future__ import annotations
+
+from devproxy.authority.hosts import bracketed
+from devproxy.authority.networks import is_loopback
+from devproxy.doctor.fixes import fixes_for
+from devproxy.doctor.judging import (
+    Looked,
+    guess_of,
+    is_gateway_error,
+    is_good,
+    is_rest,
+    opened_of,
+    said_of,
+    said_of_failure,
+    subject_of,
+    unchecked,
+)
+from devproxy.doctor.observed import Answer, Connection, Failure, Seen
+from devproxy.doctor.problems import Code, Problem, Severity
+from devproxy.doctor.reading import (
+    Refusal,
+    engine_at,
+    is_engine_answer,
+    is_login,
+    is_refused,
+    is_secured,
+    location_of,
+    refusal_of,
+    words_of,
+)
+from devproxy.policy.verdict import REDIRECTS
+from devproxy.text.safe import visible
+
+_BASIC = (b"basic", b"digest", b"ntlm", b"negotiate")
+_CERTIFICATES = (
+    ("expired", "net::ERR_CERT_DATE_INVALID"),
+    ("not yet valid", "net::ERR_CERT_DATE_INVALID"),
+    ("ostname mismatch", "net::ERR_CERT_COMMON_NAME_INVALID"),
+    ("IP address mismatch", "net::ERR_CERT_COMMON_NAME_INVALID"),
+)
+
+
+def good_connections(seen: Seen) -> list[Connection]:
+    """Return the connections that were made."""
+    return [each for each in seen.connections if each.failure is Failure.NONE]
+
+
+def is_reached(seen: Seen) -> bool:
+    """Tell whether the server answered anything in the protocol that the URL names."""
+    return seen.polled.is_there or seen.resource.is_there
+
+
+def is_down(seen: Seen) -> bool:
+    """Tell whether something in between says that the server behind it does not answer."""
+    return is_gateway_error(seen.polled) and not engine_at(seen)
+
+
+def look_reachable(seen: Seen) -> Looked:
+    """Look whether the server answers at all."""
+    good = good_connections(seen)
+    if is_reached(seen) and not is_down(seen):
+        where = ", ".join(f"{bracketed(each.address)} in {1000 * each.seconds:.0f} ms" for each in good)
+        return Looked("reachable", where)
+    if (seen.elsewhere and not good) or seen.other_scheme:
+        return Looked("reachable", "not at this address, or not in this way")
+    raw = seen.polled.raw or seen.resource.raw
+    if raw:
+        return Looked("reachable", f"something answers: {visible(raw, 40)}")
+    what, evidence, failure = _unreachable(seen)
+    url = seen.target.url(seen.target.engine("polling"))
+    problem = Problem(
+        Code.UNREACHABLE,
+        what,
+        why="There is nothing to diagnose before the server answers."
+        if failure is not Failure.SILENT
+        else "It takes connections and says nothing: it may hang, wait for something, or speak another protocol.",
+        browser=said_of_failure(url, failure),
+        fix=fixes_for(Code.UNREACHABLE, seen),
+        evidence=evidence,
+    )
+    return Looked("reachable", what, (problem,))
+
+
+def _unreachable(seen: Seen) -> tuple[str, tuple[str, ...], Failure]:
+    base = seen.target.base
+    if is_down(seen):
+        told = seen.polled.value("x-devproxy-error").decode("latin-1")
+        what = f"{base} answers {seen.polled.status}: what it passes requests to does not answer"
+        return (
+            what,
+            (words_of(seen.polled), *((f"X-Devproxy-Error: {visible(told, 60)}",) if told else ())),
+            Failure.NONE,
+        )
+    evidence = tuple(
+        f"{bracketed(each.address)}: {each.failure}" + (f" ({visible(each.detail, 100)})" if each.detail else "")
+        for each in seen.connections
+    )
+    good = good_connections(seen)
+    if not good:
+        failure = seen.connections[0].failure if seen.connections else Failure.UNREACHABLE
+        return f"nothing answers at {base}: {failure}", evidence, failure
+    failure = seen.polled.failure
+    details = {
+        Failure.SILENT: f"{base} accepts connections and never answers",
+        Failure.CLOSED: f"{base} accepts connections and closes them without an answer",
+        Failure.NOT_HTTP: f"{base} answers something that is not HTTP",
+    }
+    detail = seen.polled.detail
+    more = (f"{failure}: {visible(detail, 100)}",) if detail else (str(failure),)
+    return details.get(failure, f"{base} gives no answer: {failure}"), more, failure
+
+
+def look_address(seen: Seen) -> Looked:
+    """Look whether the addresses that the name means are those at which the server listens."""
+    good, target = good_connections(seen), seen.target
+    if seen.elsewhere and not good:
+        found = ", ".join(bracketed(address) for address in seen.elsewhere)
+        problem = Problem(
+            Code.ADDRESS_FAMILY,
+            f"the server answers at {found} and not at {target.host}",
+            why=f"It listens on that address alone, and {target.host} does not lead there.",
+            browser=said_of_failure(target.url(target.engine("polling")), Failure.REFUSED),
+            fix=fixes_for(Code.ADDRESS_FAMILY, seen),
+            evidence=tuple(f"{bracketed(each.address)}: {each.failure}" for each in seen.connections)
+            + tuple(f"{bracketed(address)}: connected" for address in seen.elsewhere),
+        )
+        return Looked("address", f"it is at {found}", (problem,))
+    if not good:
+        return unchecked("address", "nothing answers")
+    refused = [each.address for each in seen.connections if each.failure is Failure.REFUSED]
+    if [each.address for each in good] == ["::1"] and "127.0.0.1" in refused:
+        problem = Problem(
+            Code.ADDRESS_FAMILY,
+            "the server listens on ::1 alone",
+            why=(
+                "Browsers try both addresses of localhost and find it. What asks 127.0.0.1 does not: proxies, "
+                "containers, older programs."
+            ),
+            fix=fixes_for(Code.ADDRESS_FAMILY, seen),
+            evidence=("[::1]: connected", "127.0.0.1: connection refused"),
+            severity=Severity.WARNING,
+        )
+        return Looked("address", "::1 alone", (problem,))
+    return Looked("address", ", ".join(bracketed(each.address) for each in good))
+
+
+def look_scheme(seen: Seen) -> Looked:
+    """Look whether page and server, and the URL and what is spoken there, are of one scheme."""
+    target = seen.target
+    name = "scheme"
+    if seen.other_scheme:
+        spoken, asked = ("plain HTTP", "TLS") if target.is_tls else ("TLS", "plain HTTP")
+        what = f"{target.host_field} speaks {spoken} and was asked in {asked}"
+        browser = said_of_failure(
+            target.url(target.engine("polling")), Failure.TLS if target.is_tls else Failure.CLOSED
+        )
+        return Looked(name, what, (_scheme_problem(seen, what, "The URL names the wrong scheme.", browser),))
+    location = location_of(seen, seen.polled, target.engine("polling"))
+    if location and is_secured(seen, location):
+        what = f"{target.base} sends every request on to https"
+        why = (
+            "A redirect from http to https is not followed by a preflight or a WebSocket, and polls lose their "
+            "method. Name the https address in the client."
+        )
+        browser = f"WebSocket connection to '{target.url(target.engine('websocket'), is_websocket=True)}' failed: "
+        browser += f"Error during WebSocket handshake: Unexpected response code: {seen.polled.status}"
+        return Looked(name, what, (_scheme_problem(seen, what, why, browser),))
+    page = "https" if seen.page.startswith(b"https:") else "http"
+    if page == target.scheme or not is_reached(seen):
+        return Looked(name, target.scheme)
+    if page == "https":
+        is_here = is_loopback(target.host)
+        what = "the page is served by https and the server by http"
+        why = (
+            "Chromium and Firefox let a page of https ask this machine by http, Safari does not. Cookies of the two "
+            "do not belong together."
+            if is_here
+            else "Browsers refuse requests of a page of https to servers by http (mixed content)."
+        )
+        url = target.url(target.engine("polling"))
+        browser = (
+            ""
+            if is_here
+            else f"Mixed Content: The page at '{seen.page.decode('latin-1')}/' was loaded over HTTPS, but requested an "
+            f"insecure XMLHttpRequest endpoint '{url}'. This request has been blocked; the content must be served over "
+            "HTTPS."
+        )
+        problem = _scheme_problem(seen, what, why, browser)
+        return Looked(name, what, (problem._replace(severity=Severity.WARNING if is_here else Severity.ERROR),))
+    if not seen.is_page_given:
+        return Looked(name, target.scheme)
+    what = "the page is served by http and the server by https"
+    why = (
+        "It works, but cookies with SameSite=Lax or Strict do not go along: the two are of different sites to a "
+        "browser."
+    )
+    return Looked(name, what, (_scheme_problem(seen, what, why, "")._replace(severity=Severity.WARNING),))
+
+
+def _scheme_problem(seen: Seen, what: str, why: str, browser: str) -> Problem:
+    evidence = tuple(
+        filter(None, (seen.polled.detail, str(seen.polled.failure), *(e.detail for e in seen.connections)))
+    )
+    return Problem(
+        Code.SCHEME_MISMATCH,
+        what,
+        why=why,
+        browser=browser,
+        fix=fixes_for(Code.SCHEME_MISMATCH, seen),
+        evidence=tuple(visible(each, 120) for each in evidence[:3]) or (words_of(seen.polled),),
+    )
+
+
+def look_certificate(seen: Seen) -> Looked:
+    """Look whether the certificate is trusted."""
+    name = "certificate"
+    if not seen.target.is_tls:
+        return Looked(name, "plain http")
+    if not is_reached(seen):
+        return unchecked(name, "the TLS handshake failed")
+    if not seen.certificate:
+        return Looked(name, "trusted by Python on this machine; a browser may have a list of its own")
+    reason = visible(seen.certificate, 200)
+    code = next((code for words, code in _CERTIFICATES if words in reason), "net::ERR_CERT_AUTHORITY_INVALID")
+    url = seen.target.url(seen.target.engine("polling"))
+    problem = Problem(
+        Code.CERTIFICATE_UNTRUSTED,
+        f"the certificate of {seen.target.host_field} is not trusted: {reason}",
+        why="A page cannot ask past an untrusted certificate: its requests fail, with no warning to click away.",
+        browser=f"GET {url} {code}",
+        fix=fixes_for(Code.CERTIFICATE_UNTRUSTED, seen),
+        evidence=(reason,),
+    )
+    return Looked(name, reason, (problem,))
+
+
+def look_lone(seen: Seen) -> Looked:
+    """Look whether an open connection keeps all others waiting."""
+    name = "connections"
+    if seen.is_lone:
+        problem = Problem(
+            Code.SINGLE_CONNECTION,
+            "the server serves one connection at a time",
+            why=(
+                "While a connection is open, even a silent one, no other is answered. A browser opens several in "
+                "advance, and a poll stays open for 25 s: everything else waits for it."
+            ),
+            fix=fixes_for(Code.SINGLE_CONNECTION, seen),
+            evidence=("a request was answered only when another connection had ended",),
+        )
+        return Looked(name, "one at a time", (problem,))
+    return Looked(name, "several at a time") if is_reached(seen) else unchecked(name, "nothing answers")
+
+
+def look_kind(seen: Seen) -> Looked:
+    """Look whether Engine.IO is at the path that was asked for, elsewhere, or nowhere."""
+    name, target = "Socket.IO", seen.target
+    if engine_at(seen):
+        opened = opened_of(seen)
+        version = f", Engine.IO {opened.eio}" if opened else ""
+        return Looked(name, f"at {target.path}{version}")
+    if not seen.polled.is_there and not seen.resource.is_there and not seen.resource.raw and not seen.polled.raw:
+        return unchecked(name, "nothing answers")
+    if is_down(seen) or seen.other_scheme:
+        return unchecked(
+            name, "what is behind it does not answer" if is_down(seen) else "it was asked in another scheme"
+        )
+    path, answer = seen.followed
+    if path and is_engine_answer(answer):
+        return Looked(name, f"at {path}, by a redirect", (_redirected(seen, path),))
+    found = next((path for path, answer in seen.paths if is_engine_answer(answer)), "")
+    if found:
+        return Looked(name, f"at {found}", (_elsewhere(seen, found),))
+    if is_refused(seen.polled):
+        return unchecked(name, "something asks who the client is")
+    location = location_of(seen, seen.polled, target.engine("polling"))
+    if location and is_secured(seen, location):
+        return unchecked(name, "requests are sent on to https")
+    if is_rest(seen):
+        guess = guess_of(seen)
+        problems = () if target.resource != "/" else (_not_socketio(seen),)
+        return Looked(name, f"none; {target.resource} is examined as a REST address of {guess}", problems)
+    if target.is_websocket and is_good(seen.socket_resource):
+        return Looked(name, "none; the URL is a plain WebSocket, which works")
+    return Looked(name, f"none: it seems to be {guess_of(seen)}", (_not_socketio(seen),))
+
+
+def _not_socketio(seen: Seen) -> Problem:
+    guess, target = guess_of(seen), seen.target
+    tried = ", ".join(dict.fromkeys((target.path, *(path for path, _ in seen.paths))))
+    subject_url = target.url(target.engine("polling"))
+    browser = ""
+    if (
+        seen.polled_page.is_there
+        and not seen.is_same_origin
+        and not seen.polled_page.value("access-control-allow-origin")
+    ):
+        browser = (
+            f"Access to XMLHttpRequest at '{subject_url}' from origin '{seen.page.decode('latin-1')}' has been blocked "
+            "by CORS policy: No 'Access-Control-Allow-Origin' header is present on the requested resource."
+        )
+    elif seen.polled_page.status >= 400:
+        browser = f"GET {subject_url} {seen.polled_page.status}"
+    return Problem(
+        Code.NOT_SOCKETIO,
+        f"there is no Socket.IO at {target.base}: it seems to be {guess}",
+        why=(
+            "No path that Socket.IO is usually at answers as Engine.IO does. Either this is another server than the "
+            "one you mean, or Socket.IO is not attached to the server that listens."
+        ),
+        browser=browser,
+        fix=fixes_for(Code.NOT_SOCKETIO, seen),
+        evidence=(f"GET {target.engine('polling')}: {words_of(seen.polled)}", f"asked at {visible(tried, 300)}"),
+    )
+
+
+def _redirected(seen: Seen, path: str) -> Problem:
+    target, status = seen.target, seen.polled.status
+    url = target.url(target.engine("websocket"), is_websocket=True)
+    return Problem(
+        Code.PATH_REDIRECT,
+        f"{target.path} is redirected to {path} with {status}",
+        why=(
+            "Polls follow a redirect, a WebSocket never does. The client asks with a slash at the end unless "
+            "`addTrailingSlash: false` (client 4.6 or later) is set; a framework that removes it redirects every "
+            "request."
+        ),
+        browser=f"WebSocket connection to '{url}' failed: Error during WebSocket handshake: "
+        f"Unexpected response code: {status}",
+        fix={
+            **fixes_for(Code.PATH_REDIRECT, seen),
+            "client": f'io(url, {{ path: "{path}", addTrailingSlash: false }});  // and the same option on the server',
+        },
+        evidence=(f"GET {target.engine('polling')}: {status}, Location: {_location(seen.polled)}",),
+    )
+
+
+def _location(answer: Answer) -> str:
+    return visible(answer.value("location"), 120)
+
+
+def _elsewhere(seen: Seen, found: str) -> Problem:
+    target = seen.target
+    subject_page = seen.polled_page
+    browser = f"GET {target.url(target.engine('polling'))} {subject_page.status}"
+    if not seen.is_same_origin and not subject_page.value("access-control-allow-origin"):
+        browser = (
+            f"Access to XMLHttpRequest at '{target.url(target.engine('polling'))}' from origin "
+            f"'{seen.page.decode('latin-1')}' has been blocked by CORS policy: No 'Access-Control-Allow-Origin' header "
+            "is present on the requested resource."
+        )
+    return Problem(
+        Code.PATH_WRONG,
+        f"Socket.IO is at {found}, not at {target.path}",
+        why=(
+            "The `path` of client and server have to be the same; the path of the URL is the namespace and not that. "
+            f"Ask again with --path {found} for what else there may be."
+        ),
+        browser=browser,
+        fix={
+            **fixes_for(Code.PATH_WRONG, seen),
+            "client": f'io("{target.base}", {{ path: "{found}" }});',
+        },
+        evidence=(f"GET {target.engine('polling')}: {words_of(seen.polled)}", f"{found}: Engine.IO answers"),
+    )
+
+
+def look_auth(seen: Seen) -> Looked:
+    """Look whether credentials are asked for before anything else."""
+    name, subject = "credentials", subject_of(seen)
+    if subject is None:
+        return unchecked(name, "nothing to ask")
+    page, none = subject.page, subject.none
+    refusal = refusal_of(page)
+    is_forbidden = refusal is not None and refusal.kind is Refusal.FORBIDDEN
+    is_asked = (is_refused(page) and is_refused(none)) or (
+        is_forbidden and _is_forbidden(none) and _is_forbidden(subject.stranger)
+    )
+    if not is_asked:
+        return Looked(name, "none are asked for at the first request")
+    scheme = page.value("www-authenticate")
+    is_guarded = is_refused(subject.preflight) and not subject.is_engine and not scheme.lower().startswith(_BASIC)
+    if is_guarded and not seen.is_same_origin:
+        return Looked(name, f"{page.status}, as for any request without a token")
+    location = location_of(seen, page, subject.resource)
+    what = f"{seen.target.url(subject.resource)} asks who the client is: {page.status}"
+    if location and is_login(location):
+        what = f"{seen.target.url(subject.resource)} is redirected to a page to sign in at"
+    problem = Problem(
+        Code.AUTH_REQUIRED,
+        what,
+        why=(
+            "A guard in front of the server, or a middleware of it, refuses the request before Socket.IO sees it."
+            if subject.is_engine and not is_forbidden
+            else "The application's own check (`allowRequest`) refuses the connection, whatever its Origin."
+            if is_forbidden
+            else "The address needs credentials, and the request brought none."
+        ),
+        browser=said_of(seen, subject, page),
+        fix=fixes_for(Code.AUTH_REQUIRED, seen, is_engine=subject.is_engine),
+        evidence=tuple(
+            filter(
+                None,
+                (
+                    words_of(page),
+                    f"WWW-Authenticate: {visible(scheme, 100)}" if scheme else "",
+                    f"Location: {_location(page)}" if page.status in REDIRECTS else "",
+                ),
+            )
+        ),
+    )
+    return Looked(name, what, (problem,))
+
+
+def _is_forbidden(answer: Answer) -> bool:
+    refusal = refusal_of(answer)
+    return refusal is not None and refusal.kind is Refusal.FORBIDDEN
