@@ -41,6 +41,13 @@ def test_the_wheel_ships_the_whole_page_of_the_demo_and_the_licence_of_what_it_b
     assert wanted <= set(wheel.namelist())
 
 
+def test_the_wheel_ships_the_whole_page_of_the_inspector(wheel: zipfile.ZipFile) -> None:
+    page = ROOT / "devproxy" / "inspector" / "page"
+    wanted = {file.relative_to(ROOT).as_posix() for file in page.rglob("*") if file.is_file()}
+    assert {"devproxy/inspector/page/index.html", "devproxy/inspector/page/main.js"} <= wanted
+    assert wanted <= set(wheel.namelist())
+
+
 def test_the_wheel_ships_nothing_but_the_package_and_its_licence(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert tops == {"devproxy", f"devproxy-{devproxy.__version__}.dist-info"}
