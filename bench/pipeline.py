@@ -32,7 +32,7 @@ from devproxy.console.folding import Folding
 from devproxy.console.lines import HumanLines, QuietLines
 from devproxy.console.style import Style, glyphs_for
 from devproxy.console.writer import Writer
-from devproxy.events import Event, Observer
+from devproxy.events import Event, Observer, Wants
 from devproxy.gateway.back import connection as upstream
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.exchanges import exchange
@@ -98,7 +98,8 @@ class Scenario:
     """Steps that are done again and again; one unit of work is `steps_per_unit` of them.
 
     ``build``: gives the steps of a pass; another pass number may give lines that have never been seen. ``opens``: what
-    is exchanged first, on a connection that stays. ``has_log``: with the console's log, as it is by default.
+    is exchanged first, on a connection that stays. ``has_log``: with the console's log, as it is by default;
+    ``is_quiet``: with the observer that ``--quiet`` means.
     """
 
     key: str
@@ -107,16 +108,17 @@ class Scenario:
     steps_per_unit: int = 1
     opens: Step | None = None
     has_log: bool = False
+    is_quiet: bool = False
 
 
 class Pipeline:
     """One client's connection and an idle one to each upstream, on a service of its own. Close it at the end.
 
     `has_log`: each exchange is put into the queue of a console, and its lines are composed at once instead of by a
-    thread, so that they count.
+    thread, so that they count. `is_quiet`: an observer wants failures, of which there are none.
     """
 
-    def __init__(self, *, has_log: bool = False) -> None:
+    def __init__(self, *, has_log: bool = False, is_quiet: bool = False) -> None:
         self._loop = asyncio.new_event_loop()  # never runs: nothing here waits
         config = configuration()
         shared = SharedState(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), Observers())
@@ -132,6 +134,8 @@ class Pipeline:
         self._log = Log(config) if has_log else None
         if self._log is not None:
             shared.observers.add(Observer(self._log.tell))
+        if is_quiet:
+            shared.observers.add(Observer(_fail, Wants.FAILURES))
         self.client = Wire(self._loop, downstream.ClientConnection(shared, "http"))
         self.client.protocol.connection_made(self.client)
 
@@ -172,6 +176,10 @@ class Pipeline:
         self._loop.close()
         if self._log is not None:
             self._log.close()
+
+
+def _fail(event: Event) -> None:
+    raise AssertionError(f"this is no failure: {event!r}")
 
 
 class Log:
@@ -267,6 +275,7 @@ SCENARIOS: Final = (
     Scenario("module_cors", "the same from an allowed origin", _modules(traffic.OTHER_ORIGIN)),
     Scenario("module_new", "small GET, new lines", _modules(is_new=True)),
     Scenario("first_load", "small GET, all new: target, lines both ways, length", _first_load),
+    Scenario("module_quiet", "the first again, with --quiet", _modules(), is_quiet=True),
     Scenario("module_log", "the first again, with the log", _modules(), has_log=True),
     Scenario("first_load_log", "all new, with the log", _first_load, has_log=True),
     Scenario("poll_log", "Engine.IO poll cycle, with the log", _polls, steps_per_unit=2, has_log=True),
@@ -279,7 +288,7 @@ SCENARIOS: Final = (
 @contextmanager
 def _warm(scenario: Scenario) -> Iterator[tuple[Pipeline, list[Sequence[Step]]]]:
     """Give a pipeline that has done and checked `scenario`, and the passes that it has not done yet."""
-    pipeline = Pipeline(has_log=scenario.has_log)
+    pipeline = Pipeline(has_log=scenario.has_log, is_quiet=scenario.is_quiet)
     try:
         if scenario.opens is not None:
             pipeline.check((scenario.opens,))

@@ -46,7 +46,7 @@ def kind_of(event: ExchangeFinished) -> Kind | None:
     if event.has_advice or event.detail or event.protocol:
         return None
     method = event.method
-    if b"EIO=" in event.target:
+    if event.target.find(b"EIO=") >= 0:
         is_fine = method == b"GET" or (method == b"POST" and event.duration_s < SLOW_S)
         return POLL if is_fine and passes_messages(event.target) else None
     return FILE if event.destination in _FILES and method == b"GET" and event.duration_s < SLOW_S else None

@@ -35,15 +35,17 @@ CHUNKED: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """What the special fields of a request establish; for an absolute-form target ``host`` is its authority.
+    """What the version and the special fields of a request establish; for an absolute-form target ``host`` is its
+    authority.
 
-    ``host``: empty only for HTTP/1.0. ``body_length``: 0, :data:`CHUNKED` or :data:`STATED`. ``upgrade``: the protocol
-    asked for, in lower case, when both ``Upgrade`` and ``Connection: upgrade`` ask (RFC 9110 section 7.8); else empty.
-    ``connection_options``: lower case, without ``close``, ``keep-alive`` and ``upgrade``. ``is_plain``: to forward the
-    message means to leave out the lines in ``dropped``, and nothing more; each is there between two CRLFs. It is
-    empty where the message is not plain. ``via``: the values of Via, joined. ``origins``: of every Origin, of which a
-    browser sends at most one. ``fetch_site``, ``fetch_mode`` and ``fetch_dest``: of the last ``Sec-Fetch-*``, empty
-    when there is none. ``logs_in``: the message logs the connection in on which it passes (NTLM, Negotiate).
+    ``version_minor`` is 0 or 1 (the major version is always 1). ``host``: empty only for HTTP/1.0. ``body_length``: 0,
+    :data:`CHUNKED` or :data:`STATED`. ``upgrade``: the protocol asked for, in lower case, when both ``Upgrade`` and
+    ``Connection: upgrade`` ask (RFC 9110 section 7.8); else empty. ``connection_options``: lower case, without
+    ``close``, ``keep-alive`` and ``upgrade``. ``is_plain``: to forward the message means to leave out the lines in
+    ``dropped``, and nothing more; each is there between two CRLFs, as often as it came. It is empty where the message
+    is not plain. ``via``: the values of Via, joined. ``origins``: of every Origin, of which a browser sends at most
+    one. ``fetch_site``, ``fetch_mode`` and ``fetch_dest``: of the last ``Sec-Fetch-*``, empty when there is none.
+    ``logs_in``: the message logs the connection in on which it passes (NTLM, Negotiate).
 
     ``is_remembered``: these facts are shared by all requests whose special fields are the same but for the number that
     is their length, and may be distinguished by their identity: so they hash.
@@ -51,6 +53,7 @@ class RequestFacts:
 
     __hash__ = object.__hash__
 
+    version_minor: int = 1
     host: bytes = b""
     body_length: int = 0
     keep_alive: bool = True
@@ -93,7 +96,7 @@ class Head:
 class RequestHead(Head):
     """A request's start line and fields, with what its grammar check established (see :class:`RequestFacts`).
 
-    ``version_minor`` is 0 or 1 (the major version is always 1). ``path``: the target in origin-form (``*`` for
+    ``path``: the target in origin-form (``*`` for
     ``OPTIONS *``), bytes untouched. ``block``: the whole head as it came, without its last CRLFCRLF; for an
     absolute-form target with the Host that this names (RFC 9112 section 3.2.2). ``segment``: the first segment of the
     path with its slash, where nothing in the whole path could be written in another way (RFC 3986 section 6.2.2: no
@@ -103,10 +106,14 @@ class RequestHead(Head):
     method: bytes
     target: bytes
     path: bytes
-    version_minor: int
     block: bytes
     facts: RequestFacts
     segment: bytes | None = None
+
+    @property
+    def version_minor(self) -> int:
+        """0 or 1; the major version is always 1."""
+        return self.facts.version_minor
 
     @property
     def host(self) -> bytes:

@@ -63,6 +63,8 @@ _mark_of = cast("Callable[[bytes], bytes]", marks.__getitem__)
 _CRLF: Final = b"\r\n"
 _CRLF2: Final = b"\r\n\r\n"
 _MAX_LENGTH_DIGITS: Final = 18
+_LENGTH_AT: Final = len(b"Content-Length:")
+"""Where the number begins in a line that is marked as one with a length: there may be spaces around it."""
 _MAX_LEFT_OUT: Final = 32
 """Lines that are taken out of the bytes of a head one by one. A head that has more is written again, line by line."""
 _SLASH: Final = 0x2F
@@ -112,7 +114,7 @@ def recall_request_head(octets: bytes, limits: Limits) -> tuple[RequestHead, byt
     that has, and usually nothing follows it. None says nothing about `octets`: ``HeadReader`` and
     :func:`parse_request_head` find out, and give the same head where this gives one.
     """
-    if octets.endswith(_CRLF2):
+    if octets[-4:] == _CRLF2:
         block, rest = octets[:-4], b""
     else:
         block, end, rest = octets.partition(_CRLF2)
@@ -120,17 +122,18 @@ def recall_request_head(octets: bytes, limits: Limits) -> tuple[RequestHead, byt
             return None
     if len(block) > limits.brief_bytes and (len(block) > limits.least_bytes or block.count(_CRLF) > limits.max_fields):
         return None
-    start, *lines = block.split(b"\r\n")
-    stated = _request_lines[start]
+    lines = block.split(_CRLF)
+    stated = _request_lines[lines[0]]
     if stated is None:
         return None
+    del lines[0]
     # An empty line in between is not a field, and no facts are remembered for it.
     key = b"".join(map(_mark_of, lines))
     facts = _requests_1[key]
     if facts is None:
         return None
     method, target, segment = stated
-    return RequestHead(method, target, target, 1, block, facts, segment), rest
+    return RequestHead(method, target, target, block, facts, segment), rest
 
 
 def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
@@ -158,7 +161,7 @@ def parse_request_head(block: bytes, limits: Limits) -> RequestHead:
     facts = _request_facts_of(lines, version_minor)
     plain = match_plain_request_line(start)
     segment = plain[3] if plain is not None else None
-    head = RequestHead(method, target, target, version_minor, block, facts, segment)
+    head = RequestHead(method, target, target, block, facts, segment)
     if target[0] != _SLASH:
         _resolve_target(head)
     elif b"\\" in target:
@@ -191,6 +194,7 @@ def _request_facts(version_minor: int, special: list[Field]) -> RequestFacts:
     listed = _other_options(options)
     is_plain = _is_plain(special, listed)
     return RequestFacts(
+        version_minor=version_minor,
         host=_read_host(special, version_minor),
         body_length=STATED if body_length > 0 else body_length,
         keep_alive=_keeps_alive(options, version_minor),
@@ -292,16 +296,18 @@ def recall_response_head(octets: bytes, limits: Limits) -> tuple[ResponseHead, b
     The counterpart of :func:`recall_request_head`: None says nothing about `octets`.
     """
     block, end, rest = octets.partition(_CRLF2)
-    lines = block.split(b"\r\n")
+    lines = block.split(_CRLF)
+    found = [*map(_mark_of, lines)]
     # The status line as it is, so that no field can come before it.
-    key = lines[0] + b"".join(map(_mark_of, lines))
-    facts = _responses[key]
+    facts = _responses[lines[0] + b"".join(found)]
     if facts is None or not end:
         return None
     if len(block) > limits.brief_bytes and (len(block) > limits.max_head_bytes or len(lines) > limits.max_fields):
         return None
     length = facts.body_length
-    return ResponseHead(block, facts, length if length != STATED else int(find_length(block)[1])), rest
+    if length == STATED:
+        length = int(lines[found.index(STATED_LENGTH)][_LENGTH_AT:])  # there is one, as these facts are remembered
+    return ResponseHead(block, facts, length), rest
 
 
 def parse_response_head(block: bytes, limits: Limits, method: bytes = b"GET") -> ResponseHead:

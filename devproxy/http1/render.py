@@ -24,12 +24,13 @@ def render_head(start: bytes, lines: Iterable[bytes]) -> bytes:
 def plain_head(block: bytes, dropped: tuple[bytes, ...]) -> bytes:
     """Return the bytes of a head (without its last CRLFCRLF) without the lines in `dropped`; ends with one CRLF.
 
-    Each line of `dropped` is between two CRLFs, as in ``RequestFacts.dropped``. To leave lines out is all that a
-    gateway has to do to most heads; taking them out of the bytes is a fraction of the cost of writing the whole head.
+    Each line of `dropped` is between two CRLFs, as in ``RequestFacts.dropped``; it is there as often as in the head. To
+    leave lines out is all that a gateway has to do to most heads; taking them out of the bytes is a fraction of the
+    cost of writing the whole head.
     """
     octets = block + b"\r\n"
     for line in dropped:
-        octets = octets.replace(line, b"\r\n")
+        octets = octets.replace(line, b"\r\n", 1)
     return octets
 
 
@@ -62,7 +63,7 @@ def render_response(
     if edits.tail and not close:
         octets = head.block + b"\r\n"
         for line in edits.dropped:
-            octets = octets.replace(line, b"\r\n")
+            octets = octets.replace(line, b"\r\n", 1)
         return octets + edits.tail, False
     is_old_client, is_final = request.version_minor == 0, head.status >= 200
     decodes = is_old_client and body_length == CHUNKED

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import DEFAULT_PORTS, is_port
@@ -32,6 +33,9 @@ _OWN: Final = frozenset((_FOR, _PROTO, _HOST, _PORT, _PREFIX, _REAL_IP, _FORWARD
 VIA_VERSION: Final = b"1.1"
 """What a ``Via`` of ours says unless a peer spoke another version of HTTP."""
 _MAX_VALUE_BYTES: Final = 255
+MAX_PEERS: Final = 256
+"""Peers that are remembered, each with what it gives rise to for :data:`MAX_TAILS` hosts."""
+MAX_TAILS: Final = 16
 # Plain integers: an IntEnum member costs a look-up for every comparison.
 _FIRST_CLAIM: Final = int(Role.FORWARDED_FOR)
 _LAST_CLAIM: Final = int(Role.FORWARDED)
@@ -88,15 +92,13 @@ class Peer:
     ``Via`` tells.
     """
 
-    __slots__ = ("_is_trusted", "_proxies", "_tail", "_tail_host", "_tail_via", "_version", "address", "scheme")
+    __slots__ = ("_is_trusted", "_proxies", "_tails", "_version", "address", "scheme")
 
     def __init__(self, address: str, scheme: str, version: bytes = VIA_VERSION) -> None:
         self.address = address.removeprefix("::ffff:") if "." in address else address
         self.scheme = scheme
         self._version = version
-        self._tail_host: bytes | None = None
-        self._tail_via = b""
-        self._tail = b""
+        self._tails: dict[tuple[bytes, bytes], bytes] = {}
         self._proxies: TrustedProxies | None = None
         self._is_trusted = False
 
@@ -127,12 +129,26 @@ class Peer:
     def tail(self, host: bytes, via: bytes) -> bytes:
         """Return the forwarding fields, `via` and the blank line: what ends a plain request.
 
-        Remembered: a connection keeps to one Host.
+        Remembered for the last few hosts: a peer keeps to them.
         """
-        if host != self._tail_host or via is not self._tail_via:
-            self._tail = b"\r\n".join((*self.forwarding_lines(host), self.via(via), b"", b""))
-            self._tail_host, self._tail_via = host, via
-        return self._tail
+        try:
+            return self._tails[host, via]
+        except KeyError:
+            return self._make_tail(host, via)
+
+    def _make_tail(self, host: bytes, via: bytes) -> bytes:
+        tail = b"\r\n".join((*self.forwarding_lines(host), self.via(via), b"", b""))
+        if len(host) <= _MAX_VALUE_BYTES:
+            if len(self._tails) >= MAX_TAILS:
+                self._tails.clear()
+            self._tails[host, via] = tail
+        return tail
+
+
+@lru_cache(MAX_PEERS)
+def peer_at(address: str, scheme: str, version: bytes = VIA_VERSION) -> Peer:
+    """Return the :class:`Peer` for these: all its connections share one, with what it remembers."""
+    return Peer(address, scheme, version)
 
 
 def _lines(chain: bytes, proto: bytes, host: bytes, port: bytes, real_ip: bytes) -> list[bytes]:

@@ -94,6 +94,9 @@ def passes_messages(target: bytes) -> bool:
 
     For what is only shown: a quick look that takes nothing apart. A handshake passes none, nor does a WebSocket.
     """
+    usual = _match_usual(target)
+    if usual is not None:
+        return usual[3] is not None and usual[2] == b"polling"
     return b"EIO=" in target and (b"&sid=" in target or b"?sid=" in target) and b"transport=websocket" not in target
 
 

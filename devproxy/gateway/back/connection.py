@@ -95,10 +95,9 @@ class UpstreamConnection(Reader):
             if self._state is _BODY:
                 payload, ended = self._frame(data)
                 if ended:
-                    self._complete(exchange)
+                    self._complete(exchange, self._reusable, self._keep_alive_timeout_s)
                 exchange.response_data(payload, ended)
             else:
-                self._state = _HEAD
                 self._take_head(exchange, data)
         except BadMessage as error:  # what came is not an answer that can be trusted
             self._lose(exchange, Event.BREACH, Loss(UpstreamFault.BAD_RESPONSE, told(error), cause=error))
@@ -147,7 +146,6 @@ class UpstreamConnection(Reader):
         """Send `data` (a request head and what there is of its body) for `exchange`, and wait for the response."""
         self._exchange = exchange
         self._state = _AWAITING
-        self._interims = 0
         self.transport.write(data)
 
     def send(self, data: bytes) -> None:
@@ -202,7 +200,8 @@ class UpstreamConnection(Reader):
 
     def _take_head(self, exchange: Asker, data: bytes) -> None:
         limits = self._shared.current.snapshot.response_limits
-        found = None if self._reader.has_started else recall_response_head(data, limits)
+        found = recall_response_head(data, limits) if self._state is _AWAITING else None
+        self._state = _HEAD
         if found is None:
             found = self._read_head(data, limits, exchange.request.method)
             if found is None:
@@ -213,20 +212,20 @@ class UpstreamConnection(Reader):
             self._take_interim(exchange, head, data)
             return
         length = 0 if exchange.request.method == b"HEAD" else head.body_length
-        self._reusable = facts.keep_alive and length != UNTIL_CLOSE
-        self._keep_alive_timeout_s = facts.keep_alive_timeout_s
         if length == len(data):  # all of it is here, which is how most answers come
-            self._complete(exchange)
+            self._complete(exchange, facts.keep_alive, facts.keep_alive_timeout_s)
             exchange.response(head, length, data, True)
             return
         self._state = _BODY
+        self._reusable = facts.keep_alive and length != UNTIL_CLOSE
+        self._keep_alive_timeout_s = facts.keep_alive_timeout_s
         self._remaining = length
         self._chunked = None
         if length == CHUNKED:
             self._chunked = ChunkedReader(is_decoding=exchange.client.decodes_chunks, is_answer=True)
         payload, ended = self._frame(data)
         if ended:
-            self._complete(exchange)
+            self._complete(exchange, self._reusable, self._keep_alive_timeout_s)
         exchange.response(head, length, payload, ended)
 
     def _take_interim(self, exchange: Asker, head: ResponseHead, data: bytes) -> None:
@@ -250,6 +249,8 @@ class UpstreamConnection(Reader):
         if found is None:
             return None
         head = parse_response_head(found[0], limits, method)
+        if head.status >= 200:
+            self._interims = 0
         if head.facts.logs_in and self._exchange is not None:
             self.bind(self._exchange.client)
         return head, found[1]
@@ -292,18 +293,21 @@ class UpstreamConnection(Reader):
             self._reusable = False
         return payload, True
 
-    def _complete(self, exchange: Asker) -> None:
-        """The response is over: give the connection back, or close it when it can't be trusted with another."""
+    def _complete(self, exchange: Asker, is_reusable: bool, keep_alive_timeout_s: int | None) -> None:
+        """The response is over: give the connection back, or close it when it can't be trusted with another.
+
+        One that is being closed may be given back: it is not taken again.
+        """
         self.served += 1
         if exchange.request.facts.body_length and (
             not exchange.is_request_sent or self.transport.get_write_buffer_size()
         ):
             # The server may never read the rest of the request, and to close would be to wait until it does.
             self._leave(Event.EARLY_COMPLETE)
-        elif self._reusable and not self.transport.is_closing():
+        elif is_reusable:
             self._exchange = None
             self._state = _IDLE
-            self.server_pool.release(self, exchange.client, self._keep_alive_timeout_s)
+            self.server_pool.release(self, exchange.client, keep_alive_timeout_s)
         else:
             self._leave(Event.LAST_COMPLETE)
 
@@ -334,7 +338,7 @@ class UpstreamConnection(Reader):
         if exchange is None:
             self._forget(Event.END)
         elif self._state is _BODY and self._remaining == UNTIL_CLOSE and exc is None:
-            self._complete(exchange)
+            self._complete(exchange, False, None)
             exchange.response_data(b"", True)
         else:
             self._lose(exchange, Event.END, self._loss(exc))

@@ -1,7 +1,7 @@
 """A request being answered: what all answers have in common, and devproxy's own answers.
 
-Owns how an answer of devproxy's own goes out, and that the end is reported exactly once. What is forwarded is an
-:class:`~devproxy.gateway.exchanges.exchange.Exchange`. Start at :meth:`OwnAnswer.start`.
+Owns how an answer of devproxy's own goes out, that the end is told exactly once, and what is told of it. What is
+forwarded is an :class:`~devproxy.gateway.exchanges.exchange.Exchange`. Start at :meth:`OwnAnswer.start`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from devproxy import answers
-from devproxy.events import Capturing, Outcome
-from devproxy.gateway.exchanges.advice import remarks_on_own
+from devproxy.events import Capturing, ExchangeFinished, Outcome, is_failure
+from devproxy.gateway.exchanges.advice import NONE, remarks_on_own
 from devproxy.gateway.exchanges.report import CapturingReport, Report
 from devproxy.gateway.shared.capture import Capture
 from devproxy.gateway.shared.observers import tell_each
@@ -51,9 +51,13 @@ PLANNED, AWAITING_RESPONSE, RELAYING, OVER = Phase
 
 
 class Answering(ABC):
-    """A request being answered. ``is_request_sent``: all of the request's body has come, and is passed on at once."""
+    """A request being answered. ``is_request_sent``: all of the request's body has come, and is passed on at once.
+
+    ``_first_byte_s``: when the response began, in seconds since the start; 0: not yet, or no observer.
+    """
 
     __slots__ = (
+        "_first_byte_s",
         "_phase",
         "_report",
         "_request_bytes",
@@ -67,6 +71,7 @@ class Answering(ABC):
         "request",
     )
 
+    _first_byte_s: float
     _phase: Phase
     _report: Report | None
     _request_bytes: int
@@ -137,7 +142,9 @@ class Answering(ABC):
         composed = answers.compose(answer, self.request, lines)
         self.client.answer(composed)
         self._status = answer.status
-        self._told.remarks = remarks_on_own(self._shared, answer, route)
+        remarks = remarks_on_own(self._shared, answer, route)
+        if remarks is not NONE:
+            self._told.remarks = remarks
         observers = self._shared.observers
         if observers.is_watched_closely:
             self._told.tell_own(composed)
@@ -177,10 +184,70 @@ class Answering(ABC):
 
     @property
     def _told(self) -> Report:
-        """What is told of it, from when an observer first looks."""
+        """What is told of it before its end, from when something is."""
         if self._report is None:
             self._report = Report(self._shared, self.request, self.client.peer, self._started_at)
         return self._report
+
+    def _tell_end(self, outcome: Outcome, route: str, upstream: str, server: str, error: str, detail: str) -> None:
+        """Tell how it ended, if an observer wants it; for the arguments see
+        :class:`~devproxy.events.ExchangeFinished`."""
+        shared, report, request, status = self._shared, self._report, self.request, self._status
+        observers, facts, peer = shared.observers, request.facts, self.client.peer
+        advice, changes, has_advice = NONE if report is None else report.remarks
+        exchange_id = shared.next_exchange_id() if report is None else report.exchange_id
+        ended_at = shared.clock()
+        for keep in observers.keepers:
+            keep(
+                (  # the fields of an Entry
+                    exchange_id,
+                    request.method,
+                    request.target,
+                    facts,
+                    peer.address,
+                    peer.scheme,
+                    peer.version,
+                    self._started_at,
+                    ended_at,
+                    self._first_byte_s,
+                    status,
+                    route,
+                    upstream,
+                    server,
+                    outcome,
+                    self._request_bytes,
+                    self._response_bytes,
+                    error,
+                    detail,
+                    has_advice,
+                    None if report is None else report.capture,
+                )
+            )
+        if not observers.to_ends and not is_failure(outcome, status, advice):
+            return
+        event = ExchangeFinished(
+            request.method,
+            request.target,
+            status,
+            route,
+            upstream,
+            server,
+            outcome,
+            ended_at - self._started_at,
+            self._first_byte_s,
+            self._request_bytes,
+            self._response_bytes,
+            peer.address,
+            error,
+            detail,
+            advice,
+            changes,
+            has_advice,
+            facts.upgrade.decode("latin-1") if facts.upgrade else "",
+            exchange_id,
+            facts.fetch_dest,
+        )
+        observers.tell_end(event)
 
 
 class OwnAnswer(Answering):
@@ -196,6 +263,7 @@ class OwnAnswer(Answering):
         self._phase = PLANNED
         self._status = 0
         self._started_at = shared.clock()
+        self._first_byte_s = 0.0
         self._request_bytes = 0
         self._response_bytes = 0
         self._report = None
@@ -244,5 +312,4 @@ class OwnAnswer(Answering):
     def _report_end(self, outcome: Outcome, *, error: str = "", detail: str = "") -> None:
         self._phase = OVER
         if self._shared.observers.wants_ends:
-            sizes = self._request_bytes, self._response_bytes
-            self._told.tell_end(outcome, self._status, self._plan.route, "", "", *sizes, error, detail)
+            self._tell_end(outcome, self._plan.route, "", "", error, detail)

@@ -15,7 +15,7 @@ from devproxy.events import Outcome, TunnelOpened
 from devproxy.gateway.back.pending import PendingConnection
 from devproxy.gateway.back.slow import SlowUpstream
 from devproxy.gateway.back.sticky import StickyChoice
-from devproxy.gateway.exchanges.advice import advice_on_switch, remarks_on
+from devproxy.gateway.exchanges.advice import NONE, advice_on_switch, remarks_on
 from devproxy.gateway.exchanges.answering import AWAITING_RESPONSE, OVER, PLANNED, RELAYING, Answering
 from devproxy.gateway.exchanges.failure import CUT_SHORT, LOGIN_CODE, LOGIN_LOST, OTHER_KEY, cut_code, failure
 from devproxy.gateway.exchanges.tunnel import Tunnel
@@ -69,6 +69,7 @@ class Exchange(Answering):
         self._has_retried = False
         self._status = 0
         self._started_at = shared.clock()
+        self._first_byte_s = 0.0
         self._request_bytes = 0
         self._response_bytes = 0
         self._report: Report | None = None
@@ -204,15 +205,16 @@ class Exchange(Answering):
             edits = self._bind(self._sticky, edits, payload)
         self._status = facts.status
         if shared.observers.is_watched:
-            report = self._report or self._told
-            report.first_byte_s = shared.clock() - self._started_at
+            self._first_byte_s = first_byte_s = shared.clock() - self._started_at
             if shared.observers.is_watched_closely:
                 is_chunked = body_length == CHUNKED and not client.decodes_chunks
-                report.tell_response(head, edits, payload, ended=ended, is_chunked=is_chunked)
+                self._told.tell_response(head, edits, payload, first_byte_s, ended=ended, is_chunked=is_chunked)
             may_be_blocked = forward.facts.origins and not edits.is_known_to_be_fine(client.peer.scheme)
             if may_be_blocked or facts.is_remarkable or shared.observers.wants_changes:
-                report.remarks = remarks_on(shared, forward, self.request, head, edits, client.peer, server, payload)
-                if shared.observers.to_evidence and (facts.status >= 400 or report.remarks.has_advice):
+                remarks = remarks_on(shared, forward, self.request, head, edits, client.peer, server, payload)
+                if remarks is not NONE:
+                    self._told.remarks = remarks
+                if shared.observers.to_evidence and (facts.status >= 400 or remarks.has_advice):
                     self._tell_evidence(head, edits)
         self._response_bytes = len(payload)
         client.respond(head, edits, body_length, payload, ended)
@@ -390,16 +392,10 @@ class Exchange(Answering):
         self._phase = OVER
         server = self._server
         server.outstanding -= 1
-        if self._shared.observers.wants_ends:
+        observers = self._shared.observers
+        # What is complete is no failure unless there are remarks on it, which are kept in the report.
+        if observers.wants_ends and (observers.wants_every_end or outcome is not _COMPLETE or self._report is not None):
             compiled = self._plan.compiled
-            (self._report or self._told).tell_end(
-                outcome,
-                self._status,
-                compiled.label,
-                compiled.upstream,
-                server.server.url,
-                self._request_bytes,
-                self._response_bytes,
-                error,
-                detail or compiled.fault_note,
+            self._tell_end(
+                outcome, compiled.label, compiled.upstream, server.server.url, error, detail or compiled.fault_note
             )

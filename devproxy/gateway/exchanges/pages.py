@@ -11,6 +11,7 @@ from devproxy.gateway.exchanges.exchange import Exchange
 from devproxy.gateway.exchanges.report import MuteReport
 
 if TYPE_CHECKING:
+    from devproxy.events import Outcome
     from devproxy.gateway.shared.observers import Observers
     from devproxy.gateway.shared.seam import ClientStream
     from devproxy.gateway.shared.state import SharedState
@@ -28,4 +29,7 @@ class PageExchange(Exchange):
         self._report = MuteReport(shared, request, client.peer, self._started_at)
 
     def tell_so_far(self, late: Observers) -> None:
+        """Tell nothing."""
+
+    def _tell_end(self, outcome: Outcome, route: str, upstream: str, server: str, error: str, detail: str) -> None:
         """Tell nothing."""

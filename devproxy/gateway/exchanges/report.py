@@ -1,8 +1,9 @@
-"""What is told of one exchange: that it started, where it was sent, that its response has begun, what its heads and
-bodies are, how it ended.
+"""What is told of one exchange before its end: that it started, where it was sent, that its response has begun, what
+its heads and bodies are.
 
-Owns the number of the exchange and its times, not when to tell: the exchange does. There is no report before an
-observer looks. Start at :class:`Report`.
+Owns the number of the exchange, not when to tell: the exchange does. There is no report before something is to be told
+or remarked upon, so most exchanges have none: their end is told by :mod:`devproxy.gateway.exchanges.answering`. Start
+at :class:`Report`.
 """
 
 from __future__ import annotations
@@ -13,13 +14,10 @@ from typing import TYPE_CHECKING, Final
 from devproxy.events import (
     BodyData,
     Evidence,
-    ExchangeFinished,
     ExchangeStarted,
     HeadSeen,
-    Outcome,
     RequestSent,
     ResponseBegun,
-    is_failure,
 )
 from devproxy.gateway.exchanges.advice import NONE, Remarks
 from devproxy.gateway.shared.capture import Body
@@ -46,9 +44,8 @@ MAX_INTERIM: Final = 16
 class Report:
     """The report on an exchange that started at `started_at`, by the clock of `shared`; `peer`: the sender.
 
-    ``exchange_id``: is in everything that is told of it. ``sent_s``, ``first_byte_s``: when the request left and the
-    response began, in seconds since the start; 0: not yet, or no observer. ``remarks``: what is to be said of the
-    answer besides the fact of it.
+    ``exchange_id``: is in everything that is told of it. ``sent_s``: when the request left, in seconds since the start;
+    0: not yet, or no observer. ``remarks``: what is to be said of the answer besides the fact of it.
     """
 
     __slots__ = (
@@ -59,7 +56,6 @@ class Report:
         "_request",
         "_started_at",
         "exchange_id",
-        "first_byte_s",
         "remarks",
         "sent_s",
     )
@@ -72,7 +68,6 @@ class Report:
         self._clock = shared.clock
         self._bodies: dict[bool, ChunkedReader | None] | None = None
         self.sent_s = 0.0
-        self.first_byte_s = 0.0
         self.exchange_id = shared.next_exchange_id()
         self.remarks: Remarks = NONE
 
@@ -102,17 +97,24 @@ class Report:
             tell_each(to.to_progress, event)
         self.tell_head(to, head.removesuffix(b"\r\n\r\n"), is_request=True, is_sent=True)
 
-    def tell_begun(self, to: Observers, status: int) -> None:
-        """Tell that the response's head goes to the client."""
+    def tell_begun(self, to: Observers, status: int, first_byte_s: float) -> None:
+        """Tell that the response's head goes to the client, `first_byte_s` seconds after the start."""
         if to.to_progress:
-            tell_each(to.to_progress, ResponseBegun(self.exchange_id, status, self.first_byte_s))
+            tell_each(to.to_progress, ResponseBegun(self.exchange_id, status, first_byte_s))
 
     def tell_response(
-        self, head: ResponseHead, edits: ResponseEdits, payload: bytes, *, ended: bool, is_chunked: bool
+        self,
+        head: ResponseHead,
+        edits: ResponseEdits,
+        payload: bytes,
+        first_byte_s: float,
+        *,
+        ended: bool,
+        is_chunked: bool,
     ) -> None:
         """Tell that the final response goes to the client: `head`, as `edits` say, and what came of its body with it,
         in the chunked coding or without."""
-        self.tell_begun(self._observers, head.status)
+        self.tell_begun(self._observers, head.status, first_byte_s)
         self.tell_response_head(head, edits)
         self.open_body(is_request=False, is_chunked=is_chunked)
         if payload:
@@ -154,76 +156,6 @@ class Report:
         """Tell of all heads at once, for those who want them of exchanges that need a look."""
         tell_each(self._observers.to_evidence, Evidence(self.exchange_id, capture))
 
-    def tell_end(
-        self,
-        outcome: Outcome,
-        status: int,
-        route: str,
-        upstream: str,
-        server: str,
-        request_bytes: int,
-        response_bytes: int,
-        error: str,
-        detail: str,
-    ) -> None:
-        """Tell how it ended, if an observer wants it; for the arguments see
-        :class:`~devproxy.events.ExchangeFinished`."""
-        advice, changes, has_advice = self.remarks
-        observers, request = self._observers, self._request
-        facts = request.facts
-        for keep in observers.keepers:
-            peer = self._peer
-            keep(
-                (  # the fields of an Entry
-                    self.exchange_id,
-                    request.method,
-                    request.target,
-                    facts,
-                    peer.address,
-                    peer.scheme,
-                    peer.version,
-                    self._started_at,
-                    self._clock(),
-                    self.first_byte_s,
-                    status,
-                    route,
-                    upstream,
-                    server,
-                    outcome,
-                    request_bytes,
-                    response_bytes,
-                    error,
-                    detail,
-                    has_advice,
-                    self.capture,
-                )
-            )
-        if not observers.to_ends and not is_failure(outcome, status, advice):
-            return
-        event = ExchangeFinished(
-            request.method,
-            request.target,
-            status,
-            route,
-            upstream,
-            server,
-            outcome,
-            self._clock() - self._started_at,
-            self.first_byte_s,
-            request_bytes,
-            response_bytes,
-            self._peer.address,
-            error,
-            detail,
-            advice,
-            changes,
-            has_advice,
-            facts.upgrade.decode("latin-1") if facts.upgrade else "",
-            self.exchange_id,
-            facts.fetch_dest,
-        )
-        observers.tell_end(event)
-
 
 class CapturingReport(Report):
     """The report on an exchange that keeps what it is made of, in ``capture``."""
@@ -241,7 +173,7 @@ class CapturingReport(Report):
         """Return the report that goes on where `before` ends: the exchange was running when this was asked for."""
         report = cls(shared, before._request, before._peer, before._started_at, capture)
         report.exchange_id, report.remarks = before.exchange_id, before.remarks
-        report.sent_s, report.first_byte_s, report._bodies = before.sent_s, before.first_byte_s, before._bodies
+        report.sent_s, report._bodies = before.sent_s, before._bodies
         return report
 
     @property

@@ -70,7 +70,7 @@ class WatchedExchange(Exchange):
         if self._phase not in (PLANNED, OVER):
             self._tell_sent(late)
         if self._phase is RELAYING:
-            self._told.tell_begun(late, self._status)
+            self._told.tell_begun(late, self._status, self._first_byte_s)
 
     def _tell_sent(self, to: Observers) -> None:
         server = self._server.server

@@ -29,7 +29,7 @@ from devproxy.http1.head import parse_request_head, recall_request_head
 from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.render import render_own, render_response
 from devproxy.plan import Forward, plan_request
-from devproxy.policy.hop import Peer
+from devproxy.policy.hop import peer_at
 
 if TYPE_CHECKING:
     from devproxy.answers.rendering import Composed
@@ -108,7 +108,7 @@ class ClientConnection(Reader):
         self.logins: dict[Pool, Connection] = {}
         self._is_congested = False
         self.deadline = _NEVER
-        self.peer = Peer("", scheme)
+        self.peer = peer_at("", scheme)
 
     # -- the transport's side ------------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class ClientConnection(Reader):
         """Take a new client."""
         self.transport = cast("asyncio.Transport", transport)
         set_limits(self.transport)
-        self.peer = Peer(peer_name(self.transport), self.peer.scheme)
+        self.peer = peer_at(peer_name(self.transport), self.peer.scheme)
         self._shared.pressure.admit(self.transport)
         self._shared.add_connection(self, self.transport)
 
@@ -333,8 +333,13 @@ class ClientConnection(Reader):
         watch(self._exchange, late)
 
     def expire(self) -> None:
-        """The deadline is over: an idle connection or a lingering one closes, a slow head is answered 408."""
+        """The deadline is over: an idle connection or a lingering one closes, a slow head is answered 408.
+
+        That of a head that has come meanwhile means nothing: while an exchange runs there is none.
+        """
         self.deadline = _NEVER
+        if self._state is _EXCHANGE:
+            return
         if self._state is _HEAD:
             answer = answers.head_timeout(self._shared.current.snapshot.config.server.head_timeout_s)
             self._refuse(answer, "", self._reader.pending)
@@ -344,8 +349,9 @@ class ClientConnection(Reader):
     # -- framing -------------------------------------------------------------------------------------------------
 
     def _take_head(self, data: bytes) -> None:
-        snapshot = self._shared.current.snapshot
-        recalled = None if self._reader.has_started else recall_request_head(data, snapshot.limits)
+        shared = self._shared
+        snapshot = shared.current.snapshot
+        recalled = recall_request_head(data, snapshot.limits) if self._state is _IDLE else None
         if recalled is not None:
             head, rest = recalled
         else:
@@ -355,7 +361,7 @@ class ClientConnection(Reader):
                 if found is None:
                     if self._reader.has_started and self._state is _IDLE:
                         self._step(Event.HEAD_BEGINS)
-                        self.deadline = self._shared.loop.time() + snapshot.head_timeout_s
+                        self.deadline = shared.loop.time() + snapshot.head_timeout_s
                     return
                 block, rest = found
                 head = parse_request_head(block, snapshot.limits)
@@ -364,11 +370,10 @@ class ClientConnection(Reader):
                 if octets.startswith(_HTTP2_PREFACE) and not hasattr(self, "_request"):
                     from devproxy.gateway.front.http2 import Http2Connection  # few clients begin so (RFC 9113, 3.3)
 
-                    Http2Connection(self._shared, self.peer.scheme).take_from(self, self.transport, octets)
+                    Http2Connection(shared, self.peer.scheme).take_from(self, self.transport, octets)
                 else:
                     self._refuse(answers.bad_message(error), error.reason, octets)
                 return
-        self.deadline = _NEVER
         self._state = _EXCHANGE
         self._request = head
         if head.facts.body_length:
@@ -378,10 +383,10 @@ class ClientConnection(Reader):
                 self._announced_bytes = 0
         plan = self._plan(head, snapshot)
         if isinstance(plan, Forward):
-            make = WatchedExchange if self._shared.observers.is_watched_closely else Exchange
-            exchange: Answering = make(self._shared, self, head, plan)
+            make = WatchedExchange if shared.observers.is_watched_closely else Exchange
+            exchange: Answering = make(shared, self, head, plan)
         else:
-            exchange = own_answering(self._shared, self, head, plan)
+            exchange = own_answering(shared, self, head, plan)
         self._exchange = exchange
         if not rest and not self._backlog:
             exchange.start(b"", not self.body_remaining)

@@ -62,8 +62,8 @@ class Observation:
 
 class Observers:
     """The observers. ``is_watched``: one wants to see traffic, ``is_watched_closely``: more of exchanges than
-    their ends, ``wants_ends``: how some or all of them end, ``wants_changes``: what is changed in answers. ``budget``:
-    what exchanges may keep of themselves; None: nothing.
+    their ends, ``wants_ends``: how some or all of them end, ``wants_every_end``: how all do, ``wants_changes``: what
+    is changed in answers. ``budget``: what exchanges may keep of themselves; None: nothing.
 
     The observers of each kind (see :func:`tell_each`): ``to_progress``: how exchanges begin, ``to_heads``,
     ``to_bodies``, ``to_frames``: what is in them and in tunnels, ``to_ends``: how every one ends, ``to_failures``: the
@@ -87,6 +87,7 @@ class Observers:
         "to_tunnels",
         "wants_changes",
         "wants_ends",
+        "wants_every_end",
     )
 
     def __init__(self, *only: Observation, budget: Budget | None = None) -> None:
@@ -123,6 +124,7 @@ class Observers:
         self.to_evidence = self._who_want(Wants.EVIDENCE)
         self.to_tunnels = self._who_want(Wants.ENDS | Wants.EVIDENCE)
         self.wants_ends = bool(self.to_failures or self.keepers)
+        self.wants_every_end = bool(self.to_ends or self.keepers)
         self.wants_changes = any(one.wants_changes for one in self.to_failures)
 
     def _who_want(self, what: Wants) -> tuple[Observation, ...]:

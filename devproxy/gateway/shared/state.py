@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import count
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from devproxy.gateway.shared.pressure import Pressure
 from devproxy.gateway.shared.transports import descriptor_of
@@ -29,7 +30,8 @@ SWEEP_INTERVAL_S: Final = 0.5
 """How late a time-out may be noticed. One sweep serves all connections: no exchange needs a timer."""
 
 
-class Current(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Current:
     """What holds now: the compiled configuration, and the pools of its upstreams by their names."""
 
     snapshot: Snapshot

@@ -17,7 +17,7 @@ def test_all_fields_of_a_name_are_found_in_order() -> None:
 
 def test_heads_find_their_fields_by_name() -> None:
     block = b"\r\n".join((b"", *[field.line for field in FIELDS]))
-    request = RequestHead(b"GET", b"/", b"/", 1, block, RequestFacts())
+    request = RequestHead(b"GET", b"/", b"/", block, RequestFacts())
     response = ResponseHead(block, ResponseFacts(), 0)
     assert request.first(b"x-a") == response.first(b"x-a") == b"1"
     assert request.first(b"x-b") is response.first(b"x-b") is None

@@ -435,6 +435,12 @@ def test_nothing_that_connection_lists_goes_down_and_all_else_keeps_its_order_an
     assert [line for line in sent if name_of(line) not in LOOKED_AT] == crossing(lines, listed)
 
 
+def test_lines_that_are_there_more_than_once_are_all_left_out() -> None:
+    lines = b"GET / HTTP/1.1\r\nConnection: close\r\nConnection: close\r\nHost: a\r\nConnection: close"
+    head = parse_request_head(lines, Limits())
+    assert plain_head(head.block, head.facts.dropped) == b"GET / HTTP/1.1\r\nHost: a\r\n"
+
+
 @given(HEADS)
 @settings(derandomize=True, deadline=None, max_examples=400)
 def test_the_short_way_gives_what_the_long_way_gives(lines: list[bytes]) -> None:

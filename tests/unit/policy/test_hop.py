@@ -9,7 +9,7 @@ from devproxy.http.fields import Field
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.policy.headers import request_lines
-from devproxy.policy.hop import Hop, Peer, compile_trusted
+from devproxy.policy.hop import MAX_TAILS, Hop, Peer, compile_trusted, peer_at
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -341,3 +341,18 @@ def test_every_statement_of_a_proxy_has_a_role_of_its_own() -> None:
     head = parse_request_head(b"\r\n".join((b"GET / HTTP/1.1", HOST, *FACTS, *BROTHERS)), Limits())
     ordinary: list[Field] = [field for field in head.fields if not field.role]
     assert ordinary == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 2 * MAX_TAILS), st.booleans()), max_size=3 * MAX_TAILS))
+def test_what_is_remembered_of_a_peer_is_what_a_new_one_gives(asked: list[tuple[int, bool]]) -> None:
+    peer = Peer("127.0.0.1", "http")
+    for number, is_long in asked:
+        host = b"h%d." % number * (100 if is_long else 1) + b"localhost:8080"
+        assert peer.tail(host, VIA) == Peer("127.0.0.1", "http").tail(host, VIA)
+
+
+def test_connections_of_one_address_share_what_is_remembered_and_no_others_do() -> None:
+    assert peer_at("127.0.0.1", "http") is peer_at("127.0.0.1", "http")
+    others = [peer_at("127.0.0.1", "https"), peer_at("127.0.0.2", "http"), peer_at("127.0.0.1", "http", b"2.0")]
+    tails = {peer.tail(b"a", VIA) for peer in (peer_at("127.0.0.1", "http"), *others)}
+    assert len(tails) == 4

@@ -6,7 +6,7 @@ import pytest
 from devproxy.answers import body_too_large
 from devproxy.config.model import Server, Upstream
 from devproxy.errors import UpstreamError, UpstreamFault
-from devproxy.events import Outcome
+from devproxy.events import Outcome, Wants
 from devproxy.gateway.shared.seam import Loss
 from devproxy.http1.head import parse_response_head
 from devproxy.http1.start_line import Limits
@@ -49,6 +49,24 @@ def test_it_is_told_when_a_response_began_and_when_it_was_complete() -> None:
     assert stage.connection.asker is not None
     stage.connection.asker.response_data(b"dy", True)
     assert (stage.finished.first_byte_s, stage.finished.duration_s) == (2, 5)
+
+
+def test_where_failures_alone_are_wanted_one_in_the_middle_of_a_body_says_when_that_began() -> None:
+    stage = Stage(wants=Wants.FAILURES)
+    stage.exchange.start(b"", True)
+    stage.loop.turn(2)
+    stage.answer(OK, b"bo", ended=False)
+    stage.loop.turn(3)
+    assert stage.connection.asker is not None
+    stage.connection.asker.upstream_lost(Loss(UpstreamFault.CLOSED_EARLY, "gone"))
+    assert (stage.finished.outcome, stage.finished.first_byte_s) == (Outcome.UPSTREAM_LOST, 2)
+
+
+def test_where_failures_alone_are_wanted_one_that_is_complete_is_not_told() -> None:
+    stage = Stage(wants=Wants.FAILURES)
+    stage.exchange.start(b"", True)
+    stage.answer(OK, b"body")
+    assert stage.events == []
 
 
 def test_a_1xx_head_is_passed_on_and_the_answer_is_still_to_come() -> None:
