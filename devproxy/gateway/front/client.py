@@ -99,14 +99,11 @@ class ClientConnection(Reader):
         self._reader = HeadReader(MessageKind.REQUEST, shared.current.snapshot.limits)
         self._exchange: Answering | None = None
         self.body_remaining = self._announced_bytes = self._lingered = 0
-        self._ends_body = False
+        self._ends_body = self._reading_paused = self._is_congested = self.has_eof = False
         self._chunked: ChunkedReader | None = None
         self._backlog = Backlog()
-        self._reading_paused = False
-        self.has_eof = False
         self._is_last = shared.is_stopping
         self.logins: dict[Pool, Connection] = {}
-        self._is_congested = False
         self.deadline = _NEVER
         self.peer = peer_at("", scheme)
 
@@ -338,12 +335,10 @@ class ClientConnection(Reader):
         That of a head that has come meanwhile means nothing: while an exchange runs there is none.
         """
         self.deadline = _NEVER
-        if self._state is _EXCHANGE:
-            return
         if self._state is _HEAD:
             answer = answers.head_timeout(self._shared.current.snapshot.config.server.head_timeout_s)
             self._refuse(answer, "", self._reader.pending)
-        else:
+        elif self._state is not _EXCHANGE:
             self._step(Event.TIME_OUT)
 
     # -- framing -------------------------------------------------------------------------------------------------
