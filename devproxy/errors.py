@@ -49,6 +49,35 @@ class BadMessage(DevproxyError):
         self.foreign = foreign
 
 
+class ProxyCause(StrEnum):
+    """Why a proxy gave no connection to a server."""
+
+    UNRESOLVED = "proxy-name-not-found"
+    UNREACHABLE = "proxy-unreachable"
+    SILENT = "proxy-silent"
+    LOGIN_WANTED = "proxy-login-wanted"
+    """It answered 407."""
+    REFUSED = "proxy-refused"
+    """It answered with any other status that says that it does not want to."""
+    SERVER_UNREACHABLE = "proxy-found-no-server"
+    """It answered 502, 503 or 504: it would, and cannot."""
+    CLOSED = "proxy-closed"
+    BAD_ANSWER = "proxy-bad-answer"
+
+
+class ProxyFailure(NamedTuple):
+    """Why the proxy of an upstream gave no connection to a server.
+
+    ``proxy``: its URL, without credentials. ``reason``: what happened, in a few words; printable. ``schemes``: by which
+    it lets clients log in, in lower case, where that is what it wants.
+    """
+
+    cause: ProxyCause
+    proxy: str
+    reason: str
+    schemes: tuple[str, ...] = ()
+
+
 class UpstreamFault(StrEnum):
     """In which phase an upstream failed; the value of the ``X-Devproxy-Error`` field."""
 
@@ -57,6 +86,8 @@ class UpstreamFault(StrEnum):
     UNRESOLVED = "upstream-name-not-found"
     CONNECT_TIMEOUT = "upstream-connect-timeout"
     TLS = "upstream-tls-failed"
+    PROXY = "upstream-proxy-refused"
+    """The proxy on the way to it gives no connection, and to ask again would not help."""
     CLOSED_EARLY = "upstream-closed-before-answer"
     BAD_RESPONSE = "upstream-bad-response"
     RESPONSE_TIMEOUT = "upstream-response-timeout"
@@ -118,7 +149,7 @@ class UpstreamError(DevproxyError):
 
     ``server``: the address as configured. ``tried``: one ``(address, what happened)`` for each attempt. ``cause``: what
     is wrong with the answer that came, of which ``detail`` is the sentence. ``waited_s``: how long the request waited
-    for the server to come back. ``tls``: why there is no TLS, for :attr:`UpstreamFault.TLS`.
+    for the server to come back. ``tls``: why there is no TLS. ``proxy``: why its proxy gave no connection.
     """
 
     def __init__(
@@ -130,6 +161,7 @@ class UpstreamError(DevproxyError):
         cause: BadMessage | None = None,
         waited_s: float = 0.0,
         tls: TlsFailure | None = None,
+        proxy: ProxyFailure | None = None,
     ) -> None:
         super().__init__(f"{fault}: {server}: {detail}")
         self.fault = fault
@@ -139,6 +171,7 @@ class UpstreamError(DevproxyError):
         self.cause = cause
         self.waited_s = waited_s
         self.tls = tls
+        self.proxy = proxy
 
 
 class Absence(NamedTuple):

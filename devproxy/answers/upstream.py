@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import Final
 
 from devproxy.answers.model import Answer
+from devproxy.config.problems import key_text
 from devproxy.errors import Absence, BadMessage, Foreign, UpstreamError, UpstreamFault
 from devproxy.http1.refusals import shown_line
 from devproxy.policy.advice import (
     WEBPACK_ADVICE,
     advice_on_absence,
     advice_on_no_http,
-    advice_on_proxy,
     facts_of_absence,
 )
+from devproxy.policy.proxy_advice import UnusedProxy, advice_on_unused, words_on_proxy
 from devproxy.policy.tls_advice import Settings, facts_of_certificate, words_on_tls
 from devproxy.realtime.engineio import SESSION_UNKNOWN
 
@@ -48,6 +49,7 @@ _WORDS: Final = {
         "Check that the server runs and that no firewall drops the packets (`connect_timeout_s`: how long to wait).",
     ),
     UpstreamFault.TLS: ("the TLS handshake failed", "Look at the server's own log."),
+    UpstreamFault.PROXY: ("the proxy on the way gave no connection", "Look at the log of that proxy."),
     UpstreamFault.CLOSED_EARLY: (
         "it closed the connection without an answer",
         (
@@ -104,29 +106,34 @@ def upstream_failed(
     route: str,
     absence: Absence | None = None,
     is_own_container: bool = False,
-    unused_proxy: str = "",
+    unused_proxy: UnusedProxy | None = None,
     is_webpack_perhaps: bool = False,
     tls: Settings | None = None,
 ) -> Answer:
     """Return the answer when no usable response came from an upstream: what was tried, what happened, what to do.
 
     `absence`: a server of this upstream has accepted connections before, so that this one may be restarting.
-    `is_own_container`: devproxy runs in a container and the server's address leads back into it. `unused_proxy`: the
-    variable of the environment that names a proxy, by which other programs would reach the server; empty for none.
+    `is_own_container`: devproxy runs in a container and the server's address leads back into it. `unused_proxy`: that
+    by which other programs would reach the server.
     `is_webpack_perhaps`: what asks may be a hot-reload socket that a route has taken from the frontend. `tls`: what
     the upstream says of TLS, for a server that is spoken to by https.
     """
     what, advice = _WORDS[error.fault] if error.cause is None else _words_on(error.cause)
     status = _STATUS.get(error.fault, 502)
+    table = f"[upstreams.{key_text(upstream)}]"
+    if error.proxy is not None:
+        what, advice = words_on_proxy(error.proxy, table)
+    elif error.tls is not None and tls is not None:
+        what, advice = words_on_tls(error.tls, tls)
     absence = absence if error.fault in NO_CONNECTION else None
     if absence is not None:
         status, advice = _UNAVAILABLE, advice_on_absence(absence)
-    elif error.tls is not None and tls is not None:
-        what, advice = words_on_tls(error.tls, tls)
+    elif error.tls is not None or error.proxy is not None:
+        pass  # there is more to say than by the fault alone
     elif is_own_container and error.fault is UpstreamFault.REFUSED:
         advice = _OWN_CONTAINER
-    if unused_proxy and error.fault in _PERHAPS_BEHIND_A_PROXY:
-        advice = f"{advice} {advice_on_proxy(unused_proxy)}"
+    if unused_proxy is not None and _is_perhaps_behind(unused_proxy, error.fault):
+        advice = f"{advice} {advice_on_unused(unused_proxy, table)}"
     if is_webpack_perhaps and error.fault is UpstreamFault.CLOSED_EARLY:
         advice = f"{advice} {WEBPACK_ADVICE}."
     facts = [("upstream", upstream), ("server", error.server), ("route", route)]
@@ -134,6 +141,8 @@ def upstream_failed(
     facts += [("detail", error.detail)] if error.detail else []
     if error.tls is not None:
         facts += [("cause", error.tls.cause.value), *facts_of_certificate(error.tls.certificate)]
+    if error.proxy is not None:
+        facts += [("cause", error.proxy.cause.value), ("proxy", error.proxy.proxy)]
     facts += [] if absence is None else facts_of_absence(absence)
     return Answer(
         status=status,
@@ -144,6 +153,11 @@ def upstream_failed(
         retry_after_s=_RETRY_AFTER_S if status == _UNAVAILABLE else 0,
         detail="" if error.cause is None else error.detail,
     )
+
+
+def _is_perhaps_behind(proxy: UnusedProxy, fault: UpstreamFault) -> bool:
+    """Tell whether `fault` is what there is where a server can be reached by `proxy` alone. A firewall may refuse."""
+    return fault in _PERHAPS_BEHIND_A_PROXY or (proxy.is_far and fault is UpstreamFault.REFUSED)
 
 
 def _words_on(cause: BadMessage) -> tuple[str, str]:

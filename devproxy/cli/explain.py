@@ -150,7 +150,9 @@ class Report:
         server = self._server(plan)
         sent = render_request(plan, head, self._peer, server)
         yield ""
-        yield style.bold(f"request to {visible(server.url)}")
+        proxy = self._snapshot.config.upstream(plan.compiled.upstream).proxy
+        way = "" if proxy is None else f" by way of the proxy {visible(proxy.url)}"
+        yield style.bold(f"request to {visible(server.url)}{way}")
         before = [b"%b %b HTTP/1.1" % (head.method, head.path), *head.lines]
         yield from self._differences(before, sent[:-4].split(b"\r\n"), plan, _WHY_UP)
         if not sends:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import closing, suppress
 from typing import Final, NamedTuple
 
-from devproxy.authority.hosts import LOOPBACK_ADDRESSES
+from devproxy.authority.hosts import LOOPBACK_ADDRESSES, authority
 from devproxy.authority.networks import is_this_machine
 from devproxy.cli.refusal import FAILED, Refused
 from devproxy.config.model import Scheme, ServerAddress, Upstream
-from devproxy.errors import BadMessage, CertificateProblem, SeenCertificate
-from devproxy.gateway.system.container import proxy_variable
+from devproxy.config.problems import key_text
+from devproxy.errors import BadMessage, CertificateProblem, ProxyCause, ProxyFailure, SeenCertificate
 from devproxy.http.messages import REFUSALS, ResponseHead
+from devproxy.http1.connect import ConnectAnswer, connect_request, no_answer, refusal
 from devproxy.http1.head import parse_response_head
 from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.refusals import ended_within_head, told
 from devproxy.http1.start_line import Limits
-from devproxy.policy.advice import advice_on_no_http, advice_on_proxy
+from devproxy.policy.advice import advice_on_no_http
+from devproxy.policy.proxy_advice import advice_on_unused, unused_proxy, words_on_proxy
 from devproxy.policy.tls_advice import certificate_text, tls_settings, words_on_tls
 
 TIMEOUT_S: Final = 10.0
@@ -30,6 +33,11 @@ class Asked(NamedTuple):
     server: ServerAddress
     upstream: Upstream
     folder: str
+
+    @property
+    def table(self) -> str:
+        """Where the keys of the upstream are written."""
+        return f"[upstreams.{key_text(self.upstream.name)}]"
 
 
 def head_of_answer(asked: Asked, octets: bytes, limits: Limits) -> tuple[ResponseHead, bytes]:
@@ -44,11 +52,14 @@ def head_of_answer(asked: Asked, octets: bytes, limits: Limits) -> tuple[Respons
             return _final_head(sock, limits, octets.partition(b" ")[0])
     except CertificateProblem as problem:
         raise Refused(f"{server.url} was not asked: {problem.what}", problem.help, exit_code=FAILED) from None
+    except _NoTunnelError as error:
+        words = words_on_proxy(error.failure, asked.table)
+        raise Refused(f"{server.url} gave no answer: {words.what}", words.help, exit_code=FAILED) from None
     except (OSError, BadMessage) as error:
         if type(error).__module__ == "ssl":
             raise _no_tls(error, asked) from None
         reason = told(error) if isinstance(error, BadMessage) else error.strerror or str(error)
-        raise Refused(f"{server.url} gave no answer: {reason}", _help_for(error, server), exit_code=FAILED) from None
+        raise Refused(f"{server.url} gave no answer: {reason}", _help_for(error, asked), exit_code=FAILED) from None
 
 
 def _no_tls(error: Exception, asked: Asked) -> Refused:
@@ -57,7 +68,7 @@ def _no_tls(error: Exception, asked: Asked) -> Refused:
 
     failure = failure_of(error, shows_certificate=bool(asked.upstream.tls_cert))
     if hasattr(error, "verify_code"):
-        failure = failure._replace(certificate=_certificate_of(asked.server))
+        failure = failure._replace(certificate=_certificate_of(asked))
     settings = tls_settings(asked.upstream, asked.server)
     assert settings is not None
     words = words_on_tls(failure, settings)
@@ -65,22 +76,22 @@ def _no_tls(error: Exception, asked: Asked) -> Refused:
     return Refused(f"{asked.server.url} gave no answer: {words.what} ({facts})", words.help, exit_code=FAILED)
 
 
-def _certificate_of(server: ServerAddress) -> SeenCertificate | None:
+def _certificate_of(asked: Asked) -> SeenCertificate | None:
     from devproxy.gateway.back.tls import looking_context, seen_on
 
-    with suppress(OSError):
-        sock = _connected_to(server)
-        with looking_context().wrap_socket(sock, server_hostname=server.host.removesuffix(".")) as secure:
+    with suppress(OSError, BadMessage, _NoTunnelError):
+        name = asked.server.host.removesuffix(".")
+        with looking_context().wrap_socket(_way_to(asked), server_hostname=name) as secure:
             return seen_on(secure)
     return None
 
 
-def _help_for(error: Exception, server: ServerAddress) -> str:
+def _help_for(error: Exception, asked: Asked) -> str:
     if isinstance(error, BadMessage):
         return advice_on_no_http(error.line) or "look at that server's own log, or leave out --send"
-    variable = proxy_variable(server)
-    if isinstance(error, socket.gaierror | TimeoutError) and variable:
-        return advice_on_proxy(variable)
+    unused = None if asked.upstream.proxy else unused_proxy(asked.server, os.environ)
+    if unused is not None and (unused.is_far or isinstance(error, socket.gaierror | TimeoutError)):
+        return advice_on_unused(unused, asked.table)
     return "start that server, or leave out --send"
 
 
@@ -91,13 +102,55 @@ def _connected(asked: Asked) -> socket.socket:
         sock.settimeout(TIMEOUT_S)
         sock.connect(server.path)
         return sock
-    sock = _connected_to(server)
+    sock = _way_to(asked)
     if server.scheme is not Scheme.HTTPS:
         return sock
     from devproxy.gateway.back.tls import UpstreamTls  # imports ssl: 20 ms, and most servers speak plain HTTP
 
     context = UpstreamTls(asked.upstream, asked.folder, lambda _: None).context()
     return context.wrap_socket(sock, server_hostname=server.host.removesuffix("."))
+
+
+def _way_to(asked: Asked) -> socket.socket:
+    """Return a connection to the server, by the proxy of its upstream if that has one."""
+    server, proxy = asked.server, asked.upstream.proxy
+    if proxy is None:
+        return _connected_to(server)
+    try:
+        sock = socket.create_connection((proxy.host, proxy.port), timeout=TIMEOUT_S)
+    except OSError as error:
+        cause = ProxyCause.UNRESOLVED if isinstance(error, socket.gaierror) else ProxyCause.UNREACHABLE
+        raise _NoTunnelError(ProxyFailure(cause, proxy.url, error.strerror or str(error))) from None
+    try:
+        sock.sendall(connect_request(authority(server.host, server.port), proxy.credentials))
+        _await_tunnel(sock, proxy.url)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _await_tunnel(sock: socket.socket, proxy: str) -> None:
+    reading = ConnectAnswer()
+    answered = None
+    while answered is None:
+        data = sock.recv(1)  # what follows the answer is for another reader
+        if not data:
+            raise _NoTunnelError(ProxyFailure(ProxyCause.CLOSED, proxy, "it closed the connection without an answer"))
+        try:
+            answered = reading.feed(data)
+        except BadMessage as error:
+            raise _NoTunnelError(no_answer(error, proxy)) from None
+    if not answered.is_open:
+        raise _NoTunnelError(refusal(answered, proxy))
+
+
+class _NoTunnelError(Exception):
+    """A proxy gave no connection."""
+
+    def __init__(self, failure: ProxyFailure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
 
 
 def _connected_to(server: ServerAddress) -> socket.socket:

@@ -12,7 +12,7 @@ from typing import Final
 
 from devproxy.authority.hosts import DEFAULT_PORTS, MAX_PORT, bracketed
 from devproxy.authority.origins import ascii_name
-from devproxy.config.model import Listen, Scheme, ServerAddress
+from devproxy.config.model import Listen, Proxy, Scheme, ServerAddress
 from devproxy.text.bad import BadText
 from devproxy.text.safe import has_control, quoted
 
@@ -26,6 +26,15 @@ _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.
 _IPV6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,32})?")
 """With a zone (RFC 4007), which ``ipaddress`` alone would let be anything."""
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
+_HIDDEN: Final = "…"
+"""Stands for credentials."""
+_PROXY_HELP: Final = 'for example "http://proxy.example:3128"'
+_ENCODE: Final = 'encode special characters in user and password: "%40" for "@", "%3A" for ":", "%2F" for "/"'
+_SOCKS: Final = "SOCKS is not supported: write the address of an HTTP proxy, or run one that passes requests on to it"
+_OTHER_PROXIES: Final = {
+    "https": "a proxy that wants TLS itself is not supported: write http:// if it takes plain connections, too",
+    **dict.fromkeys(("socks", "socks4", "socks4a", "socks5", "socks5h"), _SOCKS),
+}
 _WEBSOCKET: Final = {"ws": "http", "wss": "https"}
 
 
@@ -92,6 +101,57 @@ def parse_endpoint(text: str) -> ServerAddress:
     if port is None or not host:
         raise BadText(f"{quoted(text)} is neither a port nor host:port nor a URL", "for example 3001")
     return parse_server(f"http://{text}")
+
+
+def parse_proxy(text: str) -> Proxy:
+    """Return the proxy at the URL `text`: ``http://[user[:password]@]host:port``.
+
+    No sentence about it repeats its credentials.
+    """
+    shown = without_credentials(text)
+    match = _URL.fullmatch(text) if len(text) <= _MAX_TEXT else None
+    if match is None:
+        is_bare = "://" not in text and ":" in text and "@" not in text
+        help = f"write {quoted('http://' + text)}" if is_bare else _PROXY_HELP
+        raise BadText(f"{quoted(shown)} is not the URL of a proxy", help)
+    scheme, rest = match[1].lower(), match[3]
+    if scheme != "http":
+        raise BadText(f"a proxy is spoken to by http, not by {quoted(scheme)}", _OTHER_PROXIES.get(scheme, _PROXY_HELP))
+    if rest not in ("", "/"):
+        raise BadText("the URL of a proxy ends with its port", _ENCODE if "@" in rest else _PROXY_HELP)
+    userinfo, at, authority = match[2].rpartition("@")
+    host, port = split_authority(authority)
+    host = _host(host)
+    if port is None:
+        raise BadText(
+            f"{quoted(shown)} has no port", "write it as well: proxies have no usual one (often 3128 or 8080)"
+        )
+    number = _port(port, lowest=1)
+    return Proxy(
+        host=host,
+        port=number,
+        url=f"http://{f'{_HIDDEN}@' if at else ''}{bracketed(host)}:{number}",
+        credentials=_credentials(userinfo) if at else "",
+    )
+
+
+def _credentials(userinfo: str) -> str:
+    """Return what user and password of a URL (RFC 3986 section 3.2.1) mean to a proxy (RFC 7617 section 2)."""
+    from urllib.parse import unquote  # few configurations have any
+
+    user, _, password = (unquote(part) for part in userinfo.partition(":"))
+    if not user or ":" in user or has_control(user + password):
+        raise BadText(
+            "the user of a proxy is missing, or cannot be sent: it has a colon or a control character", _ENCODE
+        )
+    return f"{user}:{password}"
+
+
+def without_credentials(text: str) -> str:
+    """Return `text`, which may be a URL, without what is before an at sign in it."""
+    before, at, after = text.rpartition("@")
+    scheme, separator, _ = before.partition("://")
+    return f"{scheme}{separator}{_HIDDEN}@{after}" if at and separator else f"{_HIDDEN}@{after}" if at else text
 
 
 def split_authority(text: str) -> tuple[str, str | None]:

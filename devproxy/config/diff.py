@@ -1,7 +1,8 @@
 """What one configuration changes about another: one value for each key, for the short diff that a reload prints.
 
 Pure. Owns how a change reads. Upstreams are the same by their names, routes by ``conflicts.conditions``.
-Never shows the value of a header: it may be a secret. Never decides what a reload keeps: that is the gateway's.
+Never shows the value of a header, nor credentials: they may be secrets. Never decides what a reload keeps: that is
+the gateway's.
 Start at :func:`diff`.
 """
 
@@ -13,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from devproxy.config.conflicts import conditions
 from devproxy.config.labels import label, listen_text
-from devproxy.config.model import CertificateFiles, Config, HeaderEdits, Listen, ServerAddress
+from devproxy.config.model import CertificateFiles, Config, HeaderEdits, Listen, Proxy, ServerAddress
 from devproxy.events import ConfigChange
 from devproxy.text.safe import visible
 
@@ -84,6 +85,7 @@ _WORDS: Final = {
     ("cookies.domain", ""): "removed",
     ("cors.origins", None): "loopback",
     ("rewrite", None): "none",
+    ("proxy", None): "none",
 }
 """Values that the file writes in another way, or not at all."""
 
@@ -96,9 +98,11 @@ def _details(old: object, new: object, prefix: str = "") -> Iterator[str]:
         if before == after or field.name == "line" or (not prefix and field.name in _NOT_CONTENT):
             continue
         name = _KEYS.get(prefix + field.name, prefix + field.name)
-        if isinstance(before, HeaderEdits):
+        if isinstance(before, Proxy) and isinstance(after, Proxy) and before.url == after.url:
+            yield f"{name}: another user or password"
+        elif isinstance(before, HeaderEdits):
             yield from _edit_details(before, after, name)
-        elif is_dataclass(before) and type(before) is type(after):
+        elif is_dataclass(before) and type(before) is type(after) and not isinstance(before, Proxy):
             yield from _details(before, after, f"{name}.")
         else:
             yield f"{name}: {_text(name, before)} -> {_text(name, after)}"
@@ -140,7 +144,7 @@ def _item(value: object) -> str:
         return str(value).lower()
     if isinstance(value, CertificateFiles):
         return visible(value.cert)
-    if isinstance(value, ServerAddress):
+    if isinstance(value, ServerAddress | Proxy):
         return visible(value.url)
     if isinstance(value, Listen):
         return listen_text(value)

@@ -45,6 +45,9 @@ _ALIASES: Final[dict[tuple[str, str], str]] = {
     ("routes.*.fault", "status"): "did you mean `error_status`?",
     ("upstreams.*", "url"): 'write servers = ["http://localhost:3001"]',
     ("upstreams.*", "server"): "did you mean `servers`?",
+    ("upstreams.*", "httpsproxy"): 'write proxy = "http://proxy.example:3128"',
+    ("upstreams.*", "httpproxy"): 'write proxy = "http://proxy.example:3128"',
+    ("server", "proxy"): 'write proxy = "http://proxy.example:3128" below each [upstreams.NAME] that needs it',
     ("upstreams.*", "target"): 'write servers = ["http://localhost:3001"]',
 }
 """Words of other proxies, and what says the same here."""

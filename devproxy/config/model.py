@@ -75,6 +75,19 @@ class ServerAddress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A proxy between devproxy and servers. ``url``: as shown to people, without credentials.
+
+    ``credentials``: ``user:password``, decoded; empty for none. Never shown.
+    """
+
+    host: str
+    port: int
+    url: str
+    credentials: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
     """A named set of servers that answer alike."""
 
@@ -99,6 +112,12 @@ class Upstream:
     """A file with the certificate, and its chain, that devproxy shows to `https` servers that ask for one, in PEM."""
     tls_key: Annotated[str, Key(example='"certs/client-key.pem"')] = ""
     """A file with the key of `tls_cert`, in PEM, without a password. Not written: it is in the same file."""
+    proxy: Annotated[
+        Proxy | None, Key(types=(Type.STRING,), example='"http://proxy.example:3128"', pattern="^[Hh][Tt][Tt][Pp]://")
+    ] = None
+    """An HTTP proxy through which the servers are reached, by CONNECT: `http://host:port`, or
+    `http://user:password@host:port` with special characters percent-encoded. Not for servers of this machine. The
+    variable `HTTPS_PROXY` and its like are not used."""
     sticky: Annotated[Sticky, Key(example='"socketio"')] = Sticky.NONE
     """With more than one server: what keeps a client at the server it began with. `socketio`: the session of Engine.IO,
     `sid` in the query; also among several processes behind one address. `cookie`: a cookie that devproxy sets."""

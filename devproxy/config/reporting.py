@@ -6,6 +6,7 @@ terminal unescaped. Start at :func:`report`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 from unicodedata import category, east_asian_width
@@ -46,7 +47,8 @@ def _block(problem: Problem, lines: list[str], source: str, paint: _Paint) -> st
     if 0 < problem.line <= len(lines):
         number = str(problem.line)
         margin = " " * (len(number) + 1)
-        shown, start, width = _excerpt(lines[problem.line - 1], problem.column - 1, problem.length)
+        line = _find_urls(_without_credentials, lines[problem.line - 1])
+        shown, start, width = _excerpt(line, problem.column - 1, problem.length)
         bar = paint("|", _BLUE)
         rows += (
             f"{margin}{paint('-->', _BLUE)} {source}:{problem.line}:{problem.column}",
@@ -59,6 +61,15 @@ def _block(problem: Problem, lines: list[str], source: str, paint: _Paint) -> st
     if problem.help:
         rows.append(f"{paint('help', _CYAN)}: {visible(problem.help)}")
     return "\n".join(rows) + "\n"
+
+
+_find_urls: Final = re.compile(r"""://[^\s"']*+""").sub
+
+
+def _without_credentials(url: re.Match[str]) -> str:
+    """Return what follows the scheme of a URL with its credentials starred out: reports are pasted into issues."""
+    before, at, after = url[0].rpartition("@")
+    return f"://{'*' * (len(before) - 3)}{at}{after}" if at else url[0]
 
 
 def _excerpt(line: str, start: int, length: int) -> tuple[str, int, int]:

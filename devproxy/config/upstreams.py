@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from devproxy.config.addresses import parse_server
+from devproxy.config.addresses import parse_proxy, parse_server
 from devproxy.config.keys import values
-from devproxy.config.model import SYSTEM, ServerAddress, Upstream
+from devproxy.config.model import SYSTEM, Scheme, ServerAddress, Upstream
 from devproxy.config.problems import Path, Problems, key_text
 from devproxy.config.shape import Table
 from devproxy.text.bad import BadText
@@ -53,8 +53,27 @@ def _upstream(name: str, value: str | Table, path: Path, problems: Problems) -> 
         if server is not None:
             servers[server] = None
     _check_tls(value, path, problems)
-    trusted = _trusted(value.get("tls_ca", SYSTEM), (*path, "tls_ca"), problems)
-    return Upstream(name=name, servers=tuple(servers), **(values(value, "upstreams.*") | {"tls_ca": trusted}))
+    checked = {
+        "tls_ca": _trusted(value.get("tls_ca", SYSTEM), (*path, "tls_ca"), problems),
+        "proxy": None if "proxy" not in value else problems.read(parse_proxy, value["proxy"], (*path, "proxy")),
+    }
+    if "proxy" in value:
+        for index, url in enumerate(urls):
+            problems.read(_check_elsewhere, url, (*path, "servers", index))
+    return Upstream(name=name, servers=tuple(servers), **(values(value, "upstreams.*") | checked))
+
+
+def _check_elsewhere(url: str) -> None:
+    """Raise :class:`BadText` if the server at `url` is on this machine, where no proxy leads. What is no URL passes."""
+    from devproxy.authority.networks import is_loopback  # few configurations name a proxy
+
+    try:
+        server = parse_server(url)
+    except BadText:
+        return
+    if server.scheme is Scheme.UNIX or is_loopback(server.host) or server.host in ("0.0.0.0", "::"):
+        what = f"{quoted(server.url)} is on this machine, and `proxy` would look for it on another"
+        raise BadText(what, "give it an upstream of its own, without `proxy`")
 
 
 def _trusted(written: str | list[str], path: Path, problems: Problems) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """What to write when an upstream refuses devproxy: by the words of its answer, by what is around.
 
 Pure. The words of a refusal are looked for in the first bytes of a body, in time linear in their number; they decide
-nothing. Start at :func:`advice_on_words` or :func:`advice_on_proxy`;
-TLS has its own, :mod:`devproxy.policy.tls_advice`.
+nothing. Start at :func:`advice_on_words`. TLS and proxies on the way have modules of their own: ``tls_advice``,
+``proxy_advice``.
 """
 
 from __future__ import annotations
@@ -23,14 +23,6 @@ WEBPACK_ADVICE: Final = (
 
 _WORTH_TELLING_S: Final = 0.5
 """A request that waited for less has not been felt to wait."""
-
-
-def advice_on_proxy(variable: str) -> str:
-    """Return what to say of a server that is not found where the environment names a proxy in `variable`."""
-    return (
-        f"`{variable}` is set, so names outside may resolve only at that proxy. devproxy does not use it: it connects "
-        "to servers directly. Reach the server through a VPN or a tunnel (`ssh -L`), or check its name."
-    )
 
 
 class _Refusal(NamedTuple):

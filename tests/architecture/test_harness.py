@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from devproxy.config.model import Config, Cors, CorsMode, Sticky, Upstream
+from devproxy.config.model import Config, Cors, CorsMode, Proxy, Sticky, Upstream
 from devproxy.gateway.app import Gateway
 from tests.support import wire
 from tests.support.ids import MOST, readable_id
@@ -20,6 +20,7 @@ OTHER = Upstream(
     tls_ca=("system", "ca.pem"),
     tls_cert="client.pem",
     tls_key="client-key.pem",
+    proxy=Proxy(host="127.0.0.1", port=9, url="http://127.0.0.1:9"),
     connect_timeout_s=1.5,
     response_timeout_s=2.5,
     idle_timeout_s=3.5,

@@ -18,9 +18,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from devproxy.authority.hosts import LOOPBACK_ADDRESSES, authority
 from devproxy.authority.networks import address_of, is_this_machine
-from devproxy.config.model import Scheme, ServerAddress
-from devproxy.errors import CertificateProblem, SeenCertificate, TlsCause, TlsFailure, UpstreamError, UpstreamFault
-from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS
+from devproxy.config.model import Proxy, Scheme, ServerAddress
+from devproxy.errors import (
+    CertificateProblem,
+    ProxyCause,
+    ProxyFailure,
+    SeenCertificate,
+    TlsCause,
+    TlsFailure,
+    UpstreamError,
+    UpstreamFault,
+)
+from devproxy.gateway.back.proxied import ProxyRefusedError, open_through
+from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS, connected_to_itself
 
 if TYPE_CHECKING:
     from devproxy.gateway.back.tls import UpstreamTls
@@ -48,16 +58,35 @@ _REFUSED: Final = frozenset((errno.ECONNREFUSED, errno.ENOENT, errno.ECONNRESET)
 class Dialler:
     """Opens connections to one server. Remembers which of its addresses answered last, and what its certificate said.
 
-    `tls`: what handshakes are made with, for an ``https`` server.
+    `tls`: what handshakes are made with, for an ``https`` server. `proxy`: the way there; None: straight.
     """
 
-    __slots__ = ("_certificate", "_lookup", "_loop", "_preferred", "_server", "_timeout_s", "_tls", "_tls_name")
+    __slots__ = (
+        "_certificate",
+        "_lookup",
+        "_loop",
+        "_preferred",
+        "_proxy",
+        "_server",
+        "_target",
+        "_timeout_s",
+        "_tls",
+        "_tls_name",
+    )
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, server: ServerAddress, *, timeout_s: float, tls: UpstreamTls | None
+        self,
+        loop: asyncio.AbstractEventLoop,
+        server: ServerAddress,
+        *,
+        timeout_s: float,
+        tls: UpstreamTls | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         self._loop = loop
         self._server = server
+        self._proxy = proxy
+        self._target = (server.host, server.port) if proxy is None else (proxy.host, proxy.port)
         self._timeout_s = timeout_s
         self._tls = tls if server.scheme is Scheme.HTTPS else None
         # Without a final dot, which neither SNI (RFC 6066 section 3) nor certificates have.
@@ -79,7 +108,11 @@ class Dialler:
         except TimeoutError:
             attempts = self._in_words(tried)
             detail = f"no answer within {self._timeout_s:g} s"
-            raise UpstreamError(UpstreamFault.CONNECT_TIMEOUT, self._server.url, detail, attempts) from None
+            silent = self._proxy_failure(ProxyCause.SILENT, detail)
+            fault = UpstreamFault.CONNECT_TIMEOUT
+            raise UpstreamError(fault, self._server.url, detail, attempts, proxy=silent) from None
+        except ProxyRefusedError as refused:
+            raise self._refusal(refused.failure) from None
         except _NoAnswerError:
             if self._tls is not None and (failed := _first_of_tls(tried)) is not None:
                 raise await self._tls_error(*failed, tried) from None
@@ -100,8 +133,11 @@ class Dialler:
             self._lookup.cancel()
 
     async def _addresses(self) -> list[str]:
-        """Return the IP addresses to try, the one that answered last first; or the path of a socket."""
-        host = self._server.host
+        """Return the IP addresses to try, the one that answered last first; or the path of a socket.
+
+        With a proxy they are its own: a name that only the proxy knows is not asked for here.
+        """
+        host, _ = self._target
         if self._server.scheme is Scheme.UNIX:
             return [self._server.path]
         if is_this_machine(host):
@@ -115,7 +151,9 @@ class Dialler:
                 detail = error.strerror or str(error)
                 if error.errno in OUT_OF_DESCRIPTORS and not isinstance(error, socket.gaierror):
                     raise UpstreamError(UpstreamFault.NO_DESCRIPTOR, self._server.url, detail) from None
-                raise UpstreamError(UpstreamFault.UNRESOLVED, self._server.url, detail) from None
+                unresolved = self._proxy_failure(ProxyCause.UNRESOLVED, detail)
+                fault = UpstreamFault.UNRESOLVED
+                raise UpstreamError(fault, self._server.url, detail, proxy=unresolved) from None
             found = _interleave([str(info[4][0]) for info in infos])
         if self._preferred in found:
             found.remove(self._preferred)
@@ -139,7 +177,7 @@ class Dialler:
             lookup.exception()  # no caller may be left to take it
 
     async def _look_up(self) -> list[Any]:
-        return list(await self._loop.getaddrinfo(self._server.host, self._server.port, type=socket.SOCK_STREAM))
+        return list(await self._loop.getaddrinfo(*self._target, type=socket.SOCK_STREAM))
 
     async def _race(
         self,
@@ -179,19 +217,39 @@ class Dialler:
         self, address: str, factory: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
     ) -> None:
         """Connect to one address. A connection of a socket with itself (a free ephemeral port) is a refusal."""
-        server = self._server
-        if server.scheme is Scheme.UNIX:
+        if self._server.scheme is Scheme.UNIX:
             await self._loop.create_unix_connection(factory, address)
-            return
+        else:
+            await self._open(address, factory, context)
+
+    async def _open(
+        self, address: str, factory: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
+    ) -> asyncio.Transport:
+        """Connect to one IP address, by the proxy if there is one."""
+        if self._proxy is not None:
+            return await open_through(self._loop, self._proxy, address, self._server, factory, context)
         transport, _ = await self._loop.create_connection(
-            factory, address, server.port, ssl=context, server_hostname=self._tls_name
+            factory, address, self._server.port, ssl=context, server_hostname=self._tls_name
         )
-        if transport.get_extra_info("sockname") == transport.get_extra_info("peername"):
+        if connected_to_itself(transport):
             transport.abort()
             raise ConnectionRefusedError(errno.ECONNREFUSED, "the socket connected to itself")
+        return transport
 
     def _named(self, address: str) -> str:
-        return address if self._server.scheme is Scheme.UNIX else authority(address, self._server.port)
+        if self._server.scheme is Scheme.UNIX:
+            return address
+        return authority(address, self._target[1]) + ("" if self._proxy is None else " (proxy)")
+
+    def _proxy_failure(self, cause: ProxyCause, reason: str) -> ProxyFailure | None:
+        return None if self._proxy is None else ProxyFailure(cause, self._proxy.url, reason)
+
+    def _refusal(self, failure: ProxyFailure) -> UpstreamError:
+        """Return what to raise where the proxy answered, but gave no tunnel."""
+        is_final = failure.cause not in (ProxyCause.SERVER_UNREACHABLE, ProxyCause.CLOSED)
+        fault = UpstreamFault.PROXY if is_final else UpstreamFault.UNREACHABLE
+        tried = ((f"{authority(*self._target)} (proxy)", failure.reason),)
+        return UpstreamError(fault, self._server.url, failure.reason, tried, proxy=failure)
 
     async def _tls_error(self, address: str, error: OSError, tried: list[tuple[str, OSError]]) -> UpstreamError:
         """Return what to raise where the handshake with `address`, one of those `tried`, failed with `error`."""
@@ -219,11 +277,9 @@ class Dialler:
         if known is not None and known.reason == reason and known.until > now:
             return known.certificate
         found: SeenCertificate | None = None
-        with suppress(OSError, TimeoutError):
+        with suppress(OSError, ProxyRefusedError):
             async with asyncio.timeout(_LOOK_TIMEOUT_S):
-                transport, _ = await self._loop.create_connection(
-                    asyncio.Protocol, address, self._server.port, ssl=looking_context(), server_hostname=self._tls_name
-                )
+                transport = await self._open(address, asyncio.Protocol, looking_context())
                 found = seen_on(transport.get_extra_info("ssl_object"))
                 transport.abort()
         self._certificate = _Look(found, reason, now + _LOOK_FOR_S)
@@ -239,7 +295,12 @@ class Dialler:
             fault = UpstreamFault.CONNECT_TIMEOUT
         else:
             fault = UpstreamFault.UNREACHABLE
-        return UpstreamError(fault, self._server.url, "", self._in_words(tried))
+        words = self._in_words(tried)
+        failure = None if fault is UpstreamFault.NO_DESCRIPTOR else self._proxy_failure(ProxyCause.UNREACHABLE, "")
+        if failure is not None:
+            failure = failure._replace(reason=", ".join(dict.fromkeys(outcome for _, outcome in words)))
+            fault = UpstreamFault.UNREACHABLE
+        return UpstreamError(fault, self._server.url, "", words, proxy=failure)
 
     def _in_words(self, tried: list[tuple[str, OSError]]) -> tuple[tuple[str, str], ...]:
         return tuple((self._named(address), _describe(error)) for address, error in tried)

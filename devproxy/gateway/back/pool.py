@@ -189,4 +189,4 @@ def _joined(failures: list[UpstreamError], waited_s: float = 0.0) -> UpstreamErr
     last = failures[-1]
     tried = tuple(attempt for failure in failures for attempt in failure.tried)
     servers = ", ".join(failure.server for failure in failures)
-    return UpstreamError(last.fault, servers, last.detail, tried, last.cause, waited_s, last.tls)
+    return UpstreamError(last.fault, servers, last.detail, tried, last.cause, waited_s, last.tls, last.proxy)

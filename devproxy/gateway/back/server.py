@@ -68,7 +68,9 @@ class ServerPool:
         self.is_retired = False
         self.is_told = True
         self._idle_timeout_s = upstream.idle_timeout_s
-        self._dialler = Dialler(shared.loop, server, timeout_s=upstream.connect_timeout_s, tls=tls)
+        self._dialler = Dialler(
+            shared.loop, server, timeout_s=upstream.connect_timeout_s, tls=tls, proxy=upstream.proxy
+        )
         self._idle: dict[object, Connection] = {}
         self._logins: dict[object, Connection] = {}
         self._capacity = MAX_IDLE

@@ -5,6 +5,7 @@ Sends nothing: the exchange does. Start at :func:`failure`.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
@@ -12,7 +13,7 @@ from devproxy.authority.networks import is_loopback
 from devproxy.config.model import Scheme
 from devproxy.errors import UpstreamFault
 from devproxy.gateway.back.hold import may_wait
-from devproxy.gateway.system.container import proxy_variable
+from devproxy.policy.proxy_advice import unused_proxy
 from devproxy.policy.tls_advice import certificate_text, tls_settings
 from devproxy.realtime.hot_reload import takes_common_path
 
@@ -54,7 +55,7 @@ def failure(
         route=compiled.label,
         absence=server.pool.absence(error.waited_s, may_wait=may_wait(request)),
         is_own_container=shared.is_in_container and is_own,
-        unused_proxy=proxy_variable(server.server),
+        unused_proxy=None if server.pool.upstream.proxy else unused_proxy(server.server, os.environ),
         is_webpack_perhaps=takes_common_path(request, compiled.route.pattern),
         tls=tls_settings(server.pool.upstream, server.server),
     )

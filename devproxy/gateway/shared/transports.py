@@ -72,6 +72,11 @@ def peer_name(transport: ByteStream) -> str:
     return str(name[0]) if isinstance(name, tuple) and name else "unix"
 
 
+def connected_to_itself(transport: ByteStream) -> bool:
+    """Tell whether both ends are one socket, as can happen at a free port of those that the system gives out."""
+    return bool(transport.get_extra_info("sockname") == transport.get_extra_info("peername"))
+
+
 def descriptor_of(transport: ByteStream) -> int:
     """Return the number of the file descriptor, -1 where there is none. As the lowest free one is given out, a high
     number says that all below it are in use.

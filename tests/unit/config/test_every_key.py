@@ -16,6 +16,7 @@ ROUTE = {"path": "/api/", "upstream": "a"}
 BESIDE: dict[str, dict[str, Any]] = {
     "server.tls.cert": {"key": "key.pem"},
     "server.tls.key": {"cert": "cert.pem"},
+    "upstreams.*.proxy": {"servers": ["http://api.example.com"]},
     "upstreams.*.tls_key": {"tls_cert": "client.pem"},
     "routes.*.cors.dangerously_allow_null_origin": {"credentials": False},
     "routes.*.cors.dangerously_allow_any_origin": {"credentials": False},

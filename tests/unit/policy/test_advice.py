@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from devproxy.policy.advice import advice_on_no_http, advice_on_proxy, advice_on_words
+from devproxy.policy.advice import advice_on_no_http, advice_on_words
 
 # As node, Django 5, Rails 8 and Starlette send them.
 VITE = b'Blocked request. This host ("app.test") is not allowed.\nTo allow this host, add "app.test" to `server`'
 DJANGO_HOST = b"<title>DisallowedHost\n          at /</title>" + b"<style>" + b"x" * 6000 + b"</style>"
 DJANGO_ORIGIN = b"<style>" + b"x" * 3000 + b"</style><pre>Origin checking failed - http://localhost:8080 does not match"
-
-
-def test_a_proxy_that_is_not_used_is_named_by_its_variable() -> None:
-    assert advice_on_proxy("https_proxy").startswith("`https_proxy` is set")
 
 
 @pytest.mark.parametrize(
