@@ -70,7 +70,8 @@ def begun(peer: Peer, behind: Upstreams, stack: contextlib.ExitStack, seconds: f
         target = stack.enter_context(running(peer, behind))
         if fault := fault_of(target.port):
             return Failed(f"does not do the job: {fault}")
-        load.client("modules", target, seconds=seconds, connections=32)
+        for speech in load.speeches(target):
+            load.client("modules", target, seconds=seconds, connections=32, speech=speech)
     except Failed as failure:
         say(f"{peer.name}: {failure}")
         return failure

@@ -16,8 +16,8 @@ EVERY_PEER: Final = "every peer"
 PLAIN: Final = "plain"
 """The column of devproxy as it is by default, in the rows that compare it with itself."""
 
-_LEAST_FRACTION: Final = 4
-"""Bounds from a quarter downwards are written as fractions."""
+_LEAST_FRACTION: Final = 3
+"""Bounds from a third downwards are written as fractions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,16 @@ from bench.targets import Target
 MIB: Final = 1 << 20
 CLIENT_LIMIT_S: Final = 40
 SCRIPT: Final = Path(__file__).parent / "vary.lua"
+
+
+class Speech(StrEnum):
+    """What a client speaks."""
+
+    PLAIN = "plain"
+    TLS = "tls"
+    """HTTP/1.1 over TLS."""
+    HTTP2 = "h2"
+    """HTTP/2 over TLS."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +47,19 @@ class Done:
     cpu_s: float = 0.0
 
 
-def wrk(target: Target, path: str, *, connections: int, seconds: float, tls: bool = False) -> Done:
+def port_of(target: Target, speech: Speech) -> int:
+    """Return where `target` speaks that."""
+    return target.port if speech is Speech.PLAIN else int((target.folder / TLS_PORT).read_text())
+
+
+def speeches(target: Target) -> tuple[Speech, ...]:
+    """Return what `target` speaks."""
+    return tuple(Speech) if (target.folder / TLS_PORT).exists() else (Speech.PLAIN,)
+
+
+def wrk(target: Target, path: str, *, connections: int, seconds: float, speech: Speech = Speech.PLAIN) -> Done:
     """Send GETs as fast as they are answered; units are requests. Raises :class:`Failed`."""
-    front = f"https://127.0.0.1:{(target.folder / TLS_PORT).read_text()}" if tls else f"http://127.0.0.1:{target.port}"
+    front = f"{'http' if speech is Speech.PLAIN else 'https'}://127.0.0.1:{port_of(target, speech)}"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
     if not path:
         command += ["-s", str(SCRIPT)]
@@ -58,13 +79,20 @@ def wrk(target: Target, path: str, *, connections: int, seconds: float, tls: boo
 
 
 def client(
-    kind: str, target: Target, *, seconds: float, ready: Callable[[], None] = lambda: None, **options: int | str
+    kind: str,
+    target: Target,
+    *,
+    seconds: float,
+    ready: Callable[[], None] = lambda: None,
+    speech: Speech = Speech.PLAIN,
+    **options: int | str,
 ) -> Done:
     """Run a client of :mod:`bench.clients` against `target`; `ready` is called when it is about to begin.
 
     Raises :class:`Failed`.
     """
-    command = [sys.executable, "-m", "bench.clients", kind, str(target.port), "--seconds", str(seconds)]
+    command = [sys.executable, "-m", "bench.clients", kind, str(port_of(target, speech)), "--seconds", str(seconds)]
+    command += ["--speech", speech]
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -180,21 +180,65 @@ def _with_50_routes(work: Path, ports: Ports) -> list[str]:
     return [*_up(work, fifty_routes(ports)), "--quiet"]
 
 
-def _nginx_tls(work: Path, ports: Ports) -> list[str]:
-    """Start nginx with TLS on a port of its own: on one it speaks that or plain HTTP."""
-    port = free_port()
-    pem = _write(work / "pair.pem", pair_for("localhost").decode())
+def _tls(work: Path, port: int) -> tuple[int, str]:
+    """Say in `work` that TLS is spoken on `port`; return it, and the file with a certificate and its key."""
     _write(work / TLS_PORT, str(port))
-    tls = f"listen 127.0.0.1:{port} ssl backlog=4096; ssl_certificate {pem}; ssl_certificate_key {pem};"
+    return port, _write(work / "pair.pem", pair_for("localhost").decode())
+
+
+def _nginx_tls(work: Path, ports: Ports) -> list[str]:
+    """Start nginx with TLS on a port of its own: on one it speaks that or plain HTTP, as the other peers do."""
+    port, pem = _tls(work, free_port())
+    tls = (
+        f"listen 127.0.0.1:{port} ssl http2 backlog=4096; ssl_certificate {pem}; ssl_certificate_key {pem};\n"
+        "    http2_max_requests 1000000000; http2_idle_timeout 3600s;"
+    )
     config = NGINX.replace("location /socket.io/", f"{tls}\n    location /socket.io/", 1)
     return ["nginx", "-c", _write(work / "nginx.conf", config.format(work=work, ports=ports))]
 
 
+def _haproxy_tls(work: Path, ports: Ports) -> list[str]:
+    port, pem = _tls(work, free_port())
+    plain = "  bind 127.0.0.1:{ports.listen} backlog 4096\n"
+    bind = f"  bind 127.0.0.1:{port} backlog 4096 ssl crt {pem} alpn h2,http/1.1\n"
+    config = HAPROXY.replace(plain, plain + bind, 1)
+    return ["haproxy", "-db", "-f", _write(work / "haproxy.cfg", config.format(ports=ports))]
+
+
+def _caddy_tls(work: Path, ports: Ports) -> list[str]:
+    port, pem = _tls(work, free_port())
+    front = "http://:{ports.listen} {{\n\tbind 127.0.0.1\n"
+    both = (
+        f"http://:{{ports.listen}} {{{{\n\tbind 127.0.0.1\n\timport all\n}}}}\nhttps://:{port} {{{{\n\tbind 127.0.0.1\n"
+    )
+    config = CADDY.replace(front, "(all) {{\n", 1)
+    config += both + f"\ttls {pem} {pem}\n\timport all\n}}}}\n"
+    config = _write(work / "Caddyfile", config.format(ports=ports))
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", config]
+
+
 def _devproxy_tls(work: Path, ports: Ports) -> list[str]:
-    pem = _write(work / "pair.pem", pair_for("localhost").decode())
+    _, pem = _tls(work, ports.listen)
+    return [*_up(work, _with_tls(ports, f'{{ cert = "{pem}", key = "{pem}" }}')), "--quiet"]
+
+
+def _with_tls(ports: Ports, tls: str) -> str:
+    return DEVPROXY.format(ports=ports).replace("[server]\n", f"[server]\ntls = {tls}\n", 1)
+
+
+def _devproxy_local(work: Path, ports: Ports) -> list[str]:
+    """Start devproxy with a certificate that it makes itself, by an authority that is kept in a folder of its own."""
     _write(work / TLS_PORT, str(ports.listen))
-    tls = f'[server]\ntls = {{ cert = "{pem}", key = "{pem}" }}\n'
-    return [*_up(work, DEVPROXY.format(ports=ports).replace("[server]\n", tls, 1)), "--quiet"]
+    return [
+        "env",
+        "-u",
+        "XDG_DATA_HOME",
+        "-u",
+        "CAROOT",
+        f"HOME={work}",
+        *_up(work, _with_tls(ports, "true")),
+        "--quiet",
+    ]
 
 
 def _reloading(work: Path, ports: Ports) -> list[str]:
@@ -266,11 +310,15 @@ PEERS: Final = (
     Peer("vite", NPM, _vite, _has_package("vite"), _package_version("vite")),
     Peer("devproxy", "", _devproxy, _always, _devproxy_version),
 )
+_TLS: Final = {"nginx": _nginx_tls, "haproxy": _haproxy_tls, "caddy": _caddy_tls, "devproxy": _devproxy_tls}
+WITH_TLS: Final = {
+    peer.name: replace(peer, name=f"{peer.name}-tls", command=_TLS[peer.name]) for peer in PEERS if peer.name in _TLS
+}
+"""The peers that speak TLS, HTTP/2 too, by their names without it; each speaks plain HTTP as well."""
 
 WITH_50_ROUTES: Final = Peer("devproxy-50-routes", "", _with_50_routes, _always, _devproxy_version)
 WITH_LOG: Final = Peer("devproxy-log", "", _with_log, _always, _devproxy_version)
 WITH_SINK: Final = Peer("devproxy-sink", "", partial(_watched, wants="ENDS"), _always, _devproxy_version)
 WATCHED: Final = Peer("devproxy-watched", "", partial(_watched, wants="NOTHING"), _always, _devproxy_version)
-NGINX_TLS: Final = Peer("nginx-tls", "apt-get install nginx-light", _nginx_tls, _on_path("nginx"), _says("nginx", "-v"))
-DEVPROXY_TLS: Final = Peer("devproxy-tls", "", _devproxy_tls, _always, _devproxy_version)
+DEVPROXY_LOCAL_TLS: Final = Peer("devproxy-local-tls", "", _devproxy_local, _always, _devproxy_version)
 RELOADING: Final = Peer("devproxy-reloading", "", _reloading, _always, _devproxy_version)

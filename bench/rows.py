@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench import load, states
 from bench.bounds import EVERY_PEER, PLAIN, Bound
-from bench.load import MIB, Done
+from bench.load import MIB, Done, Speech
 from bench.peers import (
     CONFIG,
-    DEVPROXY_TLS,
-    NGINX_TLS,
+    DEVPROXY_LOCAL_TLS,
     PEERS,
     RELOADING,
     WATCHED,
     WITH_50_ROUTES,
     WITH_LOG,
     WITH_SINK,
+    WITH_TLS,
     Peer,
 )
 from bench.targets import Target, on_own_cores
@@ -74,6 +74,12 @@ PROXIES: Final = {name: peer for name, peer in EVERYBODY.items() if peer is not 
 NOT_ITSELF: Final = {
     name: "devproxy in one state against devproxy in another" for name in EVERYBODY if name != "devproxy"
 }
+NO_TLS: Final = {name: "compared over plain HTTP" for name in EVERYBODY if name not in WITH_TLS}
+NO_WEBSOCKETS: Final = {
+    "nginx": "has no WebSockets over HTTP/2",
+    "caddy": "offers no WebSockets over HTTP/2 as it is installed",
+}
+WEBSOCKETS_BY_HTTP2: Final = {name: peer for name, peer in WITH_TLS.items() if name not in NO_WEBSOCKETS}
 NO_VITE: Final = {"vite": "compared only in what its proxy does all day: small GETs and page loads"}
 
 
@@ -90,23 +96,34 @@ def small_gets(connections: int, *, times: int = 1) -> Callable[[Target, float],
     return lambda target, s: load.wrk(target, "", connections=connections, seconds=s * times)
 
 
-def over_tls(key: str, title: str, path: str, connections: int, bound: float) -> Work:
-    """Return what nginx and devproxy do over TLS and HTTP/1.1: GETs of `path`."""
-
-    def run(target: Target, seconds: float) -> Done:
-        return load.wrk(target, path, connections=connections, seconds=seconds, tls=True)
-
-    columns = {"nginx": NGINX_TLS, "devproxy": DEVPROXY_TLS}
-    lacks = {name: "compared over plain HTTP" for name in EVERYBODY if name not in columns}
-    return Work((Row(key, title, "us per request", (Bound(bound),)),), us_per_unit(run), columns, lacks)
+def over_tls(key: str, title: str, unit: str, run: Callable[[Target, float], Done], *bounds: Bound) -> Work:
+    """Return work over TLS of which the proxy's CPU time counts, in microseconds per unit."""
+    return Work((Row(key, title, f"us per {unit}", bounds),), us_per_unit(run), WITH_TLS, NO_TLS)
 
 
-def first_load(connections: int, *, distinct: int = 0) -> Callable[[Target, float], Done]:
-    """Return the load of files that nobody has asked for before; `distinct`: of so many, again and again."""
+def secure_gets(path: str, connections: int) -> Callable[[Target, float], Done]:
+    """Return the load of GETs of `path` over TLS and HTTP/1.1, of a page's modules without one."""
+    return lambda target, s: load.wrk(target, path, connections=connections, seconds=s, speech=Speech.TLS)
+
+
+def by_http2(kind: str, in_flight: int) -> Callable[[Target, float], Done]:
+    """Return the load of so many requests in flight on one connection of HTTP/2 over TLS."""
+    return lambda target, s: load.client(kind, target, seconds=s, connections=in_flight, speech=Speech.HTTP2)
+
+
+def first_load(
+    connections: int, *, distinct: int = 0, speech: Speech = Speech.PLAIN
+) -> Callable[[Target, float], Done]:
+    """Return the load of files that nobody has asked for before; `distinct`: of so many, again and again.
+
+    Over HTTP/2 the `connections` are requests in flight.
+    """
 
     def run(target: Target, seconds: float) -> Done:
         first = 0 if distinct else next(_passes) << 24
-        return load.client("first", target, seconds=seconds, connections=connections, first=first, distinct=distinct)
+        return load.client(
+            "first", target, seconds=seconds, speech=speech, connections=connections, first=first, distinct=distinct
+        )
 
     return run
 
@@ -116,9 +133,11 @@ def polls(sessions: int) -> Callable[[Target, float], Done]:
     return lambda target, s: load.client("polling", target, seconds=s, connections=sessions)
 
 
-def websockets(connections: int, size: int) -> Callable[[Target, float], Done]:
+def websockets(connections: int, size: int, speech: Speech = Speech.PLAIN) -> Callable[[Target, float], Done]:
     """Return the load of messages of `size` bytes over so many WebSockets."""
-    return lambda target, s: load.client("websocket", target, seconds=s, connections=connections, size=size)
+    return lambda target, s: load.client(
+        "websocket", target, seconds=s, speech=speech, connections=connections, size=size
+    )
 
 
 def us_per_unit(run: Callable[[Target, float], Done]) -> Callable[[Target, float], tuple[float]]:
@@ -167,6 +186,7 @@ def reload(target: Target, seconds: float) -> tuple[float]:
     return (load.client("reloading", target, seconds=seconds * RELOAD_FACTOR, connections=8, config=config).figure,)
 
 
+HTTP2_BOUNDS: Final = (Bound(1.8), Bound(1 / 3, "caddy"))
 WORKS: Final = (
     cpu(
         "get32",
@@ -220,8 +240,43 @@ WORKS: Final = (
     cpu("ws64", "WebSocket 64 B echo, 32 conn.", "message", websockets(32, 64), Bound(1.7)),
     cpu("ws64x1", "WebSocket 64 B echo, 1 conn.", "message", websockets(1, 64), Bound(1.5)),
     cpu("ws1m", "WebSocket 1 MiB echo, 4 conn.", "message", websockets(4, MIB), Bound(0.5), Bound(1.0, EVERY_PEER)),
-    over_tls("tls32", "small GET over TLS, 32 connections", "", 32, 1.8),
-    over_tls("tlsdownload", "1 MiB download over TLS", "/download/1m", 8, 1.0),
+    over_tls("tls32", "small GET over TLS, 32 connections", "request", secure_gets("", 32), Bound(1.8)),
+    over_tls("tlsdownload", "1 MiB download over TLS", "request", secure_gets("/download/1m", 8), Bound(1.0)),
+    over_tls("h2get6", "small GET over HTTP/2, 6 in flight", "request", by_http2("modules", 6), *HTTP2_BOUNDS),
+    over_tls("h2get32", "small GET over HTTP/2, 32 in flight", "request", by_http2("modules", 32), *HTTP2_BOUNDS),
+    over_tls(
+        "h2first6",
+        "first load over HTTP/2, 6 in flight",
+        "request",
+        first_load(6, speech=Speech.HTTP2),
+        *HTTP2_BOUNDS,
+    ),
+    over_tls(
+        "h2first32",
+        "first load over HTTP/2, 32 in flight",
+        "request",
+        first_load(32, speech=Speech.HTTP2),
+        *HTTP2_BOUNDS,
+    ),
+    over_tls("h2download", "1 MiB download over HTTP/2", "download", by_http2("download", 8), Bound(1.0)),
+    over_tls(
+        "wss64",
+        "WebSocket 64 B echo over TLS, 32 conn.",
+        "message",
+        websockets(32, 64, Speech.TLS),
+        Bound(1.3, row="ws64"),
+    ),
+    replace(
+        over_tls(
+            "h2ws64",
+            "WebSocket 64 B echo over HTTP/2, 32 streams",
+            "message",
+            websockets(32, 64, Speech.HTTP2),
+            Bound(2.0, row="ws64"),
+        ),
+        columns=WEBSOCKETS_BY_HTTP2,
+        lacks=NO_TLS | NO_WEBSOCKETS,
+    ),
     Work(
         (Row("page", "page of 2,000 modules", "ms, wall", (Bound(1.1), Bound(1 / 5, "vite"))),),
         page_load,
@@ -262,6 +317,20 @@ WORKS: Final = (
         rounds=1,
     ),
     Work(
+        (Row("idletls", "idle connection over TLS", "KiB each", (Bound(12, unit="KiB"),)),),
+        lambda target, s: states.idle(target, s, "connections", Speech.TLS)[:1],
+        WITH_TLS,
+        NO_TLS,
+        rounds=1,
+    ),
+    Work(
+        (Row("idlewss", "idle WebSocket over HTTP/2", "KiB each", (Bound(6, unit="KiB"),)),),
+        lambda target, s: states.idle(target, s, "idle", Speech.HTTP2)[:1],
+        WEBSOCKETS_BY_HTTP2,
+        NO_TLS | NO_WEBSOCKETS,
+        rounds=1,
+    ),
+    Work(
         (
             Row("start", "spawn to first 200", "ms, wall", (Bound(120, unit="ms"),)),
             Row("memory", "memory then", "MiB", (Bound(32, unit="MiB"),)),
@@ -269,6 +338,12 @@ WORKS: Final = (
         states.start,
         PROXIES,
         NO_VITE,
+    ),
+    Work(
+        (Row("starttls", "start with a certificate that is there", "ms more", (Bound(10, unit="ms"),)),),
+        lambda target, _: states.start_with_tls(target, DEVPROXY),
+        {"devproxy": DEVPROXY_LOCAL_TLS},
+        NOT_ITSELF,
     ),
     Work(
         (Row("firststart", "the first time, not compiled yet", "ms, wall", (Bound(350, unit="ms"),)),),

@@ -9,12 +9,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import copytree, ignore_patterns
+from statistics import median
 from typing import Final
 
 from tests.support.browser import open_page
 
 from bench import load, page
+from bench.clients.client import HTTP11, client_context
 from bench.measure import Failed, family, resident_kib
+from bench.peers import Peer
 from bench.targets import Target, prepared, stop
 from bench.traffic import SMALL_BODY
 
@@ -24,16 +27,23 @@ SETTLE_S: Final = 0.5
 IDLE_FACTOR: Final = 3
 """The CPU of doing nothing is measured for so many times as long as other work."""
 FIRST_ANSWER_LIMIT_S: Final = 10
+STARTS: Final = 5
+"""Pairs of starts of which the difference is measured."""
 
 
-def idle(target: Target, seconds: float) -> tuple[float, float]:
+def idle(
+    target: Target, seconds: float, kind: str = "idle", speech: load.Speech = load.Speech.PLAIN
+) -> tuple[float, float]:
     """Return what one idle WebSocket costs in KiB, and the CPU in percent of a core while nothing happens on all.
 
-    In a process of its own: what other work has left there would be used again and not count.
+    `kind`: of the client, which may have connections instead. In a process of its own: what other work has left there
+    would be used again and not count.
     """
     with target.another() as fresh:
         if fault := fault_of(fresh.port):
             raise Failed(fault)
+        for each in dict.fromkeys((load.Speech.PLAIN, speech)):  # what is loaded once counts for no connection
+            load.client(kind, fresh, seconds=0, speech=each)
         before = resident_kib(family(fresh.pid))
         grown = 0
 
@@ -42,7 +52,9 @@ def idle(target: Target, seconds: float) -> tuple[float, float]:
             time.sleep(SETTLE_S)
             grown = resident_kib(family(fresh.pid)) - before
 
-        done = load.client("idle", fresh, seconds=seconds * IDLE_FACTOR, ready=look, connections=IDLE_SOCKETS)
+        done = load.client(
+            kind, fresh, seconds=seconds * IDLE_FACTOR, ready=look, speech=speech, connections=IDLE_SOCKETS
+        )
         return grown / IDLE_SOCKETS, done.cpu_s / done.seconds * 100
 
 
@@ -59,11 +71,28 @@ def first_start(target: Target, _seconds: float) -> tuple[float]:
     return _started(command, port, cwd=folder)[:1]
 
 
-def _started(command: Sequence[str], port: int, *, cwd: Path | None = None) -> tuple[float, float]:
+def start_with_tls(target: Target, plain_peer: Peer) -> tuple[float]:
+    """Start some with a certificate that is there and some without TLS; return how many milliseconds it takes more.
+
+    `plain_peer`: the same without TLS. Each pair is compared on its own, and the median counts. The first answer comes
+    over TLS where that is spoken.
+    """
+    local, plain = (prepared(peer, target.upstreams) for peer in (target.peer, plain_peer))
+    _started(local[2], local[0], is_secure=True)  # makes the certificate
+    more = []
+    for _ in range(STARTS):
+        times = [_started(one[2], one[0], is_secure=one is local)[0] for one in (plain, local)]
+        more.append(times[1] - times[0])
+    return (median(more),)
+
+
+def _started(
+    command: Sequence[str], port: int, *, cwd: Path | None = None, is_secure: bool = False
+) -> tuple[float, float]:
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=cwd) as child:
         try:
-            seconds = first_answer_s(port, started)
+            seconds = first_answer_s(port, started, is_secure=is_secure)
             return seconds * 1000, resident_kib(family(child.pid)) / 1024
         finally:
             stop(child)
@@ -119,10 +148,14 @@ def _wrong_with_answer(port: int, origin: str | None, allowed: str | None) -> st
     return "" if response.getheader("Vary") == "Origin" else "does not vary by Origin"
 
 
-def first_answer_s(port: int, started: float) -> float:
+def first_answer_s(port: int, started: float, *, is_secure: bool = False) -> float:
     """Wait for the first 200 from `port`; return the seconds since `started` (``time.perf_counter``)."""
     while time.perf_counter() - started < FIRST_ANSWER_LIMIT_S:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = (
+            http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=client_context(HTTP11))
+            if is_secure
+            else http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        )
         try:
             connection.request("GET", "/")
             if connection.getresponse().status == 200:

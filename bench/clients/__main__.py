@@ -19,25 +19,34 @@ from bench.clients.client import Client, WrongAnswer
 from bench.clients.latency import AddedLatency
 from bench.clients.polling import Polling
 from bench.clients.reloading import Reloading
-from bench.clients.requests import FirstLoads, PageLoads, Repeated
+from bench.clients.requests import FirstLoads, IdleConnections, PageLoads, Repeated
 from bench.clients.upload import Upload
 from bench.clients.websocket import Idle, WebSockets
-from bench.load import MIB, Done
+from bench.load import MIB, Done, Speech
 from bench.traffic import AUTHORITY, OTHER_ORIGIN, SMALL_BODY, module_request
 
 _CHUNKED: Final = f"GET /api/chunked HTTP/1.1\r\nHost: {AUTHORITY}\r\nAccept: */*\r\n\r\n".encode()
+_DOWNLOAD: Final = _CHUNKED.replace(b"/api/chunked", b"/download/1m")
 
 KINDS: Final[dict[str, Callable[[argparse.Namespace], Client]]] = {
     "upload": lambda options: Upload(options.port, options.connections, options.size),
-    "websocket": lambda options: WebSockets(options.port, options.connections, options.size),
+    "websocket": lambda options: WebSockets(options.port, options.connections, options.size, options.speech),
     "chunked": lambda options: Repeated(options.port, options.connections, [_CHUNKED], lambda body: len(body) == MIB),
-    "modules": lambda options: Repeated(options.port, options.connections, small_gets(), SMALL_BODY.__eq__),
+    "modules": lambda options: Repeated(
+        options.port, options.connections, small_gets(), SMALL_BODY.__eq__, options.speech
+    ),
+    "download": lambda options: Repeated(
+        options.port, options.connections, [_DOWNLOAD], lambda body: len(body) == MIB, options.speech
+    ),
     "polling": lambda options: Polling(options.port, options.connections),
-    "first": lambda options: FirstLoads(options.port, options.connections, options.first, options.distinct),
+    "first": lambda options: FirstLoads(
+        options.port, options.connections, options.first, options.distinct, options.speech
+    ),
     "page": lambda options: PageLoads(options.port),
     "latency": lambda options: AddedLatency(options.port, options.direct),
     "reloading": lambda options: Reloading(options.port, options.connections, options.config),
-    "idle": lambda options: Idle(options.port, options.connections, options.size),
+    "idle": lambda options: Idle(options.port, options.connections, options.size, options.speech),
+    "connections": lambda options: IdleConnections(options.port, options.connections, options.speech),
 }
 
 
@@ -65,6 +74,7 @@ def main() -> None:
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("port", type=int)
     parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--speech", type=Speech, default=Speech.PLAIN, help="what is spoken on them")
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--size", type=int, default=64, help="bytes of a message or a body")
     parser.add_argument("--first", type=int, default=0, help="number of the first file")

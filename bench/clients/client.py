@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
+import ssl
+from functools import cache
+from typing import Final, Protocol, cast
 
 from bench.load import Done
+
+HTTP11: Final = "http/1.1"
 
 
 class WrongAnswer(Exception):
@@ -25,3 +29,19 @@ class Client(Protocol):
 def as_transport(transport: asyncio.BaseTransport) -> asyncio.Transport:
     """Return `transport` as what it is: uvloop's are no subclass of asyncio's."""
     return cast("asyncio.Transport", transport)
+
+
+async def connect(protocol: asyncio.Protocol, port: int, *offers: str) -> None:
+    """Connect `protocol`: by TLS with `offers` of ALPN, without any in the clear. Raises OSError."""
+    context, name = (client_context(*offers), "localhost") if offers else (None, None)
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: protocol, "127.0.0.1", port, ssl=context, server_hostname=name)
+
+
+@cache
+def client_context(*protocols: str) -> ssl.SSLContext:
+    """Return what a client's handshakes are made with: it takes any certificate and offers `protocols` by ALPN."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(list(protocols))
+    return context

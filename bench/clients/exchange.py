@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
-from bench.clients.client import WrongAnswer, as_transport
+from bench.clients.client import HTTP11, WrongAnswer, as_transport, connect
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)")
 _CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding: *chunked")
@@ -18,16 +18,26 @@ Answered = Callable[[bytes, bytes], None]
 """Gets the head, in lower case, and the body."""
 
 
+class Asks(Protocol):
+    """What asks one request at a time."""
+
+    transport: asyncio.Transport
+
+    def ask(self, request: bytes, answered: Answered, /) -> None:
+        """Send `request`; `answered` is called with its answer and may ask again."""
+
+
 class Exchange(asyncio.Protocol):
-    """Asks one request at a time. Anything but a whole 200 goes to `failed`.
+    """Asks one request at a time. Anything but a whole 200 goes to `failed`. `is_secure`: over TLS.
 
     Where an answer ends the connection, the next request goes over a new one to `port`, as a browser's would.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, port: int, failed: Callable[[Exception], None]) -> None:
+    def __init__(self, port: int, failed: Callable[[Exception], None], *, is_secure: bool = False) -> None:
         self._port = port
+        self._offers = (HTTP11,) if is_secure else ()
         self._failed = failed
         self._answered: Answered | None = None
         self._is_closed = True
@@ -49,7 +59,7 @@ class Exchange(asyncio.Protocol):
     async def connect(self) -> None:
         """Open the connection."""
         try:
-            await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._port)
+            await connect(self, self._port, *self._offers)
         except OSError as error:
             self._failed(error)
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Final
 
-from bench.clients.exchange import Exchange
+from bench.clients.exchange import Asks
 from bench.clients.requests import Requests
 from bench.load import Done
 from bench.streams import NOOP
@@ -64,7 +64,7 @@ class Polling(Requests):
 class Session:
     """One session and what is still missing of its cycle."""
 
-    def __init__(self, polling: Polling, sid: str, polls: Exchange, posts: Exchange) -> None:
+    def __init__(self, polling: Polling, sid: str, polls: Asks, posts: Asks) -> None:
         self._polling = polling
         self._sid = sid
         self._polls = polls

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.clients.client import WrongAnswer
-from bench.clients.exchange import Exchange
+from bench.clients.exchange import Asks
 from bench.clients.requests import Requests
 from bench.load import Done
 from bench.peers import VERSION_FIELD
@@ -83,7 +83,7 @@ class Reloading(Requests):
         fresh.write_text(text)
         fresh.replace(self._config)
 
-    def _next(self, exchange: Exchange, number: int) -> None:
+    def _next(self, exchange: Asks, number: int) -> None:
         began = time.perf_counter()
 
         def answered(head: bytes, body: bytes) -> None:

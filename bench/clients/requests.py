@@ -6,28 +6,42 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import Final
 
 from bench import page
 from bench.clients.client import WrongAnswer
-from bench.clients.exchange import Exchange
-from bench.load import Done
-from bench.traffic import first_load_request, first_load_size
+from bench.clients.exchange import Asks, Exchange
+from bench.clients.http2 import Http2, Slot
+from bench.load import Done, Speech
+from bench.traffic import first_load_request, first_load_size, module_request
+
+AT_ONCE: Final = 50
+"""Connections that are being opened at a time."""
 
 
 class Requests:
-    """`connections` connections, on which :meth:`begin` starts the work; it is over once :meth:`finish` is called."""
+    """`connections` connections, or as many requests in flight on one of HTTP/2, as `speech` has it.
 
-    def __init__(self, port: int, connections: int) -> None:
-        self.exchanges: list[Exchange] = []
+    A subclass starts the work on ``exchanges``; it is over once :meth:`finish` is called.
+    """
+
+    def __init__(self, port: int, connections: int, speech: Speech = Speech.PLAIN) -> None:
+        self.exchanges: list[Asks] = []
         self._port = port
         self._connections = connections
+        self._speech = speech
         self._over: asyncio.Future[None]
 
     async def open(self) -> None:
         """Connect."""
         self._over = asyncio.get_running_loop().create_future()
+        if self._speech is Speech.HTTP2:
+            connection = Http2(self._port, self.fail)
+            await connection.connect()
+            self.exchanges = [Slot(connection)] * self._connections
+            return
         for _ in range(self._connections):
-            exchange = Exchange(self._port, self.fail)
+            exchange = Exchange(self._port, self.fail, is_secure=self._speech is Speech.TLS)
             await exchange.connect()
             self.exchanges.append(exchange)
 
@@ -58,9 +72,14 @@ class Repeated(Requests):
     """
 
     def __init__(
-        self, port: int, connections: int, requests: Sequence[bytes], is_right: Callable[[bytes], bool]
+        self,
+        port: int,
+        connections: int,
+        requests: Sequence[bytes],
+        is_right: Callable[[bytes], bool],
+        speech: Speech = Speech.PLAIN,
     ) -> None:
-        super().__init__(port, connections)
+        super().__init__(port, connections, speech)
         self._requests = requests
         self._is_right = is_right
         self._count = 0
@@ -75,7 +94,7 @@ class Repeated(Requests):
         await self.until_over()
         return Done(self._count, time.monotonic() - started)
 
-    def _next(self, exchange: Exchange, number: int) -> None:
+    def _next(self, exchange: Asks, number: int) -> None:
         def answered(_head: bytes, body: bytes) -> None:
             self.check(is_right=self._is_right(body), what=f"the body is {body[:60]!r}, {len(body)} octets")
             self._count += 1
@@ -94,8 +113,8 @@ class FirstLoads(Requests):
     `distinct`: how many files there are until they are asked for again; 0: without end.
     """
 
-    def __init__(self, port: int, connections: int, first: int, distinct: int) -> None:
-        super().__init__(port, connections)
+    def __init__(self, port: int, connections: int, first: int, distinct: int, speech: Speech = Speech.PLAIN) -> None:
+        super().__init__(port, connections, speech)
         self._first = first
         self._distinct = distinct
         self._asked = 0
@@ -111,7 +130,7 @@ class FirstLoads(Requests):
         await self.until_over()
         return Done(self._count, time.monotonic() - started)
 
-    def _next(self, exchange: Exchange) -> None:
+    def _next(self, exchange: Asks) -> None:
         number = self._first + (self._asked % self._distinct if self._distinct else self._asked)
         self._asked += 1
 
@@ -125,6 +144,40 @@ class FirstLoads(Requests):
                 self._next(exchange)
 
         exchange.ask(first_load_request(number), answered)
+
+
+class IdleConnections(Requests):
+    """Connections on which one request was answered and nothing happens any more; units are the connections.
+
+    Each is one of its own, over HTTP/2 too.
+    """
+
+    async def open(self) -> None:
+        """Connect, some at a time, and ask once on each."""
+        self._over = asyncio.get_running_loop().create_future()
+        while len(self.exchanges) < self._connections:
+            fresh = min(AT_ONCE, self._connections - len(self.exchanges))
+            await asyncio.gather(*(self._open_one() for _ in range(fresh)))
+
+    async def _open_one(self) -> None:
+        connection: Exchange | Http2
+        if self._speech is Speech.HTTP2:
+            connection = Http2(self._port, self.fail)
+            await connection.connect()
+        else:
+            connection = Exchange(self._port, self.fail, is_secure=self._speech is Speech.TLS)
+            await connection.connect()
+        self.exchanges.append(connection)
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        connection.ask(module_request(0), lambda _head, _body: answered.set_result(None))
+        await asyncio.wait((answered, self._over), return_when=asyncio.FIRST_COMPLETED)
+
+    async def run(self, seconds: float) -> Done:
+        """Wait for `seconds`."""
+        await asyncio.wait((self._over,), timeout=seconds)
+        if self._over.done():
+            await self.until_over()
+        return Done(len(self.exchanges), seconds)
 
 
 class PageLoads(Requests):
@@ -156,7 +209,7 @@ class PageLoads(Requests):
         await self.until_over()
         return time.perf_counter() - began
 
-    def _ask(self, exchange: Exchange) -> None:
+    def _ask(self, exchange: Asks) -> None:
         number = self._next_module
         if number >= len(self._modules):
             return

@@ -7,21 +7,25 @@ import math
 import time
 from typing import Final
 
-from bench.clients.client import WrongAnswer, as_transport
-from bench.load import Done
+from bench.clients.client import HTTP11, WrongAnswer, as_transport, connect
+from bench.clients.http2 import Http2, Tunnel
+from bench.load import Done, Speech
 
 AT_ONCE: Final = 50
 """WebSockets that are being opened at a time."""
 KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
+PATH: Final = "/socket.io/?EIO=4&transport=websocket"
+STREAMS: Final = 100
+"""WebSockets on one connection of HTTP/2: what HAProxy allows."""
 
 
 class Echoing(asyncio.Protocol):
     """Sends one message, waits for its echo, checks it, and goes on until the deadline.
 
-    ``opened``: resolved by the first echo; ``done``: by the last, with the number of those since :meth:`start`.
+    ``is_ready``: resolved by the first echo; ``done``: by the last, with the number of those since :meth:`start`.
     """
 
-    transport: asyncio.Transport
+    transport: asyncio.Transport | Tunnel
 
     def __init__(self, size: int) -> None:
         length = bytes((size,)) if size < 126 else b"\x7f" + size.to_bytes(8, "big")
@@ -35,15 +39,21 @@ class Echoing(asyncio.Protocol):
         self.count = 0
         self.is_open = False
         loop = asyncio.get_running_loop()
-        self.opened: asyncio.Future[None] = loop.create_future()
+        self.is_ready: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[int] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = as_transport(transport)
         self.transport.write(
-            f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\n"
+            f"GET {PATH} HTTP/1.1\r\nHost: localhost:8080\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
+
+    def opened(self, transport: Tunnel) -> None:
+        """It is a stream of HTTP/2, and open."""
+        self.transport = transport
+        self.is_open = True
+        self.next()
 
     def data_received(self, data: bytes) -> None:
         if not self.is_open:
@@ -59,8 +69,8 @@ class Echoing(asyncio.Protocol):
             return
         if self.missing or b"".join(self.got) != self.echo:
             self.fail("the echo differs from the message")
-        elif not self.opened.done():
-            self.opened.set_result(None)
+        elif not self.is_ready.done():
+            self.is_ready.set_result(None)
         else:
             self.count += 1
             if time.monotonic() >= self.deadline:
@@ -79,7 +89,7 @@ class Echoing(asyncio.Protocol):
 
     def fail(self, why: str) -> None:
         self.transport.abort()
-        for future in (self.opened, self.done):
+        for future in (self.is_ready, self.done):
             if not future.done():
                 future.set_exception(WrongAnswer(why))
                 future.exception()  # one of the two is enough
@@ -89,24 +99,39 @@ class Echoing(asyncio.Protocol):
 
 
 class WebSockets:
-    """Messages of `size` bytes there and back, on `connections` WebSockets; units are messages echoed."""
+    """Messages of `size` bytes there and back, on `connections` WebSockets; units are messages echoed.
 
-    def __init__(self, port: int, connections: int, size: int) -> None:
+    Over HTTP/2 they are streams of as few connections as possible.
+    """
+
+    def __init__(self, port: int, connections: int, size: int, speech: Speech = Speech.PLAIN) -> None:
         self._port = port
         self._connections = connections
         self._size = size
+        self._speech = speech
+        self._shared: list[Http2] = []
         self.clients: list[Echoing] = []
 
     async def open(self) -> None:
         """Connect, some at a time; one message there and back on each."""
         while len(self.clients) < self._connections:
+            if self._speech is Speech.HTTP2 and len(self.clients) % STREAMS == 0:
+                self._shared.append(Http2(self._port, self._fail))
+                await self._shared[-1].connect()
             fresh = [Echoing(self._size) for _ in range(min(AT_ONCE, self._connections - len(self.clients)))]
             self.clients.extend(fresh)
             await asyncio.gather(*(self._connect(client) for client in fresh))
 
     async def _connect(self, client: Echoing) -> None:
-        await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", self._port)
-        await client.opened
+        if self._speech is Speech.HTTP2:
+            self._shared[-1].connect_socket(PATH.encode(), client)
+        else:
+            await connect(client, self._port, *((HTTP11,) if self._speech is Speech.TLS else ()))
+        await client.is_ready
+
+    def _fail(self, error: Exception) -> None:
+        for client in self.clients:
+            client.fail(str(error))
 
     async def run(self, seconds: float) -> Done:
         """Exchange messages until `seconds` are over."""

@@ -28,6 +28,8 @@ from devproxy.gateway.app import Gateway
 from devproxy.gateway.system.allocator import keep_freed_pieces
 from devproxy.inspector.service import open_inspector
 
+CALM_S: Final = 0.3
+"""How long after the start the lists of authorities are read, some 10 ms: the first page does not wait for that."""
 REPORT: Final = "This is a bug in devproxy: please report it, with this line, where you got devproxy."
 
 
@@ -110,7 +112,10 @@ async def _serve(
 
 async def _tell_distrust(loaded: Loaded, observer: Observer) -> None:
     """Tell which programs do not trust the certificates: what lists they have is looked up while devproxy serves."""
-    if loaded.config.server.tls is True and (trouble := await asyncio.to_thread(distrust, loaded.config)) is not None:
+    if loaded.config.server.tls is not True:
+        return
+    await asyncio.sleep(CALM_S)
+    if (trouble := await asyncio.to_thread(distrust, loaded.config)) is not None:
         observer.tell(trouble)
 
 

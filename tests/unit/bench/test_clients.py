@@ -163,7 +163,7 @@ async def test_a_first_load_asks_for_every_file_once_and_a_repeated_one_again(di
         await client.open()
         asked: list[bytes] = []
         for exchange in client.exchanges:
-            exchange.ask = _noting(exchange.ask, asked)  # type: ignore[method-assign, assignment]
+            exchange.ask = _noting(exchange.ask, asked)  # type: ignore[method-assign]
         done = await client.run(0.1)
         for exchange in client.exchanges:
             exchange.transport.abort()

@@ -33,7 +33,7 @@ def test_every_peer_does_a_row_or_lacks_it_for_a_reason(work: Work) -> None:
 def test_what_a_row_is_bounded_by_is_measured_in_it(work: Work) -> None:
     for row in work.rows:
         for bound in row.bounds:
-            assert bound.unit or bound.of == EVERY_PEER or bound.of in work.columns, str(bound)
+            assert bound.unit or bound.row or bound.of == EVERY_PEER or bound.of in work.columns, str(bound)
             assert not bound.row or bound.row in {other.key for other in ROWS}
 
 
