@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -23,6 +24,20 @@ _SLICE_BYTES: Final = 64 * 1024
 """So much is given to OpenSSL at once: what it keeps in memory grows with that, and never shrinks again."""
 
 
+class _Memory(threading.local):
+    """Through which OpenSSL takes and gives bytes: the same for all connections of a thread, and empty between calls.
+
+    OpenSSL's own never shrinks, so that each connection would keep what its handshake and its largest answer took.
+    """
+
+    def __init__(self) -> None:
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+
+
+_memory: Final = _Memory()
+
+
 class Newcomer(Protocol):
     """Whose connection it is until both sides have agreed on keys."""
 
@@ -36,7 +51,8 @@ class Newcomer(Protocol):
 class TlsStream(Reader, asyncio.Transport):
     """The protocol of `carrier`, which is encrypted, and a transport for the protocol that is spoken inside.
 
-    `newcomer` is notified once when the handshake is done. A client that breaks the rules of TLS loses its connection.
+    `newcomer` is notified once when the handshake is done. A client that breaks the rules of TLS, or does not trust us,
+    loses its connection; OpenSSL has an alert for it. All calls come from one thread, that of the event loop.
     """
 
     __slots__ = (
@@ -44,6 +60,7 @@ class TlsStream(Reader, asyncio.Transport):
         "_deliver",
         "_failure",
         "_has_ended",
+        "_has_keys",
         "_has_said_end",
         "_incoming",
         "_newcomer",
@@ -55,9 +72,10 @@ class TlsStream(Reader, asyncio.Transport):
     def __init__(self, carrier: asyncio.Transport, context: ssl.SSLContext, newcomer: Newcomer) -> None:
         self._carrier = carrier
         self._newcomer: Newcomer | None = newcomer  # None from when it is told
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
+        self._incoming = _memory.incoming
+        self._outgoing = _memory.outgoing
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._has_keys = False
         self._protocol: asyncio.BaseProtocol = asyncio.Protocol()
         self._has_ended = False
         self._has_said_end = False
@@ -71,6 +89,11 @@ class TlsStream(Reader, asyncio.Transport):
             clear = self._decrypt(data)
         else:
             clear = b"".join([self._decrypt(part) for part in _slices(data)])
+        # From here on others may be called, which may use the memory for other connections.
+        newcomer = self._newcomer
+        if newcomer is not None and self._has_keys:
+            self._newcomer = None
+            newcomer.secured(self)
         if clear:
             self._deliver(clear)
         if self._has_ended and not self._carrier.is_closing():
@@ -82,8 +105,9 @@ class TlsStream(Reader, asyncio.Transport):
         incoming.write(data)
         clear: list[bytes] = []
         try:
-            if self._newcomer is not None:
-                self._shake_hands(self._newcomer)
+            if not self._has_keys:
+                self._tls.do_handshake()
+                self._has_keys = True
             while incoming.pending and not self._has_ended:
                 piece = self._tls.read(RECORD_BYTES)
                 clear.append(piece)
@@ -93,21 +117,14 @@ class TlsStream(Reader, asyncio.Transport):
         except ssl.SSLZeroReturnError:
             self._has_ended = True
         except ssl.SSLError as error:
-            self._fail(error)
+            self._failure = error
+        if incoming.pending:
+            incoming.read()  # nothing is taken of what follows an end or a fault
         if self._outgoing.pending:
             self._flush()
+        if self._failure is not None:
+            self._carrier.close()
         return clear[0] if len(clear) == 1 else b"".join(clear)
-
-    def _shake_hands(self, newcomer: Newcomer) -> None:
-        self._tls.do_handshake()
-        self._newcomer = None
-        newcomer.secured(self)
-
-    def _fail(self, error: ssl.SSLError) -> None:
-        """End a connection whose client does not keep to TLS, or does not trust us; OpenSSL has an alert for it."""
-        self._failure = error
-        self._flush()
-        self._carrier.close()
 
     def eof_received(self) -> bool:
         """Take the end of the connection's direction, with close_notify before it or without.
@@ -154,8 +171,9 @@ class TlsStream(Reader, asyncio.Transport):
         return self._outgoing.read()
 
     def _flush(self) -> None:
-        if self._outgoing.pending and not self._has_said_end and not self._carrier.is_closing():
-            self._carrier.write(self._outgoing.read())
+        octets = self._outgoing.read()
+        if octets and not self._has_said_end and not self._carrier.is_closing():
+            self._carrier.write(octets)
 
     def write_eof(self) -> None:
         """Say that nothing more will be sent: close_notify, and the end of the carrier's direction. Reading goes on."""

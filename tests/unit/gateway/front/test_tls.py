@@ -341,3 +341,57 @@ def test_while_many_move_much_it_is_read_in_small_pieces(new_loop: Callable[[], 
     assert before > 2 * LITTLE_BYTES
     assert meanwhile <= 2 * LITTLE_BYTES
     assert after > 2 * LITTLE_BYTES
+
+
+# One memory for all connections of a thread
+
+
+@given(cuts=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 400)), max_size=60))
+def test_connections_that_are_in_the_middle_of_a_record_do_not_disturb_each_other(
+    cuts: list[tuple[int, int]],
+) -> None:
+    loop = asyncio.new_event_loop()
+    all_of_them = [Secure(loop) for _ in range(3)]
+    for number, one in enumerate(all_of_them):
+        one.client.shake_hands()
+        one.inside.stream.write(b"welcome %d" % number)
+    left = [one.client.sealed(bytes((65 + number,)) * 700) for number, one in enumerate(all_of_them)]
+    for number, size in (*cuts, (0, 10_000), (1, 10_000), (2, 10_000)):
+        all_of_them[number].carrier.receive(left[number][:size])
+        left[number] = left[number][size:]
+        all_of_them[number].inside.stream.write(b"!")
+    for number, one in enumerate(all_of_them):
+        assert one.received == bytes((65 + number,)) * 700
+        assert set(one.client.read()) == set(b"welcome %d!" % number)
+    loop.close()
+
+
+def test_what_is_told_of_a_new_connection_may_end_others(loop: asyncio.AbstractEventLoop, both: Secure) -> None:
+    another = Secure(loop, Late)
+    secured = another.inside.secured
+
+    def and_end(stream: TlsStream) -> None:
+        secured(stream)
+        both.inside.stream.close()
+
+    another.inside.secured = and_end  # type: ignore[method-assign]
+    another.client.shake_hands()
+    assert isinstance(another.carrier, Late)
+    another.carrier.deliver(another.client.sealed(b"early"))  # comes with the end of the handshake
+    another.inside.stream.write(b"answer")
+    assert (another.received, another.client.read()) == (b"early", b"answer")
+    both.client.read()
+    assert both.client.is_told_the_end
+
+
+@pytest.mark.parametrize("rest", [b"\x17\x03\x03\x00\x10" + bytes(16), b"GET / HTTP/1.1\r\n\r\n" * 9])
+def test_what_is_left_of_a_connection_that_broke_the_rules_reaches_no_other(
+    loop: asyncio.AbstractEventLoop, both: Secure, rest: bytes
+) -> None:
+    broken = Secure(loop)
+    broken.client.shake_hands()
+    broken.carrier.receive(rest + rest)
+    assert broken.carrier.is_closing()
+    both.client.send(b"data")
+    both.inside.stream.write(b"answer")
+    assert (both.received, both.client.read()) == (b"data", b"answer")
