@@ -37,13 +37,16 @@ from devproxy.gateway.back import connection as upstream
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.exchanges import exchange
 from devproxy.gateway.front import client as downstream
+from devproxy.gateway.front import http2
 from devproxy.gateway.shared.observers import Observers
 from devproxy.gateway.shared.state import Current, SharedState
+from devproxy.http2 import frames
 from devproxy.plan import compile_snapshot
 from tests.support import memory_transport
 from tests.support.memory_transport import MemoryTransport
 
 from bench import traffic
+from bench.clients.http2 import Encoder, fields_of
 from bench.peers import DEVPROXY, Ports
 
 BASELINE: Final = Path(__file__).parent / "baseline.json"
@@ -57,8 +60,16 @@ CONFIG: Final = DEVPROXY.format(ports=Ports(listen=8080, files=1, streams=2)).en
 """What devproxy does its job by beside its peers; nothing listens, and nobody is asked."""
 
 PHASES: Final[tuple[tuple[str, tuple[tuple[ModuleType, str], ...]], ...]] = (
-    ("recall", ((downstream, "recall_request_head"), (downstream, "parse_request_head"))),
-    ("plan", ((downstream, "plan_request"),)),
+    (
+        "recall",
+        (
+            (downstream, "recall_request_head"),
+            (downstream, "parse_request_head"),
+            (http2, "recall_request_head"),
+            (http2, "parse_request_head"),
+        ),
+    ),
+    ("plan", ((downstream, "plan_request"), (http2, "plan_request"))),
     ("render", ((exchange, "render_request"),)),
     ("parse", ((upstream, "recall_response_head"), (upstream, "parse_response_head"))),
     ("finish", ((exchange, "edit_response"), (downstream, "render_response"))),
@@ -86,11 +97,15 @@ class Wire(MemoryTransport):
 
 @dataclass(frozen=True)
 class Step:
-    """A piece of work: what the client sends, and the pieces in which the server of `upstream` answers."""
+    """A piece of work: what the client sends, and the pieces in which the server of `upstream` answers.
+
+    ``line``: with what the request must reach the server; None: with its own first line.
+    """
 
     upstream: str
     request: bytes
     answer: tuple[bytes, ...]
+    line: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +114,7 @@ class Scenario:
 
     ``build``: gives the steps of a pass; another pass number may give lines that have never been seen. ``opens``: what
     is exchanged first, on a connection that stays. ``has_log``: with the console's log, as it is by default;
-    ``is_quiet``: with the observer that ``--quiet`` means.
+    ``is_quiet``: with the observer that ``--quiet`` means. ``is_http2``: the client speaks that.
     """
 
     key: str
@@ -109,17 +124,28 @@ class Scenario:
     opens: Step | None = None
     has_log: bool = False
     is_quiet: bool = False
+    is_http2: bool = False
+
+
+class _Turn(asyncio.SelectorEventLoop):
+    """A loop that never runs. ``soon``: what would be called in its next turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.soon: list[Callable[[], object]] = []
+        self.call_soon = self.soon.append  # type: ignore[method-assign, assignment]  # nothing of ours is counted
 
 
 class Pipeline:
     """One client's connection and an idle one to each upstream, on a service of its own. Close it at the end.
 
     `has_log`: each exchange is put into the queue of a console, and its lines are composed at once instead of by a
-    thread, so that they count. `is_quiet`: an observer wants failures, of which there are none.
+    thread, so that they count. `is_quiet`: an observer wants failures, of which there are none. `is_http2`: the client's
+    connection is one of HTTP/2, without TLS.
     """
 
-    def __init__(self, *, has_log: bool = False, is_quiet: bool = False) -> None:
-        self._loop = asyncio.new_event_loop()  # never runs: nothing here waits
+    def __init__(self, *, has_log: bool = False, is_quiet: bool = False, is_http2: bool = False) -> None:
+        self._loop = _Turn()
         config = configuration()
         shared = SharedState(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), Observers())
         self.servers: dict[str, Wire] = {}
@@ -136,17 +162,20 @@ class Pipeline:
             shared.observers.add(Observer(self._log.tell))
         if is_quiet:
             shared.observers.add(Observer(_fail, Wants.FAILURES))
-        self.client = Wire(self._loop, downstream.ClientConnection(shared, "http"))
+        speaks = http2.Http2Connection if is_http2 else downstream.ClientConnection
+        self.client = Wire(self._loop, speaks(shared, "http"))
         self.client.protocol.connection_made(self.client)
 
     def run(self, steps: Sequence[Step]) -> None:
         """Do `steps` one after another. Nothing is checked: see :meth:`check`."""
-        client, servers = self.client, self.servers
+        client, servers, soon = self.client, self.servers, self._loop.soon
         for step in steps:
             server = servers[step.upstream]
             client.protocol.data_received(step.request)
             for piece in step.answer:
                 server.protocol.data_received(piece)
+            while soon:
+                soon.pop()()
 
     def check(self, steps: Sequence[Step]) -> None:
         """Do `steps` once. Raises RuntimeError where a request or an answer does not come out as it should."""
@@ -154,7 +183,7 @@ class Pipeline:
             self.forget_written()
             self.run((step,))
             up, down = (b"".join(wire.pieces) for wire in (self.servers[step.upstream], self.client))
-            first_line = step.request.partition(b"\r\n")[0]
+            first_line = step.request.partition(b"\r\n")[0] if step.line is None else step.line
             body = b"".join(step.answer).partition(b"\r\n\r\n")[2]
             if not up.startswith(first_line) and step.request not in up:
                 raise RuntimeError(f"{first_line!r} did not reach the upstream: {down[:200]!r}")
@@ -237,6 +266,32 @@ def _first_load(turn: int) -> Sequence[Step]:
     ]
 
 
+def _over_http2(build: Callable[[int], Sequence[Step]]) -> Callable[[int], Sequence[Step]]:
+    """Return what builds the same for a connection of HTTP/2, whose table and streams go on from pass to pass."""
+    encoder, streams = Encoder(), counter(1, 2)
+
+    def built(turn: int) -> Sequence[Step]:
+        nonlocal encoder, streams
+        if not turn:
+            encoder, streams = Encoder(), counter(1, 2)
+        steps = []
+        for step in build(turn):
+            block = encoder.encode(fields_of(step.request))
+            request = frames.write_headers(next(streams), block, frames.END_STREAM)
+            steps.append(replace(step, request=request, line=step.request.partition(b"\r\n")[0]))
+        return steps
+
+    return built
+
+
+GREETING: Final = Step(
+    "files",
+    frames.PREFACE + frames.write_settings(()) + frames.write_window_update(0, frames.MAX_WINDOW_BYTES - 65_535),
+    (),
+    b"",
+)
+
+
 def _polls(turn: int) -> Sequence[Step]:
     steps = []
     for number in range(100):
@@ -282,13 +337,27 @@ SCENARIOS: Final = (
     Scenario("poll", "Engine.IO poll cycle (GET and POST)", _polls, steps_per_unit=2),
     Scenario("chunked", "chunked download, 64 chunks of 16 KiB", _chunked),
     Scenario("message", "WebSocket message there and back", _messages, opens=HANDSHAKE),
+    Scenario(
+        "http2_module",
+        "small GET over HTTP/2, lines seen before",
+        _over_http2(_modules()),
+        opens=GREETING,
+        is_http2=True,
+    ),
+    Scenario(
+        "http2_first_load",
+        "the same, all new: target, lines, length",
+        _over_http2(_first_load),
+        opens=GREETING,
+        is_http2=True,
+    ),
 )
 
 
 @contextmanager
 def _warm(scenario: Scenario) -> Iterator[tuple[Pipeline, list[Sequence[Step]]]]:
     """Give a pipeline that has done and checked `scenario`, and the passes that it has not done yet."""
-    pipeline = Pipeline(has_log=scenario.has_log, is_quiet=scenario.is_quiet)
+    pipeline = Pipeline(has_log=scenario.has_log, is_quiet=scenario.is_quiet, is_http2=scenario.is_http2)
     try:
         if scenario.opens is not None:
             pipeline.check((scenario.opens,))
@@ -414,7 +483,9 @@ def time_us(scenario: Scenario) -> tuple[float, dict[str, float | None]]:
         units = len(passes[0]) / scenario.steps_per_unit
         rounds = []
         for steps in passes:
-            repeats = 1 if scenario.key in ("module_new", "first_load", "first_load_log") else REPEATS
+            # Neither is a line new twice, nor is a stream opened twice.
+            is_once = scenario.is_http2 or scenario.key in ("module_new", "first_load", "first_load_log")
+            repeats = 1 if is_once else REPEATS
             spent = _seconds(lambda steps=steps: pipeline.run(steps), repeats)  # type: ignore[misc]
             rounds.append(spent / units * 1_000_000)
             pipeline.forget_written()

@@ -7,14 +7,26 @@ is one grammar. Start at :func:`read_request`.
 
 from __future__ import annotations
 
-from typing import Final
+from itertools import filterfalse
+from typing import Final, cast
 
 from devproxy.errors import DevproxyError
 from devproxy.http.fields import is_token
 from devproxy.http.messages import CHUNKED
 from devproxy.http1.start_line import Limits
 from devproxy.http2.events import RequestReceived
-from devproxy.http2.lines import CONTENT_LENGTH, COOKIE, HOST, LINE_OVERHEAD, Entry, Malformed, Pseudo, Special
+from devproxy.http2.lines import (
+    CONTENT_LENGTH,
+    COOKIE,
+    HOST,
+    LINE_OVERHEAD,
+    Aside,
+    Entry,
+    Malformed,
+    Pseudo,
+    Special,
+    name_of,
+)
 
 _SCHEMES: Final = (b"http", b"https")
 _KEY: Final = b"\r\nsec-websocket-key: "
@@ -39,84 +51,89 @@ def read_request(
     `takes_protocols`: extended CONNECT was offered (RFC 8441). The size of the fields, each counted with 32 bytes more
     than its name and value, is held against ``max_head_bytes``. Raises :class:`MalformedMessage` or :class:`TooLarge`.
     """
-    pseudo: dict[bytes, bytes] = {}
-    for entry in entries:
-        if entry.__class__ is not Pseudo:
-            break
-        pseudo[entry[0]] = entry[1]
-    # One that comes twice leaves its second among the others, where there must be none.
-    lines, special = _sorted(entries[len(pseudo) :])
+    asides = cast("list[Aside]", [*filterfalse(None, entries)])
+    pseudo, special = _sorted(asides, limits)
+    if any(entries[: len(pseudo)]):
+        raise MalformedMessage("a pseudo-field comes after a field")
     method, path, scheme, protocol = _control_data(pseudo, takes_protocols)
-    if protocol:
-        lines = [b"\r\nconnection: Upgrade\r\nupgrade: ", protocol, *_without_key(lines)]
     authority = pseudo.get(b":authority")
+    length, more = 0, b""
     if HOST in special:
         if special[HOST] != (special[HOST] if authority is None else authority):
             raise MalformedMessage("the host is not the :authority")
         authority = special[HOST]
-    length = 0
+    host = b"\r\nhost: " + authority if authority is not None else b""
     if CONTENT_LENGTH in special:
         length = _read_length(special[CONTENT_LENGTH])
         if length and (has_ended or protocol):
             raise MalformedMessage("the content-length is not that of the body")
-        lines.append(b"\r\ncontent-length: " + special[CONTENT_LENGTH])
+        more = b"\r\ncontent-length: " + special[CONTENT_LENGTH]
     elif not has_ended and not protocol:
         length = CHUNKED
-        lines.append(b"\r\ntransfer-encoding: chunked")
+        more = b"\r\ntransfer-encoding: chunked"
+    if protocol:
+        entries = [entry for entry in entries if not entry.startswith(_KEY)]
+        host += b"\r\nconnection: Upgrade\r\nupgrade: " + protocol
     if COOKIE in special:
-        lines.append(b"\r\ncookie: " + special[COOKIE])
-    host = b"\r\nhost: " + authority if authority is not None else b""
-    block = b"%b %b HTTP/1.1%b%b" % (method, path, host, _joined(lines, limits))
+        more += b"\r\ncookie: " + special[COOKIE]
+    block = b"%b %b HTTP/1.1%b%b%b" % (method, path, host, _joined(entries, len(asides), limits), more)
     if len(block) + LINE_OVERHEAD * len(entries) > limits.max_head_bytes:
         raise TooLarge
     return RequestReceived(stream_id, block, has_ended, scheme, protocol, length)
 
 
+def _sorted(asides: list[Aside], limits: Limits) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Return what the pseudo-fields among `asides`, which come first, and what the special ones say, by name.
+
+    Crumbs make one cookie (section 8.2.3).
+    """
+    pseudo: dict[bytes, bytes] = {}
+    special: dict[bytes, bytes] = {}
+    crumbs: list[bytes] = []
+    for aside in asides:
+        name = aside.name
+        if aside.__class__ is Pseudo and name not in pseudo and not special and not crumbs:
+            pseudo[name] = aside.value
+        elif aside.__class__ is not Special:
+            raise _what_is_wrong(aside)
+        elif name == COOKIE:
+            crumbs.append(aside.value)
+        elif name not in special:
+            special[name] = aside.value
+        else:
+            raise MalformedMessage(f"there are two fields {name.decode()}")
+    if crumbs:
+        if len(crumbs) > _FEW and sum(map(len, crumbs)) > limits.max_head_bytes:
+            raise TooLarge
+        special[COOKIE] = b"; ".join(crumbs)
+    return pseudo, special
+
+
 def read_trailers(entries: list[Entry], limits: Limits) -> tuple[bytes, ...]:
     """Return the lines of trailers. Raises :class:`MalformedMessage` or :class:`TooLarge`."""
-    lines, special = _sorted(entries)
-    if special:
-        raise MalformedMessage("a trailer concerns the framing, the host or cookies")
-    return tuple(_joined(lines, limits).split(b"\r\n")[1:])
+    for aside in filterfalse(None, entries):
+        if isinstance(aside, Special):
+            raise MalformedMessage("a trailer concerns the framing, the host or cookies")
+        raise _what_is_wrong(aside)
+    return tuple(_joined(entries, 0, limits).split(b"\r\n")[1:])
 
 
-def _joined(lines: list[bytes], limits: Limits) -> bytes:
-    """Return `lines`, all of them bytes, as one; raises before anything long is made of many short references."""
-    if len(lines) > limits.max_fields:
+def _joined(entries: list[Entry], asides: int, limits: Limits) -> bytes:
+    """Return the lines among `entries` as one; raises before anything long is made of many short references.
+
+    `asides`: how many of them are no lines.
+    """
+    if len(entries) - asides > limits.max_fields:
         raise TooLarge
-    if len(lines) > _FEW and sum(map(len, lines)) + LINE_OVERHEAD * len(lines) > limits.max_head_bytes:
+    if len(entries) > _FEW and sum(map(len, entries)) + LINE_OVERHEAD * len(entries) > limits.max_head_bytes:
         raise TooLarge
-    return b"".join(lines)
+    return b"".join(entries)
 
 
-def _sorted(entries: list[Entry]) -> tuple[list[bytes], dict[bytes, bytes]]:
-    """Return the lines among `entries`, and what the special ones say, by name; crumbs make one cookie (8.2.3)."""
-    lines: list[bytes] = []
-    crumbs: list[bytes] = []
-    special: dict[bytes, bytes] = {}
-    for entry in entries:
-        if entry.__class__ is bytes:
-            lines.append(entry)
-            continue
-        if entry.__class__ is not Special:
-            raise _what_is_wrong(entry)
-        name, value = entry
-        if name == COOKIE:
-            crumbs.append(value)
-        elif name in special:
-            raise MalformedMessage(f"there are two fields {name.decode()}")
-        else:
-            special[name] = value
-    if crumbs:
-        special[COOKIE] = b"; ".join(crumbs)
-    return lines, special
-
-
-def _what_is_wrong(entry: Entry) -> MalformedMessage:
-    if isinstance(entry, Malformed):
-        return MalformedMessage(entry.reason)
-    name = entry.name.decode() if isinstance(entry, Pseudo) else "line"
-    return MalformedMessage(f"the {name} comes twice, after a field or among trailers")
+def _what_is_wrong(aside: Entry) -> MalformedMessage:
+    if isinstance(aside, Malformed):
+        return MalformedMessage(aside.reason)
+    return MalformedMessage(f"the {name_of(aside).decode()} comes twice, after a field or among trailers")
 
 
 def _control_data(pseudo: dict[bytes, bytes], takes_protocols: bool) -> tuple[bytes, bytes, bytes, bytes]:
@@ -140,11 +157,6 @@ def _control_data(pseudo: dict[bytes, bytes], takes_protocols: bool) -> tuple[by
     if method != b"CONNECT" or not takes_protocols or not is_token(protocol) or b":authority" not in pseudo:
         raise MalformedMessage("there is a :protocol where none is allowed")
     return b"GET", path, scheme, protocol
-
-
-def _without_key(lines: list[bytes]) -> list[bytes]:
-    """Return `lines` without the key of a handshake of HTTP/1.1; one is made where the request is sent on."""
-    return [line for line in lines if not line.startswith(_KEY)]
 
 
 def _read_length(value: bytes) -> int:

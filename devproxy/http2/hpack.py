@@ -7,6 +7,7 @@ The encoder never uses the dynamic table: it cannot fall out of step and gives n
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias, cast
@@ -52,6 +53,7 @@ STATIC: Final = (
 _FIRST_DYNAMIC: Final = len(STATIC) + 1
 _STATIC_NAMES: Final = frozenset((*range(0x01, 0x0F), *range(0x11, 0x1F), *range(0x41, 0x41 + len(STATIC))))
 """What literal fields begin with whose name is of the static table, and whose index takes no more than that byte."""
+_indices = cast("Callable[[bytes, int], re.Match[bytes]]", re.compile(rb"[\x81-\xfe]*+").match)
 _INDEXED: Final = 0x80
 """What an index begins with."""
 _NEWEST: Final = _INDEXED + _FIRST_DYNAMIC
@@ -94,31 +96,35 @@ class Decoder:
             raise CompressionFault(str(error)) from None
 
     def _decode(self, block: bytes) -> list[Entry]:
-        table = self._table
+        table, sizes = self._table, self._sizes
         found: list[Entry] = []
-        add = found.append
         position = self._update_size(block) if block[:1] and 0x20 <= block[0] < 0x40 else 0
         end = len(block)
         while position < end:
+            start, position = position, _indices(block, position).end()
+            if position > start:  # most of a block are indices that take one byte each
+                found += map(table.__getitem__, block[start:position])
+                if position == end:
+                    break
             byte = block[position]
-            position += 1
-            if byte > _INDEXED:
-                if byte < 0xFF:
-                    add(table[byte])
-                else:
-                    index, position = _number(block, position, 0x7F)
-                    add(table[_INDEXED + index])
+            if byte == 0xFF:
+                index, position = _number(block, position + 1, 0x7F)
+                found.append(table[_INDEXED + index])
+                continue
+            if byte in _STATIC_NAMES and (length := block[position + 1] & 0x7F) < 0x7F:
+                start, position = position, position + length + 2
+                entry, size = _literals[block[start:position]]
             else:
-                start = position - 1
-                if byte in _STATIC_NAMES and (length := block[position] & 0x7F) < 0x7F:
-                    position += length + 1
-                    literal = _literals[block[start:position]]  # which is refused where the block ends before
-                else:
-                    literal, position = self._read_literal(block, start)
-                entry, size = literal
-                add(entry)
-                if byte > 0x3F:
-                    self._insert(entry, size)
+                (entry, size), position = self._read_literal(block, position)
+            found.append(entry)
+            if byte > 0x3F:
+                table.insert(_NEWEST, entry)
+                sizes.append(size)
+                size += self._size
+                while size > self._limit:  # one that is larger than the table goes like all others (section 4.4)
+                    size -= sizes.popleft()
+                    table.pop()
+                self._size = size
         return found
 
     def _update_size(self, block: bytes) -> int:
@@ -133,7 +139,9 @@ class Decoder:
             if limit > TABLE_BYTES:
                 raise ValueError("the table would be larger than allowed")
             self._limit = limit
-            self._shrink(self._size)
+            while self._size > limit:
+                self._size -= self._sizes.popleft()
+                self._table.pop()
         return position
 
     def _read_literal(self, block: bytes, position: int) -> tuple[_Literal, int]:
@@ -154,21 +162,6 @@ class Decoder:
         value, position = _string(block, position)
         return (make_entry(name, value), len(name) + len(value) + FIELD_OVERHEAD), position
 
-    def _insert(self, entry: Entry, size: int) -> None:
-        self._table.insert(_NEWEST, entry)
-        self._sizes.append(size)
-        self._shrink(self._size + size)
-
-    def _shrink(self, size: int) -> None:
-        """Let the oldest entries go until the others have room; `size`: of all of them.
-
-        One that is larger than the table goes like all others (RFC 7541 section 4.4).
-        """
-        while size > self._limit:
-            size -= self._sizes.popleft()
-            self._table.pop()
-        self._size = size
-
 
 class _Literals(Table[bytes, _Literal]):
     """What literal fields come to whose name is of the static table, by all of their bytes; not what comes once."""
@@ -178,12 +171,17 @@ class _Literals(Table[bytes, _Literal]):
     def __missing__(self, field: bytes) -> _Literal:
         literal = super().__missing__(field)
         if literal is None:
-            literal, _ = _no_table._read_literal(field, 0)
+            value = field[2:]
+            if len(value) != field[1] & 0x7F:
+                raise IndexError  # the block ends before
+            if field[1] >= 0x80:
+                value = huffman.decode(value)
+            name = _names[(field[0] & (0x3F if field[0] >= 0x40 else 0x0F)) - 1]
+            literal = make_entry(name, value), len(name) + len(value) + FIELD_OVERHEAD
             self.keep_if_seen(field, literal)
         return literal
 
 
-_no_table: Final = Decoder()
 _literals = cast("dict[bytes, _Literal]", _Literals(MEMORY, footprint))
 
 

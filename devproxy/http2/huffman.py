@@ -1,16 +1,15 @@
 """Strings in the Huffman code of HPACK (RFC 7541 section 5.2 and appendix B): decoding alone, nothing here encodes.
 
-A byte at a time through a table of steps, which is filled as it is needed: a byte of the string and where in the
-tree of codes the one before it ended lead to the bytes that are complete now, and to the next place. Start at
-:func:`decode`.
+A byte at a time through a table of steps, which is filled as it is needed: where in the tree of codes the byte before
+ended, and the byte, lead to the bytes that are complete now, and to the next place. Start at :func:`decode`.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 MAX_STEPS: Final = 16_384
-"""Steps that are kept, 2.5 MiB at most: text needs a few thousand, and a stranger may send any."""
+"""Steps that are kept, 2 MiB at most: text needs a few thousand, and a stranger may send any."""
 
 # How many bits the code of each byte has, in order, and last that of the end of the string. Codes of the same length
 # follow one another in the order of their bytes, shorter ones first, so that nothing more has to be written down.
@@ -54,27 +53,19 @@ def _tree() -> tuple[list[list[int]], frozenset[int]]:
 _PLACES, _ENDS = _tree()
 
 
-class _Steps(dict[int, tuple[int, bytes]]):
-    """By ``place << 8 | byte``: the place after that byte of the string, shifted likewise, and what is complete."""
+_rows: Final[list[list[Any]]] = [[None] * 256 for _ in _PLACES]
+"""For each place and byte of the string after it: the row of the next place and the bytes that are complete then.
 
-    __slots__ = ()
-
-    def __missing__(self, key: int) -> tuple[int, bytes]:
-        place, complete = key >> 8, bytearray()
-        for shift in range(7, -1, -1):
-            place = _PLACES[place][key >> shift & 1]
-            if place < 0:
-                if place == ~_END:
-                    raise ValueError("the string contains the code for its end")
-                complete.append(~place)
-                place = 0
-        if len(self) >= MAX_STEPS:
-            self.clear()
-        step = self[key] = place << 8, bytes(complete)
-        return step
+None: it was not needed yet.
+"""
+_first_row: Final = _rows[0]
+_end_rows: Final = frozenset(id(_rows[place]) for place in _ENDS)
 
 
-_steps: Final = _Steps()
+class _Kept:
+    """How many steps are kept."""
+
+    steps = 0
 
 
 def decode(encoded: bytes) -> bytes:
@@ -82,12 +73,44 @@ def decode(encoded: bytes) -> bytes:
 
     Raises ValueError if it contains the code for the end, or does not end in up to seven bits of that.
     """
-    steps = _steps
-    place = 0
+    row = _first_row
     pieces = []
-    for byte in encoded:
-        place, complete = steps[place | byte]
-        pieces.append(complete)
-    if place >> 8 not in _ENDS:
+    try:
+        for byte in encoded:
+            row, complete = row[byte]
+            pieces.append(complete)
+    except TypeError:  # a step that was not needed yet
+        return _decode_by_bits(encoded)
+    if id(row) not in _end_rows:
         raise ValueError("the string ends within a code")
     return b"".join(pieces)
+
+
+def _decode_by_bits(encoded: bytes) -> bytes:
+    """Do the same through the tree, and keep the steps."""
+    place = 0
+    decoded = bytearray()
+    for byte in encoded:
+        row, complete = _rows[place], bytearray()
+        for shift in range(7, -1, -1):
+            place = _PLACES[place][byte >> shift & 1]
+            if place < 0:
+                if place == ~_END:
+                    raise ValueError("the string contains the code for its end")
+                complete.append(~place)
+                place = 0
+        if row[byte] is None:
+            _keep(row, byte, (_rows[place], bytes(complete)))
+        decoded += complete
+    if place not in _ENDS:
+        raise ValueError("the string ends within a code")
+    return bytes(decoded)
+
+
+def _keep(row: list[Any], byte: int, step: tuple[list[Any], bytes]) -> None:
+    if _Kept.steps >= MAX_STEPS:
+        _Kept.steps = 0
+        for each in _rows:
+            each[:] = [None] * 256
+    _Kept.steps += 1
+    row[byte] = step

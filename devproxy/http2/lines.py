@@ -7,7 +7,7 @@ repeated costs one look-up and no check. Start at :func:`make_entry`.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, Self, TypeAlias
 
 # Lower case alone (RFC 9113 section 8.2.1), else a token as in HTTP/1.1.
 _is_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]++").fullmatch
@@ -22,57 +22,72 @@ CONNECTION_SPECIFIC: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
 """What no message of HTTP/2 may have (RFC 9113 section 8.2.2)."""
+_ATTRIBUTES_BYTES: Final = 200
+"""What the attributes of an aside take, apart from the bytes in them."""
 LINE_OVERHEAD: Final = 28
 """Bytes that HPACK counts for a field beyond those of its line with its CRLF, colon and space."""
 
 
-class Pseudo(NamedTuple):
+class Aside(bytes):
+    """A field that adds no line of its own: empty and false, so that entries can be joined and filtered as they are."""
+
+    name: bytes
+    value: bytes
+
+    def __new__(cls, name: bytes, value: bytes) -> Self:
+        """Make the one of the field ``name: value``."""
+        made = super().__new__(cls)
+        made.name = name
+        made.value = value
+        return made
+
+    def __sizeof__(self) -> int:
+        """Count what is remembered with it, too."""
+        return super().__sizeof__() + len(self.name) + len(self.value) + _ATTRIBUTES_BYTES
+
+
+class Pseudo(Aside):
     """A pseudo-field of a request."""
 
-    name: bytes
-    value: bytes
 
-
-class Special(NamedTuple):
+class Special(Aside):
     """A field that says something about the request as a whole: a crumb of a cookie, the host, the content-length."""
 
-    name: bytes
-    value: bytes
+
+class Malformed(Aside):
+    """A field that makes its message malformed; ``reason``: why."""
+
+    reason: str
 
 
-class Malformed:
-    """A field that makes its message malformed."""
-
-    __slots__ = ("name", "reason", "value")
-
-    def __init__(self, name: bytes, value: bytes, reason: str) -> None:
-        self.name = name
-        self.value = value
-        self.reason = reason
-
-
-Entry: TypeAlias = bytes | Pseudo | Special | Malformed
-"""A field: its line after a CRLF, as ``b"\\r\\naccept: */*"``, or what is special about it."""
+Entry: TypeAlias = bytes
+"""A field: its line after a CRLF, as ``b"\\r\\naccept: */*"``, or an :class:`Aside`."""
 
 
 def make_entry(name: bytes, value: bytes) -> Entry:
     """Return what the field ``name: value`` comes down to in a request."""
     if name in _PSEUDO:
-        return Pseudo(name, value) if _is_value(value) else Malformed(name, value, _bad_value(value))
+        return Pseudo(name, value) if _is_value(value) else _malformed(name, value, _bad_value(value))
     if _is_name(name) is None:
-        return Malformed(name, value, _bad_name(name))
+        return _malformed(name, value, _bad_name(name))
     if name in CONNECTION_SPECIFIC:
-        return Malformed(name, value, f"{name.decode()} belongs to HTTP/1.1")
+        return _malformed(name, value, f"{name.decode()} belongs to HTTP/1.1")
     if name == b"te" and value.lower() != b"trailers":
-        return Malformed(name, value, "te asks for more than trailers")
+        return _malformed(name, value, "te asks for more than trailers")
     if _is_value(value) is None:
-        return Malformed(name, value, _bad_value(value))
+        return _malformed(name, value, _bad_value(value))
     return Special(name, value) if name in _SPECIAL else b"\r\n%b: %b" % (name, value)
 
 
 def name_of(entry: Entry) -> bytes:
     """Return the name of the field that `entry` is."""
-    return entry[2 : entry.index(b":", 2)] if isinstance(entry, bytes) else entry.name
+    return entry.name if isinstance(entry, Aside) else entry[2 : entry.index(b":", 2)]
+
+
+def _malformed(name: bytes, value: bytes, reason: str) -> Malformed:
+    made = Malformed(name, value)
+    made.reason = reason
+    return made
 
 
 def _bad_name(name: bytes) -> str:

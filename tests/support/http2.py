@@ -11,7 +11,7 @@ from devproxy.http2 import frames
 from devproxy.http2.connection import ServerConnection
 from devproxy.http2.events import Event
 from devproxy.http2.frames import Setting
-from devproxy.http2.lines import Entry
+from devproxy.http2.lines import Aside, Entry
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -23,11 +23,11 @@ def pairs(entries: Iterable[Entry]) -> Pairs:
     """Return names and values of fields that were decoded."""
     found = []
     for entry in entries:
-        if isinstance(entry, bytes):
+        if isinstance(entry, Aside):
+            found.append((entry.name, entry.value))
+        else:
             name, _, value = entry.removeprefix(b"\r\n").partition(b": ")
             found.append((name, value))
-        else:
-            found.append((entry.name, entry.value))
     return found
 
 

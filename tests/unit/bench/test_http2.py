@@ -39,5 +39,5 @@ def test_what_is_answered_reaches_a_client() -> None:
 
 def test_a_request_takes_no_more_work_than_it_did() -> None:
     work = count_work()
-    assert work["instructions"] <= 2200
-    assert work["calls"] <= 118
+    assert work["instructions"] <= 1760
+    assert work["calls"] <= 102

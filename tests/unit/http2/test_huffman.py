@@ -56,8 +56,20 @@ def test_what_does_not_end_as_a_string_is_refused(encoded: bytes) -> None:
 
 def test_no_more_steps_are_kept_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huffman, "MAX_STEPS", 50)
-    steps = huffman._Steps()
-    monkeypatch.setattr(huffman, "_steps", steps)
+    huffman._Kept.steps = 50
     string = bytes(range(256))
-    assert huffman.decode(ENCODER.encode(string)) == string
-    assert 0 < len(steps) <= 50
+    for _ in range(2):
+        assert huffman.decode(ENCODER.encode(string)) == string
+        assert 0 < sum(step is not None for row in huffman._rows for step in row) == huffman._Kept.steps <= 50
+
+
+def test_a_string_that_was_decoded_before_is_refused_likewise_where_it_is_cut() -> None:
+    string = b"https://localhost:8080/"
+    encoded = ENCODER.encode(string)
+    for _ in range(2):
+        assert huffman.decode(encoded) == string
+        for cut in range(1, len(encoded)):
+            try:
+                assert string.startswith(huffman.decode(encoded[:cut]))
+            except ValueError as error:
+                assert str(error) == "the string ends within a code"
