@@ -15,6 +15,7 @@ import shutil
 import signal
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -38,14 +39,40 @@ FLAGS: Final = (
 START_TIMEOUT_S: Final = 60.0
 
 
-class Page:
-    """A page and what its console and its developer tools reported.
+class BrowserPage(ABC):
+    """A page of any browser. ``console``: one string for each message."""
 
-    ``console``: one string for each message. ``reports``: those of the browser itself, each with the URL concerned.
+    def __init__(self) -> None:
+        self.console: list[str] = []
+
+    @abstractmethod
+    async def goto(self, url: str) -> None:
+        """Start to load `url`; :meth:`until` says when it is there."""
+
+    @abstractmethod
+    async def evaluate(self, expression: str) -> Any:
+        """Return the JSON value of a JavaScript expression, awaited. Raises RuntimeError."""
+
+    async def until(self, expression: str, *, within_s: float = 60.0) -> Any:
+        """Return the first truthy value of an expression; raises TimeoutError with the page's text and console."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            with suppress(RuntimeError):  # between two documents, or before the page's script has run
+                if value := await self.evaluate(expression):
+                    return value
+            await asyncio.sleep(0.05)
+        text = await self.evaluate("document.body.innerText")
+        raise TimeoutError(f"{expression} stayed false; the page says:\n{text}\nand its console:\n{self.console}")
+
+
+class Page(BrowserPage):
+    """A page of Chromium and what its console and its developer tools reported.
+
+    ``reports``: those of the browser itself, each with the URL concerned.
     """
 
     def __init__(self, connection: aiohttp.ClientWebSocketResponse) -> None:
-        self.console: list[str] = []
+        super().__init__()
         self.reports: list[tuple[str, str]] = []
         self._connection = connection
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -72,17 +99,6 @@ class Page:
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']['exception'].get('description')}")
         return answer["result"].get("value")
-
-    async def until(self, expression: str, *, within_s: float = 60.0) -> Any:
-        """Return the first truthy value of an expression; raises TimeoutError with the page's text and console."""
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            with suppress(RuntimeError):  # between two documents, or before the page's script has run
-                if value := await self.evaluate(expression):
-                    return value
-            await asyncio.sleep(0.05)
-        text = await self.evaluate("document.body.innerText")
-        raise TimeoutError(f"{expression} stayed false; the page says:\n{text}\nand its console:\n{self.console}")
 
     async def screenshot(self, path: Path, *, width: int, height: int, dark: bool = False) -> None:
         """Write a PNG of the whole page."""
