@@ -46,8 +46,8 @@ class ResponseEdits:
         """Return the lines of `head` after these edits, but for ``last``."""
         if self.lines is not None:
             return self.lines
-        gone = {line[2:-2] for line in self.dropped}
-        return [*(line for line in head.lines if line not in gone), *self.added]
+        gone = [line[2:-2] for line in self.dropped]
+        return [*[line for line in head.lines if line not in gone], *self.added]
 
     def ending_with(self, line: bytes) -> ResponseEdits:
         """Return these edits with `line` after all others."""

@@ -14,9 +14,9 @@ from typing import Final, TypeAlias, cast
 
 from devproxy.errors import DevproxyError
 from devproxy.http.fields import MAX_REMEMBERED_LINE_BYTES
-from devproxy.http.memory import MEMORY, Table, footprint
+from devproxy.http.memory import MEMORY, SLOT, Table, footprint
 from devproxy.http2 import huffman
-from devproxy.http2.lines import CONNECTION_SPECIFIC, Entry, make_entry, name_of
+from devproxy.http2.lines import CONNECTION_SPECIFIC, Entry, is_value, make_entry, name_of
 
 TABLE_BYTES: Final = 4096
 """How large the dynamic table may be: the default of SETTINGS_HEADER_TABLE_SIZE. A larger one has
@@ -163,25 +163,45 @@ class Decoder:
         return (make_entry(name, value), len(name) + len(value) + FIELD_OVERHEAD), position
 
 
+_seen: Final = MEMORY.marks
+
+
 class _Literals(Table[bytes, _Literal]):
     """What literal fields come to whose name is of the static table, by all of their bytes; not what comes once."""
 
     __slots__ = ()
 
     def __missing__(self, field: bytes) -> _Literal:
-        literal = super().__missing__(field)
-        if literal is None:
-            value = field[2:]
-            if len(value) != field[1] & 0x7F:
-                raise IndexError  # the block ends before
-            if field[1] >= 0x80:
-                value = huffman.decode(value)
-            name = _names[(field[0] & (0x3F if field[0] >= 0x40 else 0x0F)) - 1]
-            literal = make_entry(name, value), len(name) + len(value) + FIELD_OVERHEAD
-            self.keep_if_seen(field, literal)
+        # As Table.keep_if_seen does it, at less than half its price: most literals of a first load are new.
+        trace = hash(field)
+        if _seen[trace & SLOT] != trace:
+            _seen[trace & SLOT] = trace
+            return _short_literal(field)
+        self.old.pop(field, None)
+        literal = _short_literal(field)
+        self.keep(field, literal)
         return literal
 
 
+def _short_literal(field: bytes) -> _Literal:
+    """Return the literal that `field` is, whose name is of the static table. Raises IndexError if it is cut short."""
+    length, value = field[1], field[2:]
+    if len(value) != length & 0x7F:
+        raise IndexError
+    if length >= 0x80:
+        value = huffman.decode(value)
+    name, start, size = _BEGINNINGS[field[0]]
+    entry = start + value if start and is_value(value) else make_entry(name, value)
+    return entry, size + len(value)
+
+
+def _beginning(name: bytes) -> tuple[bytes, bytes, int]:
+    """Return `name`, how the line of such a field begins (empty: it has none), and its size without the value."""
+    return name, make_entry(name, b"x")[:-1], len(name) + FIELD_OVERHEAD
+
+
+_BEGINNINGS: Final = {byte: _beginning(_names[(byte & (0x3F if byte >= 0x40 else 0x0F)) - 1]) for byte in _STATIC_NAMES}
+"""By the first byte of a literal field."""
 _literals = cast("dict[bytes, _Literal]", _Literals(MEMORY, footprint))
 
 
@@ -218,11 +238,14 @@ class _Encoded(Table[bytes, bytes]):
     __slots__ = ()
 
     def __missing__(self, line: bytes) -> bytes:
-        encoded = super().__missing__(line)
-        if encoded is None:
-            encoded = _encode_line(line)
-            if len(line) <= MAX_REMEMBERED_LINE_BYTES:
-                self.keep_if_seen(line, encoded)
+        trace = ~hash(line)  # that itself says that the line was read
+        if _seen[trace & SLOT] != trace:
+            _seen[trace & SLOT] = trace
+            return _encode_line(line)
+        self.old.pop(line, None)
+        encoded = _encode_line(line)
+        if len(line) <= MAX_REMEMBERED_LINE_BYTES:
+            self.keep(line, encoded)
         return encoded
 
 
@@ -242,6 +265,10 @@ def encode(lines: Iterable[bytes]) -> bytes:
 
 
 def _encode_line(line: bytes) -> bytes:
+    name, colon, value = line.partition(b": ")
+    if colon and name in _WRITTEN_NAMES and len(value) < 0x7F:
+        value = value.strip(b" \t")
+        return b"%b%c%b" % (_WRITTEN_NAMES[name], len(value), value)
     if line.startswith(_STATUS_LINE):
         status = line[9:12]
         if status in _STATUSES:
@@ -251,9 +278,13 @@ def _encode_line(line: bytes) -> bytes:
     name, value = name.lower(), value.strip(b" \t")
     if not name or name in CONNECTION_SPECIFIC:
         return b""
+    return _write_name(name) + _write_number(len(value), 0x7F) + value
+
+
+def _write_name(name: bytes) -> bytes:
+    """Return how the field of a response begins that has that name, in lower case."""
     index = _INDICES.get(name, 0)
-    written = _write_number(index, 0x0F) if index else b"\0" + _write_number(len(name), 0x7F) + name
-    return written + _write_number(len(value), 0x7F) + value
+    return _write_number(index, 0x0F) if index else b"\0" + _write_number(len(name), 0x7F) + name
 
 
 def _write_number(number: int, prefix: int) -> bytes:
@@ -267,3 +298,12 @@ def _write_number(number: int, prefix: int) -> bytes:
         number >>= 7
     written.append(number)
     return bytes(written)
+
+
+_WRITTEN_NAMES: Final = {
+    spelling: _write_name(name)
+    for name in _INDICES
+    if name not in CONNECTION_SPECIFIC and name[:1] != b":"
+    for spelling in (name, name.title(), b"ETag" if name == b"etag" else name)
+}
+"""How fields begin whose names are of the static table, by the spellings that servers have."""

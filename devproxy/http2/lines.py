@@ -11,7 +11,7 @@ from typing import Final, Self, TypeAlias
 
 # Lower case alone (RFC 9113 section 8.2.1), else a token as in HTTP/1.1.
 _is_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]++").fullmatch
-_is_value = re.compile(rb"(?![\t ])[^\r\n\0]*+(?<![\t ])").fullmatch
+is_value = re.compile(rb"(?![\t ])[^\r\n\0]*+(?<![\t ])").fullmatch
 _PSEUDO: Final = frozenset((b":authority", b":method", b":path", b":protocol", b":scheme"))
 """Of requests (RFC 9113 section 8.3.1, RFC 8441 section 4)."""
 COOKIE: Final = b"cookie"
@@ -67,14 +67,14 @@ Entry: TypeAlias = bytes
 def make_entry(name: bytes, value: bytes) -> Entry:
     """Return what the field ``name: value`` comes down to in a request."""
     if name in _PSEUDO:
-        return Pseudo(name, value) if _is_value(value) else _malformed(name, value, _bad_value(value))
+        return Pseudo(name, value) if is_value(value) else _malformed(name, value, _bad_value(value))
     if _is_name(name) is None:
         return _malformed(name, value, _bad_name(name))
     if name in CONNECTION_SPECIFIC:
         return _malformed(name, value, f"{name.decode()} belongs to HTTP/1.1")
     if name == b"te" and value.lower() != b"trailers":
         return _malformed(name, value, "te asks for more than trailers")
-    if _is_value(value) is None:
+    if is_value(value) is None:
         return _malformed(name, value, _bad_value(value))
     return Special(name, value) if name in _SPECIAL else b"\r\n%b: %b" % (name, value)
 

@@ -208,13 +208,16 @@ class Streams:
         size = len(data)
         stream.send_window -= size
         self._send_window -= size
+        if size <= frames.MAX_PAYLOAD_BYTES:
+            self._out += frames.write_head(frames.DATA, flags, stream_id, size), data
+            return
         start = 0
         while size - start > frames.MAX_PAYLOAD_BYTES:
             self._out.append(frames.write_head(frames.DATA, 0, stream_id, frames.MAX_PAYLOAD_BYTES))
             self._out.append(memoryview(data)[start : start + frames.MAX_PAYLOAD_BYTES])
             start += frames.MAX_PAYLOAD_BYTES
         self._out.append(frames.write_head(frames.DATA, flags, stream_id, size - start))
-        self._out.append(memoryview(data)[start:] if start else data)
+        self._out.append(memoryview(data)[start:])
 
     def _write_held(self, stream_id: int, stream: Stream, most: int = frames.MAX_WINDOW_BYTES) -> int:
         """Write of what is held as much as the windows allow, at most `most` bytes; return how much is left."""

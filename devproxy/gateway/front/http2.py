@@ -250,7 +250,8 @@ class Http2Connection(Reader):
 
     def forget(self, stream_id: int) -> None:
         """A stream is over."""
-        if self._streams.pop(stream_id, None) is not None and not self._streams:
+        streams = self._streams
+        if streams.pop(stream_id, None) is not None and not streams:
             self.deadline = self.shared.now + self.shared.current.snapshot.idle_timeout_s
             self._leave_if_done()
 
