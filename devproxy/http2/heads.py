@@ -8,7 +8,7 @@ is one grammar. Start at :func:`read_request`.
 from __future__ import annotations
 
 from itertools import filterfalse
-from typing import Final, cast
+from typing import Final
 
 from devproxy.errors import DevproxyError
 from devproxy.http.fields import is_token
@@ -20,7 +20,6 @@ from devproxy.http2.lines import (
     COOKIE,
     HOST,
     LINE_OVERHEAD,
-    Aside,
     Entry,
     Malformed,
     Pseudo,
@@ -51,10 +50,14 @@ def read_request(
     `takes_protocols`: extended CONNECT was offered (RFC 8441). The size of the fields, each counted with 32 bytes more
     than its name and value, is held against ``max_head_bytes``. Raises :class:`MalformedMessage` or :class:`TooLarge`.
     """
-    asides = cast("list[Aside]", [*filterfalse(None, entries)])
-    pseudo, special = _sorted(asides, limits)
-    if any(entries[: len(pseudo)]):
-        raise MalformedMessage("a pseudo-field comes after a field")
+    pseudo: dict[bytes, bytes] = {}
+    for entry in entries:
+        if entry.__class__ is not Pseudo:
+            break
+        pseudo[entry.name] = entry.value
+    asides = [*filterfalse(None, entries)]
+    # One that comes twice leaves its second among the others, where there must be none.
+    special = _special(asides[len(pseudo) :], limits)
     method, path, scheme, protocol = _control_data(pseudo, takes_protocols)
     authority = pseudo.get(b":authority")
     length, more = 0, b""
@@ -82,21 +85,15 @@ def read_request(
     return RequestReceived(stream_id, block, has_ended, scheme, protocol, length)
 
 
-def _sorted(asides: list[Aside], limits: Limits) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
-    """Return what the pseudo-fields among `asides`, which come first, and what the special ones say, by name.
-
-    Crumbs make one cookie (section 8.2.3).
-    """
-    pseudo: dict[bytes, bytes] = {}
+def _special(asides: list[Entry], limits: Limits) -> dict[bytes, bytes]:
+    """Return what the special ones say that `asides` are, by name; crumbs make one cookie (section 8.2.3)."""
     special: dict[bytes, bytes] = {}
     crumbs: list[bytes] = []
     for aside in asides:
-        name = aside.name
-        if aside.__class__ is Pseudo and name not in pseudo and not special and not crumbs:
-            pseudo[name] = aside.value
-        elif aside.__class__ is not Special:
+        if not isinstance(aside, Special):
             raise _what_is_wrong(aside)
-        elif name == COOKIE:
+        name = aside.name
+        if name == COOKIE:
             crumbs.append(aside.value)
         elif name not in special:
             special[name] = aside.value
@@ -106,7 +103,7 @@ def _sorted(asides: list[Aside], limits: Limits) -> tuple[dict[bytes, bytes], di
         if len(crumbs) > _FEW and sum(map(len, crumbs)) > limits.max_head_bytes:
             raise TooLarge
         special[COOKIE] = b"; ".join(crumbs)
-    return pseudo, special
+    return special
 
 
 def read_trailers(entries: list[Entry], limits: Limits) -> tuple[bytes, ...]:
