@@ -235,7 +235,7 @@ class Http2(asyncio.Protocol):
             self._take_head(flags, stream_id, payload)
         elif kind == frames.SETTINGS:
             if not flags & frames.ACK:
-                self._stream_window = dict(frames.settings(flags, payload)).get(_INITIAL_WINDOW_SIZE, 65_535)
+                self._resize_windows(dict(frames.settings(flags, payload)).get(_INITIAL_WINDOW_SIZE, 65_535))
                 self._out.append(frames.SETTINGS_ACK)
                 self.flush_soon()
         elif kind == frames.PING:
@@ -247,6 +247,12 @@ class Http2(asyncio.Protocol):
                 self._windows[stream_id] += frames.increment(payload)
         else:
             self._fail(f"a frame of type {kind} came on stream {stream_id}: {payload!r}")
+
+    def _resize_windows(self, size: int) -> None:
+        """Let all windows of streams be as if they had begun with `size` (RFC 9113 section 6.9.2)."""
+        for stream_id in self._sockets:
+            self._windows[stream_id] += size - self._stream_window
+        self._stream_window = size
 
     def _take_head(self, flags: int, stream_id: int, payload: bytes) -> None:
         if not flags & frames.END_HEADERS or flags & frames.PADDED:

@@ -16,7 +16,7 @@ from devproxy.errors import DevproxyError
 from devproxy.http.fields import MAX_REMEMBERED_LINE_BYTES
 from devproxy.http.memory import MEMORY, SLOT, Table, footprint
 from devproxy.http2 import huffman
-from devproxy.http2.lines import CONNECTION_SPECIFIC, Entry, is_value, make_entry, name_of
+from devproxy.http2.lines import CONNECTION_SPECIFIC, Aside, Entry, Malformed, is_value, make_entry, name_of
 
 TABLE_BYTES: Final = 4096
 """How large the dynamic table may be: the default of SETTINGS_HEADER_TABLE_SIZE. A larger one has
@@ -191,13 +191,23 @@ def _short_literal(field: bytes) -> _Literal:
     if length >= 0x80:
         value = huffman.decode(value)
     name, start, size = _BEGINNINGS[field[0]]
-    entry = start + value if start and is_value(value) else make_entry(name, value)
+    if start is None or not is_value(value):
+        return make_entry(name, value), size + len(value)
+    if isinstance(start, bytes):
+        return start + value, size + len(value)
+    entry = start()
+    entry.name, entry.value = name, value
     return entry, size + len(value)
 
 
-def _beginning(name: bytes) -> tuple[bytes, bytes, int]:
-    """Return `name`, how the line of such a field begins (empty: it has none), and its size without the value."""
-    return name, make_entry(name, b"x")[:-1], len(name) + FIELD_OVERHEAD
+def _beginning(name: bytes) -> tuple[bytes, bytes | type[Aside] | None, int]:
+    """Return `name`, how the line of such a field begins or what takes its place, and its size without the value.
+
+    None: it is malformed whatever its value is.
+    """
+    made = make_entry(name, b"x")
+    start: bytes | type[Aside] | None = type(made) if isinstance(made, Aside) else made[:-1]
+    return name, None if start is Malformed else start, len(name) + FIELD_OVERHEAD
 
 
 _BEGINNINGS: Final = {byte: _beginning(_names[(byte & (0x3F if byte >= 0x40 else 0x0F)) - 1]) for byte in _STATIC_NAMES}

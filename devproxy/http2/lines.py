@@ -7,7 +7,7 @@ repeated costs one look-up and no check. Start at :func:`make_entry`.
 from __future__ import annotations
 
 import re
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 # Lower case alone (RFC 9113 section 8.2.1), else a token as in HTTP/1.1.
 _is_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]++").fullmatch
@@ -34,13 +34,6 @@ class Aside(bytes):
     name: bytes
     value: bytes
 
-    def __new__(cls, name: bytes, value: bytes) -> Self:
-        """Make the one of the field ``name: value``."""
-        made = super().__new__(cls)
-        made.name = name
-        made.value = value
-        return made
-
     def __sizeof__(self) -> int:
         """Count what is remembered with it, too."""
         return super().__sizeof__() + len(self.name) + len(self.value) + _ATTRIBUTES_BYTES
@@ -57,9 +50,10 @@ class Special(Aside):
 class Malformed(Aside):
     """A field that makes its message malformed; ``reason``: why."""
 
-    reason: str
+    reason = ""
 
 
+_Kind = TypeVar("_Kind", bound=Aside)
 Entry: TypeAlias = bytes
 """A field: its line after a CRLF, as ``b"\\r\\naccept: */*"``, or an :class:`Aside`."""
 
@@ -67,7 +61,7 @@ Entry: TypeAlias = bytes
 def make_entry(name: bytes, value: bytes) -> Entry:
     """Return what the field ``name: value`` comes down to in a request."""
     if name in _PSEUDO:
-        return Pseudo(name, value) if is_value(value) else _malformed(name, value, _bad_value(value))
+        return _aside(Pseudo, name, value) if is_value(value) else _malformed(name, value, _bad_value(value))
     if _is_name(name) is None:
         return _malformed(name, value, _bad_name(name))
     if name in CONNECTION_SPECIFIC:
@@ -76,7 +70,7 @@ def make_entry(name: bytes, value: bytes) -> Entry:
         return _malformed(name, value, "te asks for more than trailers")
     if is_value(value) is None:
         return _malformed(name, value, _bad_value(value))
-    return Special(name, value) if name in _SPECIAL else b"\r\n%b: %b" % (name, value)
+    return _aside(Special, name, value) if name in _SPECIAL else b"\r\n%b: %b" % (name, value)
 
 
 def name_of(entry: Entry) -> bytes:
@@ -84,8 +78,14 @@ def name_of(entry: Entry) -> bytes:
     return entry.name if isinstance(entry, Aside) else entry[2 : entry.index(b":", 2)]
 
 
+def _aside(kind: type[_Kind], name: bytes, value: bytes) -> _Kind:
+    made = kind()
+    made.name, made.value = name, value
+    return made
+
+
 def _malformed(name: bytes, value: bytes, reason: str) -> Malformed:
-    made = Malformed(name, value)
+    made = _aside(Malformed, name, value)
     made.reason = reason
     return made
 

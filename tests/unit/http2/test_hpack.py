@@ -4,7 +4,7 @@ import hpack as oracle
 import pytest
 from devproxy.http.memory import MEMORY
 from devproxy.http2.hpack import STATIC, TABLE_BYTES, CompressionFault, Decoder, encode
-from devproxy.http2.lines import Malformed
+from devproxy.http2.lines import Aside, Malformed
 from hpack.table import HeaderTable
 from tests.support.http2 import pairs
 
@@ -225,3 +225,17 @@ def test_the_encoder_never_adds_to_a_table() -> None:
     for number in range(50):
         peer.decode(encode([b"HTTP/1.1 200 OK", b"Server: a", b"X-Number: %d" % number]))
     assert not peer.header_table.dynamic_entries
+
+
+@pytest.mark.parametrize("index", range(1, len(STATIC) + 1))
+def test_what_a_short_literal_comes_to_is_what_any_literal_of_that_field_comes_to(index: int) -> None:
+    name = STATIC[index - 1][0]
+    for value in (b"x", b"", b" x", b"a\0"):
+        short = bytes((0x40 | index,)) + bytes((len(value),)) + value
+        spelled = b"\x40" + bytes((len(name),)) + name + bytes((len(value),)) + value
+        (one,), (other,) = Decoder().decode(short), Decoder().decode(spelled)
+        assert (one, type(one), vars(one) if isinstance(one, Aside) else None) == (
+            other,
+            type(other),
+            vars(other) if isinstance(other, Aside) else None,
+        )
