@@ -140,8 +140,8 @@ class Pipeline:
     """One client's connection and an idle one to each upstream, on a service of its own. Close it at the end.
 
     `has_log`: each exchange is put into the queue of a console, and its lines are composed at once instead of by a
-    thread, so that they count. `is_quiet`: an observer wants failures, of which there are none. `is_http2`: the client's
-    connection is one of HTTP/2, without TLS.
+    thread, so that they count. `is_quiet`: an observer wants failures, of which there are none. `is_http2`:
+    the client speaks that, without TLS.
     """
 
     def __init__(self, *, has_log: bool = False, is_quiet: bool = False, is_http2: bool = False) -> None:
