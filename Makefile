@@ -9,8 +9,8 @@ KEY := $(shell cksum < pyproject.toml | cut -d ' ' -f 1)
 DEMO_STAMP := $(VENV)/.devproxy-demo-$(KEY)
 TEST_STAMP := $(VENV)/.devproxy-test-$(KEY)
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
-# Two at a time, and whoever is done takes over from the other: most tests wait for other programs most of the time.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+# As many at a time as tests/conftest.py says, and whoever is done takes over from the others.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 BENCH_STAMP := bench/node_modules/.package-lock.json
 # Debian keeps nginx and HAProxy where only root looks.
 BENCH := PATH="$$PATH:/usr/local/sbin:/usr/sbin" $(BIN)/python -m bench

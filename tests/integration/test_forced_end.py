@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ async def start(self):
     def begin():
         print({listens!r}, flush=True)
         hang()
-    asyncio.get_running_loop().call_later({after}, begin)
+    asyncio.get_running_loop().call_later(0.0, begin)
 Gateway.start = start
 sys.argv = ["devproxy", "up", "--config", "devproxy.toml", "--loop", {loop!r}]
 from devproxy.__main__ import main
@@ -48,13 +49,21 @@ main()
 """
 
 
-def start(tmp_path: Path, hang: str, *, loop: str = "auto", drain_s: float = DRAIN_S, after: float = 0.0) -> Program:
-    write_configuration(tmp_path, drain_s)
-    code = STARTED.format(hang=hang, listens=LISTENS, loop=loop, after=after)
-    program = Program([sys.executable, "-c", code], name="devproxy", cwd=tmp_path, environment=ENVIRONMENT)
+def start(folder: Path, hang: str, *, loop: str = "auto", drain_s: float = DRAIN_S) -> Program:
+    program = begin(folder, hang, loop=loop, drain_s=drain_s)
+    listens(program)
+    return program
+
+
+def begin(folder: Path, hang: str, *, loop: str = "auto", drain_s: float = DRAIN_S) -> Program:
+    write_configuration(folder, drain_s)
+    code = STARTED.format(hang=hang, listens=LISTENS, loop=loop)
+    return Program([sys.executable, "-c", code], name="devproxy", cwd=folder, environment=ENVIRONMENT)
+
+
+def listens(program: Program) -> None:
     program.line(LISTENS)
     time.sleep(0.05)  # from the line to the hanging
-    return program
 
 
 def write_configuration(folder: Path, drain_s: float) -> None:
@@ -64,30 +73,50 @@ def write_configuration(folder: Path, drain_s: float) -> None:
     )
 
 
-@pytest.fixture(params=sorted(HANGS))
-def stuck(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Program]:
-    """A devproxy whose loop hangs."""
-    program = start(tmp_path, HANGS[request.param])
-    try:
-        yield program
-    finally:
-        program.kill()
+@dataclass
+class Ending:
+    """How a devproxy whose loop hangs has ended: after how many seconds, with which code, and what it said."""
+
+    took_s: float
+    exit_code: int
+    said: str
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
-def test_a_loop_that_hangs_is_ended_by_force_and_says_where(stuck: Program, how: signal.Signals) -> None:
-    children = children_of(stuck.pid)
-    begun = time.monotonic()
-    os.kill(stuck.pid, how)
-    wait_for(lambda: stuck.exit_code is not None, "devproxy to end")
-    assert time.monotonic() - begun < LIMIT_S
-    assert stuck.exit_code == 1
-    wait_for(lambda: not any(map(is_alive, children)), "its child to end")
-    stuck.stop()  # what it said is complete
-    said = "\n".join(stuck.err)
-    assert "error: devproxy did not stop within" in said
-    assert "Thread 0x" in said
-    assert " in hang" in said or "_run_once" in said or "run_until_complete" in said
+@pytest.fixture(scope="module", params=[signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
+def endings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ending]:
+    """End a devproxy that hangs in each way by a signal, all at the same time: what they do most is to wait."""
+    with ExitStack() as running:
+        programs: dict[str, Program] = {}
+        for name, hang in HANGS.items():
+            programs[name] = begin(tmp_path_factory.mktemp("stuck"), hang)
+            running.callback(programs[name].kill)
+        for program in programs.values():
+            listens(program)
+        children = {name: children_of(program.pid) for name, program in programs.items()}
+        begun = time.monotonic()
+        for program in programs.values():
+            os.kill(program.pid, request.param)
+        took: dict[str, float] = {}
+
+        def have_ended() -> bool:
+            now = time.monotonic() - begun
+            took.update((name, now) for name in programs.keys() - took if programs[name].exit_code is not None)
+            return len(took) == len(programs)
+
+        wait_for(have_ended, "all to end")
+        wait_for(lambda: not any(map(is_alive, chain(*children.values()))), "their children to end")
+        codes = {name: program.stop() for name, program in programs.items()}  # what they said is complete
+        return {name: Ending(took[name], codes[name], "\n".join(programs[name].err)) for name in programs}
+
+
+@pytest.mark.parametrize("hang", HANGS)
+def test_a_loop_that_hangs_is_ended_by_force_and_says_where(endings: dict[str, Ending], hang: str) -> None:
+    ending = endings[hang]
+    assert ending.took_s < LIMIT_S
+    assert ending.exit_code == 1
+    assert "error: devproxy did not stop within" in ending.said
+    assert "Thread 0x" in ending.said
+    assert " in hang" in ending.said or "_run_once" in ending.said or "run_until_complete" in ending.said
 
 
 def test_no_child_is_left_where_nobody_reads_what_it_says(tmp_path: Path) -> None:
@@ -98,7 +127,7 @@ def test_no_child_is_left_where_nobody_reads_what_it_says(tmp_path: Path) -> Non
             os.write(inner, bytes(4096))
     os.set_blocking(inner, True)
     write_configuration(tmp_path, DRAIN_S)
-    code = STARTED.format(hang=HANGS["in a regular expression"], listens=LISTENS, loop="auto", after=0.0)
+    code = STARTED.format(hang=HANGS["in a regular expression"], listens=LISTENS, loop="auto")
     command = [sys.executable, "-c", code]
     environment = {**os.environ, **ENVIRONMENT}
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=inner) as process:
