@@ -27,8 +27,18 @@ from devproxy.console.folding import kind_of
 from devproxy.console.jsonlines import JsonLines
 from devproxy.console.lines import HumanLines
 from devproxy.console.style import Style, glyphs_for
-from devproxy.errors import BadMessage, DevproxyError
+from devproxy.errors import (
+    BadMessage,
+    DevproxyError,
+    ProxyCause,
+    ProxyFailure,
+    SeenCertificate,
+    TlsCause,
+    TlsFailure,
+)
 from devproxy.events import ExchangeFinished, Outcome, Trouble, TunnelOpened, UpstreamState
+from devproxy.http.fields import read_field
+from devproxy.http1.connect import ConnectAnswer, no_answer, refusal
 from devproxy.http1.framing import ChunkedReader
 from devproxy.http1.head import parse_request_head, parse_response_head, recall_request_head, recall_response_head
 from devproxy.http1.reader import HeadReader, MessageKind
@@ -48,8 +58,12 @@ from devproxy.plan import (
     plan_request,
     render_request,
 )
+from devproxy.plan.differences import request_differences, response_differences
 from devproxy.plan.plain import plan_plain_request
+from devproxy.plan.response import repair_of
 from devproxy.policy.hop import Peer
+from devproxy.policy.proxy_advice import words_on_proxy
+from devproxy.policy.tls_advice import Settings, certificate_text, facts_of_certificate, words_on_tls
 from devproxy.realtime.websocket import FrameTracker
 from devproxy.routing.balance import Balancer
 from tests.support.heads import head_for_client, render_answer
@@ -301,6 +315,47 @@ def in_a_refusal(text: bytes) -> None:
         advice_on_body(plan, text, status, text, SERVER)
 
 
+def in_what_is_shown_of_heads(text: bytes) -> None:
+    """What differs between two heads, of one long line or of many."""
+    head = parse_request_head(START.rstrip(), LIMITS)
+    plan = plan_request(head, SNAPSHOT)
+    assert isinstance(plan, Forward)
+    pieces = [b"X: " + text[index : index + 16] for index in range(0, len(text) // 4, 16)]
+    for start, lines in ((b"GET / HTTP/1.1", [b"Cookie: " + text]), (b"GET / HTTP/1.1", pieces)):
+        before, after = [start, *lines], [start, *reversed(lines), b"Set-Cookie: " + text]
+        with suppress(BadMessage):
+            request_differences(before, after, plan.compiled)
+        with suppress(BadMessage):
+            response_differences(before, after, plan, head, PEER, SERVER)
+    with suppress(BadMessage):
+        repair_of(plan, head, read_field(b"Location: " + text), PEER, SERVER)
+
+
+def in_answers_of_proxies(text: bytes) -> None:
+    """What a proxy says to CONNECT."""
+    for start in (b"", b"HTTP/1.1 407 " + text, b"HTTP/1.1 200 OK\r\nProxy-Authenticate: "):
+        try:
+            answered = ConnectAnswer().feed(start + text + b"\r\n\r\n")
+        except BadMessage as error:
+            no_answer(error, "http://proxy.test:3128")
+        else:
+            assert answered is not None
+            words_on_proxy(refusal(answered, "http://proxy.test:3128"), "[upstreams.b]")
+    words = text.decode("latin-1")
+    for cause in ProxyCause:
+        words_on_proxy(ProxyFailure(cause, "http://proxy.test:3128", words, (words,)), "[upstreams.b]")
+
+
+def in_certificates(text: bytes) -> None:
+    """What is said of a server's certificate that is not trusted."""
+    words = text.decode("latin-1")
+    certificate = SeenCertificate(words, words, tuple(words.split(",")), words, words)
+    for cause in TlsCause:
+        words_on_tls(TlsFailure(cause, words, certificate), Settings("b", "[upstreams.b]"))
+    facts_of_certificate(certificate)
+    certificate_text(certificate)
+
+
 def in_many_response_lines(text: bytes) -> None:
     pieces = [text[index : index + 16] for index in range(0, len(text) // 4, 16)]
     for name in some_of(RESPONSE_NAMES, text):
@@ -441,6 +496,7 @@ FLOWS: dict[str, Callable[[bytes], object]] = {
     for flow in (
         *(in_target, in_start_lines, in_host, in_request_fields, in_many_request_lines, in_response_fields),
         *(in_many_response_lines, in_pieces, in_a_chunked_body, in_frames, in_the_log),
+        *(in_what_is_shown_of_heads, in_certificates, in_answers_of_proxies),
         *(in_handshakes, in_a_refusal, in_frames_of_http2, in_blocks_of_http2, in_responses_of_http2),
     )
 }
@@ -531,6 +587,11 @@ NOT_FED = {
     "answers.loop_detected": "a route",
     "answers.fault_injected": "a fault of the file",
     "answers.health": "nothing",
+    "answers.own_page": "nothing",
+    "policy.proxy_advice.advice_on_unused": "of the environment",
+    "policy.proxy_advice.unused_proxy": "of the environment",
+    "plan.pages.pages_upstream": "of devproxy's own pages",
+    "policy.tls_advice.tls_settings": "of the file",
     "answers.asterisk_options": "nothing",
     "answers.method_refused": "the method is a token, shown by 200 octets",
     "answers.reserved_path": "shown by 200 octets, as in no_route",
