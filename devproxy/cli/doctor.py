@@ -30,8 +30,6 @@ def run(options: argparse.Namespace) -> int:
     page = _origin(options.origin)
     target = _target(options.url, options)
     through = _target(options.through, options) if options.through is not None else None
-    if through is not None and through.resource == "/":
-        through = through._replace(resource=target.resource, namespace=target.namespace)
     examined = asyncio.run(
         run_doctor(
             target,

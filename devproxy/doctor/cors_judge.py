@@ -163,8 +163,7 @@ _TWO: Final = (
 )
 _WILDCARD: Final = (
     'With cookies (withCredentials, credentials: "include") the answer has to name the page\'s origin. Not `origin: '
-    "true`: "
-    "that lets every web site read as this person."
+    "true`: that lets every web site read as this person."
 )
 _CREDENTIALS: Final = (
     "With cookies the answer has to say Access-Control-Allow-Credentials: true, in exactly these letters."

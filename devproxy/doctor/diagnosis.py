@@ -14,6 +14,7 @@ from devproxy.doctor.judging import Looked, guess_of
 from devproxy.doctor.observed import Examined, Seen
 from devproxy.doctor.problems import NOT_CHECKED, PROBLEM, Check, Code, Diagnosis, Problem
 from devproxy.doctor.reach_judge import (
+    is_mute,
     look_address,
     look_auth,
     look_certificate,
@@ -62,6 +63,7 @@ _EXPLAINS: Final[dict[Code, frozenset[Code]]] = {
             Code.NOT_STICKY,
         )
     ),
+    Code.POLLING_DISABLED: frozenset((Code.PREFLIGHT_REFUSED, Code.PREFLIGHT_WRONG_LAYER)),
     Code.EIO_VERSION: frozenset((Code.BUFFERED, Code.TIMEOUT_SHORT, Code.POLLING_DISABLED, Code.UPGRADE_REFUSED)),
     Code.AUTH_REQUIRED: frozenset((Code.ORIGIN_CHECKED, Code.UPGRADE_REFUSED)),
     Code.ORIGIN_CHECKED: frozenset(
@@ -112,6 +114,8 @@ def _diagnosed(seen: Seen, other: Seen | None, limit_s: float) -> tuple[list[Pro
     for each in looked:
         for problem in each.problems:
             found.setdefault(problem.code, problem)
+    if other is not None and Code.BUFFERED in found and is_mute(seen):
+        del found[Code.UNREACHABLE]  # asked directly, the stream is there
     explained = frozenset[Code]().union(
         *(_EXPLAINS.get(code, frozenset()) for code, each in found.items() if each.is_error)
     )

@@ -68,7 +68,8 @@ def path(facts: Facts) -> dict[str, str]:
         PYTHON: f'socketio.ASGIApp(sio, socketio_path="{facts.bare_path}")  # or the other path in the client',
         FLASK: f'SocketIO(app, path="{facts.bare_path}")',
         FASTAPI: (
-            'app.mount("/", socketio.ASGIApp(sio))  # mounted at /ws, Socket.IO is at /ws/socket.io/; a prefix counts'
+            'app.mount("/ws", socketio.ASGIApp(sio, socketio_path="/ws/socket.io"))  # the prefix counts, here and in '
+            "the client"
         ),
         DEVPROXY: f"{facts.up()}\n# the path of the route has to be the client's `path`",
     }

@@ -18,6 +18,7 @@ from devproxy.doctor.reading import (
     followed_path,
     is_engine_answer,
     is_refused,
+    is_stream,
     may_read,
     wants_old_protocol,
 )
@@ -52,7 +53,6 @@ PATHS: Final = (
 """Where Engine.IO is found in the documentation of frameworks, besides the default."""
 _PORTS: Final = (3000, 5173, 8080, 4200, 8000, 5000, 3001, 4173, 8081, 1234)
 MAX_CANDIDATES: Final = 20
-_FIRST_S: Final = 3.0
 _HINTS: Final = ("/info", "/openapi.json", "/@vite/client", "/negotiate")
 """Paths that tell what a server is where its first page does not."""
 
@@ -164,16 +164,14 @@ class _Examiner:
 
     async def _first_poll(self) -> Answer:
         """Ask for a session while another connection is open and says nothing, as a browser opens them in advance."""
-        idle = await connect(self._way._replace(tls=None), self._deadline.within(_FIRST_S))
-        poll = asyncio.ensure_future(self._plain.poll(()))
-        done, _ = await asyncio.wait([poll], timeout=self._deadline.within(_FIRST_S))
+        patience_s = self._deadline.within(self._deadline.patience_s)
+        idle = await connect(self._way._replace(tls=None), patience_s)
+        poll = asyncio.ensure_future(self._plain.poll((), within_s=2 * patience_s))
+        done, _ = await asyncio.wait([poll], timeout=patience_s)
         if isinstance(idle, Line):
             await idle.close()
-        if done:
-            return poll.result()
-        # What is answered as soon as the other connection ends has waited for it.
-        done, _ = await asyncio.wait([poll], timeout=self._deadline.within(2.0))
-        if done and poll.result().is_there:
+        if not done and (await poll).is_there:
+            # What is answered as soon as the other connection ends has waited for it.
             self._note(is_lone=True)
             self._use(most=1)
         return await poll
@@ -326,7 +324,8 @@ class _Examiner:
         )
         if not self.seen.socket_resource.is_open:
             self._note(socket_none=await self._plain.handshake((), target=target.resource))
-        if self.seen.resource.value("content-type").lower().startswith(b"text/event-stream"):
+        asked = (self.seen.resource, self.seen.resource_page)
+        if any(is_stream(answer) or answer.failure is Failure.SILENT for answer in asked):
             self._note(streamed=await self._event_stream())
         if not self.seen.is_same_origin and not may_read(self.seen, self.seen.resource_page):
             await self._candidates(target.resource)

@@ -60,9 +60,33 @@ def is_down(seen: Seen) -> bool:
     return is_gateway_error(seen.polled) and not engine_at(seen)
 
 
+def is_mute(seen: Seen) -> bool:
+    """Tell whether the URL gives no answer, though the server answers others."""
+    is_silent = Failure.SILENT in (seen.resource.failure, seen.resource_page.failure) and not seen.resource.is_there
+    return seen.polled.is_there and is_silent and not engine_at(seen)
+
+
+def _mute(seen: Seen) -> Looked:
+    url = seen.target.url(seen.target.resource)
+    what = f"{url} gives no answer in time, though the server answers other requests"
+    problem = Problem(
+        Code.UNREACHABLE,
+        what,
+        why=(
+            "What is there hangs; or, if it is a stream of events, something in between collects them: ask with "
+            "--through, and the server's own address as URL."
+        ),
+        fix=fixes_for(Code.UNREACHABLE, seen),
+        evidence=(f"GET {visible(seen.target.resource, 100)}: {seen.resource_page.failure}",),
+    )
+    return Looked("reachable", what, (problem,))
+
+
 def look_reachable(seen: Seen) -> Looked:
     """Look whether the server answers at all."""
     good = good_connections(seen)
+    if is_mute(seen):
+        return _mute(seen)
     if is_reached(seen) and not is_down(seen):
         where = ", ".join(f"{bracketed(each.address)} in {1000 * each.seconds:.0f} ms" for each in good)
         return Looked("reachable", where)
@@ -266,6 +290,8 @@ def look_kind(seen: Seen) -> Looked:
         return Looked(name, f"at {target.path}{version}")
     if not seen.polled.is_there and not seen.resource.is_there and not seen.resource.raw and not seen.polled.raw:
         return unchecked(name, "nothing answers")
+    if is_mute(seen):
+        return unchecked(name, "the URL gives no answer in time")
     if is_down(seen) or seen.other_scheme:
         return unchecked(
             name, "what is behind it does not answer" if is_down(seen) else "it was asked in another scheme"

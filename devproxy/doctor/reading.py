@@ -183,6 +183,11 @@ def is_refused(answer: Answer) -> bool:
     )
 
 
+def is_stream(answer: Answer) -> bool:
+    """Tell whether `answer` is a stream of events."""
+    return answer.value("content-type").lower().startswith(b"text/event-stream")
+
+
 def allow_origins(answer: Answer) -> list[bytes]:
     """Return every value of Access-Control-Allow-Origin, of each line one."""
     return answer.values("access-control-allow-origin")

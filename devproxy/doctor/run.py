@@ -29,8 +29,11 @@ async def run_doctor(
 ) -> Examined:
     """Ask `target`, and `through` if there is one, all that the doctor asks; return what was seen.
 
-    Takes `limit_s` at most. Quiet connections are held for as long as is left, unless an error is known already.
+    Of `through` only scheme, host and port count, unless it names a path. Takes `limit_s` at most. Quiet connections
+    are held for as long as is left, unless an error is known already.
     """
+    if through is not None and through.resource == "/":
+        through = through._replace(resource=target.resource, namespace=target.namespace)
     deadline = Deadline(max(0.5, limit_s - _CLEANUP_S))
     # An origin that changes from run to run: no list of a server has it by accident, no cache knows it.
     stranger = b"https://stranger-%06x.example" % random.SystemRandom().getrandbits(24)

@@ -33,7 +33,6 @@ JOIN_S: Final = 5.0
 FIRST_MESSAGE_S: Final = 2.0
 _JOINS_FROM_S: Final = 30.0
 """A session that joins no namespace is closed after 45 s (``connectTimeout``): one that is held for longer joins."""
-_LATE_S: Final = 4.0
 _TEXT: Final = ("Content-Type", "text/plain;charset=UTF-8")
 Lines = Sequence[tuple[str, str]]
 
@@ -46,13 +45,21 @@ class Sessions:
         self._target = target
         self._lines = tuple(lines)
 
-    async def poll(self, lines: Lines, *, eio: int | None = None, path: str = "") -> Answer:
+    @property
+    def _patience_s(self) -> float:
+        deadline = self._wire.deadline
+        return deadline.within(deadline.patience_s)
+
+    async def poll(
+        self, lines: Lines, *, eio: int | None = None, path: str = "", within_s: float | None = None
+    ) -> Answer:
         """Ask for a session as the first poll does, and close it if one is opened; return the answer."""
         async with self._wire.line() as line:
             if isinstance(line, Answer):
                 return line
             target = self._target.engine("polling", eio=eio, path=path)
-            answer = await line.ask("GET", target, lines, within_s=self._wire.deadline.within(4.0), keeps=True)
+            span_s = self._patience_s if within_s is None else within_s
+            answer = await line.ask("GET", target, lines, within_s=span_s, keeps=True)
             opened = read_open(answer.body) if answer.status == 200 else None
             if opened is not None:
                 await self._leave(opened, line, path=path, lines=lines)
@@ -90,7 +97,7 @@ class Sessions:
 
     async def _open(self, line: Line, lines: Lines = ()) -> tuple[Opened | None, Answer]:
         target = self._target.engine("polling")
-        within_s = self._wire.deadline.within(4.0)
+        within_s = self._patience_s
         answer = await line.ask("GET", target, (*self._lines, *lines), within_s=within_s, keeps=True)
         return (read_open(answer.body) if answer.status == 200 else None), answer
 
@@ -127,7 +134,7 @@ class Sessions:
     async def _upgraded(self, session: Session, opened: Opened) -> Session:
         """Probe a WebSocket for the session while a poll is pending, as a client does; the upgrade is not completed."""
         loop = asyncio.get_running_loop()
-        pending = asyncio.ensure_future(self._get(opened, self._wire.deadline.within(_LATE_S)))
+        pending = asyncio.ensure_future(self._get(opened, self._patience_s))
         try:
             await asyncio.sleep(0.02)  # the poll is to be at the server before the probe
             target = self._target.engine("websocket", sid=opened.sid, eio=opened.eio)
@@ -137,12 +144,12 @@ class Sessions:
                     return session._replace(upgrade=shaken, lost=session.lost + lost)
                 start = loop.time()
                 await socket.send(f"{PING}probe")
-                said = await socket.receive(self._wire.deadline.within(_LATE_S))
+                said = await socket.receive(self._patience_s)
                 probe_s = loop.time() - start if said is not None else -1.0
                 shaken = shaken._replace(first=said, ended=socket.ended)
                 poll_s = 0.0
                 if said is not None:
-                    done, _ = await asyncio.wait([pending], timeout=self._wire.deadline.within(_LATE_S))
+                    done, _ = await asyncio.wait([pending], timeout=self._patience_s)
                     poll_s = loop.time() - start if done else -1.0
                 return session._replace(upgrade=shaken, probe_s=probe_s, poll_s=poll_s)
         finally:
@@ -152,9 +159,9 @@ class Sessions:
 
     async def rounds(self, *, with_cookies: bool = False) -> tuple[Round, ...]:
         """Open several sessions and ask for each over new connections; say whether the server knows it each time."""
-        return tuple([await self._round(with_cookies=with_cookies) for _ in range(ROUNDS)])
+        return tuple([await self._round(number, with_cookies=with_cookies) for number in range(ROUNDS)])
 
-    async def _round(self, *, with_cookies: bool) -> Round:
+    async def _round(self, number: int, *, with_cookies: bool) -> Round:
         async with self._wire.line() as first:
             if isinstance(first, Answer):
                 return Round()
@@ -167,13 +174,16 @@ class Sessions:
             async with self._wire.socket(target, (*self._lines, *cookies)) as (shaken, _):
                 is_known = shaken.is_open or not (_is_lost(shaken.answer) or not shaken.answer.is_there)
                 known, unknown = known + is_known, unknown + _is_lost(shaken.answer)
-            # A WebSocket that was refused says nothing where a proxy takes Upgrade off: the POST does.
-            sent = await self._post(opened, CLOSE, cookies)
-            is_lost = _is_lost(sent)
-            known, unknown = known + (sent.status == 200), unknown + is_lost
             kept = None
-            if is_lost:
-                again = await self._post_on(first, opened, CLOSE)
+            if not unknown:
+                # A WebSocket that was refused says nothing where a proxy takes Upgrade off: the POST does.
+                sent = await self._post(opened, CLOSE, cookies)
+                known, unknown = known + (sent.status == 200), unknown + _is_lost(sent)
+            if unknown:
+                if number % 2:
+                    # Two servers that take turns would otherwise answer the same one each time.
+                    await self._ask_on(first, UNKNOWN_SID, cookies)
+                again = await self._post_on(first, opened, CLOSE, cookies)
                 kept = again.status == 200 if again.is_there else None
             return Round(known, unknown, kept)
 
@@ -284,6 +294,10 @@ class Sessions:
         within_s = max(0.5, self._wire.deadline.within(2.0))
         asked = (*self._lines, *lines, _TEXT)
         return await line.ask("POST", target, asked, written(packet, opened.eio), within_s=within_s, keeps=True)
+
+    async def _ask_on(self, line: Line, sid: str, lines: Lines = ()) -> Answer:
+        target = self._target.engine("polling", sid=sid)
+        return await line.ask("GET", target, (*self._lines, *lines), within_s=self._patience_s, keeps=True)
 
     async def _leave(self, opened: Opened, line: Line, *, path: str = "", lines: Lines | None = None) -> None:
         """Close the session, over the connection that opened it where that still is of use."""

@@ -45,9 +45,10 @@ class Way(NamedTuple):
 
 
 class Deadline:
-    """When everything has to be over. Spans in seconds."""
+    """When everything has to be over. Spans in seconds. ``patience_s``: for one answer, so that several can be late."""
 
     def __init__(self, limit_s: float) -> None:
+        self.patience_s = min(4.0, max(1.0, limit_s / 5))
         self._loop = asyncio.get_running_loop()
         self._at = self._loop.time() + limit_s
 
@@ -278,18 +279,17 @@ class Wire:
                 await opened.close()
 
     async def ask(
-        self, method: str, target: str, lines: Lines = (), body: bytes = b"", *, within_s: float = 4.0
+        self, method: str, target: str, lines: Lines = (), body: bytes = b"", *, within_s: float | None = None
     ) -> Answer:
         """Ask over a new connection."""
         async with self._turns, self.line() as line:
             if isinstance(line, Answer):
                 return line
-            return await line.ask(method, target, lines, body, within_s=self.deadline.within(within_s))
+            span_s = self.deadline.patience_s if within_s is None else within_s
+            return await line.ask(method, target, lines, body, within_s=self.deadline.within(span_s))
 
     @asynccontextmanager
-    async def socket(
-        self, target: str, lines: Lines = (), *, within_s: float = 4.0
-    ) -> AsyncIterator[tuple[Handshake, Socket | None]]:
+    async def socket(self, target: str, lines: Lines = ()) -> AsyncIterator[tuple[Handshake, Socket | None]]:
         """Ask for a WebSocket over a new connection; close it at the end. The handshake's first message is not read."""
         key = base64.b64encode(os.urandom(16)).decode()
         asked = [
@@ -303,7 +303,8 @@ class Wire:
             if isinstance(line, Answer):
                 yield Handshake(line, key.encode()), None
                 return
-            answer = await line.ask("GET", target, asked, within_s=self.deadline.within(within_s))
+            within_s = self.deadline.within(self.deadline.patience_s)
+            answer = await line.ask("GET", target, asked, within_s=within_s)
             if answer.status != 101:
                 yield Handshake(answer, key.encode()), None
                 return

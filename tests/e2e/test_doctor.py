@@ -7,8 +7,13 @@ once, and examined side by side before the first test.
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
@@ -16,11 +21,14 @@ from devproxy.doctor.diagnosis import diagnose
 from devproxy.doctor.problems import Diagnosis
 from devproxy.doctor.run import run_doctor
 from devproxy.doctor.target import parse_target
-from tests.e2e.harness import node_server
+from tests.e2e.harness import node_server, python_server
+from tests.support.certificates import certificate_files
+from tests.support.gateway_process import GatewayProcess, one_origin
+from tests.support.processes import Program, free_port, parsed, wait_for
 
 PAGE: Final = "http://localhost:3000"
 LIMIT_S: Final = 4.0
-AT_ONCE: Final = 5
+AT_ONCE: Final = 6
 """Servers that are examined at the same time."""
 
 
@@ -131,6 +139,68 @@ GOOD_NODE: Final = {
 """The same servers, asked in a way in which nothing is wrong."""
 
 
+PYTHON: Final = {
+    "pythonDefault": Case("origin-checked"),
+    "pythonList": Case("origin-checked"),
+    "pythonEveryone": Case("", "cors-open"),
+    "pythonRefuses": Case("namespace-refused"),
+    "pythonUnauthorised": Case("auth-required"),
+    "pythonWebSocketAlone": Case("polling-disabled"),
+    "fastapi": Case("cors-missing", url=ITEMS),
+    "fastapiList": Case("cors-origin-not-allowed", url=ITEMS),
+    "fastapiTwice": Case("cors-duplicate"),
+    "fastapiMounted": Case("path-wrong"),
+    "flaskList": Case("origin-checked"),
+    "flaskCors": Case("origin-checked"),
+    "flaskAlone": Case("single-connection", limit_s=8.0),
+    "oneAtATime": Case("single-connection", url=ITEMS, limit_s=8.0),
+    "tls": Case("scheme-mismatch"),
+}
+"""What each server of ``doctor_servers.py`` has."""
+GOOD_PYTHON: Final = {
+    "pythonGood": Case(),
+    "fastapiGood": Case(url=ITEMS),
+    "fastapiMounted": Case(path="/ws/socket.io"),
+    "flaskGood": Case(),
+}
+NGINX: Final = {
+    "wrong": Case("cors-duplicate"),
+    "plain": Case("upgrade-stripped"),
+    "hasty": Case("timeout-short", OPEN),
+    "shared": Case("not-sticky", OPEN),
+    "password": Case("auth-required"),
+    "down": Case("unreachable"),
+    "tls": Case("scheme-mismatch"),
+}
+GOOD_NGINX: Final = {"right": Case("", OPEN)}
+NGINX_FILE: Final = """\
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log crit;
+events {{ worker_connections 256; }}
+http {{
+  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  upstream one {{ server 127.0.0.1:{good}; }}
+  upstream two {{ server 127.0.0.1:{good}; server 127.0.0.1:{other}; }}
+  map $server_port $upgrade {{ default $http_upgrade; }}
+  proxy_http_version 1.1; proxy_set_header Host $host; proxy_set_header Upgrade $upgrade;
+  proxy_set_header Connection "upgrade";
+  server {{ listen 127.0.0.1:{right}; location / {{ proxy_pass http://one; proxy_buffering off; }} }}
+  server {{ listen 127.0.0.1:{wrong};
+    add_header 'Access-Control-Allow-Origin' '*';
+    location / {{ proxy_pass http://one; }} }}
+  server {{ listen 127.0.0.1:{plain}; location / {{ proxy_set_header Host $host; proxy_pass http://one; }} }}
+  server {{ listen 127.0.0.1:{hasty}; location / {{ proxy_pass http://one; proxy_read_timeout 1s; }} }}
+  server {{ listen 127.0.0.1:{shared}; location / {{ proxy_pass http://two; }} }}
+  server {{ listen 127.0.0.1:{password};
+    auth_basic "here"; auth_basic_user_file {folder}/none; location / {{ proxy_pass http://one; }} }}
+  server {{ listen 127.0.0.1:{down}; location / {{ proxy_pass http://127.0.0.1:1; }} }}
+  server {{ listen 127.0.0.1:{tls} ssl; ssl_certificate {pair}; ssl_certificate_key {pair};
+    location / {{ proxy_pass http://one; }} }}
+}}
+"""
+"""``wrong`` is the article's WRONG block, ``plain`` what nginx does without the lines for upgrades."""
+
+
 def examined(cases: dict[str, Case], ports: dict[str, int]) -> dict[str, tuple[Diagnosis, float]]:
     """Examine every server, some at a time; return the diagnosis of each and how long it took."""
 
@@ -171,6 +241,45 @@ def good_node_results(node_ports: dict[str, int]) -> dict[str, tuple[Diagnosis, 
     return examined(GOOD_NODE, node_ports)
 
 
+@pytest.fixture(scope="module")
+def python_ports() -> Iterator[dict[str, int]]:
+    settings: dict[str, object] = {"page": PAGE, "certificate": certificate_files().cert}
+    with python_server(Path(__file__).parent / "python" / "doctor_servers.py", settings) as server:
+        yield server.json_line(lambda line: "ports" in line, "its ports")["ports"]
+
+
+@pytest.fixture(scope="module")
+def python_results(python_ports: dict[str, int]) -> dict[str, tuple[Diagnosis, float]]:
+    return examined(PYTHON, python_ports)
+
+
+@pytest.fixture(scope="module")
+def good_python_results(python_ports: dict[str, int]) -> dict[str, tuple[Diagnosis, float]]:
+    return examined(GOOD_PYTHON, python_ports)
+
+
+@pytest.fixture(scope="module")
+def nginx_ports(node_ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
+    folder = tmp_path_factory.mktemp("nginx")
+    ports = {name: free_port() for name in (*NGINX, *GOOD_NGINX)}
+    told = {"good": node_ports["good"], "other": node_ports["other"]}
+    text = NGINX_FILE.format(folder=folder, pair=certificate_files().cert, **told, **ports)
+    (folder / "nginx.conf").write_text(text)
+    with Program(["nginx", "-p", folder, "-c", folder / "nginx.conf"], name="nginx") as program:
+        wait_for(lambda: is_listening(ports["right"]) or program.exit_code is not None, "nginx")
+        yield ports
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def nginx_results(nginx_ports: dict[str, int]) -> dict[str, tuple[Diagnosis, float]]:
+    return examined(NGINX | GOOD_NGINX, nginx_ports)
+
+
 @pytest.mark.parametrize("name", NODE)
 def test_a_server_with_one_mistake_is_told_exactly_that(
     name: str, node_results: dict[str, tuple[Diagnosis, float]]
@@ -185,3 +294,158 @@ def test_a_good_server_gets_no_alarm(name: str, good_node_results: dict[str, tup
     diagnosis, took_s = good_node_results[name]
     assert (codes(diagnosis, errors=True), codes(diagnosis, errors=False)) == ("", GOOD_NODE[name].warnings)
     assert took_s < LIMIT_S + 1.5
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_a_python_server_with_one_mistake_is_told_exactly_that(
+    name: str, python_results: dict[str, tuple[Diagnosis, float]]
+) -> None:
+    diagnosis, took_s = python_results[name]
+    wanted = PYTHON[name]
+    assert (codes(diagnosis, errors=True), codes(diagnosis, errors=False)) == (wanted.errors, wanted.warnings)
+    assert took_s < wanted.limit_s + 1.5
+
+
+@pytest.mark.parametrize("name", GOOD_PYTHON)
+def test_a_good_python_server_gets_no_alarm(name: str, good_python_results: dict[str, tuple[Diagnosis, float]]) -> None:
+    diagnosis, _ = good_python_results[name]
+    assert (codes(diagnosis, errors=True), codes(diagnosis, errors=False)) == ("", GOOD_PYTHON[name].warnings)
+
+
+@pytest.mark.parametrize("name", NGINX | GOOD_NGINX)
+def test_what_nginx_does_to_a_good_server_is_told(name: str, nginx_results: dict[str, tuple[Diagnosis, float]]) -> None:
+    diagnosis, _ = nginx_results[name]
+    wanted = (NGINX | GOOD_NGINX)[name]
+    assert (codes(diagnosis, errors=True), codes(diagnosis, errors=False)) == (wanted.errors, wanted.warnings)
+
+
+def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command itself."""
+    command = [sys.executable, "-m", "devproxy", "doctor", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def through(direct: str, other: str, **more: bool) -> Diagnosis:
+    """Examine `direct`, and the same by way of `other`."""
+    seen = run_doctor(
+        parse_target(direct),
+        page=PAGE.encode(),
+        through=parse_target(other),
+        limit_s=LIMIT_S,
+        includes_credentials=more.get("credentials", False),
+    )
+    return diagnose(asyncio.run(seen))
+
+
+def where(diagnosis: Diagnosis) -> list[tuple[str, str]]:
+    return [(str(problem.code), problem.where) for problem in diagnosis.problems]
+
+
+def test_several_processes_behind_one_port_are_told_from_several_servers(
+    node_packages: None, nginx_ports: dict[str, int]
+) -> None:
+    with node_server("cluster", {"major": 4, "options": {"cors": {"origin": PAGE}}, "workers": 2}) as server:
+        cluster = examined({"cluster": Case()}, {"cluster": server.port})["cluster"][0]
+    shared = examined({"shared": Case()}, nginx_ports)["shared"][0]
+    assert "several processes share the port" in cluster.problems[0].what
+    assert "several servers share the requests" in shared.problems[0].what
+    assert (cluster.problems[0].code, shared.problems[0].code) == ("not-sticky", "not-sticky")
+
+
+def test_what_a_proxy_adds_or_takes_is_blamed_on_the_proxy(
+    node_ports: dict[str, int], nginx_ports: dict[str, int]
+) -> None:
+    good = f"http://localhost:{node_ports['good']}"
+    cases = {"wrong": "cors-duplicate", "plain": "upgrade-stripped", "right": ""}
+    for name, code in cases.items():
+        diagnosis = through(good, f"http://localhost:{nginx_ports[name]}")
+        assert where(diagnosis) == [*([(code, "through")] if code else []), ("websocket-open", "direct")]
+
+
+def test_events_that_only_the_proxy_holds_back_are_found(node_ports: dict[str, int]) -> None:
+    direct = f"http://localhost:{node_ports['events']}/events"
+    diagnosis = through(direct, f"http://localhost:{node_ports['hoarded']}")
+    assert where(diagnosis) == [("buffered", "through")]
+
+
+def test_devproxy_settles_what_the_server_has(node_ports: dict[str, int]) -> None:
+    for name, code in (("noCors", "cors-missing"), ("duplicate", "cors-duplicate"), ("wildcard", "")):
+        gateway = GatewayProcess(*one_origin(frontend="1", backend=str(node_ports[name])))
+        try:
+            diagnosis = through(f"http://localhost:{node_ports[name]}", gateway.url)
+        finally:
+            gateway.stop()
+        assert where(diagnosis) == ([(code, "direct")] if code else [])
+        names = {check.name: check.result for check in diagnosis.checks if check.where == "through"}
+        assert {names["CORS"], names["WebSocket"], names["sessions"], names["namespace"]} == {"ok"}
+
+
+def test_a_certificate_that_is_not_trusted_is_named_and_the_rest_examined(python_ports: dict[str, int]) -> None:
+    done = doctor(f"https://localhost:{python_ports['tls']}", "--json", "--timeout", "2")
+    said = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [(problem["code"], problem["severity"]) for problem in said["problems"]] == [
+        ("certificate-untrusted", "error")
+    ]
+    assert said["problems"][0]["browser"].endswith("net::ERR_CERT_AUTHORITY_INVALID")
+    assert {check["name"]: check["result"] for check in said["checked"]}["sessions"] == "ok"
+
+
+def test_a_server_of_plain_http_asked_in_tls_is_told_from_one_that_is_not_there(python_ports: dict[str, int]) -> None:
+    cases = {"plain": Case("scheme-mismatch"), "absent": Case("unreachable")}
+    ports = {"plain": python_ports["pythonGood"], "absent": free_port()}
+    for name, case in cases.items():
+        seen = run_doctor(parse_target(f"https://localhost:{ports[name]}"), page=PAGE.encode(), limit_s=LIMIT_S)
+        assert codes(diagnose(asyncio.run(seen)), errors=True) == case.errors
+
+
+def test_every_session_is_closed_and_one_joins(node_packages: None) -> None:
+    options = {"cors": {"origin": PAGE}}
+    with node_server("counting", {"options": options}) as server:
+        examined({"counting": Case()}, {"counting": server.port})
+        assert server.json_line(lambda said: said.get("event") == "left", "that all left")["clients"] == 0
+        said = [line for line in map(parsed, server.out) if line]
+    assert sum(line.get("event") == "connection" for line in said) == 1
+    assert {line["method"] for line in said if line.get("event") == "request"} <= {"GET", "POST", "OPTIONS"}
+    assert not [line for line in said if line.get("event") == "message"]
+
+
+def test_the_command_prints_the_cause_what_a_browser_says_and_what_to_write(node_ports: dict[str, int]) -> None:
+    done = doctor(f"http://localhost:{node_ports['noCors']}", "--timeout", "3")
+    assert done.returncode == 1
+    assert "error: cors-missing: no answer has Access-Control-Allow-Origin" in done.stdout
+    assert "No 'Access-Control-Allow-Origin' header is present on the requested resource." in done.stdout
+    assert f'new Server(httpServer, {{ cors: {{ origin: ["{PAGE}"] }} }});' in done.stdout
+    assert f"devproxy up --frontend 3000 --backend {node_ports['noCors']}" in done.stdout
+    assert done.stderr == ""
+
+
+def test_warnings_alone_end_with_0(node_ports: dict[str, int]) -> None:
+    done = doctor(f"http://localhost:{node_ports['reflected']}", "--json", "--timeout", "2")
+    assert done.returncode == 0
+    said = json.loads(done.stdout)
+    assert [(each["code"], each["severity"]) for each in said["problems"]] == [("cors-open", "warning")]
+    assert set(said) == {"url", "origin", "server", "problems", "checked"}
+    assert set(said["problems"][0]) == {"code", "severity", "where", "what", "browser", "why", "fix", "evidence"}
+    assert {check["result"] for check in said["checked"]} <= {"ok", "problem", "not checked"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ftp://localhost"], "ftp:// cannot be examined"),
+        (["http://user:secret@localhost"], "the URL has a user name"),
+        (["http://localhost:99999"], "is not a URL"),
+        (["http://"], "names no host"),
+        (["3001", "--origin", "localhost"], "is not the origin of a page"),
+        (["3001", "--timeout", "soon"], "is not a number of seconds"),
+        (["3001", "--eio", "5"], "--eio: invalid choice"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_examined_is_refused_with_2(arguments: list[str], words: str) -> None:
+    done = doctor(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert "help: " in done.stderr
+    assert "secret" not in done.stderr

@@ -47,7 +47,7 @@ const items = (app) => {
 };
 
 /** A proxy in front of the servers at `ports`, each request to the next one. `change` is given the answer's headers. */
-function proxy(targets, { upgrade = 'pass', change = () => {}, delay = 0, collect = 0, idle = 0 } = {}) {
+function proxy(targets, { upgrade = 'pass', change = () => {}, hoards = false, collect = 0, idle = 0 } = {}) {
   let turn = 0;
   const next = () => targets[(turn += 1) % targets.length];
   const server = createServer((request, response) => {
@@ -57,10 +57,10 @@ function proxy(targets, { upgrade = 'pass', change = () => {}, delay = 0, collec
       const asked = ask({ host: '127.0.0.1', port, path: request.url, method: request.method, headers }, (answer) => {
         const answered = { ...answer.headers };
         change(answered);
-        setTimeout(() => {
-          response.writeHead(answer.statusCode, answered);
-          answer.pipe(response);
-        }, delay);
+        const pieces = [];
+        if (!hoards) return answer.pipe(response.writeHead(answer.statusCode, answered));
+        answer.on('data', (piece) => pieces.push(piece));
+        answer.on('end', () => response.writeHead(answer.statusCode, answered).end(Buffer.concat(pieces)));
       });
       if (idle) asked.setTimeout(idle, () => response.writableEnded || response.writeHead(504).end('too slow'));
       asked.on('error', () => response.destroy());
@@ -128,6 +128,11 @@ const good = () => socketio({ cors: let_in });
 const behind = [];
 /** A server that only a proxy here asks. */
 const inner = (server) => (behind.push(server), server);
+
+const events = application((app) => {
+  app.use(cors(let_in));
+  app.get('/events', (_, response) => response.set('Content-Type', 'text/event-stream').write('data: now\n\n'));
+});
 
 const servers = {
   // -- CORS of Socket.IO
@@ -200,7 +205,7 @@ const servers = {
   sticky: proxy([inner(good())]),
   corsStripped: proxy([inner(good())], { change: (headers) => delete headers['access-control-allow-origin'] }),
   late: proxy([inner(good())], { collect: 1500 }),
-  impatient: proxy([inner(good())], { idle: 900 }),
+  impatient: proxy([inner(good())], { idle: 600 }),
   down: createServer((_, response) => response.writeHead(502).end('Bad Gateway')),
   toHttps: createServer((request, response) =>
     response.writeHead(301, { Location: `https://${request.headers.host}${request.url}` }).end(),
@@ -241,10 +246,8 @@ const servers = {
       } else response.write('data: now\n\n');
     });
   }),
-  events: application((app) => {
-    app.use(cors(let_in));
-    app.get('/events', (_, response) => response.set('Content-Type', 'text/event-stream').write('data: now\n\n'));
-  }),
+  events,
+  hoarded: proxy([events], { hoards: true }),
   // -- cookies
   noneWithoutSecure: signedIn({ sameSite: 'none' }),
   foreignDomain: signedIn({ domain: 'app.example.com' }),
@@ -271,6 +274,7 @@ const servers = {
   redirectLoop: createServer((request, response) => response.writeHead(302, { Location: request.url }).end()),
   // -- and what is right
   good: good(),
+  other: good(),
   guardedSocket: socketio({
     cors: let_in,
     allowRequest: ({ headers: { origin } }, done) => done(null, !origin || origin === page),
