@@ -19,6 +19,8 @@ from devproxy.policy.verdict.model import shown
 _CREDENTIALS_NOTE: Final = (
     " The credentials mode of requests initiated by the XMLHttpRequest is controlled by the withCredentials attribute."
 )
+_WILDCARD: Final = "The value of the 'Access-Control-Allow-Origin' header in the response"
+"""How the one message begins of which a verdict has the end alone."""
 _GATEWAY: Final = frozenset((502, 503, 504))
 
 
@@ -137,15 +139,21 @@ def said_of(seen: Seen, subject: Subject, answer: Answer) -> str:
     if verdict.is_blocked:
         return blocked(seen, subject, verdict)
     if answer.status >= 400:
-        reason = reason_phrase(answer.status)
-        return f"Failed to load resource: the server responded with a status of {answer.status} ({reason})"
+        return said_of_status(url, answer.status)
     return ""
+
+
+def said_of_status(url: str, status: int) -> str:
+    """Return what Chromium's console says of an answer that the page may read, and that is an error."""
+    reason = reason_phrase(status)
+    return f"GET {url} {status}" + (f" ({reason})" if reason else "")
 
 
 def blocked(seen: Seen, subject: Subject, verdict: Verdict) -> str:
     """Return Chromium's message for a request that it blocks."""
     how = "XMLHttpRequest" if subject.kind is RequestKind.XHR else "fetch"
-    url, text = seen.target.url(subject.resource), verdict.text
+    url = seen.target.url(subject.resource)
+    text = verdict.text.replace("must not be the wildcard", f"{_WILDCARD} must not be the wildcard")
     is_about_mode = "credentials mode is 'include'" in text and subject.kind is RequestKind.XHR
     note = _CREDENTIALS_NOTE if is_about_mode else ""
     return f"Access to {how} at '{url}' from origin '{shown(seen.page)}' has been blocked by CORS policy: {text}{note}"

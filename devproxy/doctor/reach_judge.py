@@ -17,6 +17,7 @@ from devproxy.doctor.judging import (
     opened_of,
     said_of,
     said_of_failure,
+    said_of_status,
     subject_of,
     unchecked,
 )
@@ -331,7 +332,7 @@ def _not_socketio(seen: Seen) -> Problem:
             "by CORS policy: No 'Access-Control-Allow-Origin' header is present on the requested resource."
         )
     elif seen.polled_page.status >= 400:
-        browser = f"GET {subject_url} {seen.polled_page.status}"
+        browser = said_of_status(subject_url, seen.polled_page.status)
     return Problem(
         Code.NOT_SOCKETIO,
         f"there is no Socket.IO at {target.base}: it seems to be {guess}",
@@ -373,7 +374,7 @@ def _location(answer: Answer) -> str:
 def _elsewhere(seen: Seen, found: str) -> Problem:
     target = seen.target
     subject_page = seen.polled_page
-    browser = f"GET {target.url(target.engine('polling'))} {subject_page.status}"
+    browser = said_of_status(target.url(target.engine("polling")), subject_page.status)
     if not seen.is_same_origin and not subject_page.value("access-control-allow-origin"):
         browser = (
             f"Access to XMLHttpRequest at '{target.url(target.engine('polling'))}' from origin "

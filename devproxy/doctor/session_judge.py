@@ -8,15 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from devproxy.doctor.fixes import fixes_for
-from devproxy.doctor.judging import (
-    Looked,
-    unchecked,
-)
-from devproxy.doctor.observed import Seen
+from devproxy.doctor.judging import Looked, said_of_failure, said_of_status, unchecked
+from devproxy.doctor.observed import Failure, Seen
 from devproxy.doctor.problems import Code, Problem
-from devproxy.doctor.reading import (
-    allow_origins,
-)
+from devproxy.doctor.reading import allow_origins
 from devproxy.text.safe import visible
 
 _LATE_S: Final = 1.0
@@ -75,7 +70,7 @@ def look_sticky(seen: Seen) -> Looked:
         what,
         why=why,
         browser=(
-            "Failed to load resource: the server responded with a status of 400 (Bad Request)"
+            said_of_status(seen.target.url(seen.target.engine("polling", sid="…")), 400)
             if seen.is_same_origin or _page_reads(seen)
             else ""
         ),
@@ -180,10 +175,9 @@ def _early_said(seen: Seen, kind: str, ended: str) -> str:
     if kind == "WebSocket" and ended == "closed":
         return ""
     if ended[:3].isdigit():
-        return f"Failed to load resource: the server responded with a status of {ended}"
-    return (
-        "" if kind == "WebSocket" else f"GET {seen.target.url(seen.target.engine('polling'))} net::ERR_EMPTY_RESPONSE"
-    )
+        return said_of_status(seen.target.url(seen.target.engine("polling", sid="…")), int(ended[:3]))
+    url = seen.target.url(seen.target.engine("polling", sid="…"))
+    return "" if kind == "WebSocket" else said_of_failure(url, Failure.CLOSED)
 
 
 def look_buffered(seen: Seen, other: Seen | None = None) -> Looked:

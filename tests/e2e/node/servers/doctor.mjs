@@ -1,7 +1,7 @@
 // Servers that people write, each with one mistake, and the same without: what `devproxy doctor` is tried on.
 //
 // Says {"port": of the first, "ports": {name: port}}. Settings: {"page": the origin that is meant to be let in}.
-import { createServer } from 'node:http';
+import { createServer, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { createRequire } from 'node:module';
 import cors from 'cors';
@@ -110,8 +110,17 @@ function proxy(targets, { upgrade = 'pass', change = () => {}, hoards = false, c
   return server;
 }
 
-/** Put `answers` in front of a server: a request that it takes goes no further. */
+/** Put `answers` in front of a server: a request that it takes goes no further, be it for a WebSocket or not. */
 function inFront(httpServer, answers) {
+  const upgrades = httpServer.listeners('upgrade');
+  httpServer.removeAllListeners('upgrade');
+  httpServer.on('upgrade', (request, socket, head) => {
+    const response = new ServerResponse(request);
+    response.assignSocket(socket);
+    if (answers(request, response)) return response.on('finish', () => socket.end());
+    response.detachSocket(socket);
+    for (const listener of upgrades) listener.call(httpServer, request, socket, head);
+  });
   const listeners = httpServer.listeners('request');
   httpServer.removeAllListeners('request');
   httpServer.on('request', (request, response) => {
