@@ -159,7 +159,7 @@ class Pipeline:
             pool.servers[0].release(connection, None, None)
         self._log = Log(config) if has_log else None
         if self._log is not None:
-            shared.observers.add(Observer(self._log.tell))
+            shared.observers.add(Observer(self._log.tell, Wants.ENDS, self._log.keep))
         if is_quiet:
             shared.observers.add(Observer(_fail, Wants.FAILURES))
         speaks = http2.Http2Connection if is_http2 else downstream.ClientConnection
@@ -225,6 +225,11 @@ class Log:
         """Take an event."""
         self._writer.put(event)
         self._lines.lines(0.0, event)
+
+    def keep(self, end: tuple[object, ...]) -> None:
+        """Take the end of an exchange."""
+        self._writer.keep(end)
+        self._lines.ended(0.0, end)
 
     def close(self) -> None:
         """End the thread."""

@@ -210,6 +210,32 @@ Keep = Callable[["tuple[object, ...]"], object]
 """Takes the fields of an :class:`Entry`. Must return at once, and never raises."""
 
 
+def finished_of(end: tuple[object, ...]) -> ExchangeFinished:
+    """Return the record of `end`, the fields of an :class:`Entry` that says all (:func:`is_plain_end`)."""
+    entry = Entry._make(end)
+    facts = entry.facts
+    return ExchangeFinished(
+        entry.method,
+        entry.target,
+        entry.status,
+        entry.route,
+        entry.upstream,
+        entry.server,
+        entry.outcome,
+        entry.ended - entry.started,
+        entry.first_byte_s,
+        entry.request_bytes,
+        entry.response_bytes,
+        entry.client,
+        entry.error,
+        entry.detail,
+        has_advice=entry.has_advice,
+        protocol="" if facts is None else facts.upgrade.decode("latin-1"),
+        exchange_id=entry.exchange_id,
+        destination=b"" if facts is None else facts.fetch_dest,
+    )
+
+
 @dataclass(slots=True)
 class TunnelOpened:
     """An upgrade was accepted (101). ``protocol``: the token of ``Upgrade``. ``tunnel_id`` pairs it with its end,
@@ -425,12 +451,18 @@ Tell = Callable[[Event], None]
 class Observer(NamedTuple):
     """Receives events: ``tell`` is called with each event that it ``wants``.
 
-    ``keep``: is called with the end of every exchange, as an :class:`Entry`; None: not.
+    ``keep``: is called with the end of every exchange, as an :class:`Entry`; None: not. Then ``tell`` is not called
+    with those of which that says all (:func:`is_plain_end`), unless changes are wanted.
     """
 
     tell: Tell
     wants: Wants = Wants.ENDS
     keep: Keep | None = None
+
+
+def is_plain_end(outcome: Outcome, has_advice: bool) -> bool:
+    """Tell whether an :class:`Entry` says all that there is to say of an exchange, but for what was changed."""
+    return outcome is Outcome.COMPLETE and not has_advice
 
 
 def is_failure(outcome: Outcome, status: int, advice: tuple[str, ...]) -> bool:

@@ -76,7 +76,8 @@ class Console:
         self._writer = Writer(fd, lines, encoding=encoding, foot=foot)
         self.is_coloured = mode != "json" and style.has_colour
         ends = Wants.FAILURES if mode == "quiet" else Wants.ENDS
-        self.observer = Observer(self._writer.put, ends | Wants.CHANGES if is_verbose else ends)
+        keep = self._writer.keep if mode == "human" and not is_verbose else None
+        self.observer = Observer(self._writer.put, ends | Wants.CHANGES if is_verbose else ends, keep)
 
     def close(self) -> None:
         """Write what is left, for at most a second. Nothing is shown after that. Idempotent."""

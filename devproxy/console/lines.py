@@ -15,13 +15,13 @@ from typing import Final
 
 from devproxy.config.model import Config
 from devproxy.console.banner import banner
-from devproxy.console.folding import Fold, Folding, kind_of
+from devproxy.console.folding import Fold, Folding
 from devproxy.console.layout import Row, Table, layout, wrapped
 from devproxy.console.reloads import applied_lines, missing_trouble, rejected_lines
 from devproxy.console.secrets import masked
 from devproxy.console.style import Style
 from devproxy.console.text import columns, counted, duration, shown_target, size
-from devproxy.console.writer import Lines
+from devproxy.console.writer import End, Lines
 from devproxy.events import (
     BodyData,
     Capturing,
@@ -46,6 +46,7 @@ from devproxy.events import (
     TunnelData,
     TunnelOpened,
     UpstreamState,
+    finished_of,
     is_failure,
 )
 from devproxy.routing.table import label
@@ -114,7 +115,7 @@ class HumanLines(Lines):
         self._fit([label(route) for route in config.routes], [upstream.name for upstream in config.upstreams])
         self._ready: Ready | None = None
         self._has_banner = False
-        self._held: list[tuple[float, Event]] = []
+        self._held: list[tuple[float, Event | End]] = []
         self._banner_due: float | None = None
 
     @property
@@ -126,8 +127,6 @@ class HumanLines(Lines):
 
     def lines(self, at: float, event: Event) -> list[str]:
         """Return the lines that `event` gives now: none while the banner waits to learn which servers answer."""
-        if isinstance(event, ExchangeFinished) and self._banner_due is None:
-            return self._folded(at, event)  # nearly all there is
         if isinstance(event, Ready):
             self._ready = event
             self._banner_due = self._clock() + PROBE_WAIT_S
@@ -139,7 +138,14 @@ class HumanLines(Lines):
         if self._banner_due is not None:
             self._held.append((at, event))
             return self._banner() if len(self._held) >= MAX_HELD or isinstance(event, Stopping | Stopped) else []
-        return self._folded(at, event)
+        return self._on_its_own(at, event)
+
+    def ended(self, at: float, end: End) -> list[str]:
+        """Return the lines that the end of an exchange gives now; most are counted in a fold."""
+        if self._banner_due is not None:
+            self._held.append((at, end))
+            return self._banner() if len(self._held) >= MAX_HELD else []
+        return self._counted(at, end)
 
     def due(self) -> list[str]:
         """Return the banner and what came meanwhile, or the folds that are over."""
@@ -166,20 +172,23 @@ class HumanLines(Lines):
             rows += banner(
                 self._config, ready, self._states, version=self._version, style=self._style, width=self._width()
             )
-        for at, event in held:
-            rows += self._folded(at, event)
+        for at, one in held:
+            rows += self._counted(at, one) if isinstance(one, tuple) else self._on_its_own(at, one)
         return rows
 
-    def _folded(self, at: float, event: Event) -> list[str]:
-        """Return the lines of `event` below those of the folds that are over, or count it in one of the others."""
-        folding = self._folding
-        if folding is None:
-            return self.rendered(at, event)
-        if isinstance(event, ExchangeFinished) and (kind := kind_of(event)) is not None:
-            over = folding.add(kind, at, event, self._clock())
-            return self._fold_lines(over) if over else []
+    def _counted(self, at: float, end: End) -> list[str]:
+        """Count `end` in a fold and return the lines of those that are over, or else its own as well."""
+        over = None if self._folding is None else self._folding.add(at, end, self._clock())
+        if over is None:
+            return self._on_its_own(at, finished_of(end))
+        return self._fold_lines(over) if over else []
+
+    def _on_its_own(self, at: float, event: Event) -> list[str]:
+        """Return the lines of `event`, below those of the folds that are over."""
         lines = self.rendered(at, event)
-        return [*self._fold_lines(folding.interrupt(event, self._clock())), *lines] if lines else []
+        if self._folding is None or not lines:
+            return lines
+        return [*self._fold_lines(self._folding.interrupt(event, self._clock())), *lines]
 
     def _fold_lines(self, folds: list[Fold]) -> list[str]:
         return [line for fold in folds for line in self._laid_out(fold_row(fold, self._style))]

@@ -20,10 +20,14 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic, sleep, time
-from typing import Final
+from typing import Any, Final
 
 from devproxy.console.foot import Foot
-from devproxy.events import Event, ExchangeFinished, TunnelClosed, TunnelOpened
+from devproxy.events import Entry, Event, ExchangeFinished, Outcome, TunnelClosed, TunnelOpened, finished_of
+from devproxy.http.memory import footprint
+
+End = tuple[object, ...]
+"""The fields of an :class:`~devproxy.events.Entry`."""
 
 MAX_QUEUED: Final = 10_000
 """Events kept for a reader that is slow; some megabytes."""
@@ -31,11 +35,23 @@ MAX_QUEUED: Final = 10_000
 MAX_QUEUED_BYTES: Final = 4 << 20
 """The same in bytes of targets and the like: a client may send long ones faster than they are shown."""
 
+_END_BYTES: Final = MAX_QUEUED_BYTES // MAX_QUEUED
+"""What the end of an exchange counts for besides its texts, so that no more of them are kept than of other events."""
+
 CLOSE_LIMIT_S: Final = 1.0
 """How long :meth:`Writer.close` waits for what is still unwritten."""
 
 MAX_TAKEN: Final = 1000
 """Events taken in one go; most that give no line are only counted."""
+
+# Looking a member up in its class costs as much as ten comparisons, and so does naming a field.
+_COMPLETE: Final = Outcome.COMPLETE
+_METHOD: Final = Entry._fields.index("method")
+_TARGET: Final = Entry._fields.index("target")
+_FACTS: Final = Entry._fields.index("facts")
+_OUTCOME: Final = Entry._fields.index("outcome")
+_DETAIL: Final = Entry._fields.index("detail")
+_HAS_ADVICE: Final = Entry._fields.index("has_advice")
 
 _RETRY_S: Final = 0.001
 _IDLE_PAUSE_S: Final = 0.02
@@ -62,6 +78,10 @@ class Lines:
     def lines(self, at: float, event: Event) -> list[str]:
         """Return the lines that `event` gives now, without line ends; `at` in seconds since the epoch."""
         raise NotImplementedError
+
+    def ended(self, at: float, end: End) -> list[str]:
+        """Return the lines that the end of an exchange in its shortest form gives now, as for :meth:`lines`."""
+        return self.lines(at, finished_of(end))
 
     def dropped(self, at: float, count: int) -> list[str]:
         """Return the lines that tell that `count` events were dropped."""
@@ -91,7 +111,7 @@ class Writer:
         self._lines = lines
         self._encoding = encoding
         self._foot = foot
-        self._queue: SimpleQueue[tuple[float, Event, int] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[float, Event | End, int] | None] = SimpleQueue()
         self._room = MAX_QUEUED
         # Two counters, because each thread may only add to its own.
         self._put_bytes = self._taken_bytes = 0
@@ -121,6 +141,21 @@ class Writer:
         if queue.qsize() < room and (not size or self._put_bytes - self._taken_bytes < MAX_QUEUED_BYTES):
             self._put_bytes += size
             queue.put((time(), event, size))
+        else:
+            self._dropped += 1
+
+    def keep(self, end: Any) -> None:
+        """Take the end of an exchange in its shortest form, if that says all: else :meth:`put` gets it. The rest as
+        there.
+        """
+        if end[_OUTCOME] is not _COMPLETE or end[_HAS_ADVICE]:
+            return
+        size = _END_BYTES + len(end[_METHOD]) + len(end[_TARGET]) + len(end[_DETAIL])
+        if not end[_FACTS].is_remembered:  # then they belong to this one alone
+            size += footprint(end[_FACTS])
+        if self._put_bytes - self._taken_bytes < MAX_QUEUED_BYTES and self._room:
+            self._put_bytes += size
+            self._queue.put((time(), end, size))
         else:
             self._dropped += 1
 
@@ -165,7 +200,8 @@ class Writer:
                     return lines, False, True
                 at, event, size = item
                 self._taken_bytes += size
-                if more := self._lines.lines(at, event):
+                is_end = type(event) is tuple
+                if more := self._lines.ended(at, event) if is_end else self._lines.lines(at, event):
                     lines += more
                     left -= 1
                     if not left:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from itertools import combinations
 
 from devproxy.config import from_arguments
-from devproxy.console.folding import MAX_FOLDS, QUIET_S, Fold, Folding, kind_of
+from devproxy.console.folding import MAX_FOLDS, QUIET_S, Fold, Folding
 from devproxy.console.lines import HumanLines
 from devproxy.console.style import Glyphs, Style
 from devproxy.console.text import columns
 from devproxy.events import Event, ExchangeFinished, Outcome, Trouble
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.ends import end_of, lines_of
 
 CONFIG = from_arguments(frontend="5173", backend="3001", backend_paths=[], listen=["8080"])
 FINE = ExchangeFinished(b"GET", b"/", 200, "/", "frontend", "", Outcome.COMPLETE, 0.01, 0.01, 0, 10, "127.0.0.1")
@@ -45,9 +46,10 @@ def test_each_exchange_is_counted_once_and_lines_are_in_order_but_for_a_second(
     for pause, event, looks in life:
         now += pause
         ended = folding.due(now) if looks else []
-        if isinstance(event, ExchangeFinished) and (kind := kind_of(event)):
+        counted = folding.add(now, end_of(event), now) if isinstance(event, ExchangeFinished) else None
+        if counted is not None:
             expected += 1
-            ended += folding.add(kind, now, event, now)
+            ended += counted
             times += [fold.ended_at for fold in ended]
         else:
             ended += folding.interrupt(event, now)
@@ -76,8 +78,8 @@ def test_what_has_a_line_of_its_own_is_shown_at_once_in_order_as_without_folding
         clock[0] += pause
         if looks:
             lines.due()
-        shown, own = lines.lines(clock[0], event), plain.lines(clock[0], event)
-        if not isinstance(event, ExchangeFinished) or kind_of(event) is None:
+        shown, own = lines_of(lines, clock[0], event), lines_of(plain, clock[0], event)
+        if not isinstance(event, ExchangeFinished) or Folding().add(0.0, end_of(event), 0.0) is None:
             assert shown[len(shown) - len(own) :] == own
         assert all(columns(line) <= width for line in (*shown, *lines.foot()) if width)
     assert len(lines.foot()) <= MAX_FOLDS

@@ -23,7 +23,7 @@ from zlib import crc32
 
 import pytest
 from devproxy import answers, config
-from devproxy.console.folding import kind_of
+from devproxy.console.folding import Folding
 from devproxy.console.jsonlines import JsonLines
 from devproxy.console.lines import HumanLines
 from devproxy.console.style import Style, glyphs_for
@@ -66,6 +66,7 @@ from devproxy.policy.proxy_advice import words_on_proxy
 from devproxy.policy.tls_advice import Settings, certificate_text, facts_of_certificate, words_on_tls
 from devproxy.realtime.websocket import FrameTracker
 from devproxy.routing.balance import Balancer
+from tests.support.ends import end_of
 from tests.support.heads import head_for_client, render_answer
 from tests.support.http2 import CLIENT_PREFACE, GET, POST, block_of, data, headers
 
@@ -486,7 +487,7 @@ def in_the_log(text: bytes) -> None:
         for event in (ended, opened, state, Trouble(words, words)):
             human.rendered(0.0, event)
     poll = replace(ended, target=b"/?EIO=4&" + text, status=200, outcome=Outcome.COMPLETE, detail="")
-    kind_of(poll)
+    Folding().add(0.0, end_of(poll), 0.0)
     for event in (ended, opened, state, Trouble(words, words)):
         JsonLines().lines(0.0, event)
 

@@ -48,6 +48,7 @@ class Phase(Enum):
 
 # The members by module-level names: looking one up in its class costs as much as ten comparisons.
 PLANNED, AWAITING_RESPONSE, RELAYING, OVER = Phase
+_COMPLETE = Outcome.COMPLETE
 
 
 class Answering(ABC):
@@ -197,33 +198,36 @@ class Answering(ABC):
         advice, changes, has_advice = NONE if report is None else report.remarks
         exchange_id = shared.next_exchange_id() if report is None else report.exchange_id
         ended_at = shared.clock()
-        for keep in observers.keepers:
-            keep(
-                (  # the fields of an Entry
-                    exchange_id,
-                    request.method,
-                    request.target,
-                    facts,
-                    peer.address,
-                    peer.scheme,
-                    peer.version,
-                    self._started_at,
-                    ended_at,
-                    self._first_byte_s,
-                    status,
-                    route,
-                    upstream,
-                    server,
-                    outcome,
-                    self._request_bytes,
-                    self._response_bytes,
-                    error,
-                    detail,
-                    has_advice,
-                    None if report is None else report.capture,
-                )
+        if observers.keepers:
+            entry = (  # the fields of an Entry
+                exchange_id,
+                request.method,
+                request.target,
+                facts,
+                peer.address,
+                peer.scheme,
+                peer.version,
+                self._started_at,
+                ended_at,
+                self._first_byte_s,
+                status,
+                route,
+                upstream,
+                server,
+                outcome,
+                self._request_bytes,
+                self._response_bytes,
+                error,
+                detail,
+                has_advice,
+                None if report is None else report.capture,
             )
-        if not observers.to_ends and not is_failure(outcome, status, advice):
+            for keep in observers.keepers:
+                keep(entry)
+        if outcome is _COMPLETE and not has_advice:  # as `is_plain_end` has it
+            if not observers.to_plain_ends:
+                return
+        elif not observers.to_ends and not is_failure(outcome, status, advice):
             return
         event = ExchangeFinished(
             request.method,

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from devproxy.events import ExchangeFinished, Observer, Wants, is_failure
+from devproxy.events import ExchangeFinished, Observer, Wants, is_failure, is_plain_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +68,8 @@ class Observers:
     The observers of each kind (see :func:`tell_each`): ``to_progress``: how exchanges begin, ``to_heads``,
     ``to_bodies``, ``to_frames``: what is in them and in tunnels, ``to_ends``: how every one ends, ``to_failures``: the
     failures, ``to_evidence``: the heads of those that need a look, ``to_tunnels``: how tunnels begin and end.
-    ``keepers``: what takes all ends in the shortest form.
+    ``keepers``: what takes all ends in the shortest form; ``to_plain_ends``: those of ``to_ends`` for whom that is too
+    short.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class Observers:
         "to_failures",
         "to_frames",
         "to_heads",
+        "to_plain_ends",
         "to_progress",
         "to_tunnels",
         "wants_changes",
@@ -119,6 +121,8 @@ class Observers:
         self.to_frames = self._who_want(Wants.FRAMES)
         self.is_watched_closely = bool(self.to_progress or self.to_heads or self.to_bodies or self.budget)
         self.to_ends = self._who_want(Wants.ENDS)
+        to_plain_ends = tuple(one for one in self.to_ends if one.keep is None or one.wants_changes)
+        self.to_plain_ends = self.to_ends if to_plain_ends == self.to_ends else to_plain_ends
         to_failures = self._who_want(Wants.ENDS | Wants.FAILURES)
         self.to_failures = self.to_ends if to_failures == self.to_ends else to_failures
         self.to_evidence = self._who_want(Wants.EVIDENCE)
@@ -136,7 +140,7 @@ class Observers:
 
     def tell_end(self, event: ExchangeFinished) -> None:
         """Tell of the end of an exchange: what was changed only to those who want that."""
-        to = self.to_ends
+        to = self.to_plain_ends if is_plain_end(event.outcome, event.has_advice) else self.to_ends
         if self.to_failures is not to and is_failure(event.outcome, event.status, event.advice):
             to = self.to_failures
         if event.changes:

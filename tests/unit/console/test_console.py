@@ -19,6 +19,7 @@ import pytest
 from devproxy.config import from_arguments
 from devproxy.console import Console
 from devproxy.events import ExchangeFinished, Outcome, Ready, Stopped, Trouble
+from tests.support.ends import tell
 from tests.support.screen import Screen
 
 CONFIG = from_arguments(frontend="5173", backend="3001", backend_paths=[], listen=["8080"])
@@ -116,11 +117,11 @@ def test_in_a_terminal_files_are_counted_in_place_below_what_has_its_own_line(te
     sized(terminal[1], 80)
     console = Console(CONFIG, fd=terminal[1], colour="never", version="0.1.0")
     for _ in range(3):
-        console.observer.tell(MODULE)
+        tell(console.observer, MODULE)
     said = read_until(terminal[0], lambda said: "×3 files" in said)
-    console.observer.tell(BROKEN)
+    tell(console.observer, BROKEN)
     for _ in range(1993):
-        console.observer.tell(MODULE)
+        tell(console.observer, MODULE)
     said += read_until(terminal[0], lambda said: "×1,996 files" in said)
     screen = Screen()
     screen.write(said)
@@ -143,7 +144,7 @@ def test_where_nothing_can_be_written_over_files_are_counted_when_all_have_come(
         monkeypatch.setenv("TERM", "dumb")
     console = Console(CONFIG, fd=writer, colour="never", version="0.1.0")
     for event in (MODULE, BROKEN, MODULE):
-        console.observer.tell(event)
+        tell(console.observer, event)
     own, shared, end = read_until(reader, lambda said: said.count("\n") == 2).split("\n")
     assert "500  /a.js  server error" in own
     assert "200  ×2 files" in shared
@@ -154,7 +155,7 @@ def test_where_nothing_can_be_written_over_files_are_counted_when_all_have_come(
 def test_verbose_shows_each_file(pipe: tuple[int, int]) -> None:
     console = Console(CONFIG, fd=pipe[1], version="0.1.0", is_verbose=True)
     for _ in range(3):
-        console.observer.tell(MODULE)
+        tell(console.observer, MODULE)
     assert read_until(pipe[0], lambda said: said.count("\n") == 3).count("/a.js") == 3
     console.close()
 
@@ -162,7 +163,7 @@ def test_verbose_shows_each_file(pipe: tuple[int, int]) -> None:
 def test_for_programs_nothing_is_folded(pipe: tuple[int, int]) -> None:
     console = Console(CONFIG, mode="json", fd=pipe[1], version="0.1.0")
     for _ in range(3):
-        console.observer.tell(MODULE)
+        tell(console.observer, MODULE)
     records = [json.loads(line) for line in read_until(pipe[0], lambda said: said.count("\n") == 3).splitlines()]
     assert [record["destination"] for record in records] == ["script"] * 3
     console.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from devproxy.console.folding import FILE, GOES_ON_S, MAX_FOLDS, POLL, QUIET_S, SLOW_S, Fold, Folding, kind_of
+from devproxy.console.folding import FILE, GOES_ON_S, MAX_FOLDS, POLL, QUIET_S, SLOW_S, Fold, Folding, Kind
 from devproxy.events import Event, ExchangeFinished, Outcome, TunnelOpened, UpstreamState
+from tests.support.ends import end_of
 
 AT = 1_795_240_867.0
 FILE_EVENT = ExchangeFinished(
@@ -33,6 +34,12 @@ POLL_EVENT = replace(
 )
 API = replace(FILE_EVENT, target=b"/api/items", route="/api/", upstream="backend", destination=b"empty")
 DOCUMENT = replace(FILE_EVENT, target=b"/", destination=b"document")
+
+
+def kind_of(event: ExchangeFinished) -> Kind | None:
+    """Return as what the end that `event` tells is folded; None: it has a line of its own."""
+    folding = Folding()
+    return None if folding.add(AT, end_of(event), 0.0) is None else folding.open[0].kind
 
 
 @pytest.mark.parametrize("destination", [b"script", b"style", b"image", b"font", b"worker", b"manifest", b"video"])
@@ -109,9 +116,9 @@ def test_a_slow_file_has_a_line_of_its_own() -> None:
 
 
 def added(folding: Folding, event: ExchangeFinished, now: float) -> list[Fold]:
-    kind = kind_of(event)
-    assert kind
-    return folding.add(kind, AT + now, event, now)
+    over = folding.add(AT + now, end_of(event), now)
+    assert over is not None
+    return over
 
 
 def test_a_fold_counts_by_method_and_status_and_spans_from_the_first_request_to_the_last_answer() -> None:
@@ -124,7 +131,7 @@ def test_a_fold_counts_by_method_and_status_and_spans_from_the_first_request_to_
         assert added(folding, event, now) == []
     (fold,) = folding.open
     assert (fold.count, fold.counts) == (3, {(b"GET", 200): 2, (b"GET", 304): 1})
-    assert fold.first is FILE_EVENT
+    assert fold.first == FILE_EVENT
     assert (fold.request_bytes, fold.response_bytes) == (3, 200)
     assert fold.ended_at - fold.began_at == pytest.approx(0.9)
 
@@ -199,7 +206,7 @@ def test_a_line_that_comes_later_stands_below_what_came_before(event: Event) -> 
     added(folding, POLL_EVENT, 0.0)
     added(folding, replace(POLL_EVENT, route="/other/"), 0.5)
     (over,) = folding.interrupt(event, QUIET_S)
-    assert over.first is POLL_EVENT
+    assert over.first == POLL_EVENT
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from devproxy.events import (
     TunnelOpened,
     UpstreamState,
 )
+from tests.support.ends import lines_of
 
 AT = mktime((2026, 11, 21, 12, 1, 7, 0, 0, -1))
 CONFIG = from_arguments(frontend="5173", backend="3001", backend_paths=[], listen=["8080"])
@@ -249,7 +250,7 @@ POLL = replace(EXCHANGE, target=b"/socket.io/?EIO=4&transport=polling&sid=abc")
 def folded(*events: Event, width: int | None = 80, style: Style | None = None) -> tuple[list[str], list[str]]:
     """Return the lines that `events` give, and those that come at the end of it all."""
     lines = human(width, style=style, folding=Folding())
-    return [line for event in events for line in lines.lines(AT, event)], lines.flush()
+    return [line for event in events for line in lines_of(lines, AT, event)], lines.flush()
 
 
 def test_files_that_a_page_consists_of_share_a_line() -> None:
@@ -311,7 +312,7 @@ def test_what_ends_a_fold_stands_below_it() -> None:
 def test_a_fold_comes_by_itself_when_its_time_is_over() -> None:
     now = [50.0]
     lines = human(80, clock=lambda: now[0], folding=Folding())
-    assert lines.lines(AT, MODULE) == lines.lines(AT, MODULE) == []
+    assert lines_of(lines, AT, MODULE) == lines_of(lines, AT, MODULE) == []
     assert ["×2 files" in line for line in lines.foot()] == [True]
     assert lines.due() == []
     assert lines.deadline == 50.0 + QUIET_S
@@ -323,7 +324,7 @@ def test_a_fold_comes_by_itself_when_its_time_is_over() -> None:
 def test_files_that_come_before_the_banner_share_a_line_below_it() -> None:
     lines = human(80, folding=Folding())
     for event in (READY, MODULE, MODULE):
-        assert lines.lines(AT, event) == []
+        assert lines_of(lines, AT, event) == []
     assert lines.foot() == []
     assert "ready in" in lines.due()[1]
     assert ["×2 files" in line for line in lines.foot()] == [True]

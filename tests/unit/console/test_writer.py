@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from time import monotonic, sleep
 
 import pytest
 from devproxy.console.writer import MAX_QUEUED, MAX_QUEUED_BYTES, MAX_TAKEN, Lines, Writer
-from devproxy.events import Event, ExchangeFinished, Outcome, Trouble
+from devproxy.events import Entry, Event, ExchangeFinished, Outcome, Trouble
+from devproxy.http.messages import RequestFacts
+from tests.support.ends import end_of
 
 DEADLINE_S = 30.0
 
@@ -240,6 +243,48 @@ def test_even_what_matters_does_not_pile_up_without_end(pipe: Pipe) -> None:
     writer.close()
     os.close(pipe[1])
     assert len(reader.lines_to_the_end()) == 2 * MAX_QUEUED + 2
+
+
+def test_ends_in_their_shortest_form_share_the_bound_and_the_order_of_all_others(pipe: Pipe) -> None:
+    writer = start(pipe[1])
+    writer.put(Trouble("first" + "x" * 200_000))
+    assert os.read(pipe[0], 5) == b"first"
+    writer.put(exchange("event"))
+    for number in range(MAX_QUEUED + 40):
+        writer.keep(end_of(exchange(str(number))))
+    writer.put(Trouble("it burns"))
+    reader = Reader(pipe[0])
+    wait_until(lambda: b"\ndropped " in reader.data)
+    writer.close()
+    os.close(pipe[1])
+    _, *kept, trouble, dropped = reader.lines_to_the_end()
+    assert kept == ["event", *(str(number) for number in range(len(kept) - 1))]
+    assert 0.9 * MAX_QUEUED < len(kept) <= MAX_QUEUED
+    assert (trouble, dropped) == ("it burns", f"dropped {MAX_QUEUED + 41 - len(kept)}")
+
+
+def test_an_end_of_which_more_is_told_is_left_to_that(pipe: Pipe) -> None:
+    writer = start(pipe[1])
+    for change in ({"outcome": Outcome.CLIENT_LEFT}, {"has_advice": True}):
+        writer.keep(end_of(replace(exchange("twice"), **change)))  # type: ignore[arg-type]
+    writer.keep(end_of(exchange("once")))
+    writer.close()
+    os.close(pipe[1])
+    assert Reader(pipe[0]).lines_to_the_end() == ["once"]
+
+
+def test_what_only_one_request_states_counts_with_its_end(pipe: Pipe) -> None:
+    writer = start(pipe[1])
+    writer.put(Trouble("first" + "x" * 200_000))
+    assert os.read(pipe[0], 5) == b"first"
+    end = list(end_of(exchange("large")))
+    end[Entry._fields.index("facts")] = RequestFacts(via=b"x" * (MAX_QUEUED_BYTES // 4))
+    for _ in range(10):
+        writer.keep(tuple(end))
+    reader = Reader(pipe[0])
+    reader.wait_for("dropped 6")
+    writer.close()
+    os.close(pipe[1])
 
 
 def test_a_reader_that_leaves_ends_the_writing_silently(pipe: Pipe, capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from devproxy.answers import body_too_large
 from devproxy.config.model import Server, Upstream
 from devproxy.errors import UpstreamError, UpstreamFault
-from devproxy.events import Outcome, Wants
+from devproxy.events import Observer, Outcome, Wants, finished_of
 from devproxy.gateway.shared.seam import Loss
 from devproxy.http1.head import parse_response_head
 from devproxy.http1.start_line import Limits
@@ -60,6 +60,16 @@ def test_where_failures_alone_are_wanted_one_in_the_middle_of_a_body_says_when_t
     assert stage.connection.asker is not None
     stage.connection.asker.upstream_lost(Loss(UpstreamFault.CLOSED_EARLY, "gone"))
     assert (stage.finished.outcome, stage.finished.first_byte_s) == (Outcome.UPSTREAM_LOST, 2)
+
+
+def test_the_end_that_is_kept_says_what_the_record_says() -> None:
+    stage = Stage()
+    kept: list[tuple[object, ...]] = []
+    stage.observers.add(Observer(stage.events.append, Wants.NOTHING, kept.append))
+    stage.exchange.start(b"", True)
+    stage.loop.turn(2)
+    stage.answer(OK, b"body")
+    assert finished_of(kept[0]) == stage.finished
 
 
 def test_where_failures_alone_are_wanted_one_that_is_complete_is_not_told() -> None:

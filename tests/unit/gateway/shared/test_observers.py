@@ -45,6 +45,20 @@ def test_each_is_told_of_the_ends_that_it_wants(event: ExchangeFinished, is_fail
     assert ends == [event]
 
 
+def test_who_keeps_ends_is_told_only_of_those_with_more_to_tell() -> None:
+    observers = Observers()
+    told: list[Event] = []
+    changes: list[Event] = []
+    observers.add(Observer(told.append, Wants.ENDS, print))
+    observers.add(Observer(changes.append, Wants.ENDS | Wants.CHANGES, print))
+    ends = seen_by(observers, Wants.ENDS)
+    advised, left = replace(FINE, has_advice=True), replace(FINE, outcome=Outcome.CLIENT_LEFT)
+    for event in (FINE, advised, left):
+        observers.tell_end(event)
+    assert told == [advised, left]
+    assert changes == ends == [FINE, advised, left]
+
+
 def test_what_was_changed_is_seen_only_by_those_who_want_it() -> None:
     observers = Observers()
     plain, curious = seen_by(observers, Wants.ENDS), seen_by(observers, Wants.ENDS | Wants.CHANGES)
