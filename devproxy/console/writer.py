@@ -200,8 +200,7 @@ class Writer:
                     return lines, False, True
                 at, event, size = item
                 self._taken_bytes += size
-                is_end = type(event) is tuple
-                if more := self._lines.ended(at, event) if is_end else self._lines.lines(at, event):
+                if more := (self._lines.ended(at, event) if isinstance(event, tuple) else self._lines.lines(at, event)):
                     lines += more
                     left -= 1
                     if not left:

@@ -266,7 +266,7 @@ def test_ends_in_their_shortest_form_share_the_bound_and_the_order_of_all_others
 def test_an_end_of_which_more_is_told_is_left_to_that(pipe: Pipe) -> None:
     writer = start(pipe[1])
     for change in ({"outcome": Outcome.CLIENT_LEFT}, {"has_advice": True}):
-        writer.keep(end_of(replace(exchange("twice"), **change)))  # type: ignore[arg-type]
+        writer.keep(end_of(replace(exchange("twice"), **change)))
     writer.keep(end_of(exchange("once")))
     writer.close()
     os.close(pipe[1])
