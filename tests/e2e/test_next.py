@@ -18,7 +18,7 @@ from tests.support.wire import until
 
 NAMES = ("127.0.0.1", "app.test")
 OWN_NAME = "--host-resolver-rules=MAP app.test 127.0.0.1"
-SAVES = 6
+SAVES = 20
 POSTS_FOR_THE_OVERLAY = "/__nextjs_original-stack-frames"
 
 
@@ -99,7 +99,7 @@ async def edited(server: Next, page: Page) -> None:
     for _ in range(SAVES):
         server.page.write_text(text)
         with suppress(TimeoutError):
-            await page.until("document.querySelector('h1').innerText === 'second text'", within_s=10)
+            await page.until("document.querySelector('h1').innerText === 'second text'", within_s=3)
             return
         text += "// saved again\n"
     pytest.fail(f"no edit reached the page; its console: {page.console}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -296,6 +298,7 @@ def test_any_arguments_are_a_config_or_problems(
 # Time
 
 UPSTREAM = b'[upstreams]\na = "http://localhost:1"\n'
+ROUTE = UPSTREAM + b'[[routes]]\npath="/"\nupstream="a"\n'
 
 
 def filled(head: bytes, unit: str, tail: bytes = b"") -> bytes:
@@ -311,43 +314,46 @@ def filled(head: bytes, unit: str, tail: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "written",
     [
-        filled(b"", "N=1\n"),
-        filled(b"[upstreams]\n", "aN=1\n"),
-        filled(UPSTREAM, '[[routes]]\npath="/N"\nupstream="b"\n'),
-        filled(b"[upstreams]\n", 'aN="http://a"\n', b'[[routes]]\npath="/"\nupstream="b"\n'),
-        filled(UPSTREAM, '[[routes]]\npath="/N"\nupstream="a"\n'),
-        filled(UPSTREAM, '[[routes]]\npath_glob="/**"\nupstream="a"\nmatch_host="hN"\nmethods=["M"]\n'),
-        filled(UPSTREAM, '[[routes]]\npath_glob="/**"\nupstream="a"\nmethods=["MN"]\n'),
-        filled(b"[server]\nlisten=[", "N,", b"]\n"),
-        filled(b"[upstreams.a]\nservers=[", '"http://aN",', b"]\n"),
-        filled(b"[upstreams.a]\nservers=[", '"",', b"]\n"),
-        filled(b"", "[[routes]]\n"),
-        filled(b"", "[" * 300 + "N", b""),
-        filled(b"", "a." * 300 + "kN=1\n"),
-        filled(b"", "kN=" + "[" * 300 + "]" * 300 + "\n"),
-        filled(b'a = "', "\\u0061", b'"'),
-        filled(b'a = """', '""\\"', b'"""'),
-        filled(b"a = [", "'',", b"]"),
-        filled(UPSTREAM + b'[[routes]]\nupstream="a"\npath_regex="', "(a|b)*", b'"'),
-        filled(UPSTREAM + b'[[routes]]\npath="/"\nupstream="a"\ncors.origins=[', '"http://aN",', b"]"),
-        filled(UPSTREAM, '[[routes]]\npath="/N"\nupstream="a"\ncors.origins=["regex:https://(a|b)*[^N]"]\n'),
-        filled(UPSTREAM, '[[routes]]\npath="/N"\nupstream="a"\nguard=false\ncors.expose=["*"]\n'),
-        filled(UPSTREAM + b'[[routes]]\npath="/"\nupstream="a"\ncookies.domain={', '"aN"="b",', b'"c"=""}'),
-        filled(UPSTREAM + b'[[routes]]\npath="/"\nupstream="a"\nheaders.request.set={', 'AN="${hots}",', b'B=""}'),
-        filled(UPSTREAM + b'[[routes]]\npath="/"\nupstream="a"\nheaders.request.set={A="', "${", b'"}'),
-        filled(b"[server]\nallowed_hosts=[", '"aN.test",', b"]"),
-        filled(b"a = 0x", "f"),
-        filled(b"a = ", "1"),
-        b"[" * MAX_FILE_BYTES,
-        b"x" * MAX_FILE_BYTES,
-        b"\xff" * MAX_FILE_BYTES,
-        b" " * MAX_FILE_BYTES,
+        partial(filled, b"", "N=1\n"),
+        partial(filled, b"[upstreams]\n", "aN=1\n"),
+        partial(filled, UPSTREAM, '[[routes]]\npath="/N"\nupstream="b"\n'),
+        partial(filled, b"[upstreams]\n", 'aN="http://a"\n', b'[[routes]]\npath="/"\nupstream="b"\n'),
+        partial(filled, UPSTREAM, '[[routes]]\npath="/N"\nupstream="a"\n'),
+        partial(filled, UPSTREAM, '[[routes]]\npath_glob="/**"\nupstream="a"\nmatch_host="hN"\nmethods=["M"]\n'),
+        partial(filled, UPSTREAM, '[[routes]]\npath_glob="/**"\nupstream="a"\nmethods=["MN"]\n'),
+        partial(filled, b"[server]\nlisten=[", "N,", b"]\n"),
+        partial(filled, b"[upstreams.a]\nservers=[", '"http://aN",', b"]\n"),
+        partial(filled, b"[upstreams.a]\nservers=[", '"",', b"]\n"),
+        partial(filled, b"", "[[routes]]\n"),
+        partial(filled, b"", "[" * 300 + "N", b""),
+        partial(filled, b"", "a." * 300 + "kN=1\n"),
+        partial(filled, b"", "kN=" + "[" * 300 + "]" * 300 + "\n"),
+        partial(filled, b'a = "', "\\u0061", b'"'),
+        partial(filled, b'a = """', '""\\"', b'"""'),
+        partial(filled, b"a = [", "'',", b"]"),
+        partial(filled, UPSTREAM + b'[[routes]]\nupstream="a"\npath_regex="', "(a|b)*", b'"'),
+        partial(filled, ROUTE + b"cors.origins=[", '"http://aN",', b"]"),
+        partial(filled, UPSTREAM, '[[routes]]\npath="/N"\nupstream="a"\ncors.origins=["regex:https://(a|b)*[^N]"]\n'),
+        partial(filled, UPSTREAM, '[[routes]]\npath="/N"\nupstream="a"\nguard=false\ncors.expose=["*"]\n'),
+        partial(filled, ROUTE + b"cookies.domain={", '"aN"="b",', b'"c"=""}'),
+        partial(
+            filled, UPSTREAM + b'[[routes]]\npath="/"\nupstream="a"\nheaders.request.set={', 'AN="${hots}",', b'B=""}'
+        ),
+        partial(filled, ROUTE + b'headers.request.set={A="', "${", b'"}'),
+        partial(filled, b"[server]\nallowed_hosts=[", '"aN.test",', b"]"),
+        partial(filled, b"a = 0x", "f"),
+        partial(filled, b"a = ", "1"),
+        lambda: b"[" * MAX_FILE_BYTES,
+        lambda: b"x" * MAX_FILE_BYTES,
+        lambda: b"\xff" * MAX_FILE_BYTES,
+        lambda: b" " * MAX_FILE_BYTES,
     ],
     ids=range(31),
 )
-def test_the_largest_file_is_read_in_seconds_whatever_it_holds(octets: bytes) -> None:
+def test_the_largest_file_is_read_in_seconds_whatever_it_holds(written: Callable[[], bytes]) -> None:
+    octets = written()
     started = time.process_time()
     result = outcome(octets)
     if isinstance(result, ConfigError):

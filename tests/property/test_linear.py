@@ -407,7 +407,7 @@ def in_frames_of_http2(text: bytes) -> None:
 
 def in_blocks_of_http2(text: bytes) -> None:
     """As one field, as many, and as a block."""
-    pieces = [text[at : at + 16] for at in range(0, len(text), 16)]
+    pieces = [text[at : at + 16] for at in range(0, len(text) // 4, 16)]
     for fields in (
         [*GET, (b"x", text)],
         [*GET, (text, b"x")],
@@ -476,16 +476,13 @@ def in_the_log(text: bytes) -> None:
     )
     opened = TunnelOpened(1, text, "realtime.websocket", "/", "b", "http://b", "127.0.0.1", 0.1, (words,))
     state = UpstreamState("b", "http://b", False, "", words)
-    for width in (None, 100):
-        human = HumanLines(
-            CONFIG,
-            version="0",
-            style=PLAIN_STYLE,
-            width=partial(int, width) if width else _unlimited,
-            clock=lambda: 0.0,
-        )
-        for event in (ended, opened, state, Trouble(words, words)):
-            human.rendered(0.0, event)
+    narrow, wide = (
+        HumanLines(CONFIG, version="0", style=PLAIN_STYLE, width=width, clock=lambda: 0.0)
+        for width in (partial(int, 100), _unlimited)
+    )
+    for event in (ended, opened, state, Trouble(words, words)):
+        narrow.rendered(0.0, event)
+    wide.rendered(0.0, ended)
     poll = replace(ended, target=b"/?EIO=4&" + text, status=200, outcome=Outcome.COMPLETE, detail="")
     Folding().add(0.0, end_of(poll), 0.0)
     for event in (ended, opened, state, Trouble(words, words)):
