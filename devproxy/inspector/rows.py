@@ -5,6 +5,7 @@ What an exchange is for (`kind`) and what is wrong with it (`problem`) is decide
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from devproxy.gateway.shared.capture import Capture
     from devproxy.http.messages import RequestFacts
 
+_find_type = re.compile(rb"\r\ncontent-type:[ \t]*([^;\r\n]*)", re.IGNORECASE).search
 WAITING: Final = "waiting"
 SENT: Final = "sent"
 STREAMING: Final = "streaming"
@@ -142,9 +144,9 @@ def describe_answer(row: Row, capture: Capture) -> None:
     head = capture.response
     if head is None:
         return
-    value = head.first(b"content-type")
-    if value is not None:
-        row.type = text(value.partition(b";")[0].strip()).lower()
+    match = _find_type(head.block)  # every answer comes here: to take its head apart would cost much more
+    if match is not None:
+        row.type = text(match[1].strip()).lower()
     if row.type == "text/event-stream" and row.kind in ("fetch", "other"):
         row.kind = "eventsource"
 

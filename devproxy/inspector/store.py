@@ -28,6 +28,7 @@ from devproxy.events import (
     UpstreamState,
 )
 from devproxy.inspector import rows
+from devproxy.inspector.findings import findings_on
 from devproxy.inspector.rows import DONE, OPEN, SENT, STREAMING, WAITING, Row, Tunnel
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ class Store:
             self._drop_capture(row)
         row.capture = capture
         rows.describe_answer(row, capture)
+        row.marks = tuple(one.code for one in findings_on(capture)) if row.state == DONE else row.marks
         if capture.sent_s:
             row.sent_s = capture.sent_s
         self._kept_bytes += capture.size - row.weight

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import http.server
+import os
 import socket
 import threading
 import time
@@ -180,7 +182,7 @@ def test_no_other_file_than_the_pages_own_is_given(page: Inspected, name: str) -
 
 def test_its_private_socket_answers_nothing_that_did_not_come_through_devproxy(page: Inspected) -> None:
     page.get("about")
-    (name,) = [one for one in __import__("os").listdir(page.folder) if "inspector" in one]
+    (name,) = [one for one in os.listdir(page.folder) if "inspector" in one]
     with closing(socket.socket(socket.AF_UNIX)) as sock:
         sock.connect(f"{page.folder}/{name}")
         sock.sendall(b"GET /__devproxy/api/about HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -201,9 +203,10 @@ def test_a_parameter_that_is_none_is_told(page: Inspected, query: str) -> None:
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"on": 1}', b"\xff", b"[" * 100_000], ids=lambda body: repr(body[:9]))
 def test_a_body_that_is_none_is_told(page: Inspected, body: bytes) -> None:
     fields = {"X-Devproxy-Key": page.key, "Host": f"localhost:{page.port}"}
-    connection = __import__("http.client").client.HTTPConnection("127.0.0.1", page.port)
+    connection = http.client.HTTPConnection("127.0.0.1", page.port)
     connection.request("POST", "/__devproxy/api/capture", body, fields)
     answer = connection.getresponse()
+    assert answer.read().startswith(b'{"error": "bad-request"')
     assert answer.status == 400
     connection.close()
 
