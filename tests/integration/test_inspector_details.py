@@ -24,9 +24,8 @@ class Backend(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/api/gzip"):
             self._answer(gzip.compress(b'{"password": "hunter2", "name": "x"}'), ("Content-Encoding", "gzip"))
         elif self.path.startswith("/api/login"):
-            place = "https://login.example/auth?redirect_uri=http%3A%2F%2Flocalhost%3A" + str(
-                self.server.server_address[1]
-            )
+            assert isinstance(self.server, http.server.HTTPServer)
+            place = f"https://login.example/auth?redirect_uri=http%3A%2F%2Flocalhost%3A{self.server.server_port}"
             self._answer(b"", ("Location", place), status=302)
         elif self.path.startswith("/api/echo"):
             self._answer(received + b"|" + repr(self.headers.items()).encode(), ("Set-Cookie", "sid=abc; Path=/"))
