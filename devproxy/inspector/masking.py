@@ -7,7 +7,6 @@ and to messages. Linear in what is given. Start at :func:`masked_field` and :fun
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Final
 
 from devproxy.console.secrets import MASK, is_secret_name, masked
@@ -20,7 +19,8 @@ _SHOWN: Final = frozenset(
 )
 """Names that look as if they meant a secret."""
 MAX_DEPTH: Final = 64
-_replace_pairs = re.compile(r"(^|[&;])([^=&;]{1,192}+)=([^&;]*+)").sub
+_MAX_NAME: Final = 192
+"""Characters of a name that are looked at, the last ones."""
 
 
 def masked_field(name: str, value: str) -> str:
@@ -87,9 +87,11 @@ def masked_text(text: str) -> str:
 
 def masked_form(text: str) -> str:
     """Return the body of a form (``application/x-www-form-urlencoded``) without secrets."""
-    return _replace_pairs(
-        lambda match: f"{match[1]}{match[2]}={MASK if is_secret_name(match[2]) else match[3]}", masked(text)
-    )
+    pairs = []
+    for pair in masked(text).split("&"):
+        name, equals, value = pair.partition("=")
+        pairs.append(f"{name}={MASK}" if equals and value and is_secret_name(name[-_MAX_NAME:]) else pair)
+    return "&".join(pairs)
 
 
 def _indent_of(text: str) -> int | None:
