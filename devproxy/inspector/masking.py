@@ -1,7 +1,7 @@
 """Secrets in what the inspector shows, masked unless a reader with the key asks for them. Pure.
 
-What a secret parameter is called is :mod:`devproxy.console.secrets`'s to know; here it is applied to fields, to bodies
-and to messages. Linear in what is given. Start at :func:`masked_field` and :func:`masked_body`.
+What a secret parameter is called, :mod:`devproxy.console.secrets` knows; here that is applied to fields, to bodies
+and to messages. Linear in what is given. Start at :func:`masked_field` and :func:`masked_text`.
 """
 
 from __future__ import annotations
