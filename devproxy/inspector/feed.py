@@ -13,12 +13,15 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from devproxy.inspector.live import TICK_S, state_json
+from devproxy.inspector.messages import as_json as message_json
 from devproxy.inspector.rows import as_json
 
 if TYPE_CHECKING:
     from devproxy.inspector.live import Live
 
 MAX_ROWS: Final = 500
+MAX_MESSAGES: Final = 500
+MAX_SESSIONS: Final = 200
 KEEP_ALIVE_S: Final = 15.0
 _STATES_S: Final = 1.0
 """How often the servers' states are compared: they have no version, as connections come and go all the time."""
@@ -65,6 +68,9 @@ class _Feed:
         self._seen = seen
         self._forgotten = live.store.forgotten
         self._secrets = secrets
+        self._exchange_id = exchange_id
+        self._message = 0
+        self._sessions_version = live.sessions.version
         self._states: Any = None
         self._states_at = 0.0
         self.is_current = True
@@ -81,6 +87,18 @@ class _Feed:
             self._seen = rows[-1].version
             document = {"rows": [as_json(row, secrets=self._secrets) for row in rows]}
             yield event("exchanges", document, f"{self._epoch}-{self._seen}")
+        if self._live.sessions.version != self._sessions_version:
+            changed = self._live.sessions.changed_since(self._sessions_version)
+            self._sessions_version = self._live.sessions.version
+            yield event(
+                "sessions", {"sessions": [one.json(secrets=self._secrets) for one in changed[:MAX_SESSIONS]]}, ""
+            )
+        if self._exchange_id is not None:
+            found, _, _ = self._live.tunnels.messages(self._exchange_id, after=self._message, limit=MAX_MESSAGES)
+            if found:
+                self._message = found[-1].id
+                document = {"messages": [message_json(one, secrets=self._secrets) for one in found]}
+                yield event("messages", document, "")
         if monotonic() - self._states_at >= _STATES_S:
             self._states_at = monotonic()
             states = state_json(await self._live.server_states(), store.upstreams)

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from devproxy.events import Event, Observer, Trouble, TunnelData, Wants
+from devproxy.events import Event, Observer, Trouble, TunnelClosed, TunnelData, Wants
 from devproxy.inspector.sessions import Sessions
 from devproxy.inspector.store import Store
 from devproxy.inspector.tunnels import Tunnels
@@ -74,8 +74,14 @@ class Live:
 
     @property
     def version(self) -> int:
-        """The version of the latest change of anything."""
+        """The version of the latest change of any row."""
         return self.store.version
+
+    def clear(self) -> None:
+        """Forget everything that has ended."""
+        self.store.clear()
+        self.sessions.clear()
+        self.tunnels.clear({row.id for row in self.store.all()})
 
     async def on_loop(self, work: Callable[[], T]) -> T:
         """Return what `work` returns, called in the gateway's thread. It must return at once."""
@@ -143,17 +149,21 @@ class Live:
     async def _drain(self) -> None:
         recorder, store = self._recorder, self.store
         recorder.is_drained = True
-        now = time()
         while recorder.evidence:
             store.take_evidence(recorder.evidence.popleft())
+        closed: list[tuple[float, TunnelClosed]] = []
         while recorder.others:
-            store.take(*recorder.others.popleft())
+            at, event = recorder.others.popleft()
+            if isinstance(event, TunnelClosed):
+                closed.append((at, event))  # what passed before comes first
+            else:
+                store.take(at, event)
         count = 0
         ends = recorder.ends
         while ends:
             with suppress(IndexError):
                 row = store.take_end(ends.popleft())
-                self.sessions.take_row(row, now)
+                self.sessions.take_row(row)
             count += 1
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
@@ -163,6 +173,11 @@ class Live:
             count += 1
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
+        for at, event in closed:
+            store.take(at, event)
+            closed_row = store.row(event.exchange_id)
+            if closed_row is not None:
+                self.sessions.take_end_of_tunnel(closed_row, at)
 
     def _take_frame(self, at: float, data: TunnelData) -> None:
         row = self.store.row_of_tunnel(data.tunnel_id)

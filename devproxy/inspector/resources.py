@@ -35,6 +35,8 @@ def add_resources(app: web.Application, prefix: str) -> None:
     get(f"{prefix}/about", _about)
     get(f"{prefix}/exchanges", _exchanges)
     get(f"{prefix}/routes", _routes)
+    get(f"{prefix}/sessions", _sessions)
+    get(f"{prefix}/sessions/{{sid}}", _session)
     get(f"{prefix}/events", _events)
     post(f"{prefix}/clear", _clear)
     post(f"{prefix}/capture", _capture)
@@ -83,6 +85,21 @@ async def _routes(request: web.Request) -> web.StreamResponse:
     return answer_json({"upstreams": state_json(await live.server_states(), live.store.upstreams)})
 
 
+async def _sessions(request: web.Request) -> web.StreamResponse:
+    live, secrets = request.app[LIVE], wants_secrets(request)
+    await live.refresh()
+    return answer_json({"sessions": [one.json(secrets=secrets) for one in live.sessions.latest(200)]})
+
+
+async def _session(request: web.Request) -> web.StreamResponse:
+    live = request.app[LIVE]
+    await live.refresh()
+    session = live.sessions.get(request.match_info["sid"])
+    if session is None:
+        raise Problem(404, "not-found", "This session is not known.")
+    return answer_json(session.json(secrets=wants_secrets(request)))
+
+
 async def _events(request: web.Request) -> web.StreamResponse:
     live, static = request.app[LIVE], request.app[ABOUT]
     exchange_id, secrets = number(request, "exchange"), wants_secrets(request)
@@ -104,7 +121,7 @@ async def _events(request: web.Request) -> web.StreamResponse:
 async def _clear(request: web.Request) -> web.StreamResponse:
     live = request.app[LIVE]
     await live.refresh()
-    live.store.clear()
+    live.clear()
     return answer_json({})
 
 

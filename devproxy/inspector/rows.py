@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from devproxy.console.secrets import masked
@@ -186,7 +187,7 @@ def as_json(row: Row, *, secrets: bool) -> dict[str, Any]:
         "detail": row.detail if secrets else masked(row.detail),
         "problem": row.problem,
         "marks": list(row.marks),
-        "session": row.session,
+        "session": row.session if secrets or row.session is None else alias(row.session),
         "tunnel": None
         if tunnel is None
         else {
@@ -200,6 +201,11 @@ def as_json(row: Row, *, secrets: bool) -> dict[str, Any]:
         "is_kept": row.capture is not None,
         "replay_of": row.replay_of,
     }
+
+
+def alias(sid: str) -> str:
+    """Return what stands for the id of a session where secrets are masked: with the id, another could join it."""
+    return "~" + blake2b(sid.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
 
 
 def text(octets: bytes) -> str:
