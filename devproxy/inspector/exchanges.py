@@ -13,11 +13,8 @@ from devproxy.inspector.bodies import Decoded, content_of, decoded
 from devproxy.inspector.copies import as_curl, as_fetch
 from devproxy.inspector.details import detail_json
 from devproxy.inspector.masking import masked_form, masked_text
-from devproxy.inspector.messages import DOWN, UP, Message, messages_of_body
 from devproxy.inspector.messages import as_json as message_json
-from devproxy.inspector.sessions import body_bytes
 from devproxy.inspector.web import LIVE, MAX_LIMIT, Problem, answer_json, needs_key, number, row_of, wants_secrets
-from devproxy.realtime.engineio import parse_engine_request
 
 if TYPE_CHECKING:
     from devproxy.gateway.shared.capture import Capture
@@ -96,30 +93,13 @@ async def _copy(request: web.Request) -> web.StreamResponse:
 async def _messages(request: web.Request) -> web.StreamResponse:
     row, secrets = await row_of(request), wants_secrets(request)
     after, limit = number(request, "after", least=0) or 0, number(request, "limit", most=MAX_LIMIT) or MAX_LIMIT
-    if row.kind == "poll":
-        found = [one for one in polled(row) if one.id > after]
-        dropped, has_more = 0, len(found) > limit
-        found = found[:limit]
-    else:
-        found, has_more, dropped = request.app[LIVE].tunnels.messages(row.id, after=after, limit=limit)
+    found, has_more, dropped = request.app[LIVE].tunnels.messages(row.id, after=after, limit=limit)
     document = {
         "messages": [message_json(one, secrets=secrets) for one in found],
         "more": has_more,
         "dropped": dropped,
     }
     return answer_json(document)
-
-
-def polled(row: Row) -> list[Message]:
-    """Return the packets in the bodies of an exchange of Engine.IO's polling transport."""
-    engine = parse_engine_request(row.target.encode("utf-8", "surrogateescape"))
-    eio = 3 if engine is not None and engine.eio == b"3" else 4
-    found: list[Message] = []
-    for direction, is_answer in ((UP, False), (DOWN, True)):
-        at = row.started_at + ((row.ended_s or 0.0) if is_answer else 0.0)
-        body = body_bytes(row, is_answer=is_answer)
-        found += messages_of_body(row.id, body, eio, at=at, direction=direction, first_id=len(found) + 1)
-    return found
 
 
 def _kept(row: Row) -> Capture:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from devproxy.events import Event, Observer, Trouble, TunnelClosed, TunnelData, Wants
 from devproxy.inspector.sessions import Sessions
-from devproxy.inspector.store import Store
+from devproxy.inspector.store import MAX_ROWS, Store
 from devproxy.inspector.tunnels import Tunnels
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Live:
         while ends:
             with suppress(IndexError):
                 row = store.take_end(ends.popleft())
-                self.sessions.take_row(row)
+                self.tunnels.keep(row, self.sessions.take_row(row))
             count += 1
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
@@ -173,6 +173,8 @@ class Live:
             count += 1
             if count % _BATCH == 0:
                 await asyncio.sleep(0)
+        if len(self.tunnels) > 2 * MAX_ROWS:
+            self.tunnels.clear({row.id for row in store.all()})
         for at, event in closed:
             store.take(at, event)
             closed_row = store.row(event.exchange_id)

@@ -82,17 +82,15 @@ class PacketReader:
 
 
 def messages_of_body(
-    exchange_id: int, body: bytes, eio: int, *, at: float, direction: str, first_id: int
+    exchange_id: int, body: bytes, reader: PacketReader, *, at: float, direction: str, first_id: int
 ) -> list[Message]:
-    """Return the packets in a body of the polling transport, a message each."""
+    """Return the packets in a body of the polling transport, a message each. `reader`: of the session's direction."""
     found = []
-    for number, decoded in enumerate(PacketReader(eio).read_body(body), first_id):
-        packet, inner = decoded
+    for number, decoded in enumerate(reader.read_body(body), first_id):
+        packet, _ = decoded
         data = packet.data
         size = len(data.encode("utf-8", "replace") if isinstance(data, str) else data) + 1
-        shown: str | bytes = data
-        if inner is None or isinstance(data, str):
-            shown = data if isinstance(data, bytes) else f"{_digit(packet)}{data}"
+        shown = data if isinstance(data, bytes) else f"{_digit(packet)}{data}"
         is_cut = len(shown) > MAX_SHOWN_BYTES
         found.append(
             Message(number, exchange_id, at, direction, 0, size, False, shown[:MAX_SHOWN_BYTES], is_cut, [decoded])

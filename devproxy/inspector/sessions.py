@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from devproxy.inspector.bodies import content_of, decoded
-from devproxy.inspector.messages import DOWN, UP, Decoded, Message, PacketReader
+from devproxy.inspector.messages import DOWN, UP, Decoded, Message, PacketReader, messages_of_body
 from devproxy.inspector.rows import alias
 from devproxy.realtime.engineio import explain_engine_error, parse_engine_request
 
@@ -65,6 +65,7 @@ class Sessions:
     def __init__(self) -> None:
         self._known: OrderedDict[str, Session] = OrderedDict()
         self._of_tunnel: dict[int, str] = {}
+        self._readers_of: dict[str, tuple[PacketReader, PacketReader]] = {}
         self.version = 0
 
     def get(self, sid: str) -> Session | None:
@@ -83,33 +84,52 @@ class Sessions:
         """Forget those that are closed."""
         for sid in [sid for sid, one in self._known.items() if one.state == "closed"]:
             del self._known[sid]
+            self._readers_of.pop(sid, None)
 
-    def take_row(self, row: Row) -> None:
-        """Take an exchange that has ended, if it belongs to a session or opens one."""
+    def take_row(self, row: Row) -> list[Message]:
+        """Take an exchange that has ended, if a session has to do with it; return the packets in its bodies."""
         engine = parse_engine_request(row.target.encode("utf-8", "surrogateescape"))
         if engine is None:
-            return
+            return []
         eio = 3 if engine.eio == b"3" else 4
         if engine.transport == b"websocket":
             self._take_upgrade(row, eio)
-            return
-        down = _packets(row, eio, is_answer=True)
-        if not row.session:
-            opened = next((packet for packet, _ in down if packet.type == "open"), None)
-            if opened is not None and isinstance(opened.data, str):
-                self._open(row, eio, opened.data, "polling")
-            return
+            return []
         session = self._session(row, eio)
+        readers = (PacketReader(eio), PacketReader(eio)) if session is None else self._readers(session)
+        found = _messages_of(row, readers)
         if session is None:
-            return
-        session.polls += 1
-        if row.status == 400 and session.state != "closed":
-            self._close(session, _end_of(row), _refusal(row) or _UNKNOWN_SESSION)
-        for decoded_packet in _packets(row, eio, is_answer=False):
-            self._take_packet(session, UP, decoded_packet, _end_of(row))
-        for decoded_packet in down:
-            self._take_packet(session, DOWN, decoded_packet, _end_of(row))
+            session = self._opened_by(row, eio, found, readers)
+            if session is None:
+                return found
+        else:
+            session.polls += 1
+            if row.status == 400 and session.state != "closed":
+                self._close(session, _end_of(row), _refusal(row) or _UNKNOWN_SESSION)
+        for message in found:
+            self._take_packet(session, message.direction, message.packets[0], _end_of(row))
         self._touch(session)
+        return found
+
+    def _opened_by(
+        self, row: Row, eio: int, found: list[Message], readers: tuple[PacketReader, PacketReader]
+    ) -> Session | None:
+        """Return the session that the answer to `row` opens; None: it opens none."""
+        packets = (message.packets[0][0] for message in found if message.direction == DOWN)
+        opened = next((packet for packet in packets if packet.type == "open"), None)
+        if opened is None or not isinstance(opened.data, str):
+            return None
+        session = self._known.get(self._open(row, eio, opened.data, "polling"))
+        if session is not None:
+            self._readers_of[session.sid] = readers
+        return session
+
+    def _readers(self, session: Session) -> tuple[PacketReader, PacketReader]:
+        """Return what reads the polls of `session`, up and down: what is attached to a packet may come in the next."""
+        readers = self._readers_of.get(session.sid)
+        if readers is None:
+            readers = self._readers_of[session.sid] = PacketReader(session.eio), PacketReader(session.eio)
+        return readers
 
     def take_message(self, row: Row, message: Message) -> None:
         """Take a message of a tunnel."""
@@ -184,7 +204,6 @@ class Sessions:
         session.ping_interval_s = interval / 1000 if isinstance(interval, int | float) else None
         session.ping_timeout_s = timeout / 1000 if isinstance(timeout, int | float) else None
         session.exchanges = [row.id, *session.exchanges]
-        session.packets += 1
         self._place(session, row)
         self._touch(session)
         return sid
@@ -196,7 +215,8 @@ class Sessions:
     def _add(self, session: Session) -> Session:
         self._known[session.sid] = session
         if len(self._known) > MAX_SESSIONS:
-            self._known.popitem(last=False)
+            gone, _ = self._known.popitem(last=False)
+            self._readers_of.pop(gone, None)
         return session
 
     def _take_packet(self, session: Session, direction: str, decoded_packet: Decoded, at: float) -> None:
@@ -215,8 +235,6 @@ class Sessions:
         names = session.namespaces
         if inner.type == "connect" and direction == DOWN and inner.namespace not in names:
             session.namespaces = [*names, inner.namespace][:MAX_NAMESPACES]
-        elif inner.type in ("disconnect", "connect_error") and inner.namespace in names:
-            session.namespaces = [name for name in names if name != inner.namespace]
 
     def _close(self, session: Session, at: float, why: str) -> None:
         session.state, session.closed_at, session.why_closed = "closed", at, why
@@ -248,8 +266,13 @@ def body_bytes(row: Row, *, is_answer: bool) -> bytes:
     return b"" if without is None else without.data
 
 
-def _packets(row: Row, eio: int, *, is_answer: bool) -> list[Decoded]:
-    return PacketReader(eio).read_body(body_bytes(row, is_answer=is_answer))
+def _messages_of(row: Row, readers: tuple[PacketReader, PacketReader]) -> list[Message]:
+    """Return the packets in the bodies of `row`, what came up first."""
+    found: list[Message] = []
+    for direction, reader, at in ((UP, readers[0], row.started_at), (DOWN, readers[1], _end_of(row))):
+        body = body_bytes(row, is_answer=direction == DOWN)
+        found += messages_of_body(row.id, body, reader, at=at, direction=direction, first_id=len(found) + 1)
+    return found
 
 
 def _refusal(row: Row) -> str:

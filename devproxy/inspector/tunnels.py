@@ -155,6 +155,13 @@ class Tunnels:
             found.append(message)
         return found
 
+    def keep(self, row: Row, messages: list[Message]) -> None:
+        """Keep the packets that were in the bodies of an exchange of the polling transport."""
+        if messages and row.id not in self._tunnels:
+            tunnel = self._tunnels[row.id] = _Tunnel(None, has_context={})
+            for message in messages:
+                self._keep(tunnel, message)
+
     def messages(self, exchange_id: int, *, after: int, limit: int) -> tuple[list[Message], bool, int]:
         """Return at most `limit` messages of a tunnel with larger ids than `after`; and whether there are more.
 
@@ -165,6 +172,9 @@ class Tunnels:
             return [], False, 0
         found = [one for one in tunnel.messages if one.id > after]
         return found[:limit], len(found) > limit, tunnel.dropped
+
+    def __len__(self) -> int:
+        return len(self._tunnels)
 
     def clear(self, exchange_ids: set[int]) -> None:
         """Forget all tunnels but those of `exchange_ids`."""
