@@ -46,8 +46,13 @@ class ResponseEdits:
         """Return the lines of `head` after these edits, but for ``last``."""
         if self.lines is not None:
             return self.lines
-        gone = [line[2:-2] for line in self.dropped]
-        return [*[line for line in head.lines if line not in gone], *self.added]
+        lines = [*head.lines]
+        for dropped in self.dropped:
+            line = dropped[2:-2]
+            while line in lines:
+                lines.remove(line)
+        lines += self.added
+        return lines
 
     def ending_with(self, line: bytes) -> ResponseEdits:
         """Return these edits with `line` after all others."""

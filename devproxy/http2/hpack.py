@@ -96,9 +96,9 @@ class Decoder:
             raise CompressionFault(str(error)) from None
 
     def _decode(self, block: bytes) -> list[Entry]:
-        table, sizes = self._table, self._sizes
         found: list[Entry] = []
         position = self._update_size(block) if block[:1] and 0x20 <= block[0] < 0x40 else 0
+        table, sizes, total, limit = self._table, self._sizes, self._size, self._limit
         end = len(block)
         while position < end:
             start, position = position, _indices(block, position).end()
@@ -120,11 +120,11 @@ class Decoder:
             if byte > 0x3F:
                 table.insert(_NEWEST, entry)
                 sizes.append(size)
-                size += self._size
-                while size > self._limit:  # one that is larger than the table goes like all others (section 4.4)
-                    size -= sizes.popleft()
+                total += size
+                while total > limit:  # one that is larger than the table goes like all others (section 4.4)
+                    total -= sizes.popleft()
                     table.pop()
-                self._size = size
+        self._size = total
         return found
 
     def _update_size(self, block: bytes) -> int:

@@ -116,7 +116,10 @@ class Http2Connection(Reader):
         if len(data) > LARGE_BYTES:
             self.shared.pressure.take_turn(self.transport, len(data))
         for event in self.http2.receive(data):
-            self._take(event)
+            if isinstance(event, RequestReceived):
+                self._begin(event)
+            else:
+                self._take(event)
         self.flush_soon()
 
     def eof_received(self) -> bool:
@@ -165,9 +168,7 @@ class Http2Connection(Reader):
     # -- what comes --------------------------------------------------------------------------------------------------
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, RequestReceived):
-            self._begin(event)
-        elif isinstance(event, DataReceived):
+        if isinstance(event, DataReceived):
             stream = self._streams.get(event.stream_id)
             if stream is not None:
                 stream.data_received(event.data, event.has_ended)

@@ -271,6 +271,11 @@ class RequestStream(_FlowControl):
         self._sent(held_bytes, ended)
 
     def _sent(self, held_bytes: int, ended: bool) -> None:
+        if ended and self._is_complete and not held_bytes and not self._held_bytes:  # as most responses are
+            self.exchange = None
+            self._carrier.flush_soon()
+            self._carrier.forget(self._id)
+            return
         self._note_held(held_bytes)
         if ended:
             self._complete()
