@@ -1,6 +1,6 @@
 """Real Chromium and real Firefox over https: what starves over HTTP/1.1, hot reload, Socket.IO, cookies, mixed content.
 
-Both take any certificate here; that they trust those of this machine is for ``test_certificates_chromium.py``.
+Both take any certificate here; that they trust those of this machine is for ``test_certificates_browsers.py``.
 """
 
 from __future__ import annotations

@@ -124,32 +124,33 @@ class FirefoxPage(BrowserPage):
 
 @asynccontextmanager
 async def open_firefox(
-    *, local_names: Iterable[str] = (), takes_any_certificate: bool = True
+    *, profile: Path | None = None, local_names: Iterable[str] = (), takes_any_certificate: bool = True
 ) -> AsyncIterator[FirefoxPage]:
-    """Start Firefox with an empty profile, open one page in it, and end it, by its own process group, at the end.
+    """Start Firefox, open one page in it, and end it, by its own process group, at the end.
 
-    `local_names`: host names that lead to this machine.
+    `profile`: a folder that is kept; without, there is an empty one. `local_names`: names that lead to this machine.
     """
     program = next((found for name in NAMES if (found := shutil.which(name))), None)
     assert program is not None, f"this test needs Firefox: none of {', '.join(NAMES)} is on PATH"
-    with tempfile.TemporaryDirectory(prefix="devproxy-firefox-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="devproxy-firefox-", ignore_cleanup_errors=True) as home:
+        folder = profile or Path(home, "profile")
         preferences = {**PREFERENCES, "network.dns.localDomains": ",".join(local_names)}
-        await asyncio.to_thread(_write, Path(folder, "user.js"), preferences)
+        await asyncio.to_thread(_prepare, folder, preferences)
         process = await asyncio.create_subprocess_exec(
             program,
             "--headless",
             "--no-remote",
             "--remote-debugging-port=0",
             "--profile",
-            folder,
+            str(folder),
             "about:blank",
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, "HOME": folder, "MOZ_CRASHREPORTER_DISABLE": "1"},
+            env={**os.environ, "HOME": home, "MOZ_CRASHREPORTER_DISABLE": "1"},
         )
         try:
-            port = await _port(Path(folder, "WebDriverBiDiServer.json"), process)
+            port = await _port(folder / "WebDriverBiDiServer.json", process)
             async with (
                 aiohttp.ClientSession() as session,
                 session.ws_connect(f"ws://127.0.0.1:{port}/session", max_msg_size=0) as connection,
@@ -164,9 +165,11 @@ async def open_firefox(
             await process.wait()
 
 
-def _write(file: Path, preferences: Mapping[str, bool | int | str]) -> None:
+def _prepare(profile: Path, preferences: Mapping[str, bool | int | str]) -> None:
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "WebDriverBiDiServer.json").unlink(missing_ok=True)
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items()]
-    file.write_text("".join(lines))
+    (profile / "user.js").write_text("".join(lines))
 
 
 async def _port(announced: Path, process: asyncio.subprocess.Process) -> int:

@@ -1,4 +1,4 @@
-"""What real Chromium makes of the certificates: trusted once `devproxy trust --install` has run, and not before."""
+"""What real browsers make of the certificates: trusted once `devproxy trust --install` has run, and not before."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from devproxy.certificates.names import ServedNames
 from devproxy.cli import main
 from devproxy.trust import stores
 from tests.support.browser import open_page
+from tests.support.firefox import open_firefox
 from tests.support.gateway_process import GatewayProcess
 
 NAMES = "--host-resolver-rules=MAP *.test 127.0.0.1, MAP dev.example.com 127.0.0.1"
@@ -101,3 +102,24 @@ async def test_chromium_refuses_what_the_authority_signs_beyond_its_names(
     monkeypatch.setattr(authority.Authority, "signs", lambda *_: True)
     async with serving() as port:
         assert await visited(f"https://dev.example.com:{port}/") == ["net::ERR_CERT_INVALID"]
+
+
+async def test_firefox_trusts_what_devproxy_serves_once_the_authority_is_in_its_profile(home: Path) -> None:
+    profile = home / ".mozilla" / "firefox" / "test.default"
+
+    async def visit(url: str) -> str:
+        async with open_firefox(profile=profile, takes_any_certificate=False) as page:
+            try:
+                await page.goto(url)
+            except RuntimeError as error:
+                return str(error)
+            return str(await page.until("document.body.innerText"))
+
+    gateway = await asyncio.to_thread(GatewayProcess, "--tls", "--frontend", "9")
+    try:
+        url = f"https://localhost:{gateway.port}/__devproxy/health"
+        assert "SEC_ERROR_UNKNOWN_ISSUER" in await visit(url)  # it makes the profile, too
+        assert main(["trust", "--install"]) == 0
+        assert await visit(url) == '{"status": "ok"}\n'
+    finally:
+        await asyncio.to_thread(gateway.stop, told="not trusted yet by")
