@@ -222,6 +222,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
       devproxy doctor http://localhost:3001/admin --origin http://localhost:5173
       devproxy doctor http://localhost:3001 --credentials --through http://localhost:8080
       devproxy doctor http://localhost:8000/api/items --json
+      devproxy doctor                       this machine: configuration, upstreams
 
     URL is what the page gives to io(): its path is the namespace, --path is
     Engine.IO's. For a server without Socket.IO it is the page or the REST address.
@@ -231,7 +232,12 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
     exit codes: 0 no error (warnings at most), 1 errors, 2 usage
     """
-    parser.add_argument("url", metavar="URL", help="the server, as given to io(): a URL, host:port or a port")
+    parser.add_argument(
+        "url",
+        nargs="?",
+        metavar="URL",
+        help="the server, as given to io(): a URL, host:port or a port; without it: this machine",
+    )
     parser.add_argument("--origin", metavar="ORIGIN", help="the page's (default: http://localhost:3000)")
     parser.add_argument("--path", metavar="PATH", help="the path of Engine.IO (default: /socket.io/)")
     parser.add_argument(
@@ -243,6 +249,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     _add_choice(parser, "--eio", ("4", "3"), "the client's Engine.IO protocol; 3: a client of version 2 (default: 4)")
     parser.add_argument("--timeout", metavar="S", help="seconds that all of it may take (default: 15)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    _add_configuration(parser)
     _add_colour(parser)
 
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from typing import Final
+from typing import Final, cast
 
 from devproxy.authority.origins import OPAQUE, normalised, parse_origin
+from devproxy.cli.files import is_named
+from devproxy.cli.https import distrust
+from devproxy.cli.loading import BadConfiguration, Loaded, configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put
 from devproxy.cli.routes import style_for
+from devproxy.console.style import Colour
 from devproxy.doctor.diagnosis import diagnose
+from devproxy.doctor.environment import look_around
 from devproxy.doctor.judging import guess_of
 from devproxy.doctor.report import document_of, lines_of
 from devproxy.doctor.run import LIMIT_S, run_doctor
+from devproxy.doctor.surroundings import PROBLEM, Surroundings, document_around, judge, lines_around
 from devproxy.doctor.target import BadTarget, Target, parse_target
 from devproxy.text.safe import visible
 
@@ -27,6 +33,8 @@ _EXAMPLE: Final = "devproxy doctor http://localhost:3001 --origin http://localho
 
 def run(options: argparse.Namespace) -> int:
     """Run ``devproxy doctor``; return 1 where there is an error, and 0 where there are warnings at most."""
+    if options.url is None:
+        return _around(options)
     page = _origin(options.origin)
     target = _target(options.url, options)
     through = _target(options.through, options) if options.through is not None else None
@@ -48,6 +56,46 @@ def run(options: argparse.Namespace) -> int:
         lines = lines_of(diagnosis, style_for(options.color), stack=stack, through=options.through or "")
         put("\n".join(lines) + "\n")
     return FAILED if diagnosis.has_errors else FINE
+
+
+def _around(options: argparse.Namespace) -> int:
+    """Look around on this machine; return 1 where something is wrong."""
+    if options.through is not None or options.origin is not None or options.credentials:
+        raise Refused("doctor: --origin, --credentials and --through need the URL of a server", _EXAMPLE)
+    found = asyncio.run(_look(options))
+    findings = judge(found)
+    if options.json:
+        put(json.dumps(document_around(found, findings), indent=2, ensure_ascii=False) + "\n")
+    else:
+        put("\n".join(lines_around(findings, style_for(cast("Colour", options.color)))) + "\n")
+    return FAILED if any(finding.result == PROBLEM for finding in findings) else FINE
+
+
+async def _look(options: argparse.Namespace) -> Surroundings:
+    source = options.config or ""
+    try:
+        loaded = configuration(options)
+    except BadConfiguration as refusal:
+        return await look_around(None, None, source=refusal.source, fault=_first_line(refusal))
+    except Refused as refusal:
+        fault = refusal.what if is_named(options.config) else ""
+        return await look_around(None, None, source=source if fault else "", fault=fault)
+    return await look_around(
+        loaded.config,
+        loaded.text,
+        source=loaded.config.source if loaded.text is not None else "",
+        notices=loaded.notices,
+        distrust=_distrust(loaded),
+    )
+
+
+def _distrust(loaded: Loaded) -> tuple[str, str]:
+    trouble = distrust(loaded.config)
+    return ("", "") if trouble is None else (trouble.what, trouble.help)
+
+
+def _first_line(refusal: BadConfiguration) -> str:
+    return refusal.render(colour=False).strip().splitlines()[0].removeprefix("error: ")
 
 
 def _target(url: str, options: argparse.Namespace) -> Target:

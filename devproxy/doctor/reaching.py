@@ -9,7 +9,6 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import LOOPBACK_ADDRESSES
@@ -17,11 +16,10 @@ from devproxy.authority.networks import address_of, is_loopback, is_this_machine
 from devproxy.doctor.observed import Answer, Connection, Failure
 from devproxy.doctor.target import Target
 from devproxy.doctor.wire import Deadline, Line, Way, connect, reason_of
+from devproxy.gateway.system.holders import listening_addresses
 
 MAX_ADDRESSES: Final = 6
 _CONNECT_S: Final = 3.0
-_LISTENS: Final = "0A"
-"""The state of a listening socket in Linux's ``/proc/net/tcp``."""
 
 
 class Reached(NamedTuple):
@@ -132,31 +130,9 @@ async def _elsewhere(target: Target, tried: list[str], deadline: Deadline) -> tu
 
 
 def _own_addresses(port: int) -> list[str]:
-    """Return the addresses of this machine on which something listens at `port`, as far as the system tells."""
-    listening = [*_listeners(Path("/proc/net/tcp"), port), *_listeners(Path("/proc/net/tcp6"), port)]
-    if listening:
+    """Return the addresses of this machine at which something may listen on `port`, as far as the system tells."""
+    if listening := listening_addresses(port):
         return listening
     with suppress(OSError):
         return list({str(each[4][0]) for each in socket.getaddrinfo(socket.gethostname(), port)})
     return []
-
-
-def _listeners(table: Path, port: int) -> list[str]:
-    """Return the addresses that `table` has in the state of listening at `port`; those that mean all are left out."""
-    try:
-        lines = table.read_text(encoding="ascii").splitlines()[1:]
-    except (OSError, ValueError):
-        return []
-    found = []
-    for line in lines:
-        words = line.split()
-        if len(words) < 4 or words[3] != _LISTENS:
-            continue
-        address, _, number = words[1].partition(":")
-        if int(number, 16) != port:
-            continue
-        # Four bytes at a time, each in the order of the machine: little-endian wherever Python is common.
-        packed = b"".join(bytes.fromhex(address[at : at + 8])[::-1] for at in range(0, len(address), 8))
-        if any(packed):
-            found.append(socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed))
-    return found

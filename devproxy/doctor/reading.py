@@ -207,6 +207,8 @@ def words_of(answer: Answer, most: int = 120) -> str:
     """Return what an answer says: its status, and the beginning of its body if that is text."""
     if not answer.is_there:
         return str(answer.failure) + (f" ({visible(answer.detail, 80)})" if answer.detail else "")
+    if answer.status == 200 and read_open(answer.body) is not None:
+        return "200, a session is opened"
     kind = answer.value("content-type").lower()
     text = answer.body[: 4 * most].decode("utf-8", "replace").strip()
     is_text = text and b"html" not in kind and not text.startswith("<")

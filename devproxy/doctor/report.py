@@ -6,6 +6,7 @@ Start at :func:`lines_of` and :func:`document_of`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Final
 
 from devproxy.console.style import Style
@@ -15,6 +16,8 @@ from devproxy.doctor.problems import NOT_CHECKED, OK, Check, Diagnosis, Problem
 from devproxy.text.safe import visible
 
 _INDENT: Final = "    "
+_WIDTH: Final = 100
+"""Columns of explanations. What is to be compared or pasted stays on one line."""
 _BY_STACK: Final = {
     "node": ("node", "express", "nginx", "client", "devproxy"),
     "python": ("python-socketio", "flask-socketio", "fastapi", "nginx", "client", "devproxy"),
@@ -87,8 +90,10 @@ def _lines_of_problem(problem: Problem, style: Style, stack: str) -> Iterator[st
     yield f"{paint(f'{problem.severity}: {problem.code}{where}')}: {style.bold(visible(problem.what))}"
     if problem.browser:
         yield f"{_INDENT}{style.dim('a browser says:')} {visible(problem.browser)}"
-    if problem.why:
-        yield f"{_INDENT}{style.dim('why:')} {visible(problem.why)}"
+    first, *more = wrap(visible(problem.why), _WIDTH - len(_INDENT) - len("why: ")) or [""]
+    if first:
+        yield f"{_INDENT}{style.dim('why:')} {first}"
+        yield from (f"{_INDENT}     {line}" for line in more)
     for text in problem.evidence:
         yield f"{_INDENT}{style.dim('seen:')} {visible(text)}"
     shown = _BY_STACK.get(stack, tuple(TITLES))

@@ -78,7 +78,9 @@ def look_version(seen: Seen) -> Looked:
 def _first_packet(answer: Answer) -> str:
     """Return how an answer begins, without the id of the session that it may open."""
     opened = read_open(answer.body) if answer.status == 200 else None
-    return words_of(answer, 100).replace(opened.sid, "…") if opened else words_of(answer, 100)
+    if opened is None:
+        return words_of(answer, 100)
+    return f"200 {visible(answer.body[:200].replace(opened.sid.encode(), b'(sid)'), 100)}"
 
 
 def look_polling(seen: Seen) -> Looked:
@@ -89,7 +91,7 @@ def look_polling(seen: Seen) -> Looked:
     refusal = refusal_of(seen.polled) or refusal_of(seen.polled_page)
     if refusal is None or refusal.kind is not Refusal.TRANSPORT:
         if seen.polled_page.status == 200:
-            return Looked(name, "200, a session is opened")
+            return Looked(name, words_of(seen.polled_page))
         return unchecked(name, words_of(seen.polled_page))
     problem = Problem(
         Code.POLLING_DISABLED,

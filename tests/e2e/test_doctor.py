@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import socket
 import subprocess
 import sys
@@ -26,6 +28,7 @@ from tests.support.certificates import certificate_files
 from tests.support.gateway_process import GatewayProcess, one_origin
 from tests.support.processes import Program, free_port, parsed, wait_for
 
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PAGE: Final = "http://localhost:3000"
 LIMIT_S: Final = 4.0
 AT_ONCE: Final = 6
@@ -418,6 +421,63 @@ def test_the_command_prints_the_cause_what_a_browser_says_and_what_to_write(node
     assert f'new Server(httpServer, {{ cors: {{ origin: ["{PAGE}"] }} }});' in done.stdout
     assert f"devproxy up --frontend 3000 --backend {node_ports['noCors']}" in done.stdout
     assert done.stderr == ""
+
+
+def test_the_readme_shows_what_is_printed(node_ports: dict[str, int]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = text.partition("$ devproxy doctor http://localhost:3001\n")[2].partition("\n```")[0]
+    port = str(node_ports["expressCors"])
+    done = doctor(f"http://localhost:{port}", "--timeout", "5")
+
+    def plain(output: str) -> list[str]:
+        return [re.sub(r"\d+ ms", "SPAN", line) for line in output.strip().replace(port, "3001").splitlines()]
+
+    assert plain(done.stdout) == plain(shown)
+
+
+def test_without_a_url_it_looks_around(node_ports: dict[str, int], tmp_path: Path) -> None:
+    (tmp_path / "devproxy.toml").write_text(
+        f"""[server]
+allowed_hosts = ["nowhere.invalid"]
+[upstreams]
+backend = "http://localhost:{node_ports["good"]}"
+gone = "http://localhost:{free_port()}"
+[[routes]]
+path = "/"
+upstream = "backend"
+"""
+    )
+    command = [sys.executable, "-m", "devproxy", "doctor", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    checked = {check["name"]: check for check in reversed(json.loads(done.stdout)["checked"])}
+    assert checked["configuration"]["result"] == "ok"
+    assert checked["upstream backend"]["result"] == "warning"
+    assert "answered by node (pid " in checked["upstream backend"]["why"]
+    assert f"{ROOT}" in checked["upstream backend"]["why"]
+    assert (checked["upstream gone"]["result"], checked["name nowhere.invalid"]["result"]) == ("problem", "warning")
+
+
+def test_a_running_devproxy_is_compared_with_the_file(node_ports: dict[str, int], tmp_path: Path) -> None:
+    file = tmp_path / "devproxy.toml"
+    text = f'[upstreams]\na = "http://localhost:{node_ports["good"]}"\n[[routes]]\npath = "/"\nupstream = "a"\n'
+    file.write_text(text)
+    gateway = GatewayProcess("--config", file)
+
+    def running() -> str:
+        done = doctor("--json", "--config", str(file))
+        checked = {check["name"]: check for check in json.loads(done.stdout)["checked"]}
+        return str(checked["running devproxy"]["why"])
+
+    try:
+        assert running().endswith("has this configuration")
+        file.write_text(f"{text}[routes")  # which is not taken
+        assert running().endswith("has an older text of this configuration")
+    finally:
+        gateway.stop()
 
 
 def test_warnings_alone_end_with_0(node_ports: dict[str, int]) -> None:

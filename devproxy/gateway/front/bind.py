@@ -8,17 +8,16 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Final
 
 from devproxy.authority.hosts import authority
 from devproxy.config.model import Listen
 from devproxy.errors import BindError
+from devproxy.gateway.system.holders import holder_of
 
 BACKLOG: Final = 1024
 _PORT_0_ATTEMPTS: Final = 20
-_TCP_LISTEN: Final = "0A"
 
 _REASONS: Final = {
     errno.EADDRINUSE: "the port is taken",
@@ -147,25 +146,5 @@ def _open(
 
 def find_holder(port: int) -> str:
     """Return who listens on TCP `port`, such as ``node (pid 4242)``, or "" where the system does not tell."""
-    inodes = _listening_inodes(port)
-    if not inodes:
-        return ""
-    wanted = {f"socket:[{inode}]" for inode in inodes}
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        with suppress(OSError):
-            if any(str(descriptor.readlink()) in wanted for descriptor in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
-    return ""
-
-
-def _listening_inodes(port: int) -> set[str]:
-    inodes: set[str] = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                columns = line.split()
-                if columns[3] == _TCP_LISTEN and int(columns[1].rpartition(":")[2], 16) == port:
-                    inodes.add(columns[9])
-    return inodes
+    holder = holder_of(port)
+    return "" if holder is None else f"{holder.name} (pid {holder.pid})"
