@@ -132,6 +132,9 @@ class RequestHead(Head):
         return self.facts.upgrade
 
 
+REDIRECTS: Final = (301, 302, 303, 307, 308)
+"""Statuses that lead a browser to ``Location`` (Fetch section 2.2.6, redirect status)."""
+
 REFUSALS: Final = (400, 403)
 """Statuses by which servers refuse the Host or the Origin that they are asked with."""
 

@@ -379,7 +379,7 @@ def _response_facts(status: int, version_minor: int, special: list[Field]) -> Re
         pins=_between_crlf(special, Role.PIN),
         varies_on_origin=not {b"origin", b"*"}.isdisjoint(varies_on),
         has_set_cookie=Role.SET_COOKIE in roles,
-        is_remarkable=Role.SET_COOKIE in roles or status >= 400,
+        is_remarkable=(Role.SET_COOKIE in roles or (status >= 300 and (status >= 400 or Role.REFERENCE in roles))),
         has_reference=Role.REFERENCE in roles,
         has_resource_policy=Role.RESOURCE_POLICY in roles,
         logs_in=Role.LOGIN in roles,

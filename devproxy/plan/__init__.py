@@ -8,6 +8,7 @@ exchange keeps the snapshot it was born with; a new configuration is a new snaps
 
 from devproxy.plan.compiled import CompiledRoute
 from devproxy.plan.decisions import Forward, Plan, Respond
+from devproxy.plan.loops import loop_by_devproxy, loop_by_server
 from devproxy.plan.malformed import lines_for_malformed
 from devproxy.plan.pages import PAGES_UPSTREAM, PagesServer, pages_upstream
 from devproxy.plan.plain import plan_plain_request
@@ -31,6 +32,8 @@ __all__ = [
     "compile_snapshot",
     "edit_response",
     "lines_for_malformed",
+    "loop_by_devproxy",
+    "loop_by_server",
     "pages_upstream",
     "plan_plain_request",
     "plan_request",

@@ -208,7 +208,18 @@ def front_of_browser(fields: Iterable[Field], host: bytes, peer: Peer, hop: Hop)
         return Front(web_origin(peer.scheme, host), b"")
     proto, host = _front(said, host, peer)
     scheme = "https" if proto.lower() in (b"https", b"wss") else "http"
-    return Front(web_origin(scheme, host), _outer_prefix(said.get(_PREFIX, ())))
+    port = _first(said.get(_PORT), is_port)
+    return Front(web_origin(scheme, _with_port(host, port)), _outer_prefix(said.get(_PREFIX, ())))
+
+
+def _with_port(host: bytes, port: bytes) -> bytes:
+    """Return `host` with the `port` that a proxy states (empty: none), unless it has one.
+
+    80 and 443 are left out: stated with the other's scheme, they are those of a hop in between.
+    """
+    _, colon, own = host.rpartition(b":")
+    is_told = port and port not in _DEFAULT_PORTS.values() and not (colon and is_port(own))
+    return host + b":" + port if is_told else host
 
 
 def came_by_proxy(fields: Iterable[Field], peer: Peer, hop: Hop) -> bool:

@@ -59,10 +59,12 @@ from devproxy.plan import (
     render_request,
 )
 from devproxy.plan.differences import request_differences, response_differences
+from devproxy.plan.loops import loop_by_devproxy, loop_by_server
 from devproxy.plan.plain import plan_plain_request
 from devproxy.plan.response import repair_of
 from devproxy.policy.hop import Peer
 from devproxy.policy.proxy_advice import words_on_proxy
+from devproxy.policy.redirect_loops import Way, advice_on_loop, says_https, way_back
 from devproxy.policy.tls_advice import Settings, certificate_text, facts_of_certificate, words_on_tls
 from devproxy.realtime.websocket import FrameTracker
 from devproxy.routing.balance import Balancer
@@ -332,6 +334,25 @@ def in_what_is_shown_of_heads(text: bytes) -> None:
         repair_of(plan, head, read_field(b"Location: " + text), PEER, SERVER)
 
 
+def in_redirects(text: bytes) -> None:
+    """Whether a place leads back, and what is said where it does."""
+    asked = parse_request_head(START.rstrip(), LIMITS)
+    plan = plan_request(asked, SNAPSHOT)
+    assert isinstance(plan, Forward)
+    for start in (b"", b"/", b"http://localhost:8080/", b"https://"):
+        lines = (b"HTTP/1.1 302 Found", b"Location: " + start + text, b"Set-Cookie: " + text)
+        with suppress(BadMessage):
+            head = parse_response_head(b"\r\n".join(lines), LIMITS)
+            edits = edit_response(plan, asked, head, PEER, SERVER)
+            loop_by_server(plan, asked, head, edits, PEER, SERVER, SNAPSHOT)
+        way_back(b"http://localhost:8080", b"/" + text, start + text)
+    found = loop_by_devproxy(asked, PEER, SNAPSHOT)
+    for way in Way:
+        advice_on_loop(found.loop._replace(way=way, url=text, peer=text.decode("latin-1")))
+    with suppress(BadMessage):
+        says_https([read_field(b"Forwarded: " + text), read_field(b"X-Forwarded-Ssl: " + text)])
+
+
 def in_answers_of_proxies(text: bytes) -> None:
     """What a proxy says to CONNECT."""
     for start in (b"", b"HTTP/1.1 407 " + text, b"HTTP/1.1 200 OK\r\nProxy-Authenticate: "):
@@ -495,6 +516,7 @@ FLOWS: dict[str, Callable[[bytes], object]] = {
         *(in_target, in_start_lines, in_host, in_request_fields, in_many_request_lines, in_response_fields),
         *(in_many_response_lines, in_pieces, in_a_chunked_body, in_frames, in_the_log),
         *(in_what_is_shown_of_heads, in_certificates, in_answers_of_proxies),
+        in_redirects,
         *(in_handshakes, in_a_refusal, in_frames_of_http2, in_blocks_of_http2, in_responses_of_http2),
     )
 }

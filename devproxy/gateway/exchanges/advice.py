@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from devproxy.plan import advice_on, advice_on_body, changes_to
+from devproxy.http.messages import REDIRECTS
+from devproxy.plan import advice_on, advice_on_body, changes_to, loop_by_devproxy, loop_by_server
+from devproxy.policy.redirect_loops import advice_on_loop
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from devproxy.http.edits import ResponseEdits
     from devproxy.http.messages import RequestHead, ResponseHead
     from devproxy.plan import Forward
+    from devproxy.plan.loops import Return
     from devproxy.policy.hop import Peer
 
 _ADVISED: Final = (400, 403, 421, 502, 504)
@@ -56,6 +59,10 @@ def remarks_on(
     advice = advice_on(forward, request, head, edits, peer)
     if facts.is_remarkable and (words := advice_on_body(forward, request.path, facts.status, payload, server.server)):
         advice = (*advice, words)
+    if facts.status in REDIRECTS:
+        snapshot = shared.current.snapshot
+        found = loop_by_server(forward, request, head, edits, peer, server.server, snapshot)
+        advice = (*advice, *_on_return(shared, found))
     if not advice and not wants_changes:
         return NONE
     return Remarks(
@@ -63,6 +70,13 @@ def remarks_on(
         changes_to(forward, request, head, peer, server.server) if wants_changes else (),
         bool(advice),
     )
+
+
+def _on_return(shared: SharedState, found: Return | None) -> tuple[str, ...]:
+    """Return the advice on a redirect that leads back, when it has done so often enough to be a loop."""
+    if found is None or not shared.loops.meets(found.loop.peer, found.key, shared.loop.time(), times=found.times):
+        return ()
+    return (advice_on_loop(found.loop),)
 
 
 def advice_on_switch(
@@ -78,8 +92,11 @@ def advice_on_switch(
     return remarks_on(shared, forward, request, head, edits, peer, server).advice if forward.facts.origins else ()
 
 
-def remarks_on_own(shared: SharedState, answer: Answer, route: str) -> Remarks:
-    """Return the remarks on an answer of devproxy's own."""
+def remarks_on_own(shared: SharedState, answer: Answer, route: str, request: RequestHead, peer: Peer) -> Remarks:
+    """Return the remarks on an answer of devproxy's own to `request` of `peer`."""
+    if answer.status in REDIRECTS:
+        words = _on_return(shared, loop_by_devproxy(request, peer, shared.current.snapshot))
+        return Remarks(shared.untold(route, words), has_advice=True) if words else NONE
     if answer.status not in _ADVISED or not answer.help:
         return NONE
     return Remarks(shared.untold(route, (answer.help,)), has_advice=True)

@@ -143,7 +143,7 @@ class Answering(ABC):
         composed = answers.compose(answer, self.request, lines)
         self.client.answer(composed)
         self._status = answer.status
-        remarks = remarks_on_own(self._shared, answer, route)
+        remarks = remarks_on_own(self._shared, answer, route, self.request, self.client.peer)
         if remarks is not NONE:
             self._told.remarks = remarks
         observers = self._shared.observers

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from devproxy.gateway.shared.pressure import Pressure
 from devproxy.gateway.shared.transports import descriptor_of
 from devproxy.gateway.system.container import is_in_container
+from devproxy.policy.redirect_loops import RedirectLoops
 
 if TYPE_CHECKING:
     from devproxy.gateway.shared.observers import Observers
@@ -44,7 +45,8 @@ class SharedState:
     ``current``: replaced on reload; an exchange reads it once. ``connections``: every client connection that speaks
     HTTP; ``tunnels``: every pair that has been upgraded. ``held_back``: peers paused because the
     other side is slow. ``timed``: exchanges whose upstream has only so long to answer. ``pressure``: how peers are
-    read while many send much. ``observers``: who observes. ``told``: when some advice was given last.
+    read while many send much. ``loops``: redirects that lead back, counted. ``observers``: who observes. ``told``: when
+    some advice was given last.
     ``is_in_container``: only advice depends on it. ``clock``: in seconds, for reports of how long things took.
     ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read. ``next_exchange_id``,
     ``next_tunnel_id``: each call gives a number that no other of this gateway has. ``descriptor_ceiling``: a client's
@@ -61,6 +63,7 @@ class SharedState:
         "is_in_container",
         "is_stopping",
         "loop",
+        "loops",
         "next_exchange_id",
         "next_tunnel_id",
         "now",
@@ -89,6 +92,7 @@ class SharedState:
         self.held_back: set[HeldBack] = set()
         self.timed: list[Timed] = []
         self.pressure = Pressure(loop)
+        self.loops = RedirectLoops()
         self.next_exchange_id = count(1).__next__
         self.next_tunnel_id = count(1).__next__
         self.is_in_container = is_in_container()

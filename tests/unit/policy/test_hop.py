@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from devproxy.http.fields import Field
+from devproxy.http.fields import Field, read_field
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.policy.headers import request_lines
-from devproxy.policy.hop import MAX_TAILS, Hop, Peer, compile_trusted, peer_at
+from devproxy.policy.hop import MAX_TAILS, Hop, Peer, compile_trusted, front_of_browser, peer_at
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -356,3 +356,24 @@ def test_connections_of_one_address_share_what_is_remembered_and_no_others_do() 
     others = [peer_at("127.0.0.1", "https"), peer_at("127.0.0.2", "http"), peer_at("127.0.0.1", "http", b"2.0")]
     tails = {peer.tail(b"a", VIA) for peer in (peer_at("127.0.0.1", "http"), *others)}
     assert len(tails) == 4
+
+
+@pytest.mark.parametrize(
+    ("lines", "origin"),
+    [
+        ((b"X-Forwarded-Proto: https", b"X-Forwarded-Port: 8443"), b"https://app.test:8443"),
+        ((b"X-Forwarded-Host: b.test", b"X-Forwarded-Port: 81"), b"http://b.test:81"),
+        ((b"X-Forwarded-Proto: https", b"X-Forwarded-Port: 443"), b"https://app.test"),
+        ((b"X-Forwarded-Proto: https", b"X-Forwarded-Port: 80"), b"https://app.test"),
+        ((b"X-Forwarded-Host: b.test:82", b"X-Forwarded-Port: 81"), b"http://b.test:82"),
+        ((b"X-Forwarded-Host: [fd00::1]", b"X-Forwarded-Port: 81"), b"http://[fd00::1]:81"),
+        ((b"X-Forwarded-Port: 0",), b"http://app.test"),
+        ((b"X-Forwarded-Port: 99999",), b"http://app.test"),
+        ((b"X-Forwarded-Port: 81, 82",), b"http://app.test:81"),
+    ],
+)
+def test_the_port_that_a_trusted_proxy_states_is_that_of_the_front(lines: tuple[bytes, ...], origin: bytes) -> None:
+    fields = [read_field(line) for line in lines]
+    trusting = Hop(compile_trusted(("loopback",)))
+    assert front_of_browser(fields, b"app.test", Peer("127.0.0.1", "http"), trusting).origin == origin
+    assert front_of_browser(fields, b"app.test", Peer("10.0.0.9", "http"), trusting).origin == b"http://app.test"
