@@ -271,6 +271,24 @@ def _add_trust(parser: argparse.ArgumentParser) -> None:
     _add_colour(parser)
 
 
+def _add_record(parser: argparse.ArgumentParser) -> None:
+    """Record what passes through a running devproxy as a HAR file, which the
+    developer tools of browsers read: requests with heads and bodies, and WebSocket
+    messages. Secrets are masked unless you ask for them.
+
+    examples:
+      devproxy record session.har
+      devproxy record session.har --for 30
+      devproxy record session.har --url http://localhost:8080/ --secrets
+    """
+    parser.add_argument("file", metavar="FILE", help="where to write it; replaced if it is there")
+    parser.add_argument("--url", metavar="URL", help="which devproxy, where several are running: see devproxy list")
+    parser.add_argument("--config", metavar="PATH", help="the same, by its configuration")
+    parser.add_argument("--for", dest="seconds", type=float, default=0.0, metavar="SECONDS", help="end after that long")
+    parser.add_argument("--secrets", action="store_true", help="with cookies, tokens and passwords as they are")
+    _add_colour(parser)
+
+
 def _add_list(parser: argparse.ArgumentParser) -> None:
     """Show which devproxys of this user are running: where, with which file, since when.
 
@@ -326,6 +344,7 @@ _COMMANDS: Final = {
     "explain": ("show how a request is handled, and what a browser does with the answer", _add_explain),
     "doctor": ("find out why a page cannot talk to a server, and what to write", _add_doctor),
     "trust": ("make browsers trust the certificates of this machine", _add_trust),
+    "record": ("record what passes through a running devproxy, as HAR", _add_record),
     "list": ("show which devproxys are running", _add_list),
     "schema": ("print the JSON Schema of devproxy.toml", _add_schema),
     "health": ("ask a running devproxy whether it is up", _add_health),

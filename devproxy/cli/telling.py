@@ -38,7 +38,7 @@ async def open_socket(
         }
 
     if inspector is not None:
-        inspector.attach(gateway, process)
+        inspector.attach(gateway, process, lambda: loaded().text)
     answers: dict[str, Callable[[], dict[str, Any]]] = {
         "about": about,
         "configuration": lambda: _configuration(loaded()),

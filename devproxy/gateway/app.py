@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from devproxy.config.diff import diff
 from devproxy.config.model import Config, Sticky
-from devproxy.errors import BindError, CertificateProblem
+from devproxy.errors import BadMessage, BindError, CertificateProblem
 from devproxy.events import ConfigApplied, Observer, Stopped, Stopping, Trouble
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.front.client import ClientConnection
@@ -30,6 +30,7 @@ from devproxy.gateway.front.listeners import Listeners
 from devproxy.gateway.reload import route_targets, unchanged_upstreams
 from devproxy.gateway.shared.observers import Observation, Observers
 from devproxy.gateway.shared.state import SWEEP_INTERVAL_S, Current, SharedState
+from devproxy.http1.head import parse_request_head
 from devproxy.plan import PAGES_UPSTREAM, PagesServer, Snapshot, compile_snapshot, pages_upstream
 from devproxy.routing.table import label
 
@@ -236,6 +237,21 @@ class Gateway:
         if self._shared is not None:
             self._shared.is_stopping = True
             self._cut_all(self._shared)
+
+    def replay(self, block: bytes, body: bytes, scheme: str) -> int:
+        """Send a request again, as if a client on this machine had asked by `scheme`; return the id of its exchange.
+
+        `block`: the head without its last CRLFCRLF; `body`: whole, of the length that the head says. In the loop's
+        thread. Raises :class:`BadMessage` for what is no request, and for one that asks for another protocol.
+        """
+        from devproxy.gateway.front.replay import Replay  # few ever want it
+
+        shared = self._shared
+        assert shared is not None
+        head = parse_request_head(block, shared.current.snapshot.limits)
+        if head.facts.upgrade or head.body_length != len(body):
+            raise BadMessage("a request that switches protocols, or whose length is another, is not sent again")
+        return Replay(shared, scheme).start(head, body)
 
     @property
     def snapshot(self) -> Snapshot:

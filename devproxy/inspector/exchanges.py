@@ -5,21 +5,40 @@ Start at :func:`add_exchanges`.
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from devproxy.errors import BadMessage
 from devproxy.inspector.bodies import Decoded, content_of, decoded
-from devproxy.inspector.copies import as_curl, as_fetch
+from devproxy.inspector.copies import as_curl, as_fetch, fields_of
 from devproxy.inspector.details import detail_json
+from devproxy.inspector.har import archive, entry
 from devproxy.inspector.masking import masked_form, masked_text
 from devproxy.inspector.messages import as_json as message_json
-from devproxy.inspector.web import LIVE, MAX_LIMIT, Problem, answer_json, needs_key, number, row_of, wants_secrets
+from devproxy.inspector.web import (
+    ABOUT,
+    LIVE,
+    MAX_LIMIT,
+    Problem,
+    answer_json,
+    body_of,
+    needs_key,
+    number,
+    row_of,
+    wants_secrets,
+)
 
 if TYPE_CHECKING:
     from devproxy.gateway.shared.capture import Capture
     from devproxy.inspector.rows import Row
 
+MAX_ENTRIES: Final = 10_000
+_REPLACED: Final = ("content-length", "transfer-encoding", "expect", "trailer")
+"""Fields that say how long a body is and how it comes: of a body that is there whole."""
 _SHOWN: Final = ("json", "text", "events", "engineio")
 """Views of bodies in which secrets can be found and masked."""
 
@@ -31,6 +50,8 @@ def add_exchanges(app: web.Application, prefix: str) -> None:
     app.router.add_get(f"{one}/body/{{which:request|response}}", _body)
     app.router.add_get(f"{one}/copy", _copy)
     app.router.add_get(f"{one}/messages", _messages)
+    app.router.add_post(f"{one}/replay", _replay)
+    app.router.add_get(f"{prefix}/har", _har)
 
 
 async def _exchange(request: web.Request) -> web.StreamResponse:
@@ -100,6 +121,87 @@ async def _messages(request: web.Request) -> web.StreamResponse:
         "dropped": dropped,
     }
     return answer_json(document)
+
+
+async def _replay(request: web.Request) -> web.StreamResponse:
+    row, wanted = await row_of(request), await body_of(request)
+    live = request.app[LIVE]
+    block, body = again(row, wanted)
+    scheme = row.scheme
+    try:
+        number = await live.on_loop(lambda: live.gateway.replay(block, body, scheme))
+    except BadMessage as error:
+        raise Problem(400, "bad-request", f"That is no request: {error.reason}.") from None
+    live.store.replays[number] = row.id
+    return answer_json({"id": number})
+
+
+async def _har(request: web.Request) -> web.StreamResponse:
+    live, secrets = request.app[LIVE], wants_secrets(request)
+    await live.refresh()
+    written = request.query.get("ids")
+    if written is None:
+        rows = list(live.store.all())
+    else:
+        ids = [one.strip() for one in written.split(",")]
+        if not all(one.isascii() and one.isdigit() and len(one) < 16 for one in ids) or len(ids) > MAX_ENTRIES:
+            raise Problem(400, "bad-request", f"`ids` is to be at most {MAX_ENTRIES} numbers with commas between.")
+        found = (live.store.row(int(one)) for one in dict.fromkeys(ids))
+        rows = [row for row in found if row is not None]
+    entries = []
+    for count, row in enumerate(rows, 1):
+        messages, _, _ = live.tunnels.messages(row.id, after=0, limit=MAX_ENTRIES)
+        entries.append(entry(row, messages, secrets=secrets))
+        if count % 50 == 0:
+            await asyncio.sleep(0)
+    version = str(request.app[ABOUT].get("version", ""))
+    answer = web.Response(text=json.dumps(archive(entries, version), indent=1), content_type="application/json")
+    answer.headers["Content-Disposition"] = 'attachment; filename="devproxy.har"'
+    return answer
+
+
+def again(row: Row, wanted: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Return the head and the body of the request of `row`, with what `wanted` changes. Raises :class:`Problem`."""
+    kept = row.capture
+    fields = wanted.get("fields")
+    if kept is None and fields is None:
+        _kept(row)
+    if fields is None and kept is not None:
+        pairs = fields_of(kept, secrets=True)
+    else:
+        is_good = isinstance(fields, list) and all(
+            isinstance(one, list) and len(one) == 2 and all(isinstance(part, str) for part in one) for one in fields
+        )
+        if not is_good:
+            raise Problem(400, "bad-request", '`fields` is to be a list of `["Name", "value"]`.')
+        pairs = [(name, value) for name, value in fields or ()]
+    method, target = wanted.get("method", row.method), wanted.get("target", row.target)
+    if not isinstance(method, str) or not isinstance(target, str):
+        raise Problem(400, "bad-request", "`method` and `target` are to be text.")
+    body = _wanted_body(kept, wanted)
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in pairs if name.lower() not in _REPLACED]
+    if body or any(name.lower() in _REPLACED for name, _ in pairs):
+        lines.append(f"Content-Length: {len(body)}")
+    if any("\r" in line or "\n" in line for line in lines):
+        raise Problem(400, "bad-request", "A line of the head has a line break in it.")
+    return "\r\n".join(lines).encode("utf-8", "surrogateescape"), body
+
+
+def _wanted_body(kept: Capture | None, wanted: dict[str, Any]) -> bytes:
+    if isinstance(wanted.get("body"), str):
+        return str(wanted["body"]).encode("utf-8", "surrogateescape")
+    if isinstance(wanted.get("body_base64"), str):
+        try:
+            return base64.b64decode(wanted["body_base64"], validate=True)
+        except ValueError:
+            raise Problem(400, "bad-request", "`body_base64` is not base64.") from None
+    if kept is None or kept.request_body is None:
+        return b""
+    if not kept.request_body.is_complete or kept.request_body.kept != kept.request_body.size:
+        help = "Give a body with `body` or `body_base64`."
+        raise Problem(409, "not-possible", "Not all of the request's body was kept.", help)
+    return content_of(kept.request_body, is_answer=False)
 
 
 def _kept(row: Row) -> Capture:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from devproxy.inspector.live import TICK_S, state_json
 from devproxy.inspector.messages import as_json as message_json
 from devproxy.inspector.rows import as_json
+from devproxy.inspector.rules import changes_json
 
 if TYPE_CHECKING:
     from devproxy.inspector.live import Live
@@ -71,6 +72,7 @@ class _Feed:
         self._exchange_id = exchange_id
         self._message = 0
         self._sessions_version = live.sessions.version
+        self._configuration: Any = None
         self._states: Any = None
         self._states_at = 0.0
         self.is_current = True
@@ -99,6 +101,10 @@ class _Feed:
                 self._message = found[-1].id
                 document = {"messages": [message_json(one, secrets=self._secrets) for one in found]}
                 yield event("messages", document, "")
+        configuration = changes_json(self._live.gateway.snapshot.config, store)
+        if configuration != self._configuration:
+            self._configuration = configuration
+            yield event("configuration", configuration, "")
         if monotonic() - self._states_at >= _STATES_S:
             self._states_at = monotonic()
             states = state_json(await self._live.server_states(), store.upstreams)

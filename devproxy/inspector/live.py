@@ -35,14 +35,23 @@ T = TypeVar("T")
 class Live:
     """The state that pages are shown. `loop`: the gateway's. `captures`: whether to keep everything without a page.
 
+    `text`: gives the text of the file in force, in the gateway's thread.
+
     ``ticked``: is set and replaced with each tick. ``all_gone``: is set in the gateway's loop when the last page goes.
     ``is_stopping``: pages are to go.
     """
 
     def __init__(
-        self, gateway: Gateway, recorder: Recorder, loop: asyncio.AbstractEventLoop, *, captures: bool
+        self,
+        gateway: Gateway,
+        recorder: Recorder,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        captures: bool,
+        text: Callable[[], bytes | None],
     ) -> None:
         self.gateway = gateway
+        self.text = text
         self._recorder = recorder
         self._loop = loop
         self._own_loop: asyncio.AbstractEventLoop | None = None

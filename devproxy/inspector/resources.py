@@ -10,11 +10,13 @@ from typing import Any
 
 from aiohttp import web
 
+from devproxy.errors import BadMessage
 from devproxy.inspector.access import Access
 from devproxy.inspector.exchanges import add_exchanges
 from devproxy.inspector.feed import stream
 from devproxy.inspector.live import Live, state_json
 from devproxy.inspector.rows import as_json
+from devproxy.inspector.rules import configuration_json, routes_json, test_json
 from devproxy.inspector.web import (
     ABOUT,
     ACCESS,
@@ -35,6 +37,8 @@ def add_resources(app: web.Application, prefix: str) -> None:
     get(f"{prefix}/about", _about)
     get(f"{prefix}/exchanges", _exchanges)
     get(f"{prefix}/routes", _routes)
+    get(f"{prefix}/routes/test", _test)
+    get(f"{prefix}/configuration", _configuration)
     get(f"{prefix}/sessions", _sessions)
     get(f"{prefix}/sessions/{{sid}}", _session)
     get(f"{prefix}/events", _events)
@@ -82,7 +86,24 @@ async def _exchanges(request: web.Request) -> web.StreamResponse:
 async def _routes(request: web.Request) -> web.StreamResponse:
     live = request.app[LIVE]
     await live.refresh()
-    return answer_json({"upstreams": state_json(await live.server_states(), live.store.upstreams)})
+    upstreams = state_json(await live.server_states(), live.store.upstreams)
+    return answer_json({"routes": routes_json(live.gateway.snapshot.config, live.store), "upstreams": upstreams})
+
+
+async def _test(request: web.Request) -> web.StreamResponse:
+    live, query = request.app[LIVE], request.query
+    method, path, host = query.get("method", "GET"), query.get("path", "/"), query.get("host", "localhost")
+    try:
+        return answer_json(test_json(live.gateway.snapshot, method, path, host, query.getall("header", [])))
+    except BadMessage as error:
+        raise Problem(400, "bad-request", f"That is no request: {error.reason}.") from None
+
+
+async def _configuration(request: web.Request) -> web.StreamResponse:
+    live, secrets = request.app[LIVE], wants_secrets(request)
+    await live.refresh()
+    text = await live.on_loop(live.text)
+    return answer_json(configuration_json(live.gateway.snapshot.config, live.store, text, secrets=secrets))
 
 
 async def _sessions(request: web.Request) -> web.StreamResponse:

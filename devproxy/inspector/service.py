@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
@@ -68,11 +69,12 @@ class Inspector:
             return dict(NO_INSPECTOR)
         return {"socket": self._path, "secret": self._secret, "key": self.key, "url": self.link(gateway.urls[0])}
 
-    def attach(self, gateway: Gateway, about: dict[str, Any]) -> None:
+    def attach(self, gateway: Gateway, about: dict[str, Any], text: Callable[[], bytes | None] = lambda: None) -> None:
         """Keep what `gateway` tells from now on, and wait for the first visit; in the loop's thread.
 
-        `about`: what ``api/about`` says of this process.
+        `about`: what ``api/about`` says of this process. `text`: gives the text of the file in force.
         """
+        self._text = text
         self._gateway = gateway
         self._about = {**about, "epoch": os.urandom(4).hex()}
         self._loop = asyncio.get_running_loop()
@@ -133,7 +135,7 @@ class Inspector:
             from devproxy.inspector.server import serve
 
             captures = self._gateway.snapshot.config.inspector.capture
-            self._live = Live(self._gateway, recorder, self._loop, captures=captures)
+            self._live = Live(self._gateway, recorder, self._loop, captures=captures, text=self._text)
             asyncio.run(serve(self._socket, self._live, key=self.key, secret=self._secret, about=self._about))
         except Exception as error:
             self._socket.close()

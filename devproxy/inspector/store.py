@@ -47,7 +47,8 @@ class Store:
 
     ``version``: of the latest change. ``forgotten``: up to which version changes cannot be told any more.
     ``upstreams``: the last state of each server and since when, by upstream and URL. ``reloads``: the latest ones.
-    ``rejected``: the file that does not load, if it does not.
+    ``rejected``: the file that does not load, if it does not. ``replays``: of exchanges whose row is not there yet,
+    which one they repeat.
     """
 
     def __init__(self, budget: Budget, *, since_at: float, since: float, max_rows: int = MAX_ROWS) -> None:
@@ -62,6 +63,7 @@ class Store:
         self.version = 0
         self.forgotten = 0
         self.upstreams: dict[tuple[str, str], tuple[float, UpstreamState]] = {}
+        self.replays: dict[int, int] = {}
         self.reloads: list[tuple[float, ConfigApplied]] = []
         self.rejected: tuple[float, ConfigRejected | ConfigMissing] | None = None
 
@@ -234,6 +236,7 @@ class Store:
         row = self._rows.get(exchange_id)
         if row is None:
             row = self._rows[exchange_id] = Row(exchange_id, started_at)
+            row.replay_of = self.replays.pop(exchange_id, None)
             self._changed[exchange_id] = None
             if len(self._rows) > self._max_rows:
                 self._forget_oldest()

@@ -184,6 +184,11 @@ class Answering(ABC):
             self._report = CapturingReport.after(self._told, self._shared, self._capture(budget))
 
     @property
+    def exchange_id(self) -> int:
+        """Its number, which is in everything that is told of it."""
+        return self._told.exchange_id
+
+    @property
     def _told(self) -> Report:
         """What is told of it before its end, from when something is."""
         if self._report is None:

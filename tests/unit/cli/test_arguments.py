@@ -63,7 +63,7 @@ def test_every_command_has_a_help_of_its_own_that_fits_into_80_columns(
         (
             ["xyzzy"],
             "there is no command xyzzy",
-            "the commands are up, check, routes, explain, doctor, trust, list, schema, health, demo",
+            "the commands are up, check, routes, explain, doctor, trust, record, list, schema, health, demo",
         ),
         (["up", "--fronted", "1"], "unknown arguments: --fronted 1", "did you mean --frontend?"),
         (["up", "--bogus"], "unknown arguments: --bogus", "devproxy up --help"),
