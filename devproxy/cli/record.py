@@ -132,6 +132,8 @@ class _Recording:
             self._write_file()
             self._connection = self._client.connect()
             self._stream = self._client.ask(self._connection, "events")
+            known = self._client.get("exchanges?limit=1")["exchanges"]
+            self._before = known[0]["id"] if known else 0
         except OSError as error:
             raise Refused(f"cannot record: {error.strerror or error}", exit_code=FAILED) from None
         assert self._connection.sock is not None
@@ -141,7 +143,7 @@ class _Recording:
     def _listen(self) -> None:
         """Note which exchanges have ended, until the stream does."""
         name = ""
-        with suppress(OSError, ValueError, http.client.HTTPException):
+        with suppress(OSError, ValueError, AttributeError, http.client.HTTPException):  # it is closed in mid-read
             for line in self._stream:
                 if line.startswith(b"event: "):
                     name = line[7:].strip().decode()
@@ -165,7 +167,10 @@ class _Recording:
             self._write_file()
 
     def end(self) -> None:
-        """Take the rest."""
+        """Take the rest: what has ended, whether the stream has said so or not."""
+        with suppress(OSError, ValueError, http.client.HTTPException):
+            rows = self._client.get("exchanges?limit=500")["exchanges"]
+            self._ended += [row["id"] for row in rows[::-1] if row["state"] == "done" and row["id"] > self._before]
         self.write()
         with suppress(OSError):
             self._connection.close()
