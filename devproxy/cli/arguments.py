@@ -199,8 +199,10 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
       devproxy explain http://localhost:8080/api/items --method PUT \\
                        --origin https://app.test --header 'Authorization: x' \\
                        --credentials include --send
+      devproxy explain 'ws://localhost:8080/socket.io/?EIO=4&transport=websocket' \\
+                       --send
     """
-    parser.add_argument("url", metavar="URL", help="a path, or the URL as the browser shows it")
+    parser.add_argument("url", metavar="URL", help="a path, or the URL as the browser shows it: http, https, ws, wss")
     parser.add_argument(
         "--origin", metavar="ORIGIN", help="the origin of the page that sends it (default: devproxy's own)"
     )
@@ -208,6 +210,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     _add_repeatable(parser, "--header", "'NAME: VALUE'", "a header that the page sets; repeatable")
     _add_choice(parser, "--credentials", ("omit", "include"), "whether the page sends credentials (default: omit)")
     parser.add_argument("--send", action="store_true", help="send it to the server, and show the answer")
+    parser.add_argument("--force", action="store_true", help="with --send: even where a browser would not send it")
     _add_configuration(parser)
     _add_colour(parser)
 

@@ -1,10 +1,11 @@
-"""One request to a server, by hand, for ``explain``: the head of what it answers and no more."""
+"""One request to a server, by hand, for ``explain``: the head of what it answers, and how the body begins."""
 
 from __future__ import annotations
 
 import os
 import socket
 from contextlib import closing, suppress
+from time import monotonic
 from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import LOOPBACK_ADDRESSES, authority
@@ -13,7 +14,7 @@ from devproxy.cli.refusal import FAILED, Refused
 from devproxy.config.model import Scheme, ServerAddress, Upstream
 from devproxy.config.problems import key_text
 from devproxy.errors import BadMessage, CertificateProblem, ProxyCause, ProxyFailure, SeenCertificate
-from devproxy.http.messages import REFUSALS, ResponseHead
+from devproxy.http.messages import CHUNKED, ResponseHead
 from devproxy.http1.connect import ConnectAnswer, connect_request, no_answer, refusal
 from devproxy.http1.head import parse_response_head
 from devproxy.http1.reader import HeadReader, MessageKind
@@ -25,6 +26,8 @@ from devproxy.policy.tls_advice import certificate_text, tls_settings, words_on_
 
 TIMEOUT_S: Final = 10.0
 BODY_WAIT_S: Final = 1.0
+MAX_BODY_BYTES: Final = 65536
+_LOOK: Final = "look at that server's own log"
 
 
 class Asked(NamedTuple):
@@ -41,13 +44,15 @@ class Asked(NamedTuple):
 
 
 def head_of_answer(asked: Asked, octets: bytes, limits: Limits) -> tuple[ResponseHead, bytes]:
-    """Send `octets`, a whole request; return the head of the final answer, and how a refusal goes on.
+    """Send `octets`, a whole request; return the head of the final answer, and how its body begins.
 
-    Raises :class:`Refused`, with exit code 1, when there is no answer within ten seconds.
+    That is what comes of it within a second, at most a little more than :data:`MAX_BODY_BYTES`. Raises
+    :class:`Refused`, with exit code 1, when there is no answer within ten seconds.
     """
-    server = asked.server
+    server, is_connected = asked.server, False
     try:
         with closing(_connected(asked)) as sock:
+            is_connected = True
             sock.sendall(octets)
             return _final_head(sock, limits, octets.partition(b" ")[0])
     except CertificateProblem as problem:
@@ -58,8 +63,11 @@ def head_of_answer(asked: Asked, octets: bytes, limits: Limits) -> tuple[Respons
     except (OSError, BadMessage) as error:
         if type(error).__module__ == "ssl":
             raise _no_tls(error, asked) from None
-        reason = told(error) if isinstance(error, BadMessage) else error.strerror or str(error)
-        raise Refused(f"{server.url} gave no answer: {reason}", _help_for(error, asked), exit_code=FAILED) from None
+        if isinstance(error, BadMessage):
+            reason, help = told(error), advice_on_no_http(error.line) or _LOOK
+        else:
+            reason, help = _silence(error, server) if is_connected else _distance(error, asked)
+        raise Refused(f"{server.url} gave no answer: {reason}", help, exit_code=FAILED) from None
 
 
 def _no_tls(error: Exception, asked: Asked) -> Refused:
@@ -86,13 +94,32 @@ def _certificate_of(asked: Asked) -> SeenCertificate | None:
     return None
 
 
-def _help_for(error: Exception, asked: Asked) -> str:
-    if isinstance(error, BadMessage):
-        return advice_on_no_http(error.line) or "look at that server's own log, or leave out --send"
+def _distance(error: OSError, asked: Asked) -> tuple[str, str]:
+    """Return why there is no connection to a server, and what to do."""
     unused = None if asked.upstream.proxy else unused_proxy(asked.server, os.environ)
-    if unused is not None and (unused.is_far or isinstance(error, socket.gaierror | TimeoutError)):
-        return advice_on_unused(unused, asked.table)
-    return "start that server, or leave out --send"
+    if unused is not None and not (unused.is_far or isinstance(error, socket.gaierror | TimeoutError)):
+        unused = None
+    advice = "" if unused is None else advice_on_unused(unused, asked.table)
+    if isinstance(error, ConnectionRefusedError | FileNotFoundError):
+        help = "start that server, or name the address where it listens in the upstream"
+        return "nothing listens there", advice or help
+    if isinstance(error, socket.gaierror):
+        return f"its name is not found ({error.strerror or error})", advice or "check the name in the upstream"
+    if isinstance(error, TimeoutError):
+        help = "check the address in the upstream; a firewall may drop what is sent there, or the machine is off"
+        return f"no connection within {TIMEOUT_S:g} s", advice or help
+    return error.strerror or str(error), advice or "check the address in the upstream"
+
+
+def _silence(error: OSError, server: ServerAddress) -> tuple[str, str]:
+    """Return what `server` did instead of answering a request that it took, and what to do."""
+    if isinstance(error, TimeoutError):
+        help = "look at its own log: it may be busy, held by a debugger, or serving one connection at a time"
+        return f"it took the request and said nothing for {TIMEOUT_S:g} s", help
+    how = "reset" if error.errno else "closed"
+    scheme = "https" if server.scheme is Scheme.HTTP else "http"
+    help = f"look at its own log: it may have crashed, or speak something else there, {scheme} for example"
+    return f"it took the request, and {how} the connection without an answer", help
 
 
 def _connected(asked: Asked) -> socket.socket:
@@ -177,14 +204,21 @@ def _final_head(sock: socket.socket, limits: Limits, method: bytes) -> tuple[Res
             block, data = found
             head = parse_response_head(block, limits, method)
             if head.status >= 200 or head.status == 101:
-                return head, data or _first_words(sock, head)
+                return head, _beginning(sock, head, data)
 
 
-def _first_words(sock: socket.socket, head: ResponseHead) -> bytes:
-    """Return how the body of a refusal begins, if that comes soon after its head."""
-    if head.status not in REFUSALS or not head.facts.body_length:
-        return b""
-    sock.settimeout(BODY_WAIT_S)
+def _beginning(sock: socket.socket, head: ResponseHead, seen: bytes) -> bytes:
+    """Return how the body goes on after `seen`, as far as that comes within a second."""
+    until, length = monotonic() + BODY_WAIT_S, head.facts.body_length
     with suppress(OSError):
-        return sock.recv(65536)
-    return b""
+        while len(seen) < MAX_BODY_BYTES and not _is_whole(length, seen) and (left_s := until - monotonic()) > 0:
+            sock.settimeout(left_s)
+            piece = sock.recv(65536)
+            if not piece:
+                break
+            seen += piece
+    return seen
+
+
+def _is_whole(length: int, seen: bytes) -> bool:
+    return seen.endswith(b"0\r\n\r\n") if length == CHUNKED else 0 <= length <= len(seen)

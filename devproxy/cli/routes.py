@@ -12,18 +12,16 @@ import sys
 from typing import Final
 
 from devproxy.cli.hot_reload import words_on
-from devproxy.cli.loading import configuration
+from devproxy.cli.loading import Loaded, configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
+from devproxy.cli.typed_request import read_request, read_target
 from devproxy.config import Config, Route
 from devproxy.config.labels import cors_text, fault_text
 from devproxy.config.model import Cookies, HeaderEdits, ServerAddress
 from devproxy.config.places import place_of
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.text import columns, padded, widths
-from devproxy.errors import BadMessage
 from devproxy.http.messages import RequestHead
-from devproxy.http1.head import parse_request_head
-from devproxy.http1.start_line import Limits
 from devproxy.plan import Respond, Snapshot, compile_snapshot, plan_request, render_request
 from devproxy.policy.addressing import addressing, addressing_text
 from devproxy.policy.hop import Peer
@@ -43,15 +41,19 @@ def run(options: argparse.Namespace) -> int:
         put(table(snapshot, style))
         return FINE
     method, target = options.test
-    head = read_request("--test", method, target, options.host, options.header, _EXAMPLE)
+    asked = read_target("--test", target, _EXAMPLE)
+    head = read_request("--test", method, asked, options.header, _EXAMPLE, host=options.host)
     text, is_taken = explanation(snapshot, head, style)
     put(text)
     return FINE if is_taken else FAILED
 
 
-def compiled(options: argparse.Namespace) -> tuple[Snapshot, Style]:
-    """Return the configuration that `options` state, ready to be asked, and how to write; say what is odd about it."""
-    loaded = configuration(options)
+def compiled(options: argparse.Namespace, loaded: Loaded | None = None) -> tuple[Snapshot, Style]:
+    """Return a configuration, ready to be asked, and how to write; say what is odd about it.
+
+    `loaded`: default what `options` state.
+    """
+    loaded = configuration(options) if loaded is None else loaded
     for sentence in loaded.notices:
         warn(sentence, options.color)
     return compile_snapshot(loaded.config, options.command), style_for(options.color)
@@ -125,39 +127,6 @@ def _verdict(verdict: RouteVerdict, width: int, style: Style) -> list[str]:
     indent = " " * (3 + max(width, columns(name)) + 2)
     rows = [f"{head}  {first}", *(indent + reason for reason in more)]
     return rows if verdict.chosen else [style.dim(row) for row in rows]
-
-
-def read_request(
-    what: str,
-    method: str,
-    target: str,
-    host: str | None,
-    headers: list[str],
-    example: str,
-    *,
-    default_host: str = "localhost",
-) -> RequestHead:
-    """Return the request that options describe, read as if it had come over the wire.
-
-    `what`: the option or command that a refusal names; `example`: what would be right; `default_host`: the Host, where
-    neither `host` nor `target` nor `headers` names one. Raises :class:`Refused`.
-    """
-    scheme, separator, rest = target.partition("://")
-    if separator and scheme.lower() in ("http", "https"):
-        authority, slash, tail = rest.partition("/")
-        authority, question, query = authority.partition("?")
-        host, target = host or authority, "/" + tail if slash else f"/{question}{query}"
-    target = target.partition("#")[0]
-    if not target.startswith("/") and target != "*":
-        raise Refused(f"{what}: {target} is neither a path nor a URL", example)
-    names_host = any(text.partition(":")[0].strip().lower() == "host" for text in headers)
-    lines = [f"{method} {target} HTTP/1.1", *headers]
-    if host is not None or not names_host:
-        lines.insert(1, f"Host: {host or default_host}")
-    try:
-        return parse_request_head("\r\n".join(lines).encode("utf-8", "surrogateescape"), Limits())
-    except BadMessage as error:
-        raise Refused(f"{what}: that is not a valid HTTP request: {error.reason}", example) from None
 
 
 def _servers(config: Config, route: Route) -> str:

@@ -5,12 +5,15 @@ What is to be done is remembered, by plan and facts: ADR 0008. Start at :func:`e
 
 from __future__ import annotations
 
+from typing import Final
+
 from devproxy.authority.origins import web_origin
 from devproxy.config.model import CorsMode, ServerAddress
 from devproxy.http.edits import FieldRepair, ResponseEdits
 from devproxy.http.fields import Field, Role, read_field
 from devproxy.http.memory import footprint
 from devproxy.http.messages import RequestHead, ResponseFacts, ResponseHead
+from devproxy.http1.content import content
 from devproxy.plan.decisions import Forward
 from devproxy.policy.advice import advice_on_words
 from devproxy.policy.cookies import browser_verdict, front_of, repair
@@ -20,6 +23,10 @@ from devproxy.policy.headers import SWITCHES, late_lines, response_fields, witho
 from devproxy.policy.hop import Front, Peer, came_by_proxy, front_of_browser
 from devproxy.policy.location import Asked, map_back
 from devproxy.policy.verdict import Hop, judge_exchange, sends_cookies
+from devproxy.realtime.engineio import MAX_EXPLAINED_BYTES, engine_refusal
+
+_MAX_ENCODED: Final = 2 * MAX_EXPLAINED_BYTES
+"""Bytes of a body that are looked at, with the chunked coding and compression of so few."""
 
 
 def edit_response(
@@ -170,11 +177,17 @@ def _cookie_advice(sent: Hop, origin: bytes) -> tuple[str, ...]:
     return tuple(words for value in cookies if (words := browser_verdict(value, front=front)))
 
 
-def advice_on_body(forward: Forward, path: bytes, status: int, body: bytes, server: ServerAddress) -> str:
-    """Return what to do where `server` refuses the Host or the Origin it was sent; empty where it does not.
+def advice_on_body(forward: Forward, path: bytes, head: ResponseHead, body: bytes, server: ServerAddress) -> str:
+    """Return what `server` means by refusing a request, and what to do; empty where it did not, or that is unknown.
 
-    `path`: that the client asked for. `body`: as far as it came with its head.
+    Known are Engine.IO's errors and the words for a Host or an Origin that it does not know. `path`: that the client
+    asked for. `body`: of the answer `head`, as far as it came with it, with or without the chunked coding.
     """
+    status = head.status
+    if status >= 400 and b"EIO=" in path and (body or head.facts.body_length == 0):
+        said = content(head, body[:_MAX_ENCODED], MAX_EXPLAINED_BYTES, is_decoded=None)
+        if (said or not body) and (words := engine_refusal(status, said)):
+            return words
     towards = forward.compiled.toward(server)
     keeps_origin = towards.origin_line is None
     return advice_on_words(status, body, path, keeps_host=towards.keeps_host, keeps_origin=keeps_origin)

@@ -17,6 +17,8 @@ from urllib.parse import unquote_to_bytes
 MAX_EXPLAINED_BYTES: Final = 2048
 """Longer bodies are not Engine.IO error answers; they are not looked at."""
 
+_MAX_REPEATED: Final = 100
+
 MAX_OPEN_BYTES: Final = 4096
 """Bytes of an answer within which the id of a new session is: its packet comes first and the id first in it."""
 
@@ -222,6 +224,26 @@ def explain_engine_error(status: int, body: bytes) -> str | None:
         return _NOT_ATTACHED
     # A refused WebSocket gets the words alone.
     return _BY_TEXT.get(text) if status == 400 else None
+
+
+def engine_refusal(status: int, body: bytes) -> str:
+    """Return what an Engine.IO server said by answering `status` with `body`, with what it means; empty for others.
+
+    As for :func:`explain_engine_error`; a sentence that begins with the server's own code and words, of which at most
+    100 characters are repeated.
+    """
+    meaning = explain_engine_error(status, body)
+    if meaning is None:
+        return ""
+    text = body.decode("utf-8", "replace").strip()
+    said = _read_json(text)
+    code = ""
+    if isinstance(said, dict):
+        code, text = f" {said['code']}", str(said["message"])
+    elif isinstance(said, str):
+        text = said
+    words = f', "{text[:_MAX_REPEATED]}"' if text and "<" not in text else ""
+    return f"Engine.IO error{code}{words}: {meaning}."
 
 
 def _read_json(text: str) -> object:

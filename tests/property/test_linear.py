@@ -314,8 +314,11 @@ def in_a_refusal(text: bytes) -> None:
     head = parse_request_head(START.rstrip(), LIMITS)
     plan = plan_request(head, SNAPSHOT)
     assert isinstance(plan, Forward)
-    for status in (400, 403, 404, 502):
-        advice_on_body(plan, text, status, text, SERVER)
+    for status in (b"400", b"403", b"404", b"502"):
+        for field in (b"Content-Length: 1", b"Transfer-Encoding: chunked", b"Content-Encoding: gzip"):
+            answer = parse_response_head(b"HTTP/1.1 " + status + b" No\r\n" + field, LIMITS, b"GET")
+            for target in (text, b"/socket.io/?EIO=4&" + text):
+                advice_on_body(plan, target, answer, text, SERVER)
 
 
 def in_what_is_shown_of_heads(text: bytes) -> None:

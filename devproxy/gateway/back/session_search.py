@@ -8,13 +8,11 @@ connections, idle ones and new ones, until one of them takes it. Start at :meth:
 from __future__ import annotations
 
 import asyncio
-import zlib
 from typing import TYPE_CHECKING, Final
 
-from devproxy.errors import BadMessage, UpstreamError
+from devproxy.errors import UpstreamError
 from devproxy.gateway.back.relay import Relay
-from devproxy.http.messages import CHUNKED
-from devproxy.http1.framing import ChunkedReader
+from devproxy.http1.content import content
 from devproxy.realtime.engineio import MAX_EXPLAINED_BYTES, is_unknown_session
 from devproxy.routing.balance import Balancer, Process
 
@@ -126,7 +124,10 @@ class SessionSearch(Relay):
             return
         # An ASGI server turns any refusal of an upgrade into a 403 without words.
         if ended and (
-            head.status == 403 or is_unknown_session(head.status, content(head, seen, self.client.decodes_chunks))
+            head.status == 403
+            or is_unknown_session(
+                head.status, content(head, seen, MAX_EXPLAINED_BYTES, is_decoded=self.client.decodes_chunks)
+            )
         ):
             self._refuse()
         else:
@@ -204,15 +205,3 @@ class SessionSearch(Relay):
         assert self._held is not None
         (head, body_length, seen), self._held = self._held, None
         self._asker.response(head, body_length, seen, ended)
-
-
-def content(head: ResponseHead, body: bytes, is_decoded: bool) -> bytes:
-    """Return what a whole `body` says, as far as that can be told; at most a little more than is explained."""
-    try:
-        if head.facts.body_length == CHUNKED and not is_decoded:
-            body, _ = ChunkedReader(is_decoding=True).feed(body)
-        if head.first(b"content-encoding") is not None:
-            body = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_EXPLAINED_BYTES + 1)
-    except (BadMessage, zlib.error):
-        return b""
-    return body

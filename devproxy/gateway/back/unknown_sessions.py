@@ -10,8 +10,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from devproxy.events import Trouble
-from devproxy.gateway.back.session_search import content
-from devproxy.realtime.engineio import is_unknown_session, parse_engine_request, session_id
+from devproxy.http1.content import content
+from devproxy.realtime.engineio import MAX_EXPLAINED_BYTES, is_unknown_session, parse_engine_request, session_id
 
 if TYPE_CHECKING:
     from devproxy.config.model import Upstream
@@ -49,7 +49,7 @@ class UnknownSessions:
         opened_on = self._opened_on.get(sid)
         if opened_on is None or not opened_on.is_open:
             return None
-        if not is_unknown_session(head.status, content(head, body, request.version_minor == 0)):
+        if not is_unknown_session(head.status, content(head, body, MAX_EXPLAINED_BYTES, is_decoded=None)):
             return None
         if self._refused in (b"", sid):
             self._refused = sid

@@ -57,7 +57,7 @@ def remarks_on(
     if facts.status == 400:
         server.pool.note_refusal(request, head, payload)
     advice = advice_on(forward, request, head, edits, peer)
-    if facts.is_remarkable and (words := advice_on_body(forward, request.path, facts.status, payload, server.server)):
+    if facts.is_remarkable and (words := advice_on_body(forward, request.path, head, payload, server.server)):
         advice = (*advice, words)
     if facts.status in REDIRECTS:
         snapshot = shared.current.snapshot

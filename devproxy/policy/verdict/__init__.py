@@ -5,19 +5,22 @@ end-to-end tests compare it with the real one. :func:`judge_exchange` does so fr
 exchange. Never decides anything for the gateway: a verdict is for people.
 
 Texts are the middle part of Chromium's messages, which has been the same over the years; what comes before and after
-it has not. Not modelled: mixed content, Local Network Access, Content Security Policy, COEP, and the sniffing of what a
-script or an image really is (opaque response blocking).
+it has not. What keeps a request from being sent at all, mixed content and Local Network Access, is told by
+:func:`obstacles`. Not modelled: Content Security Policy, COEP, and the sniffing of what a script or an image really is
+(opaque response blocking).
 """
 
 from devproxy.policy.verdict.exchange import judge_exchange, sends_cookies
 from devproxy.policy.verdict.model import ALLOWED, REDIRECTS, Hop, PageRequest, RequestKind, Verdict
 from devproxy.policy.verdict.page import asks_first, judge, judge_handshake
+from devproxy.policy.verdict.reach import Obstacle, obstacles
 from devproxy.policy.verdict.safelist import unsafe_names
 
 __all__ = [
     "ALLOWED",
     "REDIRECTS",
     "Hop",
+    "Obstacle",
     "PageRequest",
     "RequestKind",
     "Verdict",
@@ -25,6 +28,7 @@ __all__ = [
     "judge",
     "judge_exchange",
     "judge_handshake",
+    "obstacles",
     "sends_cookies",
     "unsafe_names",
 ]

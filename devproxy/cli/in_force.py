@@ -1,0 +1,50 @@
+"""The configuration by which a running devproxy serves: its file as it read it, and the options it was started with.
+
+Start at :func:`in_force`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from devproxy import config
+from devproxy.cli.files import find_upward
+from devproxy.cli.loading import Loaded, load_text
+from devproxy.config import ConfigError
+from devproxy.running.asking import Running, running, running_with
+
+
+def in_force(options: argparse.Namespace, authority: str) -> tuple[Loaded, Running] | None:
+    """Return by what the running devproxy serves that a request is for, and which that is; None: there is none.
+
+    `authority`: of the request; empty where it names none. It is the devproxy that is reached by that or, without it,
+    that has the nearest file. Options that name a configuration of their own ask for no other.
+    """
+    if options.config is not None or options.frontend is not None or options.backend is not None:
+        return None
+    one = _reached_by(authority) if authority else None
+    if one is None and (path := find_upward()) is not None:
+        one = running_with(path)
+    if one is None:
+        return None
+    try:
+        return _loaded(one.ask("configuration")), one
+    except (OSError, ValueError, KeyError, ConfigError):
+        return None  # it is about to stop, or it is of another version
+
+
+def _reached_by(authority: str) -> Running | None:
+    wanted = f"://{authority.lower()}/"
+    return next((one for one in running() if any(f"{url.rstrip('/')}/".endswith(wanted) for url in one.urls)), None)
+
+
+def _loaded(said: dict[str, Any]) -> Loaded:
+    """Return the configuration that a devproxy says it has. Raises ValueError, KeyError or ConfigError."""
+    options, text = said["options"], said["text"]
+    if text is not None:
+        return load_text(text.encode(), said["source"], listen=options["listen"], tls=options["tls"])
+    named = config.from_arguments(
+        frontend=options["frontend"], backend=options["backend"], backend_paths=options["backend_path"], listen=()
+    )
+    return Loaded(config.with_listen(named, options["listen"], tls=options["tls"]), ())
