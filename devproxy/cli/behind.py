@@ -52,23 +52,26 @@ class Place(NamedTuple):
         yield style.dim(f"{visible(self.why)}; that request is what follows")
 
 
-def place_behind(config: Config, target: Target) -> Place | None:
-    """Return the server that `target` is by itself, without devproxy; None where it is not one of an upstream."""
-    own = [own_authority(config), *(authority(listen.host, listen.port) for listen in config.server.listen)]
+def place_behind(config: Config, target: Target, front: str) -> Place | None:
+    """Return the server of an upstream at which `target` is, past devproxy; None where it is at none.
+
+    `front`: the authority by which browsers ask devproxy.
+    """
+    own = [front, *(authority(listen.host, listen.port) for listen in config.server.listen)]
     if not target.authority or target.authority in own:
         return None
     scheme = own_scheme(config)
-    front = f"{scheme}://{own[0]}"
+    origin = f"{scheme}://{front}"
     url = f"{target.scheme}://{target.authority}"
     field = read_field(f"Location: {url}{target.path}".encode("utf-8", "surrogateescape"))
     best: Place | None = None
     for route in config.routes:
-        repair = map_back(compile_locations(config, route), field, front=front.encode())
+        repair = map_back(compile_locations(config, route), field, front=origin.encode())
         found = None if repair is None else read_field(repair.line).value.decode("utf-8", "surrogateescape")
-        if repair is None or found is None or not found.startswith(front):
+        if repair is None or found is None or not found.startswith(origin):
             continue
-        path = found.removeprefix(front)
-        mapped = Target(scheme, own[0], path, target.is_websocket)
+        path = found.removeprefix(origin)
+        mapped = Target(scheme, front, path, target.is_websocket)
         why = "; ".join(repair.reasons)
         if best is None or f"route {label(route)} leads there" in why:
             best = Place(route.upstream, url, mapped, why)

@@ -74,11 +74,12 @@ def run(options: argparse.Namespace) -> int:
     snapshot, style = compiled(options, None if found is None else found[0])
     if found is not None:
         put(style.dim(visible(f"as the devproxy at {found[1].urls[0]} does it (pid {found[1].pid})")) + "\n")
-    place = place_behind(snapshot.config, target)
+    front = own_authority(snapshot.config) if found is None else found[1].urls[0].partition("//")[2].rstrip("/")
+    place = place_behind(snapshot.config, target, front)
     if place is not None:
         put("\n".join(place.lines(style)) + "\n\n")
         target = place.target
-    head = _request(options, target, snapshot.config)
+    head = _request(options, target, snapshot.config, front)
     peer = Peer("127.0.0.1", target.scheme or own_scheme(snapshot.config))
     report = Report(snapshot, head, style, peer, with_credentials=options.credentials == "include")
     for line in report.lines(sends=options.send, forces=options.force):
@@ -86,10 +87,9 @@ def run(options: argparse.Namespace) -> int:
     return FAILED if report.is_refused else FINE
 
 
-def _request(options: argparse.Namespace, target: Target, config: Config) -> RequestHead:
-    """Return the request as a browser sends it, as far as the options tell."""
+def _request(options: argparse.Namespace, target: Target, config: Config, front: str) -> RequestHead:
+    """Return the request as a browser sends it, as far as the options tell. `front`: the Host, if they name none."""
     lines: list[str] = list(options.header)
-    front = own_authority(config)
     if options.origin is not None:
         lines.append(f"Origin: {_origin(options.origin)}")
     elif target.is_websocket and not any(line.lower().startswith("origin:") for line in lines):
@@ -113,7 +113,7 @@ def _origin(text: str) -> str:
 class Preflight(NamedTuple):
     """The preflight of a request through devproxy. ``answer``: None where only the server knows it, and was not asked.
 
-    ``refusal``: devproxy's own answer, where that refuses it.
+    ``refusal``: devproxy's own answer, where that refuses it, or the handshake of a WebSocket.
     """
 
     answer: Hop | None = None
@@ -229,7 +229,10 @@ class Report:
         if self._is_websocket or (self._is_cross_origin and not self._is_preflight and not self._is_navigation):
             yield from self._hindered("through devproxy", self._obstacles(self._own_origin))
             yield ""
-            yield from self._judged(self._read(answer, plan.lines), self._own_preflight(sends=False))
+            own = self._own_preflight(sends=False)
+            if self._is_websocket:
+                own = Preflight(refusal=answer)
+            yield from self._judged(self._read(answer, plan.lines), own)
 
     def _read(self, answer: Answer, lines: tuple[bytes, ...]) -> Hop:
         composed = compose(answer, self._head, lines)

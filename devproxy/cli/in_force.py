@@ -6,10 +6,11 @@ Start at :func:`in_force`.
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from devproxy import config
-from devproxy.cli.files import find_upward
+from devproxy.cli.files import ENVIRONMENT, find_upward
 from devproxy.cli.loading import Loaded, load_text
 from devproxy.config import ConfigError
 from devproxy.running.asking import Running, running, running_with
@@ -24,7 +25,7 @@ def in_force(options: argparse.Namespace, authority: str) -> tuple[Loaded, Runni
     if options.config is not None or options.frontend is not None or options.backend is not None:
         return None
     one = _reached_by(authority) if authority else None
-    if one is None and (path := find_upward()) is not None:
+    if one is None and (path := os.environ.get(ENVIRONMENT) or find_upward()):
         one = running_with(path)
     if one is None:
         return None

@@ -161,3 +161,23 @@ async def test_a_cookie_is_judged_by_the_front_that_a_trusted_proxy_states() -> 
         assert (await finished(talk, cookie, named, b"X-Forwarded-Proto: https")).advice == ()
         (advice,) = (await finished(talk, cookie, named)).advice
         assert "`demo.tunnel.example` was reached over plain http" in advice
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Transfer-Encoding: chunked", b'22\r\n{"code":3,"message":"Bad request"}\r\n0\r\n\r\n'),
+        (b"Content-Length: 34", b'{"code":3,"message":"Bad request"}'),
+    ],
+)
+async def test_an_error_of_engine_io_is_told_with_its_code_and_reason(framing: bytes, body: bytes) -> None:
+    async with conversation(routes=(ROUTE,)) as talk:
+        target = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost:8080\r\n\r\n"
+        client, server, _ = await forwarded(talk, target)
+        server.send(b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n" + framing + b"\r\n\r\n" + body)
+        await client.head()
+        await until(lambda: bool(talk.finished()))
+        (advice,) = talk.finished()[-1].advice
+        assert advice.startswith('Engine.IO error 3, "Bad request": the server refused the request')
+        server.close()
+        client.close()

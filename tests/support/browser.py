@@ -100,6 +100,15 @@ class Page(BrowserPage):
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']['exception'].get('description')}")
         return answer["result"].get("value")
 
+    async def until_said(self, words: str, *, within_s: float = 20.0) -> str:
+        """Return the console when it has `words` in it; raises TimeoutError with what it says instead."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            if words in (console := "\n".join(self.console)):
+                return console
+            await asyncio.sleep(0.02)
+        raise TimeoutError(f"the console does not say {words!r}:\n{self.console}")
+
     async def screenshot(self, path: Path, *, width: int, height: int, dark: bool = False) -> None:
         """Write a PNG of the whole page."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}

@@ -11,6 +11,7 @@ from devproxy.realtime.engineio import (
     OPENS,
     POLL,
     EngineRequest,
+    engine_refusal,
     explain_engine_error,
     kind_of,
     opened_session,
@@ -152,6 +153,30 @@ def test_a_404_of_express_says_that_no_socket_io_is_attached(method: bytes) -> N
     sentence = explain_engine_error(404, page)
     assert sentence is not None
     assert "no Socket.IO is attached at this path" in sentence
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "beginning"),
+    [
+        (400, b'{"code":3,"message":"Bad request"}', 'Engine.IO error 3, "Bad request": the server refused'),
+        (400, b"Session ID unknown", 'Engine.IO error, "Session ID unknown": the server does not know'),
+        (400, b'"Invalid session abc"', 'Engine.IO error, "Invalid session abc": the server does not know'),
+        (400, b"", "Engine.IO error: the server ended the session"),
+        (404, b"<pre>Cannot GET /socket.io/</pre>", "Engine.IO error: no Socket.IO is attached"),
+    ],
+)
+def test_a_refusal_begins_with_the_server_s_own_words(status: int, body: bytes, beginning: str) -> None:
+    assert engine_refusal(status, body).startswith(beginning)
+
+
+def test_of_the_application_s_words_no_more_than_a_line_is_repeated() -> None:
+    said = engine_refusal(403, json.dumps({"code": 4, "message": "x" * 1000}).encode())
+    assert said.startswith(f'Engine.IO error 4, "{"x" * 100}": ')
+
+
+@pytest.mark.parametrize("body", [b'{"code":9,"message":"?"}', b"<html>", b"x" * 5000])
+def test_what_is_no_refusal_of_engine_io_s_gives_nothing(body: bytes) -> None:
+    assert engine_refusal(400, body) == ""
 
 
 # --- refusals of python-engineio --------------------------------------------------------------------------------------
