@@ -16,6 +16,7 @@ from collections import Counter
 
 from devproxy.http1.reader import MessageKind
 from tests.support.fuzzing import Broken, case, check_request, check_response, corpus, keep
+from tests.support.http2_fuzzing import check_http2, http2_case, keep_http2
 from tests.support.in_memory import World
 
 _CHECKS = {MessageKind.REQUEST: check_request, MessageKind.RESPONSE: check_response}
@@ -36,6 +37,7 @@ def main() -> int:
         while not options.seconds or time.monotonic() - started < options.seconds:
             for kind in MessageKind:
                 seen[_try(world, kind, number, kept[kind])] += 1
+            seen[_try_http2(world, number)] += 1
             number += 1
             if time.monotonic() - reported > _REPORT_S:
                 reported = time.monotonic()
@@ -56,6 +58,17 @@ def _try(world: World, kind: MessageKind, number: int, kept: list[bytes]) -> str
         file = keep(kind, stream, f"found-{number}")
         told = str(error) if isinstance(error, Broken) else repr(error)
         _say(f"BROKEN: {kind.value} {number}, kept as {file.name}: {told}")
+        return "broken"
+
+
+def _try_http2(world: World, number: int) -> str:
+    stream, chance = http2_case(number)
+    try:
+        return f"http2 {check_http2(world, stream, chance)}"
+    except Exception as error:
+        file = keep_http2(stream, f"found-{number}")
+        told = str(error) if isinstance(error, Broken) else repr(error)
+        _say(f"BROKEN: http2 {number}, kept as {file.name}: {told}")
         return "broken"
 
 

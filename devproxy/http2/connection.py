@@ -25,7 +25,7 @@ from devproxy.http2.events import (
     TrailersReceived,
 )
 from devproxy.http2.frames import ErrorCode, Setting
-from devproxy.http2.heads import MalformedMessage, TooLarge, read_request, read_trailers
+from devproxy.http2.heads import OTHER_LENGTH, MalformedMessage, TooLarge, read_request, read_trailers
 from devproxy.http2.lines import Entry
 from devproxy.http2.states import STEPS, State
 from devproxy.http2.states import Event as Step
@@ -43,6 +43,10 @@ from devproxy.http2.streams import (
 MAX_STREAMS: Final = 250
 """Polls and event streams are streams, too (what Caddy allows)."""
 MAX_CONTINUATIONS: Final = 8
+"""How many frames CONTINUATION a block may have beyond those that the largest head takes. A block that is larger than
+that head is decoded all the same, or no later one could be, and its request is answered (section 10.5.1). What is
+larger than this, or comes in smaller pieces, ends the connection."""
+_NO_CREDIT: Final = "WINDOW_UPDATE is for nothing (RFC 9113, 6.9)"
 _TUNNEL: Final = -2
 """``length_left`` of what an extended CONNECT has opened."""
 _OPENED: Final = STEPS[State.IDLE, Step.HEADERS]
@@ -61,6 +65,7 @@ class ServerConnection(Streams):
         super().__init__()
         self._limits = limits
         self._max_streams = max_streams
+        self._max_continuations = MAX_CONTINUATIONS + limits.max_head_bytes // frames.MAX_PAYLOAD_BYTES
         self._offers_protocols = offers_protocols
         self._decoder = hpack.Decoder()
         self._last_stream_id = 0
@@ -105,7 +110,7 @@ class ServerConnection(Streams):
         except frames.ConnectionFault as fault:
             self._fail(fault.code, fault.reason)
         except hpack.CompressionFault as fault:
-            self._fail(ErrorCode.COMPRESSION_ERROR, str(fault))
+            self._fail(ErrorCode.COMPRESSION_ERROR, f"{fault} (RFC 9113, 4.3)")
         else:
             if position < len(data):
                 self._came = bytearray(data[position:])
@@ -116,7 +121,7 @@ class ServerConnection(Streams):
         """Return where the preface ends that `data` begin with; raises where they do not begin one."""
         preface = frames.PREFACE
         if data[: len(preface)] != preface[: len(data)]:
-            raise frames.ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the connection does not begin as one of HTTP/2")
+            raise _breach("the connection does not begin as one of HTTP/2 (RFC 9113, 3.4)")
         if len(data) < len(preface):
             self._needed = len(preface)
             return 0
@@ -138,9 +143,9 @@ class ServerConnection(Streams):
             position = end
             payload = data[start:end]
             if self._block is not None and (kind != frames.CONTINUATION or stream_id != self._block_of):
-                raise _breach("a block of fields is interrupted")
+                raise _breach("a block of fields is interrupted (RFC 9113, 4.3)")
             if not self._has_settings and (kind != frames.SETTINGS or flags & frames.ACK):
-                raise _breach("the first frame is not SETTINGS")
+                raise _breach("the first frame is not SETTINGS (RFC 9113, 3.4)")
             if kind == frames.HEADERS:
                 self._take_headers(flags, stream_id, payload)
             elif kind == frames.DATA:
@@ -163,19 +168,17 @@ class ServerConnection(Streams):
 
     def _take_continuation(self, flags: int, stream_id: int, payload: bytes) -> None:
         if self._block is None:
-            raise _breach("CONTINUATION continues nothing")
+            raise _breach("CONTINUATION continues nothing (RFC 9113, 6.10)")
         self._block += payload
         self._continuations += 1
-        if self._continuations > MAX_CONTINUATIONS or len(self._block) > self._limits.max_head_bytes:
-            raise calm_down("a block of fields is too long")
+        if self._continuations > self._max_continuations:
+            raise calm_down("a block of fields has too many frames")
         if flags & frames.END_HEADERS:
             block, self._block = bytes(self._block), None
             self._take_block(stream_id, self._block_flags, block)
 
     def _take_block(self, stream_id: int, flags: int, block: bytes) -> None:
         """Take a whole block of fields: a request, or the trailers of one."""
-        if len(block) > self._limits.max_head_bytes:
-            raise calm_down("a block of fields is too long")
         entries = self._decoder.decode(block)  # in any case, or the next block could not be
         has_ended = bool(flags & frames.END_STREAM)
         stream = self._streams.get(stream_id)
@@ -183,9 +186,8 @@ class ServerConnection(Streams):
             if self._opens(stream_id):
                 self._open(stream_id, entries, has_ended)
         elif stream.state in MAY_RECEIVE and (not has_ended or stream.length_left == _TUNNEL):
-            self._fail_stream(
-                stream_id, stream, ErrorCode.PROTOCOL_ERROR, "there are trailers before the end of a body"
-            )
+            reason = "there are trailers before the end of a body (RFC 9113, 8.1)"
+            self._fail_stream(stream_id, stream, ErrorCode.PROTOCOL_ERROR, reason)
         elif self._step(stream_id, stream, Step.LAST_HEADERS):
             self._take_trailers(stream_id, stream, entries)
 
@@ -195,7 +197,7 @@ class ServerConnection(Streams):
             self._ignore_closed(stream_id)
             return False
         if not stream_id & 1:
-            raise _breach("a client opens a stream with an even number")
+            raise _breach("a client opens a stream with an even number (RFC 9113, 5.1.1)")
         self._has_skipped = self._has_skipped or stream_id > self._last_stream_id + 2
         self._last_stream_id = stream_id
         self._quota.idle_frames = 0
@@ -204,7 +206,7 @@ class ServerConnection(Streams):
             self._quota.take_early_reset()
             return False
         if len(self._streams) >= self._max_streams:
-            self._refuse(stream_id, ErrorCode.REFUSED_STREAM, "there are too many streams")
+            self._refuse(stream_id, ErrorCode.REFUSED_STREAM, "there are too many streams (RFC 9113, 5.1.2)")
             return False
         return True
 
@@ -216,8 +218,8 @@ class ServerConnection(Streams):
         except MalformedMessage as fault:
             self._refuse(stream_id, ErrorCode.PROTOCOL_ERROR, str(fault))
             return
-        except TooLarge:
-            event = RequestTooLarge(stream_id, has_ended)
+        except TooLarge as fault:
+            event = RequestTooLarge(stream_id, has_ended, fault.block)
         stream = self._streams[stream_id] = Stream(_HALF_OPENED if has_ended else _OPENED, self._initial_window)
         if isinstance(event, RequestReceived):
             stream.length_left = _TUNNEL if event.protocol else event.body_length
@@ -226,10 +228,11 @@ class ServerConnection(Streams):
     def _take_trailers(self, stream_id: int, stream: Stream, entries: list[Entry]) -> None:
         try:
             if stream.length_left > 0:
-                raise MalformedMessage("the content-length is not that of the body")
+                raise MalformedMessage(OTHER_LENGTH)
             lines = read_trailers(entries, self._limits)
         except (MalformedMessage, TooLarge) as fault:
-            self._fail_stream(stream_id, stream, ErrorCode.PROTOCOL_ERROR, str(fault) or "the trailers are too large")
+            reason = str(fault) or "the trailers are too large (RFC 6585, 5)"
+            self._fail_stream(stream_id, stream, ErrorCode.PROTOCOL_ERROR, reason)
             return
         self._events.append(TrailersReceived(stream_id, lines))
         if stream.state is _CLOSED:
@@ -239,7 +242,7 @@ class ServerConnection(Streams):
         size = len(payload)
         self._receive_window -= size
         if self._receive_window < 0:
-            raise frames.ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "there is more DATA than the window allows")
+            raise _overflow("there is more DATA than the window allows")
         data = frames.content(frames.DATA, flags, payload) if flags & frames.PADDED else payload
         stream = self._streams.get(stream_id)
         if stream is None:
@@ -253,13 +256,13 @@ class ServerConnection(Streams):
         stream.receive_window -= size
         stream.untaken_bytes += size
         if stream.receive_window < 0:
-            self._fail_stream(stream_id, stream, ErrorCode.FLOW_CONTROL_ERROR, "there is more DATA than allowed")
+            reason = "there is more DATA than the window allows (RFC 9113, 6.9.1)"
+            self._fail_stream(stream_id, stream, ErrorCode.FLOW_CONTROL_ERROR, reason)
             return
         if stream.length_left >= 0:
             stream.length_left -= len(data)
             if stream.length_left < 0 or (has_ended and stream.length_left):
-                reason = "the content-length is not that of the body"
-                self._fail_stream(stream_id, stream, ErrorCode.PROTOCOL_ERROR, reason)
+                self._fail_stream(stream_id, stream, ErrorCode.PROTOCOL_ERROR, OTHER_LENGTH)
                 return
         if data:
             self._quota.idle_frames = 0
@@ -293,11 +296,13 @@ class ServerConnection(Streams):
         self._has_settings = True
         if flags & frames.ACK:
             return
-        for name, value in dict(said).items():  # of thousands of values for one setting, the last alone counts
-            if name == Setting.INITIAL_WINDOW_SIZE:
-                self._resize_windows(value)
-            elif name == Setting.HEADER_TABLE_SIZE and value < hpack.TABLE_BYTES:
-                self._table_change = hpack.NO_TABLE
+        values = dict(said)  # of thousands for one setting, the last alone counts
+        if Setting.INITIAL_WINDOW_SIZE in values:
+            self._resize_windows(values[Setting.INITIAL_WINDOW_SIZE])
+        if Setting.HEADER_TABLE_SIZE in values and any(
+            name == Setting.HEADER_TABLE_SIZE and value < hpack.TABLE_BYTES for name, value in said
+        ):
+            self._table_change = hpack.NO_TABLE  # the smallest counts, whatever follows it (RFC 7541 section 4.2)
         self._out.append(frames.SETTINGS_ACK)
 
     def _resize_windows(self, value: int) -> None:
@@ -305,10 +310,10 @@ class ServerConnection(Streams):
         change, self._initial_window = value - self._initial_window, value
         for stream_id, stream in tuple(self._streams.items()):
             if not self._widen(stream_id, stream, change):
-                raise frames.ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window of a stream is too large")
+                raise _overflow("the window of a stream is too large")
 
     def _take_push_promise(self, flags: int, stream_id: int, payload: bytes) -> None:
-        raise _breach("a client does not push")
+        raise _breach("a client does not push (RFC 9113, 8.4)")
 
     def _take_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
         self._quota.take_idle_frame()
@@ -330,16 +335,16 @@ class ServerConnection(Streams):
             if stream is None:
                 return
             if not count:
-                self._fail_stream(stream_id, stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE for nothing")
+                self._fail_stream(stream_id, stream, ErrorCode.PROTOCOL_ERROR, _NO_CREDIT)
             elif not self._widen(stream_id, stream, count):
-                reason = "the window of a stream is too large"
+                reason = "the window of a stream is too large (RFC 9113, 6.9.1)"
                 self._fail_stream(stream_id, stream, ErrorCode.FLOW_CONTROL_ERROR, reason)
             return
         if not count:
-            raise _breach("WINDOW_UPDATE for nothing")
+            raise _breach(_NO_CREDIT)
         self._send_window += count
         if self._send_window > frames.MAX_WINDOW_BYTES:
-            raise frames.ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
+            raise _overflow("the window is too large")
         while self._send_window > 0 and self._waiting:
             stream_id = self._waiting.popleft()
             waiting = self._streams[stream_id]
@@ -350,7 +355,8 @@ class ServerConnection(Streams):
         """Take `step` of the client's on `stream`; tell whether it may. If not, the stream is reset."""
         state = STEPS.get((stream.state, step))
         if state is None:
-            self._fail_stream(stream_id, stream, ErrorCode.STREAM_CLOSED, "a frame comes after the end of its stream")
+            reason = "a frame comes after the end of its stream (RFC 9113, 5.1)"
+            self._fail_stream(stream_id, stream, ErrorCode.STREAM_CLOSED, reason)
             return False
         stream.state = state
         return True
@@ -358,7 +364,7 @@ class ServerConnection(Streams):
     def _refuse_idle(self, stream_id: int) -> None:
         """Raise for a frame on a stream that was never opened."""
         if stream_id > self._last_stream_id or (stream_id and not stream_id & 1):
-            raise _breach("a frame is on a stream that is not open")
+            raise _breach("a frame is on a stream that is not open (RFC 9113, 5.1)")
 
     def _ignore_closed(self, stream_id: int, size: int = 0) -> None:
         """Take a frame on a stream that is not there: it may have been under way when the stream was reset here.
@@ -368,7 +374,7 @@ class ServerConnection(Streams):
         self._refuse_idle(stream_id)
         if stream_id not in self._reset:
             code = ErrorCode.PROTOCOL_ERROR if self._has_skipped else ErrorCode.STREAM_CLOSED
-            raise frames.ConnectionFault(code, "a frame is on a stream that is closed")
+            raise frames.ConnectionFault(code, "a frame is on a stream that is closed (RFC 9113, 5.1)")
         if size < USEFUL_BYTES:
             self._quota.take_idle_frame()
 
@@ -405,6 +411,10 @@ class ServerConnection(Streams):
 
 def _breach(reason: str) -> frames.ConnectionFault:
     return frames.ConnectionFault(ErrorCode.PROTOCOL_ERROR, reason)
+
+
+def _overflow(reason: str) -> frames.ConnectionFault:
+    return frames.ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, f"{reason} (RFC 9113, 6.9.1)")
 
 
 _TAKES: Final[Mapping[int, Callable[[ServerConnection, int, int, bytes], None]]] = {

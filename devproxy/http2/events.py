@@ -14,8 +14,9 @@ class RequestReceived(NamedTuple):
     """A request. `block`: its head, as of HTTP/1.1, without its last CRLFCRLF; `has_ended`: it has no body.
 
     `scheme`: http or https, as the client says. `protocol`: what the client wants to speak by an extended CONNECT (RFC
-    8441), of which the block is a GET with Upgrade and without a key; else empty. `body_length`: bytes of the body, or
-    ``CHUNKED`` where the client does not say: the head says so, too, but the data come without the coding.
+    8441), of which the block is a GET with Upgrade, and with a key if the client gave one, which HTTP/2 does not need;
+    else empty. `body_length`: bytes of the body, or ``CHUNKED`` where the client does not say: the head says so, too,
+    but the data come without the coding.
     """
 
     stream_id: int
@@ -27,10 +28,14 @@ class RequestReceived(NamedTuple):
 
 
 class RequestTooLarge(NamedTuple):
-    """A request whose head is beyond the limits: 431 is due (RFC 6585 section 5)."""
+    """A request whose head is beyond the limits: 431 is due (RFC 6585 section 5).
+
+    `block`: what of its head has room within the limits, as of HTTP/1.1: enough to find out who asks.
+    """
 
     stream_id: int
     has_ended: bool
+    block: bytes
 
 
 class DataReceived(NamedTuple):
@@ -54,7 +59,8 @@ class TrailersReceived(NamedTuple):
 class StreamReset(NamedTuple):
     """A stream is over before its time. `code`: as in ``ErrorCode``, or unknown.
 
-    `fault`: what the client did wrong, for which the stream was reset by us; empty: the client has reset it.
+    `fault`: what the client did wrong, for which the stream was reset by us, and the section of the standard that says
+    so, as in ``the :path is missing (RFC 9113, 8.3.1)``; empty: the client has reset it.
     """
 
     stream_id: int
@@ -75,7 +81,10 @@ class GoingAway(NamedTuple):
 
 
 class ConnectionFailed(NamedTuple):
-    """The client broke a rule, or asked for too much: GOAWAY says so, and the connection is to be closed after it."""
+    """The client broke a rule, or asked for too much: GOAWAY says so, and the connection is to be closed after it.
+
+    `reason`: what it did, and the section of the standard, as in :class:`StreamReset`.
+    """
 
     code: ErrorCode
     reason: str

@@ -92,19 +92,20 @@ def read_head(data: bytes, position: int) -> tuple[int, int, int, int]:
     stream_id &= MAX_STREAM_ID
     length = high << 16 | low
     if length > MAX_PAYLOAD_BYTES:
-        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame has {length} bytes")
+        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame has {length} bytes (RFC 9113, 4.2)")
     if kind > HEADERS:
         _check_head(kind, stream_id, length)
     elif not stream_id:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "DATA or HEADERS are on stream 0")
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "DATA or HEADERS are on stream 0 (RFC 9113, 6)")
     return kind, flags, stream_id, length
 
 
 def _check_head(kind: int, stream_id: int, length: int) -> None:
     if _EXACT_BYTES.get(kind, length) != length:
-        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of type {kind} has {length} bytes")
+        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of type {kind} has {length} bytes (RFC 9113, 6)")
     if kind in (_OF_CONNECTION if stream_id else _OF_STREAM):
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"a frame of type {kind} is on stream {stream_id}")
+        reason = f"a frame of type {kind} is on stream {stream_id} (RFC 9113, 6)"
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, reason)
 
 
 def content(kind: int, flags: int, payload: bytes) -> bytes:
@@ -115,14 +116,14 @@ def content(kind: int, flags: int, payload: bytes) -> bytes:
     start, end = 0, len(payload)
     if flags & PADDED:
         if not payload:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a padded frame does not state its padding")
+            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a padded frame has no padding (RFC 9113, 6.1)")
         start, end = 1, end - payload[0]
     if kind == HEADERS and flags & HAS_PRIORITY:
         start += _PRIORITY_BYTES
         if start > len(payload):
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS are too short for their priority")
+            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS lack their priority (RFC 9113, 6.2)")
     if start > end:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the padding is longer than the frame")
+        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "the padding is longer than the frame (RFC 9113, 6.1)")
     return payload[start:end]
 
 
@@ -132,15 +133,15 @@ def settings(flags: int, payload: bytes) -> list[tuple[int, int]]:
     Raises :class:`ConnectionFault` for values that cannot be.
     """
     if len(payload) % _setting.size or (flags & ACK and payload):
-        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"SETTINGS have {len(payload)} bytes")
+        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"SETTINGS have {len(payload)} bytes (RFC 9113, 6.5)")
     said: list[tuple[int, int]] = list(iter_unpack(_setting.format, payload))
     for name, value in said:
         if name in _YES_OR_NO and value > 1:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"{Setting(name).name} is {value}")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"{Setting(name).name} is {value} (RFC 9113, 6.5.2)")
         if name == Setting.INITIAL_WINDOW_SIZE and value > MAX_WINDOW_BYTES:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, f"INITIAL_WINDOW_SIZE is {value}")
+            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, f"INITIAL_WINDOW_SIZE is {value} (RFC 9113, 6.5.2)")
         if name == Setting.MAX_FRAME_SIZE and not MAX_PAYLOAD_BYTES <= value < 1 << 24:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"MAX_FRAME_SIZE is {value}")
+            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"MAX_FRAME_SIZE is {value} (RFC 9113, 6.5.2)")
     return said
 
 
@@ -158,7 +159,7 @@ def number(payload: bytes, position: int = 0) -> int:
 def goaway(payload: bytes) -> tuple[int, int]:
     """Return the last stream that the client may have acted upon, and its code (section 6.8)."""
     if len(payload) < 2 * _number.size:
-        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"GOAWAY has {len(payload)} bytes")
+        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"GOAWAY has {len(payload)} bytes (RFC 9113, 6.8)")
     return number(payload) & MAX_STREAM_ID, number(payload, _number.size)
 
 

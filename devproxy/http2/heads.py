@@ -30,16 +30,24 @@ from devproxy.http2.lines import (
 _SCHEMES: Final = (b"http", b"https")
 _KEY: Final = b"\r\nsec-websocket-key: "
 _MAX_LENGTH_DIGITS: Final = 18
+OTHER_LENGTH: Final = "the content-length is not that of the body (RFC 9113, 8.1.1)"
 _FEW: Final = 64
 """Fields that can be joined before it is known how long they are, since each is in the table or in the block."""
 
 
 class MalformedMessage(DevproxyError):
-    """A message that HTTP/2 calls malformed (RFC 9113 section 8.1.1); its argument says why."""
+    """A message that HTTP/2 calls malformed (RFC 9113 section 8.1.1); its argument says why, and by which section."""
 
 
 class TooLarge(DevproxyError):
-    """A head beyond the limits, to be answered with 431 (RFC 6585 section 5)."""
+    """A head beyond the limits, to be answered with 431 (RFC 6585 section 5).
+
+    ``block``: what of a request's head has room within them, as of HTTP/1.1; so long a line is not in it.
+    """
+
+    def __init__(self, block: bytes = b"") -> None:
+        super().__init__("a head is beyond the limits")
+        self.block = block
 
 
 def read_request(
@@ -63,25 +71,28 @@ def read_request(
     length, more = 0, b""
     if HOST in special:
         if special[HOST] != (special[HOST] if authority is None else authority):
-            raise MalformedMessage("the host is not the :authority")
+            raise MalformedMessage("the host is not the :authority (RFC 9113, 8.3.1)")
         authority = special[HOST]
     host = b"\r\nhost: " + authority if authority is not None else b""
     if CONTENT_LENGTH in special:
         length = _read_length(special[CONTENT_LENGTH])
         if length and (has_ended or protocol):
-            raise MalformedMessage("the content-length is not that of the body")
+            raise MalformedMessage(OTHER_LENGTH)
         more = b"\r\ncontent-length: " + special[CONTENT_LENGTH]
     elif not has_ended and not protocol:
         length = CHUNKED
         more = b"\r\ntransfer-encoding: chunked"
     if protocol:
-        entries = [entry for entry in entries if not entry.startswith(_KEY)]
+        entries = _with_one_key(entries)
         host += b"\r\nconnection: Upgrade\r\nupgrade: " + protocol
     if COOKIE in special:
         more += b"\r\ncookie: " + special[COOKIE]
-    block = b"%b %b HTTP/1.1%b%b%b" % (method, path, host, _joined(entries, len(asides), limits), more)
-    if len(block) + LINE_OVERHEAD * len(entries) > limits.max_head_bytes:
-        raise TooLarge
+    try:
+        block = b"%b %b HTTP/1.1%b%b%b" % (method, path, host, _joined(entries, len(asides), limits), more)
+        if len(block) + LINE_OVERHEAD * len(entries) > limits.max_head_bytes:
+            raise TooLarge
+    except TooLarge:
+        raise TooLarge(_abridged(b"%b %b HTTP/1.1%b" % (method, path, host), entries, limits)) from None
     return RequestReceived(stream_id, block, has_ended, scheme, protocol, length)
 
 
@@ -98,7 +109,7 @@ def _special(asides: list[Entry], limits: Limits) -> dict[bytes, bytes]:
         elif name not in special:
             special[name] = aside.value
         else:
-            raise MalformedMessage(f"there are two fields {name.decode()}")
+            raise MalformedMessage(f"there are two fields {name.decode()} (RFC 9110, 5.3)")
     if crumbs:
         if len(crumbs) > _FEW and sum(map(len, crumbs)) > limits.max_head_bytes:
             raise TooLarge
@@ -110,9 +121,12 @@ def read_trailers(entries: list[Entry], limits: Limits) -> tuple[bytes, ...]:
     """Return the lines of trailers. Raises :class:`MalformedMessage` or :class:`TooLarge`."""
     for aside in filterfalse(None, entries):
         if isinstance(aside, Special):
-            raise MalformedMessage("a trailer concerns the framing, the host or cookies")
+            raise MalformedMessage("a trailer is one of the fields of heads alone (RFC 9110, 6.5.1)")
         raise _what_is_wrong(aside)
-    return tuple(_joined(entries, 0, limits).split(b"\r\n")[1:])
+    block = _joined(entries, 0, limits)
+    if len(block) + LINE_OVERHEAD * len(entries) > limits.max_head_bytes:
+        raise TooLarge
+    return tuple(block.split(b"\r\n")[1:])
 
 
 def _joined(entries: list[Entry], asides: int, limits: Limits) -> bytes:
@@ -127,10 +141,34 @@ def _joined(entries: list[Entry], asides: int, limits: Limits) -> bytes:
     return b"".join(entries)
 
 
+def _abridged(start: bytes, entries: list[Entry], limits: Limits) -> bytes:
+    """Return what of a head has room within the limits: who asks for what is to be found in it."""
+    kept, size = [start[: limits.max_head_bytes]], len(start)
+    for line in list(filter(None, entries))[: limits.max_fields]:
+        if size + len(line) <= limits.max_head_bytes:
+            kept.append(line)
+            size += len(line)
+    return b"".join(kept)
+
+
+def _with_one_key(entries: list[Entry]) -> list[Entry]:
+    """Return `entries` without the keys of a handshake of HTTP/1.1, unless there is one and no other."""
+    others = [entry for entry in entries if not entry.startswith(_KEY)]
+    return entries if len(others) == len(entries) - 1 else others
+
+
+def key_in(block: bytes) -> bytes:
+    """Return the key of a handshake in the `block` of a request that asks for one; empty if the client gave none."""
+    _, found, rest = block.partition(_KEY)
+    return rest.partition(b"\r\n")[0] if found else b""
+
+
 def _what_is_wrong(aside: Entry) -> MalformedMessage:
     if isinstance(aside, Malformed):
         return MalformedMessage(aside.reason)
-    return MalformedMessage(f"the {name_of(aside).decode()} comes twice, after a field or among trailers")
+    return MalformedMessage(
+        f"the {name_of(aside).decode()} comes twice, after a field or among trailers (RFC 9113, 8.3)"
+    )
 
 
 def _control_data(pseudo: dict[bytes, bytes], takes_protocols: bool) -> tuple[bytes, bytes, bytes, bytes]:
@@ -139,24 +177,24 @@ def _control_data(pseudo: dict[bytes, bytes], takes_protocols: bool) -> tuple[by
         method = pseudo[b":method"]
         if method == b"CONNECT" and b":protocol" not in pseudo:
             if len(pseudo) > 2:
-                raise MalformedMessage("CONNECT has more than an :authority")
+                raise MalformedMessage("CONNECT has more than an :authority (RFC 9113, 8.5)")
             return method, pseudo[b":authority"], b"", b""
         scheme, path = pseudo[b":scheme"], pseudo[b":path"]
     except KeyError as missing:
-        raise MalformedMessage(f"the {missing.args[0].decode()} is missing") from None
+        raise MalformedMessage(f"the {missing.args[0].decode()} is missing (RFC 9113, 8.3.1)") from None
     if scheme not in _SCHEMES:
-        raise MalformedMessage("the :scheme is neither http nor https")
+        raise MalformedMessage("the :scheme is neither http nor https (RFC 9113, 8.3.1)")
     if path[:1] != b"/" and (path != b"*" or method != b"OPTIONS"):
-        raise MalformedMessage("the :path is not a path")
+        raise MalformedMessage("the :path is not a path (RFC 9113, 8.3.1)")
     if b":protocol" not in pseudo:
         return method, path, scheme, b""
     protocol = pseudo[b":protocol"]
     if method != b"CONNECT" or not takes_protocols or not is_token(protocol) or b":authority" not in pseudo:
-        raise MalformedMessage("there is a :protocol where none is allowed")
+        raise MalformedMessage("there is a :protocol where none is allowed (RFC 8441, 4)")
     return b"GET", path, scheme, protocol
 
 
 def _read_length(value: bytes) -> int:
     if not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
-        raise MalformedMessage("the content-length is not a number")
+        raise MalformedMessage("the content-length is not a number (RFC 9110, 8.6)")
     return int(value)

@@ -18,6 +18,7 @@ COOKIE: Final = b"cookie"
 HOST: Final = b"host"
 CONTENT_LENGTH: Final = b"content-length"
 _SPECIAL: Final = frozenset((COOKIE, HOST, CONTENT_LENGTH))
+_TE: Final = b"te"
 CONNECTION_SPECIFIC: Final = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
@@ -53,6 +54,14 @@ class Malformed(Aside):
     reason = ""
 
 
+class _WantsTrailers(bytes):
+    """The field TE, with the one that it needs in HTTP/1.1, where it is for the next hop (RFC 9110 section 10.1.4)."""
+
+    __slots__ = ()
+
+
+_WANTS_TRAILERS: Final = _WantsTrailers(b"\r\nconnection: TE\r\nte: trailers")
+_BAD_TE: Final = "te asks for more than trailers (RFC 9113, 8.2.2)"
 _Kind = TypeVar("_Kind", bound=Aside)
 Entry: TypeAlias = bytes
 """A field: its line after a CRLF, as ``b"\\r\\naccept: */*"``, or an :class:`Aside`."""
@@ -65,9 +74,9 @@ def make_entry(name: bytes, value: bytes) -> Entry:
     if _is_name(name) is None:
         return _malformed(name, value, _bad_name(name))
     if name in CONNECTION_SPECIFIC:
-        return _malformed(name, value, f"{name.decode()} belongs to HTTP/1.1")
-    if name == b"te" and value.lower() != b"trailers":
-        return _malformed(name, value, "te asks for more than trailers")
+        return _malformed(name, value, f"{name.decode()} belongs to HTTP/1.1 (RFC 9113, 8.2.2)")
+    if name == _TE:
+        return _WANTS_TRAILERS if value.lower() == b"trailers" else _malformed(name, value, _BAD_TE)
     if is_value(value) is None:
         return _malformed(name, value, _bad_value(value))
     return _aside(Special, name, value) if name in _SPECIAL else b"\r\n%b: %b" % (name, value)
@@ -75,7 +84,9 @@ def make_entry(name: bytes, value: bytes) -> Entry:
 
 def name_of(entry: Entry) -> bytes:
     """Return the name of the field that `entry` is."""
-    return entry.name if isinstance(entry, Aside) else entry[2 : entry.index(b":", 2)]
+    if isinstance(entry, Aside):
+        return entry.name
+    return _TE if entry is _WANTS_TRAILERS else entry[2 : entry.index(b":", 2)]
 
 
 def _aside(kind: type[_Kind], name: bytes, value: bytes) -> _Kind:
@@ -92,10 +103,12 @@ def _malformed(name: bytes, value: bytes, reason: str) -> Malformed:
 
 def _bad_name(name: bytes) -> str:
     if name[:1] == b":":
-        return "a pseudo-field is not one of a request"
-    return "a field name has an upper-case letter" if _is_name(name.lower()) else "a field name is not a token"
+        return "a pseudo-field is not one of a request (RFC 9113, 8.3)"
+    what = "has an upper-case letter" if _is_name(name.lower()) else "is not a token"
+    return f"a field name {what} (RFC 9113, 8.2.1)"
 
 
 def _bad_value(value: bytes) -> str:
     outside = value[:1] in (b" ", b"\t") or value[-1:] in (b" ", b"\t")
-    return "there is whitespace around a field value" if outside else "a field value contains a CR, LF or NUL"
+    what = "has whitespace around it" if outside else "contains a CR, LF or NUL"
+    return f"a field value {what} (RFC 9113, 8.2.1)"

@@ -61,7 +61,7 @@ class Quota:
 
 def calm_down(reason: str) -> frames.ConnectionFault:
     """Return the fault of a client that asks for too much."""
-    return frames.ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, reason)
+    return frames.ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"{reason} (RFC 9113, 10.5)")
 
 
 class Stream:

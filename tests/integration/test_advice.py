@@ -14,6 +14,8 @@ from devproxy.gateway.shared.state import TOLD_FOR_S
 from tests.support.exchanges import asked, forwarded
 from tests.support.wire import Conversation, config_for, conversation, until
 
+pytestmark = pytest.mark.both_versions
+
 ROUTE = Route(kind=PathKind.PREFIX, pattern="/", upstream="backend", cors=Cors(mode=CorsMode.PASSTHROUGH))
 PAGE = b"http://localhost:3000"
 EMPTY = b"Content-Length: 0\r\n\r\n"

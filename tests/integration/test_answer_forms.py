@@ -9,9 +9,9 @@ from devproxy.config.model import Server
 from tests.support.answer_forms import BODY, CHUNKED, LENGTH, OK, REFUSED, TAKEN, Form
 from tests.support.exchanges import GET, forwarded
 from tests.support.exchanges import OK as PLAIN
-from tests.support.wire import Conversation, Wire, conversation, soon, until
+from tests.support.wire import WAY, Conversation, Wire, conversation, soon, until
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.both_versions]
 
 DETAIL = b"\r\nX-Devproxy-Error-Detail: "
 
@@ -32,7 +32,11 @@ async def test_what_every_browser_takes_and_cannot_be_framed_in_two_ways_is_pass
     assert form.sent is not None
     async with conversation() as talk:
         client, server = await answered(talk, form, request(form.method))
-        assert await client.head() == b"\r\n".join((*form.sent, b"", b""))
+        head = await client.head()
+        if WAY.version == b"1.1":
+            assert head == b"\r\n".join((*form.sent, b"", b""))
+        else:  # which has no reasons and no chunks
+            assert head.split(b" ")[1] == form.sent[0].split(b" ")[1]
         if form.method == "GET" and CHUNKED in form.sent:
             assert (await client.until(b"\r\n\r\n")).startswith((b"4\r\nbody\r\n0", b"0004\r\nbody\r\n000"))
         elif form.method == "GET" and form.page is not None:

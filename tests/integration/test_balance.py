@@ -11,10 +11,11 @@ from typing import cast
 import pytest
 from devproxy.config.model import Sticky, Upstream
 from devproxy.events import TunnelClosed, TunnelOpened, UpstreamState
+from devproxy.policy.verdict.handshake import accept_for
 from tests.support.exchanges import GET, OK, values_of
 from tests.support.wire import Conversation, ScriptedUpstream, address_of, config_for, running, until
 
-pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock, pytest.mark.both_versions]
 
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
@@ -80,7 +81,9 @@ class Farm:
         if head.startswith(b"GET /never "):
             return b""
         if b"upgrade: websocket" in head.lower():
-            return b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n%d" % index
+            key = b"".join(value for value in values_of(head, b"sec-websocket-key"))
+            accept = b"Sec-WebSocket-Accept: " + accept_for(key)
+            return b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n%b\r\n\r\n%d" % (accept, index)
         body = b"%d" % index
         if b"EIO=" in head and b"sid=" not in head:
             self._sessions += 1

@@ -14,6 +14,8 @@ from tests.support.exchanges import asked, forwarded, reaches_no_server, shown, 
 from tests.support.processes import Program, free_port, wait_for
 from tests.support.wire import Conversation, ScriptedUpstream, address_of, config_for, conversation, running, soon
 
+pytestmark = pytest.mark.both_versions
+
 SERVER = Server(listen=(Listen(host="127.0.0.1", port=0),), allowed_hosts=("a",))
 HOOKS = Route(kind=PathKind.PREFIX, pattern="/hooks/", upstream="backend", guard=False)
 API = Route(kind=PathKind.PREFIX, pattern="/api/", upstream="backend", rewrite="/v1/")

@@ -19,7 +19,7 @@ from devproxy.events import Outcome, UpstreamState
 from devproxy.gateway.back.dial import ATTEMPT_DELAY_S, Dialler
 from tests.support.wire import ScriptedUpstream, address_of, config_for, running, soon, until
 
-pytestmark = pytest.mark.jumping_clock
+pytestmark = [pytest.mark.jumping_clock, pytest.mark.both_versions]
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -338,7 +338,7 @@ async def test_a_self_signed_certificate_is_taken_where_nobody_verifies(certific
         head, body = await tls_answer(port, verify=False)
     assert head.startswith(b"HTTP/1.1 200 ")
     assert body == b"ok"
-    assert seen[0].startswith(b"GET / HTTP/1.1\r\nHost: a\r\n")
+    assert seen[0].lower().startswith(b"get / http/1.1\r\nhost: a\r\n")
     assert b"\r\nX-Forwarded-Proto: http\r\n" in seen[0]
 
 

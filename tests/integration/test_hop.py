@@ -15,7 +15,7 @@ from devproxy.config.model import Config
 from tests.support.exchanges import OK, asked, forwarded, lines_of, own_lines_of, values_of
 from tests.support.wire import Conversation, ScriptedUpstream, running
 
-pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock]
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock, pytest.mark.both_versions]
 
 CLAIMS = (
     b"X-Forwarded-Proto: https",
@@ -115,7 +115,7 @@ async def test_a_look_alike_does_not_come_in_a_trailer_either() -> None:
         octets = request(b"Transfer-Encoding: chunked", start=b"POST / HTTP/1.1")
         body = b"2\r\nok\r\n0\r\nX_Forwarded_Host: evil.test\r\nForwarded: host=evil.test\r\nX-Sum: 1\r\n\r\n"
         _, server, _ = await forwarded(talk, octets + body)
-        assert await server.until(b"\r\n\r\n") == b"2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n"
+        assert (await server.until(b"\r\n\r\n")).lower() == b"2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n"
 
 
 async def test_what_wsgi_makes_of_a_head_is_what_devproxy_says() -> None:

@@ -12,6 +12,8 @@ from devproxy.console.lines import HumanLines
 from devproxy.console.style import Glyphs, Style
 from tests.support.wire import Conversation, ScriptedUpstream, address_of, config_for, conversation, running, until
 
+pytestmark = pytest.mark.both_versions
+
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 PAGE = (Route(kind=PathKind.PREFIX, pattern="/", upstream="backend"),)
 NAMES = ("localhost:8080", "127.0.0.1:8080", "[::1]:8080", "app.test", "app.test:8080")
@@ -54,7 +56,7 @@ async def test_next_takes_its_hot_reload_socket_under_every_name(host: str, path
         client = await talk.client()
         client.send(handshake(path, host, f"http://{host}"))
         await next_answers(talk)
-        assert await client.head() == SWITCH
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
 
 
 @pytest.mark.parametrize("host", NAMES)
@@ -64,7 +66,7 @@ async def test_webpack_takes_its_hot_reload_socket_under_every_name(host: str, p
         client = await talk.client()
         client.send(handshake(path, host, f"http://{host}"))
         await webpack_answers(talk)
-        assert await client.head() == SWITCH
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
 
 
 @pytest.mark.parametrize("path", ["/ws", "/ng-cli-ws", "/sockjs-node/1/2/websocket", "/_webpack/hmr"])
@@ -73,7 +75,7 @@ async def test_webpack_gets_the_origin_of_the_page_where_the_route_keeps_its_hos
         client = await talk.client()
         client.send(handshake(path, "localhost:8080", "http://localhost:8080"))
         await webpack_answers(talk)
-        assert await client.head() == SWITCH
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
 
 
 @pytest.mark.parametrize("path", ["/_next/webpack-hmr", "/docs/_next/hmr"])
@@ -82,7 +84,7 @@ async def test_next_gets_its_own_origin_where_the_route_keeps_the_host_too(path:
         client = await talk.client()
         client.send(handshake(path, "app.test:8080", "http://app.test:8080"))
         await next_answers(talk)
-        assert await client.head() == SWITCH
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
 
 
 @pytest.mark.parametrize("origin", ["http://evil.test", "null", "http://127.0.0.1.evil.test", "http://app.test:9999"])
@@ -130,7 +132,7 @@ async def test_a_backend_s_socket_at_ws_reaches_the_backend_as_the_page_sent_it(
         assert b"\r\nOrigin: http://localhost:8080\r\n" in head
         assert b"\r\nHost: localhost:8080\r\n" in head
         server.send(SWITCH)
-        assert await client.head() == SWITCH
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
     page.close()
 
 

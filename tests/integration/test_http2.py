@@ -145,6 +145,17 @@ async def test_answers_of_every_framing_end_in_order(method: str, head: bytes, b
         assert not {"connection", "keep-alive", "transfer-encoding"} & set(response.fields)
 
 
+async def test_that_trailers_are_wanted_goes_up_as_http1_says_it() -> None:
+    async with conversation() as talk:
+        client = await http2_client(talk)
+        client.request("/", ("te", "trailers"))
+        head = await (await talk.upstream.accept()).head()
+        assert values_of(head, b"te") == [b"trailers"]
+        assert values_of(head, b"connection") == [b"TE"]
+        client.request("/")
+        assert values_of(await (await talk.upstream.accept()).head(), b"te") == []
+
+
 async def test_early_hints_pass() -> None:
     async with conversation() as talk:
         client = await http2_client(talk)
@@ -399,10 +410,11 @@ async def test_a_reload_keeps_the_streams() -> None:
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_head_that_is_too_large_is_answered() -> None:
+@pytest.mark.parametrize("size", [70, 300, 1000], ids=["by its count", "in one frame", "in several frames"])
+async def test_a_head_that_is_too_large_is_answered(size: int) -> None:
     async with conversation(server=Server(max_head_bytes=8192)) as talk:
         client = await http2_client(talk)
-        stream = client.request("/", *((f"x-{number}", "a" * 70) for number in range(100)))
+        stream = client.request("/", *((f"x-{number}", "a~" * (size // 2)) for number in range(100)))
         assert (await client.response(stream)).status == 431
         assert await _is_served(talk, client)
         assert [event.status for event in talk.finished()] == [431, 200]
@@ -489,6 +501,18 @@ async def test_a_websocket_passes_as_it_is_and_its_end_as_an_end() -> None:
         await until(lambda: talk.seen(TunnelClosed))
         assert (talk.seen(TunnelClosed)[0].sent_bytes, talk.seen(TunnelClosed)[0].received_bytes) == (13, 9)
         assert await _is_served(talk, client)
+
+
+async def test_a_client_that_gives_a_key_is_given_the_answer_to_it() -> None:
+    """HTTP/2 needs neither (RFC 8441 section 5), but undici does."""
+    async with conversation() as talk:
+        client = await http2_client(talk)
+        stream = client.websocket("/", ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="))
+        server = await talk.upstream.accept()
+        head = await _switched(server)
+        assert values_of(head, b"sec-websocket-key") == [b"dGhlIHNhbXBsZSBub25jZQ=="]
+        response = await client.head(stream)
+        assert response.fields == {"sec-websocket-accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}
 
 
 @pytest.mark.parametrize("by", ["client", "server", "connection"])

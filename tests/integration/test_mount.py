@@ -8,7 +8,7 @@ from devproxy.config.model import Config
 from tests.support.exchanges import forwarded, values_of
 from tests.support.wire import ScriptedUpstream, running
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.both_versions]
 
 STRIPS = 'path = "/api/"\nstrip_prefix = true'
 REWRITES = 'path = "/api/"\nrewrite = "/v1/"'

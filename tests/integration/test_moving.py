@@ -15,7 +15,7 @@ from devproxy.gateway.back.dial import Dialler
 from tests.support.exchanges import GET, OK, asked
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
 
-pytestmark = pytest.mark.jumping_clock
+pytestmark = [pytest.mark.jumping_clock, pytest.mark.both_versions]
 
 NAME = "backend.test"
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"

@@ -29,7 +29,7 @@ from tests.integration.test_tunnels import HANDSHAKE, SWITCH
 from tests.support.exchanges import GET, OK
 from tests.support.wire import Conversation, Wire, address_of, config_for, conversation, running, until
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.both_versions]
 
 EVERYTHING = Wants.PROGRESS | Wants.ENDS | Wants.CHANGES
 OfExchange = (
@@ -172,6 +172,7 @@ async def test_what_devproxy_answers_by_itself_has_a_beginning_and_an_end() -> N
         assert kinds(told) == [ExchangeStarted, ExchangeFinished]
 
 
+@pytest.mark.http1_only("there are no chunks")
 async def test_a_request_whose_body_is_broken_from_the_first_byte_never_starts() -> None:
     async with conversation() as talk:
         told = observed(talk)

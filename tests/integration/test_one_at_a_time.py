@@ -28,6 +28,8 @@ from tests.support.wire import (
     until,
 )
 
+pytestmark = pytest.mark.both_versions
+
 GET = b"GET /one HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -320,6 +322,7 @@ async def test_who_waits_and_leaves_is_no_reason_to_keep_nothing() -> None:
 # -- a client keeps its connection -------------------------------------------------------------------------------------
 
 
+@pytest.mark.http1_only("a browser has one connection, for all of its requests")
 async def test_a_client_gets_the_connection_that_it_used_last() -> None:
     """Where processes share a port, a browser's own connections are each bound to one of them."""
     async with conversation() as talk:

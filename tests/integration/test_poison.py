@@ -10,7 +10,7 @@ import pytest
 from tests.support.exchanges import GET, OK, forwarded
 from tests.support.wire import Conversation, Wire, conversation, until
 
-pytestmark = pytest.mark.both_loops
+pytestmark = [pytest.mark.both_loops, pytest.mark.both_versions]
 
 POISON = b"HTTP/1.1 200 OK\r\nX-Poison: 1\r\nContent-Length: 6\r\n\r\npoison"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

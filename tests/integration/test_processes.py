@@ -13,6 +13,8 @@ from devproxy.events import Trouble
 from devproxy.realtime.engineio import SESSION_UNKNOWN
 from tests.support.wire import Conversation, ScriptedUpstream, Wire, address_of, config_for, running, until
 
+pytestmark = pytest.mark.both_versions
+
 OPEN = b'0{"sid":"%b","upgrades":["websocket"],"pingInterval":25000}'
 UNKNOWN = SESSION_UNKNOWN.encode()
 PYTHON_UNKNOWN = b'"Invalid session first"'
@@ -204,6 +206,7 @@ async def test_a_session_that_nobody_has_any_more_is_given_up_after_a_bounded_se
         refusing.cancel()
 
 
+@pytest.mark.http1_only("such a login is refused: `test_http2.py`")
 async def test_credentials_of_a_connection_are_sent_on_one_alone() -> None:
     async with before() as talk:
         client, server = await opened(talk)

@@ -17,6 +17,8 @@ from devproxy.config.model import Config
 from tests.support.exchanges import OK, asked, forwarded, values_of
 from tests.support.wire import Conversation, ScriptedUpstream, running
 
+pytestmark = pytest.mark.both_versions
+
 PUBLIC = "api.staging.example.com"
 FRONT = b"http://localhost:8080"
 NEAR = ("localhost", "api.localhost", "127.0.0.1", "backend", "app.test", "host.docker.internal", "nas.local")

@@ -23,7 +23,9 @@ from devproxy.gateway.system import watch as reload
 from tests.support.gateway_process import GatewayProcess
 from tests.support.processes import wait_for
 from tests.support.reloading import ConfigurationFile, Following, following, toml
-from tests.support.wire import ScriptedUpstream, Wire, soon, until
+from tests.support.wire import WAY, ScriptedUpstream, Wire, soon, until
+
+pytestmark = pytest.mark.both_versions
 
 UPGRADE = b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -72,6 +74,7 @@ async def is_joined(client: Wire, server: Wire) -> bool:
 # The file
 
 
+@pytest.mark.http1_only("it is about the file")
 async def test_an_edit_is_live_within_300_ms(file: ConfigurationFile) -> None:
     text = toml(("backend", 9))
     async with following(file, text) as gateway:
@@ -86,6 +89,7 @@ async def test_an_edit_is_live_within_300_ms(file: ConfigurationFile) -> None:
         assert gateway.talk.seen(ConfigRejected) == []
 
 
+@pytest.mark.http1_only("it is about the file")
 async def test_a_file_that_does_not_load_changes_nothing_and_is_shown_whole_and_once(file: ConfigurationFile) -> None:
     good = toml(("backend", 9))
     async with following(file, good) as gateway:
@@ -102,6 +106,7 @@ async def test_a_file_that_does_not_load_changes_nothing_and_is_shown_whole_and_
         assert len(gateway.talk.seen(ConfigRejected)) == 1
 
 
+@pytest.mark.http1_only("it is about the file")
 async def test_a_file_that_is_gone_is_told_once_and_changes_nothing(file: ConfigurationFile) -> None:
     upstream = ScriptedUpstream()
     text = toml(("backend", upstream.port))
@@ -128,6 +133,7 @@ async def test_a_file_that_is_written_in_two_goes_counts_when_it_is_whole(file: 
         assert gateway.talk.seen(ConfigRejected) == []
 
 
+@pytest.mark.http1_only("it is about the file")
 async def test_a_directory_that_vanishes_and_comes_back_is_followed_on(file: ConfigurationFile) -> None:
     text = toml(("backend", 9))
     async with following(file, text) as gateway:
@@ -140,6 +146,7 @@ async def test_a_directory_that_vanishes_and_comes_back_is_followed_on(file: Con
             assert (await gateway.next(ConfigApplied)).drain_s == drain_s
 
 
+@pytest.mark.http1_only("it is about the file")
 async def test_a_symbolic_link_that_is_turned_to_another_file_is_followed(
     file: ConfigurationFile, tmp_path: Path
 ) -> None:
@@ -161,6 +168,7 @@ async def test_an_edit_that_keeps_size_and_time_is_seen(file: ConfigurationFile)
         assert (await gateway.next(ConfigApplied)).drain_s == 5
 
 
+@pytest.mark.http1_only("it is about the file")
 async def test_without_events_the_sweep_alone_finds_every_edit(
     file: ConfigurationFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,7 +232,7 @@ async def test_exchanges_end_as_they_began_even_if_their_route_is_gone(file: Con
         upload.send(get(b"/a/"))
         assert (await upload.head()).startswith(b"HTTP/1.1 404")
         events.close()
-        assert await stream.is_ended()
+        assert await (stream.is_ended() if WAY.version == b"1.1" else stream.until(b"0\r\n\r\n"))
         await until(lambda: not gateway.gateway._retired)
     new.close()
 
@@ -444,6 +452,7 @@ upstream = "backend"
 """
 
 
+@pytest.mark.http1_only("it is about the file")
 def test_sighup_reads_the_file_at_once_and_says_so_even_if_nothing_has_changed(file: ConfigurationFile) -> None:
     file.write(PLAIN)
     gateway = GatewayProcess("--config", file.path)
@@ -462,6 +471,7 @@ def test_sighup_reads_the_file_at_once_and_says_so_even_if_nothing_has_changed(f
         gateway.stop()
 
 
+@pytest.mark.http1_only("it is about the file")
 def test_the_listen_option_holds_over_the_file_after_every_edit(file: ConfigurationFile) -> None:
     file.write(PLAIN)
     gateway = GatewayProcess("--config", file.path)

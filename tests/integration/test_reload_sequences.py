@@ -13,11 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import pytest
 from devproxy.config import ConfigError, load
 from devproxy.events import ConfigApplied, ConfigMissing, ConfigRejected, ExchangeFinished, Outcome, TunnelClosed
 from tests.support.answering import AnsweringUpstream
 from tests.support.reloading import ConfigurationFile, Following, following
 from tests.support.wire import Wire, until
+
+pytestmark = pytest.mark.both_versions
 
 GATEWAYS: Final = 10
 SEQUENCES: Final = 20

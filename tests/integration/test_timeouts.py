@@ -10,12 +10,13 @@ from devproxy.events import Outcome
 from tests.support.exchanges import GET, OK
 from tests.support.wire import Conversation, Wire, conversation, until
 
-pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock, pytest.mark.both_schemes]
+pytestmark = [pytest.mark.both_loops, pytest.mark.jumping_clock, pytest.mark.both_schemes, pytest.mark.both_versions]
 
 PATIENT = 20.0
 """Longer than any limit set here, for what must not be limited by it."""
 
 
+@pytest.mark.http1_only("a head of HTTP/2 is never half there, and streams end one by one")
 @pytest.mark.parametrize("piece", [b"G", b"GET / HTTP/1.1\r\nHost: a\r\n", GET[:-1]])
 async def test_a_head_that_does_not_get_complete_is_a_408_and_the_end(piece: bytes) -> None:
     async with conversation(server=Server(head_timeout_s=0.3)) as talk:
@@ -31,6 +32,7 @@ async def test_a_head_that_does_not_get_complete_is_a_408_and_the_end(piece: byt
         assert (event.outcome, event.status, event.method) == (Outcome.ANSWERED, 408, b"")
 
 
+@pytest.mark.http1_only("a head of HTTP/2 is never half there, and streams end one by one")
 async def test_a_head_that_comes_in_drops_is_timed_from_its_first_octet() -> None:
     async with conversation(server=Server(head_timeout_s=1.2)) as talk:
         client = await talk.client()
@@ -43,7 +45,13 @@ async def test_a_head_that_comes_in_drops_is_timed_from_its_first_octet() -> Non
         assert (await answer).startswith(b"HTTP/1.1 408 ")
 
 
-@pytest.mark.parametrize("octets", [b"GET /", GET], ids=["a slow head", "a silent server"])
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(b"GET /", id="a slow head", marks=pytest.mark.http1_only("a head of HTTP/2 is never half there")),
+        pytest.param(GET, id="a silent server"),
+    ],
+)
 async def test_no_limit_is_over_before_its_time(octets: bytes) -> None:
     """Started at several moments between two sweeps, because these are what may be late."""
     limit_s = 0.7
@@ -64,6 +72,7 @@ async def seconds_to_an_answer(talk: Conversation, octets: bytes, *, delay_s: fl
     return loop.time() - started
 
 
+@pytest.mark.http1_only("a head of HTTP/2 is never half there, and streams end one by one")
 async def test_a_second_head_on_a_connection_is_timed_like_the_first() -> None:
     async with conversation(server=Server(head_timeout_s=0.3)) as talk:
         client = await talk.client()
@@ -124,6 +133,7 @@ async def test_neither_body_is_limited_in_time() -> None:
         assert await client.read(1) == b"k"
 
 
+@pytest.mark.http1_only("a head of HTTP/2 is never half there, and streams end one by one")
 async def test_a_closing_connection_takes_what_is_still_on_its_way_and_then_ends() -> None:
     async with conversation() as talk:
         client = await talk.client()
@@ -137,6 +147,7 @@ async def test_a_closing_connection_takes_what_is_still_on_its_way_and_then_ends
         await until(lambda: talk.gateway.connection_count == 0, within_s=PATIENT)
 
 
+@pytest.mark.http1_only("a head of HTTP/2 is never half there, and streams end one by one")
 async def test_a_closing_connection_ends_at_once_when_the_client_ends_it() -> None:
     async with conversation() as talk:
         client = await talk.client()
@@ -147,6 +158,7 @@ async def test_a_closing_connection_ends_at_once_when_the_client_ends_it() -> No
             await until(lambda: talk.gateway.connection_count == 0)
 
 
+@pytest.mark.http1_only("a head of HTTP/2 is never half there, and streams end one by one")
 async def test_a_closing_connection_does_not_take_requests_any_more() -> None:
     async with conversation() as talk:
         client = await talk.client()

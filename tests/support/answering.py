@@ -1,4 +1,4 @@
-"""An upstream that answers by itself: polls after a moment, endless events, WebSocket echoes. No part of devproxy.
+"""An upstream that answers by itself: polls after a moment, endless events, WebSocket echoes.
 
 async with AnsweringUpstream() as upstream:
     upstream.port
@@ -10,10 +10,15 @@ import asyncio
 from types import TracebackType
 from typing import Final, Self
 
+from devproxy.policy.verdict.handshake import accept_for
+from tests.support.exchanges import values_of
+
 POLL_S: Final = 0.01
 TICK_S: Final = 0.02
 
-_SWITCH: Final = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+_SWITCH: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %b\r\n\r\n"
+)
 _EVENTS: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -53,8 +58,8 @@ class AnsweringUpstream:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
-            if b"\r\nUpgrade: websocket\r\n" in head:
-                writer.write(_SWITCH)
+            if values_of(head, b"upgrade"):
+                writer.write(_SWITCH % accept_for((values_of(head, b"sec-websocket-key") or [b""])[0]))
                 await _echo(reader, writer)
             elif head.startswith(b"GET /events "):
                 writer.write(_EVENTS)

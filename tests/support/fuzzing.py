@@ -85,7 +85,7 @@ def _answer_all(world: World) -> None:
         world.settle()
         clients = [one for one in world.shared.connections if isinstance(one, ClientConnection)]
         waiting = [one for one in clients if one.running_exchanges and not one.body_remaining]
-        servers = [one for one in world.upstreams if not one.is_closing() and one.get_protocol()._exchange is not None]  # type: ignore[attr-defined]
+        servers = [one for one in world.upstreams if not one.is_closing() and one.get_protocol()._exchange is not None]
         if not waiting or not servers:
             return
         for server in servers:

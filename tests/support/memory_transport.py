@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 
 class MemoryTransport(asyncio.Transport):
     """Keeps what is written. ``has_ended``: the gateway has ended its side, in order (FIN) or not (``is_aborted``)."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, protocol: asyncio.Protocol, port: int = 50_000) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, protocol: asyncio.Protocol | asyncio.BufferedProtocol, port: int = 50_000
+    ) -> None:
         super().__init__({"peername": ("127.0.0.1", port), "sockname": ("127.0.0.1", 8080)})
         self._loop = loop
         self._protocol = protocol
@@ -43,6 +46,9 @@ class MemoryTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._is_closing
 
+    def is_reading(self) -> bool:
+        return not self.is_paused
+
     def pause_reading(self) -> None:
         self.is_paused = True
 
@@ -56,16 +62,23 @@ class MemoryTransport(asyncio.Transport):
         """Nothing waits to be written."""
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        assert isinstance(protocol, asyncio.Protocol)
+        assert isinstance(protocol, asyncio.Protocol | asyncio.BufferedProtocol)
         self._protocol = protocol
 
-    def get_protocol(self) -> asyncio.Protocol:
+    def get_protocol(self) -> Any:
         return self._protocol
 
     def receive(self, data: bytes) -> None:
         """Deliver `data` to the gateway, unless it has closed the connection."""
-        if not self._is_closing:
-            self._protocol.data_received(data)
+        while data and not self._is_closing:
+            if isinstance(self._protocol, asyncio.Protocol):
+                self._protocol.data_received(data)
+                return
+            room = memoryview(self._protocol.get_buffer(-1))
+            size = min(len(room), len(data))
+            room[:size] = data[:size]
+            self._protocol.buffer_updated(size)
+            data = data[size:]
 
     def receive_eof(self) -> None:
         """Deliver the end of the other side's octets; close as an event loop does."""

@@ -19,7 +19,6 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import replace
 from typing import TypeVar
 
@@ -42,8 +41,26 @@ from tests.support.certificates import certificate_files
 
 DEADLINE_S = 20.0
 
-IS_SECURE: ContextVar[bool] = ContextVar("IS_SECURE", default=False)
-"""Whether clients speak TLS: the marker ``both_schemes`` has a test run with and without."""
+
+class Way:
+    """How the clients of a test come, and what its scripted servers are; see ``tests/integration/conftest.py``.
+
+    ``is_secure``: by TLS. ``client``: makes one that speaks another version than HTTP/1.1 of one that is connected.
+    One test runs at a time in a process, so it is a place that all can see: a context variable that a fixture sets does
+    not reach a test on the loop.
+    """
+
+    is_secure = False
+    client: Callable[[Wire], Wire] | None = None
+    server: type[Wire] | None = None
+
+    @property
+    def version(self) -> bytes:
+        """The version of HTTP, as `Via` says it."""
+        return b"2.0" if self.client else b"1.1"
+
+
+WAY = Way()
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -141,6 +158,18 @@ class Wire:
             return True
         return False
 
+    def sealed(self, data: bytes) -> bytes:
+        """Return `data` as it is sent."""
+        return data
+
+    def opened(self, octets: bytes) -> bytes:
+        """Return what `octets`, as they came, say."""
+        return octets
+
+    def discard(self) -> None:
+        """Let go of the connection, however it is: the test is over."""
+        self.sock.close()
+
     def finish(self) -> None:
         """End the sending side alone (FIN)."""
         self.sock.shutdown(socket.SHUT_WR)
@@ -214,6 +243,18 @@ class TlsWire(Wire):
             self.was_told_the_end = not data
             return data
 
+    def sealed(self, data: bytes) -> bytes:
+        self.tls.write(data)
+        return self._outgoing.read()
+
+    def opened(self, octets: bytes) -> bytes:
+        self._incoming.write(octets)
+        said = []
+        with suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            while data := self.tls.read(262144):
+                said.append(data)
+        return b"".join(said)
+
     def finish(self) -> None:
         self._say_end()
         super().finish()
@@ -247,7 +288,7 @@ class ScriptedUpstream:
         loop = asyncio.get_running_loop()
         while True:
             sock, _ = await soon(loop.sock_accept(self.listener))
-            wire = Wire(sock)
+            wire = (WAY.server or Wire)(sock)
             self.wires.append(wire)
             data = b""
             try:
@@ -277,14 +318,21 @@ class Conversation:
         self._wires: list[Wire] = []
 
     async def client(self, *, is_secure: bool | None = None, alpn: Sequence[str] = ()) -> Wire:
-        """Return a new client connection. `is_secure`: with TLS, whatever the test runs with; `alpn`: its offer."""
+        """Return a new client connection. `is_secure`: with TLS, whatever the test runs with; `alpn`: its offer.
+
+        With either of them it speaks HTTP/1.1 unless the test itself does otherwise.
+        """
+        speaks = WAY.client if is_secure is None and not alpn else None
+        alpn = ("h2",) if speaks else alpn
         sock = socket.socket()
         sock.setblocking(False)
         await soon(asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port)))
-        wire = TlsWire(sock, alpn) if (IS_SECURE.get() if is_secure is None else is_secure) else Wire(sock)
-        self._wires.append(wire)
+        wire = TlsWire(sock, alpn) if (WAY.is_secure if is_secure is None else is_secure) else Wire(sock)
         if isinstance(wire, TlsWire):
             await wire.shake_hands()
+        if speaks:
+            wire = speaks(wire)
+        self._wires.append(wire)
         return wire
 
     def finished(self) -> list[ExchangeFinished]:
@@ -298,7 +346,7 @@ class Conversation:
     def close(self) -> None:
         """Close the clients and the upstream."""
         for wire in self._wires:
-            wire.sock.close()
+            wire.discard()
         self.upstream.close()
 
 
@@ -337,7 +385,7 @@ def config_for(
 async def running(config: Config, upstream: ScriptedUpstream) -> AsyncIterator[Conversation]:
     """Run a gateway for `config`; `upstream` is closed with it."""
     events: list[Event] = []
-    if IS_SECURE.get():
+    if WAY.is_secure:
         config = replace(config, server=replace(config.server, tls=certificate_files()))
     gateway = Gateway(config, bind((Listen(host="127.0.0.1", port=0),)))
     gateway.observe(Observer(events.append))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from devproxy import answers
 from devproxy.errors import BadMessage
+from devproxy.events import Trouble
 from devproxy.gateway.exchanges.malformed import refuse
 from devproxy.gateway.exchanges.watched import answering_for, watch
 from devproxy.gateway.front.http2_streams import RequestStream
@@ -24,6 +25,7 @@ from devproxy.gateway.shared.transports import end_writing, peer_name, reset, se
 from devproxy.http1.head import parse_request_head, recall_request_head
 from devproxy.http2.connection import ServerConnection
 from devproxy.http2.events import (
+    ConnectionFailed,
     DataReceived,
     DataSent,
     GoingAway,
@@ -32,6 +34,8 @@ from devproxy.http2.events import (
     StreamReset,
     TrailersReceived,
 )
+from devproxy.http2.frames import ErrorCode
+from devproxy.http2.heads import key_in
 from devproxy.plan import plan_request
 from devproxy.policy.hop import peer_at
 
@@ -181,33 +185,52 @@ class Http2Connection(Reader):
             if stream is not None:
                 stream.trailers_received(event.lines)
         elif isinstance(event, StreamReset):
+            if event.fault and event.code != ErrorCode.REFUSED_STREAM:
+                self._tell_of(f"has made a request that was refused: {event.fault}", event.code)
             stream = self._streams.get(event.stream_id)
             if stream is not None:
                 stream.lost(ConnectionResetError())
         elif isinstance(event, RequestTooLarge):
             reason = "the head is larger than `max_head_bytes` or `max_fields` allow"
             fault = BadMessage(reason, status=431, source="RFC 6585 section 5")
-            self._refuse(self._open(event.stream_id, event.has_ended), fault, b"")
+            self._refuse(self._open(event.stream_id, event.has_ended), fault, event.block + b"\r\n\r\n")
         elif isinstance(event, GoingAway):
             self._is_last = True
             self._leave_if_done()
-        else:  # GOAWAY says what the client did wrong
+        elif isinstance(event, ConnectionFailed):  # GOAWAY says what the client did wrong
+            self._tell_of(f"broke a rule of HTTP/2, and its connection ends: {event.reason}", event.code)
             self._is_last = True
             self._lose_all(None)
             self._leave_if_done()
+
+    def _tell_of(self, what: str, code: int) -> None:
+        """Tell the person what the client did, for each code of an error no more than once a minute."""
+        name = ErrorCode(code).name
+        if self.shared.untold(_VERSION.decode(), (name,)):
+            self.shared.observers.tell(Trouble(f"a client at {self.peer.address} {what}, {name}"))
 
     def _open(self, stream_id: int, is_complete: bool, key: bytes = b"") -> RequestStream:
         stream = self._streams[stream_id] = RequestStream(self, stream_id, is_complete, key)
         self.deadline = _NEVER
         return stream
 
+    def _open_handshake(self, event: RequestReceived) -> tuple[bytes, RequestStream]:
+        """Open the stream of a request that asks for a WebSocket; return its head with a key, and the stream."""
+        key = key_in(event.block)
+        if key:
+            stream = self._open(event.stream_id, event.has_ended, key)
+            stream.wants_accept = True
+            return event.block, stream
+        key = b64encode(os.urandom(16))
+        stream = self._open(event.stream_id, event.has_ended, key)
+        return event.block + b"\r\nsec-websocket-key: " + key, stream
+
     def _begin(self, event: RequestReceived) -> None:
         """Begin to answer a request."""
-        block, key = event.block, b""
         if event.protocol:
-            key = b64encode(os.urandom(16))
-            block += b"\r\nsec-websocket-key: " + key
-        stream = self._open(event.stream_id, event.has_ended, key)
+            block, stream = self._open_handshake(event)
+        else:
+            block, stream = event.block, self._open(event.stream_id, event.has_ended)
         snapshot = self.shared.current.snapshot
         octets = block + b"\r\n\r\n"
         try:

@@ -140,10 +140,20 @@ class RequestStream(_FlowControl):
     """A request, and the way back to its client (:class:`~devproxy.gateway.shared.seam.ClientStream`).
 
     `is_complete`: it has no body. `key`: of the handshake that asks an upstream for a WebSocket in the words of
-    HTTP/1.1, which the client does not have to send; empty: it asks for none. ``exchange``: None once it is answered.
+    HTTP/1.1, which the client does not have to send; empty: it asks for none. ``wants_accept``: the key is the
+    client's, so it is given the answer to it. ``exchange``: None once it is answered.
     """
 
-    __slots__ = ("_announced_bytes", "_decoder", "_early", "exchange", "handshake_key", "logins", "peer")
+    __slots__ = (
+        "_announced_bytes",
+        "_decoder",
+        "_early",
+        "exchange",
+        "handshake_key",
+        "logins",
+        "peer",
+        "wants_accept",
+    )
 
     is_request = True
     decodes_chunks = False
@@ -156,6 +166,7 @@ class RequestStream(_FlowControl):
         self._announced_bytes = 0
         self._decoder: DecodedBody | None = None
         self.handshake_key = key
+        self.wants_accept = False
         self._early = bytearray()
 
     # -- the connection's side -------------------------------------------------------------------------------------
@@ -313,7 +324,8 @@ class RequestStream(_FlowControl):
     def take_over(self, head: ResponseHead, edits: ResponseEdits, glued: bytes) -> TakenOver:
         """Say that the tunnel is open, without what belongs to HTTP/1.1 (RFC 8441 section 5), and hand it over."""
         lines = _lines(head, edits)
-        crossing = [line for line in lines[1:] if line.partition(b":")[0].lower() != _ACCEPT]
+        is_left_out = not self.wants_accept
+        crossing = [line for line in lines[1:] if not (is_left_out and line.partition(b":")[0].lower() == _ACCEPT)]
         self._carrier.http2.respond(self._id, (_SWITCHED, *crossing), b"", False)
         self._carrier.flush_soon()
         stream = TunnelStream(self._carrier, self._id, self._is_complete)

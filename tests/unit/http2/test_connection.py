@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hpack
 import pytest
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
@@ -15,6 +16,7 @@ from devproxy.http2.events import (
     StreamReset,
 )
 from devproxy.http2.frames import ErrorCode, Setting
+from devproxy.http2.heads import key_in
 from devproxy.http2.streams import (
     CONNECTION_WINDOW_BYTES,
     DEFAULT_WINDOW_BYTES,
@@ -25,6 +27,7 @@ from devproxy.http2.streams import (
 from tests.support.http2 import GET, POST, Pairs, Talk, block_of, data, frame, frames_in, headers
 
 OK = [b"HTTP/1.1 200 OK", b"Content-Type: text/plain"]
+HEAD = b"GET / HTTP/1.1\r\nhost: localhost"
 CALM = ErrorCode.ENHANCE_YOUR_CALM
 CANCEL = (8).to_bytes(4, "big")
 CONNECT: Pairs = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:]]
@@ -71,8 +74,8 @@ def test_a_request_is_a_head_of_http_1_that_says_the_same() -> None:
         ended=False,
     )
     assert event.block == (
-        b"POST / HTTP/1.1\r\nhost: localhost\r\nuser-agent: x\r\naccept: */*\r\nte: trailers"
-        b"\r\ncontent-length: 5\r\ncookie: a=b; c=d; "
+        b"POST / HTTP/1.1\r\nhost: localhost\r\nuser-agent: x\r\naccept: */*\r\nconnection: TE"
+        b"\r\nte: trailers\r\ncontent-length: 5\r\ncookie: a=b; c=d; "
     )
     assert event[2:] == (False, b"https", b"", 5)
     assert parse_request_head(event.block, Limits()).body_length == 5
@@ -104,13 +107,15 @@ def test_a_connect_for_a_forward_proxy_is_given_on_to_be_refused() -> None:
     assert not event.protocol
 
 
-def test_an_extended_connect_is_a_get_that_asks_for_a_switch() -> None:
-    fields = [*CONNECT, (b"sec-websocket-version", b"13"), (b"sec-websocket-key", b"x"), (b"origin", b"o")]
+@pytest.mark.parametrize("keys", [0, 1, 2])
+def test_an_extended_connect_is_a_get_that_asks_for_a_switch_with_the_key_of_the_client_if_it_is_one(keys: int) -> None:
+    fields = [*CONNECT, (b"sec-websocket-version", b"13"), *[(b"sec-websocket-key", b"x")] * keys, (b"origin", b"o")]
     event = request_of(fields, ended=False, offers_protocols=True)
     assert event.block == (
         b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket"
-        b"\r\nsec-websocket-version: 13\r\norigin: o"
+        b"\r\nsec-websocket-version: 13" + (b"\r\nsec-websocket-key: x" if keys == 1 else b"") + b"\r\norigin: o"
     )
+    assert key_in(event.block) == (b"x" if keys == 1 else b"")
     assert event[2:] == (False, b"https", b"websocket", 0)
     assert parse_request_head(event.block, Limits()).upgrade == b"websocket"
 
@@ -155,7 +160,7 @@ LIMITS = Limits(max_head_bytes=2000, max_fields=20)
 )
 def test_a_head_beyond_the_limits_is_told_and_can_be_answered(more: tuple[str, Pairs]) -> None:
     talk = Talk(limits=LIMITS)
-    assert talk.receive(headers(1, [*GET, *more[1]])) == [RequestTooLarge(1, True)]
+    assert [one[:2] for one in talk.receive(headers(1, [*GET, *more[1]]))] == [(1, True)]
     talk.server.respond(1, [b"HTTP/1.1 431 Request Header Fields Too Large"], b"", True)
     assert [one.kind for one in talk.sent()] == [frames.HEADERS]
     assert [type(one) for one in talk.receive(headers(3, GET))] == [RequestReceived]
@@ -166,7 +171,8 @@ def test_short_references_to_long_fields_are_no_long_head() -> None:
     block = block_of(GET) + b"\x40\x01a\x7f\xa1\x1e" + b"x" * 4000
     talk.receive(frame(frames.HEADERS, 5, 1, block))
     (event,) = talk.receive(frame(frames.HEADERS, 5, 3, block_of(GET) + b"\xbe" * 9_000))
-    assert event == RequestTooLarge(3, True)
+    assert isinstance(event, RequestTooLarge)
+    assert event[:2] == (3, True)
     assert isinstance(talk.receive(frame(frames.HEADERS, 5, 5, block_of(GET) + b"\xbe"))[0], RequestReceived)
 
 
@@ -225,8 +231,10 @@ def test_a_head_of_any_length_is_sent() -> None:
     assert len(list(talk.decoder.decode(b"".join(one.payload for one in sent), raw=True))) == 12
 
 
-def test_a_client_without_a_table_is_told_once_that_none_is_used() -> None:
-    talk = Talk(settings=[(Setting.HEADER_TABLE_SIZE, 0)])
+@pytest.mark.parametrize("sizes", [(0,), (100, 4096), (4096, 0, 65_536)])
+def test_a_client_whose_table_was_smaller_is_told_once_that_none_is_used(sizes: tuple[int, ...]) -> None:
+    """The smallest size counts, also where a larger one follows (RFC 7541 section 4.2)."""
+    talk = Talk(settings=[(Setting.HEADER_TABLE_SIZE, size) for size in sizes])
     talk.decoder.max_allowed_table_size = 0
     talk.receive(headers(1, GET), headers(3, GET))
     talk.server.respond(1, OK, b"", True)
@@ -626,7 +634,7 @@ def test_an_answer_makes_up_for_a_reset() -> None:
 
 @pytest.mark.parametrize("piece", [b"", b"x" * 100], ids=["empty", "filled"])
 def test_continuations_are_bounded(piece: bytes) -> None:
-    talk = Talk()
+    talk = Talk(limits=LIMITS)
     more = frame(frames.CONTINUATION, 0, 1, piece)
     assert talk.receive(frame(frames.HEADERS, 1, 1, b"\0"), more * connection.MAX_CONTINUATIONS) == []
     assert talk.goaway() is None
@@ -634,13 +642,58 @@ def test_continuations_are_bounded(piece: bytes) -> None:
     assert talk.goaway() == CALM
 
 
-def test_a_block_is_no_longer_than_a_head_may_be() -> None:
-    long = frame(frames.HEADERS, 1, 1, bytes(16_384))
-    for octets in (
-        frame(frames.HEADERS, 5, 1, bytes(2001)),
-        frame(frames.HEADERS, 1, 1, bytes(1500)) + frame(frames.CONTINUATION, 0, 1, bytes(501)),
-        long + frame(frames.CONTINUATION, 0, 1, bytes(1)),
-    ):
-        talk = Talk(limits=LIMITS)
-        talk.receive(octets)
+def in_frames(stream_id: int, block: bytes, flags: int = frames.END_STREAM) -> bytes:
+    """Return HEADERS, and as much CONTINUATION as `block` takes."""
+    return frames.write_headers(stream_id, block, flags)
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 9])
+def test_a_block_that_is_larger_than_a_head_may_be_is_answered_and_the_next_one_is_understood(pieces: int) -> None:
+    talk = Talk(limits=LIMITS)
+    encoder = hpack.Encoder()
+    fields = [(b"x-%d" % number, b"a" * 16_000) for number in range(pieces)]
+    large = encoder.encode([*GET, *fields, (b"x-kept", b"1")])
+    assert talk.receive(in_frames(1, large)) == [RequestTooLarge(1, True, HEAD + b"\r\nx-kept: 1")]
+    talk.server.respond(1, OK, b"", True)
+    (request,) = talk.receive(headers_of(3, encoder.encode([*GET, (b"x-kept", b"1")])))
+    assert isinstance(request, RequestReceived)
+    assert request.block.endswith(b"\r\nx-kept: 1")
+    assert not talk.server.has_failed
+
+
+@pytest.mark.parametrize("count", [1, 30, 200])
+def test_of_a_head_that_is_too_large_is_kept_who_asks_for_what_within_the_limits(count: int) -> None:
+    talk = Talk(limits=LIMITS)
+    large = [(b"x-%d" % number, b"a" * 3000) for number in range(min(count, 10))]
+    (event,) = talk.receive(
+        in_frames(1, block_of([*GET, *large, (b"origin", b"http://a.test"), *[(b"x", b"y")] * count]))
+    )
+    assert isinstance(event, RequestTooLarge)
+    assert event.block.startswith(HEAD + b"\r\norigin: http://a.test\r\nx: y")
+    assert len(event.block) <= LIMITS.max_head_bytes
+    assert event.block.count(b"\r\n") <= 1 + LIMITS.max_fields
+
+
+def headers_of(stream_id: int, block: bytes) -> bytes:
+    return frame(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, stream_id, block)
+
+
+def test_trailers_that_are_larger_than_a_head_may_be_cost_their_stream_alone() -> None:
+    talk = Talk(limits=LIMITS)
+    talk.receive(headers(1, POST, ended=False))
+    (event,) = talk.receive(in_frames(1, block_of([(b"x", b"a" * 16_000), (b"y", b"a" * 16_000)])))
+    assert isinstance(event, StreamReset)
+    assert [type(one) for one in talk.receive(headers(3, GET))] == [RequestReceived]
+
+
+def test_what_is_kept_of_a_block_has_a_bound_that_follows_from_the_largest_head() -> None:
+    for limits in (LIMITS, Limits(), Limits(max_head_bytes=1 << 20)):
+        talk = Talk(limits=limits)
+        size = frames.MAX_PAYLOAD_BYTES
+        most = limits.max_head_bytes // size + connection.MAX_CONTINUATIONS
+        piece = frame(frames.CONTINUATION, 0, 1, bytes(size))
+        talk.receive(frame(frames.HEADERS, 1, 1, bytes(size)), piece * most)
+        assert talk.server._block is not None
+        assert limits.max_head_bytes < len(talk.server._block) <= limits.max_head_bytes + 9 * size
+        talk.receive(piece)
         assert talk.goaway() == CALM
