@@ -17,7 +17,7 @@ from tests.support.gateway_process import GatewayProcess
 from tests.support.processes import Program
 
 CLIENTS = 500
-STUFFED_S = 2.0
+STUFFED_S = 1.2
 """Every buffer is full long before. Each of the 500 would be sent, or send, 50 MiB."""
 MAX_GROWTH_KIB = 64 * 1024
 """The bound of issue 9 for these clients."""
