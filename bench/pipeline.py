@@ -24,7 +24,7 @@ from itertools import count as counter
 from pathlib import Path
 from time import thread_time
 from types import FrameType, ModuleType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from devproxy.config import load
 from devproxy.config.model import Config, Cors, CorsMode
@@ -41,6 +41,7 @@ from devproxy.gateway.front import http2
 from devproxy.gateway.shared.observers import Observers
 from devproxy.gateway.shared.state import Current, SharedState
 from devproxy.http2 import frames
+from devproxy.inspector.recorder import Recorder
 from devproxy.plan import compile_snapshot
 from tests.support import memory_transport
 from tests.support.memory_transport import MemoryTransport
@@ -48,6 +49,9 @@ from tests.support.memory_transport import MemoryTransport
 from bench import traffic
 from bench.clients.http2 import Encoder, fields_of
 from bench.peers import DEVPROXY, Ports
+
+if TYPE_CHECKING:
+    from devproxy.gateway.app import Gateway
 
 BASELINE: Final = Path(__file__).parent / "baseline.json"
 ALLOWED_GROWTH: Final = 0.02
@@ -114,7 +118,8 @@ class Scenario:
 
     ``build``: gives the steps of a pass; another pass number may give lines that have never been seen. ``opens``: what
     is exchanged first, on a connection that stays. ``has_log``: with the console's log, as it is by default;
-    ``is_quiet``: with the observer that ``--quiet`` means. ``is_http2``: the client speaks that.
+    ``is_quiet``: with the observer that ``--quiet`` means. ``is_http2``: the client speaks that. ``keeps``: what the
+    inspector keeps meanwhile: ``ends``, or ``all`` as with ``capture = true``; empty: nothing.
     """
 
     key: str
@@ -125,6 +130,7 @@ class Scenario:
     has_log: bool = False
     is_quiet: bool = False
     is_http2: bool = False
+    keeps: str = ""
 
 
 class _Turn(asyncio.SelectorEventLoop):
@@ -136,6 +142,14 @@ class _Turn(asyncio.SelectorEventLoop):
         self.call_soon = self.soon.append  # type: ignore[method-assign, assignment]  # nothing of ours is counted
 
 
+class _Watched:
+    """As much of a gateway as a recorder asks."""
+
+    def __init__(self, shared: SharedState) -> None:
+        self._observers = shared.observers
+        self.observe, self.capture = self._observers.add, self._observers.capture
+
+
 class Pipeline:
     """One client's connection and an idle one to each upstream, on a service of its own. Close it at the end.
 
@@ -144,7 +158,9 @@ class Pipeline:
     the client speaks that, without TLS.
     """
 
-    def __init__(self, *, has_log: bool = False, is_quiet: bool = False, is_http2: bool = False) -> None:
+    def __init__(
+        self, *, has_log: bool = False, is_quiet: bool = False, is_http2: bool = False, keeps: str = ""
+    ) -> None:
         self._loop = _Turn()
         config = configuration()
         shared = SharedState(self._loop, compile_snapshot(config, "bench", bound=("127.0.0.1",)), Observers())
@@ -162,6 +178,10 @@ class Pipeline:
             shared.observers.add(Observer(self._log.tell, Wants.ENDS, self._log.keep))
         if is_quiet:
             shared.observers.add(Observer(_fail, Wants.FAILURES))
+        if keeps:
+            recorder = Recorder(cast("Gateway", _Watched(shared)), max_bytes=64 << 20)
+            if keeps == "all":
+                recorder.capture(has_reader=False)
         speaks = http2.Http2Connection if is_http2 else downstream.ClientConnection
         self.client = Wire(self._loop, speaks(shared, "http"))
         self.client.protocol.connection_made(self.client)
@@ -336,6 +356,8 @@ SCENARIOS: Final = (
     Scenario("module_new", "small GET, new lines", _modules(is_new=True)),
     Scenario("first_load", "small GET, all new: target, lines both ways, length", _first_load),
     Scenario("module_quiet", "the first again, with --quiet", _modules(), is_quiet=True),
+    Scenario("module_kept", "the same, and the inspector keeps ends", _modules(), is_quiet=True, keeps="ends"),
+    Scenario("module_captured", "the same, and it keeps everything", _modules(), is_quiet=True, keeps="all"),
     Scenario("module_log", "the first again, with the log", _modules(), has_log=True),
     Scenario("first_load_log", "all new, with the log", _first_load, has_log=True),
     Scenario("poll_log", "Engine.IO poll cycle, with the log", _polls, steps_per_unit=2, has_log=True),
@@ -362,7 +384,9 @@ SCENARIOS: Final = (
 @contextmanager
 def _warm(scenario: Scenario) -> Iterator[tuple[Pipeline, list[Sequence[Step]]]]:
     """Give a pipeline that has done and checked `scenario`, and the passes that it has not done yet."""
-    pipeline = Pipeline(has_log=scenario.has_log, is_quiet=scenario.is_quiet, is_http2=scenario.is_http2)
+    pipeline = Pipeline(
+        has_log=scenario.has_log, is_quiet=scenario.is_quiet, is_http2=scenario.is_http2, keeps=scenario.keeps
+    )
     try:
         if scenario.opens is not None:
             pipeline.check((scenario.opens,))
