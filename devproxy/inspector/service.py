@@ -1,7 +1,7 @@
 """The inspector of a devproxy that serves: its recorder, its private socket, and the thread that begins with a visit.
 
 Until the first visit there is no more than a recorder and a socket that listens: the visit waits in its backlog while
-a thread imports the server. Start at :func:`open_inspector`.
+a thread imports the server. Why: ADR 0014. Start at :func:`open_inspector`.
 """
 
 from __future__ import annotations
