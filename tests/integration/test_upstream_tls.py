@@ -8,6 +8,8 @@ import shutil
 import ssl
 import subprocess
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -55,6 +57,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server_context(file: Path, **settings: object) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
+    if settings.pop("old", False):
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings(action="ignore"):  # Python does not want them any more, either
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
     for name, value in settings.items():
         setattr(context, name, value)
     return context
@@ -284,6 +291,9 @@ FAILURES = {
         'tls_ca = "ca.pem"\ntls_cert = "foreign.pem"',
     ),
     "plain http": Case(lambda _: plain_http, "plain-http", "is not TLS", "http:// instead of https://"),
+    "no version of TLS in common": Case(
+        shown("server.pem", old=True), "nothing-in-common", "no version of TLS or no cipher in common", "TLS 1.2 or 1.3"
+    ),
     "the name is unknown to the server": Case(
         unknown_name, "name-unknown-to-server", "no certificate for the name localhost", "URL of the upstream"
     ),
@@ -372,6 +382,7 @@ async def test_renewed_files_are_noticed_and_bad_ones_leave_what_was_read_before
             client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             statuses.append(int((await client.head())[9:12]))
             assert statuses == [200, 200]
+            await until(lambda: talk.seen(Trouble))
             (trouble,) = talk.seen(Trouble)
             assert "ca.pem contains no certificate in PEM; what was read before is still in use" in trouble.what
             assert (await ask_on(talk)).status == 200
@@ -383,6 +394,24 @@ async def test_files_that_have_gone_before_the_first_use_are_named(folder: Path,
         seen = await ask(configured(tmp_path, port, 'tls_ca = "gone.pem"'))
     assert seen.document["cause"] == "own-files"
     assert "gone.pem: no such file or directory" in seen.document["message"]
+
+
+async def test_what_is_read_is_read_once_and_traffic_goes_on_meanwhile(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers: list[threading.Thread] = []
+    make = tls.UpstreamTls._made
+
+    def noted(self: tls.UpstreamTls) -> ssl.SSLContext:
+        readers.append(threading.current_thread())
+        return make(self)
+
+    monkeypatch.setattr(tls.UpstreamTls, "_made", noted)
+    with serving(answering(server_context(folder / "server.pem"))) as port:
+        async with running(configured(folder, port, 'tls_ca = ["system", "ca.pem"]'), ScriptedUpstream()) as talk:
+            assert [(await ask_on(talk)).status for _ in range(3)] == [200, 200, 200]
+    assert len(readers) == 1
+    assert readers[0] is not threading.current_thread()
 
 
 # -- explain ---------------------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ class Dialler:
         tried: list[tuple[str, OSError]] = []
         try:
             async with asyncio.timeout(self._timeout_s or None):
-                return await self._race(await self._addresses(), factory, self._context(), tried)
+                return await self._race(await self._addresses(), factory, await self._context(), tried)
         except TimeoutError:
             attempts = self._in_words(tried)
             detail = f"no answer within {self._timeout_s:g} s"
@@ -118,11 +118,12 @@ class Dialler:
                 raise await self._tls_error(*failed, tried) from None
             raise self._failure(tried) from None
 
-    def _context(self) -> ssl.SSLContext | None:
+    async def _context(self) -> ssl.SSLContext | None:
+        """Return what the handshake is made with. Files are read in a thread: traffic goes on meanwhile."""
         if self._tls is None:
             return None
         try:
-            return self._tls.context()
+            return self._tls.context() if self._tls.is_settled else await asyncio.to_thread(self._tls.context)
         except CertificateProblem as problem:
             failure = TlsFailure(TlsCause.OWN_FILES, problem.what)
             raise UpstreamError(UpstreamFault.TLS, self._server.url, problem.what, tls=failure) from None

@@ -181,7 +181,11 @@ def _tls_of(upstream: Upstream, shared: SharedState) -> UpstreamTls | None:
     from devproxy.gateway.back.tls import UpstreamTls  # no other upstream needs it
 
     folder = os.path.dirname(shared.current.snapshot.config.source)
-    return UpstreamTls(upstream, folder, lambda sentence: shared.observers.tell(Trouble(sentence)))
+
+    def report(sentence: str) -> None:  # in the thread that reads files
+        shared.loop.call_soon_threadsafe(shared.observers.tell, Trouble(sentence))
+
+    return UpstreamTls(upstream, folder, report)
 
 
 def _joined(failures: list[UpstreamError], waited_s: float = 0.0) -> UpstreamError:

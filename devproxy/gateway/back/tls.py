@@ -1,8 +1,8 @@
 """How the ``https`` servers of an upstream are spoken to: whom devproxy trusts, who it says it is, and why that failed.
 
 The only place that makes a context towards a server: for requests, for probes, for ``explain --send``. The name in the
-handshake (SNI) is always that of the server's URL; what a client sends as Host is never seen here. Start at
-:class:`UpstreamTls` and :func:`failure_of`.
+handshake (SNI) is always that of the server's URL; what a client sends as Host is never seen here. See
+ADR 0015. Start at :class:`UpstreamTls` and :func:`failure_of`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable
+from threading import Lock
 from typing import Final
 
 from devproxy.authority.certificate import read_certificate
@@ -29,7 +30,7 @@ class UpstreamTls:
     when they have changed.
 
     `folder`: from which the paths of files go; `report`: is told in a sentence what keeps changed files from being
-    used; `clock`: in seconds.
+    used; `clock`: in seconds. May be asked from several threads.
     """
 
     def __init__(
@@ -50,10 +51,15 @@ class UpstreamTls:
         self._loaded: list[tuple[int, ...]] = []
         self._seen: list[tuple[int, ...]] = []
         self._looked_at = clock()
+        self._lock = Lock()
 
     @property
-    def has_files(self) -> bool:
-        """Whether there are files, which may change."""
+    def is_settled(self) -> bool:
+        """Whether the context is there and reads no files any more. To read the system's takes some 50 ms."""
+        return self._context is not None and not self._has_files
+
+    @property
+    def _has_files(self) -> bool:
         return bool(self._pair) or (self._verifies and bool(self._authorities))
 
     @property
@@ -67,13 +73,14 @@ class UpstreamTls:
         Files that cannot be used leave the former context in use, and that is told once for each change. Raises
         :class:`CertificateProblem` where there is none.
         """
-        if self._context is None:
-            self._loaded = self._seen = self._states()
-            self._context = self._made()
-        elif self.has_files and self._clock() - self._looked_at >= LOOK_AGAIN_S:
-            self._looked_at = self._clock()
-            self._refresh()
-        return self._context
+        with self._lock:
+            if self._context is None:
+                self._loaded = self._seen = self._states()
+                self._context = self._made()
+            elif self._has_files and self._clock() - self._looked_at >= LOOK_AGAIN_S:
+                self._looked_at = self._clock()
+                self._refresh()
+            return self._context
 
     def _refresh(self) -> None:
         """Read the files again if they have changed, and not since they were last looked at: two files take two

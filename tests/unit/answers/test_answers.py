@@ -15,6 +15,7 @@ from devproxy.errors import Absence, BadMessage, UpstreamError, UpstreamFault
 from devproxy.http.messages import RequestHead
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
+from devproxy.policy.proxy_advice import UnusedProxy
 from tests.support.heads import render_answer
 
 NASTY = '<script>alert("1")</script>&\''
@@ -299,3 +300,24 @@ def test_health_is_json_for_everybody_and_no_error() -> None:
 def test_a_status_has_the_name_of_rfc_9110_whatever_the_version_of_python(status: int, phrase: str) -> None:
     answer = answers.bad_message(BadMessage("too long", status=status, source="RFC 9110"))
     assert rendered(answer, None)[0][""] == f"HTTP/1.1 {status} {phrase}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_far", "is_named"),
+    [
+        (UpstreamFault.UNRESOLVED, False, True),
+        (UpstreamFault.CONNECT_TIMEOUT, True, True),
+        (UpstreamFault.UNREACHABLE, False, True),
+        (UpstreamFault.REFUSED, True, True),
+        (UpstreamFault.REFUSED, False, False),
+        (UpstreamFault.TLS, True, False),
+        (UpstreamFault.CLOSED_EARLY, True, False),
+    ],
+)
+def test_a_proxy_of_the_environment_is_named_where_it_could_have_helped(
+    fault: UpstreamFault, is_far: bool, is_named: bool
+) -> None:
+    unused = UnusedProxy("HTTPS_PROXY", 'proxy = "http://p.test:1"', is_far=is_far)
+    error = UpstreamError(fault, "https://api.example.com")
+    answer = answers.upstream_failed(error, upstream="my api", route="/", unused_proxy=unused)
+    assert ('write `proxy = "http://p.test:1"` in [upstreams."my api"]' in answer.help) is is_named
