@@ -108,10 +108,12 @@ class TlsStream(Reader, asyncio.Transport):
             if not self._has_keys:
                 self._tls.do_handshake()
                 self._has_keys = True
-            while incoming.pending and not self._has_ended:
-                piece = self._tls.read(RECORD_BYTES)
-                clear.append(piece)
-                self._has_ended = not piece
+            clear.append(self._tls.read(RECORD_BYTES))
+            while incoming.pending and clear[-1]:
+                clear.append(self._tls.read(RECORD_BYTES))
+            if len(clear) == 1 and clear[0] and not self._outgoing.pending:
+                return clear[0]  # one whole record, as most that comes
+            self._has_ended = not clear[-1]
         except ssl.SSLWantReadError:
             pass  # the rest of a record is on its way
         except ssl.SSLZeroReturnError:
@@ -124,7 +126,7 @@ class TlsStream(Reader, asyncio.Transport):
             self._flush()
         if self._failure is not None:
             self._carrier.close()
-        return clear[0] if len(clear) == 1 else b"".join(clear)
+        return b"".join(clear)
 
     def eof_received(self) -> bool:
         """Take the end of the connection's direction, with close_notify before it or without.
