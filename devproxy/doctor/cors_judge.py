@@ -15,6 +15,7 @@ from devproxy.doctor.packets import read_open
 from devproxy.doctor.problems import Code, Problem, Severity
 from devproxy.doctor.reading import (
     GUARDED,
+    TOO_MANY,
     Refusal,
     allow_origins,
     is_refused,
@@ -275,7 +276,7 @@ def look_preflight(seen: Seen) -> Looked:
     if seen.is_same_origin:
         return Looked(name, "page and server have one origin: there is none")
     page, answer = subject.page, subject.preflight
-    if not answer.is_there:
+    if not answer.is_there or answer.status == TOO_MANY:
         return unchecked(name, words_of(answer))
     is_guarded = not subject.is_engine and is_refused(page) and is_refused(answer)
     reads = page.is_there and not judge(request_of(seen, subject.kind), [Hop(page.status, page.fields)]).is_blocked

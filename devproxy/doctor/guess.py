@@ -131,11 +131,11 @@ def _engine(seen: Seen, python: str, via: str) -> Guess:
 def _other(seen: Seen, answers: list[Answer], python: str, via: str) -> Guess:
     hints = {path: answer for path, answer in seen.hints if answer.is_there}
     bodies = b"\n".join(answer.body[:16384].lower() for answer in answers)
-    info = hints.get("/info")
-    if b"welcome to sockjs" in bodies or (info and b'"websocket"' in info.body and b'"entropy"' in info.body):
+    infos = [answer.body for path, answer in hints.items() if path.endswith("/info")]
+    if b"welcome to sockjs" in bodies or any(b'"websocket"' in body and b'"entropy"' in body for body in infos):
         return Guess("SockJS", via, "node", is_other_protocol=True)
-    negotiate = hints.get("/negotiate")
-    if b"connection id required" in bodies or (negotiate and b"connectionid" in negotiate.body[:4096].lower()):
+    negotiated = [answer.body[:4096].lower() for path, answer in hints.items() if path.endswith("/negotiate")]
+    if b"connection id required" in bodies or any(b"connectionid" in body for body in negotiated):
         return Guess("SignalR", via, is_other_protocol=True)
     if seen.socket_resource.is_open:
         stack = "python" if python else ""

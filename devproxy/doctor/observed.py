@@ -6,10 +6,13 @@ Start at :class:`Seen`, one way to a server; :class:`Examined` is everything tha
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from devproxy.doctor.target import Target
 from devproxy.http.fields import Field, values_of
+
+JOIN_S: Final = 5.0
+"""How long a namespace is waited for."""
 
 
 class Failure(StrEnum):

@@ -53,7 +53,7 @@ PATHS: Final = (
 """Where Engine.IO is found in the documentation of frameworks, besides the default."""
 _PORTS: Final = (3000, 5173, 8080, 4200, 8000, 5000, 3001, 4173, 8081, 1234)
 MAX_CANDIDATES: Final = 20
-_HINTS: Final = ("/info", "/openapi.json", "/@vite/client", "/negotiate")
+_HINTS: Final = ("/openapi.json", "/@vite/client", "/sockjs/info", "/echo/info", "/ws/info")
 """Paths that tell what a server is where its first page does not."""
 
 
@@ -112,7 +112,8 @@ class _Examiner:
         self._page = self._lines_for(self.seen.page)
         self._stranger = self._lines_for(self.seen.stranger)
         self._plain = Sessions(self._wire, target, ())
-        self.sessions = Sessions(self._wire, target, self._page)
+        sends = self.seen.includes_credentials or self.seen.is_same_origin
+        self.sessions = Sessions(self._wire, target, self._page, sends_cookies=sends)
 
     def _lines_for(self, origin: bytes) -> Lines:
         """Return what a browser adds to a request of a page of `origin` (Fetch, Fetch Metadata)."""
@@ -164,17 +165,27 @@ class _Examiner:
 
     async def _first_poll(self) -> Answer:
         """Ask for a session while another connection is open and says nothing, as a browser opens them in advance."""
-        patience_s = self._deadline.within(self._deadline.patience_s)
+        patience_s = self._deadline.patience_s
+        polled, waited = await self._poll_beside_an_idle_one(patience_s)
+        if waited and polled.is_there:
+            # A server that is slow may have taken that long without the other connection, too.
+            alone = await self._plain.poll(())
+            again, waited = await self._poll_beside_an_idle_one(max(patience_s, 3 * alone.end_s + 0.5))
+            if waited and again.is_there:
+                self._note(is_lone=True)
+                self._use(most=1)
+        return polled
+
+    async def _poll_beside_an_idle_one(self, patience_s: float) -> tuple[Answer, bool]:
+        """Ask for a session beside a connection that says nothing for `patience_s`; return the answer, and whether it
+        came only when that connection had ended."""
+        patience_s = self._deadline.within(patience_s)
         idle = await connect(self._way._replace(tls=None), patience_s)
         poll = asyncio.ensure_future(self._plain.poll((), within_s=2 * patience_s))
         done, _ = await asyncio.wait([poll], timeout=patience_s)
         if isinstance(idle, Line):
             await idle.close()
-        if not done and (await poll).is_there:
-            # What is answered as soon as the other connection ends has waited for it.
-            self._note(is_lone=True)
-            self._use(most=1)
-        return await poll
+        return await poll, not done
 
     def _other_scheme_is_likely(self, polled: Answer) -> bool:
         """Tell whether a plain request may have met a server of TLS, by the answers that such servers give."""
@@ -330,8 +341,10 @@ class _Examiner:
         if not self.seen.is_same_origin and not may_read(self.seen, self.seen.resource_page):
             await self._candidates(target.resource)
         if not self.seen.is_lone:
-            answers = await asyncio.gather(*(self._wire.ask("GET", path, within_s=2.0) for path in _HINTS))
-            self._note(hints=tuple(zip(_HINTS, answers, strict=True)))
+            prefix = "" if target.namespace == "/" else target.namespace
+            hints = tuple(dict.fromkeys((*_HINTS, f"{prefix}/info", f"{prefix}/negotiate")))
+            answers = await asyncio.gather(*(self._wire.ask("GET", path, within_s=2.0) for path in hints))
+            self._note(hints=tuple(zip(hints, answers, strict=True)))
 
     async def _paths(self) -> bool:
         """Ask for a session at other paths; return whether it is still unknown where Engine.IO is."""

@@ -46,6 +46,15 @@ _CERTIFICATES = (
 )
 
 
+_WHY_SILENT = {
+    Failure.SILENT: "It takes connections and says nothing: it hangs, waits for something, or speaks another protocol.",
+    Failure.CLOSED: (
+        "It takes connections and ends them. A container does so whose server listens on its own 127.0.0.1: let it "
+        "listen on 0.0.0.0 there."
+    ),
+}
+
+
 def good_connections(seen: Seen) -> list[Connection]:
     """Return the connections that were made."""
     return [each for each in seen.connections if each.failure is Failure.NONE]
@@ -101,9 +110,7 @@ def look_reachable(seen: Seen) -> Looked:
     problem = Problem(
         Code.UNREACHABLE,
         what,
-        why="There is nothing to diagnose before the server answers."
-        if failure is not Failure.SILENT
-        else "It takes connections and says nothing: it may hang, wait for something, or speak another protocol.",
+        why=_WHY_SILENT.get(failure, "There is nothing to diagnose before the server answers."),
         browser=said_of_failure(url, failure),
         fix=fixes_for(Code.UNREACHABLE, seen),
         evidence=evidence,

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from devproxy.doctor.observed import Answer, Seen
 from devproxy.doctor.packets import read_open
 from devproxy.http.fields import elements_of
+from devproxy.policy.advice import advice_on_words
 from devproxy.policy.verdict import REDIRECTS, Hop, PageRequest, RequestKind, Verdict, judge
 from devproxy.text.safe import visible
 
@@ -21,6 +22,10 @@ _MAX_WORDS: Final = 160
 _LOGIN: Final = ("login", "signin", "sign-in", "sign_in", "/auth", "sso", "oauth", "account")
 GUARDED: Final = frozenset((401, 403, 407))
 """Statuses by which something asks who the client is."""
+
+
+TOO_MANY: Final = 429
+"""What a limit of requests answers: it says nothing of what was asked."""
 
 
 class Refusal(StrEnum):
@@ -172,12 +177,17 @@ def followed_path(seen: Seen) -> str:
     location = location_of(seen, seen.polled, seen.target.path)
     if not location or is_secured(seen, location) or is_login(location):
         return ""
-    path = urlsplit(location).path
+    parts = urlsplit(location)
+    path = parts.path
+    if parts.netloc.lower() != seen.target.host_field.lower():
+        return ""
     return path if path.isascii() and path.isprintable() and " " not in path else ""
 
 
 def is_refused(answer: Answer) -> bool:
     """Tell whether `answer` asks who the client is, so that nothing is known of what is behind it."""
+    if answer.status == 403 and advice_on_words(403, answer.body, b"/", keeps_host=True, keeps_origin=True):
+        return False  # a dev server that does not know the Host
     return answer.status in GUARDED or (
         answer.status in REDIRECTS and is_login(answer.value("location").decode("latin-1"))
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 from devproxy.doctor.fixes import fixes_for
 from devproxy.doctor.judging import Looked, said_of_failure, said_of_status, unchecked
-from devproxy.doctor.observed import Failure, Seen
+from devproxy.doctor.observed import JOIN_S, Failure, Seen
 from devproxy.doctor.problems import Code, Problem
 from devproxy.doctor.reading import allow_origins
 from devproxy.text.safe import visible
@@ -105,7 +105,7 @@ def look_namespace(seen: Seen) -> Looked:
     if join.result in ("not sent", "broken"):
         return unchecked(name, f"the session ended before: {said}")
     if join.result == "silent":
-        if join.waited_s < 2.0:
+        if join.waited_s < JOIN_S - 0.5:
             return unchecked(name, f"no answer in {join.waited_s:.1f} s")
         what = f"the namespace {visible(target.namespace, 80)} does not answer"
         why = (

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from devproxy.doctor.observed import Answer, Failure, Handshake, Idle, Joining, Opened, Round, Session
+from devproxy.doctor.observed import JOIN_S, Answer, Failure, Handshake, Idle, Joining, Opened, Round, Session
 from devproxy.doctor.packets import (
     CLOSE,
     PING,
@@ -29,10 +29,10 @@ from devproxy.realtime.engineio import is_unknown_session
 UNKNOWN_SID: Final = "devproxy-doctor"
 """A session that no server has: asked for, it shows who answers, and opens nothing."""
 ROUNDS: Final = 4
-JOIN_S: Final = 5.0
 FIRST_MESSAGE_S: Final = 2.0
 _JOINS_FROM_S: Final = 30.0
 """A session that joins no namespace is closed after 45 s (``connectTimeout``): one that is held for longer joins."""
+_ENOUGH_S: Final = 0.9
 _TEXT: Final = ("Content-Type", "text/plain;charset=UTF-8")
 Lines = Sequence[tuple[str, str]]
 
@@ -40,10 +40,16 @@ Lines = Sequence[tuple[str, str]]
 class Sessions:
     """Opens sessions at `target` with the fields `lines` in each request."""
 
-    def __init__(self, wire: Wire, target: Target, lines: Lines) -> None:
+    def __init__(self, wire: Wire, target: Target, lines: Lines, *, sends_cookies: bool = False) -> None:
         self._wire = wire
         self._target = target
         self._lines = tuple(lines)
+        self._sends_cookies = sends_cookies
+
+    def _after(self, answer: Answer) -> Sessions:
+        """Return what goes on with the session that `answer` opened: with its cookies where the page sends some."""
+        cookies = _cookies_of(answer) if self._sends_cookies else ()
+        return Sessions(self._wire, self._target, (*self._lines, *cookies)) if cookies else self
 
     @property
     def _patience_s(self) -> float:
@@ -59,7 +65,7 @@ class Sessions:
                 return line
             target = self._target.engine("polling", eio=eio, path=path)
             span_s = self._patience_s if within_s is None else within_s
-            answer = await line.ask("GET", target, lines, within_s=span_s, keeps=True)
+            answer = self._wire.fair(await line.ask("GET", target, lines, within_s=span_s, keeps=True))
             opened = read_open(answer.body) if answer.status == 200 else None
             if opened is not None:
                 await self._leave(opened, line, path=path, lines=lines)
@@ -74,6 +80,8 @@ class Sessions:
             first = await socket.receive(self._wire.deadline.within(FIRST_MESSAGE_S))
             if first is not None and read_open_packet(first, 4) is not None:
                 await socket.send(CLOSE)
+            if first is None and not socket.ended and self._wire.deadline.left_s <= 0:
+                first = ""  # it was not waited for
             return shaken._replace(first=first, ended=socket.ended)
 
     async def whole(self) -> Session:
@@ -88,9 +96,10 @@ class Sessions:
             try:
                 # A server of protocol 3 joins `/` on its own, and says so behind the open packet.
                 joining = read_join(split_payload(answer.body)[0], self._target.namespace)
-                session = session._replace(join=joining) if joining else await self._joined(session, opened)
+                own = self._after(answer)
+                session = session._replace(join=joining) if joining else await own._joined(session, opened)
                 if session.join.result == "joined" and "websocket" in opened.upgrades:
-                    session = await self._upgraded(session, opened)
+                    session = await own._upgraded(session, opened)
             finally:
                 await self._leave(opened, first)
             return session
@@ -145,12 +154,16 @@ class Sessions:
                 start = loop.time()
                 await socket.send(f"{PING}probe")
                 said = await socket.receive(self._patience_s)
-                probe_s = loop.time() - start if said is not None else -1.0
+                waited_s = loop.time() - start
+                # What did not come counts only if it was waited for.
+                late = -1.0 if waited_s >= _ENOUGH_S else 0.0
+                probe_s = waited_s if said is not None else late
                 shaken = shaken._replace(first=said, ended=socket.ended)
                 poll_s = 0.0
                 if said is not None:
                     done, _ = await asyncio.wait([pending], timeout=self._patience_s)
-                    poll_s = loop.time() - start if done else -1.0
+                    waited_s = loop.time() - start
+                    poll_s = waited_s if done else -1.0 if waited_s >= _ENOUGH_S else 0.0
                 return session._replace(upgrade=shaken, probe_s=probe_s, poll_s=poll_s)
         finally:
             pending.cancel()
@@ -168,7 +181,7 @@ class Sessions:
             opened, answer = await self._open(first)
             if opened is None:
                 return Round()
-            cookies = _cookies_of(answer) if with_cookies else ()
+            cookies = _cookies_of(answer) if with_cookies or self._sends_cookies else ()
             known = unknown = 0
             target = self._target.engine("websocket", sid=opened.sid, eio=opened.eio)
             async with self._wire.socket(target, (*self._lines, *cookies)) as (shaken, _):
@@ -209,23 +222,24 @@ class Sessions:
         async with self._wire.line() as first:
             if isinstance(first, Answer):
                 return Idle()
-            opened, _ = await self._open(first)
+            opened, answer = await self._open(first)
             if opened is None or opened.eio != 4:
                 return Idle()
+            own = self._after(answer)
             needed_s, limit_s = opened.idle_s, self._wire.deadline.left_s - 0.3
             start = loop.time()
             try:
                 if min(needed_s, limit_s) > _JOINS_FROM_S:
-                    await self._post(opened, connect_packet(self._target.namespace))
+                    await own._post(opened, connect_packet(self._target.namespace))
                 while (left_s := min(needed_s, limit_s) - (loop.time() - start)) > 0:
-                    answer = await self._get(opened, left_s)
-                    if answer.failure is Failure.SILENT:
+                    polled = await own._get(opened, left_s)
+                    if polled.failure is Failure.SILENT:
                         break
-                    if answer.status != 200:
-                        return Idle(loop.time() - start, needed_s, _told(answer))
-                    packets, _ = split_payload(answer.body)
+                    if polled.status != 200:
+                        return Idle(loop.time() - start, needed_s, _told(polled))
+                    packets, _ = split_payload(polled.body)
                     if PING in packets:
-                        await self._post(opened, PONG)
+                        await own._post(opened, PONG)
                     if CLOSE in packets:
                         break
                     if not packets:
@@ -255,6 +269,8 @@ class Sessions:
                     await socket.send(PONG)
                 elif said == CLOSE:
                     return Idle(loop.time() - start, needed_s)
+                elif said is None and socket.ended.startswith("close "):
+                    return Idle(loop.time() - start, needed_s)  # the server's own end, by a Close frame
                 elif said is None and socket.ended:
                     return Idle(loop.time() - start, needed_s, socket.ended)
             await _say_goodbye(socket)

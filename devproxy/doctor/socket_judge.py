@@ -26,6 +26,7 @@ from devproxy.doctor.packets import read_open, read_open_packet
 from devproxy.doctor.problems import Code, Problem, Severity
 from devproxy.doctor.reading import (
     GUARDED,
+    TOO_MANY,
     Refusal,
     allow_origins,
     engine_at,
@@ -161,10 +162,14 @@ def look_websocket(seen: Seen) -> Looked:
             return _plain_websocket(seen)
         return unchecked(name, "no Engine.IO there")
     shaken = seen.socket_page
+    if not shaken.answer.was_asked:
+        return unchecked(name, "there was no time")
     if is_good(shaken):
         return _upgrade_of_session(seen)
     if any(is_good(each) for each in (seen.socket_none, seen.socket_own)):
         return unchecked(name, "refused by its Origin")
+    if shaken.answer.status == TOO_MANY:
+        return unchecked(name, "the server has had too many requests (429)")
     if not offers_websocket(seen) and not is_good(shaken):
         return Looked(name, "not offered: the server takes polling alone")
     if is_refused(seen.polled) or (_kind(seen.polled) is Refusal.FORBIDDEN):
@@ -204,7 +209,8 @@ _ENDS: Final = "Something accepts the handshake and does not pass the connection
 def _refused_upgrade(seen: Seen, shaken: Handshake, resource: str) -> Looked:
     said = said_of_handshake(seen, shaken, resource)
     if _is_stripped(seen, shaken):
-        what = "the server gets the handshake without Upgrade"
+        is_silent = shaken.answer.failure is Failure.SILENT
+        what = "the handshake is swallowed" if is_silent else "the server gets the handshake without Upgrade"
         why = (
             "Something between here and the server takes Upgrade and Connection off, so the server sees a plain GET. "
             "nginx does so without proxy_set_header, and proxies of dev servers without `ws: true`."
@@ -236,6 +242,8 @@ def _upgrade_problem(seen: Seen, code: Code, what: str, why: str, shaken: Handsh
 def _is_stripped(seen: Seen, shaken: Handshake) -> bool:
     """Tell whether the server saw a plain GET: it answers as to one, in words that a refused handshake never gets."""
     answer, fault = shaken.answer, fault_of(shaken)
+    if answer.failure is Failure.SILENT:
+        return True  # an Engine.IO server answers every handshake or ends it: what says nothing is in between
     if answer.status == 101:
         return "'Upgrade' header" in fault or "'Connection' header" in fault
     refusal = refusal_of(answer)
@@ -252,8 +260,6 @@ def _why_refused(shaken: Handshake) -> str:
     answer = shaken.answer
     if answer.failure is Failure.CLOSED:
         return "Nothing handles upgrades at this path, or the process ends them without a word."
-    if answer.failure is Failure.SILENT:
-        return "The handshake is not answered: something in between waits for a body, or holds it back."
     known = {
         404: "The path is not known where upgrades are handled; the web framework answered.",
         426: "Something asks for another protocol or version, although the request has Upgrade: websocket.",

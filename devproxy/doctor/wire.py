@@ -11,11 +11,12 @@ import asyncio
 import base64
 import os
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Final, NamedTuple
 
-from devproxy.doctor.observed import Answer, Failure, Handshake
+from devproxy.doctor.observed import NOT_ASKED, Answer, Failure, Handshake
 from devproxy.errors import BadMessage
 from devproxy.http.messages import CHUNKED, UNTIL_CLOSE, ResponseHead
 from devproxy.http1.framing import DecodedBody
@@ -99,6 +100,7 @@ class Line:
             self.rest = rest
             return Answer(head.status, tuple(head.fields), head_s=head_s, end_s=head_s)
         content, is_whole, body_s = await self._body(head, rest, max(0.0, within_s - head_s), start)
+        content = decoded(content, head.first(b"content-encoding") or b"")
         self.is_usable = keeps and is_whole and head.facts.keep_alive
         end_s = asyncio.get_running_loop().time() - start
         return Answer(
@@ -161,6 +163,16 @@ class Line:
         with suppress(OSError, TimeoutError, ssl.SSLError):
             async with asyncio.timeout(0.2):
                 await self.writer.wait_closed()
+
+
+def decoded(content: bytes, coding: bytes) -> bytes:
+    """Return `content` without its coding, as far as it is within bounds; of another coding than zlib's, as it is."""
+    if coding.strip().lower() not in (b"gzip", b"x-gzip", b"deflate"):
+        return content
+    for bits in (47, -15):  # zlib's or gzip's header, or none, as some servers understand "deflate"
+        with suppress(zlib.error):
+            return zlib.decompressobj(bits).decompress(content, MAX_BODY_BYTES)
+    return content
 
 
 def _is_stream(head: ResponseHead) -> bool:
@@ -284,9 +296,14 @@ class Wire:
         """Ask over a new connection."""
         async with self._turns, self.line() as line:
             if isinstance(line, Answer):
-                return line
+                return self.fair(line)
             span_s = self.deadline.patience_s if within_s is None else within_s
-            return await line.ask(method, target, lines, body, within_s=self.deadline.within(span_s))
+            return self.fair(await line.ask(method, target, lines, body, within_s=self.deadline.within(span_s)))
+
+    def fair(self, answer: Answer) -> Answer:
+        """Return `answer`, or that the question was not put where it was the doctor's own time that was up."""
+        is_late = answer.failure in (Failure.SILENT, Failure.NOT_CONNECTED)
+        return NOT_ASKED if is_late and self.deadline.left_s <= 0 else answer
 
     @asynccontextmanager
     async def socket(self, target: str, lines: Lines = ()) -> AsyncIterator[tuple[Handshake, Socket | None]]:
@@ -301,12 +318,12 @@ class Wire:
         ]
         async with self.line() as line:
             if isinstance(line, Answer):
-                yield Handshake(line, key.encode()), None
+                yield Handshake(self.fair(line), key.encode()), None
                 return
             within_s = self.deadline.within(self.deadline.patience_s)
             answer = await line.ask("GET", target, asked, within_s=within_s)
             if answer.status != 101:
-                yield Handshake(answer, key.encode()), None
+                yield Handshake(self.fair(answer), key.encode()), None
                 return
             socket = Socket(line, line.rest)
             try:

@@ -243,7 +243,8 @@ UPGRADES: dict[str, tuple[Handshake, list[str]]] = {
     "426": (shaken(426), ["upgrade-refused"]),
     "502": (shaken(502), ["upgrade-refused"]),
     "closed": (Handshake(Answer(failure=Failure.CLOSED), KEY), ["upgrade-refused"]),
-    "silent": (Handshake(Answer(failure=Failure.SILENT), KEY), ["upgrade-refused"]),
+    "swallowed": (Handshake(Answer(failure=Failure.SILENT), KEY), ["upgrade-stripped"]),
+    "one too many": (shaken(429), []),
     "stripped before Node": (shaken(400, body=b'{"code":3,"message":"Bad request"}'), ["upgrade-stripped"]),
     "stripped before python-socketio": (shaken(400, body=b'"Invalid websocket upgrade"'), ["upgrade-stripped"]),
     "stripped on the way back": (
@@ -262,7 +263,7 @@ def test_what_becomes_of_the_upgrade_is_told_apart(name: str) -> None:
     handshake, expected = UPGRADES[name]
     one = seen(socket_page=handshake, session=Session(OPENED, Joining("joined"), handshake))
     assert codes(one) == expected
-    browser = diagnosed(one).problems[0].browser
+    browser = "".join(problem.browser for problem in diagnosed(one).problems)
     assert browser == "" or browser.startswith("WebSocket connection to 'ws://localhost:3001/socket.io/?EIO=4")
 
 
