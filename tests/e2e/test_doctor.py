@@ -298,16 +298,17 @@ def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def through(direct: str, other: str, **more: bool) -> Diagnosis:
-    """Examine `direct`, and the same by way of `other`."""
-    seen = run_doctor(
-        parse_target(direct),
-        page=PAGE.encode(),
-        through=parse_target(other),
-        limit_s=LIMIT_S,
-        includes_credentials=more.get("credentials", False),
-    )
-    return diagnose(asyncio.run(seen))
+def through(*ways: tuple[str, str]) -> list[Diagnosis]:
+    """Examine each server, and the same by way of another, all side by side."""
+
+    async def one(direct: str, other: str) -> Diagnosis:
+        target, by_way_of = parse_target(direct), parse_target(other)
+        return diagnose(await run_doctor(target, page=PAGE.encode(), through=by_way_of, limit_s=LIMIT_S))
+
+    async def everything() -> list[Diagnosis]:
+        return await asyncio.gather(*(one(*way) for way in ways))
+
+    return asyncio.run(everything())
 
 
 def where(diagnosis: Diagnosis) -> list[tuple[str, str]]:
@@ -330,24 +331,31 @@ def test_what_a_proxy_adds_or_takes_is_blamed_on_the_proxy(
 ) -> None:
     good = f"http://localhost:{node_ports['good']}"
     cases = {"wrong": "cors-duplicate", "plain": "upgrade-stripped", "right": ""}
-    for name, code in cases.items():
-        diagnosis = through(good, f"http://localhost:{nginx_ports[name]}")
+    diagnoses = through(*((good, f"http://localhost:{nginx_ports[name]}") for name in cases))
+    for code, diagnosis in zip(cases.values(), diagnoses, strict=True):
         assert where(diagnosis) == [*([(code, "through")] if code else []), ("websocket-open", "direct")]
 
 
 def test_events_that_only_the_proxy_holds_back_are_found(node_ports: dict[str, int]) -> None:
     direct = f"http://localhost:{node_ports['events']}/events"
-    diagnosis = through(direct, f"http://localhost:{node_ports['hoarded']}")
+    [diagnosis] = through((direct, f"http://localhost:{node_ports['hoarded']}"))
     assert where(diagnosis) == [("buffered", "through")]
 
 
 def test_devproxy_settles_what_the_server_has(node_ports: dict[str, int]) -> None:
-    for name, code in (("noCors", "cors-missing"), ("duplicate", "cors-duplicate"), ("wildcard", "")):
-        gateway = GatewayProcess(*one_origin(frontend="1", backend=str(node_ports[name])))
-        try:
-            diagnosis = through(f"http://localhost:{node_ports[name]}", gateway.url)
-        finally:
+    cases = {"noCors": "cors-missing", "duplicate": "cors-duplicate", "wildcard": ""}
+    gateways = [GatewayProcess(*one_origin(frontend="1", backend=str(node_ports[name]))) for name in cases]
+    try:
+        diagnoses = through(
+            *(
+                (f"http://localhost:{node_ports[name]}", gateway.url)
+                for name, gateway in zip(cases, gateways, strict=True)
+            )
+        )
+    finally:
+        for gateway in gateways:
             gateway.stop()
+    for code, diagnosis in zip(cases.values(), diagnoses, strict=True):
         assert where(diagnosis) == ([(code, "direct")] if code else [])
         names = {check.name: check.result for check in diagnosis.checks if check.where == "through"}
         assert {names["CORS"], names["WebSocket"], names["sessions"], names["namespace"]} == {"ok"}
