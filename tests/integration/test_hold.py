@@ -342,7 +342,7 @@ async def test_a_document_waits_too_as_long_as_the_server_may_be_restarting() ->
     ],
 )
 async def test_when_it_is_back_after_all_the_next_request_goes_through(request_: bytes) -> None:
-    async with restarting(hold_s=2.0) as (talk, upstream):
+    async with restarting(hold_s=0.5) as (talk, upstream):
         await answered(talk, GET)
         await answered(talk, GET)
         upstream.come_back()
@@ -364,6 +364,7 @@ async def test_a_server_that_goes_while_nobody_asks_is_missed_by_the_connections
         await client.head()
         upstream.go()
         server.close()
+        client.close()
         await until(lambda: [state.is_up for state in talk.seen(UpstreamState)] == [True, False])
         await asyncio.sleep(SHORT_S)
         assert (await answered(talk, DOCUMENT))[0] < 0.8

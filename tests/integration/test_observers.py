@@ -142,6 +142,7 @@ async def test_a_tunnel_leads_to_the_exchange_that_it_began_as() -> None:
         server.send(SWITCH)
         await client.head()
         client.close()
+        server.close()
         await until(lambda: len(told) == 4)
         assert kinds(told) == [ExchangeStarted, RequestSent, TunnelOpened, TunnelClosed]
         assert told[0].exchange_id > 0
@@ -210,6 +211,7 @@ async def test_who_comes_late_is_told_what_runs_and_how_it_ends() -> None:
         socket.send(b"\x81\x82\0\0\0\0ho")
         await switcher.read(8)
         socket.close()
+        switcher.close()
         await until(lambda: kinds_of(told, b"/chat?x=1")[-1] is TunnelClosed)
         assert kinds_of(told, b"/slow") == [ExchangeStarted, RequestSent, ResponseBegun, BodyData, ExchangeFinished]
         assert kinds_of(told, b"/stream") == [ExchangeStarted, RequestSent, ResponseBegun, ExchangeFinished]
