@@ -2,5 +2,6 @@
 
     python -m tests.soak --seconds 600
 
-Start at :mod:`tests.soak.__main__`; what clients check is in :mod:`tests.soak.clients`.
+Half of the clients come by HTTP/2, many on one connection (:mod:`tests.soak.http2`). Start at
+:mod:`tests.soak.__main__`; what clients check is in :mod:`tests.soak.clients`.
 """

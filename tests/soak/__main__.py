@@ -232,6 +232,7 @@ def _print(
         say(f"{kind:10}{counts[f'{kind} messages']:>12,}{counts[f'{kind} interrupted']:>14,}\n")
     say("\n" + ", ".join(f"{name}: {count}" for name, count in sorted(day.happened.items())) + "\n")
     say("descriptors: {} at the start, {} warm, {} at the end, {} when all had left\n".format(*files))
+    say(f"over HTTP/2: {clients.counts['by HTTP/2']:,} of the clients' sessions\n")
     say(f"memory: {memory[0] / 1024:.1f} MiB warm, {memory[1] / 1024:.1f} MiB at the end\n")
     say(f"lost, doubled, out of order or otherwise wrong: {len(faults)}\n")
     for fault in faults[:20]:

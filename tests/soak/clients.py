@@ -19,11 +19,12 @@ from typing import Any
 import aiohttp
 import socketio  # type: ignore[import-untyped]
 from tests.soak.frames import read_frame, text_frame
+from tests.soak.http2 import Browsers, Pipe
 
 STEP_S = 30.0
 """How long any step may take: longer than a request is held for a server that is away."""
 
-_Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_Connection = tuple[asyncio.StreamReader | Pipe, asyncio.StreamWriter | Pipe]
 
 
 class Interrupted(Exception):
@@ -44,6 +45,7 @@ class Clients:
         self._host, self._port = host, port
         self._was_away = was_away
         self._tasks: list[asyncio.Task[None]] = []
+        self._browsers = Browsers(host, port)
         self.counts: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.uploaded: list[str] = []
@@ -72,6 +74,7 @@ class Clients:
         for result in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 self.wrong.append(f"a client of the soak failed: {result!r}")
+        self._browsers.close()
 
     async def _keep_on(self, work: Callable[[str, str], Coroutine[Any, Any, None]], path: str, name: str) -> None:
         chance = random.Random(name)
@@ -92,7 +95,16 @@ class Clients:
             await asyncio.sleep(0.2 + chance.random() * 0.3)
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[_Connection]:
+    async def _connected(self, name: str) -> AsyncIterator[_Connection]:
+        """Connect: half of the clients come by HTTP/2, with others on the same connection."""
+        if random.Random(name).random() < 0.5:
+            pipe = await self._browsers.open()
+            self.counts["by HTTP/2"] += 1
+            try:
+                yield pipe, pipe
+            finally:
+                pipe.leave()
+            return
         reader, writer = await asyncio.open_connection(self._host, self._port)
         try:
             yield reader, writer
@@ -101,7 +113,7 @@ class Clients:
 
     async def _poll(self, path: str, name: str) -> None:
         """Ask for one number after another on a kept connection, as long-polling does."""
-        async with self._connected() as (reader, writer):
+        async with self._connected(name) as (reader, writer):
             for number in range(50):
                 writer.write(_head("GET", f"{path}poll?client={name}&number={number}"))
                 async with asyncio.timeout(STEP_S):
@@ -116,7 +128,7 @@ class Clients:
 
     async def _echo(self, path: str, name: str) -> None:
         """Send numbers over a WebSocket, some ahead of their echoes, which must come once each and in order."""
-        async with self._connected() as (reader, writer):
+        async with self._connected(name) as (reader, writer):
             key = b64encode(name.encode()[:16].ljust(16)).decode()
             fields = (
                 "Connection: Upgrade",
@@ -141,7 +153,7 @@ class Clients:
 
     async def _listen(self, path: str, name: str) -> None:
         """Take Server-Sent Events; every id must be the one behind the last."""
-        async with self._connected() as (reader, writer):
+        async with self._connected(name) as (reader, writer):
             first = random.randrange(10**6)
             writer.write(_head("GET", f"{path}events?client={name}&number={first}"))
             async with asyncio.timeout(STEP_S):
@@ -157,7 +169,7 @@ class Clients:
     async def _upload(self, path: str, name: str) -> None:
         """Send bodies of a known length and chunked ones; what arrived must be what was sent."""
         chance = random.Random(name)
-        async with self._connected() as (reader, writer):
+        async with self._connected(name) as (reader, writer):
             for number in range(10):
                 body = chance.randbytes(chance.choice((100, 5_000, 70_000, 300_000)))
                 identity = f"{name}-{number}"
@@ -225,7 +237,7 @@ def _head(method: str, target: str, *fields: str) -> bytes:
     return "\r\n".join((f"{method} {target} HTTP/1.1", "Host: localhost", *fields, "", "")).encode()
 
 
-async def _send(writer: asyncio.StreamWriter, body: bytes, *, is_chunked: bool) -> None:
+async def _send(writer: asyncio.StreamWriter | Pipe, body: bytes, *, is_chunked: bool) -> None:
     for start in range(0, len(body), 16384):
         piece = body[start : start + 16384]
         writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
@@ -234,7 +246,7 @@ async def _send(writer: asyncio.StreamWriter, body: bytes, *, is_chunked: bool) 
         writer.write(b"0\r\n\r\n")
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bytes]:
+async def _answer(reader: asyncio.StreamReader | Pipe) -> tuple[int, bytes, bytes]:
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
     return int(head[9:12]), head, await reader.readexactly(length)

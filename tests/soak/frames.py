@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from typing import Protocol
+
+
+class Reads(Protocol):
+    """What frames are read from."""
+
+    async def readexactly(self, size: int, /) -> bytes:
+        """Return `size` octets."""
+
 
 _TEXT = 0x81
 _MASKED = 0x80
@@ -19,7 +27,7 @@ def text_frame(payload: bytes, *, is_masked: bool = False) -> bytes:
     return bytes((_TEXT, _MASKED | len(payload))) + key + _xored(payload, key)
 
 
-async def read_frame(reader: asyncio.StreamReader) -> bytes:
+async def read_frame(reader: Reads) -> bytes:
     """Return the payload of the next text frame. Raises EOFError for a Close frame, ValueError for any other."""
     first, second = await reader.readexactly(2)
     key = await reader.readexactly(4) if second & _MASKED else b"\0\0\0\0"

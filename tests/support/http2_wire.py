@@ -86,18 +86,19 @@ class SpellingWire(Wire):
 
 
 class Http2Wire(Wire):
-    """The client's side of a connection, on top of `inner`, over which it speaks HTTP/2."""
+    """The client's side of a connection, on top of `inner`, over which it speaks HTTP/2.
 
-    def __init__(self, inner: Wire) -> None:
+    `carrier`: it is one of several on the connection of that one, which tells it what comes. ``says_chunks``: a body
+    without a length is written in the chunked coding.
+    """
+
+    says_chunks = True
+
+    def __init__(self, inner: Wire, carrier: Http2Wire | None = None) -> None:
         super().__init__(inner.sock)
         self._inner = inner
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as browsers: frames are written one by one
-        self.h2 = h2.connection.H2Connection(
-            h2.config.H2Configuration(
-                header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
-            )
-        )
-        self.h2.decoder.max_header_list_size = MAX_HEAD_BYTES
+        self._carrier = carrier
+        self.h2: h2.connection.H2Connection = _new_connection() if carrier is None else carrier.h2
         self._moved = asyncio.Event()
         self._frames = b""
         """Of what came, the beginning of a frame that is not complete."""
@@ -121,9 +122,11 @@ class Http2Wire(Wire):
         self._came = b""
         self._unread: dict[int, int] = {}
         self._is_over = False
-        self.h2.initiate_connection()
-        self._loop.add_reader(self.sock.fileno(), self._on_readable)
-        self._take(inner.opened(b""))  # what came with the end of the handshake
+        if carrier is None:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # browsers write frames one by one, too
+            self.h2.initiate_connection()
+            self._loop.add_reader(self.sock.fileno(), self._on_readable)
+            self._take(inner.opened(b""))  # what came with the end of the handshake
 
     # -- what the test does ------------------------------------------------------------------------------------------
 
@@ -170,7 +173,7 @@ class Http2Wire(Wire):
     def close(self) -> None:
         self._flush()
         self._leave()
-        self._inner.close()
+        self._close_connection()
 
     def reset(self) -> None:
         """Reset the stream and leave, or reset the connection where no exchange is on its way."""
@@ -179,22 +182,26 @@ class Http2Wire(Wire):
             self.h2.reset_stream(self._stream, 8)
             self._flush()
         self._leave()
-        if is_idle:
+        if is_idle and self._carrier is None:
             self._inner.reset()
         else:
-            self._inner.close()
+            self._close_connection()
 
     def discard(self) -> None:
         self._leave()
         super().discard()
 
     def _leave(self) -> None:
-        if self._is_open:
-            self._is_open = False
+        if self._is_open and self._carrier is None:
             self._loop.remove_reader(self.sock.fileno())
             self._loop.remove_writer(self.sock.fileno())
+        self._is_open = False
         self._is_over = True
         self._moved.set()
+
+    def _close_connection(self) -> None:
+        if self._carrier is None:
+            self._inner.close()
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -313,6 +320,9 @@ class Http2Wire(Wire):
 
     def _flush(self) -> None:
         """Send what there is, and the rest as soon as the kernel takes it."""
+        if self._carrier is not None:
+            self._carrier._flush()
+            return
         octets = self.h2.data_to_send()
         if not self._is_open:
             return
@@ -341,7 +351,7 @@ class Http2Wire(Wire):
             if not self._has_answer and self._body_left != _TUNNEL:
                 self._error = ConnectionResetError("the connection has ended before its answer")
             self._leave()
-            self._inner.close()
+            self._close_connection()
         self._moved.set()
 
     def _take(self, octets: bytes) -> None:
@@ -388,7 +398,7 @@ class Http2Wire(Wire):
             self._came += _head_of([*switched, *pairs[1:]])
             return
         has_body = self._method != b"HEAD" and status not in (204, 304)
-        self._is_chunked = has_body and b"content-length" not in fields
+        self._is_chunked = has_body and self.says_chunks and b"content-length" not in fields
         more = [(b"transfer-encoding", b"chunked")] if self._is_chunked else []
         more += [(b"connection", b"close")] if self._closes else []
         self._came += _head_of([*pairs, *more])
@@ -419,7 +429,16 @@ class Http2Wire(Wire):
         self._is_over = True
         if self._has_sent_all and self._is_open:
             self._leave()
-            self._inner.close()
+            self._close_connection()
+
+
+def _new_connection() -> h2.connection.H2Connection:
+    config = h2.config.H2Configuration(
+        header_encoding=None, validate_outbound_headers=False, normalize_outbound_headers=False
+    )
+    made = h2.connection.H2Connection(config)
+    made.decoder.max_header_list_size = MAX_HEAD_BYTES
+    return made
 
 
 def _with_te(fields: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:

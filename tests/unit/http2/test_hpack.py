@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import hpack as oracle
 import pytest
 from devproxy.http.memory import MEMORY
@@ -33,6 +37,18 @@ OF_THE_STANDARD = {
         ("828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf", OTHER),
     ],
 }
+
+
+STORY: dict[str, Any] = json.loads((Path(__file__).parents[2] / "corpus" / "hpack" / "story_24.json").read_text())
+"""One conversation as the encoders of other programs write it (http2jp/hpack-test-case)."""
+
+
+@pytest.mark.parametrize("encoder", STORY["blocks"])
+def test_what_the_encoders_of_others_write_is_read(encoder: str) -> None:
+    decoder = Decoder()
+    for block, fields in zip(STORY["blocks"][encoder], STORY["headers"], strict=True):
+        expected = [(name.encode(), value.encode()) for name, value in fields]
+        assert pairs(decoder.decode(bytes.fromhex(block))) == expected
 
 
 @pytest.mark.parametrize("name", OF_THE_STANDARD)
