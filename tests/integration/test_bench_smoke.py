@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NEEDS_WRK = {"get32", "get1", "get512", "download", "tls32", "tlsdownload"}
 MORE_OF_THE_SAME = {
     *("ws64x1", "ws1m", "first512", "first512log", "poll32", "polllog", "againlog"),
-    *("h2get6", "h2first6", "h2first32", "h2download", "wss64", "idletls"),
+    *("h2get6", "h2first6", "h2first32", "h2download", "wss64", "idletls", "idlewss"),
 }
 HERE = [row for row in ROWS if row.key not in NEEDS_WRK | MORE_OF_THE_SAME]
 NOT_NGINX = {"routes50", "log", "sink", "watched", "reload", "firststart", "starttls", "h2ws64", "idlewss"}

@@ -11,7 +11,7 @@ from bench import traffic
 from bench.clients.client import WrongAnswer
 from bench.clients.exchange import Answered, Exchange, unchunked
 from bench.clients.polling import AT_ONCE, Polling
-from bench.clients.requests import FirstLoads, Repeated
+from bench.clients.requests import FirstLoads, IdleConnections, Repeated
 from bench.streams import CHUNK, CHUNKS, Server, Sessions
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -169,6 +169,25 @@ async def test_a_first_load_asks_for_every_file_once_and_a_repeated_one_again(di
             exchange.transport.abort()
     assert done.units > 6
     assert len(set(asked)) == (distinct or len(asked))
+
+
+async def test_connections_that_were_used_once_stay_open_and_do_nothing() -> None:
+    sessions = Sessions()
+    async with served(lambda: Server(sessions)) as port:
+        client = IdleConnections(port, 60)
+        await client.open()
+        done = await client.run(0.01)
+        for exchange in client.exchanges:
+            exchange.transport.abort()
+    assert (done.units, done.error) == (60, "")
+
+
+async def test_a_connection_that_is_lost_while_it_is_idle_is_told() -> None:
+    async with served(lambda: Answering([[OK, None]])) as port:
+        client = IdleConnections(port, 1)
+        await client.open()
+        with pytest.raises(WrongAnswer, match="the connection was lost"):
+            await client.run(5)
 
 
 def _line(message: bytes, name: bytes) -> bytes:
