@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -121,7 +122,7 @@ class Backend:
         self.app = web.Application(client_max_size=8_000_000)
         handlers: dict[str, Handler] = {
             "/blank": always("<!doctype html><title>page</title>"),
-            "/crowd": always(CROWD % (STREAMS, POLLS, MODULES)),
+            "/crowd": self._crowd,
             "/socketio": always(SOCKET_IO),
             "/module.js": always("export const answer = 42", "text/javascript"),
             "/data": self._data,
@@ -135,6 +136,10 @@ class Backend:
         self.app.router.add_routes([web.get(path, handler) for path, handler in handlers.items()])
         self.app.router.add_post("/upload", self._upload)
 
+    async def _crowd(self, request: web.Request) -> web.Response:
+        self._polls_end = asyncio.Event()
+        return web.Response(text=CROWD % (STREAMS, POLLS, MODULES), content_type="text/html")
+
     async def _data(self, request: web.Request) -> web.Response:
         self.hosts.append(request.host)
         return web.Response(text="data")
@@ -143,7 +148,10 @@ class Backend:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(b"data: hello\n\n")
-        await asyncio.sleep(60)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b": still here\n\n")
+                await asyncio.sleep(0.1)
         return response
 
     async def _poll(self, request: web.Request) -> web.Response:
