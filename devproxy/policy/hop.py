@@ -88,24 +88,19 @@ class Peer:
     """The client's end of a connection, and the forwarding fields that it gives rise to.
 
     ``address``: an IP address, IPv4-mapped ones in their IPv4 form, or ``unix``. ``scheme``: ``http`` or ``https``,
-    also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``. `version`: of HTTP, which
-    ``Via`` tells.
+    also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``. ``version``: of HTTP, ``1.1``
+    or ``2.0``, which ``Via`` tells.
     """
 
-    __slots__ = ("_is_trusted", "_proxies", "_tails", "_version", "address", "scheme")
+    __slots__ = ("_is_trusted", "_proxies", "_tails", "address", "scheme", "version")
 
     def __init__(self, address: str, scheme: str, version: bytes = VIA_VERSION) -> None:
         self.address = address.removeprefix("::ffff:") if "." in address else address
         self.scheme = scheme
-        self._version = version
+        self.version = version
         self._tails: dict[tuple[bytes, bytes], bytes] = {}
         self._proxies: TrustedProxies | None = None
         self._is_trusted = False
-
-    @property
-    def version(self) -> bytes:
-        """Which version of HTTP this peer spoke: ``1.1``, ``2``."""
-        return self._version
 
     def is_trusted(self, proxies: TrustedProxies) -> bool:
         """Tell whether `proxies` take this peer. Remembered, as a connection sees few configurations."""
@@ -124,7 +119,7 @@ class Peer:
 
     def via(self, line: bytes) -> bytes:
         """Return `line`, a ``Via`` of ours, with the version of HTTP that this peer spoke (RFC 9110 section 7.6.3)."""
-        return line if self._version is VIA_VERSION else line.replace(VIA_VERSION, self._version, 1)
+        return line if self.version is VIA_VERSION else line.replace(VIA_VERSION, self.version, 1)
 
     def tail(self, host: bytes, via: bytes) -> bytes:
         """Return the forwarding fields, `via` and the blank line: what ends a plain request.

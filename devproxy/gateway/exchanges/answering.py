@@ -200,8 +200,10 @@ class Answering(ABC):
         :class:`~devproxy.events.ExchangeFinished`."""
         shared, report, request, status = self._shared, self._report, self.request, self._status
         observers, facts, peer = shared.observers, request.facts, self.client.peer
-        advice, changes, has_advice = NONE if report is None else report.remarks
-        exchange_id = shared.next_exchange_id() if report is None else report.exchange_id
+        if report is None:
+            exchange_id, remarks, has_advice = shared.next_exchange_id(), NONE, False
+        else:
+            exchange_id, remarks, has_advice = report.exchange_id, report.remarks, report.remarks.has_advice
         ended_at = shared.clock()
         if observers.keepers:
             entry = (  # the fields of an Entry
@@ -232,7 +234,7 @@ class Answering(ABC):
         if outcome is _COMPLETE and not has_advice:  # as `is_plain_end` has it
             if not observers.to_plain_ends:
                 return
-        elif not observers.to_ends and not is_failure(outcome, status, advice):
+        elif not observers.to_ends and not is_failure(outcome, status, remarks.advice):
             return
         event = ExchangeFinished(
             request.method,
@@ -249,8 +251,8 @@ class Answering(ABC):
             peer.address,
             error,
             detail,
-            advice,
-            changes,
+            remarks.advice,
+            remarks.changes,
             has_advice,
             facts.upgrade.decode("latin-1") if facts.upgrade else "",
             exchange_id,
