@@ -88,8 +88,8 @@ class Peer:
     """The client's end of a connection, and the forwarding fields that it gives rise to.
 
     ``address``: an IP address, IPv4-mapped ones in their IPv4 form, or ``unix``. ``scheme``: ``http`` or ``https``,
-    also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``. ``version``: of HTTP, ``1.1``
-    or ``2.0``, which ``Via`` tells.
+    also for WebSockets: python-socketio compares it with the Origin's, which is never ``ws``. ``version``: of HTTP,
+    ``1.1`` or ``2.0``, which ``Via`` tells.
     """
 
     __slots__ = ("_is_trusted", "_proxies", "_tails", "address", "scheme", "version")
