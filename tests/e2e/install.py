@@ -19,6 +19,8 @@ CHAT = HERE.parent.parent / "examples" / "chat"
 SCALED = CHAT.parent / "scaled"
 NEXT = HERE / "next"
 """Installed by the one test that needs it: 340 MB."""
+PAGE = HERE / "page"
+"""Installed by the tests of the inspector's page: what checks it."""
 FOLDERS = (NODE, CHAT, SCALED)
 AT_LEAST = "20.19"
 """What Vite 8 asks for."""

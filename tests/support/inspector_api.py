@@ -94,8 +94,8 @@ class FakeInspector:
         """Return the whole of ``/__devproxy/``."""
         app = web.Application(middlewares=[_guarded(self)])
         base = "/__devproxy"
-        app.router.add_get(f"{base}/", lambda request: _file("index.html"))
-        app.router.add_get(base + "/page/{name:.+}", lambda request: _file(request.match_info["name"]))
+        app.router.add_get(f"{base}/", _file)
+        app.router.add_get(base + "/page/{name:.+}", _file)
         api = f"{base}/api"
         gets: dict[str, Callable[[web.Request], Any]] = {
             "about": lambda request: self._about(request),
@@ -256,11 +256,11 @@ def _json(give: Callable[[web.Request], Any]) -> Callable[[web.Request], Any]:
     return answer
 
 
-async def _file(name: str) -> web.Response:
-    path = PAGE / name
+async def _file(request: web.Request) -> web.Response:
+    path = PAGE / request.match_info.get("name", "index.html")
     if not path.is_file():
         raise web.HTTPNotFound
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     return web.Response(body=path.read_bytes(), content_type=kind, headers=headers)
 
@@ -268,7 +268,7 @@ async def _file(name: str) -> web.Response:
 @asynccontextmanager
 async def serving(inspector: FakeInspector) -> AsyncIterator[str]:
     """Serve it on a port of loopback that the system chooses; yields the page's address, without the key."""
-    runner = web.AppRunner(inspector.application(), shutdown_timeout=0.1)
+    runner = web.AppRunner(inspector.application(), shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

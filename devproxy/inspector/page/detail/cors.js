@@ -31,10 +31,10 @@ export function cors(detail) {
  * @param {Reading|null} reading
  */
 function side(title, reading) {
-  if (reading === null) return h("div", { class: "verdict" }, h("h4", null, title), h("p", { class: "soft" }, "There was no answer to judge."));
+  if (reading === null) return h("div", { class: "verdict" }, h("h3", null, title), h("p", { class: "soft" }, "There was no answer to judge."));
   const tone = reading.is_blocked ? "bad" : "good";
   return h("div", { class: `verdict ${tone}` },
-    h("h4", null, icon(reading.is_blocked ? "blocked" : "check"), title, ": ", reading.is_blocked ? "blocked" : "allowed"),
+    h("h3", null, icon(reading.is_blocked ? "blocked" : "check"), title, ": ", reading.is_blocked ? "blocked" : "allowed"),
     reading.text ? h("p", null, reading.text) : null,
     reading.what ? h("p", null, reading.what) : null,
     reading.fix ? h("p", null, reading.fix) : null,

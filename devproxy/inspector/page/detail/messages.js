@@ -179,7 +179,7 @@ function payload(message) {
     if (packet.ack !== null && packet.ack !== undefined) words.push(`ack id ${packet.ack}`);
     if (packet.attachments) words.push(count(packet.attachments, "binary attachment"));
     return h("section", { class: "packet" },
-      h("h4", null, packet.event ? h("b", null, packet.event) : null, h("span", { class: "soft" }, words.join("  ·  "))),
+      h("h3", null, packet.event ? h("b", null, packet.event) : null, h("span", { class: "soft" }, words.join("  ·  "))),
       packet.data === undefined || packet.data === null ? null : tree(packet.data));
   });
   const facts = [
@@ -190,7 +190,7 @@ function payload(message) {
     h("div", { class: "part-head" }, h("span", { class: "soft" }, icon(message.direction === "up" ? "up" : "down"), " ", facts.filter(Boolean).join("  ·  "))),
     message.note ? h("p", { class: "soft" }, message.note) : null,
     packets,
-    message.text !== null ? [packets.length ? h("h4", { class: "soft" }, "As it was sent") : null, whole(message.text, packets.length > 0)] : null,
+    message.text !== null ? [packets.length ? h("h3", { class: "soft" }, "As it was sent") : null, whole(message.text, packets.length > 0)] : null,
     message.base64 !== null ? h("pre", { class: "hex", tabindex: "0", "aria-label": "bytes" }, hexDump(fromBase64(message.base64))) : null,
   ];
 }

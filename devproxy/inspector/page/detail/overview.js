@@ -53,7 +53,7 @@ function trouble(detail) {
   const title = detail.problem ? PROBLEMS[detail.problem] : "devproxy has something to say.";
   const why = detail.problem === "blocked" ? (detail.verdict?.through.text || detail.detail) : detail.detail;
   return h("div", { class: `card ${detail.problem === "refused" ? "warn" : "bad"}` },
-    h("h4", null, icon(detail.problem === "blocked" ? "blocked" : "alert"), title),
+    h("h3", null, icon(detail.problem === "blocked" ? "blocked" : "alert"), title),
     why ? h("p", null, why) : null,
     detail.error ? h("p", null, h("code", { class: "code" }, detail.error)) : null,
     detail.problem === "blocked" ? h("p", null, h("a", { href: `#/requests/${detail.id}/cors` }, "Why, and what to paste")) : null);
@@ -67,7 +67,7 @@ function trouble(detail) {
  * @param {Node|null} action
  */
 function card(tone, title, what, help, action) {
-  return h("div", { class: `card ${tone}` }, h("h4", null, icon("info"), title), h("p", null, what), help ? h("p", { class: "soft" }, help) : null, action);
+  return h("div", { class: `card ${tone}` }, h("h3", null, icon("info"), title), h("p", null, what), help ? h("p", { class: "soft" }, help) : null, action);
 }
 
 function clearSiteData() {

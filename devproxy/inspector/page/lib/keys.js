@@ -72,7 +72,10 @@ export function listenToKeys({ requests, detail, close }) {
  * @param {() => void} then
  */
 function goTo(view, then) {
-  const isThere = !the(`view-${view}`).hidden;
-  if (!isThere) location.hash = `#/${view}`;
-  setTimeout(then, isThere ? 0 : 50);
+  if (!the(`view-${view}`).hidden) {
+    then();
+    return;
+  }
+  addEventListener("hashchange", () => setTimeout(then), { once: true });
+  location.hash = `#/${view}`;
 }

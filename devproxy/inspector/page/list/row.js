@@ -95,6 +95,7 @@ export class RowView {
     this.entry = entry;
     setAttribute(this.element, "id", `row-${index}`);
     setAttribute(this.element, "aria-rowindex", String(index + 2));
+    setAttribute(this.element, "aria-level", entry.isChild ? "2" : "1");
     setAttribute(this.element, "aria-selected", String(isSelected));
     const { text, tone } = statusOf(row);
     const classes = [

@@ -74,7 +74,7 @@ export class Routes {
 
   #drawRoutes() {
     const heading = ["Route", "Upstream", "CORS", "Takes", "Requests", "Failures", "Where"].map((name) => h("th", { scope: "col" }, name));
-    const label = "Routes";
+    const label = "Table of routes";
     fill(this.table, h("div", { class: "wide", tabindex: "0", role: "region", "aria-label": label }, h("table", null, h("thead", null, h("tr", null, heading)),
       h("tbody", null, this.routes.map((route) => h("tr", null,
         h("th", { scope: "row" }, h("code", null, route.label), route.fault ? h("span", { class: "pill warn" }, `fault: ${route.fault}`) : null, route.guard ? null : h("span", { class: "pill warn" }, "no guard")),
