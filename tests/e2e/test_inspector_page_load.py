@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from typing import Any
 
 import pytest
-from tests.support.browser import open_page
+from tests.support.browser import Page, open_page
 from tests.support.inspector_api import KEY, FakeInspector, exchange, serving
 from tests.support.inspector_scene import scene
 from tests.support.page_driver import eventually, size, until_text
@@ -17,25 +18,14 @@ ROWS = 10_000
 RATE = 200
 """Requests a second, each with a beginning and an end that are told."""
 SECONDS = 4.0
-LONGEST_TASK_MS = 120.0
-"""No piece of the page's work may take longer. Measured: below 50 ms, which is what browsers call long."""
-FRAME_MS = 50.0
-"""95 of 100 frames come at least so quickly one after the other. Measured: 17 ms, which is all that a screen shows."""
+FRAME_MS = 16.0
+"""What the page's thread may compute for a frame while all rows in view change with it: a screen shows 60 a second.
+Measured: 7.7 ms. CPU time, so that what else the machine does is not measured."""
+CHANGE_MS = 80.0
+"""For another filter over all rows. Measured: 28 ms; browsers call 50 ms long."""
+SHARE = 0.5
+"""Of one core, while 200 requests a second are shown."""
 
-MEASURE = """
-(() => {
-  const seen = (window.seen = {frames: [], tasks: []});
-  new PerformanceObserver((list) => seen.tasks.push(...list.getEntries().map((entry) => entry.duration)))
-    .observe({type: "longtask"});
-  let last = performance.now();
-  const frame = (at) => {
-    seen.frames.push(at - last);
-    last = at;
-    requestAnimationFrame(frame);
-  };
-  requestAnimationFrame(frame);
-})()
-"""
 SCROLL = """
 new Promise((done) => {
   const grid = document.getElementById("grid");
@@ -52,13 +42,22 @@ new Promise((done) => {
 ATTACK = '"\'><img src=x onerror="window.pwned=1"><script>window.pwned=2</script>${window.pwned=3}javascript:pwned=4'
 
 
-def judged(seen: dict[str, list[float]], what: str) -> None:
-    frames = sorted(seen["frames"])
-    slow = frames[int(len(frames) * 0.95)]
-    longest = max(seen["tasks"], default=0.0)
-    print(f"{what}: {len(frames)} frames, 95 % within {slow:.0f} ms; longest task {longest:.0f} ms")  # noqa: T201
-    assert slow <= FRAME_MS
-    assert longest <= LONGEST_TASK_MS
+async def computed_ms(page: Page, action: str) -> tuple[float, int]:
+    """Return what the page's thread computed for an action (JavaScript, awaited), and in how many frames."""
+    await page.evaluate(
+        "window.frames_seen = 0, (function frame() { window.frames_seen++; requestAnimationFrame(frame) })(), 1"
+        if not await page.evaluate("'frames_seen' in window")
+        else "window.frames_seen = 0"
+    )
+    before = await thread_ms(page)
+    await page.evaluate(action)
+    return await thread_ms(page) - before, int(await page.evaluate("window.frames_seen"))
+
+
+async def thread_ms(page: Page) -> float:
+    """Return the CPU time that the page's main thread has used, in milliseconds."""
+    metrics = (await page.call("Performance.getMetrics"))["metrics"]
+    return float(next(each["value"] for each in metrics if each["name"] == "ThreadTime")) * 1000
 
 
 @pytest.mark.alone
@@ -78,20 +77,29 @@ async def test_ten_thousand_rows_scroll_filter_and_grow_without_a_stutter() -> N
         assert await page.evaluate("document.querySelectorAll('#canvas .row').length") < 80, (
             "only what is in view exists"
         )
-        await page.evaluate("new Promise((done) => setTimeout(done, 500))")
-        await page.evaluate(MEASURE)
-        assert await page.evaluate(SCROLL) > ROWS * 20
+        await page.call("Performance.enable")
+        scrolled, frames = await computed_ms(page, SCROLL)
+        assert frames > 150
+        changes = []
         for words in ("500", "image -500", ""):
-            await page.evaluate(
+            apply = (
                 f"document.getElementById('filter-text').value = {words!r},"
-                "document.getElementById('filters').dispatchEvent(new Event('input'))"
+                "document.getElementById('filters').dispatchEvent(new Event('input')),"
+                "new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))"
             )
-            await page.evaluate("new Promise((done) => setTimeout(done, 100))")
+            changes.append((await computed_ms(page, apply))[0])
+        before = await thread_ms(page)
         for number in range(ROWS + 1, ROWS + 401, 20):
             fake.put(*(exchange(each) for each in range(number, number + 20)))
-            await asyncio.sleep(0.05)
         await until_text(page, "#foot-count", "10,400 requests")
-        judged(await page.evaluate("window.seen"), "10,000 rows")
+        grown = (await thread_ms(page) - before) / 20
+        print(  # noqa: T201
+            f"10,000 rows: {scrolled / frames:.1f} ms for a frame of scrolling, "
+            f"{', '.join(f'{each:.0f}' for each in changes)} ms for a filter, {grown:.0f} ms for a batch of 20 more"
+        )
+        assert scrolled / frames <= FRAME_MS
+        assert max(changes) <= CHANGE_MS
+        assert grown <= CHANGE_MS
         assert page.console == []
 
 
@@ -103,7 +111,8 @@ async def test_two_hundred_requests_a_second_are_shown_as_they_come() -> None:
         await size(page, 1440, 860)
         await page.goto(f"{url}#key={KEY}")
         await until_text(page, "#foot-count", "500 requests")
-        await page.evaluate(MEASURE)
+        await page.call("Performance.enable")
+        started, before = time.monotonic(), await thread_ms(page)
         times = {"sent_s": None, "first_byte_s": None, "ended_s": None}
         number = 500
         for _ in range(int(SECONDS * 10)):
@@ -115,8 +124,10 @@ async def test_two_hundred_requests_a_second_are_shown_as_they_come() -> None:
             await asyncio.sleep(0.1)
         await until_text(page, "#canvas", f"/live/{number}")
         await until_text(page, "#foot-count", f"{number:,} requests")
-        assert "running" not in await page.evaluate("document.getElementById('foot-more').innerText")
-        judged(await page.evaluate("window.seen"), f"{RATE} requests/s")
+        await page.until("!document.getElementById('foot-more').innerText.includes('running')")
+        share = (await thread_ms(page) - before) / 1000 / (time.monotonic() - started)
+        print(f"{RATE} requests/s: {share:.0%} of a core")  # noqa: T201
+        assert share <= SHARE
         assert page.console == []
 
 
