@@ -78,7 +78,21 @@ def test_every_message_of_the_browser_is_explained(
         "Unexpected response code: 400",
         "xhr poll error",
         "websocket error",
+        "ERR_CERT_AUTHORITY_INVALID",
+        "Mixed Content: The page at",
     ],
 )
 def test_the_readme_leads_from_the_words_that_people_search_for(words: str) -> None:
     assert f"{words}" in README
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("ERR_CERT_AUTHORITY_INVALID", "ERR_CERT_COMMON_NAME_INVALID", "ERR_CERT_INVALID", "ERR_SSL_PROTOCOL_ERROR"),
+        *("SEC_ERROR_UNKNOWN_ISSUER", "SSL_ERROR_BAD_CERT_DOMAIN", "SSL_ERROR_RX_RECORD_TOO_LONG"),
+        *("Mixed Content: The page at", "HSTS", "redirect_uri_mismatch"),
+    ],
+)
+def test_what_browsers_say_of_https_is_explained(words: str) -> None:
+    assert words in GUIDE

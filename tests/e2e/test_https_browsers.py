@@ -19,7 +19,7 @@ from devproxy.events import ExchangeFinished, TunnelOpened
 from tests.e2e.article import ONE_PAGE, RESOLVER
 from tests.e2e.harness import ChatExample, Configured, StartServer
 from tests.support.app_thread import app_thread, echo_socket
-from tests.support.browser import BrowserPage, open_page
+from tests.support.browser import BrowserPage, Page, open_page
 from tests.support.certificates import certificate_files
 from tests.support.firefox import open_firefox
 from tests.support.gateway_thread import GatewayThread, gateway_thread
@@ -237,6 +237,8 @@ async def test_a_page_on_https_reaches_a_backend_that_has_none_by_the_one_origin
     assert await browser.evaluate(ask.format(url=f"http://api.test:{backend.port}/data")) == "TypeError"
     assert await browser.evaluate(ask.format(url="/data")) == "data"
     assert backend.hosts == [front], "the first was not sent: it would have been mixed content"
+    if isinstance(browser, Page):  # Firefox does not tell by WebDriver
+        assert any(line.startswith("Mixed Content: The page at 'https://app.test") for line in browser.console)
     opened = (
         f"new Promise((done) => {{ const it = new WebSocket('wss://{front}/socket');"
         " it.onopen = () => (it.close(), done(true)); it.onerror = () => done(false) })"
