@@ -195,6 +195,10 @@ class Live:
         if row is None or row.tunnel is None:
             self._recorder.budget.freed += len(data.data)
             return
+        if data.is_from_client:
+            row.tunnel.sent_bytes += len(data.data)
+        else:
+            row.tunnel.received_bytes += len(data.data)
         for message in self.tunnels.take(row, at, data):
             row.tunnel.messages += 1
             self.sessions.take_message(row, message)

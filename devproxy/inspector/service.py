@@ -37,16 +37,25 @@ STOP_S: Final = 0.3
 
 
 def open_inspector(*, folder: str | None = None) -> Inspector | None:
-    """Return an inspector that listens; None where the system has no place for its socket."""
+    """Return an inspector that listens: on a Unix socket or, where there is no place for one, on a loopback port.
+
+    Either way it answers only what the gateway sends. None where the system gives neither.
+    """
     name = f"{os.getpid()}.inspector.sock"
-    try:
+    with suppress(OSError):
         return Inspector(bind_private(name, folder=folder), path_of(name, folder=folder))
-    except OSError:
-        return None
+    with suppress(OSError):
+        sock = socket.create_server(("127.0.0.1", 0))
+        sock.setblocking(False)
+        return Inspector(sock, "")
+    return None
 
 
 class Inspector:
-    """Takes over `sock`, which listens at `path`. ``key``: opens everything. ``pages``: how the gateway reaches it."""
+    """Takes over `sock`, which listens at `path`; empty: it is a port.
+
+    ``key``: opens everything. ``pages``: how the gateway reaches it.
+    """
 
     def __init__(self, sock: socket.socket, path: str) -> None:
         self._socket = sock
@@ -56,7 +65,11 @@ class Inspector:
         self._live: Live | None = None
         self._thread: Thread | None = None
         self._recorder: Recorder | None = None
-        address = ServerAddress(scheme=Scheme.UNIX, host="localhost", port=0, url=f"unix:{path}", path=path)
+        if path:
+            address = ServerAddress(scheme=Scheme.UNIX, host="localhost", port=0, url=f"unix:{path}", path=path)
+        else:
+            port = sock.getsockname()[1]
+            address = ServerAddress(scheme=Scheme.HTTP, host="127.0.0.1", port=port, url=f"http://127.0.0.1:{port}")
         self.pages = PagesServer(address, self._secret)
 
     def link(self, url: str) -> str:
@@ -84,8 +97,9 @@ class Inspector:
 
     async def close(self) -> None:
         """Have the pages' streams end, for a moment at most, and remove the socket; in the loop's thread."""
-        with suppress(OSError):
-            os.unlink(self._path)
+        if self._path:
+            with suppress(OSError):
+                os.unlink(self._path)
         if self._thread is None:
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()

@@ -7,7 +7,6 @@ import http.server
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -303,22 +302,3 @@ def test_pages_go_when_devproxy_stops(backend: int) -> None:
         running.ask("GET", "/a")
     with closing(feed):
         assert feed.event("bye") == ("bye", {})
-
-
-@pytest.mark.alone
-def test_no_request_waits_long_while_the_server_is_imported(backend: int) -> None:
-    """The first visit starts a thread that imports aiohttp, where another process has not done so (`-p no:xdist`).
-
-    What is measured in a process of its own is in `tests/integration/test_inspector_visit.py`.
-    """
-    with inspected(file_for(backend)) as running, closing(socket.create_connection(("127.0.0.1", running.port))) as one:
-        worst = 0.0
-        visit = threading.Thread(target=running.get, args=("about",))
-        visit.start()
-        while visit.is_alive():
-            began = time.perf_counter()
-            one.sendall(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            while not one.recv(65536).endswith(b"}"):
-                pass
-            worst = max(worst, time.perf_counter() - began)
-        assert worst < 0.5
