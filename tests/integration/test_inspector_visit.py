@@ -16,7 +16,7 @@ from tests.support.gateway_process import GatewayProcess
 
 MAX_WAIT_S = 0.020
 ATTEMPTS = 6
-"""The first that keeps to the bound counts. An import on the loop, of some 200 ms, makes a request of each attempt wait.
+"""The first that keeps to the bound counts. An import on the loop, of some 200 ms, makes one of each attempt wait.
 
 On a busy machine requests wait without a visit as well, which is measured beside it and taken off.
 """
