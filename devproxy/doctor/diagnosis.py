@@ -53,6 +53,7 @@ _EXPLAINS: Final[dict[Code, frozenset[Code]]] = {
     Code.UNREACHABLE: frozenset(Code) - {Code.UNREACHABLE, Code.CERTIFICATE_UNTRUSTED},
     Code.PATH_WRONG: frozenset(Code) - {Code.PATH_WRONG, Code.CERTIFICATE_UNTRUSTED, Code.ADDRESS_FAMILY},
     Code.PATH_REDIRECT: frozenset(Code) - {Code.PATH_REDIRECT, Code.CERTIFICATE_UNTRUSTED, Code.ADDRESS_FAMILY},
+    Code.ADDRESS_FAMILY: frozenset((Code.NOT_SOCKETIO, Code.PATH_WRONG)),
     Code.SINGLE_CONNECTION: frozenset(
         (
             Code.UPGRADE_REFUSED,

@@ -181,6 +181,8 @@ class Seen(NamedTuple):
     server answers when it is asked the other way, in TLS or in plain. ``elsewhere``: addresses of this machine, besides
     those of the URL, where the port answers. ``is_lone``: an open connection kept this one waiting.
 
+    ``polled_other``: the first poll, at the other address of ``localhost``, where both answer.
+
     Answers to a poll that begins a session: ``polled`` without an Origin, ``polled_page``, ``polled_stranger``,
     ``polled_old`` in the other protocol. ``unupgraded``: ``transport=websocket`` without Upgrade. ``paths``: answers at
     other paths. ``allowed``: origins, found by asking, that may read. ``preflight``: of a poll; ``preflight_in``: of a
@@ -203,7 +205,7 @@ class Seen(NamedTuple):
     polled_page: Answer = NOT_ASKED
     polled_stranger: Answer = NOT_ASKED
     polled_old: Answer = NOT_ASKED
-    polled_again: Answer = NOT_ASKED
+    polled_other: Answer = NOT_ASKED
     unupgraded: Answer = NOT_ASKED
     unknown_session: Answer = NOT_ASKED
     paths: tuple[tuple[str, Answer], ...] = ()

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
-from devproxy.authority.networks import is_loopback
+from devproxy.authority.networks import is_loopback, is_this_machine
 from devproxy.doctor.observed import Answer, Failure, Seen, Streamed
 from devproxy.doctor.packets import read_open
 from devproxy.doctor.reaching import Reached, reach, speaks_tls
@@ -139,6 +139,7 @@ class _Examiner:
         if not polled.is_there:
             await self._explain_silence()
             return
+        await self._other_address()
         if self._other_scheme_is_likely(polled):
             self._note(other_scheme=await speaks_tls(self._way, self._deadline))
             if self.seen.other_scheme:
@@ -186,6 +187,15 @@ class _Examiner:
         if isinstance(idle, Line):
             await idle.close()
         return await poll, not done
+
+    async def _other_address(self) -> None:
+        """Ask the other address of ``localhost`` as well: two servers may have one port, each on a family of its "
+        "own."""
+        good = [each.address for each in self.seen.connections if each.failure is Failure.NONE]
+        if not is_this_machine(self.seen.target.host) or len(good) != 2 or self.seen.is_lone:
+            return
+        other = Wire(self._way._replace(address=good[1]), self._deadline)
+        self._note(polled_other=await Sessions(other, self.seen.target, ()).poll(()))
 
     def _other_scheme_is_likely(self, polled: Answer) -> bool:
         """Tell whether a plain request may have met a server of TLS, by the answers that such servers give."""

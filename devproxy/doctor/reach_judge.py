@@ -178,7 +178,26 @@ def look_address(seen: Seen) -> Looked:
             severity=Severity.WARNING,
         )
         return Looked("address", "::1 alone", (problem,))
+    other = seen.polled_other
+    if other.is_there and is_engine_answer(other) != engine_at(seen):
+        return _two_servers(seen, good)
     return Looked("address", ", ".join(bracketed(each.address) for each in good))
+
+
+def _two_servers(seen: Seen, good: list[Connection]) -> Looked:
+    """Return that the two addresses of ``localhost`` lead to different servers."""
+    first, second = (bracketed(each.address) for each in good[:2])
+    here, there = ("Socket.IO", "something else") if engine_at(seen) else ("something else", "Socket.IO")
+    what = f"two servers share port {seen.target.port}: {here} at {first}, {there} at {second}"
+    problem = Problem(
+        Code.ADDRESS_FAMILY,
+        what,
+        why=f"Browsers ask localhost at {first} first, and other programs may not. Give one of the two another port.",
+        fix=fixes_for(Code.ADDRESS_FAMILY, seen),
+        evidence=(f"{first}: {words_of(seen.polled)}", f"{second}: {words_of(seen.polled_other)}"),
+        severity=Severity.WARNING if engine_at(seen) else Severity.ERROR,
+    )
+    return Looked("address", what, (problem,))
 
 
 def look_scheme(seen: Seen) -> Looked:

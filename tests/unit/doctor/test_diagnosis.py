@@ -472,6 +472,25 @@ def test_a_server_on_ipv6_alone_is_a_warning_where_localhost_was_asked() -> None
     assert [(str(problem.code), problem.is_error) for problem in problems] == [("address-family", False)]
 
 
+def test_two_servers_on_one_port_are_told_by_the_addresses_that_lead_to_them() -> None:
+    both = (Connection("::1", Failure.NONE, 0.001), Connection("127.0.0.1", Failure.NONE, 0.001))
+    first = seen(connections=both, polled_other=answer(404))
+    second = seen(
+        connections=both,
+        polled=answer(404),
+        polled_page=answer(404),
+        polled_stranger=answer(404),
+        polled_other=session(),
+        session=Session(),
+        rounds=(),
+    )
+    for one, is_error in ((first, False), (second, True)):
+        problems = diagnosed(one).problems
+        assert [(str(problem.code), problem.is_error) for problem in problems] == [("address-family", is_error)]
+        assert "two servers share port 3001" in problems[0].what
+    assert codes(seen(connections=both, polled_other=session())) == []
+
+
 @pytest.mark.parametrize(
     ("page", "url", "is_given", "expected"),
     [
