@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 from typing import Final, cast
 
 from devproxy.authority.origins import OPAQUE, normalised, parse_origin
@@ -38,6 +39,9 @@ def run(options: argparse.Namespace) -> int:
     page = _origin(options.origin)
     target = _target(options.url, options)
     through = _target(options.through, options) if options.through is not None else None
+    limit_s = _limit(options.timeout)
+    if not options.json and sys.stderr is not None and sys.stderr.isatty():
+        sys.stderr.write(f"asking {target.base}, for {limit_s:g} s at most\n")
     examined = asyncio.run(
         run_doctor(
             target,
@@ -45,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
             is_page_given=options.origin is not None,
             through=through,
             includes_credentials=options.credentials,
-            limit_s=_limit(options.timeout),
+            limit_s=limit_s,
         )
     )
     diagnosis = diagnose(examined)
