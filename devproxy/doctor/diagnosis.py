@@ -11,14 +11,13 @@ from typing import Final
 
 from devproxy.doctor.cors_judge import look_cookies, look_cors, look_open, look_preflight
 from devproxy.doctor.judging import Looked, guess_of
+from devproxy.doctor.kind_judge import look_auth, look_kind
 from devproxy.doctor.observed import Examined, Seen
 from devproxy.doctor.problems import NOT_CHECKED, PROBLEM, Check, Code, Diagnosis, Problem
 from devproxy.doctor.reach_judge import (
     is_mute,
     look_address,
-    look_auth,
     look_certificate,
-    look_kind,
     look_lone,
     look_reachable,
     look_scheme,
