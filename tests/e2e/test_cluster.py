@@ -48,7 +48,10 @@ def test_all_of_twenty_clients_connect_to_four_processes(
 def test_while_processes_are_killed_and_come_back_everybody_is_connected_again(
     own_server: StartServer, node_client: RunClient, transports: list[str]
 ) -> None:
-    server = own_server("cluster", workers=4, restartEveryMs=1500)
+    # A connection that Node was handing to a process when that was killed is never answered: the heartbeat finds it.
+    heartbeat = {"pingInterval": 1000, "pingTimeout": 3000}
+    restarts = {"restartEveryMs": 1500, "restarts": 4, "restartsAfter": CLIENTS}
+    server = own_server("cluster", workers=4, options=heartbeat, **restarts)
     with before(server.port) as gateway:
         options = {"transports": transports}
         said = node_client("herd", url=gateway.url, clients=CLIENTS, options=options, seconds=6, reconnects=True)

@@ -11,7 +11,7 @@ await scenario(async ({ url, major = 4, clients, options = {}, seconds = 1, reco
   await until(() => connected() === clients || Date.now() > patience);
   const atFirst = connected();
   await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-  const last = Date.now() + 15_000;
+  const last = Date.now() + 30_000;
   for (const one of members) one.echoes = 0;
   await until(() => members.every(({ echoes }) => echoes >= 2) || Date.now() > last);
   const said = {
