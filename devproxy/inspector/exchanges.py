@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from devproxy.errors import BadMessage
+from devproxy.inspector.access import Access
 from devproxy.inspector.bodies import Decoded, content_of, decoded
 from devproxy.inspector.copies import as_curl, as_fetch, fields_of
 from devproxy.inspector.details import detail_json
@@ -21,6 +22,7 @@ from devproxy.inspector.masking import masked_form, masked_text
 from devproxy.inspector.messages import as_json as message_json
 from devproxy.inspector.web import (
     ABOUT,
+    ACCESS,
     LIVE,
     MAX_LIMIT,
     Problem,
@@ -116,7 +118,7 @@ async def _messages(request: web.Request) -> web.StreamResponse:
     after, limit = number(request, "after", least=0) or 0, number(request, "limit", most=MAX_LIMIT) or MAX_LIMIT
     found, has_more, dropped = request.app[LIVE].tunnels.messages(row.id, after=after, limit=limit)
     document = {
-        "messages": [message_json(one, secrets=secrets) for one in found],
+        "messages": [message_json(one, secrets=secrets, has_key=request[ACCESS] is Access.FULL) for one in found],
         "more": has_more,
         "dropped": dropped,
     }

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from devproxy.inspector.access import Access
 from devproxy.inspector.live import TICK_S, state_json
 from devproxy.inspector.messages import as_json as message_json
 from devproxy.inspector.rows import as_json
@@ -41,7 +42,8 @@ async def stream(
         yield event("missed", {}, f"{epoch}-{live.version}")
         version = None
     seen = live.version if version is None else version
-    feed = _Feed(live, epoch, seen, exchange_id=exchange_id, secrets=secrets)
+    has_key = hello["access"] == Access.FULL.value
+    feed = _Feed(live, epoch, seen, exchange_id=exchange_id, secrets=secrets, has_key=has_key)
     spoke_at = monotonic()
     while not live.is_stopping:
         ticked = live.ticked
@@ -63,13 +65,16 @@ async def stream(
 class _Feed:
     """How far one page has come. ``is_current``: it has been given everything."""
 
-    def __init__(self, live: Live, epoch: str, seen: int, *, exchange_id: int | None, secrets: bool) -> None:
+    def __init__(
+        self, live: Live, epoch: str, seen: int, *, exchange_id: int | None, secrets: bool, has_key: bool
+    ) -> None:
         self._live = live
         self._epoch = epoch
         self._seen = seen
         self._forgotten = live.store.forgotten
         self._secrets = secrets
         self._exchange_id = exchange_id
+        self._has_key = has_key
         self._message = 0
         self._sessions_version = live.sessions.version
         self._configuration: Any = None
@@ -99,7 +104,9 @@ class _Feed:
             found, _, _ = self._live.tunnels.messages(self._exchange_id, after=self._message, limit=MAX_MESSAGES)
             if found:
                 self._message = found[-1].id
-                document = {"messages": [message_json(one, secrets=self._secrets) for one in found]}
+                document = {
+                    "messages": [message_json(one, secrets=self._secrets, has_key=self._has_key) for one in found]
+                }
                 yield event("messages", document, "")
         configuration = changes_json(self._live.gateway.snapshot.config, store)
         if configuration != self._configuration:

@@ -85,6 +85,26 @@ def masked_text(text: str) -> str:
     return masked(text)
 
 
+def masked_toml(text: str) -> str:
+    """Return a configuration without secrets: where a line gives a secret name a value, what follows is masked."""
+    return "\n".join(_masked_line(line) for line in masked(text).split("\n"))
+
+
+def _masked_line(line: str) -> str:
+    pieces = line.split("=")
+    for number, piece in enumerate(pieces[:-1]):
+        name = piece.rstrip(" \t\"'").rpartition("{")[2].rpartition(",")[2].strip(" \t\"'")
+        if name.lower() == "cookie" or is_secret_name(name[-_MAX_NAME:]):
+            return "=".join((*pieces[: number + 1], f" {MASK}"))
+    return line
+
+
+def without_colour(text: str) -> str:
+    """Return what was painted for a terminal without its colours (ECMA-48, SGR)."""
+    first, *others = text.split("\x1b[")
+    return first + "".join(piece.partition("m")[2] for piece in others)
+
+
 def masked_form(text: str) -> str:
     """Return the body of a form (``application/x-www-form-urlencoded``) without secrets."""
     pairs = []

@@ -102,13 +102,17 @@ def _digit(packet: Packet) -> int:
     return ("open", "close", "ping", "pong", "message", "upgrade", "noop").index(packet.type)
 
 
-def as_json(message: Message, *, secrets: bool) -> dict[str, Any]:
-    """Return `message` as the API gives it; without `secrets` they are masked."""
+def as_json(message: Message, *, secrets: bool, has_key: bool = True) -> dict[str, Any]:
+    """Return `message` as the API gives it; without `secrets` they are masked.
+
+    Without the key (`has_key`) bytes are not shown: no secret can be found in them.
+    """
     data = message.data
     shown = data if isinstance(data, str) else None
     if shown is not None and not secrets:
         shown = _masked_shown(message, shown)
-    raw = base64.b64encode(data).decode() if isinstance(data, bytes) else None
+    raw = base64.b64encode(data).decode() if isinstance(data, bytes) and has_key else None
+    note = message.note if raw is not None or not isinstance(data, bytes) else "bytes are shown with the key alone"
     return {
         "id": message.id,
         "exchange": message.exchange_id,
@@ -122,7 +126,7 @@ def as_json(message: Message, *, secrets: bool) -> dict[str, Any]:
         "base64": raw,
         "is_cut": message.is_cut,
         "packets": [_packet_json(packet, inner, secrets=secrets) for packet, inner in message.packets],
-        "note": message.note,
+        "note": note,
     }
 
 

@@ -13,7 +13,7 @@ from devproxy.config.places import source_of
 from devproxy.events import ConfigMissing
 from devproxy.http1.head import parse_request_head
 from devproxy.inspector.details import route_index
-from devproxy.inspector.masking import masked_text
+from devproxy.inspector.masking import masked_toml, without_colour
 from devproxy.plan import Respond, Snapshot, plan_request
 from devproxy.routing.table import RouteTable, label
 
@@ -99,7 +99,7 @@ def configuration_json(config: Config, store: Store, text: bytes | None, *, secr
     `text`: of the file; None: there is none.
     """
     shown = None if text is None else text.decode("utf-8", "replace")[:MAX_TEXT]
-    return {**changes_json(config, store), "text": shown if shown is None or secrets else masked_text(shown)}
+    return {**changes_json(config, store), "text": shown if shown is None or secrets else masked_toml(shown)}
 
 
 def changes_json(config: Config, store: Store) -> dict[str, Any]:
@@ -109,6 +109,7 @@ def changes_json(config: Config, store: Store) -> dict[str, Any]:
         at, event = store.rejected
         is_gone = isinstance(event, ConfigMissing)
         report = f"the file cannot be read: {event.reason}" if isinstance(event, ConfigMissing) else event.report
+        report = masked_toml(without_colour(report))
         rejected = {"at": at, "problems": 1 if is_gone else getattr(event, "problems", 1), "report": report}
     return {
         "source": config.source,

@@ -121,6 +121,7 @@ class Store:
         row.error, row.detail, row.is_blocked = entry.error, entry.detail, entry.has_advice
         if entry.capture is not None:
             self._keep(row, entry.capture)
+        row.held_s = self._held_s(row)
         self._touch(row)
         return row
 
@@ -272,6 +273,14 @@ class Store:
             self._kept_bytes -= row.weight
             self._kept.pop(row.id, None)
             row.capture, row.weight = None, 0
+
+    def _held_s(self, row: Row) -> float | None:
+        """Return how long `row` was held until its server was back; None: it was not, as far as that is known."""
+        at, event = self.upstreams.get((row.upstream, row.server), (0.0, None))
+        if event is None or not event.is_up or row.sent_s is None:
+            return None
+        held_s = at - row.started_at
+        return held_s if 0 < held_s <= row.sent_s else None
 
     def _forget_oldest(self) -> None:
         """Forget the oldest row; of the oldest ones, rather one that has ended."""

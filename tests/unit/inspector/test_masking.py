@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from devproxy.inspector.masking import masked_field, masked_form, masked_json, masked_text
+from devproxy.inspector.masking import masked_field, masked_form, masked_json, masked_text, masked_toml, without_colour
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,30 @@ def test_text_is_masked_as_what_it_is(text: str, shown: str) -> None:
 def test_deep_json_ends() -> None:
     assert "…" in json.dumps(masked_json(json.loads("[" * 200 + "]" * 200)), ensure_ascii=False)
     masked_text("[" * 100_000)
+
+
+def test_a_configuration_keeps_its_form() -> None:
+    file = """[upstreams]
+a = "https://user:pass@a.example"
+[routes.headers.request]
+set = { Authorization = "Bearer abc", X-Env = "dev" }
+"X-Api-Key" = "abc"
+path = "/a"
+"""
+    assert (
+        masked_toml(file)
+        == """[upstreams]
+a = "https://…@a.example"
+[routes.headers.request]
+set = { Authorization = …
+"X-Api-Key" = …
+path = "/a"
+"""
+    )
+
+
+def test_what_was_painted_for_a_terminal_loses_its_colours() -> None:
+    assert without_colour("\x1b[1;31merror\x1b[0m: x\x1b[") == "error: x"
 
 
 def test_forms_keep_their_names() -> None:
