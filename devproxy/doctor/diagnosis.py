@@ -65,7 +65,15 @@ _EXPLAINS: Final[dict[Code, frozenset[Code]]] = {
     ),
     Code.POLLING_DISABLED: frozenset((Code.PREFLIGHT_REFUSED, Code.PREFLIGHT_WRONG_LAYER, Code.CORS_MISSING)),
     Code.EIO_VERSION: frozenset(
-        (Code.BUFFERED, Code.TIMEOUT_SHORT, Code.POLLING_DISABLED, Code.UPGRADE_REFUSED, Code.CORS_MISSING)
+        (
+            Code.BUFFERED,
+            Code.TIMEOUT_SHORT,
+            Code.POLLING_DISABLED,
+            Code.UPGRADE_REFUSED,
+            Code.CORS_MISSING,
+            Code.PREFLIGHT_REFUSED,
+            Code.PREFLIGHT_WRONG_LAYER,
+        )
     ),
     Code.AUTH_REQUIRED: frozenset((Code.ORIGIN_CHECKED, Code.UPGRADE_REFUSED)),
     Code.ORIGIN_CHECKED: frozenset(

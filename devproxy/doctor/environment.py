@@ -22,6 +22,7 @@ from devproxy.authority.hosts import LOOPBACK_ADDRESSES
 from devproxy.authority.networks import address_of, is_loopback, is_this_machine
 from devproxy.config import Config
 from devproxy.config.model import Scheme, ServerAddress
+from devproxy.doctor.resolving import resolve
 from devproxy.doctor.surroundings import Named, Server, Surroundings, Upstream
 from devproxy.gateway.system.container import is_in_container
 from devproxy.gateway.system.holders import holder_of
@@ -80,7 +81,10 @@ async def _upstream(name: str, server: ServerAddress) -> Upstream:
     if server.scheme is Scheme.UNIX:
         failure = await _failure(asyncio.open_unix_connection(server.path))
         return Upstream(name, url, failure)
-    hosts = LOOPBACK_ADDRESSES if is_this_machine(server.host) else (server.host,)
+    try:
+        hosts = LOOPBACK_ADDRESSES if is_this_machine(server.host) else await resolve(server.host, RESOLVE_S)
+    except (OSError, UnicodeError) as error:
+        return Upstream(name, url, f"its name is not found: {error}")
     failures = [await _failure(asyncio.open_connection(host, server.port)) for host in hosts]
     failure = "" if "" in failures else failures[-1]
     if failure or not is_loopback(server.host):
@@ -123,13 +127,10 @@ def _names(config: Config | None) -> list[tuple[str, str]]:
 
 
 async def _named(name: str, where: str) -> Named:
-    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(RESOLVE_S):
-            found = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        addresses = tuple(await resolve(name, RESOLVE_S))
     except (OSError, UnicodeError):
         return Named(name, where)
-    addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
     return Named(name, where, addresses, all(map(_is_here, addresses)))
 
 

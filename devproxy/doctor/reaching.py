@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from devproxy.authority.hosts import LOOPBACK_ADDRESSES
 from devproxy.authority.networks import address_of, is_loopback, is_this_machine
 from devproxy.doctor.observed import Answer, Connection, Failure
+from devproxy.doctor.resolving import resolve
 from devproxy.doctor.target import Target
 from devproxy.doctor.wire import Deadline, Line, Way, connect, reason_of
 from devproxy.gateway.system.holders import listening_addresses
@@ -34,7 +35,7 @@ class Reached(NamedTuple):
 
 async def reach(target: Target, deadline: Deadline) -> Reached:
     """Try every address of `target`; return how it is reached, by the first that answers."""
-    addresses, problem = await _addresses(target)
+    addresses, problem = await _addresses(target, deadline)
     if problem:
         return Reached(None, (Connection(target.host, Failure.UNRESOLVED, detail=problem),))
     tried = await asyncio.gather(*(_try(target, address, deadline) for address in addresses))
@@ -66,21 +67,18 @@ def context(*, verifies: bool) -> ssl.SSLContext:
     return made
 
 
-async def _addresses(target: Target) -> tuple[list[str], str]:
+async def _addresses(target: Target, deadline: Deadline) -> tuple[list[str], str]:
     """Return the addresses to try, in the order in which a browser would, or why there are none."""
     if is_this_machine(target.host):
         return list(LOOPBACK_ADDRESSES), ""
     if address_of(target.host) is not None:
         return [target.host], ""
     try:
-        async with asyncio.timeout(_CONNECT_S):
-            loop = asyncio.get_running_loop()
-            found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        return (await resolve(target.host, deadline.within(_CONNECT_S)))[:MAX_ADDRESSES], ""
     except TimeoutError:
         return [], "no name server answered in time"
     except (OSError, UnicodeError) as error:
         return [], reason_of(error)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))[:MAX_ADDRESSES], ""
 
 
 async def _try(target: Target, address: str, deadline: Deadline) -> Connection:

@@ -224,6 +224,25 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[str]]] = {
         | {"session": Session(), "rounds": (), "preflight": answer(400)},
         ["polling-disabled"],
     ),
+    "an old server of python's": (
+        {
+            name: answer(
+                400, body=b'"The client is using an unsupported version of the Socket.IO or Engine.IO protocols"'
+            )
+            for name in ("polled", "polled_stranger")
+        }
+        | {
+            "polled_page": answer(
+                400,
+                *allowed(PAGE),
+                body=b'"The client is using an unsupported version of the Socket.IO or Engine.IO protocols"',
+            ),
+            "preflight": answer(400, *allowed(PAGE)),
+            "session": Session(),
+            "rounds": (),
+        },
+        ["eio-version"],
+    ),
     "an old client": (
         {"eio": 3} | {name: refused(5, "Unsupported protocol version") for name in ("polled", "polled_page")},
         ["eio-version"],
