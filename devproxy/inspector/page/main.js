@@ -4,7 +4,7 @@ import { ApiError, address, ask, get, post } from "./lib/api.js";
 import { Connection } from "./lib/connection.js";
 import { save, say, sayProblem } from "./lib/copy.js";
 import { drawIcons, setAttribute, setText, the } from "./lib/dom.js";
-import { clock, now } from "./lib/format.js";
+import { clock, now, stopClock } from "./lib/format.js";
 import { takeKey } from "./lib/key.js";
 import { listenToKeys } from "./lib/keys.js";
 import { Store, MAX_ROWS } from "./lib/store.js";
@@ -144,6 +144,7 @@ function showHealth() {
   const health = the("health");
   const { health: state } = connection;
   health.dataset.state = state;
+  stopClock(state === "stopped" || state === "lost");
   const texts = { connecting: "connecting", live: "live", lost: "connecting again", stopped: "devproxy stopped", "key-needed": "needs its key" };
   setText(the("health-text"), texts[state]);
   const banner = the("banner");

@@ -9,7 +9,7 @@ import { h, icon } from "../lib/dom.js";
 export function cors(detail) {
   const { verdict } = detail;
   if (verdict === null) {
-    const what = detail.origin === null ? "The request has no Origin: a browser asks nothing of its answer." : "CORS has no part in this exchange, or its headers were not kept.";
+    const what = !detail.origin ? "The request has no Origin: a browser asks nothing of its answer." : "CORS has no part in this exchange, or its headers were not kept.";
     return [h("p", { class: "nothing" }, what)];
   }
   return [

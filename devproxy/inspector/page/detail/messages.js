@@ -165,6 +165,7 @@ function label(message) {
 /** One line of what it says. @param {Message} message */
 function summary(message) {
   const packet = message.packets[0];
+  if (packet?.data === "") return "";
   if (packet && packet.data !== undefined && packet.data !== null) return JSON.stringify(packet.data).slice(0, 300);
   if (message.text !== null) return message.text.slice(0, 300);
   if (message.base64 !== null) return hexDump(fromBase64(message.base64.slice(0, 64)).subarray(0, 16)).slice(8, 56).trim();
@@ -180,7 +181,7 @@ function payload(message) {
     if (packet.attachments) words.push(count(packet.attachments, "binary attachment"));
     return h("section", { class: "packet" },
       h("h3", null, packet.event ? h("b", null, packet.event) : null, h("span", { class: "soft" }, words.join("  ·  "))),
-      packet.data === undefined || packet.data === null ? null : tree(packet.data));
+      packet.data === undefined || packet.data === null || packet.data === "" ? null : tree(packet.data));
   });
   const facts = [
     message.direction === "up" ? "client → server" : "server → client", OPCODES[message.opcode ?? -1] ?? message.kind, `${size(message.bytes)} on the wire`,

@@ -42,7 +42,7 @@ function way(detail) {
   const isHere = detail.server === null;
   const lost = detail.outcome === "upstream-lost" || detail.problem === "failed";
   return h("ol", { class: "way", "aria-label": "The way of the request" },
-    stop(detail.outcome === "client-left" ? "bad" : "", detail.origin ?? "Client", detail.client, null),
+    stop(detail.outcome === "client-left" ? "bad" : "", detail.origin || "Client", detail.client, null),
     stop(isHere && detail.problem ? "bad" : "", detail.route === null ? "devproxy" : `Route ${detail.route}`, isHere ? "answered here" : detail.scheme === "https" ? "over TLS" : `on ${detail.host}`, sourceLink(detail.route_source)),
     isHere ? null : stop(lost ? "bad" : "", detail.upstream ?? "", detail.server, null));
 }
@@ -117,7 +117,7 @@ function facts(detail, open) {
     ["State", detail.state === "done" ? (OUTCOMES[detail.outcome ?? ""] ?? detail.outcome) : STATES[detail.state]],
     ["Began", clock(detail.started_at)],
     ["Protocol", `HTTP/${detail.http}${detail.scheme === "https" ? " over TLS" : ""}`],
-    ["Kind", [detail.kind, detail.destination].filter((part, at, both) => part && both.indexOf(part) === at).join(", ")],
+    ["Kind", [detail.kind, detail.destination === "empty" ? "" : detail.destination].filter((part, at, both) => part && both.indexOf(part) === at).join(", ")],
     ["Type", detail.type],
     ["Sent", detail.tunnel ? null : size(detail.request_bytes)],
     ["Received", detail.tunnel ? null : size(bytesOf(detail))],

@@ -57,7 +57,8 @@ export function sessionCard(session, store, open) {
     ["Last ping", pingAge(session)],
     ["Traffic", `${count(session.packets, "packet")}, ${count(session.polls, "poll")}`],
   ];
-  const rows = session.exchanges.slice(-30).reverse();
+  const known = store.rows.filter((row) => row.session === session.sid).map((row) => row.id);
+  const rows = [...new Set([...session.exchanges, ...known])].sort((a, b) => b - a).slice(0, 30);
   return [
     h("div", { class: "part-head" }, h("h3", { class: "sid" }, session.sid), h("span", { class: `pill ${tone}` }, session.state)),
     steps(session),

@@ -65,9 +65,20 @@ export function count(number, one, many) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : (many ?? `${one}s`)}`;
 }
 
-/** The current time in seconds since the epoch. */
+/** @type {number|null} */
+let stoppedAt = null;
+
+/** The current time in seconds since the epoch; while devproxy is away, the time at which it was last heard. */
 export function now() {
-  return Date.now() / 1000;
+  return stoppedAt ?? Date.now() / 1000;
+}
+
+/**
+ * What was running when devproxy was last heard gets no older.
+ * @param {boolean} isAway
+ */
+export function stopClock(isAway) {
+  stoppedAt = isAway ? now() : null;
 }
 
 /**

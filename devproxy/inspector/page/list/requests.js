@@ -292,7 +292,7 @@ export class Requests {
 
   /** What is not over gets longer. */
   #tick() {
-    if (!this.isPaused && !document.hidden && this.store.rows.some((row) => row.state !== "done")) this.#changed();
+    if (the("health").dataset.state === "live" && !this.isPaused && !document.hidden && this.store.rows.some((row) => row.state !== "done")) this.#changed();
   }
 }
 

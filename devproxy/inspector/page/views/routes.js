@@ -101,7 +101,7 @@ export class Routes {
     const { configuration } = this.store;
     if (!configuration) return;
     if (typeof configuration.text !== "string") {
-      fill(this.file, h("p", { class: "soft" }, `There is no file: devproxy goes by ${configuration.source ?? "its command line"}.`));
+      fill(this.file, h("p", { class: "soft" }, "There is no file: everything was said on the command line."));
       return;
     }
     const text = configuration.text;
