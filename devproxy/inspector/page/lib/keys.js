@@ -59,6 +59,8 @@ export function listenToKeys({ requests, detail, close }) {
       requests.clearFilters();
     } else if (target === filter) {
       grid.focus();
+    } else if (target.matches("input, select, textarea")) {
+      target.blur();
     } else if (the("detail").contains(target) && getComputedStyle(the("splitter")).display !== "none") {
       grid.focus();
     } else if (detail.id !== null) {

@@ -39,9 +39,11 @@ export function elapsed(row) {
   return row.times.ended_s ?? Math.max(0, now() - row.started_at);
 }
 
-/** Bytes of the answer; of a tunnel, both ways. @param {Row} row */
+/** Bytes of the answer; of a tunnel, both ways: they may be counted only at its end. @param {Row} row */
 export function bytesOf(row) {
-  return row.tunnel ? row.tunnel.sent_bytes + row.tunnel.received_bytes : row.response_bytes;
+  if (!row.tunnel) return row.response_bytes;
+  const bytes = row.tunnel.sent_bytes + row.tunnel.received_bytes;
+  return bytes === 0 && row.state === "open" ? null : bytes;
 }
 
 /**
