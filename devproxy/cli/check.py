@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from devproxy.cli.files import distrust, find, is_named
+from devproxy.cli.files import distrust, find, is_named, read
 from devproxy.cli.hot_reload import note_on
 from devproxy.cli.loading import BadConfiguration, load_file, warnings
 from devproxy.cli.refusal import FINE, MISUSED, Refused, put, say, warn
 from devproxy.config import Config, Problem
 from devproxy.console.text import counted
 from devproxy.plan import compile_snapshot
+from devproxy.running.asking import Running, running_with
 from devproxy.text.safe import visible
 
 
@@ -48,6 +49,8 @@ def _show(path: str, result: Config | Refused, colour: str) -> None:
         warn(sentence, colour)
     if note := _note(result):
         put(f"note: {visible(path)}: {note}\n")
+    if one := running_with(path):
+        put(f"note: {visible(path)}: {_running_note(one, path)}\n")
     counts = f"{counted(len(result.routes), 'route')}, {counted(len(result.upstreams), 'upstream')}"
     put(f"ok: {visible(path)}: {counts}\n")
 
@@ -61,6 +64,7 @@ def _document(path: str, result: Config | Refused, doubts: tuple[str, ...]) -> d
         "ok": True,
         "routes": len(result.routes),
         "upstreams": len(result.upstreams),
+        "running": list(one.urls) if (one := running_with(path)) else [],
         "warnings": [*doubts, *warnings(result)],
         **({"notes": [note]} if (note := _note(result)) else {}),
     }
@@ -69,6 +73,17 @@ def _document(path: str, result: Config | Refused, doubts: tuple[str, ...]) -> d
 def _note(result: Config) -> str:
     """Return what is right in `result` and yet good to know."""
     return note_on(compile_snapshot(result, "check"))
+
+
+def _running_note(one: Running, path: str) -> str:
+    """Return that a devproxy is running with the file at `path`, and whether it has what the file says now."""
+    try:
+        text = one.ask("configuration")["text"]
+        is_same = isinstance(text, str) and text.encode() == read(path)
+    except (OSError, KeyError, Refused):
+        is_same = True
+    where = f"devproxy at {one.urls[0]} (pid {one.pid})"
+    return f"{where} runs with this file" if is_same else f"{where} runs with an earlier version of this file"
 
 
 def _problems(refusal: Refused) -> list[dict[str, object]]:

@@ -64,6 +64,10 @@ class Recorder:
         self.frames: deque[tuple[float, TunnelData]] = deque()
         self._always = gateway.observe(Observer(self._note, Wants.EVIDENCE, self.ends.append))
 
+    def limit(self, max_bytes: int) -> None:
+        """Keep at most so much from now on; what is too much goes when more comes."""
+        self._max_bytes = self.budget.max_bytes = max_bytes
+
     @property
     def is_capturing(self) -> bool:
         """Whether heads, bodies and frames are kept now."""

@@ -119,15 +119,16 @@ class Inspector:
     def _settle(self, config: Config) -> None:
         """Keep as much as `config` says."""
         wanted = config.inspector
-        if not wanted.enabled:
-            if self._recorder is not None and self._live is None:
+        if not wanted.enabled and self._live is None:
+            if self._recorder is not None:
                 self._recorder.close()
                 self._recorder = None
             return
         if self._recorder is None:
             self._recorder = Recorder(self._gateway, max_bytes=wanted.max_mib << 20)
+        self._recorder.limit(wanted.max_mib << 20)
         if self._live is not None:
-            self._live.captures = wanted.capture
+            self._live.captures = wanted.capture and wanted.enabled
             self._live.settle()
         elif wanted.capture:
             self._recorder.capture(has_reader=False)

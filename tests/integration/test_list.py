@@ -63,6 +63,21 @@ def test_it_says_where_each_listens_and_what_it_serves(gateway: GatewayProcess, 
     assert str(one["source"]) in text
 
 
+def test_check_says_that_the_file_is_in_use_and_whether_as_it_is_now(gateway: GatewayProcess, tmp_path: Path) -> None:
+    wait_for(lambda: json.loads(listed("--json")), "a devproxy that is running")
+    file = tmp_path / "devproxy.toml"
+    assert f"devproxy at {gateway.url} (pid {gateway.program.pid}) runs with this file\n" in checked(file)
+    file.write_text(FILE.replace("localhost:1", "localhost:2") + "bad = 1\n")
+    gateway.event("config_rejected", lambda event: True, "that the file is refused")
+    file.write_text(FILE + "# a remark\n")
+    assert "runs with an earlier version of this file" in checked(file) or "runs with this file" in checked(file)
+
+
+def checked(file: Path) -> str:
+    environment = {**os.environ, **ENVIRONMENT}
+    return subprocess.run([*COMMAND, "check", file], capture_output=True, text=True, check=True, env=environment).stdout
+
+
 def test_it_says_that_none_is_running(runtime: Path) -> None:
     assert listed() == "no devproxy is running\n"
     assert listed("--json") == "[]\n"

@@ -67,7 +67,7 @@ def test_check_as_json_gives_every_problem_its_place(directory: Path, capsys: py
     out, err = capsys.readouterr()
     assert err == ""
     good, bad, missing = json.loads(out)
-    assert good == {"file": "devproxy.toml", "ok": True, "routes": 2, "upstreams": 2, "warnings": []}
+    assert good == {"file": "devproxy.toml", "ok": True, "routes": 2, "upstreams": 2, "running": [], "warnings": []}
     assert (bad["file"], bad["ok"]) == ("bad.toml", False)
     problem = bad["problems"][0]
     assert (problem["line"], problem["column"]) == (7, 12)
