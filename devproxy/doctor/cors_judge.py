@@ -379,7 +379,8 @@ def look_cookies(seen: Seen) -> Looked:
     for answer in (subject.page, subject.none, seen.resource_page):
         for value in answer.values("set-cookie"):
             cookie = SetCookie(b"", value)
-            is_own = cookie.value == (opened.sid.encode() if opened else None) or cookie.name == b"io"
+            # Version 2 sets the session's id as a cookie that nothing depends on.
+            is_own = opened is not None and opened.eio == 3 and cookie.value == opened.sid.encode()
             if cookie.is_malformed or is_own or _is_removal(cookie):
                 continue
             count += 1

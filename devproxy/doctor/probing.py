@@ -49,6 +49,18 @@ PATHS: Final = (
     "/chat/socket.io/",
     "/realtime/",
     "/engine.io/",
+    "/my-custom-path/",
+    "/custom/",
+    "/custom-path/",
+    "/app/socket.io/",
+    "/api/v1/socket.io/",
+    "/v1/socket.io/",
+    "/backend/socket.io/",
+    "/server/socket.io/",
+    "/realtime/socket.io/",
+    "/socketio/socket.io/",
+    "/live/",
+    "/notifications/",
 )
 """Where Engine.IO is found in the documentation of frameworks, besides the default."""
 _PORTS: Final = (3000, 5173, 8080, 4200, 8000, 5000, 3001, 4173, 8081, 1234)

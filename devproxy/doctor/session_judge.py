@@ -198,6 +198,8 @@ def look_buffered(seen: Seen, other: Seen | None = None) -> Looked:
         )
         if seconds < 0 or seconds > max(_LATE_S, 4 * base_s)
     ]
+    if other is not None and other.polled.is_there and seen.polled.head_s > other.polled.head_s + _LATE_S:
+        late.append((f"the first answer, {other.polled.head_s:.1f} s when it is asked for directly,", base_s))
     is_mute = seen.socket_page.is_open and seen.socket_page.first is None and not seen.socket_page.ended
     if is_mute:
         late.append(("the first message of a WebSocket", -1.0))

@@ -538,6 +538,22 @@ def test_what_only_the_way_through_has_is_said_of_that() -> None:
     assert [(str(problem.code), problem.where) for problem in both.problems] == [("cors-duplicate", "direct")]
 
 
+def test_answers_that_only_the_way_through_delays_are_late() -> None:
+    slow = session()._replace(head_s=2.5)
+    other = seen(polled=slow)._replace(where="through")
+    assert [(str(each.code), each.where) for each in diagnosed(seen(), other).problems] == [("buffered", "through")]
+    assert codes(seen(polled=slow)) == []
+
+
+def test_the_cookie_of_a_version_2_server_is_of_no_matter_and_one_that_was_chosen_is() -> None:
+    old = OPEN.replace(b',"maxPayload":1000000', b"")
+    line = "Set-Cookie: io=abc; Path=/; SameSite=None"
+    v2 = answer(200, *allowed(PAGE), line, body=b"%d:%b2:40" % (len(old), old))
+    v4 = session(*allowed(PAGE), line)
+    assert "cookie-dropped" not in codes(seen(polled_page=v2, includes_credentials=True))
+    assert codes(seen(polled_page=v4, includes_credentials=True)) == ["cookie-dropped"]
+
+
 def test_every_code_has_fixes_for_every_stack_and_texts_that_name_the_run() -> None:
     for code in Code:
         fix = fixes_for(code, seen())
