@@ -136,6 +136,12 @@ class Recorder:
 
     def _weigh(self) -> None:
         """Weigh what has come since the last time, and drop what is oldest until the rest has room."""
+        try:
+            self._drop_oldest()
+        except IndexError:  # the inspector's thread has just taken it: what is left is weighed next time
+            self.is_drained = True
+
+    def _drop_oldest(self) -> None:
         if self.is_drained:
             self.is_drained = False
             self._weighed.clear()
