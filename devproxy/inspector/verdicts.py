@@ -36,10 +36,10 @@ def verdict_json(capture: Capture) -> dict[str, Any] | None:
     """Return the verdict on an exchange as the API gives it; None where CORS has no part in it."""
     request = capture.request
     facts = request.facts
-    if len(facts.origins) != 1 or facts.fetch_mode in _UNJUDGED_MODES:
+    origin = _page_of(capture)
+    if not origin or facts.fetch_mode in _UNJUDGED_MODES:
         return None
     scheme = capture.peer.scheme
-    origin = facts.origins[0]
     front = web_origin(scheme, facts.host)
     with_credentials = sends_cookies(request)
     sent = _sent(capture)
@@ -57,9 +57,27 @@ def verdict_json(capture: Capture) -> dict[str, Any] | None:
         "with_credentials": with_credentials,
         "through": None if through is None else _json(through),
         "without": None if without is None else _json(without),
-        "console": "" if blocked is None else console_message(blocked, request, asked),
+        "console": "" if blocked is None else console_message(blocked, request, origin, asked),
         "fixes": [] if blocked is None or not blocked.is_blocked else fixes(blocked, origin.decode("latin-1"), request),
     }
+
+
+def _page_of(capture: Capture) -> bytes:
+    """Return the origin of the page that asks; of one served through devproxy, which sends none, its own server's.
+
+    That is what it would have without devproxy: what takes ``/`` serves it. Empty: it is no page's request, or its
+    server is the one that is asked.
+    """
+    facts = capture.request.facts
+    if facts.origins:
+        return facts.origins[0] if len(facts.origins) == 1 else b""
+    if facts.fetch_site != b"same-origin" or facts.fetch_dest != b"empty":
+        return b""
+    page = next((route for route in capture.config.routes if route.pattern == "/"), None)
+    server = None if page is None else capture.config.upstream(page.upstream).servers[0]
+    if server is None or server.scheme is Scheme.UNIX or server == capture.server:
+        return b""
+    return server_origin(server)
 
 
 def _sent(capture: Capture) -> Hop | None:
@@ -105,15 +123,15 @@ def _asked_headers(request: RequestHead) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name, b"?" * 129) for name in elements_of(b",".join(names).lower()))
 
 
-def console_message(verdict: Verdict, request: RequestHead, asked: bytes) -> str:
-    """Return what Chromium prints about a request to the origin `asked` that it blocks; empty: nothing.
+def console_message(verdict: Verdict, request: RequestHead, page: bytes, asked: bytes) -> str:
+    """Return what Chromium prints about a request of `page` to the origin `asked` that it blocks; empty: nothing.
 
     Before and after the part that :mod:`devproxy.policy.verdict` knows, in the words of Chromium since 2020.
     """
     if not verdict.is_blocked or not verdict.text:
         return ""
     path = request.path.decode("latin-1")
-    origin = request.facts.origins[0].decode("latin-1")
+    origin = page.decode("latin-1")
     url = asked.decode("latin-1") + path
     if request.facts.upgrade == b"websocket":
         return f"WebSocket connection to '{'ws' + url.removeprefix('http')}' failed: {verdict.text}"
