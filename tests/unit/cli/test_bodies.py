@@ -24,7 +24,7 @@ def lines_of(fields: bytes, body: bytes) -> list[str]:
         (b"Content-Length: 9", b'{"a":"b"}'),
         (b"Transfer-Encoding: chunked", b'9\r\n{"a":"b"}\r\n0\r\n\r\n'),
         (b"Transfer-Encoding: chunked", b'12\r\n{"a":"b"}'),
-        (b"Content-Encoding: gzip\r\nContent-Length: 29", gzip.compress(b'{"a":"b"}')),
+        (b"Content-Encoding: gzip\r\nContent-Length: 29", gzip.compress(b'{"a":"b"}', mtime=0)),
     ],
 )
 def test_text_is_shown_whatever_its_coding(fields: bytes, body: bytes) -> None:
