@@ -65,6 +65,7 @@ PATHS: Final = (
 """Where Engine.IO is found in the documentation of frameworks, besides the default."""
 _PORTS: Final = (3000, 5173, 8080, 4200, 8000, 5000, 3001, 4173, 8081, 1234)
 MAX_CANDIDATES: Final = 20
+_WAITS_S: Final = 2.0
 _HINTS: Final = ("/openapi.json", "/@vite/client", "/sockjs/info", "/echo/info", "/ws/info")
 """Paths that tell what a server is where its first page does not."""
 
@@ -183,7 +184,10 @@ class _Examiner:
         if waited and polled.is_there:
             # A server that is slow may have taken that long without the other connection, too.
             alone = await self._plain.poll(())
-            again, waited = await self._poll_beside_an_idle_one(max(patience_s, 3 * alone.end_s + 0.5))
+            patience_s = max(patience_s, 3 * alone.end_s + 0.5)
+            if 2 * patience_s > self._deadline.left_s:
+                return polled  # no time to be sure of it
+            again, waited = await self._poll_beside_an_idle_one(patience_s)
             if waited and again.is_there:
                 self._note(is_lone=True)
                 self._use(most=1)
@@ -291,19 +295,19 @@ class _Examiner:
 
     async def _waiting(self) -> None:
         """See whether a poll that is pending keeps another request waiting."""
-        if self.seen.is_lone:
+        if self.seen.is_lone or self._deadline.left_s < 2 * _WAITS_S:
             return
         pending = asyncio.ensure_future(self.sessions.pending_poll())
         try:
             await asyncio.sleep(0.05)
             target = self.seen.target.engine("polling", sid=UNKNOWN_SID)
-            quick = await self._wire.ask("GET", target, within_s=3.0)
+            quick = await self._wire.ask("GET", target, within_s=_WAITS_S)
             if quick.is_there or pending.done():
                 return
         finally:
             pending.cancel()
             await asyncio.gather(pending, return_exceptions=True)
-        again = await self._wire.ask("GET", target, within_s=3.0)
+        again = await self._wire.ask("GET", target, within_s=_WAITS_S)
         self._note(is_lone=again.is_there)
 
     def _socket_lines(self, origin: bytes) -> Lines:
