@@ -191,6 +191,7 @@ async def test_a_request_is_sent_again_and_edited_ones_say_only_what_was_edited(
     fake = scene()
     async with shown(browser, fake, at=f"#/requests/{POST}/overview"):
         await click(browser, "#detail .tool[title='Send again (r)']")
+        await until_text(browser, "#note", "Sent again.")
         await until_text(browser, "#detail", f"request {POST}")
         assert fake.posted == [(f"exchanges/{POST}/replay", {})]
         await browser.evaluate(f"location.hash = '#/requests/{POST}/overview'")
@@ -357,8 +358,7 @@ def checkers() -> None:
         pytest.fail(str(problem), pytrace=False)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 400])
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (400, True)], ids=["wide-light", "narrow-dark"])
 async def test_axe_finds_nothing(browser: Page, checkers: None, width: int, dark: bool) -> None:
     axe = (install.PAGE / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     places = ["", *(f"{POST}/{tab}" for tab in ("headers", "body", "cors")), f"{BLOCKED}/cors", f"{WORKER}/overview"]
@@ -368,7 +368,7 @@ async def test_axe_finds_nothing(browser: Page, checkers: None, width: int, dark
         await browser.evaluate(axe)
         for place in (*places, "#/sockets", "#/routes"):
             await browser.evaluate(f"location.hash = {place!r}")
-            await browser.evaluate("new Promise((done) => setTimeout(done, 250))")
+            await browser.evaluate("new Promise((done) => setTimeout(done, 150))")
             found = await browser.evaluate(
                 "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations.map("
                 "({id, nodes}) => [id, nodes.map(({target, failureSummary}) => [target, failureSummary])]))"

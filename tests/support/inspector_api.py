@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import mimetypes
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,14 @@ BATCH_S: Final = 0.1
 """Batches of events come at most ten times a second."""
 
 Json = dict[str, Any]
+
+
+class Pending(deque[tuple[str, Any]]):
+    """Events that one page has not been told yet. ``some``: set where there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.some = asyncio.Event()
 
 
 class FakeInspector:
@@ -64,7 +73,7 @@ class FakeInspector:
         self.followed: list[str] = []
         self.streams = 0
         self.number = 1
-        self._queues: list[asyncio.Queue[tuple[str, Any]]] = []
+        self._pages: list[Pending] = []
 
     def put(self, *rows: Json) -> None:
         """Take new or changed rows, and tell them to the pages."""
@@ -76,8 +85,9 @@ class FakeInspector:
 
     def tell(self, event: str, data: Any) -> None:
         """Send an event to all open pages."""
-        for queue in self._queues:
-            queue.put_nowait((event, data))
+        for pending in self._pages:
+            pending.append((event, data))
+            pending.some.set()
 
     def drop_streams(self) -> None:
         """End the event streams, as a devproxy that has gone does."""
@@ -190,8 +200,8 @@ class FakeInspector:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
-        queue: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-        self._queues.append(queue)
+        pending = Pending()
+        self._pages.append(pending)
         self.streams += 1
         self.resumed.append(request.query.get("last_event_id", ""))
         self.followed.append(request.query.get("exchange", ""))
@@ -202,17 +212,21 @@ class FakeInspector:
             if missed:
                 await response.write(self._event("exchanges", {"rows": missed}))
             while True:
-                event, data = await queue.get()
+                await pending.some.wait()
+                if pending[0][0] == "exchanges":
+                    await asyncio.sleep(BATCH_S)
+                event, data = pending.popleft()
+                while event == "exchanges" and pending and pending[0][0] == event:
+                    data = {"rows": [*data["rows"], *pending.popleft()[1]["rows"]]}
+                if not pending:
+                    pending.some.clear()
                 if not event:
                     break
-                rows = data["rows"] if event == "exchanges" else []
-                if rows:
-                    await asyncio.sleep(BATCH_S)
                 await response.write(self._event(event, data))
         except ConnectionResetError:
             pass
         finally:
-            self._queues.remove(queue)
+            self._pages.remove(pending)
             self.streams -= 1
         return response
 

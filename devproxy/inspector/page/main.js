@@ -18,6 +18,8 @@ import { listenToTheme } from "./views/theme.js";
 
 /** @typedef {import("./detail/detail.js").TabName} TabName */
 
+/** So many ids fit into an address. */
+const HAR_ROWS = 1000;
 const VIEWS = ["requests", "sockets", "routes"];
 
 takeKey();
@@ -145,12 +147,20 @@ function showHealth() {
   const { health: state } = connection;
   health.dataset.state = state;
   stopClock(state === "stopped" || state === "lost");
-  const texts = { connecting: "connecting", live: "live", lost: "connecting again", stopped: "devproxy stopped", "key-needed": "needs its key" };
+  const texts = {
+    connecting: "connecting",
+    live: "live",
+    lost: "connecting again",
+    stopped: "devproxy stopped",
+    "key-needed": "needs its key",
+  };
   setText(the("health-text"), texts[state]);
   const banner = the("banner");
   banner.hidden = state !== "stopped" && state !== "lost";
-  if (state === "stopped") banner.textContent = `devproxy stopped at ${clock(now()).slice(0, 8)}. What was seen stays here; the page goes on when devproxy is back.`;
-  else if (state === "lost") banner.textContent = "devproxy does not answer. What was seen stays here; the page goes on when it is back.";
+  if (state === "stopped")
+    banner.textContent = `devproxy stopped at ${clock(now()).slice(0, 8)}. What was seen stays here; the page goes on when devproxy is back.`;
+  else if (state === "lost")
+    banner.textContent = "devproxy does not answer. What was seen stays here; the page goes on when it is back.";
   if (state === "key-needed") void load();
 }
 
@@ -161,7 +171,10 @@ function showAccess() {
   const capture = /** @type {HTMLButtonElement} */ (the("capture"));
   const secrets = /** @type {HTMLButtonElement} */ (the("secrets"));
   const needsKey = "Needs the key: open the link that devproxy printed in its terminal";
-  for (const [button, title] of /** @type {[HTMLButtonElement, string][]} */ ([[capture, "Keep heads, bodies and messages also while no one looks"], [secrets, "Show cookies, tokens and passwords as they are"]])) {
+  for (const [button, title] of /** @type {[HTMLButtonElement, string][]} */ ([
+    [capture, "Keep heads, bodies and messages also while no one looks"],
+    [secrets, "Show cookies, tokens and passwords as they are"],
+  ])) {
     button.disabled = !isFull;
     button.title = isFull ? title : needsKey;
   }
@@ -179,7 +192,7 @@ function unmask(on) {
 
 async function downloadHar() {
   try {
-    const ids = requests.isFiltered ? requests.listed.slice(-2000).join(",") : null;
+    const ids = requests.isFiltered ? requests.listed.slice(-HAR_ROWS).join(",") : null;
     const response = await ask(address("har", { ids, secrets: isSecret || null }));
     save(await response.blob(), `devproxy-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.har`);
     say(isSecret ? "Saved as HAR, with its secrets." : "Saved as HAR; secrets are masked.");
@@ -191,7 +204,9 @@ async function downloadHar() {
 connection.addEventListener("health", showHealth);
 store.addEventListener("about", showAccess);
 addEventListener("hashchange", navigate);
-addEventListener("key-dropped", () => say("devproxy was started again and has another key. Open the new link for secrets and replays.", "bad"));
+addEventListener("key-dropped", () =>
+  say("devproxy was started again and has another key. Open the new link for secrets and replays.", "bad"),
+);
 the("secrets").addEventListener("click", () => unmask(!isSecret));
 the("har").addEventListener("click", () => void downloadHar());
 the("capture").addEventListener("click", () => {

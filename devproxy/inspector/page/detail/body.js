@@ -12,10 +12,22 @@ import { tree } from "./tree.js";
 
 /** What the switch offers for each `view`, the best first. @type {{[view: string]: string[]}} */
 const WAYS = {
-  json: ["tree", "text", "hex"], form: ["form", "text", "hex"], image: ["image", "hex"], text: ["text", "hex"],
-  events: ["text", "hex"], engineio: ["text", "hex"], hex: ["hex", "text"], none: [],
+  json: ["tree", "text", "hex"],
+  form: ["form", "text", "hex"],
+  image: ["image", "hex"],
+  text: ["text", "hex"],
+  events: ["text", "hex"],
+  engineio: ["text", "hex"],
+  hex: ["hex", "text"],
+  none: [],
 };
-const NAMES = /** @type {{[way: string]: string}} */ ({ tree: "JSON", text: "Text", hex: "Hex", image: "Image", form: "Form" });
+const NAMES = /** @type {{[way: string]: string}} */ ({
+  tree: "JSON",
+  text: "Text",
+  hex: "Hex",
+  image: "Image",
+  form: "Form",
+});
 /** So much of a text is shown: more makes the page slow. */
 const MAX_TEXT = 512 * 1024;
 
@@ -24,7 +36,10 @@ const MAX_TEXT = 512 * 1024;
  * @param {boolean} secrets
  */
 export function bodies(detail, secrets) {
-  return [part(detail, "response", detail.response.body, secrets), part(detail, "request", detail.request.body, secrets)];
+  return [
+    part(detail, "response", detail.response.body, secrets),
+    part(detail, "request", detail.request.body, secrets),
+  ];
 }
 
 /**
@@ -36,15 +51,28 @@ export function bodies(detail, secrets) {
 function part(detail, side, body, secrets) {
   const title = side === "request" ? "Request" : "Response";
   if (body === null || body.kept_bytes === 0) {
-    return h("section", { class: "body-part" }, h("div", { class: "part-head" }, h("h3", null, title), h("span", { class: "soft" }, why(detail, side, body))));
+    return h(
+      "section",
+      { class: "body-part" },
+      h("div", { class: "part-head" }, h("h3", null, title), h("span", { class: "soft" }, why(detail, side, body))),
+    );
   }
   const place = h("div", { class: "body-place" }, h("p", { class: "soft" }, "…"));
   const ways = WAYS[body.view]?.length ? /** @type {string[]} */ (WAYS[body.view]) : ["hex", "text"];
-  const note = [body.type, size(body.bytes ?? body.kept_bytes), body.encoding, body.is_complete ? "" : `the first ${size(body.kept_bytes)} kept`].filter(Boolean).join("  ·  ");
+  const note = [
+    body.type,
+    size(body.bytes ?? body.kept_bytes),
+    body.encoding,
+    body.is_complete ? "" : `the first ${size(body.kept_bytes)} kept`,
+  ]
+    .filter(Boolean)
+    .join("  ·  ");
   /** @type {Promise<Loaded>|null} */
   let loading = null;
   const load = () => (loading ??= loadBody(detail.id, side, body, secrets));
-  const buttons = ways.map((way) => h("button", { type: "button", "aria-pressed": "false", onclick: () => turn(way) }, NAMES[way] ?? way));
+  const buttons = ways.map((way) =>
+    h("button", { type: "button", "aria-pressed": "false", onclick: () => turn(way) }, NAMES[way] ?? way),
+  );
   const turn = async (/** @type {string} */ way) => {
     ways.forEach((each, at) => buttons[at]?.setAttribute("aria-pressed", String(each === way)));
     try {
@@ -56,12 +84,50 @@ function part(detail, side, body, secrets) {
     }
   };
   void turn(/** @type {string} */ (ways[0]));
-  return h("section", { class: "body-part" },
-    h("div", { class: "part-head" }, h("h3", null, title), h("span", { class: "soft" }, note),
-      h("span", { class: "right" }, h("span", { class: "segments", role: "group", "aria-label": `${title} body as` }, buttons),
-        h("button", { type: "button", class: "tool small", title: "Copy", onclick: () => load().then(({ text }) => copy(text, "the body")).catch(sayProblem) }, icon("copy"), "Copy"),
-        h("button", { type: "button", class: "tool small", title: "Save to a file", onclick: () => load().then(({ blob }) => save(blob, nameOf(detail, side))).catch(sayProblem) }, icon("download"), "Save"))),
-    place);
+  return h(
+    "section",
+    { class: "body-part" },
+    h(
+      "div",
+      { class: "part-head" },
+      h("h3", null, title),
+      h("span", { class: "soft" }, note),
+      h(
+        "span",
+        { class: "right" },
+        h("span", { class: "segments", role: "group", "aria-label": `${title} body as` }, buttons),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "tool small",
+            title: "Copy",
+            onclick: () =>
+              load()
+                .then(({ text }) => copy(text, "the body"))
+                .catch(sayProblem),
+          },
+          icon("copy"),
+          "Copy",
+        ),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "tool small",
+            title: "Save to a file",
+            onclick: () =>
+              load()
+                .then(({ blob }) => save(blob, nameOf(detail, side)))
+                .catch(sayProblem),
+          },
+          icon("download"),
+          "Save",
+        ),
+      ),
+    ),
+    place,
+  );
 }
 
 /**
@@ -70,7 +136,8 @@ function part(detail, side, body, secrets) {
  * @param {Body|null} body
  */
 function why(detail, side, body) {
-  if (body?.kept_bytes === 0 || (side === "request" ? detail.request_bytes : detail.response_bytes) === 0) return "no body";
+  if (body?.kept_bytes === 0 || (side === "request" ? detail.request_bytes : detail.response_bytes) === 0)
+    return "no body";
   if (detail.tunnel && side === "response") return "a tunnel has messages instead of a body";
   return "Not kept: bodies are while this page is open, or with [inspector] capture = true.";
 }
@@ -95,7 +162,12 @@ async function loadBody(id, side, body, secrets) {
     text = new TextDecoder("latin1").decode(bytes);
   }
   const coded = body.encoding && response.headers.get("X-Devproxy-Decoded") === "no";
-  return { blob, bytes, text, note: coded ? `Shown as it came: its ${body.encoding} coding cannot be undone here.` : "" };
+  return {
+    blob,
+    bytes,
+    text,
+    note: coded ? `Shown as it came: its ${body.encoding} coding cannot be undone here.` : "",
+  };
 }
 
 /**
@@ -118,10 +190,17 @@ function show(way, { blob, bytes, text }, body) {
     }
   }
   if (way === "form") {
-    return h("dl", { class: "facts" }, [...new URLSearchParams(text)].map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
+    return h(
+      "dl",
+      { class: "facts" },
+      [...new URLSearchParams(text)].map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))),
+    );
   }
   if (way === "hex") {
-    const rest = bytes.length > MAX_BYTES ? h("p", { class: "soft" }, `The first ${size(MAX_BYTES)} of ${size(bytes.length)}.`) : null;
+    const rest =
+      bytes.length > MAX_BYTES
+        ? h("p", { class: "soft" }, `The first ${size(MAX_BYTES)} of ${size(bytes.length)}.`)
+        : null;
     return h("div", null, h("pre", { class: "hex", tabindex: "0", "aria-label": "bytes" }, hexDump(bytes)), rest);
   }
   return textBlock(text);
@@ -129,8 +208,16 @@ function show(way, { blob, bytes, text }, body) {
 
 /** @param {string} text */
 export function textBlock(text) {
-  const rest = text.length > MAX_TEXT ? h("p", { class: "soft" }, `The first ${size(MAX_TEXT)} of ${size(text.length)}: Save has all of it.`) : null;
-  return h("div", null, h("pre", { class: "text", tabindex: "0", "aria-label": "text" }, text.slice(0, MAX_TEXT)), rest);
+  const rest =
+    text.length > MAX_TEXT
+      ? h("p", { class: "soft" }, `The first ${size(MAX_TEXT)} of ${size(text.length)}: Save has all of it.`)
+      : null;
+  return h(
+    "div",
+    null,
+    h("pre", { class: "text", tabindex: "0", "aria-label": "text" }, text.slice(0, MAX_TEXT)),
+    rest,
+  );
 }
 
 /**
@@ -138,6 +225,10 @@ export function textBlock(text) {
  * @param {string} side
  */
 function nameOf(detail, side) {
-  const last = detail.target.split("?")[0]?.split("/").pop()?.replace(/[^\w.-]/g, "_");
+  const last = detail.target
+    .split("?")[0]
+    ?.split("/")
+    .pop()
+    ?.replace(/[^\w.-]/g, "_");
   return side === "response" && last ? last : `${side}-${detail.id}`;
 }

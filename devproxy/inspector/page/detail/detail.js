@@ -17,7 +17,14 @@ import { sessionTab } from "./session.js";
 /** @typedef {"overview"|"headers"|"body"|"cors"|"messages"|"session"} TabName */
 
 /** @type {{[name in TabName]: string}} */
-const TABS = { overview: "Overview", headers: "Headers", body: "Body", cors: "CORS", messages: "Messages", session: "Session" };
+const TABS = {
+  overview: "Overview",
+  headers: "Headers",
+  body: "Body",
+  cors: "CORS",
+  messages: "Messages",
+  session: "Session",
+};
 
 export class DetailPanel {
   /** @type {number|null} */
@@ -57,14 +64,38 @@ export class DetailPanel {
   }
 
   #makeTools() {
-    const tool = (/** @type {Parameters<typeof icon>[0]} */ name, /** @type {string} */ label, /** @type {string} */ title, /** @type {() => void} */ onclick) =>
-      h("button", { type: "button", class: name === "copy" ? "tool copies" : "tool", title, onclick }, icon(name), h("span", null, label));
+    const tool = (
+      /** @type {Parameters<typeof icon>[0]} */ name,
+      /** @type {string} */ label,
+      /** @type {string} */ title,
+      /** @type {() => void} */ onclick,
+    ) =>
+      h(
+        "button",
+        { type: "button", class: name === "copy" ? "tool copies" : "tool", title, onclick },
+        icon(name),
+        h("span", null, label),
+      );
     this.replayTool = tool("replay", "Send again", "Send again (r)", () => this.sendAgain());
     this.editTool = tool("edit", "Edit", "Edit, then send (e)", () => this.edit());
-    fill(this.tools, this.replayTool, this.editTool,
+    fill(
+      this.tools,
+      this.replayTool,
+      this.editTool,
       tool("copy", "cURL", "Copy as cURL (c)", () => this.copyAs("curl")),
       tool("copy", "fetch", "Copy as a fetch() call", () => this.copyAs("fetch")),
-      h("button", { type: "button", class: "tool square", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.open(null) }, icon("close")));
+      h(
+        "button",
+        {
+          type: "button",
+          class: "tool square",
+          "aria-label": "Close",
+          title: "Close (Esc)",
+          onclick: () => this.open(null),
+        },
+        icon("close"),
+      ),
+    );
   }
 
   /**
@@ -126,13 +157,30 @@ export class DetailPanel {
       return;
     }
     const { text: status, tone } = statusOf(row);
-    fill(this.title, h("span", { class: `badge is-${tone}` }, status), h("span", { class: "method" }, row.method), h("span", { class: "target", title: row.target }, row.target));
+    fill(
+      this.title,
+      h("span", { class: `badge is-${tone}` }, status),
+      h("span", { class: "method" }, row.method),
+      h("span", { class: "target", title: row.target }, row.target),
+    );
     const names = this.#namesFor(row);
     if (!names.includes(this.tab)) this.tab = "overview";
-    const buttons = names.map((name) => h("button", {
-      type: "button", role: "tab", id: `tab-${name}`, "aria-selected": String(name === this.tab), "aria-controls": "tab-body",
-      tabindex: name === this.tab ? "0" : "-1", onclick: () => this.turnTo(name),
-    }, TABS[name], name === "cors" && row.problem === "blocked" ? h("i", { class: "dot bad" }) : null));
+    const buttons = names.map((name) =>
+      h(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          id: `tab-${name}`,
+          "aria-selected": String(name === this.tab),
+          "aria-controls": "tab-body",
+          tabindex: name === this.tab ? "0" : "-1",
+          onclick: () => this.turnTo(name),
+        },
+        TABS[name],
+        name === "cors" && row.problem === "blocked" ? h("i", { class: "dot bad" }) : null,
+      ),
+    );
     const had = this.tabs.contains(document.activeElement) ? document.activeElement?.id : null;
     fill(this.tabs, buttons);
     if (had) document.getElementById(had)?.focus();
@@ -174,7 +222,11 @@ export class DetailPanel {
     this.messages = null;
     this.follow(null);
     const kept = this.body.scrollTop;
-    if (this.tab === "overview") fill(this.body, overview(detail, (id) => this.open(id)));
+    if (this.tab === "overview")
+      fill(
+        this.body,
+        overview(detail, (id) => this.open(id)),
+      );
     else if (this.tab === "headers") fill(this.body, headers(detail));
     else if (this.tab === "body") fill(this.body, bodies(detail, this.secrets));
     else if (this.tab === "cors") fill(this.body, cors(detail));
@@ -218,7 +270,10 @@ export class DetailPanel {
   async copyAs(how) {
     if (this.id === null) return;
     try {
-      await copy(await text(`exchanges/${this.id}/copy`, { as: how, secrets: this.secrets || null }), how === "curl" ? "the cURL command" : "the fetch() call");
+      await copy(
+        await text(`exchanges/${this.id}/copy`, { as: how, secrets: this.secrets || null }),
+        how === "curl" ? "the cURL command" : "the fetch() call",
+      );
     } catch (problem) {
       sayProblem(problem);
     }

@@ -11,7 +11,14 @@ import { tree } from "./tree.js";
 /** @typedef {import("../types.js").Message} Message */
 
 const MAX_MESSAGES = 5000;
-const OPCODES = /** @type {{[opcode: number]: string}} */ ({ 0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong" });
+const OPCODES = /** @type {{[opcode: number]: string}} */ ({
+  0: "continuation",
+  1: "text",
+  2: "binary",
+  8: "close",
+  9: "ping",
+  10: "pong",
+});
 
 export class Messages {
   /** @type {Message[]} */
@@ -31,17 +38,50 @@ export class Messages {
   constructor(root, exchange, secrets) {
     this.exchange = exchange;
     this.secrets = secrets;
-    this.filter = h("input", { type: "search", placeholder: "Filter messages", "aria-label": "Filter messages", oninput: () => this.#draw() });
+    this.filter = h("input", {
+      type: "search",
+      placeholder: "Filter messages",
+      "aria-label": "Filter messages",
+      oninput: () => this.#draw(),
+    });
     this.pings = h("input", { type: "checkbox", checked: true, onchange: () => this.#draw() });
     this.note = h("span", { class: "soft" });
     const canvas = h("div", { class: "canvas", role: "presentation" });
-    this.viewport = h("div", { class: "frames", role: "listbox", "aria-label": "Messages", tabindex: "0", onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event) }, canvas);
+    this.viewport = h(
+      "div",
+      {
+        class: "frames",
+        role: "listbox",
+        "aria-label": "Messages",
+        tabindex: "0",
+        onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+      },
+      canvas,
+    );
     this.payload = h("div", { class: "payload" });
-    fill(root, h("div", { class: "messages" },
-      h("div", { class: "part-head" }, this.filter, h("label", { class: "check" }, this.pings, " Hide pings"), h("span", { class: "right" }, this.note)),
-      this.viewport, this.payload));
+    fill(
+      root,
+      h(
+        "div",
+        { class: "messages" },
+        h(
+          "div",
+          { class: "part-head" },
+          this.filter,
+          h("label", { class: "check" }, this.pings, " Hide pings"),
+          h("span", { class: "right" }, this.note),
+        ),
+        this.viewport,
+        this.payload,
+      ),
+    );
     /** @type {VirtualList<Message>} */
-    this.list = new VirtualList({ viewport: this.viewport, canvas, create: frame, update: (element, item) => this.#update(element, item) });
+    this.list = new VirtualList({
+      viewport: this.viewport,
+      canvas,
+      create: frame,
+      update: (element, item) => this.#update(element, item),
+    });
     canvas.addEventListener("click", (event) => {
       const element = /** @type {HTMLElement|null} */ (/** @type {Element} */ (event.target).closest("[data-message]"));
       const message = this.#all.find((each) => String(each.id) === element?.dataset.message);
@@ -54,7 +94,11 @@ export class Messages {
   async load() {
     try {
       for (let more = true; more;) {
-        const part = await get(`exchanges/${this.exchange}/messages`, { after: this.#lastId || null, limit: 500, secrets: this.secrets || null });
+        const part = await get(`exchanges/${this.exchange}/messages`, {
+          after: this.#lastId || null,
+          limit: 500,
+          secrets: this.secrets || null,
+        });
         this.#dropped = part.dropped;
         more = part.more && part.messages.length > 0;
         this.take(part.messages);
@@ -87,12 +131,22 @@ export class Messages {
       return !wanted || `${label(message)}\n${message.text ?? ""}`.toLowerCase().includes(wanted);
     });
     const parts = [count(this.#shown.length, "message")];
-    if (this.#all.length > this.#shown.length) parts[0] = `${this.#shown.length} of ${count(this.#all.length, "message")}`;
+    if (this.#all.length > this.#shown.length)
+      parts[0] = `${this.#shown.length} of ${count(this.#all.length, "message")}`;
     if (this.#dropped) parts.push(`${this.#dropped} older ones are no longer kept`);
     setText(this.note, parts.join("  ·  "));
     this.list.show(this.#shown);
     if (this.#shown.length === 0 && this.#selected === null) {
-      fill(this.payload, h("p", { class: "nothing" }, this.#all.length ? "No message matches." : "No messages yet. They are kept while this page is open, or with [inspector] capture = true."));
+      fill(
+        this.payload,
+        h(
+          "p",
+          { class: "nothing" },
+          this.#all.length
+            ? "No message matches."
+            : "No messages yet. They are kept while this page is open, or with [inspector] capture = true.",
+        ),
+      );
     } else if (this.#selected === null) {
       fill(this.payload, h("p", { class: "nothing" }, "Select a message to see all of it."));
     }
@@ -129,7 +183,14 @@ export class Messages {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity, PageDown: this.list.page, PageUp: -this.list.page }[event.key];
+    const step = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      Home: -Infinity,
+      End: Infinity,
+      PageDown: this.list.page,
+      PageUp: -this.list.page,
+    }[event.key];
     if (step === undefined || this.#shown.length === 0) return;
     const at = this.#shown.findIndex((message) => message.id === this.#selected?.id);
     const to = Math.min(this.#shown.length - 1, Math.max(0, at + step));
@@ -141,7 +202,15 @@ export class Messages {
 }
 
 function frame() {
-  return h("div", { class: "frame", role: "option" }, h("span", { class: "direction", role: "img" }), h("span", { class: "what" }), h("span", { class: "said" }), h("span", { class: "bytes" }), h("span", { class: "at" }));
+  return h(
+    "div",
+    { class: "frame", role: "option" },
+    h("span", { class: "direction", role: "img" }),
+    h("span", { class: "what" }),
+    h("span", { class: "said" }),
+    h("span", { class: "bytes" }),
+    h("span", { class: "at" }),
+  );
 }
 
 /** @param {Message} message */
@@ -168,7 +237,10 @@ function summary(message) {
   if (packet?.data === "") return "";
   if (packet && packet.data !== undefined && packet.data !== null) return JSON.stringify(packet.data).slice(0, 300);
   if (message.text !== null) return message.text.slice(0, 300);
-  if (message.base64 !== null) return hexDump(fromBase64(message.base64.slice(0, 64)).subarray(0, 16)).slice(8, 56).trim();
+  if (message.base64 !== null)
+    return hexDump(fromBase64(message.base64.slice(0, 64)).subarray(0, 16))
+      .slice(8, 56)
+      .trim();
   return message.note;
 }
 
@@ -179,20 +251,45 @@ function payload(message) {
     if (packet.namespace) words.push(`namespace ${packet.namespace}`);
     if (packet.ack !== null && packet.ack !== undefined) words.push(`ack id ${packet.ack}`);
     if (packet.attachments) words.push(count(packet.attachments, "binary attachment"));
-    return h("section", { class: "packet" },
-      h("h3", null, packet.event ? h("b", null, packet.event) : null, h("span", { class: "soft" }, words.join("  ·  "))),
-      packet.data === undefined || packet.data === null || packet.data === "" ? null : tree(packet.data));
+    return h(
+      "section",
+      { class: "packet" },
+      h(
+        "h3",
+        null,
+        packet.event ? h("b", null, packet.event) : null,
+        h("span", { class: "soft" }, words.join("  ·  ")),
+      ),
+      packet.data === undefined || packet.data === null || packet.data === "" ? null : tree(packet.data),
+    );
   });
   const facts = [
-    message.direction === "up" ? "client → server" : "server → client", OPCODES[message.opcode ?? -1] ?? message.kind, `${size(message.bytes)} on the wire`,
-    message.is_compressed ? "compressed" : "", message.is_cut ? "cut: the rest is not kept" : "",
+    message.direction === "up" ? "client → server" : "server → client",
+    OPCODES[message.opcode ?? -1] ?? message.kind,
+    `${size(message.bytes)} on the wire`,
+    message.is_compressed ? "compressed" : "",
+    message.is_cut ? "cut: the rest is not kept" : "",
   ];
   return [
-    h("div", { class: "part-head" }, h("span", { class: "soft" }, icon(message.direction === "up" ? "up" : "down"), " ", facts.filter(Boolean).join("  ·  "))),
+    h(
+      "div",
+      { class: "part-head" },
+      h(
+        "span",
+        { class: "soft" },
+        icon(message.direction === "up" ? "up" : "down"),
+        " ",
+        facts.filter(Boolean).join("  ·  "),
+      ),
+    ),
     message.note ? h("p", { class: "soft" }, message.note) : null,
     packets,
-    message.text !== null ? [packets.length ? h("h3", { class: "soft" }, "As it was sent") : null, whole(message.text, packets.length > 0)] : null,
-    message.base64 !== null ? h("pre", { class: "hex", tabindex: "0", "aria-label": "bytes" }, hexDump(fromBase64(message.base64))) : null,
+    message.text !== null
+      ? [packets.length ? h("h3", { class: "soft" }, "As it was sent") : null, whole(message.text, packets.length > 0)]
+      : null,
+    message.base64 !== null
+      ? h("pre", { class: "hex", tabindex: "0", "aria-label": "bytes" }, hexDump(fromBase64(message.base64)))
+      : null,
   ];
 }
 

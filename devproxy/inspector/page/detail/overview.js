@@ -9,7 +9,13 @@ import { sourceLink } from "./source.js";
 
 /** @typedef {import("../types.js").Detail} Detail */
 
-const STATES = { waiting: "waits for a connection", sent: "sent, no answer yet", streaming: "the answer is coming", open: "open", done: "over" };
+const STATES = {
+  waiting: "waits for a connection",
+  sent: "sent, no answer yet",
+  streaming: "the answer is coming",
+  open: "open",
+  done: "over",
+};
 const OUTCOMES = /** @type {{[name: string]: string}} */ ({
   complete: "complete",
   "client-left": "the client left before the end",
@@ -17,7 +23,11 @@ const OUTCOMES = /** @type {{[name: string]: string}} */ ({
   "answered-here": "devproxy answered",
   stopped: "devproxy stopped or closed it",
 });
-const PROBLEMS = { failed: "It failed.", refused: "It was refused.", blocked: "A browser does not let the page read this answer." };
+const PROBLEMS = {
+  failed: "It failed.",
+  refused: "It was refused.",
+  blocked: "A browser does not let the page read this answer.",
+};
 
 /**
  * @param {Detail} detail
@@ -27,7 +37,15 @@ export function overview(detail, open) {
   return [
     way(detail),
     trouble(detail),
-    detail.findings.map((finding) => card("warn", finding.title, finding.what, finding.help, finding.action === "clear-site-data" ? clearSiteData() : null)),
+    detail.findings.map((finding) =>
+      card(
+        "warn",
+        finding.title,
+        finding.what,
+        finding.help,
+        finding.action === "clear-site-data" ? clearSiteData() : null,
+      ),
+    ),
     h("h3", null, "Timing"),
     timing(detail),
     h("h3", null, "Request"),
@@ -37,26 +55,43 @@ export function overview(detail, open) {
 
 /** Client → route → server, with what each of them is. @param {Detail} detail */
 function way(detail) {
-  const stop = (/** @type {string} */ tone, /** @type {string} */ name, /** @type {string|null} */ what, /** @type {Node|null} */ link) =>
-    h("li", { class: tone }, h("b", null, name), h("span", null, what ?? ""), link);
+  const stop = (
+    /** @type {string} */ tone,
+    /** @type {string} */ name,
+    /** @type {string|null} */ what,
+    /** @type {Node|null} */ link,
+  ) => h("li", { class: tone }, h("b", null, name), h("span", null, what ?? ""), link);
   const isHere = detail.server === null;
   const lost = detail.outcome === "upstream-lost" || detail.problem === "failed";
-  return h("ol", { class: "way", "aria-label": "The way of the request" },
+  return h(
+    "ol",
+    { class: "way", "aria-label": "The way of the request" },
     stop(detail.outcome === "client-left" ? "bad" : "", detail.origin || "Client", detail.client, null),
-    stop(isHere && detail.problem ? "bad" : "", detail.route === null ? "devproxy" : `Route ${detail.route}`, isHere ? "answered here" : detail.scheme === "https" ? "over TLS" : `on ${detail.host}`, sourceLink(detail.route_source)),
-    isHere ? null : stop(lost ? "bad" : "", detail.upstream ?? "", detail.server, null));
+    stop(
+      isHere && detail.problem ? "bad" : "",
+      detail.route === null ? "devproxy" : `Route ${detail.route}`,
+      isHere ? "answered here" : detail.scheme === "https" ? "over TLS" : `on ${detail.host}`,
+      sourceLink(detail.route_source),
+    ),
+    isHere ? null : stop(lost ? "bad" : "", detail.upstream ?? "", detail.server, null),
+  );
 }
 
 /** @param {Detail} detail */
 function trouble(detail) {
   if (detail.problem === null && detail.error === "") return null;
   const title = detail.problem ? PROBLEMS[detail.problem] : "devproxy has something to say.";
-  const why = detail.problem === "blocked" ? (detail.verdict?.through.text || detail.detail) : detail.detail;
-  return h("div", { class: `card ${detail.problem === "refused" ? "warn" : "bad"}` },
+  const why = detail.problem === "blocked" ? detail.verdict?.through.text || detail.detail : detail.detail;
+  return h(
+    "div",
+    { class: `card ${detail.problem === "refused" ? "warn" : "bad"}` },
     h("h3", null, icon(detail.problem === "blocked" ? "blocked" : "alert"), title),
     why ? h("p", null, why) : null,
     detail.error ? h("p", null, h("code", { class: "code" }, detail.error)) : null,
-    detail.problem === "blocked" ? h("p", null, h("a", { href: `#/requests/${detail.id}/cors` }, "Why, and what to paste")) : null);
+    detail.problem === "blocked"
+      ? h("p", null, h("a", { href: `#/requests/${detail.id}/cors` }, "Why, and what to paste"))
+      : null,
+  );
 }
 
 /**
@@ -67,18 +102,34 @@ function trouble(detail) {
  * @param {Node|null} action
  */
 function card(tone, title, what, help, action) {
-  return h("div", { class: `card ${tone}` }, h("h3", null, icon("info"), title), h("p", null, what), help ? h("p", { class: "soft" }, help) : null, action);
+  return h(
+    "div",
+    { class: `card ${tone}` },
+    h("h3", null, icon("info"), title),
+    h("p", null, what),
+    help ? h("p", { class: "soft" }, help) : null,
+    action,
+  );
 }
 
 function clearSiteData() {
-  return h("button", { type: "button", class: "tool", onclick: async () => {
-    try {
-      await ask(address("clear-site-data"), { method: "POST" });
-      say("The browser dropped what this origin had stored. Load your page again.");
-    } catch (problem) {
-      sayProblem(problem);
-    }
-  } }, icon("trash"), "Clear what the browser keeps for this origin");
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "tool",
+      onclick: async () => {
+        try {
+          await ask(address("clear-site-data"), { method: "POST" });
+          say("The browser dropped what this origin had stored. Load your page again.");
+        } catch (problem) {
+          sayProblem(problem);
+        }
+      },
+    },
+    icon("trash"),
+    "Clear what the browser keeps for this origin",
+  );
 }
 
 /** Parts of the time as bars below each other. @param {Detail} detail */
@@ -96,14 +147,31 @@ function timing(detail) {
     ["load", detail.tunnel ? "Open" : "Transfer", firstAt, end],
   ];
   const total = Math.max(end, 1e-6);
-  return h("div", { class: "timing", role: "list" },
-    parts.filter(([name, , from, to]) => name !== "held" || to > from).map(([name, label, from, to]) => {
-      const bar = h("i", { class: name });
-      bar.style.left = `${(from / total) * 100}%`;
-      bar.style.width = `${(Math.max(0, to - from) / total) * 100}%`;
-      return h("div", { role: "listitem" }, h("span", null, label), h("span", { class: "track" }, bar), h("span", { class: "number" }, duration(Math.max(0, to - from))));
-    }),
-    h("div", { role: "listitem", class: "total" }, h("span", null, ended === null ? "So far" : "In all"), h("span", { class: "track" }), h("span", { class: "number" }, duration(end))));
+  return h(
+    "div",
+    { class: "timing", role: "list" },
+    parts
+      .filter(([name, , from, to]) => name !== "held" || to > from)
+      .map(([name, label, from, to]) => {
+        const bar = h("i", { class: name });
+        bar.style.left = `${(from / total) * 100}%`;
+        bar.style.width = `${(Math.max(0, to - from) / total) * 100}%`;
+        return h(
+          "div",
+          { role: "listitem" },
+          h("span", null, label),
+          h("span", { class: "track" }, bar),
+          h("span", { class: "number" }, duration(Math.max(0, to - from))),
+        );
+      }),
+    h(
+      "div",
+      { role: "listitem", class: "total" },
+      h("span", null, ended === null ? "So far" : "In all"),
+      h("span", { class: "track" }),
+      h("span", { class: "number" }, duration(end)),
+    ),
+  );
 }
 
 /**
@@ -117,21 +185,47 @@ function facts(detail, open) {
     ["State", detail.state === "done" ? (OUTCOMES[detail.outcome ?? ""] ?? detail.outcome) : STATES[detail.state]],
     ["Began", clock(detail.started_at)],
     ["Protocol", `HTTP/${detail.http}${detail.scheme === "https" ? " over TLS" : ""}`],
-    ["Kind", [detail.kind, detail.destination === "empty" ? "" : detail.destination].filter((part, at, both) => part && both.indexOf(part) === at).join(", ")],
+    [
+      "Kind",
+      [detail.kind, detail.destination === "empty" ? "" : detail.destination]
+        .filter((part, at, both) => part && both.indexOf(part) === at)
+        .join(", "),
+    ],
     ["Type", detail.type],
     ["Sent", detail.tunnel ? null : size(detail.request_bytes)],
     ["Received", detail.tunnel ? null : size(bytesOf(detail))],
     ["Tunnel", detail.tunnel ? tunnel(detail.tunnel) : null],
-    ["Socket.IO session", detail.session === null ? null : h("a", { href: `#/sockets/${encodeURIComponent(detail.session)}` }, detail.session)],
-    ["Sent again from", detail.replay_of === null ? null : h("button", { type: "button", class: "link", onclick: () => open(/** @type {number} */ (detail.replay_of)) }, `request ${detail.replay_of}`)],
+    [
+      "Socket.IO session",
+      detail.session === null
+        ? null
+        : h("a", { href: `#/sockets/${encodeURIComponent(detail.session)}` }, detail.session),
+    ],
+    [
+      "Sent again from",
+      detail.replay_of === null
+        ? null
+        : h(
+            "button",
+            { type: "button", class: "link", onclick: () => open(/** @type {number} */ (detail.replay_of)) },
+            `request ${detail.replay_of}`,
+          ),
+    ],
   ];
-  return h("dl", { class: "facts" }, all.filter(([, value]) => value !== null && value !== "").map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
+  return h(
+    "dl",
+    { class: "facts" },
+    all
+      .filter(([, value]) => value !== null && value !== "")
+      .map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))),
+  );
 }
 
 /** @param {import("../types.js").Tunnel} tunnel */
 function tunnel(tunnel) {
   const parts = [tunnel.protocol, `↑ ${size(tunnel.sent_bytes)}`, `↓ ${size(tunnel.received_bytes)}`];
   if (tunnel.messages !== null) parts.push(count(tunnel.messages, "message"));
-  if (tunnel.closed_by !== null) parts.push(`closed by the ${tunnel.closed_by}${tunnel.close_code === null ? "" : ` with ${tunnel.close_code}`}`);
+  if (tunnel.closed_by !== null)
+    parts.push(`closed by the ${tunnel.closed_by}${tunnel.close_code === null ? "" : ` with ${tunnel.close_code}`}`);
   return parts.join("  ·  ");
 }

@@ -10,5 +10,13 @@ export function sourceLink(source) {
   if (source === null) return null;
   if (source.line === null) return h("code", { class: "source", title: source.key }, `${source.file}: ${source.key}`);
   const name = source.file.split(/[\\/]/).pop() ?? source.file;
-  return h("a", { class: "source", href: `#/routes/line/${source.line}`, title: `${source.file}, line ${source.line}: ${source.key}` }, `${name}:${source.line}`);
+  return h(
+    "a",
+    {
+      class: "source",
+      href: `#/routes/line/${source.line}`,
+      title: `${source.file}, line ${source.line}: ${source.key}`,
+    },
+    `${name}:${source.line}`,
+  );
 }

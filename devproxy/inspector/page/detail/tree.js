@@ -23,11 +23,18 @@ export function tree(value) {
 function node(name, value, depth) {
   const label = name === null ? null : [h("span", { class: "key" }, name), ": "];
   if (typeof value !== "object" || value === null) return h("div", { class: "leaf" }, label, leaf(value));
-  const members = Array.isArray(value) ? value.map((each, at) => /** @type {[string, unknown]} */ ([String(at), each])) : Object.entries(value);
+  const members = Array.isArray(value)
+    ? value.map((each, at) => /** @type {[string, unknown]} */ ([String(at), each]))
+    : Object.entries(value);
   const [begin, end] = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
   if (members.length === 0) return h("div", { class: "leaf" }, label, h("span", { class: "soft" }, begin + end));
   const inside = h("div", { class: "inside" });
-  const details = h("details", null, h("summary", null, label, h("span", { class: "soft" }, `${begin}${preview(members, Array.isArray(value))}${end}`)), inside);
+  const details = h(
+    "details",
+    null,
+    h("summary", null, label, h("span", { class: "soft" }, `${begin}${preview(members, Array.isArray(value))}${end}`)),
+    inside,
+  );
   let isBuilt = false;
   const build = () => {
     if (isBuilt || !details.open) return;
@@ -52,16 +59,28 @@ function grow(inside, members, depth) {
   inside.append(...shown.map(([name, value]) => node(name, value, depth)));
   const rest = members.slice(PAGE);
   if (rest.length === 0) return;
-  const more = h("button", { type: "button", class: "link", onclick: () => {
-    more.remove();
-    grow(inside, rest, depth);
-  } }, `${rest.length} more`);
+  const more = h(
+    "button",
+    {
+      type: "button",
+      class: "link",
+      onclick: () => {
+        more.remove();
+        grow(inside, rest, depth);
+      },
+    },
+    `${rest.length} more`,
+  );
   inside.append(more);
 }
 
 /** @param {unknown} value */
 function leaf(value) {
-  return h("span", { class: value === null ? "null" : typeof value }, typeof value === "string" ? JSON.stringify(value) : String(value));
+  return h(
+    "span",
+    { class: value === null ? "null" : typeof value },
+    typeof value === "string" ? JSON.stringify(value) : String(value),
+  );
 }
 
 /**
@@ -70,6 +89,9 @@ function leaf(value) {
  */
 function preview(members, isArray) {
   if (isArray) return ` ${members.length} `;
-  const names = members.slice(0, 4).map(([name]) => name).join(", ");
+  const names = members
+    .slice(0, 4)
+    .map(([name]) => name)
+    .join(", ");
   return ` ${names.slice(0, 60)}${members.length > 4 || names.length > 60 ? ", …" : ""} `;
 }

@@ -1,6 +1,6 @@
 /**
  * The page's one stream of events: read with `fetch`, because EventSource cannot send the key; begun again where it left
- * off. It never ends by itself while the page is open.
+ * off. While the page is open it never ends for good.
  */
 
 import { address, ApiError, ask } from "./api.js";

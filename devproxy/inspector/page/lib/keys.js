@@ -46,7 +46,10 @@ export function listenToKeys({ requests, detail, close }) {
     if (action) {
       event.preventDefault();
       action();
-    } else if (target === document.body && ["ArrowDown", "ArrowUp", "j", "k", "Home", "End", "Enter"].includes(event.key)) {
+    } else if (
+      target === document.body &&
+      ["ArrowDown", "ArrowUp", "j", "k", "Home", "End", "Enter"].includes(event.key)
+    ) {
       grid.focus();
       grid.dispatchEvent(new KeyboardEvent("keydown", { key: event.key }));
       event.preventDefault();

@@ -101,7 +101,9 @@ function keyOf(row) {
   let key = keys.get(row);
   if (key === undefined) {
     const path = splitTarget(row.target)[0];
-    key = [row.method, path, row.status, row.kind, row.route, row.server, row.problem, row.error, row.session].join("\n");
+    key = [row.method, path, row.status, row.kind, row.route, row.server, row.problem, row.error, row.session].join(
+      "\n",
+    );
     keys.set(row, key);
   }
   return key;

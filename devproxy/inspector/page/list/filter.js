@@ -14,7 +14,13 @@
 
 /** @type {Filter} */
 export const EVERYTHING = {
-  text: "", status: "", route: "", upstream: "", kind: "", onlyProblems: false, hidePolls: false,
+  text: "",
+  status: "",
+  route: "",
+  upstream: "",
+  kind: "",
+  onlyProblems: false,
+  hidePolls: false,
 };
 
 /** What the buttons above the list mean. @type {{[group: string]: string[]}} */
@@ -31,7 +37,10 @@ export const KINDS = {
  * @returns {(row: Row) => boolean}
  */
 export function compile(filter) {
-  const words = filter.text.toLowerCase().split(/\s+/).filter((word) => word && word !== "-");
+  const words = filter.text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word && word !== "-");
   const wanted = words.filter((word) => !word.startsWith("-"));
   const unwanted = words.filter((word) => word.startsWith("-")).map((word) => word.slice(1));
   const kinds = KINDS[filter.kind];
@@ -58,9 +67,23 @@ function textOf(row) {
   let text = texts.get(row);
   if (text === undefined) {
     text = [
-      row.method, row.status, `${row.host}${row.target}`, row.type, row.kind, row.route, row.upstream, row.server,
-      row.error, row.outcome, row.problem, row.origin, row.session, ...row.marks,
-    ].join("\n").toLowerCase();
+      row.method,
+      row.status,
+      `${row.host}${row.target}`,
+      row.type,
+      row.kind,
+      row.route,
+      row.upstream,
+      row.server,
+      row.error,
+      row.outcome,
+      row.problem,
+      row.origin,
+      row.session,
+      ...row.marks,
+    ]
+      .join("\n")
+      .toLowerCase();
     texts.set(row, text);
   }
   return text;

@@ -63,7 +63,8 @@ export class Requests {
     form.addEventListener("input", () => this.#readFilters());
     for (const button of form.querySelectorAll("[data-kind]")) {
       button.addEventListener("click", () => {
-        for (const other of form.querySelectorAll("[data-kind]")) setAttribute(other, "aria-pressed", String(other === button));
+        for (const other of form.querySelectorAll("[data-kind]"))
+          setAttribute(other, "aria-pressed", String(other === button));
         this.#readFilters();
       });
     }
@@ -133,11 +134,19 @@ export class Requests {
     const at = this.#position();
     const entry = this.entries[at];
     const steps = /** @type {{[key: string]: number}} */ ({
-      ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: this.list.page, PageUp: -this.list.page, Home: -Infinity, End: Infinity,
+      ArrowDown: 1,
+      j: 1,
+      ArrowUp: -1,
+      k: -1,
+      PageDown: this.list.page,
+      PageUp: -this.list.page,
+      Home: -Infinity,
+      End: Infinity,
     });
     const step = steps[event.key];
     if (step !== undefined) this.#move(at, step);
-    else if (event.key === "Enter" || event.key === " ") this.select(entry?.row.id ?? this.entries.at(-1)?.row.id ?? null, true);
+    else if (event.key === "Enter" || event.key === " ")
+      this.select(entry?.row.id ?? this.entries.at(-1)?.row.id ?? null, true);
     else if (entry && event.key === "ArrowRight" && entry.members.length > 1 && !entry.isOpen) this.#toggle(entry);
     else if (entry && event.key === "ArrowLeft" && entry.isOpen) this.#toggle(entry);
     else return;
@@ -171,7 +180,10 @@ export class Requests {
   #isSelected(entry) {
     if (this.selected === null) return false;
     if (entry.isOpen) return false;
-    return entry.row.id === this.selected || (entry.members.length > 1 && entry.members.some((row) => row.id === this.selected));
+    return (
+      entry.row.id === this.selected ||
+      (entry.members.length > 1 && entry.members.some((row) => row.id === this.selected))
+    );
   }
 
   #position() {
@@ -249,9 +261,15 @@ export class Requests {
     const all = count(rows.length, "request");
     setText(the("foot-count"), listed === rows.length ? all : `${listed.toLocaleString("en")} of ${all}`);
     const held = this.isPaused ? `paused, ${count(this.store.rows.length - rows.length, "newer", "newer")}` : "";
-    setText(the("foot-more"), [live ? `${live} running` : "", bad ? count(bad, "problem") : "", size(bytes), held].filter(Boolean).join("  ·  "));
+    setText(
+      the("foot-more"),
+      [live ? `${live} running` : "", bad ? count(bad, "problem") : "", size(bytes), held]
+        .filter(Boolean)
+        .join("  ·  "),
+    );
     setText(the("tally-requests"), rows.length ? rows.length.toLocaleString("en") : "");
-    the("to-end").hidden = this.list.follows || this.entries.length === 0 || this.#sort.key !== "started_at" || this.#sort.isDown;
+    the("to-end").hidden =
+      this.list.follows || this.entries.length === 0 || this.#sort.key !== "started_at" || this.#sort.isDown;
     const empty = the("empty");
     const isEmpty = this.entries.length === 0;
     if (empty.hidden === isEmpty || isEmpty) this.#sayWhyEmpty(empty, isEmpty, rows.length);
@@ -268,10 +286,21 @@ export class Requests {
     if (empty.dataset.state === state) return;
     empty.dataset.state = state;
     if (total) {
-      fill(empty, h("p", null, `None of ${count(total, "request")} matches the filter.`),
-        h("button", { type: "button", class: "tool", onclick: () => this.clearFilters() }, "Show all"));
+      fill(
+        empty,
+        h("p", null, `None of ${count(total, "request")} matches the filter.`),
+        h("button", { type: "button", class: "tool", onclick: () => this.clearFilters() }, "Show all"),
+      );
     } else {
-      fill(empty, h("p", null, "Nothing yet."), h("p", { class: "soft" }, `Open ${this.store.about?.urls[0] ?? "your page"} and requests appear here from their beginning.`));
+      fill(
+        empty,
+        h("p", null, "Nothing yet."),
+        h(
+          "p",
+          { class: "soft" },
+          `Open ${this.store.about?.urls[0] ?? "your page"} and requests appear here from their beginning.`,
+        ),
+      );
     }
   }
 
@@ -292,7 +321,13 @@ export class Requests {
 
   /** What is not over gets longer. */
   #tick() {
-    if (the("health").dataset.state === "live" && !this.isPaused && !document.hidden && this.store.rows.some((row) => row.state !== "done")) this.#changed();
+    if (
+      the("health").dataset.state === "live" &&
+      !this.isPaused &&
+      !document.hidden &&
+      this.store.rows.some((row) => row.state !== "done")
+    )
+      this.#changed();
   }
 }
 
@@ -304,6 +339,10 @@ export class Requests {
 function offer(id, any, names) {
   const select = typed(id, HTMLSelectElement);
   const { value } = select;
-  fill(select, h("option", { value: "" }, any), names.map((name) => h("option", { value: name }, name)));
+  fill(
+    select,
+    h("option", { value: "" }, any),
+    names.map((name) => h("option", { value: name }, name)),
+  );
   select.value = names.includes(value) ? value : "";
 }

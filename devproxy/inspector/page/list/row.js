@@ -23,12 +23,24 @@ const PROBLEMS = { failed: "failed", refused: "refused", blocked: "a browser blo
 export function statusOf(row) {
   if (row.problem === "blocked" && row.status !== null) return { text: String(row.status), tone: "bad" };
   if (row.status !== null) {
-    const tone = row.status < 200 ? "open" : row.status < 300 ? "good" : row.status < 400 ? "away" : row.status < 500 ? "warn" : "bad";
+    const tone =
+      row.status < 200
+        ? "open"
+        : row.status < 300
+          ? "good"
+          : row.status < 400
+            ? "away"
+            : row.status < 500
+              ? "warn"
+              : "bad";
     return { text: String(row.status), tone };
   }
   if (row.state === "waiting") return { text: row.times.held_s === null ? "queued" : "held", tone: "wait" };
   if (row.state !== "done") return { text: "sent", tone: "wait" };
-  return { text: row.outcome === "client-left" ? "left" : "lost", tone: row.outcome === "client-left" ? "warn" : "bad" };
+  return {
+    text: row.outcome === "client-left" ? "left" : "lost",
+    tone: row.outcome === "client-left" ? "warn" : "bad",
+  };
 }
 
 /**
@@ -63,6 +75,7 @@ export class RowView {
     this.fold = h("span", { class: "fold" });
     this.path = h("span", { class: "path" });
     this.query = h("span", { class: "query" });
+    this.target = h("span", { class: "target" }, this.path, this.query);
     this.times = h("span", { class: "times" });
     this.marks = h("span", { class: "marks" });
     this.method = h("span", { class: "c-method", role: "gridcell" });
@@ -75,13 +88,18 @@ export class RowView {
     this.held = h("i", { class: "held" });
     this.wait = h("i", { class: "wait" });
     this.load = h("i", { class: "load" });
-    this.element = h("div", { role: "row", class: "row" },
+    this.element = h(
+      "div",
+      { role: "row", class: "row" },
       this.method,
-      h("span", { class: "c-path", role: "gridcell" }, this.fold, h("span", { class: "target" }, this.path, this.query), this.times, this.marks),
-      this.status, this.type,
+      h("span", { class: "c-path", role: "gridcell" }, this.fold, this.target, this.times, this.marks),
+      this.status,
+      this.type,
       h("span", { class: "c-route", role: "gridcell" }, this.route, this.server),
-      this.size, this.time,
-      h("span", { class: "c-fall", role: "gridcell", "aria-label": "timing" }, this.held, this.wait, this.load));
+      this.size,
+      this.time,
+      h("span", { class: "c-fall", role: "gridcell", "aria-label": "timing" }, this.held, this.wait, this.load),
+    );
     /** @type {Entry|null} */
     this.entry = null;
     this.marksKey = "";
@@ -101,14 +119,21 @@ export class RowView {
     setAttribute(this.element, "aria-selected", String(isSelected));
     const { text, tone } = statusOf(row);
     const classes = [
-      "row", `is-${tone}`, row.state === "done" ? "" : "is-live", row.problem ? `is-${row.problem}` : "",
-      entry.isFirst ? "is-first" : "", entry.isChild ? "is-child" : "",
-    ].filter(Boolean).join(" ");
+      "row",
+      `is-${tone}`,
+      row.state === "done" ? "" : "is-live",
+      row.problem ? `is-${row.problem}` : "",
+      entry.isFirst ? "is-first" : "",
+      entry.isChild ? "is-child" : "",
+    ]
+      .filter(Boolean)
+      .join(" ");
     if (this.element.className !== classes) this.element.className = classes;
     setText(this.method, row.method);
     const [path, query] = splitTarget(row.target);
     setText(this.path, path);
     setText(this.query, query);
+    setAttribute(this.target, "title", row.target);
     const many = entry.members.length > 1;
     setText(this.times, many ? `×${entry.members.length}` : "");
     setAttribute(this.element, "aria-expanded", many ? String(entry.isOpen) : null);
@@ -131,7 +156,11 @@ export class RowView {
     if (key === this.marksKey) return;
     this.marksKey = key;
     this.marks.textContent = "";
-    const say = (/** @type {Parameters<typeof icon>[0]} */ name, /** @type {string} */ title, /** @type {string} */ tone) => {
+    const say = (
+      /** @type {Parameters<typeof icon>[0]} */ name,
+      /** @type {string} */ title,
+      /** @type {string} */ tone,
+    ) => {
       this.marks.append(h("span", { class: `mark ${tone}`, role: "img", "aria-label": title, title }, icon(name)));
     };
     if (row.replay_of !== null) say("replay", `sent again, from request ${row.replay_of}`, "soft");
@@ -141,7 +170,8 @@ export class RowView {
 
   /** @param {Entry} entry */
   #draw({ row, burst }) {
-    const place = (/** @type {number} */ s) => Math.min(100, Math.max(0, ((row.started_at + s - burst.start) / burst.length) * 100));
+    const place = (/** @type {number} */ s) =>
+      Math.min(100, Math.max(0, ((row.started_at + s - burst.start) / burst.length) * 100));
     const { sent_s: sent, first_byte_s: first, held_s: held } = row.times;
     const end = elapsed(row);
     const sentAt = sent ?? (first === null ? end : 0);

@@ -21,8 +21,21 @@ export class Sockets {
     this.root = the("view-sockets");
     this.rows = h("div", { class: "cards", role: "group", "aria-label": "Sessions" });
     this.card = h("section", { class: "session-card", "aria-label": "Session" });
-    this.empty = h("div", { class: "empty" }, h("p", null, "No Socket.IO session yet."), h("p", { class: "soft" }, "A client that connects through devproxy appears here: polling, probe, upgrade, pings, namespaces, and why it closed."));
-    this.root.append(h("h2", { class: "hidden" }, "Socket.IO sessions"), this.empty, h("div", { class: "columns" }, this.rows, this.card));
+    this.empty = h(
+      "div",
+      { class: "empty" },
+      h("p", null, "No Socket.IO session yet."),
+      h(
+        "p",
+        { class: "soft" },
+        "A client that connects through devproxy appears here: polling, probe, upgrade, pings, namespaces, and why it closed.",
+      ),
+    );
+    this.root.append(
+      h("h2", { class: "hidden" }, "Socket.IO sessions"),
+      this.empty,
+      h("div", { class: "columns" }, this.rows, this.card),
+    );
     this.rows.addEventListener("keydown", (event) => this.#key(event));
     store.addEventListener("sessions", () => this.#changed());
     setInterval(() => !this.root.hidden && this.#changed(), 1000);
@@ -52,7 +65,10 @@ export class Sockets {
     this.empty.hidden = all.length > 0;
     const selected = all.find((session) => session.sid === this.selected) ?? all[0];
     const had = this.rows.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
-    fill(this.rows, all.slice(0, 200).map((session) => sessionRow(session, session === selected)));
+    fill(
+      this.rows,
+      all.slice(0, 200).map((session) => sessionRow(session, session === selected)),
+    );
     if (had) /** @type {HTMLElement|null} */ (this.rows.querySelector(`[href="${CSS.escape(had)}"]`))?.focus();
     const inside = this.card.contains(document.activeElement);
     if (selected && !inside) fill(this.card, sessionCard(selected, this.store, this.open));
@@ -79,13 +95,21 @@ export class Sockets {
 function sessionRow(session, isSelected) {
   const tone = session.state !== "open" ? "" : isOverdue(session) || session.upgrade === "failed" ? "warn" : "good";
   const age = session.opened_at === null ? "" : duration((session.closed_at ?? now()) - session.opened_at);
-  const how = session.upgrade === "failed" ? "polling, upgrade failed" : session.upgrade === "probing" ? "polling → websocket …" : (session.transport ?? "");
-  const link = h("a", { class: `session ${tone}`, href: `#/sockets/${encodeURIComponent(session.sid)}` },
+  const how =
+    session.upgrade === "failed"
+      ? "polling, upgrade failed"
+      : session.upgrade === "probing"
+        ? "polling → websocket …"
+        : (session.transport ?? "");
+  const link = h(
+    "a",
+    { class: `session ${tone}`, href: `#/sockets/${encodeURIComponent(session.sid)}` },
     h("i", { class: `dot ${tone}` }),
     h("b", null, session.sid),
     h("span", { class: "soft" }, [session.eio === null ? "" : `EIO ${session.eio}`, how].filter(Boolean).join("  ·  ")),
     h("span", { class: "soft" }, [session.namespaces.join(" "), session.upstream ?? ""].filter(Boolean).join("  →  ")),
-    h("span", { class: "age" }, session.state === "open" ? age : `${session.state} after ${age}`));
+    h("span", { class: "age" }, session.state === "open" ? age : `${session.state} after ${age}`),
+  );
   setAttribute(link, "aria-current", isSelected ? "true" : null);
   return link;
 }
