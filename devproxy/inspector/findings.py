@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from devproxy.authority.networks import is_loopback
+from devproxy.authority.origins import web_origin
 from devproxy.config.model import Scheme
+from devproxy.policy.verdict.reach import obstacles
 
 if TYPE_CHECKING:
     from devproxy.config.model import Config
@@ -146,13 +148,13 @@ def _local_network(capture: Capture) -> Finding | None:
     is_public = bool(origins) and origins[0].startswith(b"http") and not _is_near(origins[0])
     if not asks and not is_public:
         return None
-    return Finding(
-        "local-network-access",
-        "A page of a public site asks this machine",
-        "Since Chrome 142, a page that comes from the internet may ask a server on this machine or in this network "
-        "only if the person allows it (Local Network Access); before that is answered, the request waits.",
-        "Allow it when the browser asks, or serve the page through devproxy as well, so that both have one origin.",
-    )
+    what, help = "The browser asks whether a page from elsewhere may reach this machine (Local Network Access).", ""
+    if origins:
+        target = web_origin(capture.peer.scheme, request.facts.host)
+        met = obstacles(origins[0], target, is_websocket=request.facts.upgrade == b"websocket")
+        if met:
+            what, help = met[-1].verdict.what, met[-1].verdict.fix
+    return Finding("local-network-access", "A page of a public site asks this machine", what, help)
 
 
 @lru_cache(maxsize=64)

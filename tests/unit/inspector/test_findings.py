@@ -59,3 +59,11 @@ LOGIN = "302 Found\r\nLocation: https://login.example/authorize?client_id=1&redi
 )
 def test_traps_are_marked_and_nothing_else(request_fields: str, response: str, expected: list[str]) -> None:
     assert codes(request_fields, response) == expected
+
+
+def test_local_network_access_is_told_in_the_words_of_the_verdict() -> None:
+    block = b"GET /x HTTP/1.1\r\nHost: localhost:8080\r\nOrigin: https://preview.example"
+    capture = Capture(load(FILE, source="a.toml"), parse_request_head(block, Limits()), Peer("127.0.0.1", "http"), None)
+    (finding,) = findings_on(capture)
+    assert finding.what.startswith("Chrome, from 142 on, asks the person before")
+    assert finding.help.startswith("Allow it when Chrome asks")
