@@ -26,6 +26,23 @@ const TABS = {
   session: "Session",
 };
 
+/** A body that is still coming is shown again less often: that begins at its top. @type {{[name: string]: number}} */
+const LATER_MS = { body: 1500 };
+
+/**
+ * What a tab shows of a detail, as text to compare.
+ * @param {Detail} detail
+ * @param {TabName} tab
+ */
+function partOf(detail, tab) {
+  const { request, response } = detail;
+  if (tab === "headers")
+    return JSON.stringify([request, response, detail.interim], (key, value) => (key === "body" ? 0 : value));
+  if (tab === "body") return JSON.stringify([detail.id, request.body, response.body]);
+  if (tab === "cors") return JSON.stringify([detail.id, detail.verdict]);
+  return JSON.stringify(detail);
+}
+
 export class DetailPanel {
   /** @type {number|null} */
   id = null;
@@ -36,6 +53,8 @@ export class DetailPanel {
   secrets = false;
   #version = 0;
   #loading = 0;
+  /** What is shown of the tab, as text. */
+  #drawn = "";
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #due;
   /** @type {Messages|null} */
@@ -140,14 +159,14 @@ export class DetailPanel {
     }
   }
 
-  /** The row has gone on: ask again, not more than four times a second. */
+  /** The row has gone on: ask again, not more often than can be read. */
   #changed() {
     const row = this.id === null ? undefined : this.store.byId.get(this.id);
     if (row === undefined || row.version <= this.#version || this.#due !== undefined) return;
     this.#due = setTimeout(() => {
       this.#due = undefined;
       void this.load();
-    }, 250);
+    }, LATER_MS[this.tab] ?? 250);
   }
 
   /** @param {Row|null} row */
@@ -216,11 +235,15 @@ export class DetailPanel {
     setAttribute(this.body, "aria-labelledby", `tab-${this.tab}`);
     this.body.className = `tab-body tab-${this.tab}`;
     if (this.tab === "messages") {
+      this.#drawn = "";
       this.#drawMessages(detail);
       return;
     }
     this.messages = null;
     this.follow(null);
+    const drawn = `${this.tab}${this.secrets}${partOf(detail, this.tab)}`;
+    if (drawn === this.#drawn && this.body.firstChild) return; // what is open or selected in it stays so
+    this.#drawn = drawn;
     const kept = this.body.scrollTop;
     if (this.tab === "overview")
       fill(

@@ -94,6 +94,16 @@ export function setAttribute(element, name, value) {
   else element.setAttribute(name, value);
 }
 
+/**
+ * Whether a person is busy with what is in an element: has the focus in it, or selects text to copy it.
+ * @param {Element} element
+ */
+export function isInUse(element) {
+  const selection = getSelection();
+  const selects = selection !== null && !selection.isCollapsed && element.contains(selection.anchorNode);
+  return selects || element.contains(document.activeElement);
+}
+
 /** Paths of the icons, on a grid of 16, drawn with the colour of the text. */
 const ICONS = {
   alert: "M8 2.2 14.4 13.4H1.6zM8 6.4v3.2M8 11.4v.4",

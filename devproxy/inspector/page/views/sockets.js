@@ -1,6 +1,6 @@
 /** The view of Socket.IO sessions, by sid. */
 
-import { fill, h, setAttribute, setText, the } from "../lib/dom.js";
+import { fill, h, isInUse, setAttribute, setText, the } from "../lib/dom.js";
 import { duration, now } from "../lib/format.js";
 import { isOverdue, sessionCard } from "../detail/session.js";
 
@@ -70,7 +70,7 @@ export class Sockets {
       all.slice(0, 200).map((session) => sessionRow(session, session === selected)),
     );
     if (had) /** @type {HTMLElement|null} */ (this.rows.querySelector(`[href="${CSS.escape(had)}"]`))?.focus();
-    const inside = this.card.contains(document.activeElement);
+    const inside = isInUse(this.card);
     if (selected && !inside) fill(this.card, sessionCard(selected, this.store, this.open));
     else if (!selected) fill(this.card);
     this.card.hidden = !selected;
