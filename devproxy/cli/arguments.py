@@ -30,16 +30,38 @@ class _Parser(argparse.ArgumentParser):
             formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=_HELP_COLUMNS),
             allow_abbrev=False,
         )
+        self.typed: Sequence[str] = ()  # what is parsed, for the line that refusals suggest
 
     def error(self, message: str) -> NoReturn:
-        """Raise :class:`Refused` with what is nearest to what was typed."""
-        from difflib import get_close_matches  # only errors need it
+        """Raise :class:`Refused` with the line that is nearest to what was typed."""
+        from devproxy.cli.guesses import line, meant_option, with_option  # only errors need them
 
         ways = [f"{self.prog} --help"]
-        unknown = re.match(r"unrecognized arguments: --([^ =]+)", message)
-        if unknown and (near := get_close_matches(unknown[1], re.findall(r"--([a-z-]+)", self.format_usage()), 1)):
-            ways.insert(0, f"did you mean --{near[0]}?")
+        unknown = re.match(r"unrecognized arguments: (--?[^ ]+)", message)
+        if unknown and (meant := meant_option(unknown[1], re.findall(r"--[a-z-]+", self.format_usage()))):
+            typed = line(self.prog.rpartition(" ")[2], with_option(self.typed, unknown[1], meant))
+            ways.insert(0, f"did you mean {meant}?  {typed}")
         raise Refused(message.removeprefix("argument ").replace("unrecognized arguments", "unknown arguments"), *ways)
+
+
+class _Once(argparse.Action):
+    """An option that may be given once: of two values, none is silently dropped."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[str] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Keep the value. Raises :class:`Refused` for the second one."""
+        given = getattr(namespace, self.dest)
+        if given is not None and given != values:
+            ways = [f"{parser.prog} --help"]
+            if self.dest in ("frontend", "backend"):
+                ways.insert(0, f'for several servers write {self.dest} = ["…", "…"] under [upstreams] in a file')
+            raise Refused(f"{option_string} is given twice: {given} and {values}", *ways)
+        setattr(namespace, self.dest, values)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -48,14 +70,51 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises :class:`Refused` for what cannot be read, SystemExit after ``--help`` and ``--version``.
     """
     name = arguments[0] if arguments else ""
+    if name.partition("=")[0] in _OPTIONS_OF_UP:
+        return parse(["up", *arguments])
     if name not in _COMMANDS:
         return _parse_without_command(arguments)
     _, add_options = _COMMANDS[name]
     parser = _parser(f"devproxy {name}", add_options)
     add_options(parser)
+    parser.typed = arguments[1:]
     options = parser.parse_args(arguments[1:])
     options.command = name
+    if name == "up":
+        options.typed = list(arguments[1:])
+        _take_servers(options)
     return options
+
+
+def _take_servers(options: argparse.Namespace) -> None:
+    """Make ``--frontend`` and ``--backend`` of the servers that were named without them."""
+    from devproxy.cli.guesses import line
+
+    servers: list[str] = options.servers
+    if not servers:
+        return
+    if "--" in options.typed:
+        raise Refused(
+            "devproxy up starts no other programs",
+            f"start it in a terminal of its own:  {' '.join(servers)}",
+            "then:  devproxy up --frontend 5173 --backend 3001  (the ports of your servers)",
+        )
+    if servers[0].endswith(".toml"):
+        typed = [text for text in options.typed if text != servers[0]]
+        raise Refused(f"{servers[0]} is a file, not a server", line("up", [*typed, "--config", servers[0]]))
+    if len(servers) > 2:
+        raise Refused(
+            f"devproxy up takes two servers, the frontend and the backend, not {len(servers)}",
+            "for more of them write a devproxy.toml with a route for each",
+            "devproxy up --help",
+        )
+    if options.frontend is not None or options.backend is not None:
+        raise Refused(
+            f"{' '.join(servers)}: servers are named either by --frontend and --backend, or without them",
+            "devproxy up --frontend 5173 --backend 3001",
+            "devproxy up 5173 3001",
+        )
+    options.frontend, options.backend = servers[0], servers[1] if len(servers) > 1 else None
 
 
 def _parser(prog: str, described: Callable[..., object]) -> _Parser:
@@ -103,15 +162,11 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
         raise Refused("which command?", "devproxy up --frontend 5173 --backend 3001", "devproxy --help")
     name = arguments[0]
     if not name.startswith("-"):
-        from difflib import get_close_matches
+        from devproxy.cli.guesses import without_command
 
-        near = get_close_matches(_MEANT.get(name, name), _COMMANDS, 1)
-        known = f"did you mean devproxy {near[0]}?" if near else f"the commands are {', '.join(_COMMANDS)}"
+        meant = without_command(arguments, _COMMANDS)
+        known = f"did you mean {meant}?" if meant else f"the commands are {', '.join(_COMMANDS)}"
         raise Refused(f"there is no command {name}", known, "devproxy --help")
-    if name.partition("=")[0] in ("--config", "--frontend", "--backend", "--backend-path", "--listen"):
-        from shlex import join
-
-        raise Refused(f"no command given, only {join(arguments)}", f"devproxy up {join(arguments)}", "devproxy --help")
     options = parser.parse_args(arguments[:1])
     raise Refused(f"no command given, only {' '.join(arguments)}", "devproxy --help", *vars(options))
 
@@ -123,6 +178,7 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
       devproxy up
       devproxy up --config dev/devproxy.toml --listen 9000
       devproxy up --frontend 5173 --backend 3001
+      devproxy up 5173 3001 --port auto
       devproxy up --frontend 5173 --backend http://127.0.0.1:3001 \\
                   --backend-path /ws/ --backend-path /api/
 
@@ -130,8 +186,14 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
     a second Ctrl-C stops immediately.
     """
     _add_configuration(parser)
-    help = "port, host:port, or :port for every address of this machine; repeatable (default: localhost:8080)"
-    _add_repeatable(parser, "--listen", "ADDRESS", help)
+    help = (
+        "port, host:port, or :port for every address of this machine; repeatable (default: localhost:8080); "
+        "auto: the next port that is free"
+    )
+    parser.add_argument("--listen", "--port", action="append", default=[], metavar="ADDRESS", help=help)
+    parser.add_argument(
+        "servers", nargs="*", metavar="SERVER", help="--frontend, then --backend, without these words before them"
+    )
     parser.add_argument("--tls", action="store_true", help="HTTPS too, on the same port (see devproxy trust)")
     _add_output(parser)
     _add_choice(parser, "--loop", ("auto", "uvloop", "asyncio"), argparse.SUPPRESS)
@@ -311,8 +373,12 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", metavar="PATH", help="the configuration (default: the nearest devproxy.toml, here or above)"
     )
-    parser.add_argument("--frontend", metavar="SERVER", help="your dev server: port, host:port or URL; needs no file")
-    parser.add_argument("--backend", metavar="SERVER", help="your backend: port, host:port or URL; needs no file")
+    parser.add_argument(
+        "--frontend", action=_Once, metavar="SERVER", help="your dev server: port, host:port or URL; needs no file"
+    )
+    parser.add_argument(
+        "--backend", action=_Once, metavar="SERVER", help="your backend: port, host:port or URL; needs no file"
+    )
     help = "a path that goes to the backend; repeatable (default: /socket.io/ and /api/)"
     _add_repeatable(parser, "--backend-path", "PATH", help)
 
@@ -337,8 +403,11 @@ def _add_choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, 
     parser.add_argument(name, choices=choices, default=choices[0], help=help)
 
 
-_MEANT: Final = dict.fromkeys(("start", "run", "serve", "dev"), "up") | dict.fromkeys(("validate", "test"), "check")
-"""Commands of other programs, and what they are called here."""
+_OPTIONS_OF_UP: Final = (
+    *("--config", "--frontend", "--backend", "--backend-path", "--listen", "--port", "--tls"),
+    *("--log", "--quiet", "--verbose"),
+)
+"""With one of these first, and no command, ``up`` is meant."""
 
 _COMMANDS: Final = {
     "up": ("start devproxy", _add_up),

@@ -11,25 +11,53 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from devproxy import __version__
-from devproxy.authority.hosts import MAX_PORT
+from devproxy.authority.hosts import MAX_PORT, authority
+from devproxy.cli.guesses import listening_on
 from devproxy.cli.loading import Loaded, configuration
 from devproxy.cli.process import Process
 from devproxy.cli.refusal import FAILED, Refused
 from devproxy.config.model import Listen
 from devproxy.errors import BindError, CertificateProblem
-from devproxy.gateway.front.bind import bind
+from devproxy.gateway.front.bind import PORT_TAKEN, bind
 
 if TYPE_CHECKING:
     from devproxy.console import Mode
 
+AUTO: Final = "auto"
+"""What ``--listen`` says for the next port that is free."""
+MAX_STEPS: Final = 100
+"""How many ports are tried for that."""
+
 
 def start(options: argparse.Namespace, process: Process) -> int:
     """Serve as `options` say; return the exit code. Raises :class:`Refused` for what keeps devproxy from starting."""
-    loaded = configuration(options, listen=options.listen, tls=options.tls)
-    return _serve(loaded, _bind(loaded.config.server.listen), options, process)
+    loaded, sockets = _listen(options)
+    return _serve(loaded, sockets, options, process)
+
+
+def _listen(options: argparse.Namespace) -> tuple[Loaded, list[socket.socket]]:
+    """Return the configuration and its sockets: with ``--listen auto`` the first that are free from its ports on."""
+    is_auto = AUTO in options.listen
+    if is_auto and len(options.listen) > 1:
+        raise Refused(
+            "--listen auto cannot be combined with another --listen",
+            "leave the other --listen out, or name every address",
+        )
+    loaded = configuration(options, listen=() if is_auto else options.listen, tls=options.tls)
+    try:
+        return loaded, bind(loaded.config.server.listen)
+    except BindError as error:
+        listens, sockets = _next_free(loaded.config.server.listen) if error.reason == PORT_TAKEN else ([], [])
+        written = [_written(listen) for listen in listens]
+        if is_auto and written:
+            return configuration(options, listen=written, tls=options.tls), sockets
+        for sock in sockets:
+            sock.close()
+        raise _cannot_listen(error, written, options.typed) from None
 
 
 def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Namespace, process: Process) -> int:
@@ -62,28 +90,41 @@ def _mode(options: argparse.Namespace) -> Mode:
     return "quiet" if options.quiet else "human"
 
 
-def _bind(listens: Sequence[Listen]) -> list[socket.socket]:
-    try:
-        return bind(listens)
-    except BindError as error:
-        raise _cannot_listen(error) from None
+def _next_free(listens: Sequence[Listen]) -> tuple[list[Listen], list[socket.socket]]:
+    """Return `listens` with all ports moved up as little as makes them free, and their sockets; empty: none is near."""
+    for step in range(1, MAX_STEPS + 1):
+        moved = [listen if listen.port == 0 else replace(listen, port=listen.port + step) for listen in listens]
+        if any(listen.port > MAX_PORT for listen in moved):
+            break
+        try:
+            return moved, bind(moved)
+        except BindError:
+            continue
+    return [], []
 
 
-def _cannot_listen(error: BindError) -> Refused:
+def _written(listen: Listen) -> str:
+    """Return `listen` as one types it after ``--listen``."""
+    return str(listen.port) if listen.host == "localhost" else authority(listen.host, listen.port)
+
+
+def _cannot_listen(error: BindError, free: Sequence[str], typed: Sequence[str]) -> Refused:
+    """Return what to say; `free`: what to listen on instead, `typed`: the arguments of ``devproxy up``."""
     host, _, port = error.address.rpartition(":")
-    any_free = "or on any free port:  add --listen localhost:0"
-    if error.reason != "the port is taken":
+    any_free = f"or on any free port:  {listening_on(typed, ['localhost:0'])}"
+    if error.reason != PORT_TAKEN:
         what = f"cannot listen on {error.address}: {error.reason}"
-        return Refused(what, "listen elsewhere:  add --listen localhost:8080", any_free, exit_code=FAILED)
+        return Refused(
+            what, f"listen elsewhere:  {listening_on(typed, ['localhost:8080'])}", any_free, exit_code=FAILED
+        )
     holder = f" by {error.holder}" if error.holder else ""
-    next_port = int(port) + 1 if int(port) < MAX_PORT else 8080
-    listen = str(next_port) if host in ("127.0.0.1", "[::1]") else f"{host}:{next_port}"
-    return Refused(
-        f"port {port} on {host} is taken{holder}",
-        f"listen on another port:  add --listen {listen}",
-        any_free,
-        exit_code=FAILED,
-    )
+    ways = [any_free]
+    if free:
+        ways = [
+            f"listen on the next free port:  {listening_on(typed, free)}",
+            f"or let devproxy find one each time:  {listening_on(typed, [AUTO])}",
+        ]
+    return Refused(f"port {port} on {host} is taken{holder}", *ways, exit_code=FAILED)
 
 
 def _report(error: Exception) -> None:

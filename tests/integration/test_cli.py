@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -183,16 +184,37 @@ def test_every_problem_of_a_configuration_is_shown_with_its_place(tmp_path: Path
     assert "\x1b" not in done.stderr
 
 
-def test_a_taken_port_is_said_with_its_holder_and_two_ways_on(folder: Path) -> None:
+def test_a_taken_port_is_said_with_its_holder_and_the_line_as_it_was_typed(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        done = devproxy("up", "--listen", f"127.0.0.1:{port}", cwd=folder)
+        done = devproxy("up", "5173", "--listen", f"127.0.0.1:{port}", "--quiet", cwd=folder)
     assert (done.returncode, done.stdout) == (1, "")
     first, *ways = done.stderr.splitlines()
     assert first.startswith(f"error: port {port} on 127.0.0.1 is taken by ")
     assert first.endswith(f"(pid {os.getpid()})")
-    assert all(way.startswith("help: ") for way in ways)
-    assert "--listen localhost:0" in ways[-1]
+    assert "help: or let devproxy find one each time:  devproxy up 5173 --quiet --listen auto" in ways
+    free = re.fullmatch(
+        r"help: listen on the next free port:  devproxy up 5173 --quiet --listen 127\.0\.0\.1:(\d+)", ways[0]
+    )
+    assert free
+    assert int(free[1]) > port
+
+
+def test_with_port_auto_the_next_free_port_is_taken_and_kept_after_a_reload(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        (folder / "devproxy.toml").write_text(f'[server]\nlisten = "localhost:{port}"\n{TWO_ROUTES}')
+        command = [sys.executable, "-m", "devproxy", "up", "--port", "auto"]
+        with Program(
+            command, name="devproxy up", cwd=folder, environment={**ENVIRONMENT, **QUIET_ENVIRONMENT}
+        ) as program:
+            chosen = port_of(program)
+            assert port < chosen <= port + 100
+            text = (folder / "devproxy.toml").read_text()
+            (folder / "devproxy.toml").write_text(text.replace("/v1/", "/v2/"))
+            wait_for(lambda: any("/v2/" in line for line in program.err), "the reload")
+            assert fetched(chosen).startswith(b"HTTP/1.1 200 ")
+            assert program.stop() == 0
 
 
 def test_an_internal_error_is_one_line_a_traceback_and_where_to_report(folder: Path) -> None:

@@ -19,8 +19,9 @@ from devproxy.gateway.system.holders import holder_of
 BACKLOG: Final = 1024
 _PORT_0_ATTEMPTS: Final = 20
 
+PORT_TAKEN: Final = "the port is taken"
 _REASONS: Final = {
-    errno.EADDRINUSE: "the port is taken",
+    errno.EADDRINUSE: PORT_TAKEN,
     errno.EACCES: "this port needs more rights (ports below 1024 are reserved)",
     errno.EADDRNOTAVAIL: "this machine does not have that address",
 }

@@ -6,6 +6,7 @@ import pytest
 from devproxy import __version__
 from devproxy.cli import main
 from devproxy.cli.arguments import parse
+from devproxy.cli.guesses import listening_on
 from devproxy.cli.refusal import MISUSED, Refused
 
 COMMANDS = ("up", "check", "routes", "explain", "trust", "schema", "health", "demo")
@@ -59,15 +60,43 @@ def test_every_command_has_a_help_of_its_own_that_fits_into_80_columns(
         ([], "which command?", "devproxy --help"),
         (["chekc"], "there is no command chekc", "did you mean devproxy check?"),
         (["start"], "there is no command start", "did you mean devproxy up?"),
-        (["--backend", "3001"], "no command given, only --backend 3001", "devproxy up --backend 3001"),
+        (["start", "--frontend", "5173"], "there is no command start", "did you mean devproxy up --frontend 5173?"),
+        (["5173", "3001"], "there is no command 5173", "did you mean devproxy up 5173 3001?"),
         (
             ["xyzzy"],
             "there is no command xyzzy",
             "the commands are up, check, routes, explain, doctor, trust, record, list, schema, health, demo",
         ),
-        (["up", "--fronted", "1"], "unknown arguments: --fronted 1", "did you mean --frontend?"),
+        (
+            ["up", "--fronted", "1"],
+            "unknown arguments: --fronted",
+            "did you mean --frontend?  devproxy up --frontend 1",
+        ),
+        (
+            ["up", "-p=9000", "5173"],
+            "unknown arguments: -p=9000",
+            "did you mean --listen?  devproxy up --listen=9000 5173",
+        ),
+        (
+            ["up", "--target", "3001"],
+            "unknown arguments: --target",
+            "did you mean --backend?  devproxy up --backend 3001",
+        ),
+        (
+            ["up", "--", "npm", "run", "dev"],
+            "devproxy up starts no other programs",
+            "start it in a terminal of its own:  npm run dev",
+        ),
+        (["up", "dev.toml", "--quiet"], "dev.toml is a file, not a server", "devproxy up --quiet --config dev.toml"),
+        (
+            ["up", "1", "2", "3"],
+            "devproxy up takes two servers, the frontend and the backend, not 3",
+            "devproxy up --help",
+        ),
+        (["up", "5173", "--backend", "3001"], "5173: servers are named either by", "devproxy up 5173 3001"),
+        (["up", "--frontend", "1", "--frontend", "2"], "--frontend is given twice: 1 and 2", "devproxy up --help"),
         (["up", "--bogus"], "unknown arguments: --bogus", "devproxy up --help"),
-        (["up", "--front", "1"], "unknown arguments: --front 1", "devproxy up --help"),
+        (["up", "--front", "1"], "unknown arguments: --front", "did you mean --frontend?  devproxy up --frontend 1"),
         (["up", "--log", "xml"], "--log: invalid choice: 'xml'", "devproxy up --help"),
         (["routes", "--test", "GET"], "--test: expected 2 arguments", "devproxy routes --help"),
     ],
@@ -80,11 +109,47 @@ def test_a_wrong_command_line_is_refused_with_what_to_type(arguments: list[str],
     assert way in caught.value.help
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["up", "5173", "3001", "--port", "9000"],
+        ["up", "--port", "9000", "5173", "3001"],
+        ["up", "--port=9000", "--frontend", "5173", "--backend", "3001"],
+        ["--listen=9000", "5173", "3001"],
+        ["--frontend", "5173", "--backend", "3001", "--listen", "9000"],
+    ],
+)
+def test_servers_and_the_port_are_understood_however_they_are_written(arguments: list[str]) -> None:
+    options = parse(arguments)
+    assert (options.command, options.frontend, options.backend, options.listen) == ("up", "5173", "3001", ["9000"])
+
+
+def test_one_server_without_an_option_is_the_frontend() -> None:
+    options = parse(["up", "5173"])
+    assert (options.frontend, options.backend) == ("5173", None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ([], "devproxy up --listen 8081"),
+        (["--frontend", "5173", "--listen", "8080"], "devproxy up --frontend 5173 --listen 8081"),
+        (["--port=8080", "5173", "--quiet"], "devproxy up 5173 --quiet --listen 8081"),
+        (["--config", "my file.toml"], "devproxy up --config 'my file.toml' --listen 8081"),
+    ],
+)
+def test_another_port_is_offered_with_everything_that_was_typed(typed: list[str], line: str) -> None:
+    assert listening_on(typed, ["8081"]) == line
+
+
 def test_a_refusal_goes_to_standard_error_and_the_code_is_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["chekc", "--color", "never"]) == MISUSED
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "error: there is no command chekc\nhelp: did you mean devproxy check?\nhelp: devproxy --help\n"
+    assert (
+        err
+        == "error: there is no command chekc\nhelp: did you mean devproxy check --color never?\nhelp: devproxy --help\n"
+    )
 
 
 def test_what_was_typed_is_never_printed_as_a_control_sequence(capsys: pytest.CaptureFixture[str]) -> None:
