@@ -85,7 +85,7 @@ async def _serve(
     gc.enable()
     reloader = following = None
     if can_follow(loaded):
-        reloader = Reloader(gateway, loaded, observer.tell, is_coloured=is_coloured, keeper=process.keeper)
+        reloader = Reloader(gateway, loaded, gateway.tell, is_coloured=is_coloured, keeper=process.keeper)
         following = loop.create_task(reloader.run())
         following.add_done_callback(_raise_in_loop)
     told = await open_socket(gateway, lambda: loaded if reloader is None else reloader.loaded, inspector)

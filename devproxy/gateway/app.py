@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from devproxy.config.diff import diff
 from devproxy.config.model import Config, Sticky
 from devproxy.errors import BadMessage, BindError, CertificateProblem
-from devproxy.events import ConfigApplied, Observer, Stopped, Stopping, Trouble
+from devproxy.events import ConfigApplied, Event, Observer, Stopped, Stopping, Trouble
 from devproxy.gateway.back.pool import UpstreamPool
 from devproxy.gateway.front.client import ClientConnection
 from devproxy.gateway.front.descriptors import DescriptorGuard
@@ -111,9 +111,9 @@ class Gateway:
         """Tell `observer` once what runs now, as if it had been there since that began."""
         self._tell_late(Observers(Observation(self._observers, observer)))
 
-    def tell(self, trouble: Trouble) -> None:
-        """Tell all observers of `trouble` that has to do with no exchange; in the loop's thread."""
-        self._observers.tell(trouble)
+    def tell(self, event: Event) -> None:
+        """Tell all observers of trouble, or of a file, that has to do with no exchange; in the loop's thread."""
+        self._observers.tell(event)
 
     async def start(self) -> None:
         """Begin to accept clients, then look which upstreams are up."""

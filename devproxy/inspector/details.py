@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from devproxy.config.places import source_of
+from devproxy.console.secrets import masked
 from devproxy.http1.reasons import reason_phrase
 from devproxy.inspector.bodies import describe
 from devproxy.inspector.findings import findings_on
@@ -91,10 +92,17 @@ def detail_json(row: Row, *, secrets: bool) -> dict[str, Any]:
             }
             for head, edits in capture.interim
         ],
-        "verdict": verdict_json(capture),
+        "verdict": _verdict(capture, secrets=secrets),
         "findings": [finding.json() for finding in findings],
         "route_source": _route_source(capture),
     }
+
+
+def _verdict(capture: Capture, *, secrets: bool) -> dict[str, Any] | None:
+    verdict = verdict_json(capture)
+    if verdict is not None and not secrets:
+        verdict["console"] = masked(verdict["console"])
+    return verdict
 
 
 def _response_body(capture: Capture, target: bytes) -> dict[str, Any] | None:

@@ -122,6 +122,12 @@ def test_heads_are_those_that_came_and_those_that_went_on(running: Inspected) ->
     assert ["Access-Control-Allow-Origin", "*"] in said["response"]["sent"]["fields"]
 
 
+def test_what_the_console_says_has_no_secret_of_the_target(running: Inspected) -> None:
+    said = detail(running, "/api/items?token=hunter2", Origin=ORIGIN, Cookie="a=b")
+    assert "/api/items?token=…" in said["verdict"]["console"]
+    assert "hunter2" not in str(said)
+
+
 def test_a_verdict_is_given_with_devproxy_and_without(running: Inspected) -> None:
     verdict = detail(running, "/api/items", Origin=ORIGIN, Cookie="a=b")["verdict"]
     assert verdict["through"]["is_blocked"] is False

@@ -164,7 +164,11 @@ export class Routes {
         "div",
         { class: "part-head" },
         h("code", null, configuration.source),
-        h("span", { class: "soft" }, `since ${moment(configuration.applied_at)}`),
+        h(
+          "span",
+          { class: "soft" },
+          configuration.applied_at === null ? "since devproxy started" : `since ${moment(configuration.applied_at)}`,
+        ),
         h(
           "span",
           { class: "right" },
