@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from devproxy.errors import BadMessage
 from devproxy.http.fields import elements_of
 from devproxy.http1.framing import ChunkedReader
+from devproxy.inspector.masking import masked_body
 from devproxy.realtime.engineio import parse_engine_request
 
 if TYPE_CHECKING:
@@ -90,6 +91,15 @@ def describe(head: Head | None, body: Body | None, target: bytes, *, is_answer: 
         "charset": charset_of(value),
         "view": view_of(kind, target, content[:512], is_encoded=bool(encoding)),
     }
+
+
+def shown_body(head: Head, body: Body, target: bytes) -> str | None:
+    """Return what is kept of the body of a request as text without secrets; None where only the key opens it."""
+    described = describe(head, body, target, is_answer=False)
+    without = decoded(content_of(body, is_answer=False), head.first(b"content-encoding") or b"")
+    if described is None or without is None:
+        return None
+    return masked_body(without.data, described["view"], described["charset"])
 
 
 def charset_of(value: bytes) -> str:

@@ -9,7 +9,8 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from devproxy.inspector.bodies import content_of
+from devproxy.console.secrets import MASK
+from devproxy.inspector.bodies import content_of, shown_body
 from devproxy.inspector.masking import masked_field, masked_start
 from devproxy.inspector.rows import text
 
@@ -31,7 +32,7 @@ def as_curl(capture: Capture, *, secrets: bool) -> str:
     request = capture.request
     words = ["curl", _quoted(url_of(capture, secrets=secrets))]
     method = text(request.method)
-    body = _body(capture)
+    body = _body(capture, secrets=secrets)
     if method != ("POST" if body is not None else "GET"):
         words += ["-I"] if method == "HEAD" else ["-X", _quoted(method)]
     for name, value in fields_of(capture, secrets=secrets):
@@ -56,7 +57,7 @@ def as_fetch(capture: Capture, *, secrets: bool) -> str:
         options["headers"] = headers
     if any(name.lower() == "cookie" for name, _ in fields_of(capture, secrets=True)):
         options["credentials"] = "include"
-    body = _body(capture)
+    body = _body(capture, secrets=secrets)
     if body is not None:
         options["body"] = body
     return f"fetch({json.dumps(url_of(capture, secrets=secrets))}, {json.dumps(options, indent=2)});\n"
@@ -75,11 +76,14 @@ def fields_of(capture: Capture, *, secrets: bool) -> list[tuple[str, str]]:
     return found if secrets else [(name, masked_field(name, value)) for name, value in found]
 
 
-def _body(capture: Capture) -> str | None:
+def _body(capture: Capture, *, secrets: bool) -> str | None:
+    """Return the body as text; without `secrets` they are masked, or all of it where none can be found."""
     if capture.request_body is None or not capture.request_body.size:
         return None
-    content = content_of(capture.request_body, is_answer=False)[:_MAX_BODY_BYTES]
-    return text(content)
+    if not secrets:
+        shown = shown_body(capture.request, capture.request_body, capture.request.target)
+        return MASK if shown is None else shown[:_MAX_BODY_BYTES]
+    return text(content_of(capture.request_body, is_answer=False)[:_MAX_BODY_BYTES])
 
 
 def _quoted(words: str) -> str:

@@ -92,17 +92,21 @@ def detail_json(row: Row, *, secrets: bool) -> dict[str, Any]:
             }
             for head, edits in capture.interim
         ],
-        "verdict": _verdict(capture, secrets=secrets),
-        "findings": [finding.json() for finding in findings],
+        "verdict": _shown(verdict_json(capture), secrets=secrets),
+        "findings": [_shown(finding.json(), secrets=secrets) for finding in findings],
         "route_source": _route_source(capture),
     }
 
 
-def _verdict(capture: Capture, *, secrets: bool) -> dict[str, Any] | None:
-    verdict = verdict_json(capture)
-    if verdict is not None and not secrets:
-        verdict["console"] = masked(verdict["console"])
-    return verdict
+def _shown(document: Any, *, secrets: bool) -> Any:
+    """Return `document`, whose texts may name URLs, without the secrets in these unless `secrets` are wanted."""
+    if secrets:
+        return document
+    if isinstance(document, dict):
+        return {name: _shown(value, secrets=False) for name, value in document.items()}
+    if isinstance(document, list):
+        return [_shown(value, secrets=False) for value in document]
+    return masked(document) if isinstance(document, str) else document
 
 
 def _response_body(capture: Capture, target: bytes) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from devproxy.inspector.bodies import Decoded, content_of, decoded
 from devproxy.inspector.copies import as_curl, as_fetch, fields_of
 from devproxy.inspector.details import detail_json
 from devproxy.inspector.har import archive, entry
-from devproxy.inspector.masking import masked_form, masked_text
+from devproxy.inspector.masking import masked_body
 from devproxy.inspector.messages import as_json as message_json
 from devproxy.inspector.web import (
     ABOUT,
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 MAX_ENTRIES: Final = 10_000
 _REPLACED: Final = ("content-length", "transfer-encoding", "expect", "trailer")
 """Fields that say how long a body is and how it comes: of a body that is there whole."""
-_SHOWN: Final = ("json", "text", "events", "engineio")
-"""Views of bodies in which secrets can be found and masked."""
 
 
 def add_exchanges(app: web.Application, prefix: str) -> None:
@@ -87,13 +85,10 @@ def masked_bytes(data: bytes, view: str, charset: str) -> bytes:
     """Return the content of a body without secrets. Raises :class:`Problem` where only the key opens it."""
     if view == "image":
         return data
-    if view not in (*_SHOWN, "form"):
+    shown = masked_body(data, view, charset)
+    if shown is None:
         raise needs_key()
-    try:
-        shown = data.decode(charset, "replace")
-    except LookupError:
-        shown = data.decode("utf-8", "replace")
-    return (masked_form(shown) if view == "form" else masked_text(shown)).encode("utf-8", "replace")
+    return shown.encode("utf-8", "replace")
 
 
 def _content(capture: Capture, which: str) -> bytes:

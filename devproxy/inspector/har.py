@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from devproxy.authority.networks import address_of
 from devproxy.console.secrets import MASK, is_secret_name
-from devproxy.inspector.bodies import charset_of, content_of, decoded
+from devproxy.inspector.bodies import charset_of, content_of, decoded, shown_body, view_of
 from devproxy.inspector.details import Lines, received_request, sent_response
-from devproxy.inspector.masking import masked_field, masked_form, masked_start, masked_text
+from devproxy.inspector.masking import masked_body, masked_field, masked_start, masked_text
 from devproxy.inspector.messages import as_json as message_json
 from devproxy.inspector.rows import text
 
@@ -112,9 +112,11 @@ def _post_data(capture: Capture, body: Body, *, secrets: bool) -> dict[str, Any]
     document: dict[str, Any] = {"mimeType": kind, "params": []}
     if kind.startswith("application/x-www-form-urlencoded"):
         document["params"] = _parameters(shown, secrets=secrets)
-        document["text"] = shown if secrets else masked_form(shown)
+    if secrets:
+        document["text"] = shown
     else:
-        document["text"] = shown if secrets else masked_text(shown)
+        masked = shown_body(capture.request, body, capture.request.target)
+        document["text"] = MASK if masked is None else masked
     return document
 
 
@@ -159,7 +161,10 @@ def _content(row: Row, capture: Capture | None, *, secrets: bool) -> dict[str, A
             shown = content.decode(charset_of(value))
         except (LookupError, UnicodeDecodeError):
             shown = content.decode("utf-8", "replace")
-        document["text"] = shown if secrets else masked_text(shown)
+        if not secrets:
+            view = view_of(kind, row.target.encode("utf-8", "surrogateescape"), content[:512], is_encoded=False)
+            shown = masked_body(content, view, charset_of(value)) or masked_text(shown)
+        document["text"] = shown
     elif secrets or kind.startswith("image/"):
         document["text"], document["encoding"] = base64.b64encode(content).decode(), "base64"
     return document

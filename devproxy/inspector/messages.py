@@ -9,7 +9,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any, Final
 
-from devproxy.inspector.masking import masked_auth, masked_json, masked_text
+from devproxy.inspector.masking import masked_auth, masked_json, masked_packet, masked_text
 from devproxy.realtime.packets import Packet, read_message, read_payload
 from devproxy.realtime.socketio import Attachments, SocketPacket, read_packet
 
@@ -132,23 +132,14 @@ def as_json(message: Message, *, secrets: bool, has_key: bool = True) -> dict[st
 
 def _masked_shown(message: Message, shown: str) -> str:
     """Return the text of a message without secrets: where it is a packet, of the JSON in it."""
-    if message.packets:
-        packet, inner = message.packets[0]
-        if inner is not None and isinstance(packet.data, str) and inner.data is not None:
-            start = min(
-                (at for at in (shown.find("["), shown.find("{"), shown.find('"')) if at >= 0), default=len(shown)
-            )
-            if inner.type == "connect":
-                return shown[:start] + ("{…}" if start < len(shown) else "")
-            return shown[:start] + masked_text(shown[start:])
-    return masked_text(shown)
+    return masked_packet(shown) if message.packets else masked_text(shown)
 
 
 def _packet_json(packet: Packet, inner: SocketPacket | None, *, secrets: bool) -> dict[str, Any]:
     if inner is None:
         data = packet.data if isinstance(packet.data, str) else None
         if data is not None and not secrets:
-            data = masked_text(data)
+            data = masked_packet(f"4{data}")[1:] if packet.type == "message" else masked_text(data)
         return {"layer": "engine.io", "type": packet.type, "data": data, "engine": packet.type}
     data_json = inner.data
     if not secrets:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import http.server
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -179,6 +181,41 @@ def test_secrets_are_masked_everywhere(running: Inspected) -> None:
     shown = running.get(f"exchanges/{said['id']}?secrets=1")
     assert ["Authorization", "Bearer geheim"] in shown["request"]["received"]["fields"]
     assert running.ask("GET", f"/__devproxy/api/exchanges/{said['id']}?secrets=1").status == 403
+
+
+@pytest.mark.parametrize(
+    ("kind", "encoding", "body"),
+    [
+        ("application/json", "", '{"password": ["hunter2"], "next": "cut'),
+        ("application/x-www-form-urlencoded", "", "user=a&password=hunter2"),
+        (
+            "multipart/form-data; boundary=b",
+            "",
+            '--b\r\nContent-Disposition: form-data; name="p"\r\n\r\nhunter2\r\n--b--',
+        ),
+        ("application/octet-stream", "", "hunter2"),
+        ("application/json", "br", "hunter2"),
+    ],
+)
+def test_what_is_copied_of_a_body_has_no_secrets(running: Inspected, kind: str, encoding: str, body: str) -> None:
+    fields = {"Content-Type": kind, **({"Content-Encoding": encoding} if encoding else {})}
+    with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)) as connection:
+        connection.request("POST", "/api/echo", body.encode(), fields)
+        connection.getresponse().read()
+    number = running.rows()[-1]["id"]
+    for path in (f"exchanges/{number}/copy?as=curl", f"exchanges/{number}/copy?as=fetch", f"har?ids={number}"):
+        copied = running.ask("GET", f"/__devproxy/api/{path}").body.decode().partition('"response":')[0]
+        whole = running.ask("GET", f"/__devproxy/api/{path}&secrets=1", key=running.key).body.decode()
+        assert ("hunter2" in whole, "hunter2" in copied, "/api/echo" in copied) == (True, False, True)
+
+
+def test_what_is_said_of_an_exchange_has_no_secrets(running: Inspected) -> None:
+    worker = detail(running, "/missing-worker.js?token=hunter2", Service_Worker="script")
+    assert worker["findings"]
+    blocked = detail(running, "/api/items?token=hunter2", Origin="http://elsewhere.example")
+    assert blocked["verdict"]["console"]
+    for number in (worker["id"], blocked["id"]):
+        assert "hunter2" not in running.ask("GET", f"/__devproxy/api/exchanges/{number}").body.decode()
 
 
 def test_a_compressed_body_is_decoded_for_the_eye(running: Inspected) -> None:

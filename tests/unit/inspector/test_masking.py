@@ -1,9 +1,19 @@
 from __future__ import annotations
 
 import json
+from time import process_time
 
 import pytest
-from devproxy.inspector.masking import masked_field, masked_form, masked_json, masked_text, masked_toml, without_colour
+from devproxy.inspector.masking import (
+    masked_body,
+    masked_field,
+    masked_form,
+    masked_json,
+    masked_packet,
+    masked_text,
+    masked_toml,
+    without_colour,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,12 +58,58 @@ def test_json_keeps_its_form() -> None:
         ('{"password":"x"}', '{"password": "…"}'),
         ('[{"a": "http://h/?token=x"}]', '[{"a": "http://h/?token=…"}]'),
         ("see http://h/?token=x", "see http://h/?token=…"),
-        ('{"password": broken', '{"password": broken'),
+        ('{"password": broken', '{"password": "…"'),
+        ('{"password":"cut off', '{"password":"…"'),
+        ('data: {"access_token":"a\\"b","n":1}\n\n', 'data: {"access_token":"…","n":1}\n\n'),
+        ('{"password":"a"}\n{"password":"b"}\n', '{"password":"…"}\n{"password":"…"}\n'),
+        ('{"a":{"secret":["x","y"],"ok":"z', '{"a":{"secret":"…","ok":"z'),
+        ('{"has_secret":true', '{"has_secret":true'),
     ],
     ids=repr,
 )
 def test_text_is_masked_as_what_it_is(text: str, shown: str) -> None:
     assert masked_text(text) == shown
+
+
+def test_what_is_within_something_secret_is_secret() -> None:
+    value = {"credentials": {"user": "joe", "value": ["x", 1, None, True]}, "password": ["x"]}
+    assert masked_json(value) == {"credentials": {"user": "…", "value": ["…", "…", None, True]}, "password": ["…"]}
+
+
+@pytest.mark.parametrize(
+    "text", ['"' * 200_000, '"\\' * 100_000, '"key":' * 50_000, '"key":[' * 50_000, '"a" ' * 50_000]
+)
+def test_looking_for_members_of_json_takes_time_by_length_alone(text: str) -> None:
+    start = process_time()
+    masked_text(text)
+    assert process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("packet", "shown"),
+    [
+        ('40{"anything":"x"}', "40{…}"),
+        ('40/admin,{"anything":"x"}', "40/admin,{…}"),
+        ('40{"anything":"cut o', "40{…}"),
+        ('42["login",{"password":"x"}]', '42["login", {"password": "…"}]'),
+        ('42["login",{"password":"cut o', '42["login",{"password":"…"'),
+        ("40/admin?token=x,", "40/admin?token=…"),
+        ("2probe", "2probe"),
+        ("bAQID", "b…"),
+    ],
+)
+def test_packets_keep_their_form(packet: str, shown: str) -> None:
+    assert masked_packet(packet) == shown
+
+
+@pytest.mark.parametrize("view", ["hex", "none", "image"])
+def test_no_secret_can_be_found_in_bytes(view: str) -> None:
+    assert masked_body(b"password=x", view, "utf-8") is None
+
+
+def test_a_payload_is_masked_packet_by_packet() -> None:
+    shown = masked_body(b'40{"a":"x"}\x1e42["b",{"token":"x"}]', "engineio", "no such charset")
+    assert shown == '40{…}\x1e42["b", {"token": "…"}]'
 
 
 def test_deep_json_ends() -> None:
