@@ -113,6 +113,8 @@ def _distance(error: OSError, asked: Asked) -> tuple[str, str]:
 
 def _silence(error: OSError, server: ServerAddress) -> tuple[str, str]:
     """Return what `server` did instead of answering a request that it took, and what to do."""
+    if isinstance(error, _UnfinishedError):
+        return f"it began to answer, and the head of the answer did not end within {TIMEOUT_S:g} s", _LOOK
     if isinstance(error, TimeoutError):
         help = "look at its own log: it may be busy, held by a debugger, or serving one connection at a time"
         return f"it took the request and said nothing for {TIMEOUT_S:g} s", help
@@ -158,10 +160,14 @@ def _way_to(asked: Asked) -> socket.socket:
 
 
 def _await_tunnel(sock: socket.socket, proxy: str) -> None:
-    reading = ConnectAnswer()
+    reading, until = ConnectAnswer(), monotonic() + TIMEOUT_S
     answered = None
     while answered is None:
-        data = sock.recv(1)  # what follows the answer is for another reader
+        try:
+            data = _received(sock, 1, until)  # what follows the answer is for another reader
+        except TimeoutError:
+            reason = f"it gave no whole answer within {TIMEOUT_S:g} s"
+            raise _NoTunnelError(ProxyFailure(ProxyCause.SILENT, proxy, reason)) from None
         if not data:
             raise _NoTunnelError(ProxyFailure(ProxyCause.CLOSED, proxy, "it closed the connection without an answer"))
         try:
@@ -189,11 +195,28 @@ def _connected_to(server: ServerAddress) -> socket.socket:
     return socket.create_connection((last, server.port), timeout=TIMEOUT_S)
 
 
+class _UnfinishedError(TimeoutError):
+    """A server has begun to answer, and not come to the end of the final head in time."""
+
+
+def _received(sock: socket.socket, size: int, until: float) -> bytes:
+    """Return what comes next, at most `size` bytes. Raises OSError; TimeoutError, if nothing has come `until` then."""
+    left_s = until - monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    sock.settimeout(left_s)
+    return sock.recv(size)
+
+
 def _final_head(sock: socket.socket, limits: Limits, method: bytes) -> tuple[ResponseHead, bytes]:
-    reader, data = HeadReader(MessageKind.RESPONSE, limits), b""
+    reader, data, until, has_begun = HeadReader(MessageKind.RESPONSE, limits), b"", monotonic() + TIMEOUT_S, False
     while True:
         if not data:
-            data = sock.recv(65536)
+            try:
+                data = _received(sock, 65536, until)
+            except TimeoutError:
+                raise _UnfinishedError if has_begun else TimeoutError from None
+            has_begun = True
             if not data:
                 if reader.has_started:
                     raise ended_within_head(reader.pending)

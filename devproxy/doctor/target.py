@@ -147,4 +147,8 @@ def _clean(text: str, url: str) -> str:
         raise BadTarget(f"{visible(url, 80)} has a space or a control character in it")
     if text.isascii():
         return text
-    return "".join(char if char.isascii() else "".join(f"%{byte:02X}" for byte in char.encode()) for char in text)
+    return "".join(
+    octets = text.encode("utf-8", "surrogateescape")
+    return "".join(chr(octet) if octet < 0x80 else f"%{octet:02X}" for octet in octets)
+        for char in text
+    )

@@ -123,7 +123,10 @@ async def _messages(request: web.Request) -> web.StreamResponse:
 async def _replay(request: web.Request) -> web.StreamResponse:
     row, wanted = await row_of(request), await body_of(request)
     live = request.app[LIVE]
-    block, body = again(row, wanted)
+    try:
+        block, body = again(row, wanted)
+    except UnicodeEncodeError:
+        raise Problem(400, "bad-request", "A text has half a surrogate pair in it (`\\ud800`).") from None
     scheme = row.scheme
     try:
         number = await live.on_loop(lambda: live.gateway.replay(block, body, scheme))

@@ -71,7 +71,7 @@ def _guard(key: str, secret: str) -> Any:
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not hmac.compare_digest(request.headers.get(SECRET_FIELD, "").encode(), secret.encode()):
+        if not hmac.compare_digest(request.headers.get(SECRET_FIELD, "").encode("utf-8", "replace"), secret.encode()):
             return web.Response(status=404, headers=FIELDS)
         request[ACCESS] = access = judge(
             request.headers.get(KEY_FIELD),

@@ -81,6 +81,8 @@ def test_the_guard_judges_it_like_any_other(page: Inspected) -> None:
         {"fields": [["Host", "localhost"], ["Upgrade", "websocket"], ["Connection", "upgrade"]]},
         {"method": 1},
         {"body_base64": "?"},
+        {"fields": [["X-A", "\ud800"]]},
+        {"body": "\ud800"},
     ],
     ids=lambda value: json.dumps(value)[:50],
 )

@@ -74,3 +74,7 @@ def test_requests_and_urls_are_those_of_the_client() -> None:
     assert target.engine("websocket", sid="x", eio=3) == "/socket.io/?EIO=3&transport=websocket&sid=x"
     assert target.url("/a", is_websocket=True) == "wss://localhost:3001/a"
     assert target.origin == b"https://localhost:3001"
+
+
+def test_bytes_of_the_command_line_that_are_no_text_are_encoded() -> None:
+    assert parse_target("http://a:1/\udcff?x=é").resource == "/%FF?x=%C3%A9"
