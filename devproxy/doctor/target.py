@@ -147,8 +147,5 @@ def _clean(text: str, url: str) -> str:
         raise BadTarget(f"{visible(url, 80)} has a space or a control character in it")
     if text.isascii():
         return text
-    return "".join(
     octets = text.encode("utf-8", "surrogateescape")
     return "".join(chr(octet) if octet < 0x80 else f"%{octet:02X}" for octet in octets)
-        for char in text
-    )

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from devproxy.authority.networks import address_of
 from devproxy.console.secrets import MASK, is_secret_name
 from devproxy.inspector.bodies import charset_of, content_of, decoded, shown_body, view_of
+from devproxy.inspector.charsets import text_in
 from devproxy.inspector.details import Lines, received_request, sent_response
 from devproxy.inspector.masking import masked_body, masked_field, masked_start, masked_text
 from devproxy.inspector.messages import as_json as message_json
@@ -157,10 +158,7 @@ def _content(row: Row, capture: Capture | None, *, secrets: bool) -> dict[str, A
     kind = row.type or ""
     is_text = kind.startswith("text/") or kind.endswith(("json", "xml", "javascript")) or head is None
     if is_text and (without is not None or not encoding):
-        try:
-            shown = content.decode(charset_of(value))
-        except (LookupError, UnicodeDecodeError):
-            shown = content.decode("utf-8", "replace")
+        shown = text_in(content, charset_of(value))
         if not secrets:
             view = view_of(kind, row.target.encode("utf-8", "surrogateescape"), content[:512], is_encoded=False)
             shown = masked_body(content, view, charset_of(value)) or masked_text(shown)

@@ -11,6 +11,7 @@ import re
 from typing import Any, Final
 
 from devproxy.console.secrets import MASK, is_secret_name, masked
+from devproxy.inspector.charsets import text_in
 
 _PLACES: Final = frozenset(("location", "content-location", "referer", "refresh", "link", "origin"))
 """Fields whose values are URLs or hold some."""
@@ -98,7 +99,8 @@ def masked_text(text: str) -> str:
     stripped = text.lstrip()
     if stripped[:1] in ("{", "["):
         try:
-            return json.dumps(masked_json(json.loads(text)), ensure_ascii=False, indent=_indent_of(text))
+            shown = json.dumps(masked_json(json.loads(text)), ensure_ascii=False, indent=_indent_of(text))
+            return shown.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair stays as it was written
         except (ValueError, RecursionError):
             pass
     return masked(_masked_members(text))
@@ -135,10 +137,7 @@ def masked_body(data: bytes, view: str, charset: str) -> str | None:
     """
     if view not in _MASKABLE:
         return None
-    try:
-        shown = data.decode(charset, "replace")
-    except LookupError:
-        shown = data.decode("utf-8", "replace")
+    shown = text_in(data, charset)
     if view == "form":
         return masked_form(shown)
     if view == "engineio":

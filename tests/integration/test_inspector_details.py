@@ -195,6 +195,8 @@ def test_secrets_are_masked_everywhere(running: Inspected) -> None:
         ),
         ("application/octet-stream", "", "hunter2"),
         ("application/json", "br", "hunter2"),
+        ("text/plain; charset=idna", "", "..?token=hunter2"),
+        ("application/json; charset=undefined", "", '{"token": "hunter2", "a": "\\ud800"}'),
     ],
 )
 def test_what_is_copied_of_a_body_has_no_secrets(running: Inspected, kind: str, encoding: str, body: str) -> None:

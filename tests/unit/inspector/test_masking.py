@@ -63,6 +63,7 @@ def test_json_keeps_its_form() -> None:
         ('data: {"access_token":"a\\"b","n":1}\n\n', 'data: {"access_token":"…","n":1}\n\n'),
         ('{"password":"a"}\n{"password":"b"}\n', '{"password":"…"}\n{"password":"…"}\n'),
         ('{"a":{"secret":["x","y"],"ok":"z', '{"a":{"secret":"…","ok":"z'),
+        ('{"a":"\\ud800"}', '{"a": "\\ud800"}'),
         ('{"has_secret":true', '{"has_secret":true'),
     ],
     ids=repr,
