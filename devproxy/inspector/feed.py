@@ -7,7 +7,6 @@ reads slowly gets fewer and larger steps, and costs no memory. Start at :func:`s
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +16,7 @@ from devproxy.inspector.live import TICK_S, state_json
 from devproxy.inspector.messages import as_json as message_json
 from devproxy.inspector.rows import as_json
 from devproxy.inspector.rules import changes_json
+from devproxy.inspector.written import written
 
 if TYPE_CHECKING:
     from devproxy.inspector.live import Live
@@ -123,7 +123,7 @@ class _Feed:
 def event(name: str, data: Any, event_id: str) -> bytes:
     """Return one event as it is written; an empty `event_id` leaves the last one in force."""
     head = f"id: {event_id}\n" if event_id else ""
-    return f"{head}event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+    return f"{head}event: {name}\ndata: {written(data)}\n\n".encode()
 
 
 def version_after(event_id: str, epoch: str) -> int | None:

@@ -211,7 +211,10 @@ class Live:
     async def _tick(self) -> None:
         """Refresh ten times a second while a page looks, and for a moment after."""
         while not self.is_stopping and (self._looking or time() - self._looked_at < LINGER_S):
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception as error:
+                self.report(error)  # what made it fail is taken already; pages go on with what comes
             self._wake()
             await asyncio.sleep(TICK_S)
         await self.on_loop(self.settle)

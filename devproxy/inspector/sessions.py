@@ -23,6 +23,8 @@ MAX_SESSIONS: Final = 500
 MAX_EXCHANGES: Final = 100
 """Exchanges of one session that are remembered, the latest ones."""
 MAX_NAMESPACES: Final = 50
+MAX_TIME_MS: Final = 2**31 - 1
+"""Of a timer in JavaScript (HTML, "timers": a signed number of 32 bits)."""
 _UNKNOWN_SESSION: Final = "the server does not know it any more: it was restarted, or it had closed it"
 
 
@@ -201,8 +203,7 @@ class Sessions:
             return ""
         session = self._known.get(sid) or self._add(Session(sid, eio))
         session.opened_at, session.state, session.transport = _end_of(row), "open", transport
-        session.ping_interval_s = interval / 1000 if isinstance(interval, int | float) else None
-        session.ping_timeout_s = timeout / 1000 if isinstance(timeout, int | float) else None
+        session.ping_interval_s, session.ping_timeout_s = _seconds(interval), _seconds(timeout)
         session.exchanges = [row.id, *session.exchanges]
         self._place(session, row)
         self._touch(session)
@@ -243,6 +244,12 @@ class Sessions:
     def _touch(self, session: Session) -> None:
         self.version += 1
         session.version = self.version
+
+
+def _seconds(milliseconds: Any) -> float | None:
+    """Return what a server states as a time; None where it is none that a timer could have."""
+    is_time = isinstance(milliseconds, int | float) and 0 <= milliseconds <= MAX_TIME_MS
+    return milliseconds / 1000 if is_time else None
 
 
 def _end_of(row: Row) -> float:

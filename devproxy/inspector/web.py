@@ -13,6 +13,7 @@ from aiohttp import web
 from devproxy.inspector.access import Access
 from devproxy.inspector.live import Live
 from devproxy.inspector.rows import Row
+from devproxy.inspector.written import written
 
 MAX_LIMIT: Final = 500
 _POLICY: Final = (
@@ -53,11 +54,7 @@ def needs_key() -> Problem:
 
 def answer_json(document: Any) -> web.Response:
     """Return `document` as an answer."""
-    return web.json_response(document, dumps=_dumps)
-
-
-def _dumps(document: Any) -> str:
-    return json.dumps(document, separators=(",", ":"))
+    return web.json_response(document, dumps=written)
 
 
 def wants_secrets(request: web.Request) -> bool:

@@ -17,6 +17,7 @@ _SEPARATOR: Final = "\x1e"
 MAX_PACKETS: Final = 4096
 """Packets of one body that are read."""
 MAX_LENGTH_DIGITS: Final = 12
+_DIGITS: Final = frozenset("0123456789")
 _END_OF_LENGTH: Final = 0xFF
 
 
@@ -56,7 +57,7 @@ def _read_text(text: str) -> Packet | None:
     """Return a packet in text: a digit and what follows, or `b` and base64."""
     if text[:1] == "b":
         # Protocol 3 puts the type between.
-        if text[1:2].isdigit() and len(text) % 4 == 2 and (data := _from_base64(text[2:])) is not None:
+        if text[1:2] in _DIGITS and len(text) % 4 == 2 and (data := _from_base64(text[2:])) is not None:
             return Packet(TYPES[int(text[1])] if int(text[1]) < len(TYPES) else "message", data)
         data = _from_base64(text[1:])
         return None if data is None else Packet("message", data)

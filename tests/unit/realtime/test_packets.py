@@ -75,3 +75,10 @@ def test_a_body_of_the_polling_transport_has_several(
 )
 def test_hostile_bodies_are_read_as_far_as_they_make_sense(body: bytes, eio: int) -> None:
     assert len(read_payload(body, eio)) <= MAX_PACKETS
+
+
+@pytest.mark.parametrize("eio", [3, 4])
+@pytest.mark.parametrize("text", ["b²AAAA", "²", "b٣AAAA", "٣"])
+def test_what_only_looks_like_a_digit_is_none(text: str, eio: int) -> None:
+    assert read_message(text, eio) is None
+    assert read_payload(text.encode() if eio == 4 else f"{len(text)}:{text}".encode(), eio) == []
