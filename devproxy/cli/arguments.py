@@ -234,13 +234,31 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_health(parser: argparse.ArgumentParser) -> None:
-    """Ask a running devproxy whether it is up: a health check. Exit code: 0 or 1."""
-    parser.add_argument("--url", metavar="URL", help="where devproxy listens, for example http://localhost:8080/")
-    parser.add_argument("--listen", metavar="ADDRESS", help="the same, written as for devproxy up")
+    """Ask a running devproxy whether it is up: for health checks, CI and scripts.
+
+    examples:
+      devproxy health
+      devproxy health http://localhost:8080/ --wait 30
+      devproxy up 5173 3001 & devproxy health --wait 30 --upstreams && npm test
+
+    exit codes:
+      0  devproxy is up; with --upstreams, every server behind it takes connections
+      1  one of them is not, with --wait: not within that time
+      2  the command line or the configuration is wrong; not waited for
+    """
+    parser.add_argument(
+        "where", nargs="?", metavar="URL", help="where devproxy listens: http://localhost:8080/, host:port or a port"
+    )
+    parser.add_argument("--url", metavar="URL", help="the same")
+    parser.add_argument("--listen", "--port", metavar="ADDRESS", help="the same, written as for devproxy up")
     parser.add_argument(
         "--config",
         metavar="PATH",
         help="the same, read from this file (default: the nearest devproxy.toml, here or above)",
+    )
+    parser.add_argument("--wait", metavar="SECONDS", help="ask again until it is up, for that long")
+    parser.add_argument(
+        "--upstreams", action="store_true", help="connect to every server of the upstreams, too; nothing is sent there"
     )
 
 
@@ -386,7 +404,9 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print only errors and warnings")
     parser.add_argument("--verbose", action="store_true", help="print every exchange, what was changed in it, and why")
-    _add_choice(parser, "--log", ("human", "json"), "the format: for people or for programs")
+    _add_choice(
+        parser, "--log", ("human", "json"), "for people, on standard error, or for programs, on standard output"
+    )
     _add_colour(parser)
 
 
@@ -419,7 +439,7 @@ _COMMANDS: Final = {
     "record": ("record what passes through a running devproxy, as HAR", _add_record),
     "list": ("show which devproxys are running", _add_list),
     "schema": ("print the JSON Schema of devproxy.toml", _add_schema),
-    "health": ("ask a running devproxy whether it is up", _add_health),
+    "health": ("ask or wait whether devproxy, and what is behind it, is up", _add_health),
     "demo": ("show the difference devproxy makes, on a page", _add_demo),
 }
 """What the list of commands says of each, and what adds its options: the docstring of that is the command's help."""

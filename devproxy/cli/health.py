@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -19,20 +20,25 @@ from devproxy.http.own import HEALTH_PATH
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     Options = Namespace | SimpleNamespace
 
 TIMEOUT_S = 2.0
+PAUSE_S = 0.2
+"""How long after one attempt of ``--wait`` the next one comes."""
+MAX_WAIT_S = 86_400.0
 _MAX_ANSWER_BYTES = 8192
 _DEFAULT = ("localhost", 8080)
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")
-_HELP = "start it with devproxy up, or say where it listens: devproxy health --url http://localhost:8080/"
+_HELP = "start it with devproxy up, or say where it listens: devproxy health http://localhost:8080/"
 
 
 def quick_options(arguments: Sequence[str]) -> SimpleNamespace | None:
     """Return the options if they are written plainly as ``--name VALUE``; else None, for argparse to judge."""
-    options = SimpleNamespace(command="health", url=None, listen=None, config=None)
+    options = SimpleNamespace(
+        command="health", url=None, listen=None, config=None, where=None, wait=None, upstreams=False
+    )
     for name, value in zip(arguments[::2], [*arguments[1::2], None], strict=False):
         if name not in ("--url", "--listen", "--config") or value is None or value.startswith("-"):
             return None
@@ -40,11 +46,60 @@ def quick_options(arguments: Sequence[str]) -> SimpleNamespace | None:
     return options
 
 
-def run(options: Options) -> int:
-    """Return 0 when devproxy answers there that it is up; else raise :class:`Refused` with exit code 1."""
+def run(
+    options: Options, *, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+) -> int:
+    """Return 0 when devproxy answers that it is up and, with ``--upstreams``, every server behind it can be reached.
+
+    Raises :class:`Refused`: with exit code 1 for what does not answer, with ``--wait`` not within that many seconds;
+    with 2 for what waiting would not change.
+    """
+    if options.where is not None and options.url not in (None, options.where):
+        raise Refused(f"two addresses are given: {options.where} and {options.url}", "leave one of them out")
+    wait_s = _seconds(options.wait)
+    until = clock() + wait_s
+    while True:
+        try:
+            put("".join(f"ok: {line}\n" for line in _ask(options)))
+            return FINE
+        except Refused as refusal:
+            if refusal.exit_code != FAILED or (left_s := until - clock()) <= 0:
+                if refusal.exit_code != FAILED or not wait_s:
+                    raise
+                raise Refused(
+                    f"{refusal.what} (asked for {wait_s:g} s)", *refusal.help, exit_code=refusal.exit_code
+                ) from None
+        sleep(min(PAUSE_S, left_s))
+
+
+def _seconds(text: str | None) -> float:
+    """Return how long ``--wait`` says to wait: seconds, with or without an ``s``; without it, not at all."""
+    if text is None:
+        return 0.0
+    try:
+        seconds = float(text.removesuffix("s"))
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_WAIT_S:
+        raise Refused(f"--wait: {text[:60]} is not a number of seconds from 0 to {MAX_WAIT_S:.0f}", "--wait 30")
+    return seconds
+
+
+def _ask(options: Options) -> list[str]:
+    """Return a sentence for each that answers. Raises :class:`Refused` where one does not."""
     host, port = _address(options)
     if not port:
         raise Refused("the configuration lets the system choose the port", "name it with --listen or --url")
+    answered = f"devproxy answers on {_ask_devproxy(host, port)}"
+    if not options.upstreams:
+        return [answered]
+    from devproxy.cli.upstream_health import ask_upstreams
+
+    return [answered, *ask_upstreams(options, host, port)]
+
+
+def _ask_devproxy(host: str, port: int) -> str:
+    """Return the address on which devproxy says that it is up. Raises :class:`Refused` with exit code 1."""
     # Who listens on every address listens on the loopback one too.
     hosts = ("127.0.0.1", "::1") if host == "localhost" or host in _EVERY_ADDRESS else (host,)
     failures = []
@@ -59,8 +114,7 @@ def run(options: Options) -> int:
             continue
         if not answer.startswith(b"HTTP/1.1 200 ") or b'"status":"ok"' not in answer.replace(b" ", b""):
             raise Refused(f"{shown} answers, but it is not devproxy", _HELP, exit_code=FAILED)
-        put(f"ok: devproxy answers on {shown}\n")
-        return FINE
+        return shown
     raise Refused(f"devproxy does not answer ({', '.join(failures)})", _HELP, exit_code=FAILED)
 
 
@@ -77,8 +131,8 @@ def _answer(host: str, port: int) -> bytes:
 
 
 def _address(options: Options) -> tuple[str, int]:
-    if options.url is not None:
-        return _of_url(options.url)
+    if (url := options.url or options.where) is not None:
+        return _of_url(url)
     if options.listen is not None:
         return _of_text(options.listen, "--listen")
     path = options.config or os.environ.get(ENVIRONMENT) or find_upward()

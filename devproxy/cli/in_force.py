@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from devproxy import config
 from devproxy.cli.files import ENVIRONMENT, find_upward
 from devproxy.cli.loading import Loaded, load_text
-from devproxy.config import ConfigError
+from devproxy.config import Config, ConfigError
 from devproxy.running.asking import Running, running, running_with
 
 
@@ -33,6 +34,15 @@ def in_force(options: argparse.Namespace, authority: str) -> tuple[Loaded, Runni
         return _loaded(one.ask("configuration")), one
     except (OSError, ValueError, KeyError, ConfigError):
         return None  # it is about to stop, or it is of another version
+
+
+def in_force_at(authorities: Sequence[str]) -> Config | None:
+    """Return by what the running devproxy serves that is reached by one of `authorities`; None: there is none."""
+    one = next(filter(None, map(_reached_by, authorities)), None)
+    try:
+        return None if one is None else _loaded(one.ask("configuration")).config
+    except (OSError, ValueError, KeyError, ConfigError):
+        return None  # as above
 
 
 def _reached_by(authority: str) -> Running | None:

@@ -70,6 +70,23 @@ def head_of_answer(asked: Asked, octets: bytes, limits: Limits) -> tuple[Respons
         raise Refused(f"{server.url} gave no answer: {reason}", help, exit_code=FAILED) from None
 
 
+def why_unreachable(asked: Asked) -> tuple[str, str] | None:
+    """Return why no connection to a server can be opened, and what to do; None: one was, and nothing was sent."""
+    try:
+        _connected(asked).close()
+    except CertificateProblem as problem:
+        return problem.what, problem.help
+    except _NoTunnelError as error:
+        words = words_on_proxy(error.failure, asked.table)
+        return words.what, words.help
+    except OSError as error:
+        if type(error).__module__ == "ssl":
+            refused = _no_tls(error, asked)
+            return refused.what, " ".join(refused.help)
+        return _distance(error, asked)
+    return None
+
+
 def _no_tls(error: Exception, asked: Asked) -> Refused:
     """Return what is said where there is no TLS: which certificate it was, why, and the line to write."""
     from devproxy.gateway.back.tls import failure_of

@@ -20,13 +20,16 @@ from devproxy.cli.guesses import listening_on
 from devproxy.cli.loading import Loaded, configuration
 from devproxy.cli.process import Process
 from devproxy.cli.refusal import FAILED, Refused
-from devproxy.config.model import Listen
+from devproxy.config.model import Config, Listen
 from devproxy.errors import BindError, CertificateProblem
 from devproxy.gateway.front.bind import PORT_TAKEN, bind
 
 if TYPE_CHECKING:
     from devproxy.console import Mode
 
+STDOUT: Final = 1
+"""Where the events go that are data, with ``--log json``: so that ``| jq`` gets them, and no errors."""
+STDERR: Final = 2
 AUTO: Final = "auto"
 """What ``--listen`` says for the next port that is free."""
 MAX_STEPS: Final = 100
@@ -51,7 +54,7 @@ def _listen(options: argparse.Namespace) -> tuple[Loaded, list[socket.socket]]:
     try:
         return loaded, bind(loaded.config.server.listen)
     except BindError as error:
-        listens, sockets = _next_free(loaded.config.server.listen) if error.reason == PORT_TAKEN else ([], [])
+        listens, sockets = _next_free(loaded.config) if error.reason == PORT_TAKEN else ([], [])
         written = [_written(listen) for listen in listens]
         if is_auto and written:
             return configuration(options, listen=written, tls=options.tls), sockets
@@ -63,8 +66,14 @@ def _listen(options: argparse.Namespace) -> tuple[Loaded, list[socket.socket]]:
 def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Namespace, process: Process) -> int:
     from devproxy.console import Console
 
+    mode = _mode(options)
     console = Console(
-        loaded.config, mode=_mode(options), colour=options.color, version=__version__, is_verbose=options.verbose
+        loaded.config,
+        mode=mode,
+        fd=STDOUT if mode == "json" else STDERR,
+        colour=options.color,
+        version=__version__,
+        is_verbose=options.verbose,
     )
     try:
         from devproxy.cli import serving
@@ -90,12 +99,20 @@ def _mode(options: argparse.Namespace) -> Mode:
     return "quiet" if options.quiet else "human"
 
 
-def _next_free(listens: Sequence[Listen]) -> tuple[list[Listen], list[socket.socket]]:
-    """Return `listens` with all ports moved up as little as makes them free, and their sockets; empty: none is near."""
+def _next_free(config: Config) -> tuple[list[Listen], list[socket.socket]]:
+    """Return what `config` listens on, all ports moved up as little as makes them free, and the sockets.
+
+    Empty: none is near. The ports of its servers are not free, even while these are not running.
+    """
+    servers = {server.port for upstream in config.upstreams for server in upstream.servers}
     for step in range(1, MAX_STEPS + 1):
-        moved = [listen if listen.port == 0 else replace(listen, port=listen.port + step) for listen in listens]
+        moved = [
+            listen if listen.port == 0 else replace(listen, port=listen.port + step) for listen in config.server.listen
+        ]
         if any(listen.port > MAX_PORT for listen in moved):
             break
+        if any(listen.port in servers for listen in moved):
+            continue
         try:
             return moved, bind(moved)
         except BindError:

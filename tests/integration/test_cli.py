@@ -317,7 +317,7 @@ def test_one_signal_stops_devproxy_with_exit_code_0(loop: str, number: signal.Si
 
 def test_the_first_event_tells_where_devproxy_listens_and_how_long_that_took(folder: Path) -> None:
     process = GatewayProcess(cwd=folder)
-    first = json.loads(process.program.err[0])
+    first = json.loads(process.program.out[0])
     process.stop()
     assert list(first) == ["ts", "event", "urls", "startup_s", "inspector"]
     assert first["inspector"].startswith(f"{process.url}__devproxy/#key=")
@@ -396,7 +396,7 @@ def test_a_log_that_nobody_reads_stops_no_traffic(folder: Path) -> None:
         [sys.executable, "-m", "devproxy", "up", "--listen", "localhost:0", "--log", "json"],
         cwd=folder,
         env={**os.environ, **ENVIRONMENT},
-        stderr=write_end,
+        stdout=write_end,
     )
     try:
         os.close(write_end)
@@ -427,7 +427,7 @@ def test_a_log_whose_reader_has_gone_stops_no_traffic(folder: Path) -> None:
         [sys.executable, "-m", "devproxy", "up", "--listen", "localhost:0", "--log", "json"],
         cwd=folder,
         env={**os.environ, **ENVIRONMENT},
-        stderr=write_end,
+        stdout=write_end,
     )
     try:
         os.close(write_end)
@@ -445,11 +445,12 @@ def test_a_log_whose_reader_has_gone_stops_no_traffic(folder: Path) -> None:
         process.wait()
 
 
-def test_without_a_standard_error_the_log_is_not_written_to_a_client(folder: Path) -> None:
+@pytest.mark.parametrize("closed", ["0<&- 1>&- 2>&-", "1>&-", "2>&-"])
+def test_without_a_standard_stream_the_log_is_not_written_to_a_client(closed: str, folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as placeholder:
         port = placeholder.getsockname()[1]
     process = subprocess.Popen(
-        ["bash", "-c", f'exec "$0" -m devproxy up --log json --listen 127.0.0.1:{port} 0<&- 1>&- 2>&-', sys.executable],
+        ["bash", "-c", f'exec "$0" -m devproxy up --log json --listen 127.0.0.1:{port} {closed}', sys.executable],
         cwd=folder,
         env={**os.environ, **ENVIRONMENT},
     )
@@ -464,6 +465,24 @@ def test_without_a_standard_error_the_log_is_not_written_to_a_client(folder: Pat
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize(("log", "stream"), [("json", "out"), ("human", "err")])
+def test_events_for_programs_go_to_standard_output_and_those_for_people_to_standard_error(
+    log: str, stream: str, folder: Path
+) -> None:
+    with started("--log", log, cwd=folder) as program:
+        wait_for(lambda: any("http://localhost:" in line for line in [*program.out, *program.err]), "that it is ready")
+        assert program.stop() == 0
+    other = program.err if stream == "out" else program.out
+    assert other == []
+
+
+def test_what_keeps_devproxy_from_starting_is_no_line_of_json(folder: Path) -> None:
+    (folder / "devproxy.toml").write_text("x = 1\n")
+    done = devproxy("up", "--log", "json", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "devproxy.toml:1:1" in done.stderr
 
 
 # -- health, schema ----------------------------------------------------------------------------------------------------
@@ -484,6 +503,39 @@ def test_health_is_0_where_devproxy_answers_and_1_where_nobody_does(folder: Path
     done = devproxy("health", "--url", process.url)
     assert (done.returncode, done.stdout) == (1, "")
     assert "connection refused" in done.stderr
+
+
+def test_health_waits_for_devproxy_and_for_each_server_behind_it(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, socket.create_server(("127.0.0.1", 0)) as unused:
+        server, missing = other.getsockname()[1], unused.getsockname()[1]
+        unused.close()
+        gateway = GatewayProcess("--frontend", str(server), "--backend", str(missing), cwd=folder)
+        health = ("health", gateway.url, "--upstreams")
+        done = devproxy(*health)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"backend does not answer (http://localhost:{missing}: nothing listens there)" in done.stderr
+        assert "frontend does not answer" not in done.stderr
+        with Program(
+            [sys.executable, "-m", "devproxy", *health, "--wait", "30"],
+            name="devproxy health",
+            environment={**ENVIRONMENT, **QUIET_ENVIRONMENT},
+        ) as waiting:
+            with socket.create_server(("127.0.0.1", missing)):
+                assert waiting.wait() == 0
+            assert waiting.out[1:] == [
+                f"ok: frontend answers on http://localhost:{server}",
+                f"ok: backend answers on http://localhost:{missing}",
+            ]
+        gateway.stop(told="is not used")
+
+
+def test_health_does_not_take_another_configuration_for_that_of_the_devproxy_it_asks(folder: Path) -> None:
+    gateway = GatewayProcess("--backend", "9", cwd=folder)
+    runtime = {"XDG_RUNTIME_DIR": str(folder / "none"), "TMPDIR": str(folder)}
+    done = devproxy("health", gateway.url, "--upstreams", cwd=folder, environment=runtime)
+    gateway.stop(told="is not used")
+    assert done.returncode == 2
+    assert "are not known" in done.stderr
 
 
 def test_health_asks_where_the_configuration_listens(folder: Path) -> None:

@@ -92,9 +92,9 @@ def test_ready_is_the_first_event_even_when_clients_came_before_devproxy_served(
         with wait_for(early_clients, "the port to be bound")[0] as client:
             client.sendall(b"GET /early HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert client.recv(4096).startswith(b"HTTP/1.1 503 ")
-        finished = program.json_error_line(lambda event: event["event"] == "exchange_finished", "that it has answered")
+        finished = program.json_line(lambda event: event["event"] == "exchange_finished", "that it has answered")
         assert finished["target"] == "/early"
-        assert json.loads(program.err[0])["event"] == "ready"
+        assert json.loads(program.out[0])["event"] == "ready"
         assert program.stop() == 0
 
 
@@ -115,5 +115,5 @@ def test_a_second_devproxy_on_a_port_names_the_first_and_ends_with_1(tmp_path: P
     assert second.returncode == 1
     assert f"port {gateway.port} on 127.0.0.1 is taken by" in second.stderr
     assert f"(pid {gateway.program.pid})" in second.stderr
-    assert f"--listen {gateway.port + 1}" in second.stderr
+    assert "next free port:  devproxy up --backend 9 --listen " in second.stderr
     assert "--listen localhost:0" in second.stderr

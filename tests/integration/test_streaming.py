@@ -249,16 +249,16 @@ MAX_PAGE_FAULTS = 2_000
 async def devproxy_process(upstream: ScriptedUpstream) -> AsyncIterator[tuple[int, int]]:
     """Run ``devproxy up`` in front of `upstream`; give its port and process id."""
     arguments = ["up", "--listen", "localhost:0", "--log", "json", "--backend", str(upstream.port)]
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "devproxy", *arguments, stderr=subprocess.PIPE)
-    assert process.stderr is not None
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "devproxy", *arguments, stdout=subprocess.PIPE)
+    assert process.stdout is not None
     try:
-        line = await soon(process.stderr.readline())
+        line = await soon(process.stdout.readline())
         port = int(json.loads(line)["urls"][0].rsplit(":", 1)[1].rstrip("/"))
         yield port, process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGTERM)
-        await process.stderr.read()
+        await process.stdout.read()
         await process.wait()
         upstream.close()
 

@@ -30,7 +30,7 @@ class GatewayProcess:
         command = [*COMMAND, "up", "--listen", "localhost:0", "--log", "json", *arguments]
         self.program = Program(command, name="devproxy", cwd=cwd, environment=ENVIRONMENT)
         try:
-            ready = self.program.json_error_line(lambda event: event.get("event") == "ready", "that it is ready")
+            ready = self.program.json_line(lambda event: event.get("event") == "ready", "that it is ready")
         except BaseException:
             self.program.stop()
             raise
@@ -44,11 +44,11 @@ class GatewayProcess:
 
     def events(self, kind: str) -> list[Json]:
         """Every event of a kind so far: ``exchange_finished``, ``tunnel_opened``, …"""
-        return [event for line in list(self.program.err) if (event := parsed(line)) and event.get("event") == kind]
+        return [event for line in list(self.program.out) if (event := parsed(line)) and event.get("event") == kind]
 
     def event(self, kind: str, matches: Callable[[Json], bool], what: str, *, timeout_s: float = PATIENCE_S) -> Json:
         """Wait for the first event of a kind that ``matches``."""
-        return self.program.json_error_line(
+        return self.program.json_line(
             lambda event: event.get("event") == kind and matches(event), what, timeout_s=timeout_s
         )
 
@@ -58,11 +58,11 @@ class GatewayProcess:
         ``told``: words of trouble that is expected.
         """
         code = self.program.stop()
-        said = "\n".join(self.program.err[-60:])
+        said = "\n".join([*self.program.out[-60:], *self.program.err[-60:]])
         assert code == 0, f"devproxy ended with {code} after SIGTERM:\n{said}"
-        strays = [line for line in self.program.err if parsed(line) is None]
+        strays = [line for line in self.program.out if parsed(line) is None]
         assert not strays, f"devproxy printed something that is no event: {strays[:60]}"
-        assert not self.program.out, f"devproxy printed to standard output: {self.program.out[:5]}"
+        assert not self.program.err, f"devproxy printed to standard error: {self.program.err[:5]}"
         troubles = [event for event in self.events("trouble") if not told or told not in event["what"]]
         assert not troubles, f"devproxy reported trouble: {troubles}"
 

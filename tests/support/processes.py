@@ -105,10 +105,6 @@ class Program:
         """Wait for a JSON object on standard output, from line ``start`` on, that ``matches``, and return it."""
         return self._wait_for(lambda: _first(self.out[start:], matches), what, timeout_s)
 
-    def json_error_line(self, matches: Callable[[Json], bool], what: str, *, timeout_s: float = PATIENCE_S) -> Json:
-        """Like :meth:`json_line`, on standard error."""
-        return self._wait_for(lambda: _first(self.err, matches), what, timeout_s)
-
     def line(self, contains: str, *, timeout_s: float = PATIENCE_S) -> str:
         """Wait for a line on standard output that contains a text, and return it."""
         return self._wait_for(lambda: next((line for line in self.out if contains in line), None), contains, timeout_s)

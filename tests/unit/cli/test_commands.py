@@ -12,8 +12,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from devproxy.cli import main
+from devproxy.cli import health, main
+from devproxy.cli.arguments import parse
 from devproxy.cli.health import quick_options
+from devproxy.cli.refusal import Refused
 from devproxy.config import schema
 
 jsonschema: Any = import_module("jsonschema")  # it has no types
@@ -279,6 +281,60 @@ def test_another_server_on_that_port_is_not_taken_for_devproxy(
     with answering(answer) as port:
         assert main(["health", "--listen", f"127.0.0.1:{port}"]) == 1
     assert f"127.0.0.1:{port} answers, but it is not devproxy" in capsys.readouterr().err
+
+
+class Clock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.naps: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+
+
+def test_health_asks_again_until_devproxy_is_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: list[bytes | Exception] = [ConnectionRefusedError(111, "refused"), b"HTTP/1.1 502 Bad\r\n\r\n", WELL]
+
+    def answer(host: str, port: int) -> bytes:
+        one = answers.pop(0)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    monkeypatch.setattr(health, "_answer", answer)
+    clock = Clock()
+    assert health.run(parse(["health", "127.0.0.1:9", "--wait", "30"]), clock=clock, sleep=clock.sleep) == 0
+    assert clock.naps == [health.PAUSE_S] * 2
+    assert capsys.readouterr().out == "ok: devproxy answers on 127.0.0.1:9\n"
+
+
+def test_health_gives_up_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(host: str, port: int) -> bytes:
+        raise ConnectionRefusedError(111, "refused")
+
+    monkeypatch.setattr(health, "_answer", answer)
+    clock = Clock()
+    with pytest.raises(Refused, match=r"devproxy does not answer .* \(asked for 0\.5 s\)") as caught:
+        health.run(parse(["health", "127.0.0.1:9", "--wait", "0.5s"]), clock=clock, sleep=clock.sleep)
+    assert caught.value.exit_code == 1
+    assert clock.now == pytest.approx(0.5)
+
+
+def test_health_waits_for_nothing_that_waiting_does_not_change() -> None:
+    clock = Clock()
+    for arguments in (["a:b"], ["--config", "no"], ["1", "--url", "2"], ["--wait", "x"], ["--wait", "nan"]):
+        with pytest.raises(Refused) as caught:
+            health.run(parse(["health", "--wait", "9", *arguments]), clock=clock, sleep=clock.sleep)
+        assert caught.value.exit_code == 2
+    assert clock.naps == []
 
 
 def test_nobody_there_is_a_failure_that_names_the_address(capsys: pytest.CaptureFixture[str]) -> None:
