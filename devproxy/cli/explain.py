@@ -24,7 +24,7 @@ from devproxy.cli.hot_reload import words_on
 from devproxy.cli.in_force import in_force
 from devproxy.cli.refusal import FAILED, FINE, Refused, put
 from devproxy.cli.routes import compiled, place_of_route
-from devproxy.cli.typed_request import Target, read_request, read_target
+from devproxy.cli.typed_request import Target, as_browsers_send, read_request, read_target
 from devproxy.config.model import Config, Scheme, ServerAddress
 from devproxy.console.style import Style
 from devproxy.http.fields import Role, elements_of, parse_fields, values_of
@@ -70,6 +70,7 @@ _EXAMPLE: Final = "devproxy explain /api/items --origin http://localhost:3000"
 def run(options: argparse.Namespace) -> int:
     """Run ``devproxy explain``; return 1 when the request is refused, or a browser would block its answer."""
     target = read_target("explain", options.url, _EXAMPLE)
+    target = target._replace(path=as_browsers_send(target.path))
     found = in_force(options, target.authority)
     snapshot, style = compiled(options, None if found is None else found[0])
     if found is not None:

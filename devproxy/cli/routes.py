@@ -17,12 +17,12 @@ from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.cli.typed_request import read_request, read_target
 from devproxy.config import Config, Route
 from devproxy.config.labels import cors_text, fault_text
-from devproxy.config.model import Cookies, HeaderEdits, ServerAddress
+from devproxy.config.model import Cookies, HeaderEdits, Scheme, ServerAddress
 from devproxy.config.places import place_of
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.text import columns, padded, widths
 from devproxy.http.messages import RequestHead
-from devproxy.plan import Respond, Snapshot, compile_snapshot, plan_request, render_request
+from devproxy.plan import PagesServer, Respond, Snapshot, compile_snapshot, plan_request, render_request
 from devproxy.policy.addressing import addressing, addressing_text
 from devproxy.policy.hop import Peer
 from devproxy.routing.table import RouteVerdict, label
@@ -30,6 +30,8 @@ from devproxy.text.safe import visible
 
 _EXAMPLE: Final = "devproxy routes --test GET '/socket.io/?EIO=4'"
 _MAX_LABEL: Final = 40
+_PAGES: Final = PagesServer(ServerAddress(scheme=Scheme.HTTP, host="localhost", port=0, url="http://localhost"), "")
+"""Stands for the server of devproxy's own pages, which a running devproxy has; it is not asked here."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,7 +58,7 @@ def compiled(options: argparse.Namespace, loaded: Loaded | None = None) -> tuple
     loaded = configuration(options) if loaded is None else loaded
     for sentence in loaded.notices:
         warn(sentence, options.color)
-    return compile_snapshot(loaded.config, options.command), style_for(options.color)
+    return compile_snapshot(loaded.config, options.command, pages=_PAGES), style_for(options.color)
 
 
 def style_for(colour: Colour) -> Style:

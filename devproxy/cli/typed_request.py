@@ -64,6 +64,12 @@ def read_target(what: str, text: str, example: str) -> Target:
     return Target("", "", path)
 
 
+def as_browsers_send(path: str) -> str:
+    """Return a path with its query as browsers send it: spaces and what is not ASCII encoded (WHATWG URL)."""
+    octets = path.encode("utf-8", "surrogateescape")
+    return "".join(f"%{octet:02X}" if octet == 0x20 or octet >= 0x80 else chr(octet) for octet in octets)
+
+
 def read_request(
     what: str,
     method: str,

@@ -95,6 +95,17 @@ def test_what_is_told_follows_the_scheme_by_which_a_browser_comes(
     assert "This page is at https://localhost:8099/api/items." in out
 
 
+def test_own_pages_are_told_from_what_is_reserved_and_switched_off(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out = explained(capsys, config, "/__devproxy/")
+    assert (code, "This is one of devproxy's own pages." in out) == (0, True)
+    path = Path(config)
+    path.write_text(path.read_text() + "\n[inspector]\nenabled = false\n")
+    code, out = explained(capsys, config, "/__devproxy/")
+    assert (code, "404 reserved-path" in out) == (1, True)
+
+
 def test_the_route_and_what_goes_up_are_told_without_asking_anybody(
     config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from devproxy.cli.refusal import Refused
-from devproxy.cli.typed_request import Target, read_request, read_target
+from devproxy.cli.typed_request import Target, as_browsers_send, read_request, read_target
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,8 @@ def test_a_host_is_the_one_said_last() -> None:
     path = read_target("explain", "/s", "")
     assert read_request("x", "GET", path, ["Host: c.test"], "").host == b"c.test"
     assert read_request("x", "GET", path, [], "", default_host="d.test").host == b"d.test"
+
+
+def test_a_browser_encodes_spaces_and_what_is_not_ascii() -> None:
+    assert as_browsers_send("/a b/é?q=ü \udcff%20&b") == "/a%20b/%C3%A9?q=%C3%BC%20%FF%20&b"
+    assert as_browsers_send("/a\r\nb") == "/a\r\nb"
