@@ -34,9 +34,11 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise :class:`Refused` with the line that is nearest to what was typed."""
-        from devproxy.cli.guesses import line, meant_option, with_option  # only errors need them
+        from devproxy.cli.guesses import line, meant_option, other_way, with_option  # only errors need them
 
         ways = [f"{self.prog} --help"]
+        if way := other_way(self.prog.rpartition(" ")[2], self.typed, message):
+            raise Refused(message.removeprefix("argument ").replace("unrecognized", "unknown"), way, *ways)
         unknown = re.match(r"unrecognized arguments: (--?[^ ]+)", message)
         if unknown and (meant := meant_option(unknown[1], re.findall(r"--[a-z-]+", self.format_usage()))):
             typed = line(self.prog.rpartition(" ")[2], with_option(self.typed, unknown[1], meant))
@@ -166,6 +168,8 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
 
         meant = without_command(arguments, _COMMANDS)
         known = f"did you mean {meant}?" if meant else f"the commands are {', '.join(_COMMANDS)}"
+        if name == "init":
+            known = "no file is needed:  devproxy up --frontend 5173 --backend 3001  (the ports of your servers)"
         raise Refused(f"there is no command {name}", known, "devproxy --help")
     options = parser.parse_args(arguments[:1])
     raise Refused(f"no command given, only {' '.join(arguments)}", "devproxy --help", *vars(options))

@@ -1,7 +1,7 @@
 """What people type who know other programs -> the line of this one, with everything else that they typed.
 
-Pure, and imported only when it is wanted. Start at :func:`without_command`, :func:`meant_option` and
-:func:`listening_on`.
+Pure, and imported only when it is wanted. Start at :func:`without_command`, :func:`meant_option`,
+:func:`other_way` and :func:`listening_on`.
 """
 
 from __future__ import annotations
@@ -51,8 +51,27 @@ def meant_option(unknown: str, known: Iterable[str]) -> str:
     name, known = unknown.partition("=")[0], list(known)
     if _OPTIONS.get(name) in known:
         return _OPTIONS[name]
-    near = get_close_matches(name, known, 1) if name.startswith("--") else []
-    return near[0] if near else ""
+    near = get_close_matches(name[2:], [one[2:] for one in known], 1) if name.startswith("--") else []
+    return f"--{near[0]}" if near else ""
+
+
+def other_way(command: str, arguments: Sequence[str], message: str) -> str:
+    """Return what to type for what cannot be written as it was; empty: nothing is known. `message`: argparse's."""
+    unknown = message.removeprefix("unrecognized arguments: ").split(" ") if "unrecognized" in message else [""]
+    if command == "up" and unknown[0] == "--open":
+        return "open the address that devproxy up prints"
+    if command == "up" and unknown[0].partition("=")[0] in ("--host", "--hostname"):
+        kept = [text for text in arguments if text not in unknown and text not in ("0.0.0.0", "::")]
+        return f"for every address of this machine:  {line('up', [*kept, '--listen', ':8080'])}"
+    if command == "routes" and _is_server(unknown[0]):
+        rest = [text for text in arguments if text not in unknown]
+        named = [
+            part for name, server in zip(("--frontend", "--backend"), unknown, strict=False) for part in (name, server)
+        ]
+        return line("routes", [*named, *rest])
+    if command == "routes" and message.startswith("argument --test: expected"):
+        return "a method and a path:  devproxy routes --test GET /api/"
+    return ""
 
 
 def with_option(arguments: Sequence[str], unknown: str, option: str) -> list[str]:

@@ -115,6 +115,8 @@ def _number(value: int | float, key: Key, path: Path, problems: Problems) -> Any
     help = f"for example: {key.name} = {key.example}" if key.example and not key.default else ""
     if not help and key.default is not ABSENT:
         help = f"the default is {key.name} = {_bound(key.default)}"
+    if (minimum, maximum) == (0, 1) and 1 < value <= 100:
+        help = f"write {key.name} = {value / 100:g} for {value:g} %"
     problems.at_value(path, f"`{key.name}` must be a number {bounds}, got {_shown(value)}", help)
     return ABSENT
 
@@ -231,6 +233,17 @@ def _converted(value: Any, key: Key) -> str:
             return quoted(f"http://localhost:{_literal(value)}")
         if Type.STRING in types:
             return quoted(_literal(value))
+    elif isinstance(value, list) and key.path == "upstreams.*":
+        servers = [_server(item) for item in value if isinstance(item, str | int)]
+        return f"{{ servers = [{', '.join(servers)}] }}" if len(servers) == len(value) > 0 else ""
     elif isinstance(value, list) and Type.STRING in types and len(value) == 1 and isinstance(value[0], str):
         return quoted(value[0])
     return ""
+
+
+def _server(value: str | int) -> str:
+    """Return the URL of a server as TOML, of which `value` is the URL, ``host:port`` or the port."""
+    text = str(value)
+    if text.isdecimal():
+        text = f"localhost:{text}"
+    return quoted(text if ":/" in text else f"http://{text}")

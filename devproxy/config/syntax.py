@@ -22,8 +22,6 @@ _HELP: Final = {
     "Invalid value": 'text needs quotes: key = "value"',
     "Unclosed array": "close it with ]",
     "Unclosed inline table": "close it with }",
-    "Unterminated string": "close it with the quote that it began with",
-    "Illegal character '\\n'": "the closing quote is missing",
     "Illegal character": "a string on one line holds no line break and no control character; write \\n or \\uXXXX",
     "Unescaped '\\' in a string": "write \\\\ for a backslash, or put the string in single quotes",
     "Expected '=' after a key in a key/value pair": "write key = value",
@@ -37,6 +35,15 @@ _HELP: Final = {
     "Expected ']]' at the end of an array declaration": "write [[name]]",
 }
 
+_NO_SINGLE_QUOTE: Final = 'Expected "\'"'
+_UNCLOSED: Final = {
+    "Unterminated string": '"',
+    "Illegal character '\\n'": '"',
+    "Found invalid character '\\n'": "'",
+    _NO_SINGLE_QUOTE: "'",
+}
+"""What the parser says where a text on one line has no end, and the quote that would end it."""
+
 
 def syntax_problem(text: str, error: tomli.TOMLDecodeError) -> Problem:
     """Return the problem that `error` reports about `text`, whose line ends are LF."""
@@ -45,6 +52,7 @@ def syntax_problem(text: str, error: tomli.TOMLDecodeError) -> Problem:
     shown = lines[line - 1]
     column, length = min(max(error.colno, 1), len(shown) + 1), 1
     message = visible(error.msg)
+    quote = _UNCLOSED.get(error.msg, "")
     help = next((sentence for start, sentence in _HELP.items() if error.msg.startswith(start)), "")
     if error.msg.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate")):
         match = _HEADER.match(shown) or _KEY.match(shown)
@@ -55,6 +63,13 @@ def syntax_problem(text: str, error: tomli.TOMLDecodeError) -> Problem:
                 line = [text.strip() for text in lines].index(name[1:-1]) + 1
                 match, help = _HEADER.match(lines[line - 1]) or match, f"write {name}, with two brackets, here too"
             column, length = match.start(1) + 1, len(match[1])
+    elif quote:
+        message = "the closing quote is missing"
+        help = f"write {quote} at the end of the text"
+        if error.msg == _NO_SINGLE_QUOTE:  # the parser points at the end of the file
+            before = text[: text.rindex("'")]
+            line = before.count("\n") + 1
+            column = len(lines[line - 1]) + 1
     elif error.msg.startswith("Unescaped"):
         # The parser points after what follows the backslash, which may be a line end.
         before = text[: max(error.pos - 2, 0)]

@@ -116,4 +116,4 @@ def test_a_second_devproxy_on_a_port_names_the_first_and_ends_with_1(tmp_path: P
     assert f"port {gateway.port} on 127.0.0.1 is taken by" in second.stderr
     assert f"(pid {gateway.program.pid})" in second.stderr
     assert "next free port:  devproxy up --backend 9 --listen " in second.stderr
-    assert "--listen localhost:0" in second.stderr
+    assert "devproxy up --backend 9 --listen auto" in second.stderr

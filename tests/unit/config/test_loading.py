@@ -348,3 +348,20 @@ def test_a_key_of_an_upstream_that_is_misspelt_is_one_problem(key: str) -> None:
 )
 def test_what_is_missing_beside_an_unknown_key_that_means_something_else_is_a_problem_too(lines: str) -> None:
     assert len(problems_of(f"{UPSTREAMS}[[routes]]\n{lines}\n")) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "help"),
+    [
+        (
+            '[upstreams]\nbackend = ["3001", 3002, "a.test:1"]',
+            'write backend = { servers = ["http://localhost:3001", "http://localhost:3002", "http://a.test:1"] }',
+        ),
+        (
+            '[upstreams]\nb = "http://b.test"\n[[routes]]\npath = "/"\nupstream = "b"\n[routes.fault]\nerror_rate = 20',
+            "write error_rate = 0.2 for 20 %",
+        ),
+    ],
+)
+def test_the_help_has_what_was_meant(text: str, help: str) -> None:
+    assert help in [problem.help for problem in problems_of(text)]
