@@ -18,7 +18,7 @@ from devproxy.text.safe import visible
 def run(options: argparse.Namespace) -> int:
     """Run ``devproxy check``; return 0, or 2 when there is a problem in one of the files."""
     named = [*options.paths, *([options.config] if options.config else [])]
-    paths = named or [find(None)]
+    paths = named or [find(None, "check")]
     doubts = () if named or is_named(None) else distrust(paths[0])
     results = [_checked(path) for path in paths]
     if options.json:

@@ -30,10 +30,12 @@ def find(given: str | None, command: str = "up") -> str:
         return named
     found = find_upward()
     if found is None:
-        what, start = (
-            f"there is no {FILE_NAME} in this directory or above it",
-            "devproxy up" if command == "up" else "add",
-        )
+        what = f"there is no {FILE_NAME} in this directory or above it"
+        if command == "check":
+            raise Refused(
+                what, "name the file:  devproxy check PATH", f"no file is needed with:  devproxy up {_SERVERS}"
+            )
+        start = "devproxy up" if command == "up" else "add"
         raise Refused(what, f"name your servers:  {start} {_SERVERS}", *_EXAMPLE)
     return found
 

@@ -231,6 +231,12 @@ def test_the_schema_that_is_printed_is_a_schema_and_the_one_of_the_configuration
     jsonschema.Draft7Validator.check_schema(printed)
 
 
+def test_check_without_a_file_says_how_to_name_one(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "devproxy.toml").unlink()
+    assert main(["check"]) == 2
+    assert "help: name the file:  devproxy check PATH\n" in capsys.readouterr().err
+
+
 # -- health --------------------------------------------------------------------------------------------------------
 
 
