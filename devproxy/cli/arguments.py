@@ -82,8 +82,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.typed = arguments[1:]
     options = parser.parse_args(arguments[1:])
     options.command = name
+    options.typed = list(arguments)
     if name == "up":
-        options.typed = list(arguments[1:])
         _take_servers(options)
     return options
 
@@ -102,7 +102,7 @@ def _take_servers(options: argparse.Namespace) -> None:
             "then:  devproxy up --frontend 5173 --backend 3001  (the ports of your servers)",
         )
     if servers[0].endswith(".toml"):
-        typed = [text for text in options.typed if text != servers[0]]
+        typed = [text for text in options.typed[1:] if text != servers[0]]
         raise Refused(f"{servers[0]} is a file, not a server", line("up", [*typed, "--config", servers[0]]))
     if len(servers) > 2:
         raise Refused(
@@ -268,7 +268,9 @@ def _add_health(parser: argparse.ArgumentParser) -> None:
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     """Start a page, a Socket.IO backend, and devproxy. Needs the extra `demo`."""
-    parser.add_argument("--listen", default="", metavar="ADDRESS", help="as for devproxy up (default: a free port)")
+    parser.add_argument(
+        "--listen", "--port", default="", metavar="ADDRESS", help="as for devproxy up (default: a free port)"
+    )
     parser.add_argument("--no-open", action="store_true", help="do not open a browser")
     _add_output(parser)
 

@@ -81,10 +81,10 @@ def with_option(arguments: Sequence[str], unknown: str, option: str) -> list[str
 
 
 def listening_on(arguments: Sequence[str], listens: Iterable[str]) -> str:
-    """Return the line of ``devproxy up`` that was typed as `arguments`, but listening on `listens`."""
+    """Return the line that was typed as `arguments`, a command first, but listening on `listens`."""
     kept: list[str] = []
     is_value = False
-    for text in arguments:
+    for text in arguments[1:]:
         name, separator, _ = text.partition("=")
         if is_value:
             is_value = False
@@ -92,7 +92,7 @@ def listening_on(arguments: Sequence[str], listens: Iterable[str]) -> str:
             is_value = not separator
         else:
             kept.append(text)
-    return line("up", [*kept, *(part for listen in listens for part in ("--listen", listen))])
+    return line(arguments[0], [*kept, *(part for listen in listens for part in ("--listen", listen))])
 
 
 def line(command: str, arguments: Sequence[str]) -> str:

@@ -126,7 +126,7 @@ def _written(listen: Listen) -> str:
 
 
 def _cannot_listen(error: BindError, free: Sequence[str], typed: Sequence[str]) -> Refused:
-    """Return what to say; `free`: what to listen on instead, `typed`: the arguments of ``devproxy up``."""
+    """Return what to say; `free`: what to listen on instead, `typed`: the command and its arguments."""
     host, _, port = error.address.rpartition(":")
     any_free = f"or on any free port:  {listening_on(typed, ['localhost:0'])}"
     if error.reason != PORT_TAKEN:

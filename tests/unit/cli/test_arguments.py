@@ -152,7 +152,13 @@ def test_one_server_without_an_option_is_the_frontend() -> None:
     ],
 )
 def test_another_port_is_offered_with_everything_that_was_typed(typed: list[str], line: str) -> None:
-    assert listening_on(typed, ["8081"]) == line
+    assert listening_on(["up", *typed], ["8081"]) == line
+
+
+def test_another_port_is_offered_for_the_command_that_was_typed() -> None:
+    assert listening_on(parse(["demo", "--port", "8080", "--no-open"]).typed, ["auto"]) == (
+        "devproxy demo --no-open --listen auto"
+    )
 
 
 def test_a_refusal_goes_to_standard_error_and_the_code_is_2(capsys: pytest.CaptureFixture[str]) -> None:
