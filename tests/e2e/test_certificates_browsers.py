@@ -120,6 +120,6 @@ async def test_firefox_trusts_what_devproxy_serves_once_the_authority_is_in_its_
         url = f"https://localhost:{gateway.port}/__devproxy/health"
         assert "SEC_ERROR_UNKNOWN_ISSUER" in await visit(url)  # it makes the profile, too
         assert main(["trust", "--install"]) == 0
-        assert await visit(url) == '{"status": "ok"}\n'
+        assert '"ok"' in await visit(url)  # in Firefox's viewer of JSON, once that has loaded
     finally:
         await asyncio.to_thread(gateway.stop, told="not trusted yet by")

@@ -308,7 +308,11 @@ async def test_everything_is_reached_by_keys_alone(browser: Page) -> None:
         assert await browser.evaluate(FOCUSED) == "filter-text"
         await type_text(browser, "/api/orders")
         await until_text(browser, "#foot-count", "2 of 35")
-        await press(browser, "Enter", "ArrowDown", "ArrowDown")
+        await press(browser, "Enter")
+        await browser.until(f"{FOCUSED} === 'grid'")
+        await press(browser, "ArrowDown")
+        await until_text(browser, ".detail-title", "OPTIONS")
+        await press(browser, "ArrowDown")
         await until_text(browser, ".detail-title", "POST")
         assert await browser.evaluate(FOCUSED) == "grid", "arrow keys stay in the list"
         await press(browser, "Enter")

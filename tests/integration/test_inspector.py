@@ -241,9 +241,13 @@ def test_a_page_that_comes_back_learns_what_it_missed(page: Inspected) -> None:
     feed.close()
     page.ask("GET", "/second")
     page.ask("GET", "/third")
-    again = Feed(page, last_event_id=feed.last_id)
-    assert [row["target"] for row in again.event("exchanges", "missed")[1]["rows"]] == ["/second", "/third"]
-    again.close()
+    with closing(Feed(page, last_event_id=feed.last_id)) as again:
+        seen: list[str] = []
+        while seen[-1:] != ["/third"]:  # they may come in two batches
+            name, data = again.event("exchanges", "missed")
+            assert name == "exchanges"
+            seen += [row["target"] for row in data["rows"]]
+    assert list(dict.fromkeys(seen)) == ["/second", "/third"]
 
 
 @pytest.mark.parametrize("last", ["other-5", "nonsense", "{epoch}-999999", "-"])

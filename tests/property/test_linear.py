@@ -682,9 +682,13 @@ def test_what_is_four_times_as_long_takes_at_most_six_times_as_long(name: str) -
                 took = best(feed, long + end, 1)
                 if took <= too_short_s or took <= MOST * best(feed, short + end, 1):
                     continue
-                # A single run may have been interrupted: the verdict is that of the best ones.
-                took, base = best(feed, long + end, RUNS), best(feed, short + end, RUNS)
-                if took > MOST * base:
+                # A single run may have been interrupted, and the machine may be slower for a while: the verdict is that
+                # of the best runs, side by side, three times.
+                for _ in range(3):
+                    took, base = best(feed, long + end, RUNS), best(feed, short + end, RUNS)
+                    if took <= MOST * base:
+                        break
+                else:
                     slow.append((unit, end, base, took))
     finally:
         gc.enable()
