@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -531,8 +532,9 @@ def test_health_waits_for_devproxy_and_for_each_server_behind_it(folder: Path) -
 
 def test_health_does_not_take_another_configuration_for_that_of_the_devproxy_it_asks(folder: Path) -> None:
     gateway = GatewayProcess("--backend", "9", cwd=folder)
-    runtime = {"XDG_RUNTIME_DIR": str(folder / "none"), "TMPDIR": str(folder)}
-    done = devproxy("health", gateway.url, "--upstreams", cwd=folder, environment=runtime)
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="dp") as other:  # a path that is short enough for sockets
+        runtime = {"XDG_RUNTIME_DIR": other, "TMPDIR": other}
+        done = devproxy("health", gateway.url, "--upstreams", cwd=folder, environment=runtime)
     gateway.stop(told="is not used")
     assert done.returncode == 2
     assert "are not known" in done.stderr

@@ -345,6 +345,7 @@ async def few_descriptors(bench: Bench) -> AsyncIterator[int]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
 
 
+@pytest.mark.alone
 async def test_out_of_descriptors_it_waits_and_says_so_once_and_recovers(bench: Bench) -> None:
     async with few_descriptors(bench) as descriptors:
         for _ in range(2):

@@ -44,7 +44,12 @@ def answering(context: ssl.SSLContext, heads: list[bytes] | None = None) -> Beha
     """Return what answers each request over TLS; `heads` gets what was asked."""
 
     def behave(sock: socket.socket) -> None:
-        with context.wrap_socket(sock, server_side=True) as secure:
+        with context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False) as secure:
+            try:
+                secure.do_handshake()
+            except ssl.SSLError:
+                _linger(socket.socket(fileno=secure.detach()))
+                return
             data = b""
             while b"\r\n\r\n" not in data:
                 piece = secure.recv(65536)
@@ -56,6 +61,15 @@ def answering(context: ssl.SSLContext, heads: list[bytes] | None = None) -> Beha
             secure.sendall(OK)
 
     return behave
+
+
+def _linger(sock: socket.socket) -> None:
+    """End this side and wait for the other: closed with bytes unread, it would be reset, and the alert be lost."""
+    with sock:
+        sock.settimeout(10)
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65536):
+            pass
 
 
 def plain_http(sock: socket.socket) -> None:

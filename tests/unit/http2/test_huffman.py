@@ -81,3 +81,13 @@ def test_a_string_that_was_decoded_before_is_cut_as_one_that_was_not() -> None:
     assert outcomes() == first
     assert None in first
     assert all(b"https://localhost:8080/".startswith(one) for one in first if one is not None)
+
+
+@pytest.mark.parametrize("length", [4095, 4096, 4097, 8192, 50_000])
+def test_a_long_string_is_decoded_as_short_ones_are(length: int) -> None:
+    string = bytes(32 + number * 7 % 95 for number in range(length))
+    encoded = ENCODER.encode(string)
+    for _ in range(2):  # with steps that were not needed yet, and with all of them
+        assert huffman.decode(encoded) == string
+    with pytest.raises(ValueError, match=r"within a code|code for its end"):
+        huffman.decode(encoded + b"\xff\xff\xff\xff\xff")
