@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from devproxy.cli.differences import INDENT
 from devproxy.console.style import Style
 from devproxy.console.text import counted
 from devproxy.http.messages import ResponseHead
@@ -17,7 +18,6 @@ from devproxy.text.safe import visible
 MAX_LINES: Final = 12
 MAX_COLUMNS: Final = 200
 _MAX_BYTES: Final = 4096
-_INDENT: Final = "    "
 
 
 def body_lines(head: ResponseHead, body: bytes, style: Style) -> Iterator[str]:
@@ -38,9 +38,9 @@ def body_lines(head: ResponseHead, body: bytes, style: Style) -> Iterator[str]:
     yield style.bold("body") + style.dim(f" ({kind})")
     lines = text.splitlines()
     for line in lines[:MAX_LINES]:
-        yield _INDENT + visible(line.expandtabs(4), most=MAX_COLUMNS)
+        yield INDENT + visible(line.expandtabs(4), most=MAX_COLUMNS)
     if len(lines) > MAX_LINES or len(said) > _MAX_BYTES:
-        yield f"{_INDENT}{style.dim('and more')}"
+        yield f"{INDENT}{style.dim('and more')}"
 
 
 def _text(said: bytes) -> str | None:

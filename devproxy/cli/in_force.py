@@ -28,21 +28,14 @@ def in_force(options: argparse.Namespace, authority: str) -> tuple[Loaded, Runni
     one = _reached_by(authority) if authority else None
     if one is None and (path := os.environ.get(ENVIRONMENT) or find_upward()):
         one = running_with(path)
-    if one is None:
-        return None
-    try:
-        return _loaded(one.ask("configuration")), one
-    except (OSError, ValueError, KeyError, ConfigError):
-        return None  # it is about to stop, or it is of another version
+    loaded = _loaded(one)
+    return None if one is None or loaded is None else (loaded, one)
 
 
 def in_force_at(authorities: Sequence[str]) -> Config | None:
     """Return by what the running devproxy serves that is reached by one of `authorities`; None: there is none."""
-    one = next(filter(None, map(_reached_by, authorities)), None)
-    try:
-        return None if one is None else _loaded(one.ask("configuration")).config
-    except (OSError, ValueError, KeyError, ConfigError):
-        return None  # as above
+    loaded = _loaded(next(filter(None, map(_reached_by, authorities)), None))
+    return None if loaded is None else loaded.config
 
 
 def _reached_by(authority: str) -> Running | None:
@@ -50,7 +43,15 @@ def _reached_by(authority: str) -> Running | None:
     return next((one for one in running() if any(f"{url.rstrip('/')}/".endswith(wanted) for url in one.urls)), None)
 
 
-def _loaded(said: dict[str, Any]) -> Loaded:
+def _loaded(one: Running | None) -> Loaded | None:
+    """Return the configuration by which `one` serves; None: there is none, it is stopping, or of another version."""
+    try:
+        return None if one is None else _read(one.ask("configuration"))
+    except (OSError, ValueError, KeyError, ConfigError):
+        return None
+
+
+def _read(said: dict[str, Any]) -> Loaded:
     """Return the configuration that a devproxy says it has. Raises ValueError, KeyError or ConfigError."""
     options, text = said["options"], said["text"]
     if text is not None:
