@@ -21,8 +21,8 @@ _LENGTHS: Final = bytes.fromhex(
     "14181415161515171616191918181a171a1b1a1a1b1b1b1b1b1c1b1b1b1b1b1a1e"
 )
 _END: Final = 256
-_PART: Final = 4096
-"""Bytes of a string that are decoded at a time."""
+_LONG: Final = 4096
+"""Bytes from which on a string is decoded a part at a time."""
 _LONGEST_PADDING_BITS: Final = 7
 
 
@@ -75,22 +75,40 @@ def decode(encoded: bytes) -> bytes:
 
     Raises ValueError if it contains the code for the end, or does not end in up to seven bits of that.
     """
+    if len(encoded) > _LONG:
+        return _decode_long(encoded)
     row = _first_row
-    parts = []
+    pieces = []
     try:
-        for start in range(
-            0, len(encoded), _PART
-        ):  # a list of as many pieces as a long string has bytes leaves the cache
-            pieces = []
-            for byte in encoded[start : start + _PART]:
-                row, complete = row[byte]
-                pieces.append(complete)
-            parts.append(b"".join(pieces))
+        for byte in encoded:
+            row, complete = row[byte]
+            pieces.append(complete)
     except TypeError:  # a step that was not needed yet
         return _decode_by_bits(encoded)
     if id(row) not in _end_rows:
         raise ValueError("the string ends within a code")
-    return b"".join(parts)
+    return b"".join(pieces)
+
+
+def _decode_long(encoded: bytes) -> bytes:
+    """Do the same a part at a time: a list of as many pieces as a long string has bytes leaves the cache.
+
+    It repeats the loop because one for both costs each short string 15 instructions, and a first load has many.
+    """
+    row = _first_row
+    decoded = bytearray()
+    try:
+        for start in range(0, len(encoded), _LONG):
+            pieces = []
+            for byte in encoded[start : start + _LONG]:
+                row, complete = row[byte]
+                pieces.append(complete)
+            decoded += b"".join(pieces)
+    except TypeError:  # a step that was not needed yet
+        return _decode_by_bits(encoded)
+    if id(row) not in _end_rows:
+        raise ValueError("the string ends within a code")
+    return bytes(decoded)
 
 
 def _decode_by_bits(encoded: bytes) -> bytes:
