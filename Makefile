@@ -16,7 +16,7 @@ BENCH_STAMP := bench/node_modules/.package-lock.json
 BENCH := PATH="$$PATH:/usr/local/sbin:/usr/sbin" $(BIN)/python -m bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fix fuzz soak bench bench-quick bench-baseline cov clean
+.PHONY: help demo test check lint fix docs docs-serve fuzz soak bench bench-quick bench-baseline cov clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ fix: $(TEST_STAMP) ## repair formatting and what ruff can repair, and write the 
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: $(TEST_STAMP) ## the documents as a site, in build/docs/html, every link followed
+	@$(BIN)/python -m docs.site
+
+docs-serve: $(TEST_STAMP) ## the same, shown on this machine and written again when a document changes
+	@exec $(BIN)/python -m docs.site --serve
 
 fuzz: $(TEST_STAMP) ## mutated messages without end (FUZZ_SECONDS=60, FUZZ_SEED=1); what breaks a rule is kept
 	@$(BIN)/python -m tests.fuzz

@@ -11,7 +11,7 @@ import pytest
 from devproxy import config
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SKIPPED = {".venv", "node_modules", ".git", ".hypothesis", ".pytest_cache", "work"}
+SKIPPED = {".venv", "build", "node_modules", ".git", ".hypothesis", ".pytest_cache", "work"}
 DOCUMENTS = sorted(
     path
     for path in ROOT.rglob("*.md")

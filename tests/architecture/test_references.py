@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 MODULES = sorted(path for path in (ROOT / "devproxy").rglob("*.py") if path.name != "__main__.py")
 REFERENCE = re.compile(r":(?:func|class|meth|data|attr|exc|mod):`~?([\w.]+)(?:\(\))?`")
 RECORD = re.compile(r"ADR (\d{4})")
-NOT_ABOUT_CODE = {"0006", "0009"}
-"""Decisions about what is not there: no other dependency, no build."""
+NOT_ABOUT_CODE = {"0006", "0009", "0016"}
+"""Decisions about what is not in the package: no other dependency, no build, the site."""
 
 every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 

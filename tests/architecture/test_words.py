@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
-MODULES = [*sorted((ROOT / "devproxy").rglob("*.py")), *sorted((ROOT / "docs").glob("*.py"))]
+PAGES = [
+    *(ROOT / "README.md", ROOT / "SECURITY.md"),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "recipes").glob("*.md")),
+]
+MODULES = [*sorted((ROOT / "devproxy").rglob("*.py")), *sorted((ROOT / "docs").rglob("*.py"))]
 UNUSED = re.compile(
     r"[«»]|\b(octets?|whoever|nobody|somebody|anybody|everybody|anew|by itself|by themselves|holds? on|mostly"
     r"|what becomes of|stands(?! for)|takes slowly)\b",
