@@ -173,6 +173,9 @@ class _Recording:
             self._ended += [row["id"] for row in rows[::-1] if row["state"] == "done" and row["id"] > self._before]
         self.write()
         with suppress(OSError):
+            # To close it waits for the thread that reads from it, whose next line may be 15 s away: end that first.
+            if self._connection.sock is not None:
+                self._connection.sock.shutdown(socket.SHUT_RDWR)
             self._connection.close()
 
     def _write_file(self) -> None:

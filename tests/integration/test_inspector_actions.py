@@ -206,6 +206,7 @@ def test_a_recording_is_made_without_the_page(backend: int, tmp_path: Path, monk
                 fetch(gateway.port, f"/{number}?token=geheim")
             os.kill(recording.pid, signal.SIGINT)
             recording.line("3 requests in ")
+            assert recording.wait(timeout_s=10) == 0  # at once, not with the next event, which is 15 s away
         gateway.stop()
         document = json.loads(file.read_text())
         jsonschema.validate(document, SCHEMA)
