@@ -148,7 +148,12 @@ class Desk:
         script = "\n".join([*self.lasting, f"exec {line.removesuffix('&')}"])
         program = Program(["bash", "-c", script], name=line, cwd=self.folder, environment=self.environment)
         self.serving.append(program)
-        wait_for(lambda: program.exit_code is not None or listens(self.ports["8080"]), "the port")
+        known = f"{program.pid}.sock"  # by which record, list and health find it; it listens before that
+
+        def is_there() -> bool:
+            return listens(self.ports["8080"]) and any(self.home.parent.rglob(known))
+
+        wait_for(lambda: program.exit_code is not None or is_there(), "that it serves")
         assert program.exit_code is None, "\n".join([line, *program.out, *program.err])
 
     def leave(self) -> list[int]:

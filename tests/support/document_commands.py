@@ -61,8 +61,8 @@ class Command:
 class Block:
     """The commands of one block that follow each other, with what a test needs to run them.
 
-    ``configuration``: the ``devproxy.toml`` of the folder. ``folder``: ``""`` for one with that file alone, ``empty``, or
-    a folder of the repository of which a copy is made. ``exits``: the exit codes that its commands may have.
+    ``configuration``: the ``devproxy.toml`` of the folder. ``folder``: ``""`` for one with that file alone, ``empty``,
+    or a folder of the repository of which a copy is made. ``exits``: the exit codes that its commands may have.
     """
 
     commands: tuple[Command, ...]
