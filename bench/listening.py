@@ -16,9 +16,9 @@ from devproxy.cli import serving
 from devproxy.cli.files import read
 from devproxy.cli.loading import load_text
 from devproxy.cli.process import Process
-from devproxy.cli.terminal import Terminal
 from devproxy.events import Event, Observer, Wants
 from devproxy.gateway.front.bind import bind
+from devproxy.platforms.terminal import Terminal
 
 KEPT: Final = 10_000
 """Events in the buffer; an older one makes room for each new one."""

@@ -11,6 +11,7 @@ The map, from the top down (each floor imports only from those below it)::
     running      How a running devproxy is found: by a socket that only its own user can reach
     gateway      The only code that does network I/O for traffic
     certificates Certificates for HTTPS on this machine: which names they carry, who signs them, and the contexts [...]
+    platforms    What differs between Linux, macOS and Windows, and between event loops; no other part asks which [...]
     ──────────────────────── from here down: no I/O, no clock
     plan         The heart: what happens to a request, and to the response to it
     answers      What devproxy answers itself: errors that say what was tried and what to do, and its own small pages

@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from devproxy.certificates import folders
 from devproxy.certificates.names import may_sign
 from devproxy.certificates.problems import CertificateProblem, needs_cryptography
+from devproxy.platforms.folders import data_folder
 
 RENEW_BEFORE_S: Final = 30 * 86_400
 """How long before its end a certificate is renewed."""
@@ -64,7 +65,7 @@ class Authority(NamedTuple):
 def find(environment: Mapping[str, str] = os.environ, now_s: float | None = None) -> Authority | None:
     """Return the authority of this person; None: there is none that can sign. Raises :class:`CertificateProblem`."""
     who = folders.person(environment)
-    folder = folders.data_folder(_PROGRAM, who.home, environment)
+    folder = data_folder(_PROGRAM, who.home, environment)
     return _of_mkcert(who, folder, environment) or _own(who, folder, time.time() if now_s is None else now_s)
 
 
@@ -75,7 +76,7 @@ def provide(environment: Mapping[str, str] = os.environ, allow: Iterable[str] = 
     :func:`forget_former`. Raises :class:`CertificateProblem`: it cannot be made, or kept.
     """
     who = folders.person(environment)
-    folder = folders.data_folder(_PROGRAM, who.home, environment)
+    folder = data_folder(_PROGRAM, who.home, environment)
     has_old = os.path.exists(os.path.join(folder, _OWN_FILE))  # asked first: of two processes that make one, one wins
     known, wanted = find(environment), tuple(allow)
     if known is None or not all(map(known.signs, wanted)):
@@ -125,7 +126,7 @@ def forget_former(authority: Authority) -> None:
 
 def _of_mkcert(who: folders.Person, folder: str, environment: Mapping[str, str]) -> Authority | None:
     """Return mkcert's authority; None where it is not installed, or has its key elsewhere (as it allows)."""
-    root = environment.get("CAROOT") or folders.data_folder("mkcert", who.home, environment)
+    root = environment.get("CAROOT") or data_folder("mkcert", who.home, environment)
     path = os.path.join(root, "rootCA.pem")
     try:
         certificate, key = _read(path), _read(os.path.join(root, "rootCA-key.pem"))
@@ -180,7 +181,7 @@ def _account() -> str:
 
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
+    except (KeyError, OSError, ImportError):
         return "somebody"  # a user without an entry, as in containers
 
 

@@ -6,12 +6,12 @@ Under ``sudo`` that is the person who typed it: a key that belonged to root coul
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
 from devproxy.certificates.problems import CertificateProblem
+from devproxy.platforms.accounts import account_of, person_behind_sudo
 
 
 class Person(NamedTuple):
@@ -27,27 +27,11 @@ class Person(NamedTuple):
 
 def person(environment: Mapping[str, str] = os.environ) -> Person:
     """Return the user who runs this process; with root's rights by ``sudo``, the one who typed that."""
-    number = environment.get("SUDO_UID", "")
-    if number.isdigit() and int(number) and hasattr(os, "geteuid") and os.geteuid() == 0:
-        import pwd  # no such module on Windows
-
-        with suppress(KeyError):
-            account = pwd.getpwuid(int(number))
-            return Person(account.pw_dir, (account.pw_uid, account.pw_gid), account.pw_name)
+    number = person_behind_sudo(environment)
+    account = account_of(number) if number else None
+    if account is not None:
+        return Person(account.home, (account.user, account.group), account.name)
     return Person(environment.get("HOME") or os.path.expanduser("~"))
-
-
-def data_folder(
-    program: str, home: str, environment: Mapping[str, str] = os.environ, platform: str = sys.platform
-) -> str:
-    """Return the folder in which `program` keeps a person's data, by the rules of mkcert 1.4 (``getCAROOT``)."""
-    if platform == "win32" and environment.get("LOCALAPPDATA"):
-        return os.path.join(environment["LOCALAPPDATA"], program)
-    if environment.get("XDG_DATA_HOME"):
-        return os.path.join(environment["XDG_DATA_HOME"], program)
-    if platform == "darwin":
-        return os.path.join(home, "Library", "Application Support", program)
-    return os.path.join(home, ".local", "share", program)
 
 
 def write(path: str, data: bytes, owner: tuple[int, int] | None, *, mode: int = 0o600, replace: bool = True) -> None:

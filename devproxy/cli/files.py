@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 
 from devproxy.cli.refusal import Refused
 from devproxy.gateway.system.files import read_file, reason_of
+from devproxy.platforms.ownership import closing_command, is_open_to_all, owner_of_another
 
 FILE_NAME = "devproxy.toml"
 ENVIRONMENT = "DEVPROXY_CONFIG"
@@ -68,30 +68,19 @@ def distrust(path: str) -> tuple[str, ...]:
     if not path.startswith(os.pardir):
         return ()
     advice = f"it decides where requests go. Name your own file with --config PATH, or write a {FILE_NAME} here."
-    own = {0, os.getuid(), int(os.environ.get("SUDO_UID", "0") or 0)}
     folder = os.path.dirname(path)
     try:
-        file_status, folder_status = os.stat(path), os.stat(folder)
+        for where, one in ((path, path), (f"the folder of {path}", folder)):
+            if whose := owner_of_another(one):
+                return (f"{path} was found in a parent folder, and {where} belongs to {whose}: {advice}",)
+        open_to_all = next((one for one in (folder, path) if is_open_to_all(one)), "")
     except OSError:
         return ()
-    for where, status in ((path, file_status), (f"the folder of {path}", folder_status)):
-        if status.st_uid not in own:
-            return (f"{path} was found in a parent folder, and {where} belongs to {_user(status.st_uid)}: {advice}",)
-    is_open = folder_status.st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH
-    if file_status.st_mode & stat.S_IWOTH or is_open:
-        what = f"the folder of {path}" if is_open else path
-        sentence = f"{path} was found in a parent folder, and every user of this machine can change {what}: {advice}"
-        return (f"{sentence} To keep using it: chmod o-w {folder if is_open else path}",)
-    return ()
-
-
-def _user(number: int) -> str:
-    import pwd
-
-    try:
-        return f"the user {pwd.getpwuid(number).pw_name}"
-    except KeyError:
-        return f"another user ({number})"
+    if not open_to_all:
+        return ()
+    what = path if open_to_all == path else f"the folder of {path}"
+    sentence = f"{path} was found in a parent folder, and every user of this machine can change {what}: {advice}"
+    return (sentence + f" To keep using it: {closing_command(open_to_all)}",)
 
 
 def read(path: str) -> bytes:

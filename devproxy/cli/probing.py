@@ -20,6 +20,7 @@ from devproxy.http1.head import parse_response_head
 from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.refusals import ended_within_head, told
 from devproxy.http1.start_line import Limits
+from devproxy.platforms.endpoints import connect
 from devproxy.policy.advice import advice_on_no_http
 from devproxy.policy.proxy_advice import advice_on_unused, unused_proxy, words_on_proxy
 from devproxy.policy.tls_advice import certificate_text, tls_settings, words_on_tls
@@ -144,10 +145,7 @@ def _silence(error: OSError, server: ServerAddress) -> tuple[str, str]:
 def _connected(asked: Asked) -> socket.socket:
     server = asked.server
     if server.scheme is Scheme.UNIX:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(TIMEOUT_S)
-        sock.connect(server.path)
-        return sock
+        return connect(server.path, TIMEOUT_S)
     sock = _way_to(asked)
     if server.scheme is not Scheme.HTTPS:
         return sock

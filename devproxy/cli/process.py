@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import signal
 from typing import Final, NamedTuple
 
-from devproxy.cli.ending import Keeper, watch_over
-from devproxy.cli.terminal import Terminal
+from devproxy.platforms.ending import Keeper, watch_over
+from devproxy.platforms.limits import allow_open_files
+from devproxy.platforms.terminal import Terminal
 
 MAX_OPEN_FILES: Final = 65536
 
@@ -31,7 +31,7 @@ def prepare() -> Process:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     terminal = Terminal()  # takes SIGHUP over
     _occupy_standard_descriptors()
-    _allow_many_connections()
+    allow_open_files(MAX_OPEN_FILES)  # often 1024: every exchange and every tunnel needs two
     return Process(terminal, watch_over())
 
 
@@ -41,14 +41,3 @@ def _occupy_standard_descriptors() -> None:
     while descriptor <= 2:
         descriptor = os.dup(descriptor)
     os.close(descriptor)
-
-
-def _allow_many_connections() -> None:
-    """Raise the soft limit of open files, often 1024: every exchange and every tunnel needs two of them."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        except (ValueError, OSError):
-            return  # macOS has another limit, below the one that it tells

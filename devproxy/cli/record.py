@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import threading
 from contextlib import suppress
 from time import monotonic
@@ -19,6 +18,8 @@ from typing import Any, Final
 from devproxy.cli.refusal import FAILED, FINE, Refused, put
 from devproxy.console.text import counted
 from devproxy.plan.pages import DIRECT, PEER_FIELD, SECRET_FIELD, WAY_FIELD
+from devproxy.platforms.endpoints import connect
+from devproxy.platforms.signals import STOPPING
 from devproxy.running.asking import Running, running, running_with
 
 TIMEOUT_S: Final = 10.0
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     one = _chosen(options.url, options.config)
     client = _Client(one)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         signal.signal(number, lambda *_: stop.set())
     recording = _Recording(client, options.file, secrets=options.secrets)
     recording.begin()
@@ -74,7 +75,7 @@ class _Client:
             said = one.ask("inspector")
         except OSError as error:
             raise Refused(f"{one.urls[0]} does not answer: {error}", "devproxy list", exit_code=FAILED) from None
-        self._path = str(said.get("socket", ""))
+        self._path, self._port = str(said.get("socket", "")), int(said.get("port", 0))
         self._fields = {
             "Host": "localhost",
             SECRET_FIELD: str(said.get("secret", "")),
@@ -82,17 +83,16 @@ class _Client:
             PEER_FIELD: "127.0.0.1",
             WAY_FIELD: DIRECT,
         }
-        if not self._path:
+        if not self._path and not self._port:
             raise Refused(
                 f"the inspector of {one.urls[0]} is switched off", "[inspector] enabled = true", exit_code=FAILED
             )
 
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection to it."""
-        connection = http.client.HTTPConnection("localhost", timeout=TIMEOUT_S)
-        connection.sock = sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(TIMEOUT_S)
-        sock.connect(self._path)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port or None, timeout=TIMEOUT_S)
+        if self._path:
+            connection.sock = connect(self._path, TIMEOUT_S)
         return connection
 
     def get(self, resource: str) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 
-from devproxy.cli.ending import Keeper
 from devproxy.cli.https import distrust, unsigned_names
 from devproxy.cli.loading import BadConfiguration, Loaded, load_text
 from devproxy.cli.refusal import Refused
@@ -18,6 +17,7 @@ from devproxy.events import ConfigMissing, ConfigRejected, Tell, Trouble
 from devproxy.gateway.app import Gateway
 from devproxy.gateway.system.files import is_regular
 from devproxy.gateway.system.watch import FileWatch, Reading
+from devproxy.platforms.ending import Keeper
 
 
 class Reloader:

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from devproxy import __version__
-from devproxy.cli.clock import seconds_since_start
 from devproxy.cli.https import distrust
 from devproxy.cli.loading import Loaded
 from devproxy.cli.process import Process
 from devproxy.cli.refusal import FINE, INTERRUPTED, Refused
 from devproxy.cli.reloading import Reloader, can_follow
 from devproxy.cli.telling import open_socket
-from devproxy.cli.terminal import LOOKS_S, Terminal
 from devproxy.events import Observer, Ready, Trouble
 from devproxy.gateway.app import Gateway
-from devproxy.gateway.system.allocator import keep_freed_pieces
 from devproxy.inspector.service import open_inspector
+from devproxy.platforms import signals
+from devproxy.platforms.allocator import keep_freed_pieces
+from devproxy.platforms.clock import seconds_since_start
+from devproxy.platforms.loops import loop_factory
+from devproxy.platforms.terminal import LOOKS_S, Terminal
 
 CALM_S: Final = 0.3
 """How long after the start the lists of authorities are read, some 10 ms: the first page does not wait for that."""
@@ -63,8 +64,8 @@ async def _serve(
         if not due.done():
             due.set_result(None)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
+    for number in signals.STOPPING:
+        signals.handle(loop, number, on_signal)
     if process.keeper is not None:
         process.keeper.begin(loaded.config.server.drain_s)
     inspector = open_inspector()
@@ -139,7 +140,8 @@ class HangUp:
         self._is_ending = is_ending
         self._reload = reload
         # Never removed: the loop would put the default back, and a request for a reload at the end would kill it.
-        loop.add_signal_handler(signal.SIGHUP, self._take)
+        if signals.HANG_UP is not None:
+            signals.handle(loop, signals.HANG_UP, self._take)
         if terminal.has_hung_up:
             self._take()
 
@@ -153,7 +155,7 @@ class HangUp:
 
     def _look(self) -> None:
         if self._terminal.is_gone and not self._is_ending():
-            signal.raise_signal(signal.SIGTERM)
+            signals.ask_to_stop()
 
 
 def _raise_in_loop(task: asyncio.Task[None]) -> None:
@@ -164,15 +166,12 @@ def _raise_in_loop(task: asyncio.Task[None]) -> None:
 
 
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if name == "asyncio":
-        return None
     try:
-        import uvloop
+        return loop_factory(with_uvloop=name != "asyncio")
     except ImportError:
         if name == "uvloop":
             raise Refused("uvloop is not installed", "pip install uvloop, or leave out --loop") from None
         return None
-    return uvloop.new_event_loop
 
 
 def _trouble(context: dict[str, Any]) -> Trouble:

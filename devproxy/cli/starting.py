@@ -23,6 +23,7 @@ from devproxy.cli.refusal import FAILED, Refused
 from devproxy.config.model import Config, Listen
 from devproxy.errors import BindError, CertificateProblem
 from devproxy.gateway.front.bind import PORT_TAKEN, bind
+from devproxy.platforms.system import SYSTEM
 
 if TYPE_CHECKING:
     from devproxy.console import Mode
@@ -147,7 +148,7 @@ def _cannot_listen(error: BindError, free: Sequence[str], typed: Sequence[str]) 
 def _report(error: Exception) -> None:
     import traceback
 
-    python = f"Python {sys.version.split()[0]}, {sys.platform}"
+    python = f"Python {sys.version.split()[0]}, {SYSTEM}"
     words = (
         f"error: internal error in devproxy {__version__} ({python}): {type(error).__name__}: {error}\n"
         f"{''.join(traceback.format_exception(error))}"

@@ -11,10 +11,10 @@ from time import time
 from typing import Any
 
 from devproxy import __version__
-from devproxy.cli.clock import seconds_since_start
 from devproxy.cli.loading import Loaded
 from devproxy.gateway.app import Gateway
 from devproxy.inspector.service import NO_INSPECTOR, Inspector
+from devproxy.platforms.clock import seconds_since_start
 from devproxy.routing.table import RouteTable, label
 from devproxy.running.serving import RuntimeSocket
 
@@ -46,9 +46,9 @@ async def open_socket(
     }
     try:
         sock = RuntimeSocket(answers)
+        await sock.start()
     except OSError:
         return None
-    await sock.start()
     return sock
 
 

@@ -24,6 +24,7 @@ from devproxy.console.lines import HumanLines, QuietLines
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.writer import Lines, Writer
 from devproxy.events import Observer, Wants
+from devproxy.platforms.terminal import is_in_foreground
 
 Mode = Literal["human", "json", "quiet"]
 
@@ -72,7 +73,7 @@ class Console:
                 folding=folding,
             )
             lines = QuietLines(human) if mode == "quiet" else human
-        foot = Foot(lines.foot, lambda: _is_in_foreground(fd)) if has_foot else None
+        foot = Foot(lines.foot, lambda: is_in_foreground(fd)) if has_foot else None
         self._writer = Writer(fd, lines, encoding=encoding, foot=foot)
         self.is_coloured = mode != "json" and style.has_colour
         ends = Wants.FAILURES if mode == "quiet" else Wants.ENDS
@@ -97,14 +98,6 @@ def _can_write_over(fd: int) -> bool:
     One without a size is not a window but what Compose gives a service that asks for ``tty``, and goes to its log.
     """
     return _is_terminal(fd) and os.environ.get("TERM") != "dumb" and os.get_terminal_size(fd).columns > 0
-
-
-def _is_in_foreground(fd: int) -> bool:
-    """Tell whether the terminal `fd` is not in use by its shell or another job (POSIX, tcgetpgrp)."""
-    try:
-        return os.tcgetpgrp(fd) == os.getpgrp()
-    except OSError:
-        return True  # not the terminal that this session has: no shell gets it back
 
 
 def _encoding_of(fd: int) -> str:

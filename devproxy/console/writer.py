@@ -6,16 +6,13 @@ kept. When the reader is gone (``EPIPE``, ``EIO``, ``EBADF``), writing ends sile
 what it reports on.
 
 The thread works in small batches with a pause between them, because formatting holds the interpreter's lock, which the
-loop needs too. The descriptor's flags stay untouched (``O_NONBLOCK`` would hold for every process that shares it):
-poll(2) tells when at least ``PIPE_BUF`` bytes fit, and no more is written at once.
+loop needs too. How one writes without waiting is :mod:`devproxy.platforms.output`'s.
 
 Lines scroll; the :class:`~devproxy.console.foot.Foot` of a terminal is updated in place.
 """
 
 from __future__ import annotations
 
-import os
-import select
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -25,6 +22,7 @@ from typing import Any, Final
 from devproxy.console.foot import Foot
 from devproxy.events import Entry, Event, ExchangeFinished, Outcome, TunnelClosed, TunnelOpened, finished_of
 from devproxy.http.memory import footprint
+from devproxy.platforms.output import Output
 
 End = tuple[object, ...]
 """The fields of an :class:`~devproxy.events.Entry`."""
@@ -57,7 +55,6 @@ _RETRY_S: Final = 0.001
 _IDLE_PAUSE_S: Final = 0.02
 """Pause after a batch that was not full, too short to see: to wake the thread for every event costs the loop more."""
 _POLL_S: Final = 0.1
-_PIPE_BUF: Final = 4096
 
 
 class Lines:
@@ -107,7 +104,6 @@ class Writer:
     """
 
     def __init__(self, fd: int, lines: Lines, *, encoding: str, foot: Foot | None = None) -> None:
-        self._fd = fd
         self._lines = lines
         self._encoding = encoding
         self._foot = foot
@@ -118,8 +114,7 @@ class Writer:
         self._dropped = 0
         self._told = 0
         self._give_up_at = float("inf")
-        self._poll = select.poll()
-        self._poll.register(fd, select.POLLOUT)
+        self._output = Output(fd)
         self._thread = Thread(target=self._run, name="devproxy-console", daemon=True)
         self._thread.start()
 
@@ -242,9 +237,9 @@ class Writer:
             left_s = self._give_up_at - monotonic()
             if left_s <= 0:
                 raise TimeoutError
-            if self._poll.poll(min(_POLL_S, left_s) * 1000):
+            if self._output.has_room(min(_POLL_S, left_s)):
                 try:
-                    rest = rest[os.write(self._fd, rest[:_PIPE_BUF]) :]
+                    rest = rest[self._output.write(rest) :]
                 except BlockingIOError:
                     sleep(_RETRY_S)  # another process that shares the descriptor was faster
 

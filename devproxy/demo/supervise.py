@@ -7,7 +7,6 @@ demo, whichever way the demo ends.
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 import sys
 import threading
@@ -20,6 +19,8 @@ from typing import Final
 from devproxy.config.model import Listen
 from devproxy.errors import BindError, DevproxyError
 from devproxy.gateway.front.bind import bind
+from devproxy.platforms.children import own_group
+from devproxy.platforms.screen import has_screen
 
 FIRST_PORT: Final = 8080
 LAST_PORT: Final = 8099
@@ -124,7 +125,7 @@ def _child(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        process_group=0,  # a terminal's Ctrl-C is for devproxy; the children follow it
+        **own_group(),  # a terminal's Ctrl-C is for devproxy; the children follow it
     )
     try:
         yield process
@@ -169,9 +170,7 @@ def _open_when_ready(url: str) -> None:
 
 def _has_screen() -> bool:
     """Return whether a graphical browser can be expected; text browsers would take the terminal over."""
-    if not sys.stderr.isatty() or os.environ.get("SSH_CONNECTION"):
-        return False
-    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return sys.stderr.isatty() and has_screen()
 
 
 def _say(text: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import shutil
 import socket
 import sys
@@ -24,8 +23,10 @@ from devproxy.config import Config
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.doctor.resolving import resolve
 from devproxy.doctor.surroundings import Named, Server, Surroundings, Upstream
-from devproxy.gateway.system.container import is_in_container
-from devproxy.gateway.system.holders import holder_of
+from devproxy.platforms.container import is_in_container
+from devproxy.platforms.holders import holder_of
+from devproxy.platforms.limits import most_open_files
+from devproxy.platforms.loops import open_unix
 from devproxy.running.asking import Running, running
 
 CONNECT_S: Final = 2.0
@@ -79,7 +80,7 @@ async def _upstream(name: str, server: ServerAddress) -> Upstream:
     """Connect to a server, and find whose it is where that is this machine."""
     url = server.url
     if server.scheme is Scheme.UNIX:
-        failure = await _failure(asyncio.open_unix_connection(server.path))
+        failure = await _failure(open_unix(server.path))
         return Upstream(name, url, failure)
     try:
         hosts = LOOPBACK_ADDRESSES if is_this_machine(server.host) else await resolve(server.host, RESOLVE_S)
@@ -180,7 +181,7 @@ def _behind_s() -> float:
 
 def _open_files() -> int:
     try:
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = most_open_files()
     except (OSError, ValueError):
         return 0
-    return hard if hard != resource.RLIM_INFINITY else 1 << 30
+    return 1 << 30 if most is None else most

@@ -17,7 +17,7 @@ from devproxy.doctor.observed import Answer, Connection, Failure
 from devproxy.doctor.resolving import resolve
 from devproxy.doctor.target import Target
 from devproxy.doctor.wire import Deadline, Line, Way, connect, reason_of
-from devproxy.gateway.system.holders import listening_addresses
+from devproxy.platforms.holders import listening_addresses
 
 MAX_ADDRESSES: Final = 6
 _CONNECT_S: Final = 3.0

@@ -20,7 +20,8 @@ from devproxy.events import ConfigApplied, Event, Observer, Trouble, Wants
 from devproxy.http.own import RESERVED_PREFIX
 from devproxy.inspector.recorder import Recorder
 from devproxy.plan.pages import PagesServer
-from devproxy.running.serving import bind_private, path_of
+from devproxy.platforms.loops import Readiness
+from devproxy.platforms.private import bind, path_of
 
 if TYPE_CHECKING:
     from devproxy.config.model import Config
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 SWITCH_S: Final = 0.0005
 """How long the inspector's thread may keep the interpreter's lock while the gateway waits for it (`sys`:
 ``setswitchinterval``). The default, 5 ms, would be felt by every exchange, several times."""
-NO_INSPECTOR: Final = {"socket": "", "secret": "", "key": "", "url": ""}
+NO_INSPECTOR: Final = {"socket": "", "port": 0, "secret": "", "key": "", "url": ""}
 """What the runtime socket says where there is none."""
 STOP_S: Final = 0.3
 """How long a stop waits for the pages' streams to end."""
@@ -43,7 +44,7 @@ def open_inspector(*, folder: str | None = None) -> Inspector | None:
     """
     name = f"{os.getpid()}.inspector.sock"
     with suppress(OSError):
-        return Inspector(bind_private(name, folder=folder), path_of(name, folder=folder))
+        return Inspector(bind(name, folder=folder), path_of(name, folder=folder))
     with suppress(OSError):
         sock = socket.create_server(("127.0.0.1", 0))
         sock.setblocking(False)
@@ -80,7 +81,13 @@ class Inspector:
         """Return what the runtime socket says of it."""
         if not gateway.snapshot.config.inspector.enabled:
             return dict(NO_INSPECTOR)
-        return {"socket": self._path, "secret": self._secret, "key": self.key, "url": self.link(gateway.urls[0])}
+        return {
+            "socket": self._path,
+            "port": self.pages.server.port,
+            "secret": self._secret,
+            "key": self.key,
+            "url": self.link(gateway.urls[0]),
+        }
 
     def attach(self, gateway: Gateway, about: dict[str, Any], text: Callable[[], bytes | None] = lambda: None) -> None:
         """Keep what `gateway` tells from now on, and wait for the first visit; in the loop's thread.
@@ -91,7 +98,7 @@ class Inspector:
         self._gateway = gateway
         self._about = {**about, "epoch": os.urandom(4).hex()}
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._begin)
+        self._visit = Readiness(self._loop, self._socket, self._begin)
         gateway.observe(Observer(self._follow, Wants.NOTHING))
         self._settle(gateway.snapshot.config)
 
@@ -101,7 +108,7 @@ class Inspector:
             with suppress(OSError):
                 os.unlink(self._path)
         if self._thread is None:
-            self._loop.remove_reader(self._socket.fileno())
+            self._visit.cancel()
             self._socket.close()
         if self._live is None:
             return
@@ -137,7 +144,6 @@ class Inspector:
 
     def _begin(self) -> None:
         """The first visit is there: start the thread that serves it."""
-        self._loop.remove_reader(self._socket.fileno())
         if self._recorder is None:
             self._recorder = Recorder(self._gateway, max_bytes=self._gateway.snapshot.config.inspector.max_mib << 20)
         self._thread = Thread(target=self._run, args=(self._recorder,), name="devproxy-inspector", daemon=True)

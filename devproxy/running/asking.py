@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-from contextlib import closing, suppress
 from typing import Any, Final, NamedTuple
 
-from devproxy.running.folder import check_folder, owner, runtime_folder
+from devproxy.platforms import endpoints
 
 TIMEOUT_S: Final = 2.0
 MAX_ANSWER_BYTES: Final = 4 << 20
-_SUFFIX: Final = ".sock"
 
 
 class Running(NamedTuple):
     """A devproxy that is running, as it says itself.
 
-    ``path``: of its socket. ``urls``: where it listens. ``folder``: its working directory. ``source``: its
-    configuration, an absolute path or ``command line``. ``routes``: their labels, in the order of precedence.
-    ``since_at``: in seconds since the epoch.
+    ``path``: of its socket or, on Windows, of the note about its pipe. ``urls``: where it listens. ``folder``: its
+    working directory. ``source``: its configuration, an absolute path or ``command line``. ``routes``: their labels, in
+    the order of precedence. ``since_at``: in seconds since the epoch.
     """
 
     path: str
@@ -41,28 +38,24 @@ class Running(NamedTuple):
 
         ``configuration``: ``{"source", "text", "options"}``: the text of the file in force (None: from the command
         line alone), and the options of ``devproxy up`` that count besides (``frontend``, ``backend``, ``backend_path``,
-        ``listen``, ``tls``). ``inspector``: ``{"socket", "secret", "key", "url"}``, all empty where it is switched off.
+        ``listen``, ``tls``). ``inspector``: ``{"socket", "port", "secret", "key", "url"}``, all empty where it is
+        switched off: its Unix socket or, where there is none, its port of 127.0.0.1.
         """
         return _ask(self.path, question)
 
 
 def running(folder: str | None = None) -> list[Running]:
     """Return every devproxy of this person that is running, the oldest first. Raises nothing."""
-    place = runtime_folder() if folder is None else folder
     found: list[Running] = []
     try:
-        check_folder(place, owner())
-        names = sorted(name for name in os.listdir(place) if name.endswith(_SUFFIX))
+        paths = endpoints.endpoints(folder)
     except OSError:
         return []
-    for name in names:
-        if not name.removesuffix(_SUFFIX).isdecimal():
-            continue
-        path = os.path.join(place, name)
+    for path in paths:
         try:
             found.append(_read(path, _ask(path, "about")))
         except ConnectionRefusedError:
-            _remove_stale(place, name)
+            endpoints.remove_stale(path)
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return sorted(found, key=lambda one: one.since_at)
@@ -87,25 +80,10 @@ def _read(path: str, said: dict[str, Any]) -> Running:
     )
 
 
-def _remove_stale(place: str, name: str) -> None:
-    """Remove a socket that no process listens on, and what the inspector of the same process has left."""
-    for one in (name, f"{name.removesuffix(_SUFFIX)}.inspector{_SUFFIX}"):
-        with suppress(OSError):
-            os.unlink(os.path.join(place, one))
-
-
 def _ask(path: str, question: str) -> dict[str, Any]:
     """Ask the process behind the socket at `path`. Raises OSError, and ValueError for what is no answer."""
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
-        sock.settimeout(TIMEOUT_S)
-        sock.connect(path)
-        sock.sendall(json.dumps({"ask": question}).encode() + b"\n")
-        received = bytearray()
-        while piece := sock.recv(65536):
-            received += piece
-            if len(received) > MAX_ANSWER_BYTES:
-                raise OSError(0, "the answer is too long")
-    answer = json.loads(received)
+    asked = json.dumps({"ask": question}).encode() + b"\n"
+    answer = json.loads(endpoints.ask(path, asked, TIMEOUT_S, MAX_ANSWER_BYTES))
     if not isinstance(answer, dict) or "error" in answer:
         raise OSError(0, f"no answer to {question!r}")
     return answer

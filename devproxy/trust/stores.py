@@ -10,7 +10,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from enum import Enum, auto
@@ -21,6 +20,8 @@ from urllib.parse import quote
 
 from devproxy.certificates.authority import Authority
 from devproxy.certificates.folders import person
+from devproxy.platforms.accounts import is_root
+from devproxy.platforms.system import SYSTEM
 
 COMMAND_LIMIT_S: Final = 20.0
 
@@ -101,7 +102,7 @@ _NEEDED: Final = ("certutil", "apt-get", "dnf", "pacman", "zypper")
 
 def look(
     environment: Mapping[str, str] = os.environ,
-    platform: str = sys.platform,
+    platform: str = SYSTEM,
     root: str = "/",
     which: Callable[[str], str | None] = shutil.which,
 ) -> System:
@@ -118,7 +119,7 @@ def look(
     return System(
         tuple(stores),
         frozenset(name for name in _NEEDED if which(name)),
-        is_root=hasattr(os, "geteuid") and os.geteuid() == 0,
+        is_root=is_root(),
         person=home.name,
     )
 

@@ -31,6 +31,7 @@ from devproxy.errors import (
 )
 from devproxy.gateway.back.proxied import ProxyRefusedError, open_through
 from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS, connected_to_itself
+from devproxy.platforms.loops import connect_unix
 
 if TYPE_CHECKING:
     from devproxy.gateway.back.tls import UpstreamTls
@@ -219,7 +220,7 @@ class Dialler:
     ) -> None:
         """Connect to one address. A connection of a socket with itself (a free ephemeral port) is a refusal."""
         if self._server.scheme is Scheme.UNIX:
-            await self._loop.create_unix_connection(factory, address)
+            await connect_unix(self._loop, factory, address)
         else:
             await self._open(address, factory, context)
 

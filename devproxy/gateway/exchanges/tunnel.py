@@ -18,10 +18,11 @@ from devproxy.events import TunnelClosed, TunnelData, TunnelOpened
 from devproxy.gateway.exchanges.states import STEPS, Act, Event, State
 from devproxy.gateway.reload import is_kept, route_targets
 from devproxy.gateway.shared.observers import tell_each
-from devproxy.gateway.shared.peer_state import PeerState, peer_state_of
+from devproxy.gateway.shared.peer_state import peer_state_of
 from devproxy.gateway.shared.pressure import LARGE_BYTES, Reader
 from devproxy.gateway.shared.throttle import Throttle
 from devproxy.gateway.shared.transports import end_writing, keep_alive, reset
+from devproxy.platforms.sockets import PeerState
 from devproxy.realtime.websocket import FrameTracker, close_frame
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import Final
 from devproxy.authority.hosts import authority
 from devproxy.config.model import Listen
 from devproxy.errors import BindError
-from devproxy.gateway.system.holders import holder_of
+from devproxy.platforms.holders import holder_of
+from devproxy.platforms.sockets import DENIED, make_sole, share
 
 BACKLOG: Final = 1024
 _PORT_0_ATTEMPTS: Final = 20
@@ -22,7 +23,7 @@ _PORT_0_ATTEMPTS: Final = 20
 PORT_TAKEN: Final = "the port is taken"
 _REASONS: Final = {
     errno.EADDRINUSE: PORT_TAKEN,
-    errno.EACCES: "this port needs more rights (ports below 1024 are reserved)",
+    errno.EACCES: DENIED,
     errno.EADDRNOTAVAIL: "this machine does not have that address",
 }
 
@@ -49,12 +50,13 @@ def bind_beside(listen: Listen, old: Sequence[socket.socket]) -> list[socket.soc
     """Return what :func:`bind` does for one address, even where it overlaps with `old`, sockets of this process.
 
     ``127.0.0.1:8080`` and ``:8080`` exclude each other unless both have SO_REUSEPORT. They have it for the moment of
-    binding only: any program of the same user that sets it too could take the port as well. Raises :class:`BindError`.
+    binding only: any program of the same user that sets it too could take the port as well. Windows has no such thing:
+    there they exclude each other. Raises :class:`BindError`.
     """
     with _sharing([sock for sock in old if sock.getsockname()[1] == listen.port]) as is_shared:
         bound = _bind_one(listen, is_shared=is_shared)
         for sock in bound:
-            _share(sock, is_shared=False)
+            share(sock, is_shared=False)
     return bound
 
 
@@ -62,16 +64,12 @@ def bind_beside(listen: Listen, old: Sequence[socket.socket]) -> list[socket.soc
 def _sharing(sockets: Sequence[socket.socket]) -> Iterator[bool]:
     """Let others bind the addresses of `sockets` meanwhile; yields whether there are any."""
     for sock in sockets:
-        _share(sock, is_shared=True)
+        share(sock, is_shared=True)
     try:
         yield bool(sockets)
     finally:
         for sock in sockets:
-            _share(sock, is_shared=False)
-
-
-def _share(sock: socket.socket, *, is_shared: bool) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared)
+            share(sock, is_shared=False)
 
 
 def _bind_one(listen: Listen, *, is_shared: bool = False) -> list[socket.socket]:
@@ -129,10 +127,10 @@ def _open(
     except OSError as error:
         raise BindError(shown, error.strerror or str(error)) from None
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        make_sole(sock)
         # Inherited by every client: one whose machine disappears does not keep its tunnel forever.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        _share(sock, is_shared=is_shared)
+        share(sock, is_shared=is_shared)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both_families else 1)
         sock.bind((address, port))

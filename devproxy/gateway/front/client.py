@@ -19,7 +19,7 @@ from devproxy.gateway.exchanges.malformed import refuse
 from devproxy.gateway.exchanges.watched import WatchedExchange, own_answering, watch
 from devproxy.gateway.front.backlog import Backlog
 from devproxy.gateway.front.states import LINGER_S, MAX_LINGER_BYTES, STEPS, Act, Event, State
-from devproxy.gateway.shared.peer_state import PeerState, peer_state_of, unread_bytes
+from devproxy.gateway.shared.peer_state import peer_state_of, unread_bytes
 from devproxy.gateway.shared.pressure import LARGE_BYTES, LITTLE_BYTES, Reader
 from devproxy.gateway.shared.seam import TakenOver
 from devproxy.gateway.shared.transports import end_writing, peer_name, reset, set_limits
@@ -29,6 +29,7 @@ from devproxy.http1.head import parse_request_head, recall_request_head
 from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.render import render_own, render_response
 from devproxy.plan import Forward, plan_request
+from devproxy.platforms.sockets import PeerState
 from devproxy.policy.hop import peer_at
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from devproxy.events import DescriptorShortage
+from devproxy.platforms.limits import open_files
 
 if TYPE_CHECKING:
     from devproxy.gateway.front.listeners import Listeners
@@ -33,16 +34,6 @@ QUIET_S: Final = 60.0
 def reserve_of(limit: int) -> int:
     """Return how many of `limit` descriptors are kept for connections to upstreams: a quarter, within bounds."""
     return min(max(limit // 4, MIN_RESERVE), limit // 2, MAX_RESERVE)
-
-
-def descriptor_limit() -> int | None:
-    """Return the soft limit of this process's open files, None for no limit (or no such limit on this system)."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else soft
 
 
 class DescriptorGuard:
@@ -113,7 +104,7 @@ class DescriptorGuard:
         self._told_until = now + QUIET_S
 
     def _measure(self) -> None:
-        limit = descriptor_limit()
+        limit = open_files()
         if limit != self._limit:
             self._limit = limit
             self._shared.descriptor_ceiling = math.inf if limit is None else limit - reserve_of(limit)

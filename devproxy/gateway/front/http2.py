@@ -19,7 +19,7 @@ from devproxy.gateway.exchanges.malformed import refuse
 from devproxy.gateway.exchanges.watched import answering_for, watch
 from devproxy.gateway.front.http2_streams import RequestStream
 from devproxy.gateway.front.states import LINGER_S, MAX_LINGER_BYTES
-from devproxy.gateway.shared.peer_state import PeerState, peer_state_of
+from devproxy.gateway.shared.peer_state import peer_state_of
 from devproxy.gateway.shared.pressure import LARGE_BYTES, Reader
 from devproxy.gateway.shared.transports import end_writing, peer_name, reset, set_limits
 from devproxy.http1.head import parse_request_head, recall_request_head
@@ -37,6 +37,7 @@ from devproxy.http2.events import (
 from devproxy.http2.frames import ErrorCode
 from devproxy.http2.heads import key_in
 from devproxy.plan import plan_request
+from devproxy.platforms.sockets import PeerState
 from devproxy.policy.hop import peer_at
 
 if TYPE_CHECKING:

@@ -1,10 +1,11 @@
 """One listening socket: accepts, pauses while clients wait in the kernel's queue, goes on, closes.
 
-Owns how that is done on either event loop. uvloop itself accepts fastest, on a duplicate of the socket: to close
+Owns how that is done on each event loop. uvloop itself accepts fastest, on a duplicate of the socket: to close
 that leaves the queue as it is. It takes one client in each turn of the loop, so after that one the listener takes
 those that have come with it: of hundreds that come at once the last would else wait for as many turns, which the others
 fill with what they move. asyncio's own loop gets lost at ``EMFILE`` and drops clients when its server is closed, so
-there the listener accepts all. Start at :meth:`Listener.open`.
+there the listener accepts all. On Windows the loop does not tell when a client waits, and a socket can be given to it
+once only, so there it is asked for one client after the other. Start at :meth:`Listener.open`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from typing import Any, Final
 
 from devproxy.gateway.front.bind import BACKLOG
 from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS
+from devproxy.platforms.loops import Kind, kind_of
 
 ACCEPTS_PER_TURN: Final = 128
 """Clients that are taken in one turn of the loop."""
+_PAUSE_S: Final = 0.05
+"""After a client that could not be taken, where the loop is asked for the next one."""
 
 
 class Listener:
@@ -29,6 +33,7 @@ class Listener:
     """
 
     __slots__ = (
+        "_accepting",
         "_arriving",
         "_build",
         "_is_short",
@@ -55,6 +60,7 @@ class Listener:
         self._on_shortage = on_shortage
         self._is_short = is_short
         self._server: asyncio.Server | None = None
+        self._accepting: asyncio.Task[None] | None = None
         self._is_taking = False
         self._arriving: set[asyncio.Task[Any]] = set()
 
@@ -64,8 +70,12 @@ class Listener:
             return
         loop = asyncio.get_running_loop()
         self.is_open = True
-        if _needs_help(loop):
+        kind = kind_of(loop)
+        if kind is Kind.SELECTOR:
             loop.add_reader(self.sock, self._accept, ACCEPTS_PER_TURN)
+            return
+        if kind is Kind.PROACTOR:
+            self._accepting = loop.create_task(self._ask_for_clients(loop))
             return
         twin: socket.socket | None = None
         try:
@@ -81,10 +91,13 @@ class Listener:
 
     def pause(self) -> None:
         """Accept no client for now: they wait in the queue."""
-        if self.is_open and _needs_help(loop := asyncio.get_running_loop()):
+        if self.is_open and kind_of(loop := asyncio.get_running_loop()) is Kind.SELECTOR:
             loop.remove_reader(self.sock)
         self.is_open = False
         self._end_server()
+        accepting, self._accepting = self._accepting, None
+        if accepting is not None:
+            accepting.cancel()
 
     def close(self, *, takes_waiting: bool) -> None:
         """Stop listening. `takes_waiting`: clients that are already connected come in first, unless it is paused.
@@ -114,27 +127,48 @@ class Listener:
         if self.is_open:
             self._accept(ACCEPTS_PER_TURN)
 
+    async def _ask_for_clients(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self.is_open:
+            try:
+                client, _ = await loop.sock_accept(self.sock)
+            except OSError as error:
+                if self._is_short_of_descriptors(error) or self.sock.fileno() < 0:
+                    return
+                await asyncio.sleep(_PAUSE_S)  # that client has left
+                continue
+            self._take(client)
+            if self.is_open:
+                self._accept(ACCEPTS_PER_TURN)
+
     def _accept(self, limit: int) -> None:
         """Take the clients that wait, at most `limit`, so that those that are there have their turn."""
-        loop = asyncio.get_running_loop()
         for _ in range(limit):
             try:
                 client, _ = self.sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in OUT_OF_DESCRIPTORS:
-                    raise
-                self._on_shortage()
-                return
-            client.setblocking(False)
-            arrival = loop.create_task(loop.connect_accepted_socket(self._build, client))
-            self._arriving.add(arrival)
-            arrival.add_done_callback(self._arriving.discard)
-            if self.is_open and self._is_short(client.fileno()):
-                self._on_shortage()
+                if self._is_short_of_descriptors(error):
+                    return
+                raise
+            if not self._take(client):
                 return
 
+    def _take(self, client: socket.socket) -> bool:
+        """Make the protocol of `client`; False: it is to be the last one for now."""
+        loop = asyncio.get_running_loop()
+        client.setblocking(False)
+        arrival = loop.create_task(loop.connect_accepted_socket(self._build, client))
+        self._arriving.add(arrival)
+        arrival.add_done_callback(self._arriving.discard)
+        if self.is_open and self._is_short(client.fileno()):
+            self._on_shortage()
+            return False
+        return True
 
-def _needs_help(loop: asyncio.AbstractEventLoop) -> bool:
-    return isinstance(loop, asyncio.SelectorEventLoop)
+    def _is_short_of_descriptors(self, error: OSError) -> bool:
+        """Tell whether `error` says that no descriptor is left for a client; have that seen to."""
+        if error.errno not in OUT_OF_DESCRIPTORS:
+            return False
+        self._on_shortage()
+        return True

@@ -6,19 +6,14 @@ An event loop reports an end only to a reader; the system knows earlier. Looks w
 
 from __future__ import annotations
 
-import array
-import select
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from devproxy.gateway.shared.transports import descriptor_of
+from devproxy.platforms import sockets
+from devproxy.platforms.sockets import PeerState
 
 if TYPE_CHECKING:
     from devproxy.gateway.shared.seam import ByteStream
-
-_HAS_POLL: Final = hasattr(select, "poll")
-_POLLRDHUP: Final[int] = getattr(select, "POLLRDHUP", 0)
-"""Only Linux reports an end after bytes that have not been read yet; elsewhere only a reset is seen."""
 
 
 class HeldBack(Protocol):
@@ -28,17 +23,6 @@ class HeldBack(Protocol):
         """Find out whether the peer has left, and act on that; called in every sweep."""
 
 
-class PeerState(Enum):
-    """What the system knows of a peer."""
-
-    THERE = auto()
-    """It may still send."""
-    FINISHED = auto()
-    """Its end follows bytes that have not been read yet. It may still take an answer."""
-    GONE = auto()
-    """It has reset the connection."""
-
-
 def peer_state_of(transport: ByteStream) -> PeerState:
     """Return what is known of the peer of `transport`; ``THERE`` where the system cannot say.
 
@@ -46,14 +30,9 @@ def peer_state_of(transport: ByteStream) -> PeerState:
     delivers its end after them. A reset comes at once.
     """
     descriptor = descriptor_of(transport)
-    if descriptor < 0 or not _HAS_POLL or transport.is_closing():
+    if descriptor < 0 or transport.is_closing():
         return PeerState.THERE
-    poller = select.poll()
-    poller.register(descriptor, _POLLRDHUP)
-    events = sum(found for _, found in poller.poll(0))
-    if events & (select.POLLERR | select.POLLHUP):
-        return PeerState.GONE
-    return PeerState.FINISHED if events & _POLLRDHUP else PeerState.THERE
+    return sockets.look(descriptor)
 
 
 def unread_bytes(transport: ByteStream) -> int:
@@ -61,9 +40,4 @@ def unread_bytes(transport: ByteStream) -> int:
 
     Under TLS they are encrypted, and some of a record may have been taken before: so it is not less than what comes.
     """
-    import fcntl
-    import termios
-
-    count = array.array("i", [0])
-    fcntl.ioctl(descriptor_of(transport), termios.FIONREAD, count)
-    return count[0] + (transport.get_extra_info("record_bytes") or 0)
+    return sockets.unread_bytes(descriptor_of(transport)) + (transport.get_extra_info("record_bytes") or 0)

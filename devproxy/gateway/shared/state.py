@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from devproxy.gateway.shared.pressure import Pressure
 from devproxy.gateway.shared.transports import descriptor_of
-from devproxy.gateway.system.container import is_in_container
+from devproxy.platforms.container import is_in_container
 from devproxy.policy.redirect_loops import RedirectLoops
 
 if TYPE_CHECKING:

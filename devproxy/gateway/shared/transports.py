@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
-import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+
+from devproxy.platforms.sockets import BUFFER_LOCK, LINGER_0, read_rest
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,10 +28,6 @@ _LITTLE_SENT_BYTES: Final = 64 * 1024
 _LITTLE_RECEIVED_BYTES: Final = 128 * 1024
 """Twice a segment of loopback: a sender whose segment does not fit what is announced waits for a fifth of a second."""
 
-_SO_BUF_LOCK: Final = 72
-"""socket(7), Linux from 5.14 on; the module has no name for it."""
-
-_LINGER_0: Final = struct.pack("ii", 1, 0)
 _LAST_WORDS_BYTES: Final = 256 * 1024
 
 
@@ -48,7 +44,8 @@ def limit_buffers(transport: ByteStream) -> None:
 
 def unlimit_buffers(transport: ByteStream) -> None:
     """Let the system choose again how much it keeps (Linux from 5.14 on; elsewhere it keeps what it was told to)."""
-    _set_option(transport, _SO_BUF_LOCK, 0)
+    if BUFFER_LOCK is not None:
+        _set_option(transport, BUFFER_LOCK, 0)
 
 
 def keep_alive(transport: ByteStream) -> None:
@@ -101,7 +98,7 @@ def reset(transport: ByteStream) -> None:
 
     A plain close (FIN) would complete a body that is delimited by the end of its connection (RFC 9112 section 8).
     """
-    _set_option(transport, socket.SO_LINGER, _LINGER_0)
+    _set_option(transport, socket.SO_LINGER, LINGER_0)
     transport.abort()
 
 
@@ -114,10 +111,4 @@ def last_words(transport: ByteStream) -> bytes:
     sock = transport.get_extra_info("socket")
     if sock is None or transport.get_extra_info("sslcontext") is not None:
         return b""
-    words: list[bytes] = []
-    size = 0
-    with suppress(OSError):
-        while size < _LAST_WORDS_BYTES and (data := os.read(sock.fileno(), _LAST_WORDS_BYTES)):
-            words.append(data)
-            size += len(data)
-    return b"".join(words)
+    return read_rest(sock, _LAST_WORDS_BYTES)

@@ -1,1 +1,1 @@
-"""What depends on the system that devproxy runs on."""
+"""Files: how they are read, and how it is noticed that one has changed."""

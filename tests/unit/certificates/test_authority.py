@@ -12,6 +12,7 @@ import pytest
 from devproxy.certificates import authority, folders, leaves
 from devproxy.certificates.making import make_authority
 from devproxy.certificates.problems import CertificateProblem
+from devproxy.platforms.folders import data_folder
 from tests.support.handshakes import handshake
 
 HOUR, DAY = 3600, 86_400
@@ -182,7 +183,7 @@ def test_mkcert_without_its_key_cannot_sign(environment: dict[str, str], tmp_pat
     ],
 )
 def test_data_is_kept_where_each_system_keeps_it(platform: str, environment: dict[str, str], folder: str) -> None:
-    assert folders.data_folder("devproxy", "/home/me", environment, platform) == folder
+    assert data_folder("devproxy", "/home/me", environment, platform) == folder
 
 
 def test_by_sudo_it_belongs_to_whoever_typed_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from devproxy.platforms.private import bind
 from devproxy.running import serving
 from devproxy.running.asking import Running, running, running_with
-from devproxy.running.serving import MAX_QUESTION_BYTES, RuntimeSocket, bind_private
+from devproxy.running.serving import MAX_QUESTION_BYTES, RuntimeSocket
 
 ABOUT: dict[str, Any] = {
     "pid": os.getpid(),
@@ -93,7 +94,7 @@ async def test_an_unknown_question_is_an_error_to_who_asks(folder: str) -> None:
 
 async def test_a_socket_whose_process_is_gone_is_removed_with_all_that_it_left(folder: str) -> None:
     for name in ("4000001.sock", "4000001.inspector.sock"):
-        bind_private(name, folder=folder).close()
+        bind(name, folder=folder).close()
     assert [one.pid for one in await found(folder)] == [os.getpid()]
     assert os.listdir(folder) == [f"{os.getpid()}.sock"]
 
@@ -115,6 +116,6 @@ def test_where_there_is_no_folder_none_is_running(tmp_path: Path) -> None:
 
 
 def test_a_socket_of_an_earlier_process_with_the_same_number_is_replaced(tmp_path: Path) -> None:
-    bind_private("1.sock", folder=str(tmp_path)).close()
-    with bind_private("1.sock", folder=str(tmp_path)), socket.socket(socket.AF_UNIX) as client:
+    bind("1.sock", folder=str(tmp_path)).close()
+    with bind("1.sock", folder=str(tmp_path)), socket.socket(socket.AF_UNIX) as client:
         client.connect(str(tmp_path / "1.sock"))

@@ -8,7 +8,7 @@ import pytest
 from devproxy.gateway.front import client as module
 from devproxy.gateway.front.client import ClientConnection
 from devproxy.gateway.front.states import MAX_LINGER_BYTES, STEPS, Act, Event, State
-from devproxy.gateway.shared.peer_state import PeerState
+from devproxy.platforms.sockets import PeerState
 from tests.support.in_memory import World
 from tests.support.memory_transport import MemoryTransport
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from devproxy.gateway.shared.peer_state import PeerState, peer_state_of, unread_bytes
+from devproxy.gateway.shared.peer_state import peer_state_of, unread_bytes
+from devproxy.platforms.sockets import PeerState
 
 
 class Held(asyncio.Transport):

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from devproxy.running.folder import MAX_PATH_BYTES, check_folder, make_folder, runtime_folder
+from devproxy.platforms.private import MAX_PATH_BYTES, check_folder, make_folder, runtime_folder
 
 ME = os.geteuid()
 

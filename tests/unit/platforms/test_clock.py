@@ -7,10 +7,13 @@ import sys
 import time
 
 import pytest
-from devproxy.cli import clock
+from devproxy.platforms import clock
 from tests.support.gateway_process import ROOT
 
-CHILD = "import time; time.sleep(0.3); from devproxy.cli.clock import seconds_since_start; print(seconds_since_start())"
+CHILD = (
+    "import time; time.sleep(0.3); from devproxy.platforms.clock import seconds_since_start; "
+    "print(seconds_since_start())"
+)
 TICK_S = 0.02
 """The system counts in hundredths of a second; one more for what is cut off."""
 

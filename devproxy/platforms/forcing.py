@@ -1,4 +1,4 @@
-"""What ends a devproxy that was told to stop and does not: a script, run by :mod:`devproxy.cli.ending`.
+"""What ends a devproxy that was told to stop and does not: a script, run by :mod:`devproxy.platforms.ending`.
 
 It starts at the first signal, with the parent's process id and three descriptors: `notes` tells how long a stop may
 take and closes with the parent, `signals` has what the parent's handler writes for each signal, `gate` is the full pipe

@@ -1,9 +1,9 @@
-"""Whether the terminal that devproxy was started in is still there: what SIGHUP means depends on that.
+"""Whether the terminal that devproxy was started in is still there, and whether it is this process's turn to use it.
 
-A terminal that is closed sends SIGHUP, and so does anyone who wants the configuration read again. Only of a process
-that had a controlling terminal, and did not ignore the signal from the beginning as under ``nohup``, can the terminal
-be gone; ``setsid`` and containers have none. Imports no asyncio: devproxy asks before it serves. Start at
-:class:`Terminal`.
+What SIGHUP means depends on that. A terminal that is closed sends it, and so does anyone who wants the configuration
+read again. Only of a process that had a controlling terminal, and did not ignore the signal from the beginning as under
+``nohup``, can the terminal be gone; ``setsid`` and containers have none. Windows has no such signal. Imports no
+asyncio: devproxy asks before it serves. Start at :class:`Terminal`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import os
 import signal
 from types import FrameType
 from typing import Final
+
+from devproxy.platforms.signals import HANG_UP
 
 _CONTROLLING: Final = "/dev/tty"
 _GONE: Final = frozenset((errno.ENXIO, errno.EIO, errno.ENODEV, errno.ENOTTY))
@@ -29,10 +31,11 @@ class Terminal:
     """
 
     def __init__(self) -> None:
-        is_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        self._was_there = not is_ignored and not _failure()
-        self.has_hung_up = False
-        signal.signal(signal.SIGHUP, self._note)
+        self._was_there = self.has_hung_up = False
+        if HANG_UP is not None:
+            is_ignored = signal.getsignal(HANG_UP) is signal.SIG_IGN
+            self._was_there = not is_ignored and not _failure()
+            signal.signal(HANG_UP, self._note)
 
     def _note(self, _: int, __: FrameType | None) -> None:
         self.has_hung_up = True
@@ -42,6 +45,14 @@ class Terminal:
         """Whether there was a terminal that is gone now: it can no longer reach this process."""
         # Without a free descriptor this is unknown: then it counts as present.
         return self._was_there and _failure() in _GONE
+
+
+def is_in_foreground(fd: int) -> bool:
+    """Tell whether the terminal `fd` is not in use by its shell or another job (POSIX, tcgetpgrp)."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except (OSError, AttributeError):
+        return True  # not the terminal that this session has, or Windows: no shell gets it back
 
 
 def _failure() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from devproxy.gateway.system.container import is_in_container
+from devproxy.platforms.container import is_in_container
 
 
 @pytest.mark.parametrize("mark", [".dockerenv", "run/.containerenv"])

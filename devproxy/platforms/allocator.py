@@ -6,8 +6,9 @@ costs a page fault for every 4 KiB: a third of the CPU time of a download. Told 
 
 from __future__ import annotations
 
-import sys
 from typing import Final
+
+from devproxy.platforms.system import IS_LINUX
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
@@ -19,7 +20,7 @@ _LARGEST_PIECE_BYTES: Final = 1 << 20
 
 def keep_freed_pieces() -> bool:
     """Let the allocator reuse freed pieces of bodies; False if that is unknown (it is not glibc)."""
-    if not sys.platform.startswith("linux"):
+    if not IS_LINUX:
         return False
     import ctypes  # some milliseconds, which a start that is already serving can spare
 

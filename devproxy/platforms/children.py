@@ -1,0 +1,15 @@
+"""Programs that this one starts: in a group of their own, so that a terminal's Ctrl-C is not for them."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+from devproxy.platforms.system import IS_WINDOWS
+
+
+def own_group() -> dict[str, Any]:
+    """Return what to add to the arguments of ``subprocess.Popen``."""
+    if IS_WINDOWS:
+        return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200)}
+    return {"process_group": 0}
