@@ -16,7 +16,7 @@ def write_new(path: str, text: str, instead: str) -> None:
     folder or a link of that name is there, wherever it leads.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:
         ways = (f"to see what would be written:  {instead}", "or move that file away first")
         raise Refused(f"{path} is there already, and is not overwritten", *ways, exit_code=MISUSED) from None
