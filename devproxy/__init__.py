@@ -9,6 +9,7 @@ The map, from the top down (each floor imports only from those below it)::
     console      What the terminal shows: the banner, a line for each exchange, warnings; or the same as lines of JSON
     trust        Whom this system trusts: its stores of authorities, and the commands that put one in or take it out
     running      How a running devproxy is found: by a socket that only its own user can reach
+    embedding    devproxy within another program: a gateway in its event loop, which changes nothing of its process
     gateway      The only code that does network I/O for traffic
     certificates Certificates for HTTPS on this machine: which names they carry, who signs them, and the contexts [...]
     platforms    What differs between Linux, macOS and Windows, and between event loops; no other part asks which [...]
@@ -27,7 +28,55 @@ The map, from the top down (each floor imports only from those below it)::
     http         Heads and what they state, whichever version of HTTP carries them, and what is remembered of them
     errors       What can go wrong, by whose fault and in which phase
 
-Start reading at :mod:`devproxy.plan`.
+Start reading at :mod:`devproxy.plan`. What other programs may use is named in ``__all__`` (``docs/embedding.md``), and
+imported when it is asked for: ``import devproxy`` alone loads none of it.
 """
 
+TYPE_CHECKING = False  # typing's own would cost as much as all the rest
+if TYPE_CHECKING:
+    from devproxy.config.model import Config
+    from devproxy.embedding.configuration import ConfigurationError, load, loads
+    from devproxy.embedding.gateway import Gateway
+    from devproxy.errors import BindError, DevproxyError
+    from devproxy.events import Observer, Wants
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "BindError",
+    "Config",
+    "ConfigurationError",
+    "DevproxyError",
+    "Gateway",
+    "Observer",
+    "Wants",
+    "load",
+    "loads",
+]
+
+_MODULES = {
+    "BindError": "errors",
+    "Config": "config.model",
+    "ConfigurationError": "embedding.configuration",
+    "DevproxyError": "errors",
+    "Gateway": "embedding.gateway",
+    "Observer": "events",
+    "Wants": "events",
+    "load": "embedding.configuration",
+    "loads": "embedding.configuration",
+}
+
+
+if not TYPE_CHECKING:  # to a type checker, a name that is not there shall be a mistake
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -191,7 +191,7 @@ class BindError(DevproxyError):
     """An address could not be listened on. ``holder``: the process that has it, if the system tells."""
 
     def __init__(self, address: str, reason: str, holder: str = "") -> None:
-        super().__init__(f"{address}: {reason}")
+        super().__init__(f"cannot listen on {address}: {reason}{f' by {holder}' if holder else ''}")
         self.address = address
         self.reason = reason
         self.holder = holder

@@ -10,8 +10,8 @@ from devproxy import config
 from devproxy.cli.files import distrust, find, find_upward, is_named, read
 from devproxy.cli.https import unsigned_names
 from devproxy.cli.refusal import MISUSED, Refused
-from devproxy.cli.upstream_files import unusable_files
 from devproxy.config import COMMAND_LINE, Config, ConfigError
+from devproxy.gateway.back.named_files import unusable_files
 
 
 class BadConfiguration(Refused):

@@ -47,7 +47,7 @@ def load(text: bytes, *, source: str) -> Config:
     document = _parse(decoded)
     places = Places(_with_lf(decoded))
     problems = Problems(places.place)
-    config = _build(shaped(document, problems), document, places.lines(), source, problems)
+    config = build(shaped(document, problems), document, places.lines(), source, problems)
     if problems.found:
         raise ConfigError(problems.in_order())
     return config
@@ -102,8 +102,11 @@ def _parse(text: str) -> Table:
         _refuse(Problem(what="the file contains a number of several thousand digits"))
 
 
-def _build(table: Table, document: Table, lines: dict[Path, int], source: str, problems: Problems) -> Config:
-    """Return the configuration; only worth something if `problems` is still empty."""
+def build(table: Table, document: Table, lines: dict[Path, int], source: str, problems: Problems) -> Config:
+    """Return the configuration that `table`, shaped, states; only worth something if `problems` is still empty.
+
+    `document`: the same as it was written. `lines`: where each key is, see :class:`Config`. `source`: the file's path.
+    """
     server = _server(table.get("server", {}), problems)
     upstreams = build_upstreams(table, problems)
     names = document["upstreams"] if isinstance(document.get("upstreams"), dict) else {}

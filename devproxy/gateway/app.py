@@ -17,7 +17,7 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from devproxy.config.diff import diff
 from devproxy.config.model import Config, Sticky
@@ -37,6 +37,10 @@ from devproxy.routing.table import label
 if TYPE_CHECKING:
     from devproxy.gateway.front.handshakes import Handshakes
     from devproxy.gateway.shared.capture import Budget
+
+SETTLE_LEAST_TURNS: Final = 8
+"""Turns of the loop that what has been cancelled or closed takes to end: a task that waits for tasks that wait."""
+SETTLE_TURNS: Final = 100
 
 
 class ServerState(NamedTuple):
@@ -134,11 +138,13 @@ class Gateway:
         self._sweep()
         self._probe(asked)
 
-    async def apply(self, config: Config) -> None:
+    async def apply(self, config: Config, *, is_strict: bool = False) -> ConfigApplied | None:
         """Serve by `config` from now on; what runs ends as it began. Not to be called again before it has returned.
 
         An address that cannot be listened on leaves all those that were: that is reported as :class:`Trouble`, and the
-        rest of `config` holds. Reports :class:`ConfigApplied`. Does nothing once the gateway stops.
+        rest of `config` holds; likewise with certificates. With `is_strict` nothing of `config` holds then, and this
+        raises :class:`BindError` or :class:`CertificateProblem`. Reports :class:`ConfigApplied`, and returns it. Does
+        nothing once the gateway stops, and returns None.
         """
         shared = self._shared
         assert shared is not None
@@ -146,6 +152,8 @@ class Gateway:
         try:
             await self._listeners.add(config.server.listen)
         except BindError as error:
+            if is_strict:
+                raise
             kept = self._config.server.listen
             self._observers.tell(_not_bound(error, urls))
             config = replace(config, server=replace(config.server, listen=kept))
@@ -153,29 +161,32 @@ class Gateway:
         try:
             handshakes = await asyncio.to_thread(self._handshakes_for, config)
         except CertificateProblem as problem:
+            if is_strict:
+                self._listeners.release(self._config.server.listen)
+                raise
             self._observers.tell(Trouble(f"{problem.what}; `tls` stays as it was", problem.help))
             config = replace(config, server=replace(config.server, tls=self._config.server.tls))
         # Not those that are about to be released: the guard must not depend on what was listened on before.
         bound = self._listeners.addresses(config.server.listen)
         snapshot = await asyncio.to_thread(self._compile, config, bound)
         if shared.is_stopping:  # every listener has been closed
-            return
+            return None
         departing = self._swap(shared, snapshot)
         self._handshakes = handshakes
         await self._listeners.open()
         self._listeners.release(config.server.listen)
         old, self._config = self._config, config
-        self._observers.tell(
-            ConfigApplied(
-                source=config.source,
-                changes=diff(old, config),
-                departing_tunnels=departing,
-                drain_s=config.server.drain_s,
-                urls=self.urls if self.urls != urls else (),
-                routes=tuple(label(route) for route in config.routes),
-                upstreams=tuple(upstream.name for upstream in config.upstreams),
-            )
+        applied = ConfigApplied(
+            source=config.source,
+            changes=diff(old, config),
+            departing_tunnels=departing,
+            drain_s=config.server.drain_s,
+            urls=self.urls if self.urls != urls else (),
+            routes=tuple(label(route) for route in config.routes),
+            upstreams=tuple(upstream.name for upstream in config.upstreams),
         )
+        self._observers.tell(applied)
+        return applied
 
     def _swap(self, shared: SharedState, snapshot: Snapshot) -> int:
         """Make `snapshot` the one that exchanges are born under; return how many tunnels have to go.
@@ -231,7 +242,7 @@ class Gateway:
         return cut
 
     def abort(self) -> None:
-        """Close everything at once."""
+        """Close everything at once; what is still to be sent to those who read slowly, is."""
         self._listeners.close()
         self._cancel_own_work()
         if self._shared is not None:
@@ -281,6 +292,19 @@ class Gateway:
     def connection_count(self) -> int:
         """How many client connections are open, tunnels included."""
         return 0 if self._shared is None else len(self._shared.connections) + len(self._shared.tunnels)
+
+    async def settle(self) -> None:
+        """Wait until nothing of a gateway that has been stopped or aborted is left: no transport and no task.
+
+        Takes a few turns of the loop. What then still waits for its peer is cut.
+        """
+        for turn in range(SETTLE_TURNS):
+            await asyncio.sleep(0)
+            if turn >= SETTLE_LEAST_TURNS and (self._shared is None or self._shared.pressure.is_empty):
+                return
+            if self._shared is not None and turn % SETTLE_LEAST_TURNS == 0:
+                self._cut_all(self._shared)
+                self._shared.pressure.abort_all()
 
     def _compile(self, config: Config, bound: Sequence[str]) -> Snapshot:
         return compile_snapshot(config, self._instance, bound=bound, pages=self._page_server)

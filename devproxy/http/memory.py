@@ -5,7 +5,9 @@ sends may make devproxy larger for good. So all tables share one :class:`Memory`
 its key and whatever it keeps alive, and when half of the bound is used up, the older half goes: what was asked for
 since stays. What comes once is not kept at all: only a mark says that it has been seen, in a table of fixed size.
 
-Not for several threads at once. ADR 0007 has the numbers. Start at :class:`Table`.
+It is shared by all gateways of a process, which nothing but its size tells: what is kept follows from the bytes of its
+key and, for a plan, from the table, which belongs to one snapshot. Gateways in several threads may make each other
+forget sooner. ADR 0007 has the numbers. Start at :class:`Table`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from mmap import mmap
 from sys import getsizeof
+from threading import Lock
 from typing import Final, Generic, TypeVar
 from weakref import ref
 
@@ -36,6 +39,9 @@ class Memory:
     def __init__(self, limit_bytes: int) -> None:
         self._half = self._left = limit_bytes // 2
         self._old_bytes = self._enrolled = 0
+        # For the list of tables alone: one that gets lost would never forget. A sum that comes out wrong because two
+        # threads added at once is right again with the next turn.
+        self._listing = Lock()
         self._tables: list[ref[Table[object, object]]] = []
         # Mapped, because a page of it that was never written to takes no memory; those of a bytearray all do.
         self.marks: Final = memoryview(mmap(-1, 8 * MARKS)).cast("q")
@@ -48,9 +54,10 @@ class Memory:
     def enrol(self, table: Table[object, object]) -> int:
         """Let `table` take part for as long as it is referenced elsewhere; return a number that no other such table
         has."""
-        self._tables.append(ref(table))
-        self._enrolled += 1
-        return self._enrolled
+        with self._listing:
+            self._tables.append(ref(table))
+            self._enrolled += 1
+            return self._enrolled
 
     def has_seen(self, mark: int) -> bool:
         """Tell whether `mark` (a hash) was seen not long ago; from now on it was."""
@@ -77,12 +84,13 @@ class Memory:
 
     def _turn(self) -> None:
         """Forget what is old; what was young is old from now on."""
-        self._old_bytes = self._half - self._left
-        self._left = self._half
-        alive = [(table, held) for table in self._tables if (held := table()) is not None]
-        self._tables = [table for table, _ in alive]
-        for _, held in alive:
-            held.age()
+        with self._listing:
+            self._old_bytes = self._half - self._left
+            self._left = self._half
+            alive = [(table, held) for table in self._tables if (held := table()) is not None]
+            self._tables = [table for table, _ in alive]
+            for _, held in alive:
+                held.age()
 
 
 class Table(dict[_Key, _Value | None], Generic[_Key, _Value]):

@@ -15,7 +15,7 @@ from devproxy.policy.forms import FormPolicy, compile_forms
 from devproxy.policy.headers import Edits, compile_edits
 from devproxy.policy.hop import Hop, TrustedProxies
 from devproxy.policy.location import LocationRules, compile_locations
-from devproxy.routing.table import label, stripped_prefix
+from devproxy.routing.table import RouteTable, label, stripped_prefix
 
 RESPONSE_HEAD_BYTES: Final = 262_144
 RESPONSE_FIELDS: Final = 1_000
@@ -87,8 +87,11 @@ def response_limits(server: Server) -> Limits:
     return Limits(max_target_bytes=server.max_target_bytes, max_head_bytes=head, max_fields=fields)
 
 
-def compile_route(config: Config, route: Route, via_line: bytes, proxies: TrustedProxies) -> CompiledRoute:
-    """Return `route` of `config` ready to serve. `via_line`: what devproxy adds to each request; `proxies`: trusted."""
+def compile_route(
+    config: Config, route: Route, via_line: bytes, proxies: TrustedProxies, table: RouteTable | None = None
+) -> CompiledRoute:
+    """Return `route` of `config` ready to serve. `via_line`: what devproxy adds to each request; `proxies`: trusted;
+    `table`: of all routes, where there is one already."""
     fault = compile_fault(route, config.source)
     cors = compile_cors(route.cors, config.source)
     servers = next((one.servers for one in config.upstreams if one.name == route.upstream), ())
@@ -108,7 +111,7 @@ def compile_route(config: Config, route: Route, via_line: bytes, proxies: Truste
         forms=compile_forms(route.form_post),
         restores_cookies=restores_cookies,
         repairs_cookies=bool(cookies),
-        locations=compile_locations(config, route) if route.maps_redirects else None,
+        locations=compile_locations(config, route, table) if route.maps_redirects else None,
         request_edits=compile_edits(route.request_headers),
         response_edits=compile_edits(route.response_headers),
         fault=fault,

@@ -100,8 +100,8 @@ def compile_snapshot(
     token = b"devproxy-" + instance.encode()
     via_line = b"Via: %b %b" % (VIA_VERSION, token)
     proxies = compile_trusted(config.server.trusted_proxies)
-    compiled = {id(route): compile_route(config, route, via_line, proxies) for route in config.routes}
     table = RouteTable(config.routes)
+    compiled = {id(route): compile_route(config, route, via_line, proxies, table) for route in config.routes}
     # A host that is written in a route is meant to be reached.
     named = {name.removeprefix("*") for route in config.routes for name in route.match_host}
     return Snapshot(

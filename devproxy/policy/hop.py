@@ -140,10 +140,12 @@ class Peer:
         return tail
 
 
-@lru_cache(MAX_PEERS)
-def peer_at(address: str, scheme: str, version: bytes = VIA_VERSION) -> Peer:
-    """Return the :class:`Peer` for these: all its connections share one, with what it remembers."""
-    return Peer(address, scheme, version)
+def known_peers() -> Callable[..., Peer]:
+    """Return what gives the :class:`Peer` for an address, a scheme and a version: all connections of one share it.
+
+    Each gateway has its own, as a peer remembers what the configuration makes of it.
+    """
+    return lru_cache(MAX_PEERS)(Peer)
 
 
 def _lines(chain: bytes, proto: bytes, host: bytes, port: bytes, real_ip: bytes) -> list[bytes]:

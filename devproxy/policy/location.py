@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import DEFAULT_PORTS
@@ -58,7 +57,6 @@ _has_dot_segment = re.compile(rb"/(?:\.|%2[Ee]){1,2}(?:/|\Z)").search
 _THIS_MACHINE: Final = frozenset((b"127.0.0.1", b"::1", b"0.0.0.0", b"::"))
 _DEFAULT_PORTS: Final = {scheme.encode(): DEFAULT_PORTS[scheme] for scheme in ("http", "https")}
 
-_table = lru_cache(maxsize=2)(RouteTable)
 _Place = tuple[bytes, bytes, int]
 """Scheme, host as compared, port."""
 
@@ -77,8 +75,8 @@ class LocationRules(NamedTuple):
     table: RouteTable
 
 
-def compile_locations(config: Config, route: Route) -> LocationRules:
-    """Return the rules for the responses of `route`, one of those in `config`."""
+def compile_locations(config: Config, route: Route, table: RouteTable | None = None) -> LocationRules:
+    """Return the rules for the responses of `route`, one of those in `config`; `table`: of all, where there is one."""
     places: dict[_Place, frozenset[str]] = {}
     for upstream in config.upstreams:
         for server in upstream.servers:
@@ -86,7 +84,7 @@ def compile_locations(config: Config, route: Route) -> LocationRules:
             sent_host = addressing(route, server).host if is_own else "keep"
             for place in _places_of(server, sent_host, is_own=is_own):
                 places[place] = places.get(place, frozenset()) | {upstream.name}
-    return LocationRules(route, mount_of(route), places, config.routes, _table(config.routes))
+    return LocationRules(route, mount_of(route), places, config.routes, table or RouteTable(config.routes))
 
 
 def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_Place]:

@@ -22,7 +22,7 @@ def test_the_text_of_an_error_says_what_its_data_says() -> None:
     assert [str(error) for error in ERRORS] == [
         "the Host is missing",
         "upstream-refused: http://localhost:3001: refused",
-        "localhost:8080: in use",
+        "cannot listen on localhost:8080: in use by node (pid 1)",
     ]
 
 

@@ -30,7 +30,6 @@ from devproxy.http1.reader import HeadReader, MessageKind
 from devproxy.http1.render import render_own, render_response
 from devproxy.plan import Forward, plan_request
 from devproxy.platforms.sockets import PeerState
-from devproxy.policy.hop import peer_at
 
 if TYPE_CHECKING:
     from devproxy.answers.rendering import Composed
@@ -106,7 +105,7 @@ class ClientConnection(Reader):
         self._is_last = shared.is_stopping
         self.logins: dict[Pool, Connection] = {}
         self.deadline = _NEVER
-        self.peer = peer_at("", scheme)
+        self.peer = shared.peer_at("", scheme)
 
     # -- the transport's side ------------------------------------------------------------------------------------
 
@@ -114,7 +113,7 @@ class ClientConnection(Reader):
         """Take a new client."""
         self.transport = cast("asyncio.Transport", transport)
         set_limits(self.transport)
-        self.peer = peer_at(peer_name(self.transport), self.peer.scheme)
+        self.peer = self._shared.peer_at(peer_name(self.transport), self.peer.scheme)
         self._shared.pressure.admit(self.transport)
         self._shared.add_connection(self, self.transport)
 

@@ -38,7 +38,6 @@ from devproxy.http2.frames import ErrorCode
 from devproxy.http2.heads import key_in
 from devproxy.plan import plan_request
 from devproxy.platforms.sockets import PeerState
-from devproxy.policy.hop import peer_at
 
 if TYPE_CHECKING:
     from devproxy.gateway.front.http2_streams import Stream
@@ -85,7 +84,7 @@ class Http2Connection(Reader):
     def __init__(self, shared: SharedState, scheme: str) -> None:
         self.shared = shared
         self.http2 = ServerConnection(shared.current.snapshot.limits, offers_protocols=OFFERS_WEBSOCKETS)
-        self.peer = peer_at("", scheme, _VERSION)
+        self.peer = shared.peer_at("", scheme, _VERSION)
         self.is_congested = False
         self.deadline = _NEVER
         self._streams: dict[int, Stream] = {}
@@ -100,7 +99,7 @@ class Http2Connection(Reader):
         """Take a new client."""
         self.transport = cast("asyncio.Transport", transport)
         set_limits(self.transport)
-        self.peer = peer_at(peer_name(self.transport), self.peer.scheme, _VERSION)
+        self.peer = self.shared.peer_at(peer_name(self.transport), self.peer.scheme, _VERSION)
         self.shared.pressure.admit(self.transport)
         self.shared.add_connection(self, self.transport)
         self.flush_soon()

@@ -119,8 +119,8 @@ def _grouped(listens: Sequence[Listen], doors: Sequence[Listener]) -> dict[Liste
     for listen in listens:
         if not rest:
             break
-        group = groups[listen] = [rest.pop(0)]
-        first = group[0]
+        group = groups.setdefault(listen, [])  # port 0 may be asked for twice
+        group.append(first := rest.pop(0))
         if listen.host == "localhost" and rest and (rest[0].host, rest[0].port) == ("::1", first.port):
             group.append(rest.pop(0))
     if rest:

@@ -76,6 +76,16 @@ class Pressure:
         self._waiting.pop(transport, None)
         self._small.pop(transport, None)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no transport is open, neither to a client nor to a server."""
+        return not self._all
+
+    def abort_all(self) -> None:
+        """End every transport at once, whatever is still to be sent on it."""
+        for one in list(self._all):
+            one.abort()
+
     def hand_over(self, transport: ByteStream, protocol: Reader) -> None:
         """Give `transport` another protocol, however it is read."""
         if self._small.pop(transport, None) is None:

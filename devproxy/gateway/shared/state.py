@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from devproxy.gateway.shared.pressure import Pressure
 from devproxy.gateway.shared.transports import descriptor_of
 from devproxy.platforms.container import is_in_container
+from devproxy.policy.hop import known_peers
 from devproxy.policy.redirect_loops import RedirectLoops
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class SharedState:
     ``current``: replaced on reload; an exchange reads it once. ``connections``: every client connection that speaks
     HTTP; ``tunnels``: every pair that has been upgraded. ``held_back``: peers paused because the
     other side is slow. ``timed``: exchanges whose upstream has only so long to answer. ``pressure``: how peers are
-    read while many send much. ``loops``: redirects that lead back, counted. ``observers``: who observes. ``told``: when
+    read while many send much. ``loops``: redirects that lead back, counted. ``peer_at``: the
+    clients' ends of connections, by their addresses.
+    ``observers``: who observes. ``told``: when
     some advice was given last.
     ``is_in_container``: only advice depends on it. ``clock``: in seconds, for reports of how long things took.
     ``now``: the loop's time at the last sweep, exact enough for time-outs and free to read. ``next_exchange_id``,
@@ -69,6 +72,7 @@ class SharedState:
         "now",
         "observers",
         "on_shortage",
+        "peer_at",
         "pressure",
         "timed",
         "told",
@@ -93,6 +97,7 @@ class SharedState:
         self.timed: list[Timed] = []
         self.pressure = Pressure(loop)
         self.loops = RedirectLoops()
+        self.peer_at = known_peers()
         self.next_exchange_id = count(1).__next__
         self.next_tunnel_id = count(1).__next__
         self.is_in_container = is_in_container()

@@ -9,7 +9,7 @@ from devproxy.http.fields import Field, read_field
 from devproxy.http1.head import parse_request_head
 from devproxy.http1.start_line import Limits
 from devproxy.policy.headers import request_lines
-from devproxy.policy.hop import MAX_TAILS, Hop, Peer, compile_trusted, front_of_browser, peer_at
+from devproxy.policy.hop import MAX_TAILS, Hop, Peer, compile_trusted, front_of_browser, known_peers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -352,6 +352,7 @@ def test_what_is_remembered_of_a_peer_is_what_a_new_one_gives(asked: list[tuple[
 
 
 def test_connections_of_one_address_share_what_is_remembered_and_no_others_do() -> None:
+    peer_at = known_peers()
     assert peer_at("127.0.0.1", "http") is peer_at("127.0.0.1", "http")
     others = [peer_at("127.0.0.1", "https"), peer_at("127.0.0.2", "http"), peer_at("127.0.0.1", "http", b"2.0")]
     tails = {peer.tail(b"a", VIA) for peer in (peer_at("127.0.0.1", "http"), *others)}

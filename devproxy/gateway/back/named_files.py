@@ -1,4 +1,4 @@
-"""The files that upstreams name for TLS, looked at when a configuration is read: what is wrong, and at which value.
+"""The files that upstreams name, looked at when a configuration is read: what is wrong, and at which value.
 
 Reads files. A running devproxy reads them again itself (:mod:`devproxy.gateway.back.tls`).
 """
