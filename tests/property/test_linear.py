@@ -603,6 +603,7 @@ NOT_FED = {
     "plan.snapshot.compile_snapshot": "at a reload",
     "plan.compiled.at_own_origin": "at a reload",
     "plan.compiled.response_limits": "at a reload",
+    "policy.hop.known_peers": "at a start",
     "routing.table.stripped_prefix": "of a route",
     "console.text.widths": "for `devproxy routes` and the banner",
     "answers.head_timeout": "a number",
