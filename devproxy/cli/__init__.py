@@ -10,9 +10,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from devproxy.cli.refusal import FINE, INTERRUPTED, Refused, say
+
+_MODULES: Final = {"import": "importing"}
+"""Of the commands whose names no module can have."""
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = _options(arguments)
         colour = getattr(options, "color", colour)
-        code = import_module(f"devproxy.cli.{options.command}").run(options)
+        module = _MODULES.get(options.command, options.command)
+        code = import_module(f"devproxy.cli.{module}").run(options)
         assert isinstance(code, int)
         return code
     except Refused as refusal:

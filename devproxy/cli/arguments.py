@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 from devproxy import __version__
 from devproxy.cli.refusal import Refused
+from devproxy.importing.sources import SOURCES
 
 _HELP_COLUMNS: Final = 78
 """What argparse fills in a terminal of 80 columns, for which the examples are laid out."""
@@ -378,6 +379,25 @@ def _add_record(parser: argparse.ArgumentParser) -> None:
     _add_colour(parser)
 
 
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    """Write a devproxy.toml that does what another tool's configuration says of proxying.
+
+    examples:
+      devproxy import vite
+      devproxy import vite web/vite.config.ts --print
+
+    The tool itself reads its configuration, which runs the code in it. PATH is that
+    file, or the folder of the project (default: this one). What cannot be carried
+    over is a comment in the new file that says why. A file that is there is never
+    overwritten.
+    """
+    parser.add_argument("source", choices=SOURCES, metavar="TOOL", help=", ".join(SOURCES))
+    parser.add_argument("path", nargs="?", metavar="PATH", help="its configuration, or the folder of the project")
+    parser.add_argument("--print", action="store_true", help="print it, and write no file")
+    parser.add_argument("--timeout", metavar="S", help="seconds that the tool may take (default: 30)")
+    _add_colour(parser)
+
+
 def _add_list(parser: argparse.ArgumentParser) -> None:
     """Show which devproxys of this user are running: where, with which file, since when.
 
@@ -443,6 +463,7 @@ _COMMANDS: Final = {
     "doctor": ("find out why a page cannot talk to a server, and what to write", _add_doctor),
     "trust": ("make browsers trust the certificates of this machine", _add_trust),
     "record": ("record what passes through a running devproxy, as HAR", _add_record),
+    "import": ("make a devproxy.toml of another tool's configuration", _add_import),
     "list": ("show which devproxys are running", _add_list),
     "schema": ("print the JSON Schema of devproxy.toml", _add_schema),
     "health": ("ask or wait whether devproxy, and what is behind it, is up", _add_health),

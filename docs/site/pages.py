@@ -35,7 +35,16 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "Recipes": ("recipes.md", "recipes/*", "examples/*", "docker.md"),
     "See and explain": ("inspector.md", "doctor.md", "explain.md", "log.md", "faults.md"),
     "How it works": (
-        *("routing.md", "cors.md", "cookies.md", "security.md", "upstreams.md", "reload.md", "streaming.md"),
+        *(
+            "routing.md",
+            "cors.md",
+            "cookies.md",
+            "security.md",
+            "upstreams.md",
+            "import.md",
+            "reload.md",
+            "streaming.md",
+        ),
         *("https.md", "http2.md", "closing.md", "performance.md"),
     ),
     "Reference": ("configuration.md", COMMANDS, "inspector-api.md", "changelog.md", "security-policy.md"),

@@ -48,6 +48,13 @@ def test_the_wheel_ships_the_whole_page_of_the_inspector(wheel: zipfile.ZipFile)
     assert wanted <= set(wheel.namelist())
 
 
+def test_the_wheel_ships_what_reads_the_configurations_of_node(wheel: zipfile.ZipFile) -> None:
+    scripts = ROOT / "devproxy" / "importing" / "node"
+    wanted = {file.relative_to(ROOT).as_posix() for file in scripts.glob("*.mjs")}
+    assert "devproxy/importing/node/common.mjs" in wanted
+    assert wanted <= set(wheel.namelist())
+
+
 def test_the_wheel_ships_nothing_but_the_package_and_its_licence(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert tops == {"devproxy", f"devproxy-{devproxy.__version__}.dist-info"}
