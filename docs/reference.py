@@ -11,6 +11,7 @@ from textwrap import wrap
 from typing import Any, Final
 
 from devproxy.config.documents import meaning, schema
+from devproxy.config.environment import SERVER
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, Key, Type
 
 _WIDTH: Final = 110
@@ -56,6 +57,76 @@ Times are in seconds (`_s`), sizes in bytes (`_bytes`). A key that has a default
 [`config.example.toml`](../config.example.toml) shows all of them.
 """
 
+_ENVIRONMENT: Final = """\
+## Environment
+
+What is typed on the command line goes first, then the environment, then the file. The environment is read once, when
+devproxy starts; a reload keeps it. Whatever is said about a value names where it was said: `devproxy.toml:12`,
+`--listen`, `DEVPROXY_SERVER_LISTEN`. `devproxy check` lists the variables that go before the file.
+
+### Variables in the file
+
+`${env:NAME}` in a value is replaced by the variable, `${env:NAME:-default}` by the default where it is not set or
+empty. One that is not set and has no default is an error. `$${env:` is a plain `${env:`.
+
+```toml
+[server]
+listen = "localhost:${env:PORT:-8080}"
+drain_s = "${env:DRAIN_S:-3}"
+
+[upstreams]
+frontend = "${env:FRONTEND:-5173}"
+backend = "${env:BACKEND:-http://localhost:3001}"
+
+[[routes]]
+path = "/api/"
+upstream = "backend"
+headers.request.set = { Authorization = "Bearer ${env:API_TOKEN:-none}" }
+
+[[routes]]
+path = "/"
+upstream = "frontend"
+```
+
+The text of a variable stays one text: it is not read as TOML, and a `${…}` in it means nothing. Where a key takes no
+text, it is read as what the key takes: `true` or `false` (also `yes`, `no`, `on`, `off`, `1`, `0`), a number, or a list
+with commas. Names of keys and upstreams have no variables, and neither have regular expressions (`path_regex`, and
+origins that begin with `regex:`). The placeholders of header values, such as `${host}`, are another matter.
+
+### Variables instead of the file
+
+Each key of `[server]` has a variable, and so has each upstream: `DEVPROXY_UPSTREAMS_BACKEND=3001` sets the servers of
+`backend`; its other keys stay as the file has them. Characters of a name other than letters and digits are written `_`.
+An upstream that the file does not have is added. Without a file, `DEVPROXY_UPSTREAMS_FRONTEND` and
+`DEVPROXY_UPSTREAMS_BACKEND` mean what `--frontend` and `--backend` mean.
+
+A list is written with commas (`a.test,b.test`) or as in TOML (`["a.test", "b.test"]`, `[]` for an empty one), a table
+as in TOML. A variable that is empty counts as not set. A `DEVPROXY_…` that means nothing is a warning; those that
+Kubernetes sets for a service called `devproxy` (`DEVPROXY_SERVICE_HOST`, `DEVPROXY_PORT=tcp://…`) are recognised.
+"""
+
+_HEAD_OF_VARIABLES: Final = "\n| variable | type | key of `[server]` |\n| --- | --- | --- |\n"
+
+_AFTER: Final = """
+`DEVPROXY_CONFIG` names the file, unless `--config` does.
+
+### `--env-file`
+
+`--env-file .env` reads more variables from a file; given several times, a later file goes before an earlier one, and
+the environment goes before all of them, as docker compose has it. devproxy reads it again when it has changed. The
+format is that of docker compose and the dotenv libraries, and nothing in it is run:
+
+```sh
+# a comment
+export PORT=3001               # `export` is allowed
+API_TOKEN='as it is: $, #, \\n'
+GREETING="two\\nlines"           # \\n \\r \\t \\" \\' \\\\ \\$ in double quotes
+URL=http://localhost:${PORT}   # ${NAME} and ${NAME:-default}, except in single quotes
+```
+
+A variable that is named there and not set is empty. `NAME` alone takes the value of the environment.
+"""
+
 _SECTIONS: Final = {
     "server": """\
 ## `[server]`
@@ -70,8 +141,9 @@ Files of your own, written `tls = { cert = "…", key = "…" }`:
     "upstreams.*": """\
 ## `[upstreams]`
 
-The servers behind devproxy. Short form: `name = "URL"` below `[upstreams]`. Long form: a table `[upstreams.name]` with
-these keys, which [Upstreams](upstreams.md) describes:
+The servers behind devproxy. Short form: `name = "http://localhost:3001"` below `[upstreams]`, or `"localhost:3001"`, or
+`3001`, or a list of these. Long form: a table `[upstreams.name]` with these keys, which [Upstreams](upstreams.md)
+describes:
 """,
     "routes.*": """\
 ## `[[routes]]`
@@ -129,7 +201,12 @@ def reference() -> str:
     for path, text in _SECTIONS.items():
         rows = "".join(_row(key) for key in _leaves(path))
         parts.append(f"\n{text}\n{_HEAD}{rows}")
-    return "".join(parts)
+    return "".join((*parts, "\n", _ENVIRONMENT, _HEAD_OF_VARIABLES, *map(_variable_row, SERVER.items()), _AFTER))
+
+
+def _variable_row(pair: tuple[str, Key]) -> str:
+    name, key = pair
+    return f"| `{name}` | {_cell(_type_text(key))} | `{key.path.removeprefix('server.')}` |\n"
 
 
 _HEAD: Final = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n"

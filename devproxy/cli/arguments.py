@@ -62,7 +62,7 @@ class _Once(argparse.Action):
         if given is not None and given != values:
             ways = [f"{parser.prog} --help"]
             if self.dest in ("frontend", "backend"):
-                ways.insert(0, f'for several servers write {self.dest} = ["…", "…"] under [upstreams] in a file')
+                ways.insert(0, f"for several servers:  {option_string} {given},{values}")
             raise Refused(f"{option_string} is given twice: {given} and {values}", *ways)
         setattr(namespace, self.dest, values)
 
@@ -152,6 +152,8 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
 
     environment:
       DEVPROXY_CONFIG        the configuration, unless --config is given
+      DEVPROXY_SERVER_…      a key of [server]: DEVPROXY_SERVER_LISTEN=9000
+      DEVPROXY_UPSTREAMS_…   the servers of an upstream: DEVPROXY_UPSTREAMS_BACKEND
       NO_COLOR, FORCE_COLOR  never colour the output, or always colour it
 
     devproxy COMMAND --help says more about a command.
@@ -215,6 +217,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         "paths", nargs="*", metavar="PATH", help="files (default: the nearest devproxy.toml, here or above)"
     )
     parser.add_argument("--config", metavar="PATH", help="the same as PATH")
+    _add_env_file(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     _add_colour(parser)
 
@@ -261,6 +264,7 @@ def _add_health(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="the same, read from this file (default: the nearest devproxy.toml, here or above)",
     )
+    _add_env_file(parser)
     parser.add_argument("--wait", metavar="SECONDS", help="ask again until it is up, for that long")
     parser.add_argument(
         "--upstreams", action="store_true", help="connect to every server of the upstreams, too; nothing is sent there"
@@ -417,14 +421,23 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", metavar="PATH", help="the configuration (default: the nearest devproxy.toml, here or above)"
     )
+    _add_env_file(parser)
     parser.add_argument(
-        "--frontend", action=_Once, metavar="SERVER", help="your dev server: port, host:port or URL; needs no file"
+        "--frontend",
+        action=_Once,
+        metavar="SERVER",
+        help="your dev server: port, host:port or URL, or several: 3001,3002",
     )
     parser.add_argument(
-        "--backend", action=_Once, metavar="SERVER", help="your backend: port, host:port or URL; needs no file"
+        "--backend", action=_Once, metavar="SERVER", help="your backend, written likewise; neither needs a file"
     )
     help = "a path that goes to the backend; repeatable (default: /socket.io/ and /api/)"
     _add_repeatable(parser, "--backend-path", "PATH", help)
+
+
+def _add_env_file(parser: argparse.ArgumentParser) -> None:
+    help = "a file of variables, such as .env; the environment goes before it; repeatable"
+    _add_repeatable(parser, "--env-file", "PATH", help)
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -450,7 +463,7 @@ def _add_choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, 
 
 
 _OPTIONS_OF_UP: Final = (
-    *("--config", "--frontend", "--backend", "--backend-path", "--listen", "--port", "--tls"),
+    *("--config", "--env-file", "--frontend", "--backend", "--backend-path", "--listen", "--port", "--tls"),
     *("--log", "--quiet", "--verbose"),
 )
 """With one of these first, and no command, ``up`` is meant."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 
+from devproxy.cli.environment import Surrounding, read_environment
 from devproxy.cli.files import distrust, find, is_named, read
 from devproxy.cli.hot_reload import note_on
-from devproxy.cli.loading import BadConfiguration, load_file, warnings
+from devproxy.cli.loading import BadConfiguration, load_file, notices_on, warnings
 from devproxy.cli.refusal import FINE, MISUSED, Refused, put, say, warn
 from devproxy.config import Config, Problem
+from devproxy.config.places import variables_in
 from devproxy.console.text import counted
 from devproxy.plan import compile_snapshot
 from devproxy.running.asking import Running, running_with
@@ -19,8 +21,10 @@ def run(options: argparse.Namespace) -> int:
     """Run ``devproxy check``; return 0, or 2 when there is a problem in one of the files."""
     named = [*options.paths, *([options.config] if options.config else [])]
     paths = named or [find(None, "check")]
+    surrounding = read_environment(options.env_file)
     doubts = () if named or is_named(None) else distrust(paths[0])
-    results = [_checked(path) for path in paths]
+    doubts += notices_on(surrounding.environment)
+    results = [_checked(path, surrounding) for path in paths]
     if options.json:
         import json
 
@@ -34,9 +38,9 @@ def run(options: argparse.Namespace) -> int:
     return MISUSED if any(isinstance(result, Refused) for result in results) else FINE
 
 
-def _checked(path: str) -> Config | Refused:
+def _checked(path: str, surrounding: Surrounding) -> Config | Refused:
     try:
-        return load_file(path)
+        return load_file(path, surrounding)
     except Refused as refusal:
         return refusal
 
@@ -47,6 +51,10 @@ def _show(path: str, result: Config | Refused, colour: str) -> None:
         return
     for sentence in warnings(result):
         warn(sentence, colour)
+    if variables := variables_in(result):
+        put(
+            f"note: {visible(path)}: {', '.join(variables)} {'goes' if len(variables) == 1 else 'go'} before the file\n"
+        )
     if note := _note(result):
         put(f"note: {visible(path)}: {note}\n")
     if one := running_with(path):
@@ -66,6 +74,7 @@ def _document(path: str, result: Config | Refused, doubts: tuple[str, ...]) -> d
         "upstreams": len(result.upstreams),
         "running": list(one.urls) if (one := running_with(path)) else [],
         "warnings": [*doubts, *warnings(result)],
+        **({"variables": list(variables)} if (variables := variables_in(result)) else {}),
         **({"notes": [note]} if (note := _note(result)) else {}),
     }
 

@@ -23,7 +23,7 @@ from devproxy.cli.differences import INDENT, differences
 from devproxy.cli.hot_reload import words_on
 from devproxy.cli.in_force import in_force
 from devproxy.cli.refusal import FAILED, FINE, Refused, put
-from devproxy.cli.routes import compiled, place_of_route
+from devproxy.cli.routes import compiled, place_of_route, upstream_text
 from devproxy.cli.typed_request import Target, as_browsers_send, read_request, read_target
 from devproxy.config.model import Config, Scheme, ServerAddress
 from devproxy.console.style import Style
@@ -211,7 +211,8 @@ class Report:
         route = chosen.route
         yield f"route {self._style.green(visible(label(route)))}: {visible(', '.join(chosen.reasons))}"
         place = place_of_route(self._snapshot.config, route) or self._snapshot.config.source
-        yield f"{self._style.dim(f'upstream {visible(route.upstream)}, cors {route.cors.mode} ({visible(place)})')}"
+        upstream = upstream_text(self._snapshot.config, route.upstream)
+        yield f"{self._style.dim(f'{upstream}, cors {route.cors.mode} ({visible(place)})')}"
         servers = self._snapshot.config.upstream(route.upstream).servers
         yield self._style.dim(visible(", ".join(addressing_text(route, servers, is_full=True))))
         if words := words_on(self._snapshot, head):

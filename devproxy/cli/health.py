@@ -29,6 +29,7 @@ PAUSE_S = 0.2
 """How long after one attempt of ``--wait`` the next one comes."""
 MAX_WAIT_S = 86_400.0
 _MAX_ANSWER_BYTES = 8192
+_LISTEN = "DEVPROXY_SERVER_LISTEN"
 _DEFAULT = ("localhost", 8080)
 _EVERY_ADDRESS = ("", "0.0.0.0", "::")
 _HELP = "start it with devproxy up, or say where it listens: devproxy health http://localhost:8080/"
@@ -37,7 +38,7 @@ _HELP = "start it with devproxy up, or say where it listens: devproxy health htt
 def quick_options(arguments: Sequence[str]) -> SimpleNamespace | None:
     """Return the options if they are written plainly as ``--name VALUE``; else None, for argparse to judge."""
     options = SimpleNamespace(
-        command="health", url=None, listen=None, config=None, where=None, wait=None, upstreams=False
+        command="health", url=None, listen=None, config=None, where=None, wait=None, upstreams=False, env_file=[]
     )
     for name, value in zip(arguments[::2], [*arguments[1::2], None], strict=False):
         if name not in ("--url", "--listen", "--config") or value is None or value.startswith("-"):
@@ -135,10 +136,12 @@ def _address(options: Options) -> tuple[str, int]:
         return _of_url(url)
     if options.listen is not None:
         return _of_text(options.listen, "--listen")
+    if said := _said(options):
+        return _of_variable(said)
     path = options.config or os.environ.get(ENVIRONMENT) or find_upward()
     if path is None:
         return _DEFAULT
-    return _configured(path)
+    return _configured(path, options)
 
 
 def _of_url(url: str) -> tuple[str, int]:
@@ -167,7 +170,31 @@ def _of_text(text: str, option: str) -> tuple[str, int]:
     return listen.host, listen.port
 
 
-def _configured(path: str) -> tuple[str, int]:
+def _said(options: Options) -> str:
+    """Return what the variable for ``listen`` says; empty: it is not set."""
+    if not options.env_file:
+        return os.environ.get(_LISTEN, "")
+    from devproxy.cli.environment import read_environment
+
+    variable = read_environment(options.env_file).environment.get(_LISTEN)
+    return "" if variable is None else variable.value
+
+
+def _of_variable(said: str) -> tuple[str, int]:
+    """Return the first address that the variable for ``listen`` names."""
+    if "," not in said and not said.startswith("["):
+        return _of_text(said, _LISTEN)
+    from devproxy.config.environment import SERVER, converted
+    from devproxy.text.bad import BadText
+
+    try:
+        listens = converted(said, SERVER[_LISTEN], takes_toml=True)
+    except BadText as error:
+        raise Refused(f"{_LISTEN}: {error.what}", error.help or _HELP) from None
+    return _of_text(str(listens[0] if isinstance(listens, list) and listens else listens), _LISTEN)
+
+
+def _configured(path: str, options: Options) -> tuple[str, int]:
     """Return the first address that the file at `path` names; only a file that is odd is checked as a whole."""
     import tomli
 
@@ -175,9 +202,12 @@ def _configured(path: str) -> tuple[str, int]:
     try:
         listen = tomli.loads(text.decode()).get("server", {}).get("listen", _DEFAULT[0] + f":{_DEFAULT[1]}")
         first = listen[0] if isinstance(listen, list) else listen
+        if "${" in str(first):
+            raise ValueError(first)
         return _of_text(str(first), path)
     except (ValueError, AttributeError, LookupError, TypeError, RecursionError):
+        from devproxy.cli.environment import read_environment
         from devproxy.cli.loading import load_file
 
-        listens = load_file(path).server.listen
+        listens = load_file(path, read_environment(options.env_file)).server.listen
         return listens[0].host, listens[0].port

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from devproxy import config
+from devproxy.cli.environment import Surrounding
 from devproxy.cli.files import ENVIRONMENT, find_upward
 from devproxy.cli.loading import Loaded, load_text
 from devproxy.config import Config, ConfigError
+from devproxy.config.environment import Variable
 from devproxy.running.asking import Running, running, running_with
 
 
@@ -47,16 +49,22 @@ def _loaded(one: Running | None) -> Loaded | None:
     """Return the configuration by which `one` serves; None: there is none, it is stopping, or of another version."""
     try:
         return None if one is None else _read(one.ask("configuration"))
-    except (OSError, ValueError, KeyError, ConfigError):
+    except (OSError, ValueError, KeyError, TypeError, ConfigError):
         return None
 
 
 def _read(said: dict[str, Any]) -> Loaded:
     """Return the configuration that a devproxy says it has. Raises ValueError, KeyError or ConfigError."""
     options, text = said["options"], said["text"]
+    listen, tls = options["listen"], options["tls"]
+    environment = {name: Variable(*one) for name, one in said["environment"].items()}
     if text is not None:
-        return load_text(text.encode(), said["source"], listen=options["listen"], tls=options["tls"])
+        return load_text(text.encode(), said["source"], listen=listen, tls=tls, surrounding=Surrounding(environment))
     named = config.from_arguments(
-        frontend=options["frontend"], backend=options["backend"], backend_paths=options["backend_path"], listen=()
+        frontend=options["frontend"],
+        backend=options["backend"],
+        backend_paths=options["backend_path"],
+        listen=(),
+        environment=environment,
     )
-    return Loaded(config.with_listen(named, options["listen"], tls=options["tls"]), ())
+    return Loaded(config.with_listen(named, listen, tls=tls), ())

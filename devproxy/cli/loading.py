@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from devproxy import config
+from devproxy.cli.environment import NOTHING_AROUND, Surrounding, read_environment
 from devproxy.cli.files import distrust, find, find_upward, is_named, read
 from devproxy.cli.https import unsigned_names
 from devproxy.cli.refusal import MISUSED, Refused
 from devproxy.config import COMMAND_LINE, Config, ConfigError
+from devproxy.config.environment import UPSTREAMS, Environment, relevant
 from devproxy.gateway.back.named_files import unusable_files
 
 
@@ -33,7 +35,7 @@ class Loaded(NamedTuple):
 
     ``text``: of the file that it came from; None when it came from the command line. ``listen`` and ``tls``: of
     ``--listen`` and ``--tls``, which override what the file says. ``frontend``, ``backend`` and ``backend_paths``: the
-    other options that it came from, if not from a file.
+    other options that it came from, if not from a file. ``surrounding``: the variables that it was read by.
     """
 
     config: Config
@@ -44,6 +46,7 @@ class Loaded(NamedTuple):
     frontend: str | None = None
     backend: str | None = None
     backend_paths: tuple[str, ...] = ()
+    surrounding: Surrounding = NOTHING_AROUND
 
 
 def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tls: bool = False) -> Loaded:
@@ -51,39 +54,58 @@ def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tl
 
     `listen` and `tls`: of ``--listen`` and ``--tls``, which override what a file says. Raises :class:`Refused`.
     """
-    if options.frontend is None and options.backend is None:
+    surrounding = read_environment(options.env_file)
+    if not _names_servers(options, surrounding.environment):
         if options.backend_path:
             raise Refused("--backend-path needs --backend", "devproxy up --frontend 5173 --backend 3001")
         path = find(options.config, options.command)
-        loaded = load_text(read(path), path, listen=listen, tls=tls)
-        return loaded if is_named(options.config) else loaded._replace(notices=distrust(path) + loaded.notices)
-    named = _listening(_named_servers(options), listen, tls)
+        loaded = load_text(read(path), path, listen=listen, tls=tls, surrounding=surrounding)
+        notices = loaded.notices + notices_on(surrounding.environment)
+        return loaded._replace(notices=notices if is_named(options.config) else distrust(path) + notices)
+    named = _listening(_named_servers(options, surrounding.environment), listen, tls)
     return Loaded(
         named,
-        _ignored_file() + warnings(named),
+        _ignored_file() + warnings(named) + notices_on(surrounding.environment),
         listen=tuple(listen),
         tls=tls,
         frontend=options.frontend,
         backend=options.backend,
         backend_paths=tuple(options.backend_path),
+        surrounding=surrounding,
     )
 
 
-def load_file(path: str) -> Config:
-    """Return the configuration in the file at `path`. Raises :class:`Refused`."""
-    return load_text(read(path), path).config
+def load_file(path: str, surrounding: Surrounding) -> Config:
+    """Return the configuration in the file at `path`, read by the variables of `surrounding`. Raises Refused."""
+    return load_text(read(path), path, surrounding=surrounding).config
 
 
-def load_text(text: bytes, source: str, *, listen: Sequence[str] = (), tls: bool = False) -> Loaded:
+def load_text(
+    text: bytes,
+    source: str,
+    *,
+    listen: Sequence[str] = (),
+    tls: bool = False,
+    surrounding: Surrounding = NOTHING_AROUND,
+) -> Loaded:
     """Return the configuration that `text` states, the content of the file `source`. Raises :class:`Refused`."""
     try:
-        loaded = config.load(text, source=source)
+        loaded = config.load(text, source=source, environment=surrounding.environment)
     except ConfigError as error:
         raise BadConfiguration(error, text, source) from None
     if found := unusable_files(loaded):
         raise BadConfiguration(config.refusal(text, found), text, source)
     loaded = _listening(loaded, listen, tls)
-    return Loaded(loaded, warnings(loaded), text, tuple(listen), tls)
+    return Loaded(loaded, warnings(loaded), text, tuple(listen), tls, surrounding=surrounding)
+
+
+def notices_on(environment: Environment) -> tuple[str, ...]:
+    """Return sentences on variables that are named like devproxy's and mean nothing to it."""
+    if not relevant(environment):
+        return ()
+    from devproxy.config.strange_variables import notices
+
+    return notices(environment)
 
 
 def warnings(loaded: Config) -> tuple[str, ...]:
@@ -98,7 +120,16 @@ def _listening(loaded: Config, listen: Sequence[str], tls: bool) -> Config:
         raise BadConfiguration(error, b"", COMMAND_LINE) from None
 
 
-def _named_servers(options: argparse.Namespace) -> Config:
+def _names_servers(options: argparse.Namespace, environment: Environment) -> bool:
+    """Tell whether the servers are named without a file: by options or, where there is no file, by variables."""
+    if options.frontend is not None or options.backend is not None:
+        return True
+    variables = [f"{UPSTREAMS}FRONTEND", f"{UPSTREAMS}BACKEND"]
+    is_said = any(name in relevant(environment) for name in variables)
+    return is_said and not is_named(options.config) and find_upward() is None
+
+
+def _named_servers(options: argparse.Namespace, environment: Environment) -> Config:
     if options.config is not None:
         raise Refused(
             "--config cannot be combined with --frontend or --backend",
@@ -106,7 +137,11 @@ def _named_servers(options: argparse.Namespace) -> Config:
         )
     try:
         return config.from_arguments(
-            frontend=options.frontend, backend=options.backend, backend_paths=options.backend_path, listen=()
+            frontend=options.frontend,
+            backend=options.backend,
+            backend_paths=options.backend_path,
+            listen=(),
+            environment=environment,
         )
     except ConfigError as error:
         raise BadConfiguration(error, b"", COMMAND_LINE) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 
+from devproxy.cli.environment import BadVariables, read_again
 from devproxy.cli.https import distrust, unsigned_names
 from devproxy.cli.loading import BadConfiguration, Loaded, load_text
 from devproxy.cli.refusal import Refused
@@ -38,6 +39,8 @@ class Reloader:
         self._refused: bytes | None = None
         # Absolute: the working directory may be removed and created again.
         self._watch = FileWatch(os.path.abspath(loaded.config.source), loaded.text)
+        files = loaded.surrounding.files
+        self._variables = [FileWatch(file.place, file.text) for file in files if _is_regular(file.place)]
 
     @property
     def loaded(self) -> Loaded:
@@ -49,7 +52,20 @@ class Reloader:
         self._watch.ask()
 
     async def run(self) -> None:
-        """Follow the file until cancelled."""
+        """Follow the file, and the files of variables, until cancelled."""
+        followed = [asyncio.ensure_future(self._follow(watch)) for watch in self._variables]
+        try:
+            await self._follow_configuration()
+        finally:
+            for task in followed:
+                task.cancel()
+
+    async def _follow(self, watch: FileWatch) -> None:
+        """Have the configuration read again whenever a file of variables says something else."""
+        async for _ in watch.changes():
+            self.ask()
+
+    async def _follow_configuration(self) -> None:
         async for reading in self._watch.changes():
             try:
                 await self._take(reading)
@@ -57,8 +73,15 @@ class Reloader:
                 self._tell(Trouble(f"{self._loaded.config.source} could not be applied: {error}", "save it again"))
 
     def close(self) -> None:
-        """End the thread that watches."""
-        self._watch.close()
+        """End the threads that watch."""
+        for watch in (self._watch, *self._variables):
+            watch.close()
+
+    def _load(self, text: bytes) -> Loaded:
+        """Return what `text` states by the variables as their files have them now. Raises :class:`Refused`."""
+        old = self._loaded
+        surrounding = read_again(old.surrounding)
+        return load_text(text, old.config.source, listen=old.listen, tls=old.tls, surrounding=surrounding)
 
     async def _take(self, reading: Reading) -> None:
         source = self._loaded.config.source
@@ -69,13 +92,12 @@ class Reloader:
             return  # it was gone for a while, and is back with the mistakes that have been told
         try:
             # In a thread: a long file takes its time, and traffic goes on.
-            loaded = await asyncio.to_thread(
-                load_text, reading.text, source, listen=self._loaded.listen, tls=self._loaded.tls
-            )
+            loaded = await asyncio.to_thread(self._load, reading.text)
         except Refused as refusal:
             self._refused = reading.text
             problems = len(refusal.error.problems) if isinstance(refusal, BadConfiguration) else 1
-            self._tell(ConfigRejected(source, problems, refusal.render(colour=self._is_coloured)))
+            at_fault = refusal.file.path if isinstance(refusal, BadVariables) else source
+            self._tell(ConfigRejected(at_fault, problems, refusal.render(colour=self._is_coloured)))
             return
         self._refused = None
         # The same remark about another line is not news.
@@ -90,6 +112,13 @@ class Reloader:
                 self._tell(Trouble(str(notice)))
         if old.server.tls is not True and (trouble := await asyncio.to_thread(distrust, loaded.config)) is not None:
             self._tell(trouble)
+
+
+def _is_regular(path: str) -> bool:
+    try:
+        return is_regular(path)
+    except OSError:
+        return False
 
 
 def can_follow(loaded: Loaded) -> bool:

@@ -18,7 +18,7 @@ from devproxy.cli.typed_request import read_request, read_target
 from devproxy.config import Config, Route
 from devproxy.config.labels import cors_text, fault_text
 from devproxy.config.model import Cookies, HeaderEdits, Scheme, ServerAddress
-from devproxy.config.places import place_of
+from devproxy.config.places import place_of, variables_in
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.text import columns, padded, widths
 from devproxy.http.messages import RequestHead
@@ -103,7 +103,7 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
     route = plan.compiled.route
     to = style.green(style.glyphs.to)
     upstream = snapshot.config.upstream(route.upstream)
-    name = style.dim(f"upstream {visible(route.upstream)}")
+    name = style.dim(upstream_text(snapshot.config, route.upstream))
     for server in upstream.servers:
         sent = render_request(plan, head, Peer("127.0.0.1", "http"), server).split(b" ", 2)[1]
         lines.append(f"{to} {_url(server, visible(sent))}  {name}")
@@ -112,6 +112,12 @@ def explanation(snapshot: Snapshot, head: RequestHead, style: Style) -> tuple[st
     if words := words_on(snapshot, head):
         lines.append(f"{style.cyan('hot reload:')} {words}")
     return "\n".join(lines) + "\n", True
+
+
+def upstream_text(config: Config, name: str) -> str:
+    """Return the name of an upstream, and the variable that names its servers, if one does."""
+    place = place_of(config, "upstreams", name, "servers")
+    return f"upstream {visible(name)}" + (f" from {place}" if place in variables_in(config) else "")
 
 
 def place_of_route(config: Config, route: Route) -> str:

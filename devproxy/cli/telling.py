@@ -12,6 +12,7 @@ from typing import Any
 
 from devproxy import __version__
 from devproxy.cli.loading import Loaded
+from devproxy.config.variables import used
 from devproxy.gateway.app import Gateway
 from devproxy.inspector.service import NO_INSPECTOR, Inspector
 from devproxy.platforms.clock import seconds_since_start
@@ -59,9 +60,10 @@ def source_of(loaded: Loaded) -> str:
 
 
 def _configuration(loaded: Loaded) -> dict[str, Any]:
+    text = "" if loaded.text is None else loaded.text.decode("utf-8", "replace")
     return {
         "source": source_of(loaded),
-        "text": None if loaded.text is None else loaded.text.decode("utf-8", "replace"),
+        "text": None if loaded.text is None else text,
         "options": {
             "frontend": loaded.frontend,
             "backend": loaded.backend,
@@ -69,6 +71,7 @@ def _configuration(loaded: Loaded) -> dict[str, Any]:
             "listen": list(loaded.listen),
             "tls": loaded.tls,
         },
+        "environment": {name: list(one) for name, one in used(text, loaded.surrounding.environment).items()},
     }
 
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from devproxy.authority.hosts import authority
+from devproxy.cli.environment import read_environment
 from devproxy.cli.files import find_upward
 from devproxy.cli.in_force import in_force_at
 from devproxy.cli.loading import load_file
@@ -51,14 +52,14 @@ def ask_upstreams(options: Namespace | SimpleNamespace, host: str, port: int) ->
 
 def _config(options: Namespace | SimpleNamespace, host: str, port: int) -> Config:
     if options.config is not None:
-        return load_file(options.config)
+        return load_file(options.config, read_environment(options.env_file))
     hosts = _THIS_MACHINE if host in ("", "0.0.0.0", "::", *_THIS_MACHINE) else (host,)
     running = in_force_at([authority(one, port) for one in hosts])
     if running is not None:
         return running
     is_named = options.url is not None or options.where is not None or options.listen is not None
     if not is_named and (found := os.environ.get("DEVPROXY_CONFIG") or find_upward()):
-        return load_file(found)
+        return load_file(found, read_environment(options.env_file))
     raise Refused(
         f"the upstreams of the devproxy at {authority(host or 'localhost', port)} are not known: "
         "it is not one that this user runs on this machine",

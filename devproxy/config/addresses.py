@@ -25,6 +25,7 @@ _MAX_DIGITS: Final = 9
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 _IPV6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,32})?")
 """With a zone (RFC 4007), which ``ipaddress`` alone would let be anything."""
+_HOST_AND_PORT: Final = re.compile(r"(?:[^\s:/?#@\[\]]+|\[[^\s/?#@\[\]]*\]):[^\s:/?#@]*")
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
 _HIDDEN: Final = "…"
 """Stands for credentials."""
@@ -60,16 +61,21 @@ def parse_listen(text: str | int) -> Listen:
     return Listen(host=_host(host) if host else "", port=_port(port, lowest=0))
 
 
-def parse_server(text: str) -> ServerAddress:
-    """Return the server at the URL `text`: ``http://host[:port]``, ``https://host[:port]`` or ``unix:/path.sock``.
+def parse_server(text: str | int) -> ServerAddress:
+    """Return the server that `text` names: a port of localhost, ``host:port``, ``http://host[:port]``,
+    ``https://host[:port]`` or ``unix:/path.sock``. The file, the command line and the environment read it here.
 
     A path other than ``/``, a query, a fragment and user information are refused. ``url`` is normalised.
     """
+    if isinstance(text, int):
+        return _local(_port_number(text, lowest=1))
     if text[:5].lower() == "unix:":
         return _unix(text)
+    if text.isdigit() and text.isascii():
+        return _local(_port(text, lowest=1))
     match = _URL.fullmatch(text) if len(text) <= _MAX_TEXT else None
     if match is None:
-        raise BadText(f"{quoted(text)} is not a URL", _help_without_scheme(text))
+        return _without_scheme(text)
     written, authority, rest = match[1].lower(), match[2], match[3]
     if written in _WEBSOCKET:
         meant = _WEBSOCKET[written]
@@ -91,15 +97,27 @@ def parse_server(text: str) -> ServerAddress:
     return ServerAddress(scheme=scheme, host=host, port=number, url=f"{written}://{bracketed(host)}{suffix}")
 
 
-def parse_endpoint(text: str) -> ServerAddress:
-    """Return the server that `text` names on the command line: a port of localhost, ``host:port`` or a URL."""
-    if text.isdigit() and text.isascii():
-        return parse_server(f"http://localhost:{_port(text, lowest=1)}")
-    if "://" in text or text[:5].lower() == "unix:":
-        return parse_server(text)
-    host, port = split_authority(text)
-    if port is None or not host:
-        raise BadText(f"{quoted(text)} is neither a port nor host:port nor a URL", "for example 3001")
+def split_list(text: str) -> list[str]:
+    """Return the parts of `text` between commas, without the blanks around them: ``3001, 3002``.
+
+    How a list is written on the command line and in the environment. An empty part is kept, to be complained of.
+    """
+    return [part.strip() for part in text.split(",")]
+
+
+def _local(port: int) -> ServerAddress:
+    return ServerAddress(scheme=Scheme.HTTP, host="localhost", port=port, url=f"http://localhost:{port}")
+
+
+def _without_scheme(text: str) -> ServerAddress:
+    """Return the server at ``host:port``."""
+    help = _help_without_scheme(text)
+    if len(text) > _MAX_TEXT or not _HOST_AND_PORT.fullmatch(text):
+        raise BadText(f"{quoted(text)} is neither a port nor host:port nor a URL", help)
+    if text.endswith(":443"):
+        raise BadText(
+            f"{quoted(text)} has the port of https, and does not say so", f"write {quoted('https://' + text)}"
+        )
     return parse_server(f"http://{text}")
 
 
@@ -302,8 +320,6 @@ def _unix(text: str) -> ServerAddress:
 
 def _help_without_scheme(text: str) -> str:
     """Say how `text` is written as a URL, if it only lacks the scheme."""
-    if text.isdigit() and text.isascii():
-        return f"write {quoted('http://localhost:' + text)}"
     from devproxy.authority.networks import whereabouts  # a file without faults needs none of it
 
     host = text.partition(":")[0]
@@ -348,8 +364,7 @@ def _is_ipv4(text: str) -> bool:
 
 def _port(text: str, *, lowest: int) -> int:
     if not (text.isascii() and text.isdigit()):
-        help = "write the number itself: variables are not replaced" if "$" in text else ""
-        raise BadText(f"{quoted(text)} is not a port" if text else "the port is missing after the colon", help)
+        raise BadText(f"{quoted(text)} is not a port" if text else "the port is missing after the colon")
     return _port_number(int(text) if len(text) <= _MAX_DIGITS else 10**_MAX_DIGITS, lowest=lowest)
 
 

@@ -1,6 +1,6 @@
 """Command-line options -> :class:`~devproxy.config.model.Config`: the configuration of those who need no file.
 
-Pure. Problems name the option and have no place. Start at :func:`from_arguments`.
+Pure. Problems name the option or the variable and have no line. Start at :func:`from_arguments`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
-from devproxy.config.addresses import parse_endpoint, parse_listen
+from devproxy.config.addresses import parse_listen, parse_server, split_list
 from devproxy.config.conflicts import listen_conflicts
-from devproxy.config.model import Config, Listen, PathKind, Route, Server, Upstream
-from devproxy.config.problems import COMMAND_LINE, ConfigError, Path, Problem
+from devproxy.config.environment import NO_ENVIRONMENT, Environment, overlaid
+from devproxy.config.model import Config, Listen, PathKind, Route, ServerAddress, Upstream
+from devproxy.config.places import with_said
+from devproxy.config.problems import COMMAND_LINE, ConfigError, Path, Problem, Problems
 from devproxy.config.routes import check_pattern
+from devproxy.config.server import build_server
+from devproxy.config.shape import shaped
+from devproxy.config.upstreams import build_upstreams
 from devproxy.text.bad import BadText
+from devproxy.text.safe import quoted
 
 _T = TypeVar("_T")
 
@@ -29,42 +35,63 @@ def from_arguments(
     backend_paths: Sequence[str],
     listen: Sequence[str],
     source: str = COMMAND_LINE,
+    environment: Environment = NO_ENVIRONMENT,
 ) -> Config:
     """Return the configuration that these options state, as strings just as they were typed.
 
-    `frontend` and `backend`: a port, ``host:port`` or a URL. With both, `backend_paths` (default
-    :data:`DEFAULT_BACKEND_PATHS`) go to the backend and the rest to the frontend; with one of them, everything goes
-    there (but with a backend and its paths, only those). `listen`: see ``parse_listen``; empty means the default.
-    Raises :class:`ConfigError` with every problem.
+    `frontend` and `backend`: a port, ``host:port`` or a URL, or several with commas between them. With both,
+    `backend_paths` (default :data:`DEFAULT_BACKEND_PATHS`) go to the backend and the rest to the frontend; with one of
+    them, everything goes there (but with a backend and its paths, only those). `listen`: see ``parse_listen``; empty
+    means the default. `environment`: says what the options leave out. Raises :class:`ConfigError` with every problem.
     """
+    found = Problems(lambda path, at_key: (0, 0, 0))
+    table, said = overlaid({}, environment, found)
+    server = build_server(shaped({"server": table.get("server", {})}, found)["server"], found)
     problems: list[Problem] = []
-    upstreams = [
-        Upstream(name=name, servers=(address,))
-        for name, text in (("frontend", frontend), ("backend", backend))
-        if text is not None and (address := _read(parse_endpoint, text, f"--{name}", problems)) is not None
-    ]
-    if frontend is None and backend is None:
+    upstreams: list[Upstream] = []
+    for name, typed in (("frontend", frontend), ("backend", backend)):
+        if typed is not None:
+            option = f"--{name}"
+            said["upstreams", name] = option
+            servers = [_read(parse_server, text, option, problems) for text in split_list(typed)]
+            upstreams.append(Upstream(name=name, servers=_distinct(servers, option, problems)))
+        elif (written := table.get("upstreams", {}).get(name)) is not None:
+            upstreams += build_upstreams({"upstreams": {name: written}}, found)
+    names = [upstream.name for upstream in upstreams]
+    if not names and not found.found:
         what = "no configuration file, and no server to forward to"
         help = "devproxy up --frontend 5173 --backend 3001 (the ports of your servers), or write a devproxy.toml"
         problems.append(Problem(what=what, help=help))
-    if backend_paths and backend is None and frontend is not None:
+    if backend_paths and names == ["frontend"]:
         problems.append(_problem("--backend-path", "there is no backend", "add --backend 3001 (the port of yours)"))
-    paths = _backend_paths(frontend, backend, backend_paths, problems)
+    paths = _backend_paths(names, backend_paths, problems)
     listens = _listens(listen, problems)
-    if problems:
-        raise ConfigError(tuple(problems))
+    if problems or found.found:
+        raise ConfigError((*problems, *found.in_order()))
     routes = [Route(kind=PathKind.PREFIX, pattern=path, upstream="backend") for path in paths]
-    if frontend is not None:
+    if "frontend" in names:
         routes.append(Route(kind=PathKind.PREFIX, pattern="/", upstream="frontend"))
-    server = Server(listen=listens) if listens else Server()
-    said: dict[Path, int | str] = {("upstreams", upstream.name): f"--{upstream.name}" for upstream in upstreams}
-    for index, route in enumerate(routes):
-        said["routes", index] = (
-            "--backend-path" if backend_paths and route.upstream == "backend" else f"--{route.upstream}"
-        )
     if listens:
+        server = replace(server, listen=listens)
         said["server", "listen"] = "--listen"
-    return Config(server=server, upstreams=tuple(upstreams), routes=tuple(routes), source=source, said=said)
+    places: dict[Path, int | str] = {path: place for path, place in said.items() if path[:1] == ("server",)}
+    for name in names:
+        places["upstreams", name] = said["upstreams", name]
+    for index, route in enumerate(routes):
+        is_typed = bool(backend_paths) and route.upstream == "backend"
+        places["routes", index] = "--backend-path" if is_typed else said["upstreams", route.upstream]
+    return Config(server=server, upstreams=tuple(upstreams), routes=tuple(routes), source=source, said=places)
+
+
+def _distinct(
+    servers: Sequence[ServerAddress | None], option: str, problems: list[Problem]
+) -> tuple[ServerAddress, ...]:
+    """Return `servers` without those that could not be read; that one is there twice is a problem."""
+    read = [server for server in servers if server is not None]
+    for index, server in enumerate(read):
+        if server in read[:index]:
+            problems.append(_problem(option, f"{quoted(server.url)} is listed twice", "leave one of them out"))
+    return tuple(read)
 
 
 def with_listen(config: Config, listen: Sequence[str], *, tls: bool = False) -> Config:
@@ -76,29 +103,27 @@ def with_listen(config: Config, listen: Sequence[str], *, tls: bool = False) -> 
     listens = _listens(listen, problems)
     if problems:
         raise ConfigError(tuple(problems))
-    said = dict(config.said)
+    said: dict[Path, str] = {}
     server = config.server
     if listens:
-        said = {path: place for path, place in said.items() if path[:2] != ("server", "listen")}
         said["server", "listen"] = "--listen"
         server = replace(server, listen=listens)
     if tls and not server.tls:
         said["server", "tls"] = "--tls"
         server = replace(server, tls=True)
-    return config if server is config.server else replace(config, server=server, said=said)
+    return config if server is config.server else replace(config, server=server, said=with_said(config.said, said))
 
 
-def _backend_paths(
-    frontend: str | None, backend: str | None, written: Sequence[str], problems: list[Problem]
-) -> list[str]:
-    if backend is None:
+def _backend_paths(names: Sequence[str], written: Sequence[str], problems: list[Problem]) -> list[str]:
+    """Return the paths that go to the backend; `names`: of the upstreams that there are."""
+    if "backend" not in names:
         return []
     if not written:
-        return ["/"] if frontend is None else list(DEFAULT_BACKEND_PATHS)
+        return ["/"] if names == ["backend"] else list(DEFAULT_BACKEND_PATHS)
     paths: dict[str, str] = {}
     for path in written:
         _read(partial(check_pattern, PathKind.PREFIX), path, "--backend-path", problems)
-        if path == "/" and frontend is not None:
+        if path == "/" and "frontend" in names:
             help = "leave out --frontend, or name the paths of the backend"
             problems.append(_problem("--backend-path", '"/" leaves nothing to the frontend', help))
         paths.setdefault(path.removesuffix("/"), path)  # /api and /api/ are one prefix

@@ -17,7 +17,10 @@ import tomli
 
 from devproxy.config import model
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, RELEASE, Key, Type
+from devproxy.config.variables import TEXT_PATTERN, takes_variables
 
+_VARIABLE: Final = {"$ref": "#/definitions/variable"}
+"""A text that names a variable of the environment."""
 _PATH_KEYS: Final = ("path", "path_exact", "path_glob", "path_regex")
 
 
@@ -28,6 +31,7 @@ def schema() -> dict[str, Any]:
         "title": "devproxy.toml",
         "description": f"Configuration of devproxy {RELEASE}.",
         **_object_schema(""),
+        "definitions": {"variable": {"type": "string", "pattern": TEXT_PATTERN}},
     }
 
 
@@ -49,6 +53,8 @@ def _object_schema(path: str) -> dict[str, Any]:
 def _key_schema(key: Key) -> dict[str, Any]:
     result: dict[str, Any] = {"description": meaning(key)}
     alternatives = [_type_schema(kind, key) for kind in key.types]
+    if takes_variables(key) and not any(one in alternatives for one in ({"type": "string"}, _VARIABLE)):
+        alternatives.append(_VARIABLE)
     result |= alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
     if key.example:
         result["examples"] = [_parsed(key.example)]
@@ -67,6 +73,8 @@ def _type_schema(kind: Type, key: Key) -> dict[str, Any]:
         return {"type": "array", "minItems": 1, "items": _key_schema(KEYS[f"{key.path}.*"])}
     if kind is Type.LIST:
         items = [_item_schema(item, key) for item in key.items]
+        if {"type": "string"} not in items:
+            items.append(_VARIABLE)
         result: dict[str, Any] = {"type": "array", "items": items[0] if len(items) == 1 else {"anyOf": items}}
         return result | ({"minItems": 1} if key.required else {})
     return _item_schema(kind, key)

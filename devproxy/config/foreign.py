@@ -1,7 +1,11 @@
-"""Keys of other proxies, by what people write from habit, and what says the same here. Start at :func:`translation`."""
+"""What people write from habit, and what says the same here: keys of other proxies, variables as shells write them.
+
+Start at :func:`translation` and :func:`meant_variable`.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from devproxy.text.safe import quoted
@@ -65,6 +69,15 @@ _OWN: Final = {
 }
 """Their words for the certificate that a client shows."""
 _TLS_PLACES: Final = ("", "server", "upstreams.*", "routes.*")
+
+
+_SHELL: Final = r"\$\{([A-Z_][A-Z0-9_]*)(?::?-[^{}]*)?\}|\$([A-Z_][A-Z0-9_]*)"
+
+
+def meant_variable(text: object) -> str:
+    """Return what to write where `text` names a variable as a shell or a compose file does; empty: it names none."""
+    match = re.search(_SHELL, text) if isinstance(text, str) and "$" in text else None
+    return f"for a variable of the environment, write ${{env:{match[1] or match[2]}}}" if match else ""
 
 
 def translation(name: str, value: Any, key_path: str) -> str:

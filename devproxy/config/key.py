@@ -27,6 +27,11 @@ class Type(StrEnum):
     ARRAY = "an array of tables"
 
 
+TRUE: Final = frozenset(("true", "yes", "on", "1"))
+FALSE: Final = frozenset(("false", "no", "off", "0"))
+"""Texts that mean a boolean, in any case."""
+
+
 class _Absent(Enum):
     ABSENT = None
 
@@ -51,7 +56,9 @@ class Key:
     table, where it is not that of the field. ``types``: any of them will do; empty: that of the field. ``items``: what
     a list may hold. ``choices``: the strings allowed, all if empty; with ``ignores_case`` in any case. ``words``: the
     same, with what each means in the field. ``minimum`` / ``maximum``: inclusive. ``example``: the right-hand
-    side in TOML. ``pattern``: for editors only (JSON Schema); ``load`` says it better.
+    side in TOML. ``pattern``: for editors only (JSON Schema); ``load`` says it better. ``is_expression``: the text is a
+    regular expression, in which ``$`` has a meaning. ``has_placeholders``: it may name facts of an exchange
+    (:mod:`devproxy.config.placeholders`).
 
     The rest is worked out by ``keys``. ``path``: from the top of the file. ``declared_by``: the field of ``model``, or
     the member of an enumeration, whose docstring says what it means: ``Route.cors``. ``target``: the field that the
@@ -71,6 +78,8 @@ class Key:
     example: str = ""
     pattern: str = ""
     required: bool = False
+    is_expression: bool = False
+    has_placeholders: bool = False
     path: str = ""
     declared_by: str = ""
     target: str = ""
@@ -87,7 +96,7 @@ def seconds(*, maximum: float = 7 * 86_400.0) -> Key:
     return Key(minimum=0, maximum=maximum)
 
 
-def path_pattern(kind: StrEnum, example: str, pattern: str = "^/") -> Key:
+def path_pattern(kind: StrEnum, example: str, pattern: str = "^/", *, is_expression: bool = False) -> Key:
     """Return the key for one of the ways to say which paths a route takes, named like `kind` and explained there."""
     return Key(
         name=kind.value,
@@ -95,10 +104,11 @@ def path_pattern(kind: StrEnum, example: str, pattern: str = "^/") -> Key:
         default=ABSENT,
         example=example,
         pattern=pattern,
+        is_expression=is_expression,
         declared_by=f"{type(kind).__name__}.{kind.name}",
     )
 
 
-def element(name: str, example: str, meaning: str) -> Key:
+def element(name: str, example: str, meaning: str, *, has_placeholders: bool = False) -> Key:
     """Return the key for each value, a string, of a table whose names are the author's."""
-    return Key(meaning, name=name, types=(Type.STRING,), example=example)
+    return Key(meaning, name=name, types=(Type.STRING,), example=example, has_placeholders=has_placeholders)

@@ -7,50 +7,48 @@ a Config or a :class:`ConfigError`, in time bounded by that of the longest file.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final, NoReturn
 
 import tomli
 
-from devproxy.config.addresses import parse_allowed_host, parse_listen, parse_trusted_proxy
-from devproxy.config.conflicts import find_conflicts, listen_conflicts
-from devproxy.config.keys import KEYS, values
-from devproxy.config.model import CertificateFiles, Config, Inspector, Listen, Route, Server
+from devproxy.config.conflicts import find_conflicts
+from devproxy.config.environment import NO_ENVIRONMENT, Environment, overlaid
+from devproxy.config.keys import values
+from devproxy.config.model import Config, Inspector, Route
+from devproxy.config.places import with_said
 from devproxy.config.positions import Places
 from devproxy.config.problems import ConfigError, Path, Problem, Problems
 from devproxy.config.routes import build_route
+from devproxy.config.server import build_server
 from devproxy.config.shape import Table, shaped
 from devproxy.config.syntax import syntax_problem
 from devproxy.config.upstreams import build_upstreams
+from devproxy.config.variables import expanded
 from devproxy.text.limits import MAX_FILE_BYTES
 from devproxy.text.safe import visible
 
-MAX_LISTENS: Final = 64
-"""Most addresses to listen on."""
-
-MAX_ALLOWED_HOSTS: Final = 200
-"""Most Hosts to answer to besides those of this machine."""
-
-MAX_TRUSTED_PROXIES: Final = 200
-"""Most proxies and networks whose word about a request counts."""
-
-_DEFAULT_PROXIES: Final = Server().trusted_proxies
 _NO_ROUTES: Final = 'write [[routes]] and below it: path = "/" and upstream = "…"'
 
 
-def load(text: bytes, *, source: str) -> Config:
+def load(text: bytes, *, source: str, environment: Environment = NO_ENVIRONMENT) -> Config:
     """Return the configuration that `text` (UTF-8, a byte order mark is ignored) states.
 
-    `source`: the file's path, as people are to see it. Raises :class:`ConfigError` with every problem found, at most
+    `source`: the file's path, as people are to see it. `environment`: the variables that its values name, and those
+    that set a value instead of it. Raises :class:`ConfigError` with every problem found, at most
     :data:`devproxy.config.problems.MAX_PROBLEMS`, and nothing else.
     """
     decoded = _decoded(text)
     document = _parse(decoded)
     places = Places(_with_lf(decoded))
     problems = Problems(places.place)
-    config = build(shaped(document, problems), document, places.lines(), source, problems)
+    document, said = overlaid(document, environment, problems)
+    document = expanded(document, environment, problems, besides=said)
+    lines = places.lines()
+    config = build(shaped(document, problems), document, lines, source, problems)
     if problems.found:
         raise ConfigError(problems.in_order())
-    return config
+    return replace(config, said=with_said(lines, said)) if said else config
 
 
 def refusal(text: bytes, found: Iterable[tuple[Path, str, str]]) -> ConfigError:
@@ -107,9 +105,10 @@ def build(table: Table, document: Table, lines: dict[Path, int], source: str, pr
 
     `document`: the same as it was written. `lines`: where each key is, see :class:`Config`. `source`: the file's path.
     """
-    server = _server(table.get("server", {}), problems)
+    server = build_server(table.get("server", {}), problems)
     upstreams = build_upstreams(table, problems)
     names = document["upstreams"] if isinstance(document.get("upstreams"), dict) else {}
+    names = names | {str(path[1]): None for path in problems.bad if path[0] == "upstreams" and len(path) > 1}
     routes: list[Route] = []
     paths: list[Path] = []
     for index, route_table in enumerate(table.get("routes", [])):
@@ -127,57 +126,3 @@ def build(table: Table, document: Table, lines: dict[Path, int], source: str, pr
     return Config(
         server=server, upstreams=upstreams, routes=tuple(routes), inspector=inspector, source=source, said=lines
     )
-
-
-def _server(table: Table, problems: Problems) -> Server:
-    written = table.get("listen", KEYS["server.listen"].default)
-    is_list = isinstance(written, list)
-    listens: list[Listen] = []
-    if is_list and not written and not problems.is_bad("server", "listen"):
-        problems.at_value(("server", "listen"), "there is no address to listen on", 'write listen = "localhost:8080"')
-    if is_list and len(written) > MAX_LISTENS:
-        problems.at_value(("server", "listen"), f"at most {MAX_LISTENS} addresses, got {len(written)}")
-        written = []
-    for index, text in enumerate(written if is_list else [written]):
-        path: Path = ("server", "listen", index) if is_list else ("server", "listen")
-        listen = problems.read(parse_listen, text, path)
-        if listen is not None:
-            if conflict := listen_conflicts(listen, listens):
-                problems.at_value(path, conflict, "remove one of them")
-            listens.append(listen)
-    checked = {
-        "listen": tuple(listens),
-        "allowed_hosts": _allowed_hosts(table.get("allowed_hosts", []), problems),
-        "trusted_proxies": problems.read_all(
-            parse_trusted_proxy,
-            table.get("trusted_proxies", _DEFAULT_PROXIES),
-            ("server", "trusted_proxies"),
-            most=MAX_TRUSTED_PROXIES,
-            noun="proxies",
-            help='write a network for many, such as "172.16.0.0/12"',
-        ),
-        "tls": _tls(table.get("tls", False), problems),
-    }
-    return Server(**(values(table, "server") | checked))
-
-
-def _tls(written: bool | Table, problems: Problems) -> bool | CertificateFiles:
-    if isinstance(written, bool):
-        return written
-    path: Path = ("server", "tls")
-    missing = [name for name in ("cert", "key") if not written.get(name)]
-    for name in missing:
-        if not problems.excuses(path, name):
-            help = 'write tls = { cert = "certs/dev.pem", key = "certs/dev-key.pem" }, or tls = true'
-            problems.at_value(path, f"`tls` names no `{name}`", help)
-    return not missing and CertificateFiles(**values(written, "server.tls"))
-
-
-def _allowed_hosts(written: list[str], problems: Problems) -> tuple[str, ...]:
-    path: Path = ("server", "allowed_hosts")
-    most, help = MAX_ALLOWED_HOSTS, 'write ".name" for many'
-    hosts = problems.read_all(parse_allowed_host, written, path, most=most, noun="hosts", help=help)
-    if "*" in hosts and len(hosts) > 1:
-        what = '"*" allows every Host, and the others add nothing to it'
-        problems.at_value((*path, written.index("*")), what, "remove it, or the others")
-    return hosts

@@ -94,11 +94,16 @@ class Upstream:
     name: str
     servers: Annotated[
         tuple[ServerAddress, ...],
-        Key(types=(Type.LIST,), required=True, example='["http://localhost:3001"]', pattern="^[A-Za-z]+:/"),
+        Key(
+            types=(Type.STRING, Type.INTEGER, Type.LIST),
+            items=(Type.STRING, Type.INTEGER),
+            required=True,
+            example='["http://localhost:3001"]',
+        ),
     ]
-    """URLs of servers that answer alike: `http://host:port`, `https://host:port` or `unix:/path.sock`, without a path.
-    `localhost` and names below it are tried as ::1 and 127.0.0.1. More than one: the one with fewest requests
-    running."""
+    """Servers that answer alike, one or a list: `http://host:port`, `https://host:port` or `unix:/path.sock`, without a
+    path; `host:port` for http, a port alone for one of this machine. `localhost` and names below it are tried as ::1
+    and 127.0.0.1. More than one: the one with fewest requests running."""
     tls_verify: Annotated[bool, Key()] = True
     """Whether the certificate of an `https` server is checked. `false` accepts any; to trust an authority of your own
     instead, name it in `tls_ca`."""
@@ -177,13 +182,23 @@ class HeaderEdits:
     set: Annotated[
         tuple[tuple[str, str], ...],
         Key(default={}, example='{ X-Env = "dev" }'),
-        element("set.*", '"dev"', "One line of text, in which `${upstream.host}` and its like are replaced."),
+        element(
+            "set.*",
+            '"dev"',
+            "One line of text, in which `${upstream.host}` and its like are replaced.",
+            has_placeholders=True,
+        ),
     ] = ()
     """Fields to set; every field of the same name is replaced."""
     add: Annotated[
         tuple[tuple[str, str], ...],
         Key(default={}, example='{ X-Seen-By = "devproxy" }'),
-        element("add.*", '"devproxy"', "One line of text, in which `${upstream.host}` and its like are replaced."),
+        element(
+            "add.*",
+            '"devproxy"',
+            "One line of text, in which `${upstream.host}` and its like are replaced.",
+            has_placeholders=True,
+        ),
     ] = ()
     """Fields to add after those that are there."""
     remove: Annotated[tuple[str, ...], Key(example='["X-Powered-By"]')] = ()
@@ -312,7 +327,7 @@ class Route:
         path_pattern(PathKind.PREFIX, '"/api/"'),
         path_pattern(PathKind.EXACT, '"/favicon.ico"'),
         path_pattern(PathKind.GLOB, '"/assets/**.map"'),
-        path_pattern(PathKind.REGEX, "'/v[0-9]+/.*'", ""),
+        path_pattern(PathKind.REGEX, "'/v[0-9]+/.*'", "", is_expression=True),
     ]
     upstream: Annotated[str, Key(required=True, example='"backend"')]
     """The name of the upstream, as written below `[upstreams]`."""
@@ -479,7 +494,7 @@ class Inspector:
 class Config:
     """A whole, valid configuration. Every route's upstream exists. ``source``: the file's path, or "command line".
 
-    ``said``: where each key is, by its path in the file: the 1-based line, or the option of the command line. No
+    ``said``: where each key is, by its path in the file: the 1-based line, or the option or variable that set it. No
     part of what the configuration says: ``places.place_of`` reads it.
     """
 
@@ -489,11 +504,11 @@ class Config:
         tuple[Upstream, ...],
         Key(types=(Type.MAP,), required=True),
         Key(
-            "One upstream. Short form: the URL of its server. Long form: a table with `servers`.",
+            "One upstream. Short form: its server, or a list of them. Long form: a table with `servers`.",
             name="upstreams.*",
-            types=(Type.STRING, Type.TABLE),
+            types=(Type.STRING, Type.INTEGER, Type.LIST, Type.TABLE),
+            items=(Type.STRING, Type.INTEGER),
             example='"http://localhost:5173"',
-            pattern="^[A-Za-z]+:/",
         ),
     ]
     """The servers behind devproxy, by a name of your choice."""

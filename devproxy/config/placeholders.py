@@ -1,5 +1,7 @@
 """Placeholders in the values of header edits: ``${name}`` means a fact of one exchange, ``$${`` means ``${``.
 
+``${$}`` is a ``$`` that means nothing, whatever is beside it: how the text of a variable is written (:func:`escaped`).
+
 Owns the names and the grammar, which the configuration checks and ``policy.headers`` fills in. Never knows a value.
 Start at :func:`split_value`.
 """
@@ -31,10 +33,17 @@ def split_value(value: str) -> tuple[str, ...]:
         position = mark.end()
         if mark[0] == "$${":
             pieces[-1] += "${"
+        elif mark["name"] == "$":
+            pieces[-1] += "$"
         else:
             pieces += (_checked(mark["name"]), "")
     pieces[-1] += value[position:]
     return tuple(pieces)
+
+
+def escaped(text: str) -> str:
+    """Return what a value has to hold for `text` to arrive as it is."""
+    return text.replace("$", "${$}")
 
 
 def _checked(name: str | None) -> str:

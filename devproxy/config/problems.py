@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
+from devproxy.config.foreign import meant_variable
 from devproxy.errors import DevproxyError
 from devproxy.text.bad import BadText
 from devproxy.text.safe import MAX_SHOWN, clipped, quoted, visible
 
 _T = TypeVar("_T")
+_In = TypeVar("_In")
 
 Path = tuple[str | int, ...]
 """From the top of the document: names of keys and indices of array elements, for example ``("routes", 0, "path")``."""
@@ -34,6 +36,7 @@ class Problem(NamedTuple):
 
     ``line`` and ``column`` are 1-based and count characters of the text without its byte order mark; 0 means that the
     problem has no place in the file. ``length``: how many characters of that line are at fault, at least 1.
+    ``source``: what said it, where that is not the file: a variable of the environment.
     """
 
     what: str
@@ -41,6 +44,7 @@ class Problem(NamedTuple):
     line: int = 0
     column: int = 0
     length: int = 0
+    source: str = ""
 
 
 class ConfigError(DevproxyError):
@@ -67,6 +71,8 @@ class Problems:
         self._touched: dict[Path, set[str | int]] = {}
         self._meant: dict[Path, list[str]] = {}
         """By table, what is said about its unknown keys."""
+        self._origins: dict[Path, tuple[str, str]] = {}
+        """What variables set: the variable, and where it is; empty: it is named in the file, in a value."""
 
     def in_order(self) -> tuple[Problem, ...]:
         """Return all of them in the order of the file; those of the whole file come last."""
@@ -76,6 +82,15 @@ class Problems:
     def is_full(self) -> bool:
         """Whether no more problems are taken, so that looking for what to suggest is in vain."""
         return len(self.found) >= MAX_PROBLEMS
+
+    def come_from(self, path: Path, variable: str, place: str = "") -> None:
+        """Note that the value at `path` is that of `variable`. `place`: where that is; empty: the file names it."""
+        self._origins[path] = (variable, place)
+
+    def elsewhere(self, source: str, what: str, help: str = "") -> None:
+        """Add a problem of what `source` says, which is not the file."""
+        if not self.is_full:
+            self.found[Problem(what=what, help=help, source=source)] = None
 
     def at_value(self, path: Path, what: str, help: str = "") -> None:
         """Add a problem of the value at `path`, which counts as bad from now on."""
@@ -87,7 +102,7 @@ class Problems:
         line, _, _ = self._place(other, True)
         self._add(path, f"{what} (line {line})" if line else what, help, at_key=True)
 
-    def read(self, parse: Callable[[str], _T], text: str, path: Path, *, at_key: bool = False) -> _T | None:
+    def read(self, parse: Callable[[_In], _T], text: _In, path: Path, *, at_key: bool = False) -> _T | None:
         """Return what `parse` makes of `text`, the value (or the key) at `path`; None where it raises :class:`BadText`.
 
         That becomes a problem.
@@ -96,11 +111,12 @@ class Problems:
             return parse(text)
         except BadText as error:
             add = self.at_key if at_key else self.at_value
-            add(path, visible(error.what), visible(error.help))
+            help = "" if self._origin(path) else meant_variable(text)
+            add(path, visible(error.what), visible(help or error.help))
             return None
 
     def read_all(
-        self, parse: Callable[[str], _T], texts: Sequence[str], path: Path, *, most: int, noun: str, help: str
+        self, parse: Callable[[_In], _T], texts: Sequence[_In], path: Path, *, most: int, noun: str, help: str
     ) -> tuple[_T, ...]:
         """Return what `parse` makes of each of `texts`, the list at `path`, without repeats and those that are wrong.
 
@@ -111,7 +127,7 @@ class Problems:
             return ()
         return tuple(dict.fromkeys(one for one in self.read_each(parse, texts, path) if one is not None))
 
-    def read_each(self, parse: Callable[[str], _T], texts: Sequence[str], path: Path) -> list[_T | None]:
+    def read_each(self, parse: Callable[[_In], _T], texts: Sequence[_In], path: Path) -> list[_T | None]:
         """Do for each of `texts`, the list at `path`, what :meth:`read` does."""
         return [self.read(parse, text, (*path, index)) for index, text in enumerate(texts)]
 
@@ -140,9 +156,22 @@ class Problems:
         """Return the keys of the table at `path`, two parts long, at or below which there are problems."""
         return frozenset(self._touched.get(path, ()))
 
+    def _origin(self, path: Path) -> Path:
+        """Return the path, that of the value at `path` or of what holds it, which a variable set; empty: none did."""
+        return next((path[:end] for end in range(len(path), 0, -1) if path[:end] in self._origins), ())
+
     def _add(self, path: Path, what: str, help: str, *, at_key: bool) -> None:
         self._touched.setdefault(path[:2], set()).update(path[2:3])
-        if not self.is_full:
+        if self.is_full:
+            return
+        origin = self._origin(path)
+        variable, source = self._origins.get(origin, ("", ""))
+        if source:
+            # A line to type is one of the file: `listen = 8080` is DEVPROXY_SERVER_LISTEN=8080 here.
+            help = re.sub(rf"\b{re.escape(str(origin[-1]))} = ", f"{variable}=", help)
+            self.elsewhere(source, what, help)
+        else:
+            what = f"{what} (the value of {variable})" if variable else what
             line, column, length = self._place(path, at_key)
             self.found[Problem(what=what, help=help, line=line, column=column, length=length)] = None
 

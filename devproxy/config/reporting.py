@@ -56,8 +56,8 @@ def _block(problem: Problem, lines: list[str], source: str, paint: _Paint) -> st
             f" {paint(number, _BLUE)} {bar} {shown}".rstrip(),
             f"{margin} {bar} {' ' * start}{paint('^' * width, _RED)}",
         )
-    elif source != COMMAND_LINE:
-        rows.append(f" {paint('-->', _BLUE)} {source}")
+    elif problem.source or source != COMMAND_LINE:
+        rows.append(f" {paint('-->', _BLUE)} {visible(problem.source) or source}")
     if problem.help:
         rows.append(f"{paint('help', _CYAN)}: {visible(problem.help)}")
     return "\n".join(rows) + "\n"

@@ -10,6 +10,7 @@ import math
 from typing import Any, Final
 
 from devproxy.config.foreign import translation
+from devproxy.config.key import FALSE, TRUE
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, Key, Type
 from devproxy.config.problems import Path, Problems, either, key_text, one_of, spelled, suggestion
 from devproxy.text.safe import clipped, quoted, visible
@@ -17,8 +18,6 @@ from devproxy.text.safe import clipped, quoted, visible
 Table = dict[str, Any]
 """A table as the TOML parser gives it: values are str, int, float, bool, dates, lists and tables."""
 
-_TRUE: Final = frozenset(("true", "yes", "on", "1"))
-_FALSE: Final = frozenset(("false", "no", "off", "0"))
 _MAX_DIGITS: Final = 20
 """Longer integers are not shown: CPython refuses to convert those of more than 4,300 digits."""
 
@@ -215,8 +214,8 @@ def _converted(value: Any, key: Key) -> str:
     types = key.types
     if isinstance(value, str):
         word = value.strip().lower()
-        if Type.BOOLEAN in types and word in _TRUE | _FALSE:
-            return "true" if word in _TRUE else "false"
+        if Type.BOOLEAN in types and word in TRUE | FALSE:
+            return "true" if word in TRUE else "false"
         if (Type.NUMBER in types or Type.INTEGER in types) and word.isascii() and word.isdigit():
             return clipped(word.lstrip("0") or "0")
         # Not "*" for origins: to allow every web site takes another key.
@@ -229,21 +228,8 @@ def _converted(value: Any, key: Key) -> str:
             return "true" if value else "false"
         if Type.INTEGER in types and isinstance(value, float) and value.is_integer():
             return _literal(int(value))
-        if key.path == "upstreams.*" and isinstance(value, int):
-            return quoted(f"http://localhost:{_literal(value)}")
         if Type.STRING in types:
             return quoted(_literal(value))
-    elif isinstance(value, list) and key.path == "upstreams.*":
-        servers = [_server(item) for item in value if isinstance(item, str | int)]
-        return f"{{ servers = [{', '.join(servers)}] }}" if len(servers) == len(value) > 0 else ""
     elif isinstance(value, list) and Type.STRING in types and len(value) == 1 and isinstance(value[0], str):
         return quoted(value[0])
     return ""
-
-
-def _server(value: str | int) -> str:
-    """Return the URL of a server as TOML, of which `value` is the URL, ``host:port`` or the port."""
-    text = str(value)
-    if text.isdecimal():
-        text = f"localhost:{text}"
-    return quoted(text if ":/" in text else f"http://{text}")

@@ -19,6 +19,9 @@ from devproxy.text.safe import has_control, quoted
 MAX_AUTHORITIES: Final = 32
 """Most files and folders of authorities that one upstream trusts."""
 
+Written = str | int | list[str | int]
+"""How the servers of an upstream are written: see :func:`devproxy.config.addresses.parse_server`, or a list."""
+
 _NO_UPSTREAMS: Final = 'write [upstreams] and below it: backend = "http://localhost:3001"'
 
 
@@ -37,33 +40,46 @@ def build_upstreams(table: Table, problems: Problems) -> tuple[Upstream, ...]:
     return tuple(result)
 
 
-def _upstream(name: str, value: str | Table, path: Path, problems: Problems) -> Upstream:
-    if isinstance(value, str):
-        server = problems.read(parse_server, value, path)
-        return Upstream(name=name, servers=() if server is None else (server,))
-    urls = value.get("servers", [])
-    if not urls and not problems.excuses(path, "servers"):
-        help = f'write servers = ["http://localhost:3001"] below [upstreams.{key_text(name)}]'
-        problems.at_key(path, f"the upstream {quoted(name)} has no server", help)
-    servers: dict[ServerAddress, None] = {}
-    for index, url in enumerate(urls):
-        server = problems.read(parse_server, url, (*path, "servers", index))
-        if server in servers:
-            problems.at_value((*path, "servers", index), f"{quoted(server.url)} is listed twice", "remove one of them")
-        if server is not None:
-            servers[server] = None
+def _upstream(name: str, value: Written | Table, path: Path, problems: Problems) -> Upstream:
+    if not isinstance(value, dict):
+        return Upstream(name=name, servers=_servers(name, value, path, problems))
+    place = (*path, "servers")
+    written: Written = value.get("servers", [])
+    servers = _servers(name, written, place, problems)
     _check_tls(value, path, problems)
     checked = {
         "tls_ca": _trusted(value.get("tls_ca", SYSTEM), (*path, "tls_ca"), problems),
         "proxy": None if "proxy" not in value else problems.read(parse_proxy, value["proxy"], (*path, "proxy")),
     }
     if "proxy" in value:
-        for index, url in enumerate(urls):
-            problems.read(_check_elsewhere, url, (*path, "servers", index))
-    return Upstream(name=name, servers=tuple(servers), **(values(value, "upstreams.*") | checked))
+        for text, where in _each(written, place):
+            problems.read(_check_elsewhere, text, where)
+    return Upstream(name=name, servers=servers, **(values(value, "upstreams.*") | checked))
 
 
-def _check_elsewhere(url: str) -> None:
+def _servers(name: str, written: Written, path: Path, problems: Problems) -> tuple[ServerAddress, ...]:
+    """Return the servers that `written` at `path` names: one, or a list of them."""
+    if written == [] and not problems.excuses(path[:2], "servers") and not problems.is_bad(*path):
+        help = f'write servers = ["http://localhost:3001"] below [upstreams.{key_text(name)}]'
+        problems.at_key(path[:2], f"the upstream {quoted(name)} has no server", help)
+    servers: dict[ServerAddress, None] = {}
+    for text, where in _each(written, path):
+        server = problems.read(parse_server, text, where)
+        if server in servers:
+            problems.at_value(where, f"{quoted(server.url)} is listed twice", "remove one of them")
+        if server is not None:
+            servers[server] = None
+    return tuple(servers)
+
+
+def _each(written: Written, path: Path) -> list[tuple[str | int, Path]]:
+    """Return each server of what is at `path`, with its own path."""
+    if not isinstance(written, list):
+        return [(written, path)]
+    return [(one, (*path, index)) for index, one in enumerate(written)]
+
+
+def _check_elsewhere(url: str | int) -> None:
     """Raise :class:`BadText` if the server at `url` is on this machine, where no proxy leads. What is no URL passes."""
     from devproxy.authority.networks import is_loopback  # few configurations name a proxy
 

@@ -11,6 +11,8 @@ from typing import Final
 from devproxy.authority.networks import is_loopback
 from devproxy.config.labels import cors_text, fault_text
 from devproxy.config.model import Config, Route, Upstream
+from devproxy.config.places import is_option, variables_in
+from devproxy.config.problems import COMMAND_LINE
 from devproxy.console.style import Style
 from devproxy.console.text import columns, cut, duration, padded, widths
 from devproxy.events import Ready, UpstreamState
@@ -37,7 +39,7 @@ def banner(
         "",
         *_routes(config, states, style, width),
         "",
-        f"  {style.dim(_source(config.source))}",
+        f"  {style.dim(_source(config))}",
         "",
     ]
 
@@ -76,11 +78,16 @@ def _painted_url(url: str, style: Style) -> str:
     return style.cyan(start + colon) + style.bold(style.cyan(port)) + style.cyan(slash + path)
 
 
-def _source(source: str) -> str:
-    if source == "command line":
-        return "from the command line"
+def _source(config: Config) -> str:
+    """Return what the configuration is from, and which variables go before it."""
+    source = config.source
     is_pipe = source.startswith(("/dev/", "/proc/"))  # such as --config <(…): read once
-    return f"{'config' if is_pipe else 'watching'} {visible(source)}"
+    options = any(isinstance(said, str) and is_option(said) for said in config.said.values())
+    variables = ", ".join(variables_in(config))
+    if source == COMMAND_LINE:
+        named = ["the command line"] * options + [variables] * bool(variables)
+        return f"from {' and '.join(named)}"
+    return f"{'config' if is_pipe else 'watching'} {visible(source)}" + (f", with {variables}" if variables else "")
 
 
 def _routes(config: Config, states: ServerStates, style: Style, width: int | None) -> list[str]:

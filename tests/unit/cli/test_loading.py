@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from devproxy.certificates import authority
 from devproxy.cli.arguments import parse
+from devproxy.cli.environment import NOTHING_AROUND
 from devproxy.cli.files import FILE_NAME, find, find_upward, read
 from devproxy.cli.loading import BadConfiguration, configuration, load_file, load_text
 from devproxy.cli.refusal import MISUSED, Refused
@@ -69,11 +70,11 @@ def test_an_empty_variable_names_no_file(directory: Path, monkeypatch: pytest.Mo
 def test_a_file_of_exactly_the_largest_size_is_loaded_and_one_byte_more_is_not(directory: Path) -> None:
     path = directory / "large"
     path.write_text(GOOD + "#" * (MAX_FILE_BYTES - len(GOOD)))
-    assert load_file(str(path)).routes
+    assert load_file(str(path), NOTHING_AROUND).routes
     path.write_text(GOOD + "#" * (MAX_FILE_BYTES + 9))
     assert len(read(str(path))) == MAX_FILE_BYTES + 1
     with pytest.raises(Refused, match="more than the 262144 bytes"):
-        load_file(str(path))
+        load_file(str(path), NOTHING_AROUND)
 
 
 @pytest.mark.parametrize("path", ["missing", ".", "a\0b"])

@@ -9,7 +9,6 @@ from devproxy.config.addresses import (
     check_host_pattern,
     check_origin,
     parse_allowed_host,
-    parse_endpoint,
     parse_listen,
     parse_server,
     parse_trusted_proxy,
@@ -45,7 +44,7 @@ def test_an_address_to_listen_on(text: str | int, host: str, port: int) -> None:
         ("", "has no port", 'write "localhost:8080"'),
         ("localhost:", "the port is missing", ""),
         ("localhost:http", '"http" is not a port', ""),
-        ("localhost:${PORT}", '"${PORT}" is not a port', "variables are not replaced"),
+        ("localhost:${PORT}", '"${PORT}" is not a port', ""),
         ("8o80", '"8o80" is not a port', 'for example 8080 or "localhost:8080"'),
         ("localhost:65536", "from 0 to 65535, got 65536", ""),
         ("localhost:99999999999999", "got a number of many digits", ""),
@@ -100,19 +99,28 @@ def test_a_unix_socket_is_named_by_its_absolute_path(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "what", "help"),
     [
-        ("localhost:3001", "is not a URL", 'write "http://localhost:3001"'),
-        ("3001", "is not a URL", 'write "http://localhost:3001"'),
-        ("[::1]:3001", "is not a URL", 'write "http://[::1]:3001"'),
-        ("api.example.com", "is not a URL", 'write "https://api.example.com"'),
-        ("api.example.com:8443", "is not a URL", 'write "http://api.example.com:8443"'),
-        ("backend", "is not a URL", 'write "http://backend"'),
-        ("api.test", "is not a URL", 'write "http://api.test"'),
+        ("localhost", "neither a port nor host:port nor a URL", 'write "http://localhost"'),
+        ("api.example.com", "neither a port nor host:port nor a URL", 'write "https://api.example.com"'),
+        ("api.example.com:443", "has the port of https", 'write "https://api.example.com:443"'),
+        ("api.test", "neither a port nor host:port nor a URL", 'write "http://api.test"'),
+        ("backend", "neither a port nor host:port nor a URL", 'write "http://backend"'),
+        ("localhost:3001/v1", "neither a port nor host:port nor a URL", 'write "http://localhost:3001/v1"'),
+        ("me@localhost:3001", "neither a port nor host:port nor a URL", "http://localhost:3001"),
+        ("localhost:", "the port is missing", ""),
+        (":3001", "neither a port nor host:port nor a URL", "http://localhost:3001"),
+        ("::1:3001", "neither a port nor host:port nor a URL", "http://localhost:3001"),
+        ("0", "from 1 to 65535", ""),
+        (0, "from 1 to 65535, got 0", ""),
+        ("65536", "from 1 to 65535, got 65536", ""),
+        (-1, "got -1", ""),
+        ("-1", "neither a port nor host:port nor a URL", ""),
+        ("a b", "neither a port nor host:port nor a URL", ""),
         ("https://bücher.example", "is not ASCII", 'write "xn--bcher-kva.example"'),
         ("http://B\u00dcCHER.example:3001/", "is not ASCII", 'write "xn--bcher-kva.example"'),
         ("https://faß.example", "one xn-- form", "write its xn-- form"),
-        ("", "is not a URL", "http://localhost:3001"),
-        ("//localhost", "is not a URL", "http://localhost:3001"),
-        ("http://" + "a" * 2000, "is not a URL", ""),
+        ("", "neither a port nor host:port nor a URL", "http://localhost:3001"),
+        ("//localhost", "neither a port nor host:port nor a URL", "http://localhost:3001"),
+        ("http://" + "a" * 2000, "neither a port nor host:port nor a URL", ""),
         ("ws://localhost:3001", "not ws", 'write "http://localhost:3001"'),
         ("wss://localhost:3001", "not wss", 'write "https://localhost:3001"'),
         ("ftp://localhost", 'not "ftp"', ""),
@@ -133,7 +141,7 @@ def test_a_unix_socket_is_named_by_its_absolute_path(text: str) -> None:
         ("unix:/" + "a" * 107, "at most 107 bytes, this one has 108", "shorter"),
     ],
 )
-def test_what_is_no_url_of_a_server_is_told_why(text: str, what: str, help: str) -> None:
+def test_what_is_no_server_is_told_why(text: str | int, what: str, help: str) -> None:
     with pytest.raises(BadText) as caught:
         parse_server(text)
     assert what in caught.value.what
@@ -144,20 +152,17 @@ def test_what_is_no_url_of_a_server_is_told_why(text: str, what: str, help: str)
     ("text", "url"),
     [
         ("3001", "http://localhost:3001"),
+        (3001, "http://localhost:3001"),
         ("localhost:3001", "http://localhost:3001"),
+        ("api.example.com:8443", "http://api.example.com:8443"),
         ("[::1]:3001", "http://[::1]:3001"),
         ("https://api.test", "https://api.test"),
         ("unix:/run/app.sock", "unix:/run/app.sock"),
     ],
+    ids=str,
 )
-def test_a_server_on_the_command_line(text: str, url: str) -> None:
-    assert parse_endpoint(text).url == url
-
-
-@pytest.mark.parametrize("text", ["", "0", "65536", "localhost", ":3001", "localhost:", "a b", "ws://localhost", "-1"])
-def test_what_is_no_server_on_the_command_line(text: str) -> None:
-    with pytest.raises(BadText):
-        parse_endpoint(text)
+def test_a_server_is_a_port_or_host_and_port_or_a_url(text: str | int, url: str) -> None:
+    assert parse_server(text).url == url
 
 
 @pytest.mark.parametrize("text", ["app.test", "APP.test:3001", "127.0.0.1", "[::1]", "[::1]:80", "localhost"])
