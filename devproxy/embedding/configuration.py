@@ -1,7 +1,7 @@
 """What a program has for a configuration, a path or a mapping, as a :class:`Config`; or the whole report.
 
-Reads the file that is named and those that it names, and nothing else: no ``DEVPROXY_…`` variable and no
-``devproxy.toml`` that was not asked for. Start at :func:`configuration_of`.
+Reads the file that is named, the files and variables that it names (``${env:NAME}``), and nothing else: no
+``DEVPROXY_…`` variable and no ``devproxy.toml`` that was not asked for. Start at :func:`configuration_of`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from devproxy import config as configurations
+from devproxy.config.environment import PREFIX, Environment, Variable
 from devproxy.config.mappings import from_mapping, refusal_of_mapping
 from devproxy.config.model import Config, Listen, Server
 from devproxy.config.problems import COMMAND_LINE, ConfigError, Problem
@@ -126,12 +127,17 @@ def _from_file(path: str) -> Config:
 
 def _from_text(text: bytes, source: str, shown: str) -> Config:
     try:
-        config = configurations.load(text, source=source)
+        config = configurations.load(text, source=source, environment=_environment())
         if found := unusable_files(config):
             raise configurations.refusal(text, found)
     except ConfigError as error:
         _refuse(error, text, shown, shown)
     return config
+
+
+def _environment() -> Environment:
+    """Return what ``${env:NAME}`` means. What is said to a devproxy of its own (``DEVPROXY_…``) is not for this one."""
+    return {name: Variable(value) for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
 def _from_mapping(table: Mapping[str, Any]) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import devproxy
 import pytest
 from devproxy.config import Config, ConfigError, Problem, load
 from devproxy.config.environment import Variable
@@ -154,3 +155,12 @@ def test_only_what_says_something_is_kept_for_others() -> None:
     environment = {name: Variable("1") for name in names}
     found = used('x = "${env:A} ${env:B:-2} $${env:NO} ${C}"', environment)
     assert sorted(found) == ["A", "B", "DEVPROXY_SERVER_LISTEN"]
+
+
+def test_a_program_that_embeds_a_gateway_gives_its_variables_where_a_file_names_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BACK", "3009")
+    monkeypatch.setenv("DEVPROXY_UPSTREAMS_BACKEND", "1")
+    config = devproxy.loads('[upstreams]\nbackend = "${env:BACK}"\n' + ROUTE)
+    assert config.upstreams[0].servers[0].port == 3009
