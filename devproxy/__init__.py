@@ -3,11 +3,11 @@
 The map, from the top down (each floor imports only from those below it)::
 
     cli          The command line: the composition root, the only place that knows every part
-    pytest_plugin Fixtures for pytest: a gateway in front of an ASGI application or a URL, stopped when the test is over
+    pytest_plugin Fixtures for pytest: a gateway in front of an ASGI application or a URL, stopped after the test
     inspector    The inspector: what happens, kept, explained, and shown at ``/__devproxy/``
     doctor       Which of the usual failures a server has, found from the wire alone
     importing    What other tools' configurations say of proxying, as a ``devproxy.toml``: ``devproxy import``
-    testing      Gateways for tests: in front of an application in this process or of a URL, with their events to look at
+    testing      Gateways for tests: in front of an application in this process or of a URL, with their events
     demo         What `devproxy demo` shows: a page and a Socket.IO backend on ports of their own, and devproxy in front
     console      What the terminal shows: the banner, a line for each exchange, warnings; or the same as lines of JSON
     trust        Whom this system trusts: its stores of authorities, and the commands that put one in or take it out

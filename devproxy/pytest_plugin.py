@@ -1,4 +1,4 @@
-"""Fixtures for pytest: a gateway in front of an ASGI application or a URL, stopped when the test is over.
+"""Fixtures for pytest: a gateway in front of an ASGI application or a URL, stopped after the test.
 
     def test_items(devproxy_gateway):
         gateway = devproxy_gateway(app)

@@ -1,4 +1,4 @@
-"""Gateways for tests: in front of an application in this process or of a URL, with their events to look at.
+"""Gateways for tests: in front of an application in this process or of a URL, with their events.
 
     with running_gateway(app) as gateway:
         httpx.get(f"{gateway.url}/api/items")
