@@ -108,7 +108,7 @@ def build(table: Table, document: Table, lines: dict[Path, int], source: str, pr
     server = build_server(table.get("server", {}), problems)
     upstreams = build_upstreams(table, problems)
     names = document["upstreams"] if isinstance(document.get("upstreams"), dict) else {}
-    names = names | {str(path[1]): None for path in problems.bad if path[0] == "upstreams" and len(path) > 1}
+    names = names | {str(path[1]): None for path in problems.bad if path[:1] == ("upstreams",) and path[1:]}
     routes: list[Route] = []
     paths: list[Path] = []
     for index, route_table in enumerate(table.get("routes", [])):

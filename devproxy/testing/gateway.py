@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from devproxy.config.addresses import parse_endpoint
+from devproxy.config.addresses import parse_server
 from devproxy.config.arguments import DEFAULT_BACKEND_PATHS
 from devproxy.config.model import Config, Upstream
 from devproxy.embedding.configuration import Source, load
@@ -165,7 +165,7 @@ def made(addresses: Mapping[str, str], routes: Sequence[Mapping[str, Any]] | Non
     only = next(iter(addresses)) if len(addresses) == 1 else DEFAULT
     return load(
         {
-            "upstreams": {name: _url(address) for name, address in addresses.items()},
+            "upstreams": dict(addresses),
             "routes": [{"upstream": only, **route} for route in routes],
         }
     )
@@ -202,17 +202,9 @@ def _at(upstream: Upstream, address: str) -> Upstream:
     """Return `upstream` with the one server at `address`, reached straight and trusted as this machine does."""
     plain = Upstream(name=upstream.name, servers=())
     try:
-        server = parse_endpoint(address)
+        server = parse_server(address)
     except BadText as error:
         raise ValueError(f"{error.what}; {error.help}") from None
     return replace(
         upstream, servers=(server,), proxy=None, tls_ca=plain.tls_ca, tls_cert="", tls_key="", tls_verify=True
     )
-
-
-def _url(address: str) -> str:
-    """Return the URL of a server that is a port, ``host:port`` or a URL; what is none of these as it is."""
-    try:
-        return parse_endpoint(address).url
-    except BadText:
-        return address
