@@ -73,7 +73,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises :class:`Refused` for what cannot be read, SystemExit after ``--help`` and ``--version``.
     """
     name = arguments[0] if arguments else ""
-    if name.partition("=")[0] in _OPTIONS_OF_UP:
+    if name.partition("=")[0] in IMPLYING_UP:
         return parse(["up", *arguments])
     if name not in _COMMANDS:
         return _parse_without_command(arguments)
@@ -87,6 +87,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if name == "up":
         _take_servers(options)
     return options
+
+
+def parsers() -> dict[str, tuple[str, argparse.ArgumentParser]]:
+    """Return the parser of each command by its name, with what the list of commands says of it."""
+    made: dict[str, tuple[str, argparse.ArgumentParser]] = {}
+    for name, (summary, add_options) in _COMMANDS.items():
+        parser = _parser(f"devproxy {name}", add_options)
+        add_options(parser)
+        made[name] = (summary, parser)
+    return made
 
 
 def _take_servers(options: argparse.Namespace) -> None:
@@ -333,7 +343,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
         help="the server, as given to io(): a URL, host:port or a port; without it: this machine",
     )
     parser.add_argument("--origin", metavar="ORIGIN", help="the page's (default: http://localhost:3000)")
-    parser.add_argument("--path", metavar="PATH", help="the path of Engine.IO (default: /socket.io/)")
+    parser.add_argument("--path", metavar="/PATH/", help="the path of Engine.IO (default: /socket.io/)")
     parser.add_argument(
         "--credentials", action="store_true", help="cookies go along: withCredentials, credentials: 'include'"
     )
@@ -413,6 +423,17 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
     _add_colour(parser)
 
 
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    """Print what makes your shell complete commands, options, values and file names.
+
+    to have it in every new shell, one line in the file that your shell reads:
+      ~/.bashrc                   source <(devproxy completion bash)
+      ~/.zshrc, after compinit    source <(devproxy completion zsh)
+      ~/.config/fish/config.fish  devproxy completion fish | source
+    """
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+
+
 def _add_schema(_: argparse.ArgumentParser) -> None:
     """Print the JSON Schema (draft-07) of devproxy.toml, for editors."""
 
@@ -432,7 +453,7 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
         "--backend", action=_Once, metavar="SERVER", help="your backend, written likewise; neither needs a file"
     )
     help = "a path that goes to the backend; repeatable (default: /socket.io/ and /api/)"
-    _add_repeatable(parser, "--backend-path", "PATH", help)
+    _add_repeatable(parser, "--backend-path", "/PATH/", help)
 
 
 def _add_env_file(parser: argparse.ArgumentParser) -> None:
@@ -462,7 +483,7 @@ def _add_choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, 
     parser.add_argument(name, choices=choices, default=choices[0], help=help)
 
 
-_OPTIONS_OF_UP: Final = (
+IMPLYING_UP: Final = (
     *("--config", "--env-file", "--frontend", "--backend", "--backend-path", "--listen", "--port", "--tls"),
     *("--log", "--quiet", "--verbose"),
 )
@@ -479,6 +500,7 @@ _COMMANDS: Final = {
     "import": ("make a devproxy.toml of another tool's configuration", _add_import),
     "list": ("show which devproxys are running", _add_list),
     "schema": ("print the JSON Schema of devproxy.toml", _add_schema),
+    "completion": ("print what makes your shell complete a line", _add_completion),
     "health": ("ask or wait whether devproxy, and what is behind it, is up", _add_health),
     "demo": ("show the difference devproxy makes, on a page", _add_demo),
 }

@@ -9,7 +9,7 @@ from devproxy.cli.arguments import parse
 from devproxy.cli.guesses import listening_on
 from devproxy.cli.refusal import MISUSED, Refused
 
-COMMANDS = ("up", "check", "routes", "explain", "trust", "schema", "health", "demo")
+COMMANDS = ("up", "check", "routes", "explain", "trust", "schema", "completion", "health", "demo")
 
 
 def test_options_that_repeat_are_kept_in_their_order() -> None:
