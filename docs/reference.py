@@ -116,7 +116,7 @@ _AFTER: Final = """
 the environment goes before all of them, as docker compose has it. devproxy reads it again when it has changed. The
 format is that of docker compose and the dotenv libraries, and nothing in it is run:
 
-```sh
+```dotenv
 # a comment
 export PORT=3001               # `export` is allowed
 API_TOKEN='as it is: $, #, \\n'

@@ -65,7 +65,7 @@ def test_every_command_has_a_help_of_its_own_that_fits_into_80_columns(
         (
             ["xyzzy"],
             "there is no command xyzzy",
-            "the commands are up, check, routes, explain, doctor, trust, record, import, list, schema, health, demo",
+            "the commands are up, check, routes, explain, doctor, trust, record, import, list, schema, completion, health, demo",
         ),
         (
             ["up", "--fronted", "1"],
