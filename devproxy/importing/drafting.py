@@ -7,7 +7,8 @@ with its reason. Start at :func:`draft_of`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from devproxy.authority.networks import is_loopback
@@ -25,11 +26,17 @@ _MAX_CODE_LINES: Final = 12
 
 
 def draft_of(
-    rules: Sequence[Rule], leftovers: Sequence[Leftover] = (), *, head: Sequence[str] = (), tail: Sequence[str] = ()
+    rules: Sequence[Rule],
+    leftovers: Sequence[Leftover] = (),
+    *,
+    head: Sequence[str] = (),
+    tail: Sequence[str] = (),
+    server: Mapping[str, Value] | None = None,
 ) -> Draft:
     """Return the draft of `rules`, of which the first that matches wins. `leftovers`: what the source says besides.
 
-    `head` and `tail`: comments for the whole file; the leftovers are written above `tail`. It may have no route.
+    `head` and `tail`: comments for the whole file; the leftovers are written above `tail`. `server`: the keys of
+    ``[server]``. The draft may have no route.
     """
     ordered, unreached = routes_of(rules)
     lost = [*leftovers, *unreached]
@@ -49,14 +56,13 @@ def draft_of(
             else:
                 kept.append(found)
         pairs = kept
-    return _draft([pair[:2] for pair in pairs], head=head, tail=[*_told(lost), *tail])
+    draft = _draft([pair[:2] for pair in pairs])
+    return replace(draft, server=server or {}, head=head, tail=[*_told(lost), *tail])
 
 
-def _draft(
-    pairs: Sequence[tuple[DraftUpstream, DraftRoute]], *, head: Sequence[str] = (), tail: Sequence[str] = ()
-) -> Draft:
+def _draft(pairs: Sequence[tuple[DraftUpstream, DraftRoute]]) -> Draft:
     upstreams = {upstream.name: upstream for upstream, _ in pairs}
-    return Draft(upstreams=tuple(upstreams.values()), routes=[route for _, route in pairs], head=head, tail=tail)
+    return Draft(upstreams=tuple(upstreams.values()), routes=[route for _, route in pairs])
 
 
 def _refusal(pairs: Sequence[tuple[DraftUpstream, DraftRoute]]) -> str:

@@ -80,13 +80,13 @@ def rules_of(entry: Entry) -> list[Rule | Leftover]:
             return [Leftover(entry.label, f"`{name}`: {_WHY_NOT[name]}.", code_of(options[name]), entry.match)]
     try:
         target, base = target_of(options)
-        rewrite = _rewrite(entry, base)
+        rewrite, said = _rewrite(entry, base)
     except BadText as error:
         why = error.what[:1].upper() + error.what[1:] + (f"; {error.help}" if error.help else "") + "."
         code = code_of(options.get("rewrite")) or code_of(options.get("pathRewrite"))
         return [Leftover(entry.label, why, code, entry.match)]
     keys: dict[str, Value] = {}
-    comments = list(entry.comments)
+    comments = [*entry.comments, *said]
     lost: list[Leftover] = []
     host = "upstream" if options.get("changeOrigin") else "keep"
     origin = "keep"
@@ -198,39 +198,46 @@ def address_keys(server: str, host: str, origin: str) -> dict[str, Value]:
     return keys
 
 
-def _rewrite(entry: Entry, base: str) -> str | None:
-    """Return the key ``rewrite`` for what `entry` does to paths before they follow `base`; None: nothing.
+def _rewrite(entry: Entry, base: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the key ``rewrite`` for what `entry` does to paths before they follow `base`, and comments on it.
 
-    Raises :class:`BadText` where no key can say it.
+    None: nothing. Raises :class:`BadText` where no key can say it.
     """
     options = entry.options
     if options.get("prependPath") is False:
         base = ""
     if options.get("ignorePath"):
         if entry.match.kind is Kind.EXACT:
-            return base or "/"
+            return base or "/", ()
         raise BadText("`ignorePath` sends every path to one path", "write a route with `path_exact` for each")
     prefix = (
         entry.match.text.removesuffix("/") if entry.match.kind in (Kind.STARTS, Kind.SEGMENTS, Kind.EXACT) else None
     )
     if entry.probes is None:
         if not base:
-            return None
+            return None, ()
         if prefix is None:
             raise BadText(f"its target has a path, `{base}`, which devproxy puts before no path but a prefix")
-        return f"{base}{prefix}/"
+        return f"{base}{prefix}/", ()
     found = common_rewrite(entry.probes, prefix)
     if found is None:
         raise BadText(
             "it rewrites paths in a way that is not the replacement of a prefix, which is what `rewrite` does"
         )
-    if not base and found == prefix:
-        return None
+    if not base and found.text == prefix:
+        return None, ()
     if prefix is None:
         if not base:
-            return None
+            return None, ()
         raise BadText(f"its target has a path, `{base}`, which devproxy puts before no path but a prefix")
-    return f"{base}{found}/" if base + found else "/"
+    text = base + found.text
+    is_bare_taken = found.keeps_bare and not entry.match.text.endswith("/")
+    comments = []
+    if is_bare_taken:
+        comments.append(f"`{prefix}` alone, with nothing after it, was not rewritten; here it is.")
+    if found.cuts_repeats:
+        comments.append(f"Where `{prefix}` was in a path twice, more of it was rewritten; here only the first is.")
+    return f"{text}/" if text else "/", tuple(comments)
 
 
 def _headers(

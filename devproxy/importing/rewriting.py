@@ -8,9 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 
-def common_rewrite(probes: Iterable[tuple[str, str | None]], prefix: str | None) -> str | None:
+class Replaced(NamedTuple):
+    """What a prefix is replaced by: ``text``, without a slash at its end.
+
+    ``keeps_bare``: the prefix alone, with nothing after it, stays as it is. ``cuts_repeats``: something else happens
+    to a path that has the prefix in it once more.
+    """
+
+    text: str
+    keeps_bare: bool = False
+    cuts_repeats: bool = False
+
+
+def common_rewrite(probes: Iterable[tuple[str, str | None]], prefix: str | None) -> Replaced | None:
     """Return what replaces `prefix`, without a slash at its end, in every one of `probes`; None: no text does.
 
     `probes`: paths, perhaps with a query, and what each became; None for one at which the function failed. Only those
@@ -18,38 +31,41 @@ def common_rewrite(probes: Iterable[tuple[str, str | None]], prefix: str | None)
     where there is none, and then the result is ``""`` where nothing is changed at all. Slashes that follow one another
     count as one, as http-proxy sends them.
     """
-    pairs = [(sent, became) for sent, became in probes if prefix is None or _rest(sent, prefix) is not None]
-    if not pairs or any(became is None for _, became in pairs):
+    pairs = list(probes)
+    if any(became is None for _, became in pairs):
         return None
     if prefix is None:
-        return "" if all(sent == became for sent, became in pairs) else None
-    replaced: str | None = None
-    for sent, became in pairs:
-        rest = _rest(sent, prefix)
-        if rest is None or became is None:
-            return None
-        path, query = _split(_tidy(became))
-        rest_path, rest_query = _split(_tidy(f"/x{rest}"))
-        rest_path = rest_path[2:]
-        if query != rest_query:
-            # Where the whole path went, a query without a path is all that is left, and http-proxy sends it to `/`.
-            if rest_path.strip("/") or query:
-                return None
-        if rest_path.strip("/"):
-            if not path.endswith(rest_path):
-                return None
-            found = path.removesuffix(rest_path).rstrip("/")
-            if replaced is not None and found != replaced:
-                return None
-            replaced = found
-    if replaced is None:
+        return Replaced("") if pairs and all(sent == became for sent, became in pairs) else None
+    rests = [(rest, became or "") for sent, became in pairs if (rest := _rest(sent, prefix)) is not None]
+    usual = {_replaced(rest, became) for rest, became in rests if not _is_bare(rest) and not _repeats(rest, prefix)}
+    if len(usual) != 1 or (text := usual.pop()) is None:
         return None
-    for sent, became in pairs:  # what only the prefix itself, or a slash after it, became
-        rest = _rest(sent, prefix)
-        path = _split(_tidy(became or ""))[0]
-        if rest is not None and not _split(rest)[0].strip("/") and path.rstrip("/") != replaced:
+    keeps_bare = False
+    for rest, became in rests:
+        if not _is_bare(rest) or _split(_tidy(became))[0].rstrip("/") == text:
+            continue
+        if rest.startswith("/") or became != prefix + rest:
             return None
-    return replaced
+        keeps_bare = True
+    repeats = [_replaced(rest, became) for rest, became in rests if _repeats(rest, prefix)]
+    return Replaced(text, keeps_bare, cuts_repeats=any(found != text for found in repeats))
+
+
+def _replaced(rest: str, became: str) -> str | None:
+    """Return what is in `became` in front of `rest`, a path with perhaps a query; None: it does not end with `rest`."""
+    path, query = _split(_tidy(became))
+    rest_path, rest_query = _split(rest)
+    if query != rest_query or not path.endswith(rest_path):
+        return None
+    return path.removesuffix(rest_path).rstrip("/")
+
+
+def _is_bare(rest: str) -> bool:
+    return not _split(rest)[0].strip("/")
+
+
+def _repeats(rest: str, prefix: str) -> bool:
+    return bool(prefix) and prefix in rest
 
 
 def _rest(sent: str, prefix: str) -> str | None:

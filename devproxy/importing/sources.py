@@ -8,7 +8,7 @@ from typing import Final
 from devproxy.config.drafts import Draft
 from devproxy.importing.asked import Asked
 
-SOURCES: Final = ("vite",)
+SOURCES: Final = ("vite", "cra", "angular", "webpack")
 """Each is a module here with ``read(asked)``, which does I/O, and ``draft(facts)``, which does not."""
 
 

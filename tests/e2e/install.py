@@ -21,6 +21,8 @@ NEXT = HERE / "next"
 """Installed by the one test that needs it: 340 MB."""
 PAGE = HERE / "page"
 """Installed by the tests of the inspector's page: what checks it."""
+IMPORTING = HERE / "importing"
+"""Installed by the tests of `devproxy import`: webpack-dev-server and http-proxy-middleware."""
 FOLDERS = (NODE, CHAT, SCALED)
 AT_LEAST = "20.19"
 """What Vite 8 asks for."""

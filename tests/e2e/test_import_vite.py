@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from tests.e2e.install import CHAT
-from tests.support.gateway_process import COMMAND, ENVIRONMENT
-from tests.support.import_matrix import differences, matrix, recorders, upgrades
-from tests.support.processes import Program, free_port
+from tests.support.import_matrix import differences, imported, matrix, port_for_a_tool, recorders, upgrades
+from tests.support.processes import Program
 
 CONFIGURATION = """
 console.log("noise on standard output {");
@@ -62,21 +59,9 @@ def project(node_packages: None, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
-def imported(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, "import", *arguments],
-        cwd=folder,
-        env={**os.environ, **ENVIRONMENT},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_the_same_requests_reach_the_same_servers(project: Path) -> None:
-    port = free_port()
     with recorders("one", "two") as (one, two):
+        port = port_for_a_tool()
         text = CONFIGURATION.replace("PORT", str(port)).replace("ONE", str(one)).replace("TWO", str(two))
         (project / "vite.config.js").write_text(text)
         found = imported(project, "vite", "--print")

@@ -11,15 +11,19 @@ say what reached them, the client, and the comparison. Never: starts the tool.
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from devproxy.config import load
+from tests.support.gateway_process import COMMAND, ENVIRONMENT
 from tests.support.gateway_thread import gateway_thread
 
 FRONT = "FRONT"
@@ -92,6 +96,12 @@ class Recorder:
         self._listener.close()
 
 
+def port_for_a_tool() -> int:
+    """Return a port of 127.0.0.1 that was free a moment ago. Ask for it after the recorders have theirs."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def recorders(*names: str) -> Iterator[list[int]]:
     """Run a recorder for each of `names`; yields their ports."""
@@ -137,11 +147,27 @@ def ask(port: int, asked: Asked) -> Seen:
     )
 
 
-def differences(tool_port: int, text: str, requests: Sequence[Asked], *, frontend: str) -> list[str]:
+def imported(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``devproxy import`` in `folder` as a user does."""
+    return subprocess.run(
+        [*COMMAND, "import", *arguments],
+        cwd=folder,
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def differences(
+    tool_port: int, text: str, requests: Sequence[Asked], *, frontend: str, left: Sequence[Asked] = ()
+) -> list[str]:
     """Return a line for each of `requests` that goes another way through devproxy than through the tool.
 
     `text`: the ``devproxy.toml``. `frontend`: the URL in it of the tool's own dev server, in place of which a recorder
-    answers, so that the tool's own proxy hides nothing; empty where there is none.
+    answers, so that the tool's own proxy hides nothing; empty where there is none. `left`: what devproxy has to leave
+    to that dev server, which sends it on itself.
     """
     with recorders(ELSEWHERE) as (port,):
         if frontend:
@@ -151,11 +177,8 @@ def differences(tool_port: int, text: str, requests: Sequence[Asked], *, fronten
             own = urlsplit(gateway.url).port
             assert own is not None
             found = [(asked, ask(tool_port, asked), ask(own, asked)) for asked in requests]
-    return [
-        f"{asked}: {through_tool} but by devproxy {by_devproxy}"
-        for asked, through_tool, by_devproxy in found
-        if through_tool != by_devproxy
-    ]
+            found += [(asked, Seen(ELSEWHERE), ask(own, asked)) for asked in left if ask(tool_port, asked).server]
+    return [f"{asked}: {wanted} but by devproxy {got}" for asked, wanted, got in found if wanted != got]
 
 
 def matrix(*paths: str, methods: Sequence[str] = ("GET", "POST")) -> list[Asked]:

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from devproxy.importing.rewriting import common_rewrite
+from devproxy.importing.rewriting import Replaced, common_rewrite
 
 RESTS = ("/a", "/a/b/", "/a?x=1&y=/z", "/a%2Fb", "/a/api/b", "/api/c", "/?x=1", "", "/", "?x=1")
 
 
-def found(rewrite: Callable[[str], str | None], prefix: str = "/api") -> str | None:
+def found(rewrite: Callable[[str], str | None], prefix: str = "/api") -> Replaced | None:
     return common_rewrite([(f"{prefix}{rest}", rewrite(f"{prefix}{rest}")) for rest in RESTS], prefix)
 
 
 @pytest.mark.parametrize(
     ("rewrite", "replaced"),
     [
-        (lambda path: path.removeprefix("/api"), ""),
-        (lambda path: path.removeprefix("/api/"), None),  # leaves "/api" as it is
-        (lambda path: path.replace("/api", "/", 1), ""),
-        (lambda path: path.replace("/api", "/v1", 1), "/v1"),
-        (lambda path: path, "/api"),
-        (lambda path: f"/base{path}", "/base/api"),
-        (lambda path: path.replace("/api", ""), None),  # everywhere, not only in front
+        (lambda path: path.removeprefix("/api"), Replaced("")),
+        (lambda path: path.removeprefix("/api/"), Replaced("", keeps_bare=True)),
+        (lambda path: path.replace("/api", "/", 1), Replaced("")),
+        (lambda path: path.replace("/api", "/v1", 1), Replaced("/v1")),
+        (lambda path: path, Replaced("/api")),
+        (lambda path: f"/base{path}", Replaced("/base/api")),
+        (lambda path: path.replace("/api", ""), Replaced("", cuts_repeats=True)),
         (lambda path: path.upper(), None),
         (lambda path: path.split("?")[0], None),
         (lambda path: path + "/", None),
@@ -44,17 +44,17 @@ def found(rewrite: Callable[[str], str | None], prefix: str = "/api") -> str | N
     ],
 )
 def test_what_replaces_the_prefix_is_found_where_one_text_does(
-    rewrite: Callable[[str], str | None], replaced: str | None
+    rewrite: Callable[[str], str | None], replaced: Replaced | None
 ) -> None:
     assert found(rewrite) == replaced
 
 
 def test_the_query_of_the_bare_prefix_may_get_lost_with_it() -> None:
-    assert found(lambda path: path.removeprefix("/api") or "/") == ""
+    assert found(lambda path: path.removeprefix("/api") or "/") == Replaced("")
 
 
 def test_without_a_prefix_only_what_changes_nothing_is_known() -> None:
-    assert common_rewrite([("/v1/x", "/v1/x")], None) == ""
+    assert common_rewrite([("/v1/x", "/v1/x")], None) == Replaced("")
     assert common_rewrite([("/v1/x", "/x")], None) is None
 
 

@@ -1,0 +1,52 @@
+"""What all imports from a dev server share: the server itself takes what no rule does, and what cannot be carried over.
+
+Pure. Start at :func:`draft_beside`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from devproxy.config.drafts import Draft, Value
+from devproxy.importing.drafting import draft_of
+from devproxy.importing.ordering import with_dev_server
+from devproxy.importing.rules import EVERY_PATH, Leftover, Rule, Target
+
+_ANY_ADDRESS: Final = ("0.0.0.0", "::", "[::]", "local-ip", "local-ipv4", "local-ipv6")
+_OWN_PORT: Final = 8080
+"""Where devproxy listens unless it is told otherwise."""
+
+
+def dev_server(server: dict[str, Any], what: str) -> Rule:
+    """Return the rule for everything that no other one takes: `what`, a dev server at ``port`` and ``host``."""
+    scheme = "https" if server.get("https") else "http"
+    host = str(server.get("host") or "localhost")
+    if host in _ANY_ADDRESS:
+        host = "localhost"
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    keys: tuple[tuple[str, Value], ...] = ()
+    comments = (f"{what}.",)
+    if scheme == "https":
+        keys = (("tls_verify", False),)
+        comments = (f"{what}, whose certificate is its own.",)
+    target = Target(servers=(f"{scheme}://{host}:{server['port']}",), name="frontend", keys=keys, comments=comments)
+    return Rule(label=what, match=EVERY_PATH, target=target)
+
+
+def draft_beside(found: Sequence[Rule | Leftover], own: Rule, *, command: str, tool: str, key: str) -> Draft:
+    """Return the draft of `found`, with the dev server's rule `own` as the last.
+
+    `command`: the source, as typed; `tool`: what read it; `key`: what in its configuration is meant.
+    """
+    rules, lost = with_dev_server(found, own)
+    remains = f"{key} is not needed any more once pages are opened at devproxy's address."
+    if any(one.match is not None for one in lost):
+        remains = f"Keep of {key} what is not carried over (see the end): devproxy leaves that to the dev server."
+    head = [f"Made by `devproxy import {command}` of what {tool.strip()} says of its configuration.", remains]
+    server: dict[str, Value] = {}
+    if own.target.servers[0].endswith(f":{_OWN_PORT}"):
+        server["listen"] = f"localhost:{_OWN_PORT + 1}"
+        head.append(f"The dev server has port {_OWN_PORT} itself, so devproxy listens at the next one.")
+    return draft_of(rules, lost, head=head, server=server)
