@@ -35,7 +35,8 @@ def main() -> int:
     unread: deque[Event] = deque(maxlen=KEPT)
     sockets = bind(loaded.config.server.listen)
     observer = Observer(unread.append, Wants[options.wants])
-    return serving.run(loaded, sockets, observer, Process(Terminal(), None), loop_name="auto", is_coloured=False)
+    shown = serving.Shown(observer)
+    return serving.run(loaded, sockets, shown, Process(Terminal(), None), loop_name="auto", opens=False)
 
 
 if __name__ == "__main__":

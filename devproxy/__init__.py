@@ -13,6 +13,7 @@ The map, from the top down (each floor imports only from those below it)::
     trust        Whom this system trusts: its stores of authorities, and the commands that put one in or take it out
     running      How a running devproxy is found: by a socket that only its own user can reach
     embedding    devproxy within another program: a gateway in its event loop, which changes nothing of its process
+    programs     The programs that ``devproxy up`` starts: their processes, what they write, the ports they take
     gateway      The only code that does network I/O for traffic
     certificates Certificates for HTTPS on this machine: which names they carry, who signs them, and the contexts [...]
     platforms    What differs between Linux, macOS and Windows, and between event loops; no other part asks which [...]

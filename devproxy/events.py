@@ -326,12 +326,14 @@ class RequestsWaiting:
 class Ready:
     """Listening, configuration applied. ``urls``: one for each address; ``startup_s``: since the process began.
 
-    ``inspector``: the address of the inspector's page, with the key that opens it; empty: there is none.
+    ``inspector``: the address of the inspector's page, with the key that opens it; empty: there is none. ``has_keys``:
+    the terminal's keys do something.
     """
 
     urls: tuple[str, ...]
     startup_s: float
     inspector: str = ""
+    has_keys: bool = False
 
 
 @dataclass(slots=True)
@@ -353,7 +355,8 @@ class ConfigApplied:
 
     ``changes``: empty when the file says the same as before. ``departing_tunnels``: how many are closed after
     ``drain_s`` seconds, because their route is gone or leads elsewhere. ``urls``: as in :class:`Ready`, empty when they
-    are the same as before. ``routes`` and ``upstreams``: the labels and names of all there are now.
+    are the same as before. ``routes`` and ``upstreams``: the labels and names of all there are now. ``cause``: why,
+    where it is not that the file says something else.
     """
 
     source: str
@@ -363,6 +366,7 @@ class ConfigApplied:
     urls: tuple[str, ...]
     routes: tuple[str, ...]
     upstreams: tuple[str, ...]
+    cause: str = ""
 
 
 @dataclass(slots=True)
@@ -415,6 +419,63 @@ class DescriptorShortage:
 
 
 @dataclass(slots=True)
+class ProgramStarted:
+    """A program that devproxy runs has been started. ``pid``: of the process that keeps its processes together."""
+
+    name: str
+    command: str
+    pid: int
+
+
+@dataclass(slots=True)
+class ProgramOutput:
+    """Lines that a program has written, as it wrote them, without line ends."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class ProgramAnswers:
+    """A program takes connections. ``upstream``: what it serves, empty for none; ``url``: where that is now.
+
+    ``after_s``: since it was started. ``expected``: the port that the configuration named, if it is another one; else
+    0.
+    """
+
+    name: str
+    upstream: str
+    url: str
+    port: int
+    after_s: float
+    expected: int = 0
+
+
+@dataclass(slots=True)
+class ProgramEnded:
+    """A program has ended on its own, and none of its processes is left. ``status``: as a shell counts it;
+    ``by_signal``: the name of the signal that ended it, or empty. ``restart_s``: when it is started again; None: not.
+    """
+
+    name: str
+    status: int
+    by_signal: str
+    after_s: float
+    restart_s: float | None = None
+
+
+@dataclass(slots=True)
+class Note:
+    """Lines that a person has asked for, or may want to know: no warning.
+
+    ``is_painted``: they are for a terminal as they are.
+    """
+
+    lines: tuple[str, ...]
+    is_painted: bool = False
+
+
+@dataclass(slots=True)
 class Trouble:
     """Something a person should know that belongs to no exchange: a warning with what to do about it."""
 
@@ -443,6 +504,11 @@ Event = (
     | Stopping
     | Stopped
     | DescriptorShortage
+    | ProgramStarted
+    | ProgramOutput
+    | ProgramAnswers
+    | ProgramEnded
+    | Note
     | Trouble
 )
 Tell = Callable[[Event], None]

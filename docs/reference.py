@@ -186,6 +186,12 @@ Origin and the fields that frame a message cannot be edited here. In values, the
 Trouble made on purpose, to see how an application bears it. `devproxy up` says on which routes. All at the default:
 none.
 """,
+    "run.*": """\
+## `[run]`
+
+The programs that `devproxy up` starts with itself and ends with itself. Short form: `name = "command"` below `[run]`.
+Long form: a table `[run.name]` with these keys, which [Running programs](running.md) describes:
+""",
     "inspector": """\
 ## `[inspector]`
 
@@ -242,7 +248,7 @@ _BOOLEANS: Final = ("true", "false")
 
 
 def _readable(path: str) -> str:
-    return path.replace("upstreams.*", "upstreams.NAME").replace("routes.*", "routes")
+    return path.replace("upstreams.*", "upstreams.NAME").replace("routes.*", "routes").replace("run.*", "run.NAME")
 
 
 def _cell(text: str) -> str:
@@ -279,7 +285,10 @@ def example() -> str:
     lines += [*_comment(meaning(KEYS["routes"])), *_comment(meaning(KEYS["routes.*"])), "[[routes]]"]
     lines += _section("routes.*", _ROUTE_VALUES)
     lines += _subtables("routes.*", "routes")
-    after = ["", *_comment(meaning(KEYS["inspector"])), "[inspector]", *_section("inspector", {})]
+    after = ["", *_comment(meaning(KEYS["inspector"])), "[inspector]", *_section("inspector", {}), ""]
+    # Not for those who start devproxy with this file as it is: that would start the program.
+    after += [*_comment(meaning(KEYS["run"])), "# [run.frontend]"]
+    after += [line if line.startswith("#") else f"# {line}" for line in _section("run.*", {"command": "npm run dev"})]
     return "\n".join(lines) + "\n" + _OTHER_ROUTES + "\n".join(after) + "\n"
 
 

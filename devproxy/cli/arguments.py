@@ -73,7 +73,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises :class:`Refused` for what cannot be read, SystemExit after ``--help`` and ``--version``.
     """
     name = arguments[0] if arguments else ""
-    if name.partition("=")[0] in IMPLYING_UP:
+    if name.partition("=")[0] in (*IMPLYING_UP, "--"):
         return parse(["up", *arguments])
     if name not in _COMMANDS:
         return _parse_without_command(arguments)
@@ -81,10 +81,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser(f"devproxy {name}", add_options)
     add_options(parser)
     parser.typed = arguments[1:]
-    options = parser.parse_args(arguments[1:])
+    own, program = _without_program(arguments[1:]) if name == "up" else (arguments[1:], None)
+    options = parser.parse_args(own)
     options.command = name
     options.typed = list(arguments)
     if name == "up":
+        options.program = program or ()
+        if program == []:
+            from devproxy.cli.guesses import line  # only errors need it
+
+            raise Refused("there is no program after --", line("up", [*own, "--", "npm", "run", "dev"]))
         _take_servers(options)
     return options
 
@@ -99,6 +105,14 @@ def parsers() -> dict[str, tuple[str, argparse.ArgumentParser]]:
     return made
 
 
+def _without_program(arguments: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """Return what comes before the first ``--``, and what comes behind it; None: there is none."""
+    if "--" not in arguments:
+        return list(arguments), None
+    at = list(arguments).index("--")
+    return list(arguments[:at]), list(arguments[at + 1 :])
+
+
 def _take_servers(options: argparse.Namespace) -> None:
     """Make ``--frontend`` and ``--backend`` of the servers that were named without them."""
     from devproxy.cli.guesses import line
@@ -106,12 +120,6 @@ def _take_servers(options: argparse.Namespace) -> None:
     servers: list[str] = options.servers
     if not servers:
         return
-    if "--" in options.typed:
-        raise Refused(
-            "devproxy up starts no other programs",
-            f"start it in a terminal of its own:  {' '.join(servers)}",
-            "then:  devproxy up --frontend 5173 --backend 3001  (the ports of your servers)",
-        )
     if servers[0].endswith(".toml"):
         typed = [text for text in options.typed[1:] if text != servers[0]]
         raise Refused(f"{servers[0]} is a file, not a server", line("up", [*typed, "--config", servers[0]]))
@@ -146,6 +154,7 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
     examples:
       devproxy up --frontend 5173 --backend 3001  no file: /socket.io/ and /api/ go
                                                   to 3001, everything else to 5173
+      devproxy up -- npm run dev                  starts your dev server, too
       devproxy up                                 with the nearest devproxy.toml
       devproxy check                              is that file valid?
       devproxy routes --test GET /apikey          which route matches this, and why
@@ -159,6 +168,7 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
       1    failed while running: a port is taken, no server answers, no route
       2    the command line or the configuration is wrong
       130  stopped immediately by a second Ctrl-C
+      with devproxy up -- PROGRAM: the program's own; 127 if there is no such program
 
     environment:
       DEVPROXY_CONFIG        the configuration, unless --config is given
@@ -198,9 +208,17 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
       devproxy up 5173 3001 --port auto
       devproxy up --frontend 5173 --backend http://127.0.0.1:3001 \\
                   --backend-path /ws/ --backend-path /api/
+      devproxy up --open -- npm run dev
+      devproxy up --backend 3001 -- npx vite --port {port}
 
-    Ctrl-C waits up to drain_s (3 s by default) for requests to finish, then stops;
-    a second Ctrl-C stops immediately.
+    What is behind -- is the frontend: devproxy starts it, finds the port that it
+    takes, and ends with it, with its exit status (128 + n for signal n). {port} in
+    it is replaced by a free port, which it also gets as PORT. Programs of the
+    configuration ([run.NAME]) are started as well, and end with devproxy.
+
+    Keys, unless a program has the terminal: h help, o open, i inspector, r reload,
+    u URLs and routes, c clear, q quit. Ctrl-C waits up to drain_s (3 s by default)
+    for requests to finish, then stops; a second Ctrl-C stops immediately.
     """
     _add_configuration(parser)
     help = (
@@ -212,6 +230,7 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
         "servers", nargs="*", metavar="SERVER", help="--frontend, then --backend, without these words before them"
     )
     parser.add_argument("--tls", action="store_true", help="HTTPS too, on the same port (see devproxy trust)")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser when it is ready")
     _add_output(parser)
     _add_choice(parser, "--loop", ("auto", "uvloop", "asyncio"), argparse.SUPPRESS)
 
@@ -485,7 +504,7 @@ def _add_choice(parser: argparse.ArgumentParser, name: str, choices: tuple[str, 
 
 IMPLYING_UP: Final = (
     *("--config", "--env-file", "--frontend", "--backend", "--backend-path", "--listen", "--port", "--tls"),
-    *("--log", "--quiet", "--verbose"),
+    *("--log", "--quiet", "--verbose", "--open"),
 )
 """With one of these first, and no command, ``up`` is meant."""
 

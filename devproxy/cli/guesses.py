@@ -58,8 +58,6 @@ def meant_option(unknown: str, known: Iterable[str]) -> str:
 def other_way(command: str, arguments: Sequence[str], message: str) -> str:
     """Return what to type for what cannot be written as it was; empty: nothing is known. `message`: argparse's."""
     unknown = message.removeprefix("unrecognized arguments: ").split(" ") if "unrecognized" in message else [""]
-    if command == "up" and unknown[0] == "--open":
-        return "open the address that devproxy up prints"
     if command == "up" and unknown[0].partition("=")[0] in ("--host", "--hostname"):
         kept = [text for text in arguments if text not in unknown and text not in ("0.0.0.0", "::")]
         return f"for every address of this machine:  {line('up', [*kept, '--listen', ':8080'])}"
@@ -84,7 +82,8 @@ def listening_on(arguments: Sequence[str], listens: Iterable[str]) -> str:
     """Return the line that was typed as `arguments`, a command first, but listening on `listens`."""
     kept: list[str] = []
     is_value = False
-    for text in arguments[1:]:
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    for text in arguments[1:at]:
         name, separator, _ = text.partition("=")
         if is_value:
             is_value = False
@@ -92,7 +91,8 @@ def listening_on(arguments: Sequence[str], listens: Iterable[str]) -> str:
             is_value = not separator
         else:
             kept.append(text)
-    return line(arguments[0], [*kept, *(part for listen in listens for part in ("--listen", listen))])
+    listening = [part for listen in listens for part in ("--listen", listen)]
+    return line(arguments[0], [*kept, *listening, *arguments[at:]])
 
 
 def line(command: str, arguments: Sequence[str]) -> str:

@@ -14,8 +14,10 @@ from devproxy import config
 from devproxy.cli.environment import Surrounding
 from devproxy.cli.files import ENVIRONMENT, find_upward
 from devproxy.cli.loading import Loaded, load_text
-from devproxy.config import Config, ConfigError
+from devproxy.config import Config, ConfigError, ServerAddress
+from devproxy.config.addresses import parse_server
 from devproxy.config.environment import Variable
+from devproxy.config.programs import with_servers
 from devproxy.running.asking import Running, running, running_with
 
 
@@ -55,16 +57,25 @@ def _loaded(one: Running | None) -> Loaded | None:
 
 def _read(said: dict[str, Any]) -> Loaded:
     """Return the configuration that a devproxy says it has. Raises ValueError, KeyError or ConfigError."""
-    options, text = said["options"], said["text"]
+    options, text, program = said["options"], said["text"], said["options"].get("program", [])
     listen, tls = options["listen"], options["tls"]
     environment = {name: Variable(*one) for name, one in said["environment"].items()}
     if text is not None:
-        return load_text(text.encode(), said["source"], listen=listen, tls=tls, surrounding=Surrounding(environment))
-    named = config.from_arguments(
-        frontend=options["frontend"],
-        backend=options["backend"],
-        backend_paths=options["backend_path"],
-        listen=(),
-        environment=environment,
-    )
-    return Loaded(config.with_listen(named, listen, tls=tls), ())
+        around = Surrounding(environment)
+        loaded = load_text(text.encode(), said["source"], listen=listen, tls=tls, program=program, surrounding=around)
+    else:
+        named = config.from_arguments(
+            frontend=options["frontend"],
+            backend=options["backend"],
+            backend_paths=options["backend_path"],
+            listen=(),
+            program=program,
+            environment=environment,
+        )
+        loaded = Loaded(config.with_listen(named, listen, tls=tls), ())
+    return loaded._replace(config=with_servers(loaded.config, _servers(said.get("servers", {}))))
+
+
+def _servers(urls: dict[str, str]) -> dict[str, ServerAddress]:
+    """Return the servers that upstreams really lead to, because their programs listen there."""
+    return {name: parse_server(url) for name, url in urls.items() if "://" in url}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from devproxy import config
@@ -36,6 +36,7 @@ class Loaded(NamedTuple):
     ``text``: of the file that it came from; None when it came from the command line. ``listen`` and ``tls``: of
     ``--listen`` and ``--tls``, which override what the file says. ``frontend``, ``backend`` and ``backend_paths``: the
     other options that it came from, if not from a file. ``surrounding``: the variables that it was read by.
+    ``program``: the words behind ``--``. ``ports``: that were chosen for programs, by their names.
     """
 
     config: Config
@@ -47,6 +48,8 @@ class Loaded(NamedTuple):
     backend: str | None = None
     backend_paths: tuple[str, ...] = ()
     surrounding: Surrounding = NOTHING_AROUND
+    program: tuple[str, ...] = ()
+    ports: Mapping[str, int] = {}
 
 
 def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tls: bool = False) -> Loaded:
@@ -55,11 +58,13 @@ def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tl
     `listen` and `tls`: of ``--listen`` and ``--tls``, which override what a file says. Raises :class:`Refused`.
     """
     surrounding = read_environment(options.env_file)
-    if not _names_servers(options, surrounding.environment):
+    program = tuple(getattr(options, "program", ()))
+    needs_no_file = bool(program) and not is_named(options.config) and find_upward() is None
+    if not needs_no_file and not _names_servers(options, surrounding.environment):
         if options.backend_path:
             raise Refused("--backend-path needs --backend", "devproxy up --frontend 5173 --backend 3001")
         path = find(options.config, options.command)
-        loaded = load_text(read(path), path, listen=listen, tls=tls, surrounding=surrounding)
+        loaded = load_text(read(path), path, listen=listen, tls=tls, program=program, surrounding=surrounding)
         notices = loaded.notices + notices_on(surrounding.environment)
         return loaded._replace(notices=notices if is_named(options.config) else distrust(path) + notices)
     named = _listening(_named_servers(options, surrounding.environment), listen, tls)
@@ -72,6 +77,7 @@ def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tl
         backend=options.backend,
         backend_paths=tuple(options.backend_path),
         surrounding=surrounding,
+        program=program,
     )
 
 
@@ -86,17 +92,21 @@ def load_text(
     *,
     listen: Sequence[str] = (),
     tls: bool = False,
+    program: Sequence[str] = (),
     surrounding: Surrounding = NOTHING_AROUND,
 ) -> Loaded:
-    """Return the configuration that `text` states, the content of the file `source`. Raises :class:`Refused`."""
+    """Return the configuration that `text` states, the content of the file `source`. Raises :class:`Refused`.
+
+    `program`: the words of a command that is run in place of the programs of the file.
+    """
     try:
         loaded = config.load(text, source=source, environment=surrounding.environment)
     except ConfigError as error:
         raise BadConfiguration(error, text, source) from None
     if found := unusable_files(loaded):
         raise BadConfiguration(config.refusal(text, found), text, source)
-    loaded = _listening(loaded, listen, tls)
-    return Loaded(loaded, warnings(loaded), text, tuple(listen), tls, surrounding=surrounding)
+    loaded = config.with_typed_program(_listening(loaded, listen, tls), program)
+    return Loaded(loaded, warnings(loaded), text, tuple(listen), tls, program=tuple(program), surrounding=surrounding)
 
 
 def notices_on(environment: Environment) -> tuple[str, ...]:
@@ -142,6 +152,7 @@ def _named_servers(options: argparse.Namespace, environment: Environment) -> Con
             backend_paths=options.backend_path,
             listen=(),
             environment=environment,
+            program=getattr(options, "program", ()),
         )
     except ConfigError as error:
         raise BadConfiguration(error, b"", COMMAND_LINE) from None

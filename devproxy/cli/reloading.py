@@ -1,7 +1,7 @@
 """The configuration follows its file while devproxy serves: what it says now is loaded and applied, or refused.
 
 Owns what is said of it, and that the same mistake is said once. Watching is :mod:`devproxy.gateway.system.watch`,
-changing over is :meth:`devproxy.gateway.app.Gateway.apply`. Imported late, with asyncio. Start at :class:`Reloader`.
+changing over is :class:`devproxy.cli.applying.InForce`. Imported late, with asyncio. Start at :class:`Reloader`.
 """
 
 from __future__ import annotations
@@ -9,43 +9,34 @@ from __future__ import annotations
 import asyncio
 import os
 
+from devproxy.cli.applying import InForce
 from devproxy.cli.environment import BadVariables, read_again
 from devproxy.cli.https import distrust, unsigned_names
 from devproxy.cli.loading import BadConfiguration, Loaded, load_text
 from devproxy.cli.refusal import Refused
 from devproxy.config.notices import notices
 from devproxy.events import ConfigMissing, ConfigRejected, Tell, Trouble
-from devproxy.gateway.app import Gateway
 from devproxy.gateway.system.files import is_regular
 from devproxy.gateway.system.watch import FileWatch, Reading
-from devproxy.platforms.ending import Keeper
 
 
 class Reloader:
-    """Keeps `gateway` at what the file says that `loaded` came from; reports by `tell`.
+    """Keeps what is `in_force` at what its file says; reports by `tell`.
 
-    `keeper`: learns how long a stop may take. `is_coloured`: reports are painted for a terminal. Needs a running loop.
+    `is_coloured`: reports are painted for a terminal. Needs a running loop.
     """
 
-    def __init__(
-        self, gateway: Gateway, loaded: Loaded, tell: Tell, *, is_coloured: bool, keeper: Keeper | None = None
-    ) -> None:
+    def __init__(self, in_force: InForce, tell: Tell, *, is_coloured: bool) -> None:
+        loaded = in_force.loaded
         assert loaded.text is not None
-        self._gateway = gateway
-        self._loaded = loaded
+        self._in_force = in_force
         self._tell = tell
-        self._keeper = keeper
         self._is_coloured = is_coloured
         self._refused: bytes | None = None
         # Absolute: the working directory may be removed and created again.
         self._watch = FileWatch(os.path.abspath(loaded.config.source), loaded.text)
         files = loaded.surrounding.files
         self._variables = [FileWatch(file.place, file.text) for file in files if _is_regular(file.place)]
-
-    @property
-    def loaded(self) -> Loaded:
-        """What is in force."""
-        return self._loaded
 
     def ask(self) -> None:
         """Have the file read at once; what it says is reported even if it is nothing new."""
@@ -70,7 +61,8 @@ class Reloader:
             try:
                 await self._take(reading)
             except (OSError, RuntimeError) as error:  # no descriptors or no threads are left
-                self._tell(Trouble(f"{self._loaded.config.source} could not be applied: {error}", "save it again"))
+                source = self._in_force.loaded.config.source
+                self._tell(Trouble(f"{source} could not be applied: {error}", "save it again"))
 
     def close(self) -> None:
         """End the threads that watch."""
@@ -79,12 +71,15 @@ class Reloader:
 
     def _load(self, text: bytes) -> Loaded:
         """Return what `text` states by the variables as their files have them now. Raises :class:`Refused`."""
-        old = self._loaded
-        surrounding = read_again(old.surrounding)
-        return load_text(text, old.config.source, listen=old.listen, tls=old.tls, surrounding=surrounding)
+        old = self._in_force.loaded
+        surrounding, program = read_again(old.surrounding), old.program
+        return load_text(
+            text, old.config.source, listen=old.listen, tls=old.tls, program=program, surrounding=surrounding
+        )
 
     async def _take(self, reading: Reading) -> None:
-        source = self._loaded.config.source
+        before = self._in_force.loaded
+        source = before.config.source
         if reading.text is None:
             self._tell(ConfigMissing(source, reading.reason))
             return
@@ -101,12 +96,9 @@ class Reloader:
             return
         self._refused = None
         # The same remark about another line is not news.
-        old = self._loaded.config
+        old = before.config
         known = {notice.sentence for notice in (*notices(old), *unsigned_names(old))}
-        self._loaded = loaded
-        await self._gateway.apply(loaded.config)
-        if self._keeper is not None:
-            self._keeper.drains_for(loaded.config.server.drain_s)
+        await self._in_force.take(loaded)
         for notice in (*notices(loaded.config), *unsigned_names(loaded.config)):
             if notice.sentence not in known:
                 self._tell(Trouble(str(notice)))

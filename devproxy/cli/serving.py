@@ -10,10 +10,13 @@ import asyncio
 import gc
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from devproxy import __version__
+from devproxy.cli.applying import InForce, stop_limit_s
+from devproxy.cli.attending import Attending
 from devproxy.cli.https import distrust
 from devproxy.cli.loading import Loaded
 from devproxy.cli.process import Process
@@ -26,55 +29,84 @@ from devproxy.inspector.service import open_inspector
 from devproxy.platforms import signals
 from devproxy.platforms.allocator import keep_freed_pieces
 from devproxy.platforms.clock import seconds_since_start
+from devproxy.platforms.keyboard import is_ours
 from devproxy.platforms.loops import loop_factory
 from devproxy.platforms.terminal import LOOKS_S, Terminal
+
+if TYPE_CHECKING:
+    from devproxy.console import Console
 
 CALM_S: Final = 0.3
 """How long after the start the lists of authorities are read, some 10 ms: the first page does not wait for that."""
 REPORT: Final = "This is a bug in devproxy: please report it, with this line, where you got devproxy."
 
 
+class Shown(NamedTuple):
+    """Where what happens is shown. ``console``: None where `observer` is all there is. ``output``: what programs write,
+    where that is not on ``console``.
+    """
+
+    observer: Observer
+    console: Console | None = None
+    output: Console | None = None
+
+
 def run(
-    loaded: Loaded,
-    sockets: list[socket.socket],
-    observer: Observer,
-    process: Process,
-    *,
-    loop_name: str,
-    is_coloured: bool,
+    loaded: Loaded, sockets: list[socket.socket], shown: Shown, process: Process, *, loop_name: str, opens: bool
 ) -> int:
     """Serve on `sockets` until a signal comes or the terminal of `process` is closed; return the exit code.
 
-    `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or ``asyncio``. `is_coloured`: whether `observer`
-    shows reports in colour. In the main thread, once.
+    Also until the program behind ``--`` has ended. `loop_name`: ``auto`` (uvloop where it is installed), ``uvloop`` or
+    ``asyncio``. `opens`: a browser is to show the page. In the main thread, once.
     """
     runner = asyncio.Runner(loop_factory=_loop_factory(loop_name))
-    return runner.run(_serve(loaded, sockets, observer, process, is_coloured=is_coloured))
+    return runner.run(_serve(loaded, sockets, shown, process, opens=opens))
 
 
-async def _serve(
-    loaded: Loaded, sockets: list[socket.socket], observer: Observer, process: Process, *, is_coloured: bool
-) -> int:
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: observer.tell(_trouble(context)))
-    first, second = loop.create_future(), loop.create_future()
+class _Asked:
+    """Whether devproxy has been told to stop: ``once``, and ``twice``. ``is_interrupted``: by SIGINT at first."""
 
-    def on_signal() -> None:
-        due = second if first.done() else first
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.once, self.twice = loop.create_future(), loop.create_future()
+        self.is_interrupted = False
+        for number in signals.STOPPING:
+            signals.handle(loop, number, partial(self.stop, number))
+
+    def stop(self, number: int = 0) -> None:
+        """Take a signal, the first or the second one."""
+        due = self.twice if self.once.done() else self.once
         if not due.done():
+            self.is_interrupted |= due is self.once and number == signals.INTERRUPT
             due.set_result(None)
 
-    for number in signals.STOPPING:
-        signals.handle(loop, number, on_signal)
+    def quit(self) -> None:
+        """Stop without a signal; does nothing the second time."""
+        if not self.once.done():
+            self.once.set_result(None)
+
+
+async def _serve(loaded: Loaded, sockets: list[socket.socket], shown: Shown, process: Process, *, opens: bool) -> int:
+    loop = asyncio.get_running_loop()
+    observer = shown.observer
+    loop.set_exception_handler(lambda _, context: observer.tell(_trouble(context)))
+    asked = _Asked(loop)
     if process.keeper is not None:
-        process.keeper.begin(loaded.config.server.drain_s)
+        process.keeper.begin(stop_limit_s(loaded.config))
     inspector = open_inspector()
     gateway = Gateway(loaded.config, sockets, pages=None if inspector is None else inspector.pages)
     gateway.observe(observer)
+    if shown.output is not None:
+        gateway.observe(shown.output.observer)
+
+    def link() -> str:
+        has_inspector = inspector is not None and in_force.loaded.config.inspector.enabled
+        return inspector.link(gateway.urls[0]) if inspector is not None and has_inspector else ""
+
+    in_force = InForce(gateway, loaded, keeper=process.keeper, prepared=_prepared)
+    has_keys = shown.console is not None and shown.output is None and is_ours()
+    is_alone = has_keys and len(loaded.config.programs) == 1  # that program has the terminal
     # Before the first client is taken from the backlog, so that nothing can be reported ahead of it.
-    has_inspector = inspector is not None and loaded.config.inspector.enabled
-    link = inspector.link(gateway.urls[0]) if inspector is not None and has_inspector else ""
-    observer.tell(Ready(gateway.urls, seconds_since_start(), link))
+    observer.tell(Ready(gateway.urls, seconds_since_start(), link(), has_keys and not is_alone))
     for sentence in loaded.notices:
         observer.tell(Trouble(sentence))
     await gateway.start()
@@ -86,12 +118,27 @@ async def _serve(
     gc.enable()
     reloader = following = None
     if can_follow(loaded):
-        reloader = Reloader(gateway, loaded, gateway.tell, is_coloured=is_coloured, keeper=process.keeper)
+        reloader = Reloader(in_force, gateway.tell, is_coloured=shown.console is not None and shown.console.is_coloured)
         following = loop.create_task(reloader.run())
         following.add_done_callback(_raise_in_loop)
-    told = await open_socket(gateway, lambda: loaded if reloader is None else reloader.loaded, inspector)
-    HangUp(loop, process.terminal, is_ending=first.done, reload=None if reloader is None else reloader.ask)
-    await first
+    reload = None if reloader is None else reloader.ask
+    told = await open_socket(gateway, lambda: in_force.loaded, inspector)
+    HangUp(loop, process.terminal, is_ending=asked.once.done, reload=reload)
+    attending = Attending(
+        gateway,
+        in_force,
+        shown.console,
+        shown.output or shown.console,
+        inspector=link,
+        reload=reload,
+        quit=asked.quit,
+        has_keys=has_keys,
+    )
+    try:
+        attending.begin(opens=opens)
+        await asked.once
+    finally:
+        attending.close()
     looking.cancel()
     if following is not None:
         following.cancel()
@@ -99,16 +146,32 @@ async def _serve(
         told.close()
     if inspector is not None:
         await inspector.close()
-    stopping = loop.create_task(gateway.stop())
-    await asyncio.wait((stopping, second), return_when=asyncio.FIRST_COMPLETED)
+    stopping = loop.create_task(_stop(gateway, attending, is_interrupted=asked.is_interrupted))
+    await asyncio.wait((stopping, asked.twice), return_when=asyncio.FIRST_COMPLETED)
     if reloader is not None:
         reloader.close()
     if stopping.done():
         stopping.result()
-        return FINE
+        return attending.status or FINE
     gateway.abort()
+    await attending.kill()
     await asyncio.sleep(0)  # what has been cut is closed in the next turn
     return INTERRUPTED
+
+
+async def _stop(gateway: Gateway, attending: Attending, *, is_interrupted: bool) -> None:
+    """Let requests end, then the programs that they may need."""
+    await gateway.stop()
+    await attending.stop(is_interrupted=is_interrupted)
+
+
+def _prepared(before: Loaded, loaded: Loaded) -> Loaded:
+    """Return `loaded` with ports for its programs, those of `before` where they have one."""
+    if not loaded.config.programs:
+        return loaded
+    from devproxy.cli.programs import with_chosen_ports  # few configurations have any
+
+    return with_chosen_ports(loaded, before.ports)
 
 
 async def _tell_distrust(loaded: Loaded, observer: Observer) -> None:

@@ -40,6 +40,11 @@ MAX_STEPS: Final = 100
 def start(options: argparse.Namespace, process: Process) -> int:
     """Serve as `options` say; return the exit code. Raises :class:`Refused` for what keeps devproxy from starting."""
     loaded, sockets = _listen(options)
+    if loaded.config.programs:
+        from devproxy.cli import programs  # few configurations have any
+
+        programs.check(loaded)
+        loaded = programs.with_chosen_ports(loaded, {})
     return _serve(loaded, sockets, options, process)
 
 
@@ -76,12 +81,14 @@ def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Names
         version=__version__,
         is_verbose=options.verbose,
     )
+    output = None
+    if mode == "json":  # programs may come with a later text of the file, too
+        output = Console(loaded.config, mode="programs", fd=STDERR, colour=options.color, version=__version__)
     try:
         from devproxy.cli import serving
 
-        return serving.run(
-            loaded, sockets, console.observer, process, loop_name=options.loop, is_coloured=console.is_coloured
-        )
+        shown = serving.Shown(console.observer, console, output)
+        return serving.run(loaded, sockets, shown, process, loop_name=options.loop, opens=options.open)
     except Refused:
         raise
     except CertificateProblem as problem:
@@ -92,6 +99,8 @@ def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Names
         return FAILED
     finally:
         console.close()
+        if output is not None:
+            output.close()
 
 
 def _mode(options: argparse.Namespace) -> Mode:

@@ -42,7 +42,7 @@ async def open_socket(
         inspector.attach(gateway, process, lambda: loaded().text)
     answers: dict[str, Callable[[], dict[str, Any]]] = {
         "about": about,
-        "configuration": lambda: _configuration(loaded()),
+        "configuration": lambda: _configuration(loaded(), gateway),
         "inspector": lambda: NO_INSPECTOR if inspector is None else inspector.answer(gateway),
     }
     try:
@@ -59,9 +59,11 @@ def source_of(loaded: Loaded) -> str:
     return source if loaded.text is None else os.path.abspath(source)
 
 
-def _configuration(loaded: Loaded) -> dict[str, Any]:
+def _configuration(loaded: Loaded, gateway: Gateway) -> dict[str, Any]:
     text = "" if loaded.text is None else loaded.text.decode("utf-8", "replace")
+    served = {program.upstream for program in loaded.config.programs}
     return {
+        "servers": {state.upstream: state.url for state in gateway.server_states() if state.upstream in served},
         "source": source_of(loaded),
         "text": None if loaded.text is None else text,
         "options": {
@@ -70,6 +72,7 @@ def _configuration(loaded: Loaded) -> dict[str, Any]:
             "backend_path": list(loaded.backend_paths),
             "listen": list(loaded.listen),
             "tls": loaded.tls,
+            "program": list(loaded.program),
         },
         "environment": {name: list(one) for name, one in used(text, loaded.surrounding.environment).items()},
     }

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from devproxy.config.loading import load as load
     from devproxy.config.loading import refusal as refusal
     from devproxy.config.notices import warnings as warnings
+    from devproxy.config.programs import with_typed_program as with_typed_program
     from devproxy.config.reporting import report as report
 
 _ON_FIRST_USE: Final = {
@@ -42,6 +43,7 @@ _ON_FIRST_USE: Final = {
     "schema": "documents",
     "warnings": "notices",
     "with_listen": "arguments",
+    "with_typed_program": "programs",
 }
 """What does the work, and its module: the values are needed everywhere, and every start pays for their import."""
 

@@ -16,6 +16,7 @@ from devproxy.config.environment import NO_ENVIRONMENT, Environment, overlaid
 from devproxy.config.model import Config, Listen, PathKind, Route, ServerAddress, Upstream
 from devproxy.config.places import with_said
 from devproxy.config.problems import COMMAND_LINE, ConfigError, Path, Problem, Problems
+from devproxy.config.programs import pending_server, typed_program
 from devproxy.config.routes import check_pattern
 from devproxy.config.server import build_server
 from devproxy.config.shape import shaped
@@ -34,6 +35,7 @@ def from_arguments(
     backend: str | None,
     backend_paths: Sequence[str],
     listen: Sequence[str],
+    program: Sequence[str] = (),
     source: str = COMMAND_LINE,
     environment: Environment = NO_ENVIRONMENT,
 ) -> Config:
@@ -42,7 +44,8 @@ def from_arguments(
     `frontend` and `backend`: a port, ``host:port`` or a URL, or several with commas between them. With both,
     `backend_paths` (default :data:`DEFAULT_BACKEND_PATHS`) go to the backend and the rest to the frontend; with one of
     them, everything goes there (but with a backend and its paths, only those). `listen`: see ``parse_listen``; empty
-    means the default. `environment`: says what the options leave out. Raises :class:`ConfigError` with every problem.
+    means the default. `program`: the words of a command that is the frontend, wherever that listens, or at `frontend`
+    at first. `environment`: says what the options leave out. Raises :class:`ConfigError` with every problem.
     """
     found = Problems(lambda path, at_key: (0, 0, 0))
     table, said = overlaid({}, environment, found)
@@ -57,6 +60,9 @@ def from_arguments(
             upstreams.append(Upstream(name=name, servers=_distinct(servers, option, problems)))
         elif (written := table.get("upstreams", {}).get(name)) is not None:
             upstreams += build_upstreams({"upstreams": {name: written}}, found)
+        elif program and name == "frontend":
+            said["upstreams", name] = "--"
+            upstreams.append(Upstream(name=name, servers=(pending_server(program),)))
     names = [upstream.name for upstream in upstreams]
     if not names and not found.found:
         what = "no configuration file, and no server to forward to"
@@ -80,7 +86,14 @@ def from_arguments(
     for index, route in enumerate(routes):
         is_typed = bool(backend_paths) and route.upstream == "backend"
         places["routes", index] = "--backend-path" if is_typed else said["upstreams", route.upstream]
-    return Config(server=server, upstreams=tuple(upstreams), routes=tuple(routes), source=source, said=places)
+    return Config(
+        server=server,
+        upstreams=tuple(upstreams),
+        routes=tuple(routes),
+        programs=(typed_program(program, "frontend"),) if program else (),
+        source=source,
+        said=places,
+    )
 
 
 def _distinct(

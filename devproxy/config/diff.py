@@ -19,10 +19,13 @@ from devproxy.events import ConfigChange
 from devproxy.text.safe import visible
 
 _Part = TypeVar("_Part")
+_Pairs = tuple[tuple[str, str], ...]
+_MAX_COMMAND: Final = 60
+"""How many characters of a command are shown."""
 
 
 def diff(old: Config, new: Config) -> tuple[ConfigChange, ...]:
-    """Return what `new` changes about `old`: the server, the inspector, then upstreams, then routes.
+    """Return what `new` changes about `old`: the server, the inspector, then upstreams, routes and programs.
 
     All texts are printable.
     Within each, what is there now comes in the order of `new`, and what has gone after it in the order of `old`. Lines,
@@ -40,6 +43,11 @@ def diff(old: Config, new: Config) -> tuple[ConfigChange, ...]:
             {conditions(route): route for route in old.routes},
             {conditions(route): route for route in new.routes},
             lambda route: (f"route {label(route)}", f"to {visible(route.upstream)}"),
+        ),
+        *_parts(
+            {program.name: program for program in old.programs},
+            {program.name: program for program in new.programs},
+            lambda program: (f"program {visible(program.name)}", visible(" ".join(program.command), _MAX_COMMAND)),
         ),
     )
 
@@ -100,6 +108,8 @@ def _details(old: object, new: object, prefix: str = "") -> Iterator[str]:
         name = _KEYS.get(prefix + field.name, prefix + field.name)
         if isinstance(before, Proxy) and isinstance(after, Proxy) and before.url == after.url:
             yield f"{name}: another user or password"
+        elif name == "env":
+            yield from _pair_details(before, after, name)
         elif isinstance(before, HeaderEdits):
             yield from _edit_details(before, after, name)
         elif is_dataclass(before) and type(before) is type(after) and not isinstance(before, Proxy):
@@ -111,16 +121,20 @@ def _details(old: object, new: object, prefix: str = "") -> Iterator[str]:
 def _edit_details(old: HeaderEdits, new: HeaderEdits, name: str) -> Iterator[str]:
     """Yield what differs in the edits of header fields, naming the fields without their values."""
     for key, before, after in (("set", old.set, new.set), ("add", old.add, new.add)):
-        if before == after:
-            continue
-        names_before, names_after = [field for field, _ in before], [field for field, _ in after]
-        if names_before == names_after:
-            changed = [one[0] for one, other in zip(before, after, strict=True) if one != other]
-            yield f"{name}.{key}: another value for {_listed(changed)}"
-        else:
-            yield f"{name}.{key}: {_listed(names_before)} -> {_listed(names_after)}"
+        if before != after:
+            yield from _pair_details(before, after, f"{name}.{key}")
     if old.remove != new.remove:
         yield f"{name}.remove: {_listed(old.remove)} -> {_listed(new.remove)}"
+
+
+def _pair_details(before: _Pairs, after: _Pairs, name: str) -> Iterator[str]:
+    """Yield what differs between names with values, which may be secrets."""
+    names_before, names_after = [field for field, _ in before], [field for field, _ in after]
+    if names_before == names_after:
+        changed = [one[0] for one, other in zip(before, after, strict=True) if one != other]
+        yield f"{name}: another value for {_listed(changed)}"
+    else:
+        yield f"{name}: {_listed(names_before)} -> {_listed(names_after)}"
 
 
 _MAX_LISTED: Final = 4

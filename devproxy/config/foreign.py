@@ -52,6 +52,13 @@ _ALIASES: Final[dict[tuple[str, str], str]] = {
     ("upstreams.*", "httpsproxy"): 'write proxy = "http://proxy.example:3128"',
     ("upstreams.*", "httpproxy"): 'write proxy = "http://proxy.example:3128"',
     ("server", "proxy"): 'write proxy = "http://proxy.example:3128" below each [upstreams.NAME] that needs it',
+    **{("run.*", word): "did you mean `command`?" for word in ("cmd", "exec", "script", "run", "args")},
+    **{("run.*", word): "did you mean `folder`?" for word in ("cwd", "dir", "directory", "path", "workingdirectory")},
+    **{("run.*", word): "did you mean `env`?" for word in ("environment", "vars", "variables")},
+    ("", "programs"): "write [run.NAME] with `command` below it, for each of them",
+    ("", "processes"): "write [run.NAME] with `command` below it, for each of them",
+    ("", "commands"): "write [run.NAME] with `command` below it, for each of them",
+    ("upstreams.*", "command"): "write it below [run.NAME], NAME being that of the upstream",
     ("upstreams.*", "target"): 'write servers = ["http://localhost:3001"]',
 }
 """Words of other proxies, and what says the same here."""

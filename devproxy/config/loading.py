@@ -19,6 +19,7 @@ from devproxy.config.model import Config, Inspector, Route
 from devproxy.config.places import with_said
 from devproxy.config.positions import Places
 from devproxy.config.problems import ConfigError, Path, Problem, Problems
+from devproxy.config.programs import build_programs
 from devproxy.config.routes import build_route
 from devproxy.config.server import build_server
 from devproxy.config.shape import Table, shaped
@@ -124,5 +125,11 @@ def build(table: Table, document: Table, lines: dict[Path, int], source: str, pr
     find_conflicts(routes, paths, problems)
     inspector = Inspector(**values(table.get("inspector", {}), "inspector"))
     return Config(
-        server=server, upstreams=upstreams, routes=tuple(routes), inspector=inspector, source=source, said=lines
+        server=server,
+        upstreams=upstreams,
+        routes=tuple(routes),
+        inspector=inspector,
+        programs=build_programs(table.get("run", {}), upstreams, problems),
+        source=source,
+        said=lines,
     )

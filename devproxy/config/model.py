@@ -490,6 +490,52 @@ class Inspector:
     """How much is kept at most, in MiB; what is oldest goes first."""
 
 
+class Restart(StrEnum):
+    """When a program that has ended is started again."""
+
+    NEVER = "never"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+
+
+AUTO_PORT: Final = 0
+"""Stands for a port that is still to be chosen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A program that `devproxy up` starts.
+
+    ``command``: the program and its arguments, with ``{port}`` still in them. ``upstream``: the one that it serves,
+    empty for none. ``port``: None: it chooses its own; :data:`AUTO_PORT`: one is chosen for it.
+    """
+
+    name: str
+    command: Annotated[tuple[str, ...], Key(types=(Type.STRING, Type.LIST), required=True, example='"npm run dev"')]
+    """The program and its arguments: a list, or a string that is split at spaces as in a shell, quotes included. No
+    shell reads it: for `&&`, pipes and variables write `["sh", "-c", "…"]`. `{port}` is replaced by `port`."""
+    folder: Annotated[str, Key(example='"frontend"')] = ""
+    """Where it runs, from the folder of the configuration. Not written: there."""
+    env: Annotated[
+        tuple[tuple[str, str], ...],
+        Key(default={}, example='{ NODE_ENV = "development" }'),
+        element("env.*", '"development"', "The value of the variable."),
+    ] = ()
+    """Variables of its environment, besides those that devproxy itself has."""
+    upstream: Annotated[str, Key(types=(Type.STRING,), example='"backend"')] = ""
+    """The upstream that it serves, which then follows the port that the program really takes. Not written: the one with
+    the program's name, if there is one."""
+    port: Annotated[
+        int | None,
+        Key(types=(Type.INTEGER, Type.STRING), choices=("auto",), minimum=1, maximum=65535, example='"auto"'),
+    ] = None
+    """The port that it is to take, which it gets as `PORT` and as `{port}` in `command`; `auto`: a free one. Not
+    written: it chooses its own, and devproxy finds out which."""
+    restart: Annotated[Restart, Key(example='"on-failure"')] = Restart.NEVER
+    """When it is started again after it has ended, at once at first and then less and less often: `never`, `on-failure`
+    or `always`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole, valid configuration. Every route's upstream exists. ``source``: the file's path, or "command line".
@@ -524,6 +570,17 @@ class Config:
     """Which requests go to which upstream. Their order in the file does not matter: the more specific route wins."""
     inspector: Annotated[Inspector, Key()] = Inspector()
     """What `/__devproxy/` shows, and what is kept for it."""
+    programs: Annotated[
+        tuple[Program, ...],
+        Key(name="run", types=(Type.MAP,)),
+        Key(
+            "One program. Short form: its command. Long form: a table.",
+            name="run.*",
+            types=(Type.STRING, Type.LIST, Type.TABLE),
+            example='"npm run dev"',
+        ),
+    ] = ()
+    """The programs that `devproxy up` starts with itself and ends with itself, by a name of your choice."""
     source: str = "command line"
     said: Mapping[tuple[str | int, ...], int | str] = field(default_factory=dict, compare=False, repr=False)
 

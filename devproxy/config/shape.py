@@ -150,7 +150,12 @@ def _help_for_unknown(name: str, value: Any, key_path: str) -> str:
     return f"known here: {', '.join(known)}" if 0 < len(known) <= 20 else ""
 
 
-_HEADINGS: Final = {"[server]": "server", "[upstreams.NAME]": "upstreams.*", "[[routes]]": "routes.*"}
+_HEADINGS: Final = {
+    "[server]": "server",
+    "[upstreams.NAME]": "upstreams.*",
+    "[[routes]]": "routes.*",
+    "[run.NAME]": "run.*",
+}
 
 
 _TYPES: Final = {

@@ -18,15 +18,17 @@ from time import monotonic
 from typing import Final, Literal
 
 from devproxy.config.model import Config
+from devproxy.console.banner import ServerStates, banner
 from devproxy.console.folding import Folding
 from devproxy.console.foot import Foot
 from devproxy.console.lines import HumanLines, QuietLines
+from devproxy.console.programs import OutputLines, ProgramLines
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.writer import Lines, Writer
-from devproxy.events import Observer, Wants
+from devproxy.events import Observer, Ready, Wants
 from devproxy.platforms.terminal import is_in_foreground
 
-Mode = Literal["human", "json", "quiet"]
+Mode = Literal["human", "json", "quiet", "programs"]
 
 _MIN_WIDTH: Final = 20
 
@@ -38,8 +40,9 @@ log."""
 class Console:
     """Shows events on a file descriptor. Not a logger: nothing is formatted in the thread that tells it.
 
-    `mode`: ``human`` for all there is, ``quiet`` for errors only, ``json`` for programs. `fd`: never closed, its flags
-    never changed. `colour`: see :func:`devproxy.console.style.wants_colour`. `is_verbose`: what was changed in
+    `mode`: ``human`` for all there is, ``quiet`` for errors only, ``json`` for programs; ``programs``: what programs
+    that devproxy runs have written, and nothing else. `fd`: never closed, its flags never changed. `colour`: see
+    :func:`devproxy.console.style.wants_colour`. `is_verbose`: what was changed in
     answers is shown too. ``observer``: give this to the gateway; call it from one thread only. ``is_coloured``:
     text that comes painted is shown so.
     """
@@ -62,6 +65,8 @@ class Console:
             from devproxy.console.jsonlines import JsonLines  # json costs some milliseconds that only programs need
 
             lines = JsonLines()
+        elif mode == "programs":
+            lines = OutputLines(ProgramLines([program.name for program in config.programs], style))
         else:
             folding = None if is_verbose else Folding(max_age_s=float("inf") if has_foot else MAX_AGE_S)
             human = HumanLines(
@@ -76,9 +81,27 @@ class Console:
         foot = Foot(lines.foot, lambda: is_in_foreground(fd)) if has_foot else None
         self._writer = Writer(fd, lines, encoding=encoding, foot=foot)
         self.is_coloured = mode != "json" and style.has_colour
-        ends = Wants.FAILURES if mode == "quiet" else Wants.ENDS
+        self.is_terminal = _is_terminal(fd)
+        self._fd = fd
+        self._style = style
+        self._version = version
+        ends = Wants.NOTHING if mode == "programs" else Wants.FAILURES if mode == "quiet" else Wants.ENDS
         keep = self._writer.keep if mode == "human" and not is_verbose else None
         self.observer = Observer(self._writer.put, ends | Wants.CHANGES if is_verbose else ends, keep)
+
+    def overview(self, config: Config, ready: Ready, states: ServerStates) -> list[str]:
+        """Return the lines of the banner as things are now, painted for this console."""
+        return banner(config, ready, states, version=self._version, style=self._style, width=self.width)
+
+    @property
+    def backlog(self) -> int:
+        """How many bytes wait to be written, about."""
+        return self._writer.backlog
+
+    @property
+    def width(self) -> int | None:
+        """The columns of the terminal; None: it is none."""
+        return _terminal_width(self._fd)
 
     def close(self) -> None:
         """Write what is left, for at most a second. Nothing is shown after that. Idempotent."""

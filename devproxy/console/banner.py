@@ -40,6 +40,7 @@ def banner(
         *_routes(config, states, style, width),
         "",
         f"  {style.dim(_source(config))}",
+        *([f"  {style.dim('press')} {style.bold('h')} {style.dim('for help')}"] if ready.has_keys else []),
         "",
     ]
 
@@ -94,9 +95,9 @@ def _routes(config: Config, states: ServerStates, style: Style, width: int | Non
     routes = RouteTable(config.routes).routes
     if not routes:
         return [f"  {style.yellow('warning:')} no routes: every request gets 404"]
-    rows = [_row(route, config.upstream(route.upstream), states, style, names_address=True) for route in routes]
+    rows = [_row(route, config, states, style, names_address=True) for route in routes]
     if width is not None and sum(_widths(rows, style, width)) > width:
-        rows = [_row(route, config.upstream(route.upstream), states, style, names_address=False) for route in routes]
+        rows = [_row(route, config, states, style, names_address=False) for route in routes]
     return _table(rows, style, width)
 
 
@@ -104,10 +105,15 @@ _Row = tuple[str, str, str, str, str]
 """Label, servers, CORS and the guard if it is off, and the state: plain (for its width), and painted."""
 
 
-def _row(route: Route, upstream: Upstream, states: ServerStates, style: Style, *, names_address: bool) -> _Row:
+def _row(route: Route, config: Config, states: ServerStates, style: Style, *, names_address: bool) -> _Row:
+    upstream = config.upstream(route.upstream)
     servers = ", ".join(visible(server.url) for server in upstream.servers)
     cors = f"cors: {cors_text(route.cors)}" + ("" if route.guard else ", guard: off")
     painted, plain = _state(upstream, states, style, names_address=names_address)
+    program = next((program.name for program in config.programs if program.upstream == upstream.name), "")
+    if program and not any(state.is_up for (name, _), state in states.items() if name == upstream.name):
+        plain = f"waits for its program {visible(program)}"
+        painted = style.dim(plain)
     if fault := fault_text(route.fault):
         # With the state, which every width shows: a forgotten fault is otherwise hard to find.
         painted, plain = f"{painted}  {style.yellow(f'fault: {fault}')}", f"{plain}  fault: {fault}"

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from devproxy.console.secrets import masked
 from devproxy.console.writer import Lines
-from devproxy.events import ConfigChange, Event
+from devproxy.events import ConfigChange, Event, ProgramOutput
 
 _encode: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -32,7 +32,9 @@ class JsonLines(Lines):
         self._shapes: dict[type[Any], tuple[str, tuple[str, ...]]] = {}
 
     def lines(self, at: float, event: Event) -> list[str]:
-        """Return the line for `event`, which happened `at` (seconds since the epoch)."""
+        """Return the line for `event`, which happened `at` (seconds since the epoch); none for output of programs."""
+        if isinstance(event, ProgramOutput):
+            return []  # theirs, and no data of devproxy's: it goes to standard error
         name, keys = self._shapes.get(type(event)) or self._learn(type(event))
         record: dict[str, object] = {"ts": timestamp(at), "event": name}
         for key in keys:

@@ -17,6 +17,7 @@ from devproxy.config.model import Config
 from devproxy.console.banner import banner
 from devproxy.console.folding import Fold, Folding
 from devproxy.console.layout import Row, Table, layout, wrapped
+from devproxy.console.programs import ProgramLines, answers_words, ended_words
 from devproxy.console.reloads import applied_lines, missing_trouble, rejected_lines
 from devproxy.console.secrets import masked
 from devproxy.console.style import Style
@@ -34,7 +35,12 @@ from devproxy.events import (
     ExchangeFinished,
     ExchangeStarted,
     HeadSeen,
+    Note,
     Outcome,
+    ProgramAnswers,
+    ProgramEnded,
+    ProgramOutput,
+    ProgramStarted,
     Ready,
     RequestSent,
     RequestsWaiting,
@@ -113,6 +119,7 @@ class HumanLines(Lines):
         """What pages that wait ask once a second, by upstream and target, as far as it has been shown."""
         self._tables: dict[int | None, Table] = {}
         self._fit([label(route) for route in config.routes], [upstream.name for upstream in config.upstreams])
+        self._programs = ProgramLines([program.name for program in config.programs], style)
         self._ready: Ready | None = None
         self._has_banner = False
         self._held: list[tuple[float, Event | End]] = []
@@ -200,6 +207,8 @@ class HumanLines(Lines):
     def rendered(self, at: float, event: Event) -> list[str]:
         """Return the lines for `event` alone, whether or not there has been a banner."""
         style = self._style
+        if isinstance(event, ProgramStarted | ProgramOutput | ProgramAnswers | ProgramEnded | Note):
+            return self._of_program(at, event)
         match event:
             case ExchangeFinished():
                 return [] if self._is_asked_again(event) else self._laid_out(exchange_row(at, event, style))
@@ -208,10 +217,7 @@ class HumanLines(Lines):
             case TunnelClosed():
                 return self._laid_out(closed_row(at, event, style))
             case UpstreamState():
-                was_up = self.was_up.get((event.upstream, event.server))
-                self.was_up[event.upstream, event.server] = event.is_up
-                self._asked.clear()
-                return [f"{_clock_time(at)} {upstream_words(event, was_up, style)}"]
+                return self._state_lines(at, event)
             case RequestsWaiting():
                 return [f"{_clock_time(at)} {waiting_words(event, style.glyphs.cut)}"]
             case Stopping() | Stopped():
@@ -223,15 +229,39 @@ class HumanLines(Lines):
                 return applied_lines(_clock_time(at), event, style)
             case ConfigRejected():
                 return rejected_lines(_clock_time(at), event, style)
-            case ConfigMissing():
-                return trouble_lines(missing_trouble(event), style, self._width())
             case DescriptorShortage():
                 return shortage_lines(at, event, style, self._width())
-            case Trouble():
-                return trouble_lines(event, style, self._width())
+            case Trouble() | ConfigMissing():
+                trouble = event if isinstance(event, Trouble) else missing_trouble(event)
+                return trouble_lines(trouble, style, self._width())
             case Ready() | ExchangeStarted() | RequestSent() | ResponseBegun():
                 return []
             case HeadSeen() | BodyData() | TunnelData() | Evidence() | Capturing():
+                return []
+
+    def _state_lines(self, at: float, event: UpstreamState) -> list[str]:
+        was_up = self.was_up.get((event.upstream, event.server))
+        self.was_up[event.upstream, event.server] = event.is_up
+        self._asked.clear()
+        if was_up and event.is_up:
+            return []  # its program has said so
+        return [f"{_clock_time(at)} {upstream_words(event, was_up, self._style)}"]
+
+    def _of_program(
+        self, at: float, event: ProgramStarted | ProgramOutput | ProgramAnswers | ProgramEnded | Note
+    ) -> list[str]:
+        match event:
+            case ProgramOutput():
+                return self._programs.lines(event)
+            case ProgramAnswers():
+                if event.upstream:
+                    self.was_up[event.upstream, event.url] = True
+                return [f"{_clock_time(at)} {answers_words(event, self._style)}"]
+            case ProgramEnded():
+                return [f"{_clock_time(at)} {ended_words(event, self._style)}"]
+            case Note():
+                return list(event.lines) if event.is_painted else [visible(line) for line in event.lines]
+            case ProgramStarted():
                 return []
 
     def _is_asked_again(self, event: ExchangeFinished) -> bool:
@@ -293,8 +323,12 @@ class QuietLines(Lines):
             case UpstreamState():
                 before = self._inner.was_up.setdefault((event.upstream, event.server), event.is_up)
                 return before is not event.is_up
+            case ProgramEnded():
+                return event.status != 0
             case _:
-                return isinstance(event, Trouble | ConfigRejected | ConfigMissing | DescriptorShortage)
+                return isinstance(
+                    event, Trouble | ConfigRejected | ConfigMissing | DescriptorShortage | ProgramOutput | Note
+                )
 
 
 # Rows

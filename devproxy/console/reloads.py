@@ -23,7 +23,12 @@ _SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
 
 
 def applied_lines(time: str, event: ConfigApplied, style: Style) -> list[str]:
-    """Return that another configuration holds, and a line for each thing that it changes."""
+    """Return that another configuration holds, and a line for each thing that it changes.
+
+    None where a program has moved: it is said that it answers.
+    """
+    if event.cause:
+        return []
     summary = counted(len(event.changes), "change") if event.changes else "nothing has changed"
     lines = [f"{time} {style.green('reloaded')} {visible(event.source)}: {summary}"]
     paints = {"added": style.green, "removed": style.red, "changed": style.yellow}

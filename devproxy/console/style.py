@@ -40,9 +40,10 @@ class Glyphs(NamedTuple):
     sent: str = "↑"
     received: str = "↓"
     times: str = "×"
+    beside: str = "│"
 
 
-ASCII_GLYPHS: Final = Glyphs(to="->", pointer="->", cross="x", cut="...", sent=">", received="<", times="x")
+ASCII_GLYPHS: Final = Glyphs(to="->", pointer="->", cross="x", cut="...", sent=">", received="<", times="x", beside="|")
 
 
 def glyphs_for(encoding: str) -> Glyphs:

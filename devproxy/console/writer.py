@@ -20,7 +20,16 @@ from time import monotonic, sleep, time
 from typing import Any, Final
 
 from devproxy.console.foot import Foot
-from devproxy.events import Entry, Event, ExchangeFinished, Outcome, TunnelClosed, TunnelOpened, finished_of
+from devproxy.events import (
+    Entry,
+    Event,
+    ExchangeFinished,
+    Outcome,
+    ProgramOutput,
+    TunnelClosed,
+    TunnelOpened,
+    finished_of,
+)
 from devproxy.http.memory import footprint
 from devproxy.platforms.output import Output
 
@@ -118,6 +127,11 @@ class Writer:
         self._thread = Thread(target=self._run, name="devproxy-console", daemon=True)
         self._thread.start()
 
+    @property
+    def backlog(self) -> int:
+        """How many bytes wait to be written, about; 0 once there is no reader any more."""
+        return self._put_bytes - self._taken_bytes if self._room else 0
+
     def put(self, event: Event) -> None:
         """Take `event`, or count it as dropped when too many wait already. Never waits, never raises.
 
@@ -131,6 +145,8 @@ class Writer:
                 size += sum(map(len, event.changes))
         elif isinstance(event, TunnelOpened | TunnelClosed):
             size = len(event.target)
+        elif isinstance(event, ProgramOutput):
+            size = sum(map(len, event.lines)) + _END_BYTES
         else:
             room *= 2
         if queue.qsize() < room and (not size or self._put_bytes - self._taken_bytes < MAX_QUEUED_BYTES):

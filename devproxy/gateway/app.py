@@ -138,8 +138,10 @@ class Gateway:
         self._sweep()
         self._probe(asked)
 
-    async def apply(self, config: Config, *, is_strict: bool = False) -> ConfigApplied | None:
+    async def apply(self, config: Config, *, is_strict: bool = False, cause: str = "") -> ConfigApplied | None:
         """Serve by `config` from now on; what runs ends as it began. Not to be called again before it has returned.
+
+        `cause`: why, where that is not that a file says something else.
 
         An address that cannot be listened on leaves all those that were: that is reported as :class:`Trouble`, and the
         rest of `config` holds; likewise with certificates. With `is_strict` nothing of `config` holds then, and this
@@ -184,6 +186,7 @@ class Gateway:
             urls=self.urls if self.urls != urls else (),
             routes=tuple(label(route) for route in config.routes),
             upstreams=tuple(upstream.name for upstream in config.upstreams),
+            cause=cause,
         )
         self._observers.tell(applied)
         return applied

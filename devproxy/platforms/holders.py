@@ -1,6 +1,6 @@
 """What listens on a port of this machine, as far as the system tells: which process, at which addresses.
 
-Start at :func:`holder_of` and :func:`listening_addresses`.
+Start at :func:`holder_of`, :func:`listening_addresses` and :func:`ports_below`.
 """
 
 from __future__ import annotations
@@ -49,6 +49,40 @@ def listening_addresses(port: int) -> list[str]:
         if any(packed):
             found.append(socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed))
     return found
+
+
+def ports_below(root: int) -> frozenset[int] | None:
+    """Return the TCP ports on which the process `root` and those below it listen; None: the system does not tell."""
+    if not Path(_TABLES[0]).exists():
+        return None
+    wanted: set[str] = set()
+    for pid in _tree(root):
+        with suppress(OSError):
+            for descriptor in (Path("/proc") / str(pid) / "fd").iterdir():
+                with suppress(OSError):
+                    wanted.add(str(descriptor.readlink()))
+    return frozenset(port for port, inode in _all_listening() if f"socket:[{inode}]" in wanted)
+
+
+def _tree(root: int) -> list[int]:
+    """Return `root` and the processes below it (proc(5): ``children``, of each thread)."""
+    found = [root]
+    for pid in found:
+        with suppress(OSError):
+            for thread in (Path("/proc") / str(pid) / "task").iterdir():
+                with suppress(OSError):
+                    found += map(int, (thread / "children").read_text().split())
+    return found
+
+
+def _all_listening() -> Iterator[tuple[int, str]]:
+    """Give port and inode of each socket that listens."""
+    for table in _TABLES:
+        with suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                columns = line.split()
+                if columns[3] == _TCP_LISTEN:
+                    yield int(columns[1].rpartition(":")[2], 16), columns[9]
 
 
 def _listening(port: int) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,14 @@ STOPPING: Final[tuple[signal.Signals, ...]] = tuple(
 )
 """What ends a server. On Windows SIGBREAK is Ctrl-Break, which is also what a supervisor can send there."""
 
+INTERRUPT: Final = signal.SIGINT
+"""What Ctrl-C sends, to every process that the terminal belongs to."""
+
+PASSED_ON: Final[tuple[signal.Signals, ...]] = tuple(
+    getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2") if hasattr(signal, name)
+)
+"""What means something to programs of their own; none on Windows."""
+
 HANG_UP: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
 """What a terminal that is closed sends, and who wants the configuration read again; None on Windows."""
 

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from devproxy.cli.applying import InForce
 from devproxy.cli.loading import load_text
 from devproxy.cli.reloading import Reloader
 from devproxy.events import Event, Observer
@@ -144,7 +145,7 @@ async def following(
     gateway = Gateway(loaded.config, bind(loaded.config.server.listen))
     gateway.observe(Observer(events.append))
     await gateway.start()
-    reloader = Reloader(gateway, loaded, events.append, is_coloured=False)
+    reloader = Reloader(InForce(gateway, loaded), events.append, is_coloured=False)
     task = asyncio.get_running_loop().create_task(reloader.run())
     talk = Conversation(gateway, upstream or ScriptedUpstream(), events)
     try:

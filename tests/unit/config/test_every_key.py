@@ -36,6 +36,8 @@ INSTEAD: dict[str, Any] = {
     "routes.*.path_glob": "/other",
     "routes.*.path_regex": "/other",
     "routes.*.upstream": "a",
+    "run.*": "other",
+    "run.*.command": "other",
 }
 """What stands in the file that is compared with, where a key cannot be left out."""
 
@@ -63,6 +65,8 @@ def document(path: str, value: Any) -> dict[str, Any]:
         "upstreams": {"a": {"servers": ["http://localhost:1"]}, "backend": "http://localhost:2"},
         "routes": [dict(ROUTE)],
     }
+    if path.startswith("run."):
+        result["run"] = {"a": {"command": "x"}}
     *parents, last = path.split(".")
     table: Any = result
     for part in parents:
