@@ -44,6 +44,13 @@ class Group:
                 os.close(self._control)
                 self._control = -1
 
+    def interrupt(self) -> None:
+        """Tell all of them what Ctrl-C tells those that have the terminal."""
+        if self._job is not None:
+            self.terminate()
+        else:
+            self._say(keeper.INTERRUPT)
+
     def terminate(self) -> None:
         """Tell all of them to end."""
         if self._job is not None:

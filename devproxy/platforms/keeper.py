@@ -27,8 +27,8 @@ _SUBREAPER: Final = 36
 _IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 """A terminal sends signals to the whole group: they are for the program, and this process outlives it."""
 _LOOK_S: Final = 0.05
-TERMINATE, KILL, PASS_ON = b"T", b"K", b"S"
-"""What devproxy writes: end all, kill all, or a signal's number (one byte) for the program itself."""
+INTERRUPT, TERMINATE, KILL, PASS_ON = b"I", b"T", b"K", b"S"
+"""What devproxy writes: Ctrl-C for all, end all, kill all, or a signal's number (one byte) for the program itself."""
 
 
 def main(control: int, owns_group: bool, command: list[str]) -> int:
@@ -119,6 +119,8 @@ class _Keeper:
                 with contextlib.suppress(OSError):
                     os.kill(self._pid, said[position])
                 position += 1
+            elif letter == INTERRUPT:
+                self._signal(signal.SIGINT)
             elif letter == TERMINATE:
                 self._signal(signal.SIGTERM)
             elif letter == KILL:

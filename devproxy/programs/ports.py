@@ -27,7 +27,7 @@ _each_url: Final = re.compile(
 ).findall
 _each_port: Final = re.compile(
     r"(?:\bport\b[ :=]{1,3}|[*]:|\b0\.0\.0\.0:|\[::\]:|\blocalhost:|127\.0\.0\.1:)(\d{2,5})\b", re.I
-)
+).findall
 
 
 class Announced(NamedTuple):

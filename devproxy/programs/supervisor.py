@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from devproxy.config.model import Config, Program, Scheme, ServerAddress
@@ -23,8 +22,8 @@ from devproxy.programs.watching import PortWatch
 
 STOP_S: Final = 5.0
 """How long programs may take to end when devproxy does, before they are killed."""
-TERMINAL_S: Final = 1.0
-"""How long one that shares the terminal may take to follow the terminal's own Ctrl-C before it is told to end."""
+INTERRUPTED_S: Final = 1.0
+"""How long a program may take to follow Ctrl-C before it is told to end in the other way (SIGTERM)."""
 _KILLED_S: Final = 1.0
 _PROMPT_S: Final = 0.25
 """After how long a line that has not ended is shown all the same: it may be a question."""
@@ -116,7 +115,7 @@ class Programs:
         self._on_change()
 
     async def stop(self, *, is_interrupted: bool) -> None:
-        """End all. `is_interrupted`: by the terminal's Ctrl-C, which a program that shares it has got as well."""
+        """End all. `is_interrupted`: by Ctrl-C, which a program that shares the terminal has got as well."""
         self._is_stopping = True
         await asyncio.gather(*(run.stop(STOP_S, is_interrupted=is_interrupted) for run in self._runs.values()))
 
@@ -156,6 +155,7 @@ class _Run:
         self._group: Group | None = None
         self._is_ending = False
         self._task = asyncio.get_running_loop().create_task(self._keep_running())
+        self._task.add_done_callback(_report)
 
     @property
     def is_over(self) -> bool:
@@ -285,8 +285,11 @@ class _Run:
         if self._group is None:
             await self._give_up()
             return
-        if self.has_terminal and is_interrupted and await self._has_ended(TERMINAL_S):
-            return
+        if is_interrupted:
+            if not self.has_terminal:  # else it has got it from there
+                self._group.interrupt()
+            if await self._has_ended(INTERRUPTED_S):
+                return
         if self._group is not None:
             self._group.terminate()
         if not await self._has_ended(limit_s):
@@ -306,8 +309,7 @@ class _Run:
 
     async def _give_up(self) -> None:
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait((self._task,))
 
     async def _has_ended(self, limit_s: float) -> bool:
         done, _ = await asyncio.wait((self._task,), timeout=limit_s)
@@ -317,3 +319,10 @@ class _Run:
         """Send the signal `number` to the program itself."""
         if self._group is not None:
             self._group.pass_on(number)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Report what ended `task`, unless it was cancelled, as any other exception that nothing has caught."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        context = {"message": "a program is no longer attended to", "exception": error}
+        task.get_loop().call_exception_handler(context)
