@@ -27,7 +27,13 @@ NO_PORT_YET: Final = 0
 """The port of a server of which is not known yet where it listens: no connection to it succeeds."""
 
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-_FOR_A_SHELL: Final = re.compile(r"[|&;<>()`]+")
+_SHELL: Final = re.compile(r"[|&;<>()`\n\r]+|\$[{(\w]\w*")
+_AT_START: Final = re.compile(r"~|#")
+_EXPANSION: Final = re.compile(r"\$[{(\w]\w*|`")
+_PLAIN: Final = re.compile(r"[^\s'\"\\|&;<>()`$~#]+")
+_DOUBLE: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_ESCAPE: Final = re.compile(r'\\([$`"\\\n])')
+"""Within double quotes a backslash is one before these alone (XCU 2.2.3)."""
 
 
 def build_programs(table: Table, upstreams: Sequence[Upstream], problems: Problems) -> tuple[Program, ...]:
@@ -83,31 +89,67 @@ def _command(written: str | list[str], path: Path, problems: Problems) -> tuple[
 
 
 def split_command(text: str) -> tuple[str, ...]:
-    """Return the words of `text` as a POSIX shell splits them (XCU 2.2, 2.3): spaces, quotes and backslashes.
+    """Return the words of `text` as a POSIX shell splits them (XCU 2.2): at spaces, without quotes and backslashes.
 
-    Raises :class:`BadText` for what only a shell understands: operators, variables, assignments before the command.
+    Raises :class:`BadText` for what only a shell understands: operators, variables, ``~``, comments, assignments
+    before the command.
     """
-    import shlex  # few configurations have programs
-
-    try:
-        words = shlex.split(text)
-        lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        lexer.commenters = ""
-        parts = list(lexer)
-    except ValueError:
-        raise BadText(f"{quoted(text)} has a quote that is not closed, or ends with a backslash") from None
-    for_shell = f'no shell reads it; if one is to: ["sh", "-c", {quoted(text)}]'
-    if not words or "\0" in text:
+    words: list[str] = []
+    word: list[str] | None = None
+    rest = text.strip()
+    if not rest or "\0" in rest:
         raise BadText("the command is empty", 'for example "npm run dev"')
-    if operator := next((part for part in parts if _FOR_A_SHELL.fullmatch(part)), ""):
-        raise BadText(f"{quoted(operator)} in a command means something to a shell alone", for_shell)
+    while rest:
+        char = rest[0]
+        if char in " \t":
+            if word is not None:
+                words.append("".join(word))
+            word, rest = None, rest[1:]
+            continue
+        piece, rest = _piece(rest, text, is_start=word is None)
+        word = [*(word or ()), piece]
+    words.append("".join(word or ()))
     if _ASSIGNMENT.match(words[0]):
         name, _, value = words[0].partition("=")
         raise BadText(f"{quoted(words[0])} is a variable, not a program", f"write env = {{ {name} = {quoted(value)} }}")
-    if variable := re.search(r"(?<!\\)\$(\{?[A-Za-z_])", text.replace("'", "")):
-        raise BadText(f"{quoted(variable[0] + '…')} in a command means something to a shell alone", for_shell)
     return tuple(words)
+
+
+def _piece(rest: str, text: str, *, is_start: bool) -> tuple[str, str]:
+    """Return what `rest`, a part of `text`, begins with, unquoted, and what comes after it. `is_start`: of a word."""
+    char = rest[0]
+    if char == "'":
+        inner, quote, after = rest[1:].partition("'")
+        if not quote:
+            raise _unclosed(text)
+        return inner, after
+    if char == '"':
+        quoted_piece = _DOUBLE.match(rest)
+        if quoted_piece is None:
+            raise _unclosed(text)
+        if expansion := _EXPANSION.search(_ESCAPE.sub("", quoted_piece[1])):
+            raise _for_a_shell(expansion[0], text)
+        return _ESCAPE.sub(lambda escape: escape[1], quoted_piece[1]), rest[quoted_piece.end() :]
+    if char == "\\":
+        if len(rest) == 1:
+            raise _unclosed(text)
+        return rest[1], rest[2:]
+    found = _SHELL.match(rest) or (_AT_START.match(rest) if is_start else None)
+    if found is not None:
+        raise _for_a_shell(found[0], text)
+    plain = _PLAIN.match(rest)
+    return (plain[0], rest[plain.end() :]) if plain else (char, rest[1:])
+
+
+def _unclosed(text: str) -> BadText:
+    return BadText(f"{quoted(text)} has a quote that is not closed, or ends with a backslash")
+
+
+def _for_a_shell(what: str, text: str) -> BadText:
+    words = f'["sh", "-c", {quoted(text, 200)}]'
+    return BadText(
+        f"{quoted(what)} in a command means something to a shell alone", f"if a shell is to read it: {words}"
+    )
 
 
 def _check_environment(table: Table, path: Path, problems: Problems) -> None:
