@@ -168,7 +168,7 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
       1    failed while running: a port is taken, no server answers, no route
       2    the command line or the configuration is wrong
       130  stopped immediately by a second Ctrl-C
-      with devproxy up -- PROGRAM: the program's own; 127 if there is no such program
+      of devproxy up -- PROGRAM: the program's own; 127 if there is none
 
     environment:
       DEVPROXY_CONFIG        the configuration, unless --config is given

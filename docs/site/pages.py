@@ -41,6 +41,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
             "cookies.md",
             "security.md",
             "upstreams.md",
+            "running.md",
             "import.md",
             "reload.md",
             "streaming.md",

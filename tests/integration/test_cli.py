@@ -320,7 +320,7 @@ def test_the_first_event_tells_where_devproxy_listens_and_how_long_that_took(fol
     process = GatewayProcess(cwd=folder)
     first = json.loads(process.program.out[0])
     process.stop()
-    assert list(first) == ["ts", "event", "urls", "startup_s", "inspector"]
+    assert list(first) == ["ts", "event", "urls", "startup_s", "inspector", "has_keys"]
     assert first["inspector"].startswith(f"{process.url}__devproxy/#key=")
     assert 0 < first["startup_s"] < PATIENCE_S
 
