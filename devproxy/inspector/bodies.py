@@ -6,11 +6,11 @@ Whatever was sent, decoding ends within a bound: of a bomb no more comes out tha
 
 from __future__ import annotations
 
-import zlib
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from devproxy.errors import BadMessage
-from devproxy.http.fields import elements_of
+from devproxy.http import codings
+from devproxy.http.codings import Decoded
 from devproxy.http1.framing import ChunkedReader
 from devproxy.inspector.masking import masked_body
 from devproxy.realtime.engineio import parse_engine_request
@@ -20,16 +20,7 @@ if TYPE_CHECKING:
     from devproxy.http.messages import Head
 
 MAX_DECODED_BYTES: Final = 8 << 20
-_DECODABLE: Final = frozenset((b"gzip", b"x-gzip", b"deflate", b"identity"))
 _TEXTS: Final = ("application/javascript", "application/xml", "application/graphql", "application/x-ndjson")
-
-
-class Decoded(NamedTuple):
-    """A body without its content coding. ``coding``: what was taken off, empty: nothing. ``is_whole``: all of it."""
-
-    data: bytes
-    coding: str
-    is_whole: bool
 
 
 def content_of(body: Body, *, is_answer: bool) -> bytes:
@@ -43,35 +34,9 @@ def content_of(body: Body, *, is_answer: bool) -> bytes:
         return joined
 
 
-def decoded(data: bytes, encoding: bytes, limit: int = MAX_DECODED_BYTES) -> Decoded | None:
-    """Return `data` without the codings that `encoding`, a ``Content-Encoding``, lists; at most `limit` bytes.
-
-    None: a coding is not known here, or the data is not in it.
-    """
-    codings = elements_of(encoding.lower())
-    if not all(coding in _DECODABLE for coding in codings) or len(codings) > 3:
-        return None
-    is_whole = True
-    for coding in reversed(codings):
-        if coding == b"identity":
-            continue
-        inflated = _inflated(data, coding, limit)
-        if inflated is None:
-            return None
-        data, is_whole = inflated
-    return Decoded(data, encoding.decode("latin-1"), is_whole)
-
-
-def _inflated(data: bytes, coding: bytes, limit: int) -> tuple[bytes, bool] | None:
-    ways = (zlib.MAX_WBITS | 16,) if coding.endswith(b"gzip") else (zlib.MAX_WBITS, -zlib.MAX_WBITS)
-    for way in ways:  # `deflate` means zlib, and some send it without the wrapper (RFC 9110 section 8.4.1.2)
-        inflater = zlib.decompressobj(way)
-        try:
-            found = inflater.decompress(data, limit)
-        except zlib.error:
-            continue
-        return found, inflater.eof
-    return None
+def decoded(data: bytes, encoding: bytes) -> Decoded | None:
+    """Return `data` without the codings that `encoding`, a ``Content-Encoding``, lists; None where that cannot be."""
+    return codings.decoded(data, encoding, MAX_DECODED_BYTES)
 
 
 def describe(head: Head | None, body: Body | None, target: bytes, *, is_answer: bool) -> dict[str, Any] | None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from devproxy.errors import BadMessage
+from devproxy.http.codings import Decoded, missing_library
 from devproxy.inspector.access import Access
-from devproxy.inspector.bodies import Decoded, content_of, decoded
+from devproxy.inspector.bodies import content_of, decoded
 from devproxy.inspector.copies import as_curl, as_fetch, fields_of
 from devproxy.inspector.details import detail_json
 from devproxy.inspector.har import archive, entry
@@ -78,6 +79,8 @@ async def _body(request: web.Request) -> web.StreamResponse:
     answer = web.Response(body=data, content_type="application/octet-stream")
     answer.headers["X-Devproxy-Complete"] = str(bool(described["is_complete"])).lower()
     answer.headers["X-Devproxy-Decoded"] = said or "identity"
+    if without is None and missing_library(encoding.encode("latin-1")):
+        answer.headers["X-Devproxy-Missing"] = "devproxy[inspector]"
     return answer
 
 

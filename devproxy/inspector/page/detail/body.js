@@ -162,11 +162,13 @@ async function loadBody(id, side, body, secrets) {
     text = new TextDecoder("latin1").decode(bytes);
   }
   const coded = body.encoding && response.headers.get("X-Devproxy-Decoded") === "no";
+  const missing = response.headers.get("X-Devproxy-Missing");
+  const remedy = missing ? ` For that, install ${missing}.` : "";
   return {
     blob,
     bytes,
     text,
-    note: coded ? `Shown as it came: its ${body.encoding} coding cannot be undone here.` : "",
+    note: coded ? `Shown as it came: its ${body.encoding} coding cannot be undone here.${remedy}` : "",
   };
 }
 
