@@ -42,6 +42,7 @@ def entry(row: Row, messages: Sequence[Message], *, secrets: bool) -> dict[str, 
     ended_s = row.ended_s or 0.0
     first_s = row.first_byte_s if row.first_byte_s is not None else ended_s
     sent_s = min(row.sent_s or 0.0, first_s)
+    held_s = min(row.held_s or 0.0, sent_s)
     document: dict[str, Any] = {
         "startedDateTime": _time(row.started_at),
         "time": ended_s * 1000,
@@ -49,9 +50,9 @@ def entry(row: Row, messages: Sequence[Message], *, secrets: bool) -> dict[str, 
         "response": _response(row, capture, secrets=secrets),
         "cache": {},
         "timings": {
-            "blocked": sent_s * 1000,
+            "blocked": held_s * 1000,
             "dns": -1,
-            "connect": -1,
+            "connect": (sent_s - held_s) * 1000,
             "ssl": -1,
             "send": 0,
             "wait": max(first_s - sent_s, 0.0) * 1000,
