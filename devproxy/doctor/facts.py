@@ -6,28 +6,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from devproxy.doctor.observed import Seen
+from devproxy.policy import server_code
 from devproxy.policy.verdict.model import shown
 
-NODE, EXPRESS, PYTHON, FLASK, FASTAPI, DEVPROXY, CLIENT, NGINX = (
-    "node",
-    "express",
-    "python-socketio",
-    "flask-socketio",
-    "fastapi",
-    "devproxy",
-    "client",
-    "nginx",
-)
-TITLES: Final = {
-    NODE: "Socket.IO (Node)",
-    EXPRESS: "Express",
-    PYTHON: "python-socketio",
-    FLASK: "Flask-SocketIO",
-    FASTAPI: "FastAPI",
-    NGINX: "nginx",
-    CLIENT: "the client",
-    DEVPROXY: "devproxy",
-}
+DEVPROXY, CLIENT, NGINX = "devproxy", "client", "nginx"
+TITLES: Final = {**server_code.TITLES, NGINX: "nginx", CLIENT: "the client", DEVPROXY: "devproxy"}
 """By the name of a fix: what it is written in."""
 
 FALLBACK_NOTE: Final = (

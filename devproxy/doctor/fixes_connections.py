@@ -5,7 +5,8 @@ Start at :func:`upgrade`.
 
 from __future__ import annotations
 
-from devproxy.doctor.facts import CLIENT, DEVPROXY, EXPRESS, FALLBACK_NOTE, FASTAPI, FLASK, NGINX, NODE, PYTHON, Facts
+from devproxy.doctor.facts import CLIENT, DEVPROXY, FALLBACK_NOTE, NGINX, Facts
+from devproxy.policy.server_code import EXPRESS, FASTAPI, FLASK, NODE, PYTHON
 
 
 def upgrade(facts: Facts) -> dict[str, str]:

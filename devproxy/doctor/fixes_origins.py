@@ -5,48 +5,20 @@ Start at :func:`cors`.
 
 from __future__ import annotations
 
-from devproxy.doctor.facts import DEVPROXY, EXPRESS, FASTAPI, FLASK, NGINX, NODE, PYTHON, Facts
+from devproxy.doctor.facts import DEVPROXY, NGINX, Facts
+from devproxy.policy import server_code
+from devproxy.policy.server_code import EXPRESS, FASTAPI, FLASK, NODE, PYTHON
 
 
 def cors(facts: Facts) -> dict[str, str]:
     """Return what to write about the origin that Socket.IO has to let in."""
-    credentials = ", credentials: true" if facts.sends else ""
-    return {
-        NODE: f'new Server(httpServer, {{ cors: {{ origin: ["{facts.origin}"]{credentials} }} }});',
-        EXPRESS: (
-            f'app.use(cors({{ origin: ["{facts.origin}"]{credentials} }}));  // for REST alone: it has no effect on '
-            "Socket.IO, which needs the line for Socket.IO (Node)"
-        ),
-        PYTHON: f'socketio.AsyncServer(cors_allowed_origins=["{facts.origin}"])',
-        FLASK: f'SocketIO(app, cors_allowed_origins=["{facts.origin}"])',
-        FASTAPI: (
-            f'sio = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins=["{facts.origin}"])\n'
-            "app = socketio.ASGIApp(sio, other_asgi_app=fastapi_app)  # CORSMiddleware on fastapi_app is for REST alone"
-        ),
-        DEVPROXY: facts.one_origin(),
-    }
+    return {**server_code.socketio(facts.origin, sends_credentials=facts.sends), DEVPROXY: facts.one_origin()}
 
 
 def rest_cors(facts: Facts) -> dict[str, str]:
     """Return what to write about the origin that a REST address has to let in."""
-    credentials = ", credentials: true" if facts.sends else ""
-    python_credentials = ", allow_credentials=True" if facts.sends else ""
     return {
-        NODE: (
-            f'response.setHeader("Access-Control-Allow-Origin", "{facts.origin}");  // on every answer, errors too\n'
-            'response.setHeader("Vary", "Origin");'
-            + ('\nresponse.setHeader("Access-Control-Allow-Credentials", "true");' if facts.sends else "")
-        ),
-        EXPRESS: (
-            f'app.use(cors({{ origin: ["{facts.origin}"]{credentials} }}));  // before every route and every guard'
-        ),
-        FLASK: (
-            f'CORS(app, origins=["{facts.origin}"]{", supports_credentials=True" if facts.sends else ""})  # flask-cors'
-        ),
-        FASTAPI: (
-            f'app.add_middleware(CORSMiddleware, allow_origins=["{facts.origin}"]{python_credentials},\n'
-            '                   allow_methods=["*"], allow_headers=["*"])  # add it last: the last one added runs first'
-        ),
+        **server_code.rest(facts.origin, sends_credentials=facts.sends),
         DEVPROXY: f"{facts.up()} --backend-path {facts.resource}\n"
         f'# and in the page: fetch("{facts.resource}"), without an address',
     }

@@ -12,6 +12,7 @@ from devproxy.authority.hosts import authority
 from devproxy.authority.origins import web_origin
 from devproxy.config.model import Scheme
 from devproxy.http.fields import elements_of, parse_fields, values_of
+from devproxy.policy import server_code
 from devproxy.policy.verdict import (
     ALLOWED,
     Hop,
@@ -23,6 +24,7 @@ from devproxy.policy.verdict import (
     sends_cookies,
 )
 from devproxy.policy.verdict.checks import check_preflight
+from devproxy.realtime.engineio import parse_engine_request
 
 if TYPE_CHECKING:
     from devproxy.config.model import ServerAddress
@@ -58,7 +60,9 @@ def verdict_json(capture: Capture) -> dict[str, Any] | None:
         "through": None if through is None else _json(through),
         "without": None if without is None else _json(without),
         "console": "" if blocked is None else console_message(blocked, request, origin, asked),
-        "fixes": [] if blocked is None or not blocked.is_blocked else fixes(blocked, origin.decode("latin-1"), request),
+        "fixes": []
+        if blocked is None or not blocked.is_blocked
+        else fixes(blocked, origin.decode("latin-1"), request, sends_credentials=with_credentials),
     }
 
 
@@ -144,29 +148,23 @@ def _json(verdict: Verdict) -> dict[str, Any]:
     return {"is_blocked": verdict.is_blocked, **verdict._asdict()}
 
 
-def fixes(verdict: Verdict, origin: str, request: RequestHead) -> list[dict[str, str]]:
+def fixes(verdict: Verdict, origin: str, request: RequestHead, *, sends_credentials: bool) -> list[dict[str, str]]:
     """Return what to paste so that a page of `origin` gets the answer: for devproxy, and for the usual servers."""
     if request.facts.upgrade:
         return [{"for": "devproxy", "language": "text", "code": verdict.fix}]
+    is_engine = parse_engine_request(request.target) is not None
+    code = (server_code.socketio if is_engine else server_code.rest)(origin, sends_credentials=sends_credentials)
+    titles = server_code.TITLES if is_engine else server_code.REST_TITLES
     route = f'[routes.cors]\nmode = "rewrite"\norigins = ["{origin}"]\n'
     return [
         {"for": "devproxy", "language": "toml", "code": f"# {verdict.fix}\n{route}"},
-        {
-            "for": "Node Socket.IO",
-            "language": "javascript",
-            "code": "const io = new Server(httpServer, {\n"
-            f'  cors: {{ origin: "{origin}", credentials: true }},\n'
-            "});\n",
-        },
-        {
-            "for": "Express",
-            "language": "javascript",
-            "code": 'import cors from "cors";\n\n'
-            f'app.use(cors({{ origin: "{origin}", credentials: true }})); // before every route\n',
-        },
-        {
-            "for": "python-socketio",
-            "language": "python",
-            "code": f'sio = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins=["{origin}"])\n',
-        },
+        *(
+            {
+                "for": titles[name],
+                "language": "javascript" if name in server_code.JAVASCRIPT else "python",
+                "code": f"{text}\n",
+            }
+            for name, text in code.items()
+            if not (is_engine and name == server_code.EXPRESS)
+        ),
     ]

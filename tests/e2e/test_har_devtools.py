@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import websockets
 from aiohttp import ClientSession, web
 from tests.support.browser import open_page

@@ -7,9 +7,11 @@ from devproxy.config import load
 from devproxy.gateway.shared.capture import Capture
 from devproxy.http1.head import parse_request_head, parse_response_head
 from devproxy.http1.start_line import Limits
-from devproxy.inspector.verdicts import verdict_json
+from devproxy.inspector.verdicts import fixes, verdict_json
 from devproxy.plan import Forward, compile_snapshot, edit_response, plan_request
 from devproxy.policy.hop import Peer
+from devproxy.policy.server_code import rest, socketio
+from devproxy.policy.verdict.checks import check
 
 FILE = b"""
 [upstreams]
@@ -96,3 +98,16 @@ def test_a_websocket_that_is_refused_has_chromiums_words() -> None:
     assert said["through"]["is_blocked"]
     assert said["console"].startswith("WebSocket connection to 'ws://localhost:8080/api/x' failed: ")
     assert "Unexpected response code: 400" in said["console"]
+
+
+@pytest.mark.parametrize("target", ["/socket.io/?EIO=4&transport=polling", "/api/items"], ids=["Socket.IO", "REST"])
+def test_what_to_write_in_a_server_is_what_doctor_says(target: str) -> None:
+    block = f"GET {target} HTTP/1.1\r\nHost: localhost:8080\r\nOrigin: http://localhost:3000"
+    request = parse_request_head(block.encode(), Limits())
+    verdict = check((), b"http://localhost:3000", includes_credentials=True)
+    assert verdict is not None
+    said = [one["code"] for one in fixes(verdict, "http://localhost:3000", request, sends_credentials=True)[1:]]
+    texts = (socketio if "EIO" in target else rest)("http://localhost:3000", sends_credentials=True)
+    assert said
+    assert set(said) <= {f"{text}\n" for text in texts.values()}
+    assert any("credentials" in one for one in said)
