@@ -4,6 +4,7 @@ The map, from the top down (each floor imports only from those below it)::
 
     cli          The command line: the composition root, the only place that knows every part
     pytest_plugin Fixtures for pytest: a gateway in front of an ASGI application or a URL, stopped after the test
+    init         What `devproxy init` finds: what runs, what the files say, and a ``devproxy.toml`` with a reason [...]
     inspector    The inspector: what happens, kept, explained, and shown at ``/__devproxy/``
     doctor       Which of the usual failures a server has, found from the wire alone
     importing    What other tools' configurations say of proxying, as a ``devproxy.toml``: ``devproxy import``

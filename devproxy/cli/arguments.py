@@ -155,6 +155,7 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
       devproxy up --frontend 5173 --backend 3001  no file: /socket.io/ and /api/ go
                                                   to 3001, everything else to 5173
       devproxy up -- npm run dev                  starts your dev server, too
+      devproxy init                               proposes a devproxy.toml
       devproxy up                                 with the nearest devproxy.toml
       devproxy check                              is that file valid?
       devproxy routes --test GET /apikey          which route matches this, and why
@@ -191,8 +192,6 @@ def _parse_without_command(arguments: Sequence[str]) -> argparse.Namespace:
 
         meant = without_command(arguments, _COMMANDS)
         known = f"did you mean {meant}?" if meant else f"the commands are {', '.join(_COMMANDS)}"
-        if name == "init":
-            known = "no file is needed:  devproxy up --frontend 5173 --backend 3001  (the ports of your servers)"
         raise Refused(f"there is no command {name}", known, "devproxy --help")
     options = parser.parse_args(arguments[:1])
     raise Refused(f"no command given, only {' '.join(arguments)}", "devproxy --help", *vars(options))
@@ -233,6 +232,35 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="open the page in a browser when it is ready")
     _add_output(parser)
     _add_choice(parser, "--loop", ("auto", "uvloop", "asyncio"), argparse.SUPPRESS)
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    """Look at what runs on this machine and at the project in this folder, and propose
+    a devproxy.toml: which server gets which path, and why. It is written if you
+    agree, and never over another file. Programs are asked for a page and for a
+    session of Socket.IO; files are read, and never run.
+
+    examples:
+      devproxy init
+      devproxy init --yes && devproxy up
+      devproxy init --print
+      devproxy init --frontend 5173 --backend 3001 --backend-path /api/
+      devproxy init ../shop
+
+    exit codes:
+      0  written, or printed
+      1  not written: you did not agree, or the file system did not
+      2  there is a file already, or no terminal to ask in, or nothing was found
+    """
+    parser.add_argument("folder", nargs="?", default=".", metavar="FOLDER", help="the project (default: this folder)")
+    parser.add_argument("--yes", "-y", action="store_true", help="write it without asking")
+    parser.add_argument("--print", action="store_true", help="print it to standard output, and write nothing")
+    parser.add_argument("--frontend", action=_Once, metavar="SERVER", help="your dev server: port, host:port or URL")
+    parser.add_argument("--backend", action=_Once, metavar="SERVER", help="your backend: port, host:port or URL")
+    _add_repeatable(
+        parser, "--backend-path", "PATH", "a path that goes to the backend; repeatable (default: what the sources say)"
+    )
+    _add_colour(parser)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -510,6 +538,7 @@ IMPLYING_UP: Final = (
 
 _COMMANDS: Final = {
     "up": ("start devproxy", _add_up),
+    "init": ("propose a devproxy.toml, from what runs and the files", _add_init),
     "check": ("validate configuration files", _add_check),
     "routes": ("show the routes, or which one matches a request and why", _add_routes),
     "explain": ("show how a request is handled, and what a browser does with the answer", _add_explain),

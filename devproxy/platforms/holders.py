@@ -1,18 +1,20 @@
 """What listens on a port of this machine, as far as the system tells: which process, at which addresses.
 
-Start at :func:`holder_of`, :func:`listening_addresses` and :func:`ports_below`.
+Start at :func:`holder_of`, :func:`listening_addresses` and :func:`ports_below`; for all ports at once, at
+:func:`listening_ports`.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 _TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
 _TCP_LISTEN: Final = "0A"
+EVERY_ADDRESS: Final = ("0.0.0.0", "::")
 
 
 class Holder(NamedTuple):
@@ -25,30 +27,60 @@ class Holder(NamedTuple):
 
 def holder_of(port: int) -> Holder | None:
     """Return what listens on TCP `port`; None where nothing does, or where the system does not tell."""
-    wanted = {f"socket:[{inode}]" for _, inode in _listening(port)}
-    if not wanted:
-        return None
-    for process in Path("/proc").iterdir():
+    return holders_of((port,)).get(port)
+
+
+def holders_of(ports: Collection[int]) -> dict[int, Holder]:
+    """Return what listens on each of the TCP `ports`, as far as something does and the system tells."""
+    wanted = {f"socket:[{inode}]": port for port, _, inode in _listening() if port in ports}
+    left, found = set(wanted.values()), dict[int, Holder]()
+    processes = Path("/proc").iterdir() if left else ()
+    for process in processes:
+        if not left:
+            break
         if not process.name.isdigit():
             continue
         with suppress(OSError):
-            if any(str(descriptor.readlink()) in wanted for descriptor in (process / "fd").iterdir()):
-                name, folder = (process / "comm").read_text().strip(), ""
-                with suppress(OSError):
-                    folder = str((process / "cwd").readlink())
-                return Holder(int(process.name), name, folder)
-    return None
+            for descriptor in (process / "fd").iterdir():
+                with suppress(OSError):  # it may be closed by now
+                    port = wanted.get(str(descriptor.readlink()))
+                    if port is not None and port in left:
+                        found[port] = _holder(process)
+                        left.remove(port)
+    return found
+
+
+def _holder(process: Path) -> Holder:
+    name, folder = (process / "comm").read_text().strip(), ""
+    with suppress(OSError):
+        folder = str((process / "cwd").readlink())
+    return Holder(int(process.name), name, folder)
+
+
+def listening_ports() -> dict[int, list[str]] | None:
+    """Return every TCP port that something listens on, with the addresses; None where the system does not tell."""
+    if not any(Path(table).exists() for table in _TABLES):
+        return None
+    found: dict[int, list[str]] = {}
+    for port, written, _ in _listening():
+        found.setdefault(port, []).append(_address(written))
+    return found
 
 
 def listening_addresses(port: int) -> list[str]:
     """Return the addresses at which something listens on TCP `port`, without those that mean every address."""
-    found = []
-    for written, _ in _listening(port):
-        # Four bytes at a time, each in the order of the machine: little-endian wherever Python is common.
-        packed = b"".join(bytes.fromhex(written[at : at + 8])[::-1] for at in range(0, len(written), 8))
-        if any(packed):
-            found.append(socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed))
-    return found
+    return [
+        address
+        for number, written, _ in _listening()
+        if number == port and (address := _address(written)) not in EVERY_ADDRESS
+    ]
+
+
+def _address(written: str) -> str:
+    """Return the address that is `written` in the table's own hexadecimal form."""
+    # Four bytes at a time, each in the order of the machine: little-endian wherever Python is common.
+    packed = b"".join(bytes.fromhex(written[at : at + 8])[::-1] for at in range(0, len(written), 8))
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
 
 
 def ports_below(root: int) -> frozenset[int] | None:
@@ -61,7 +93,7 @@ def ports_below(root: int) -> frozenset[int] | None:
             for descriptor in (Path("/proc") / str(pid) / "fd").iterdir():
                 with suppress(OSError):
                     wanted.add(str(descriptor.readlink()))
-    return frozenset(port for port, inode in _all_listening() if f"socket:[{inode}]" in wanted)
+    return frozenset(port for port, _, inode in _listening() if f"socket:[{inode}]" in wanted)
 
 
 def _tree(root: int) -> list[int]:
@@ -75,22 +107,12 @@ def _tree(root: int) -> list[int]:
     return found
 
 
-def _all_listening() -> Iterator[tuple[int, str]]:
-    """Give port and inode of each socket that listens."""
-    for table in _TABLES:
-        with suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                columns = line.split()
-                if columns[3] == _TCP_LISTEN:
-                    yield int(columns[1].rpartition(":")[2], 16), columns[9]
-
-
-def _listening(port: int) -> Iterator[tuple[str, str]]:
-    """Give the address, in the table's own hexadecimal form, and the inode of each socket that listens on `port`."""
+def _listening() -> Iterator[tuple[int, str, str]]:
+    """Give port, address in the table's own hexadecimal form, and inode of each socket that listens."""
     for table in _TABLES:
         with suppress(OSError):
             for line in Path(table).read_text().splitlines()[1:]:
                 columns = line.split()
                 address, _, number = columns[1].rpartition(":")
-                if columns[3] == _TCP_LISTEN and int(number, 16) == port:
-                    yield address, columns[9]
+                if columns[3] == _TCP_LISTEN:
+                    yield int(number, 16), address, columns[9]

@@ -31,7 +31,7 @@ COMMANDS: Final = "commands.md"
 """The page that is made of what ``--help`` prints."""
 
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Begin": ("install.md", "why-not.md", "new-origin.md", "troubleshooting.md"),
+    "Begin": ("install.md", "init.md", "why-not.md", "new-origin.md", "troubleshooting.md"),
     "Recipes": ("recipes.md", "recipes/*", "examples/*", "docker.md"),
     "See and explain": ("inspector.md", "doctor.md", "explain.md", "log.md", "faults.md"),
     "How it works": (

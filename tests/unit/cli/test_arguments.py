@@ -98,11 +98,6 @@ def test_every_command_has_a_help_of_its_own_that_fits_into_80_columns(
         ),
         (["routes", "5173", "3001"], "unknown arguments: 5173 3001", "devproxy routes --frontend 5173 --backend 3001"),
         (["routes", "--test", "/api/"], "--test: expected 2", "a method and a path:  devproxy routes --test GET /api/"),
-        (
-            ["init"],
-            "there is no command init",
-            "no file is needed:  devproxy up --frontend 5173 --backend 3001  (the ports of your servers)",
-        ),
         (["up", "--bogus"], "unknown arguments: --bogus", "devproxy up --help"),
         (["up", "--front", "1"], "unknown arguments: --front", "did you mean --frontend?  devproxy up --frontend 1"),
         (["up", "--log", "xml"], "--log: invalid choice: 'xml'", "devproxy up --help"),
