@@ -24,7 +24,7 @@ from devproxy.cli.hot_reload import words_on
 from devproxy.cli.in_force import in_force
 from devproxy.cli.refusal import FAILED, FINE, Refused, put
 from devproxy.cli.routes import compiled, place_of_route, upstream_text
-from devproxy.cli.typed_request import Target, as_browsers_send, read_request, read_target
+from devproxy.cli.typed_request import Target, as_browsers_send, method_as_fetch_sends, read_request, read_target
 from devproxy.config.model import Config, Scheme, ServerAddress
 from devproxy.console.style import Style
 from devproxy.http.fields import Role, elements_of, parse_fields, values_of
@@ -96,7 +96,7 @@ def _request(options: argparse.Namespace, target: Target, config: Config, front:
     elif target.is_websocket and not any(line.lower().startswith("origin:") for line in lines):
         scheme = target.scheme or own_scheme(config)
         lines.append(f"Origin: {web_origin(scheme, (target.authority or front).encode()).decode()}")
-    return read_request("explain", options.method, target, lines, _EXAMPLE, default_host=front)
+    return read_request("explain", method_as_fetch_sends(options.method), target, lines, _EXAMPLE, default_host=front)
 
 
 def _origin(text: str) -> str:

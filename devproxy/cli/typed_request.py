@@ -21,6 +21,8 @@ _is_bare = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#:@]+):[0-9]+(?:[/?#].*)?|localhost(?:[/?#].*)?|[^\s/?#:@]+\.[^\s/?#:@.]+/.*",
     re.DOTALL,
 ).fullmatch
+_MAX_PORT: Final = 65_535
+_NORMALIZED: Final = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"))
 _EXAMPLE_KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
 """Of a handshake: RFC 6455 section 1.3. Any will do, as nothing is sent after it."""
 _HANDSHAKE: Final = (
@@ -55,13 +57,36 @@ def read_target(what: str, text: str, example: str) -> Target:
     rest = rest.partition("#")[0]
     if separator and scheme.lower() in _SCHEMES:
         end = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
-        authority, path = rest[:end], rest[end:]
+        authority, path = _read_authority(what, text, rest[:end], example), rest[end:]
         path = path if path.startswith("/") else f"/{path}"
         return Target(_SCHEMES[scheme.lower()], authority, path, scheme.lower() in ("ws", "wss"))
     path = text.partition("#")[0]
     if not path.startswith("/") and path != "*":
         raise Refused(f"{what}: {text} is neither a path nor a URL", example)
     return Target("", "", path)
+
+
+def _read_authority(what: str, text: str, authority: str, example: str) -> str:
+    """Return `authority` as browsers send it; a name outside ASCII as its punycode (RFC 3490, WHATWG URL)."""
+    if "@" in authority:
+        bare = text.replace(authority, authority.rpartition("@")[2], 1)
+        raise Refused(f"{what}: {text} has a user name in it, and a page cannot ask for such a URL", f"write {bare}")
+    host, colon, port = authority.rpartition(":")
+    if not colon or authority.endswith("]"):
+        host, port = authority, ""
+    if port and not (port.isascii() and port.isdigit() and int(port[:6]) <= _MAX_PORT):
+        raise Refused(f"{what}: {port} in {text} is no port: a port is a number up to {_MAX_PORT}", example)
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode()
+        except UnicodeError:
+            raise Refused(f"{what}: {host} is not a host name", example) from None
+    return f"{host}:{port}" if port else host
+
+
+def method_as_fetch_sends(method: str) -> str:
+    """Return `method` as ``fetch()`` sends it (Fetch section 2.2.1, "normalize"): ``patch`` stays as it is."""
+    return method.upper() if method.upper() in _NORMALIZED else method
 
 
 def as_browsers_send(path: str) -> str:

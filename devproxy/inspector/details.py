@@ -193,6 +193,8 @@ def _source(capture: Capture, path: tuple[str | int, ...]) -> dict[str, Any] | N
     else:
         where = ("server" if path[0] == "server" else "upstreams", *path[1:])
     found = source_of(config, *where)
+    if found is not None and where[0] == "server" and found.key == "server":
+        found = None  # the table says nothing of a key that is not in it
     return None if found is None else found._asdict()
 
 

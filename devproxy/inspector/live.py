@@ -72,9 +72,9 @@ class Live:
         self._own_loop = asyncio.get_running_loop()
 
     @property
-    def is_looked_at(self) -> bool:
-        """Whether a page looks."""
-        return self._looking > 0
+    def looking(self) -> int:
+        """How many pages look."""
+        return self._looking
 
     @property
     def is_complete(self) -> bool:

@@ -23,6 +23,7 @@ from devproxy.inspector.web import (
     FIELDS,
     LIVE,
     MAX_LIMIT,
+    MAX_PAGES,
     Problem,
     answer_json,
     body_of,
@@ -126,6 +127,8 @@ async def _events(request: web.Request) -> web.StreamResponse:
     exchange_id, secrets = number(request, "exchange"), wants_secrets(request)
     after = request.headers.get("Last-Event-ID") or request.query.get("last_event_id", "")
     answer = web.StreamResponse(headers={**FIELDS, "Content-Type": "text/event-stream"})
+    if live.looking >= MAX_PAGES:
+        raise Problem(409, "not-possible", f"{MAX_PAGES} pages of the inspector are open.", "Close some of them.")
     await live.look()
     try:
         await answer.prepare(request)

@@ -113,7 +113,7 @@ class Inspector:
         if self._live is None:
             return
         self._live.stop_soon()
-        if self._live.is_looked_at:
+        if self._live.looking:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await self._live.all_gone.wait()

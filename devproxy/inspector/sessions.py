@@ -58,6 +58,8 @@ class Session:
     def json(self, *, secrets: bool) -> dict[str, Any]:
         """Return it as the API gives it; without `secrets`, its id is one that opens nothing."""
         document = {name: getattr(self, name) for name in self.__slots__}
+        for name in ("route", "upstream", "server"):
+            document[name] = document[name] or None
         return document if secrets else {**document, "sid": alias(self.sid)}
 
 

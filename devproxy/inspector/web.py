@@ -30,6 +30,8 @@ FIELDS: Final = {
     "X-Frame-Options": "DENY",
 }
 """What every answer says to the browser, whatever it is."""
+MAX_PAGES: Final = 64
+"""Event streams at a time: people have a few pages open, and a script of the application may try more."""
 LIVE: Final = web.AppKey("live", Live)
 ABOUT: Final = web.AppKey("about", dict[str, Any])
 ACCESS: Final = web.RequestKey("access", Access)

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 from devproxy.events import ExchangeFinished
+from devproxy.inspector.web import MAX_PAGES
 from tests.support.inspecting import Feed, Inspected, inspected
 
 
@@ -306,3 +307,27 @@ def test_pages_go_when_devproxy_stops(backend: int) -> None:
         running.ask("GET", "/a")
     with closing(feed):
         assert feed.event("bye") == ("bye", {})
+
+
+def test_there_are_only_so_many_event_streams(page: Inspected) -> None:
+    feeds = [Feed(page) for _ in range(MAX_PAGES)]
+    try:
+        for feed in feeds:
+            assert b" 200 " in feed.head
+        refused = page.ask("GET", "/__devproxy/api/events", key=page.key)
+        assert (refused.status, refused.json["error"]) == (409, "not-possible")
+    finally:
+        for feed in feeds:
+            feed.close()
+
+    def is_open_again() -> bool:
+        with closing(Feed(page)) as feed:
+            return b" 200 " in feed.head
+
+    page.wait(is_open_again, "a free place")
+
+
+def test_what_is_not_known_is_null(page: Inspected) -> None:
+    assert page.ask("GET", "/nobody", fields={"Host": "evil.example"}).status == 421
+    (row,) = page.wait(lambda: [one for one in page.rows() if one["target"] == "/nobody"], "its row")
+    assert [row[key] for key in ("origin", "destination", "route", "upstream", "server")] == [None] * 5

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 from devproxy.cli.refusal import Refused
-from devproxy.cli.typed_request import Target, as_browsers_send, read_request, read_target
+from devproxy.cli.typed_request import (
+    Target,
+    as_browsers_send,
+    method_as_fetch_sends,
+    read_request,
+    read_target,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +61,33 @@ def test_a_host_is_the_one_said_last() -> None:
 def test_a_browser_encodes_spaces_and_what_is_not_ascii() -> None:
     assert as_browsers_send("/a b/é?q=ü \udcff%20&b") == "/a%20b/%C3%A9?q=%C3%BC%20%FF%20&b"
     assert as_browsers_send("/a\r\nb") == "/a\r\nb"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("http://localhost:99999/x", "99999 in http://localhost:99999/x is no port"),
+        ("http://localhost:80a/x", "80a in http://localhost:80a/x is no port"),
+        (f"http://localhost:{'9' * 10_000}/", "is no port"),
+        ("ws://localhost:²/x", "is no port"),
+        ("http://user:pw@localhost:8080/x", "has a user name in it"),
+        ("http://.ä.example/", "is not a host name"),
+    ],
+    ids=["range", "letters", "long", "superscript", "userinfo", "empty label"],
+)
+def test_an_authority_that_no_browser_takes_is_refused(text: str, words: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        read_target("explain", text, "devproxy explain /api/items")
+    assert words in str(refusal.value)
+
+
+def test_a_name_outside_ascii_is_asked_for_as_browsers_do() -> None:
+    target = read_target("explain", "https://bücher.example:8443/ä?x", "")
+    assert (target.authority, target.path) == ("xn--bcher-kva.example:8443", "/ä?x")
+    assert read_target("explain", "http://[::1]:8080/", "").authority == "[::1]:8080"
+    assert read_target("explain", "http://[::1]/", "").authority == "[::1]"
+
+
+@pytest.mark.parametrize(("typed", "sent"), [("get", "GET"), ("Put", "PUT"), ("patch", "patch"), ("X", "X")])
+def test_a_method_is_sent_as_fetch_sends_it(typed: str, sent: str) -> None:
+    assert method_as_fetch_sends(typed) == sent
