@@ -34,8 +34,8 @@ _BESIDE: Final = 3
 class Attending:
     """Attends to what `in_force` says, until it is stopped. `output`: where lines of programs are shown.
 
-    `inspector`: gives its link; `quit`: ends devproxy; `has_keys`: keys of the terminal are for devproxy, unless a
-    program reads it. In the main thread; needs a running loop.
+    `inspector`: gives its link; `quit`: ends devproxy; `has_keys`: keys of the terminal, if there is one, are for
+    devproxy, unless a program reads it. In the main thread; needs a running loop.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ class Attending:
     def begin(self, *, opens: bool) -> None:
         """Start the programs, take the keys, and open the page if that is wanted."""
         self._take(self._in_force.loaded)
-        if self._has_keys:
+        if keyboard.is_possible():
             self._keyboard = keyboard.Keyboard(self._keys.press, self._is_terminal_free)
         if opens:
             self._spawn(self._open())
 
     def _is_terminal_free(self) -> bool:
-        return self._programs is None or not self._programs.holds_terminal
+        return self._has_keys and (self._programs is None or not self._programs.holds_terminal)
 
     def _take(self, loaded: Loaded) -> None:
         """Run the programs of `loaded`."""

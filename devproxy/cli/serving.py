@@ -103,10 +103,10 @@ async def _serve(loaded: Loaded, sockets: list[socket.socket], shown: Shown, pro
         return inspector.link(gateway.urls[0]) if inspector is not None and has_inspector else ""
 
     in_force = InForce(gateway, loaded, keeper=process.keeper, prepared=_prepared)
-    has_keys = shown.console is not None and shown.output is None and is_ours()
-    is_alone = has_keys and len(loaded.config.programs) == 1  # that program has the terminal
+    has_keys = shown.console is not None and shown.output is None
+    is_alone = len(loaded.config.programs) == 1  # that program has the terminal
     # Before the first client is taken from the backlog, so that nothing can be reported ahead of it.
-    observer.tell(Ready(gateway.urls, seconds_since_start(), link(), has_keys and not is_alone))
+    observer.tell(Ready(gateway.urls, seconds_since_start(), link(), has_keys and not is_alone and is_ours()))
     for sentence in loaded.notices:
         observer.tell(Trouble(sentence))
     await gateway.start()

@@ -59,6 +59,7 @@ def _wait_for_the_end(notes: int, signals: int) -> float:
 
 def _force(parent: int, notes: int, gate: int, limit_s: float) -> None:
     """Let the parent's thread write and end the process; say so."""
+    _mend_terminal()
     last = time.monotonic() + _LAST_RESORT_S
     trace = b""
     while time.monotonic() < last:
@@ -74,6 +75,21 @@ def _force(parent: int, notes: int, gate: int, limit_s: float) -> None:
     words = f"error: devproxy did not stop within {limit_s:.1f} s of being told to, and was terminated by force\n"
     help = "help: this is a bug in devproxy: please report it, with these lines, where you got devproxy\n"
     _say(words.encode() + trace + help.encode())
+
+
+def _mend_terminal() -> None:
+    """Have the terminal echo keys, line by line: the parent may have read them one by one, and can undo nothing now.
+
+    While the parent is there: after its end, a shell has the terminal for itself.
+    """
+    with contextlib.suppress(ImportError, OSError):
+        import termios
+
+        with contextlib.suppress(termios.error):
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+            modes = termios.tcgetattr(2)
+            modes[3] |= termios.ICANON | termios.ECHO
+            termios.tcsetattr(2, termios.TCSANOW, modes)
 
 
 def _say(words: bytes) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 _STDIN: Final = 0
 _PIECE: Final = 256
+_LOOK_S: Final = 0.5
 _LOCAL_MODES: Final = 3
 _CONTROL: Final = 6
 """Places in what ``tcgetattr`` returns."""
@@ -34,12 +35,13 @@ class Keyboard:
         self._is_reading = False
         self._is_closed = not is_possible()
         self._before: list[Any] = []
+        """What the terminal was like when it came to be ours; empty: it is not."""
+        self._looking: asyncio.TimerHandle | None = None
         if self._is_closed:
             return
         import termios
 
         self._termios = termios
-        self._before = termios.tcgetattr(_STDIN)
         self._loop.add_signal_handler(signal.SIGTSTP, self._pause)
         self._loop.add_signal_handler(signal.SIGCONT, self.settle)
         self.settle()
@@ -48,7 +50,16 @@ class Keyboard:
         """Read keys, or leave the terminal alone, as things are now."""
         if self._is_closed:
             return
-        wanted = self._is_free() and _is_in_foreground()
+        is_ours = _is_in_foreground()
+        if not is_ours:
+            self._before = []
+        elif not self._before:
+            with suppress(OSError, self._termios.error):  # the terminal is about to go
+                self._before = self._termios.tcgetattr(_STDIN)
+        if not is_ours and self._looking is None:
+            # A shell does not tell a job that runs in the background that it has come to the foreground.
+            self._looking = self._loop.call_later(_LOOK_S, self._look)
+        wanted = self._is_free() and is_ours
         if wanted:
             self._set(keys=True)
         if wanted and not self._is_reading:
@@ -56,6 +67,10 @@ class Keyboard:
             self._loop.add_reader(_STDIN, self._read)
         elif not wanted:
             self._leave()
+
+    def _look(self) -> None:
+        self._looking = None
+        self.settle()
 
     def close(self) -> None:
         """Leave the terminal as it was. Idempotent."""
@@ -65,6 +80,8 @@ class Keyboard:
         if _is_in_foreground():
             self._set(keys=False)  # a program that was ended by force may have left it in any state
         self._is_closed = True
+        if self._looking is not None:
+            self._looking.cancel()
         for number in (signal.SIGTSTP, signal.SIGCONT):
             self._loop.remove_signal_handler(number)
 
@@ -77,6 +94,8 @@ class Keyboard:
 
     def _set(self, *, keys: bool) -> None:
         termios = self._termios
+        if not self._before:
+            return
         modes = list(self._before)
         if keys:
             modes[_LOCAL_MODES] &= ~(termios.ICANON | termios.ECHO)
@@ -88,6 +107,7 @@ class Keyboard:
     def _pause(self) -> None:
         """Ctrl-Z: give the terminal back as it was, and stop as any other program does."""
         self._leave()
+        self._before = []
         self._loop.remove_signal_handler(signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         signal.raise_signal(signal.SIGTSTP)

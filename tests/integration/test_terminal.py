@@ -2,90 +2,26 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import select
 import shlex
 import signal
 import socket
-import struct
 import sys
-import termios
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
-from tests.support.gateway_process import COMMAND, ENVIRONMENT, GatewayProcess
+from tests.support.gateway_process import COMMAND, GatewayProcess
+from tests.support.in_terminal import InTerminal, in_terminal
 from tests.support.processes import free_port, wait_for
-from tests.support.screen import Screen
 
 ROUTE = '[[routes]]\npath = "/"\nupstream = "backend"\n'
 UP = [*COMMAND, "up", "--log", "json"]
-
-
-class InTerminal:
-    """A program with a terminal of its own, 80 columns wide, as its session's leader. ``said``: what it wrote there."""
-
-    def __init__(self, command: list[str], cwd: Path) -> None:
-        self.pid, self._master = pty.fork()
-        if self.pid == 0:
-            os.chdir(cwd)
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-            os.execvpe(command[0], command, {**os.environ, **ENVIRONMENT, "HISTFILE": "", "PS1": "$ "})
-        self.said = ""
-        self._is_over = False
-
-    def hears(self, words: str, count: int = 1) -> None:
-        """Wait until it has written `words` so often."""
-        deadline = time.monotonic() + 30
-        while self.said.count(words) < count:
-            assert time.monotonic() < deadline, self.said
-            if select.select([self._master], [], [], 0.1)[0]:
-                with suppress(OSError):
-                    self.said += os.read(self._master, 65536).decode(errors="replace")
-
-    @property
-    def rows(self) -> list[str]:
-        """What is to be seen."""
-        screen = Screen()
-        screen.write(self.said)
-        return screen.rows
-
-    def types(self, text: str) -> None:
-        os.write(self._master, text.encode())
-
-    def close_terminal(self) -> None:
-        os.close(self._master)
-        self._master = -1
-
-    @property
-    def has_ended(self) -> bool:
-        if not self._is_over:
-            self._is_over = os.waitpid(self.pid, os.WNOHANG)[0] != 0
-        return self._is_over
-
-    def end(self) -> None:
-        if not self.has_ended:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        if self._master >= 0:
-            os.close(self._master)
-
-
-@contextmanager
-def in_terminal(command: list[str], cwd: Path) -> Iterator[InTerminal]:
-    program = InTerminal(command, cwd)
-    try:
-        yield program
-    finally:
-        program.end()
 
 
 def listens(port: int) -> bool:
