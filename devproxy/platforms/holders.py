@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from devproxy.platforms.system import IS_LINUX
+
 _TABLES: Final = ("/proc/net/tcp", "/proc/net/tcp6")
 _TCP_LISTEN: Final = "0A"
 EVERY_ADDRESS: Final = ("0.0.0.0", "::")
@@ -32,6 +34,8 @@ def holder_of(port: int) -> Holder | None:
 
 def holders_of(ports: Collection[int]) -> dict[int, Holder]:
     """Return what listens on each of the TCP `ports`, as far as something does and the system tells."""
+    if not IS_LINUX:
+        return _holders_elsewhere(ports)
     wanted = {f"socket:[{inode}]": port for port, _, inode in _listening() if port in ports}
     left, found = set(wanted.values()), dict[int, Holder]()
     processes = Path("/proc").iterdir() if left else ()
@@ -50,6 +54,20 @@ def holders_of(ports: Collection[int]) -> dict[int, Holder]:
     return found
 
 
+def _holders_elsewhere(ports: Collection[int]) -> dict[int, Holder]:
+    from devproxy.platforms import port_tools  # runs programs, for which no start needs to wait
+
+    found: dict[int, Holder] = {}
+    known: dict[int, Holder] = {}
+    for one in port_tools.listening():
+        if one.port in ports and one.port not in found:
+            if one.pid not in known:
+                name, folder = port_tools.named(one.pid)
+                known[one.pid] = Holder(one.pid, name or "a program", folder)
+            found[one.port] = known[one.pid]
+    return found
+
+
 def _holder(process: Path) -> Holder:
     name, folder = (process / "comm").read_text().strip(), ""
     with suppress(OSError):
@@ -59,6 +77,10 @@ def _holder(process: Path) -> Holder:
 
 def listening_ports() -> dict[int, list[str]] | None:
     """Return every TCP port that something listens on, with the addresses; None where the system does not tell."""
+    if not IS_LINUX:
+        from devproxy.platforms import port_tools
+
+        return port_tools.by_port(port_tools.listening()) or None
     if not any(Path(table).exists() for table in _TABLES):
         return None
     found: dict[int, list[str]] = {}
@@ -69,6 +91,8 @@ def listening_ports() -> dict[int, list[str]] | None:
 
 def listening_addresses(port: int) -> list[str]:
     """Return the addresses at which something listens on TCP `port`, without those that mean every address."""
+    if not IS_LINUX:
+        return [address for address in (listening_ports() or {}).get(port, []) if address not in EVERY_ADDRESS]
     return [
         address
         for number, written, _ in _listening()

@@ -17,6 +17,13 @@ def test_on_macos_it_is_in_the_users_own_temporary_folder() -> None:
     assert runtime_folder({"TMPDIR": "/var/folders/x/T/"}, "darwin", ME) == "/var/folders/x/T/devproxy"
 
 
+def test_on_windows_it_is_in_the_users_own_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = os.path.join("C:", "Users", "me", "AppData", "Local")
+    assert runtime_folder({"LOCALAPPDATA": local}, "win32") == os.path.join(local, "devproxy", "run")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert runtime_folder({}, "win32") == os.path.join("/home/me", "AppData", "Local", "devproxy", "run")
+
+
 @pytest.mark.parametrize("environment", [{}, {"XDG_RUNTIME_DIR": ""}, {"XDG_RUNTIME_DIR": "relative"}], ids=str)
 def test_without_one_it_is_named_after_the_user(environment: dict[str, str]) -> None:
     assert runtime_folder(environment, "linux", ME) == f"/tmp/devproxy-{ME}"
