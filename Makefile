@@ -16,7 +16,7 @@ BENCH_STAMP := bench/node_modules/.package-lock.json
 BENCH := PATH="$$PATH:/usr/local/sbin:/usr/sbin" $(BIN)/python -m bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint fix docs docs-serve fuzz soak bench bench-quick bench-baseline cov clean
+.PHONY: help demo test test-matrix check lint fix docs docs-serve fuzz soak bench bench-quick bench-baseline cov clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F '|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -28,12 +28,16 @@ test: $(TEST_STAMP) ## every test, with real browsers, real Socket.IO and real V
 	@scripts/system-packages test
 	@$(PYTEST)
 
+test-matrix: $(TEST_STAMP) ## unit and integration tests on every newer Python of this machine, on both event loops (ARGS="--only 3.13")
+	@$(BIN)/python -m tests.matrix $(ARGS)
+
 check: lint test ## what must be green before a commit: formatting, lint, types, floors, tests
 
 lint: $(TEST_STAMP) ## the part of `make check` that runs nothing
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --no-error-summary --config-file tests/support/windows/mypy.ini
 	@$(BIN)/lint-imports
 
 fix: $(TEST_STAMP) ## repair formatting and what ruff can repair, and write the generated files again
@@ -69,7 +73,7 @@ cov: $(TEST_STAMP) ## coverage of the unit, property and integration tests
 	@$(BIN)/coverage report --show-missing --skip-covered
 
 clean: ## remove the virtual environment and every cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

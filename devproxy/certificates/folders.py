@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from devproxy.certificates.problems import CertificateProblem
 from devproxy.platforms.accounts import account_of, person_behind_sudo
+from devproxy.platforms.ownership import give
 
 
 class Person(NamedTuple):
@@ -47,7 +48,7 @@ def write(path: str, data: bytes, owner: tuple[int, int] | None, *, mode: int = 
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 if owner is not None:
-                    os.fchown(descriptor, *owner)  # not by its name, under which its new owner may put something else
+                    give(descriptor, owner)  # not by its name, under which its new owner may put something else
             if replace:
                 os.replace(draft, path)
             else:
@@ -71,4 +72,4 @@ def _make_folder(folder: str, owner: tuple[int, int] | None) -> None:
     with suppress(FileExistsError):
         os.mkdir(folder, 0o700)
         if owner is not None:
-            os.chown(folder, *owner, follow_symlinks=False)
+            give(folder, owner)

@@ -1,4 +1,7 @@
-"""Whether others than this user can change a file. Start at :func:`owner_of_another` and :func:`is_open_to_all`."""
+"""Whose a file is, and whether others than this user can change it.
+
+Start at :func:`owner_of_another` and :func:`is_open_to_all`.
+"""
 
 from __future__ import annotations
 
@@ -40,3 +43,14 @@ def is_open_to_all(path: str, environment: Mapping[str, str] = os.environ, *, wi
 def closing_command(path: str, *, windows: bool = IS_WINDOWS) -> str:
     """Return what to type so that `path` is no longer open to all."""
     return f"move it below {os.path.expanduser('~')}" if windows else f"chmod o-w {path}"
+
+
+def give(file: int | str, owner: tuple[int, int]) -> None:
+    """Give `file`, an open one or a path, to the user and group `owner`; no link is followed. Raises OSError.
+
+    Windows has no such owners, and no process there has one to give a file to.
+    """
+    if isinstance(file, int):
+        os.fchown(file, *owner)
+    else:
+        os.chown(file, *owner, follow_symlinks=False)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Final
 
 from devproxy.platforms.accounts import own_number, person_behind_sudo
+from devproxy.platforms.ownership import give
 from devproxy.platforms.sockets import unix_socket
 from devproxy.platforms.system import SYSTEM
 
@@ -66,7 +67,7 @@ def make_folder(folder: str) -> None:
         with suppress(FileExistsError):
             os.mkdir(folder, 0o700)
             if number != own_number():
-                os.chown(folder, number, -1, follow_symlinks=False)
+                give(folder, (number, -1))
     check_folder(folder, number)
 
 
@@ -93,7 +94,7 @@ def bind(name: str, *, folder: str | None = None) -> socket.socket:
         sock.bind(draft)
         os.chmod(draft, 0o600)
         if (number := owner()) is not None and number != own_number():
-            os.chown(draft, number, -1, follow_symlinks=False)
+            give(draft, (number, -1))
         sock.listen(16)
         sock.setblocking(False)
         os.rename(draft, path)

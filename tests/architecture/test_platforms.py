@@ -19,7 +19,7 @@ ATTRIBUTES = {
     "os": {
         "name", "uname", "fork", "forkpty", "getuid", "geteuid", "getgid", "getegid", "getpgrp", "getpgid", "getppid",
         "getsid", "kill", "killpg", "setsid", "setpgid", "setuid", "setgid", "tcgetpgrp", "tcsetpgrp", "posix_spawn",
-        "mkfifo", "openpty", "ctermid", "sysconf", "startfile", "set_blocking",
+        "chown", "fchown", "lchown", "mkfifo", "openpty", "ctermid", "sysconf", "startfile", "set_blocking",
         "WNOHANG", "O_NOCTTY", "O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_DIRECTORY", "O_BINARY",
     },
     "stat": {"S_IWOTH", "S_IRWXG", "S_ISVTX", "S_ISUID"},
@@ -38,7 +38,6 @@ EXCUSED = {
     ("gateway/front/listener.py", ".remove_reader"): "the same",
     ("console/banner.py", "/dev/"): "how the path of a pipe begins that a shell gives, as in --config <(…)",
     ("console/banner.py", "/proc/"): "the same",
-    ("certificates/folders.py", ".fchown"): "only for the person behind sudo, whom Windows does not have",
     ("cli/starting.py", "SYSTEM"): "says on what it runs, in a report",
     ("trust/stores.py", "SYSTEM"): "each system has stores of its own",
 }

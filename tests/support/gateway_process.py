@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 INSTALLED = shlex.split(os.environ.get("DEVPROXY_COMMAND", ""))
 """``DEVPROXY_COMMAND=devproxy`` runs the same tests against an installed devproxy instead of this checkout."""
 COMMAND = INSTALLED or [sys.executable, "-m", "devproxy"]
+CHOSEN_LOOP = os.environ.get("DEVPROXY_TESTS_LOOP", "")
+"""The event loop that `make test-matrix` chooses for this run: ``asyncio`` or ``uvloop``; empty: devproxy's choice."""
 SEARCHED = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 ENVIRONMENT = {} if INSTALLED else {"PYTHONPATH": os.pathsep.join(SEARCHED)}
 
@@ -28,6 +30,8 @@ class GatewayProcess:
 
     def __init__(self, *arguments: str | Path, cwd: Path | None = None) -> None:
         command = [*COMMAND, "up", "--listen", "localhost:0", "--log", "json", *arguments]
+        if CHOSEN_LOOP and "--loop" not in arguments:
+            command += ["--loop", CHOSEN_LOOP]
         self.program = Program(command, name="devproxy", cwd=cwd, environment=ENVIRONMENT)
         try:
             ready = self.program.json_line(lambda event: event.get("event") == "ready", "that it is ready")

@@ -59,10 +59,10 @@ MISSING = {
     os: (
         "chown", "ctermid", "fchown", "fork", "forkpty", "getegid", "geteuid", "getgid", "getpgid", "getpgrp", "getsid",
         "getuid", "killpg", "lchown", "mkfifo", "openpty", "posix_spawn", "posix_spawnp", "setgid", "setpgid", "setsid",
-        "setuid", "sysconf", "tcgetpgrp", "tcsetpgrp", "uname", "WNOHANG", "O_CLOEXEC", "O_DIRECTORY", "O_NOCTTY",
+        "setuid", "sysconf", "tcgetpgrp", "tcsetpgrp", "uname", "O_CLOEXEC", "O_DIRECTORY", "O_NOCTTY",
         "O_NOFOLLOW", "O_NONBLOCK",
     ),
-    signal: ("SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGTSTP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "pthread_kill"),
+    signal: ("SIGALRM", "SIGCHLD", "SIGHUP", "SIGTSTP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "pthread_kill"),
     socket: ("AF_UNIX", "SO_REUSEPORT", "MSG_DONTWAIT", "MSG_NOSIGNAL"),
     select: ("poll", "epoll", "POLLRDHUP", "PIPE_BUF"),
     faulthandler: ("register", "unregister"),
