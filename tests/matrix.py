@@ -1,7 +1,7 @@
 """`make test-matrix`: the unit and integration tests on every newer Python that this machine has, on both event loops.
 
 For each minor version from 3.12 on, the newest interpreter on PATH, of pyenv or of uv gets a virtual environment of its
-own, ``.venv-3.N``, which is made again when pyproject.toml changes. Nothing is downloaded but packages. A table at the
+own, ``.venv-3.N``, which is made again when what is needed changes. Nothing is downloaded but packages. A table at the
 end says what passed; the exit status is 1 if anything failed, could not be installed, or if no Python was found.
 
     python -m tests.matrix [--only 3.12,3.13] [--loops asyncio] [--tests tests/unit] [-- PYTEST OPTIONS]
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -120,7 +121,9 @@ def prepared(one: Interpreter) -> Path:
     """Return the Python of the environment for `one`, which is made if it is not there. Raises CalledProcessError."""
     folder = ROOT / f".venv-{one.minor}"
     python, stamp = folder / "bin" / "python", folder / ".devproxy-matrix"
-    key = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + one.version.encode()).hexdigest()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = repr((one.version, project["dependencies"], project["optional-dependencies"]))
+    key = hashlib.sha256(needed.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == key:
         return python
     say(f"installing devproxy and what its tests need into {folder.name} ({one.version})")

@@ -17,6 +17,7 @@ from devproxy.policy.advice import (
     advice_on_no_http,
     facts_of_absence,
 )
+from devproxy.policy.host_gateway import advice_on_host
 from devproxy.policy.proxy_advice import UnusedProxy, advice_on_unused, words_on_proxy
 from devproxy.policy.tls_advice import Settings, facts_of_certificate, words_on_tls
 from devproxy.realtime.engineio import SESSION_UNKNOWN
@@ -132,6 +133,9 @@ def upstream_failed(
         pass  # there is more to say than by the fault alone
     elif is_own_container and error.fault is UpstreamFault.REFUSED:
         advice = _OWN_CONTAINER
+    elif error.fault in NO_CONNECTION:
+        is_known = error.fault is not UpstreamFault.UNRESOLVED
+        advice = advice_on_host(_host_of(error.server), is_known=is_known) or advice
     if unused_proxy is not None and _is_perhaps_behind(unused_proxy, error.fault):
         advice = f"{advice} {advice_on_unused(unused_proxy, table)}"
     if is_webpack_perhaps and error.fault is UpstreamFault.CLOSED_EARLY:
@@ -153,6 +157,11 @@ def upstream_failed(
         retry_after_s=_RETRY_AFTER_S if status == _UNAVAILABLE else 0,
         detail="" if error.cause is None else error.detail,
     )
+
+
+def _host_of(url: str) -> str:
+    """Return the host in `url`, that of a server; brackets stay."""
+    return url.partition("://")[2].partition(":")[0]
 
 
 def _is_perhaps_behind(proxy: UnusedProxy, fault: UpstreamFault) -> bool:

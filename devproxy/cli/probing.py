@@ -22,6 +22,7 @@ from devproxy.http1.refusals import ended_within_head, told
 from devproxy.http1.start_line import Limits
 from devproxy.platforms.endpoints import connect
 from devproxy.policy.advice import advice_on_no_http
+from devproxy.policy.host_gateway import advice_on_host
 from devproxy.policy.proxy_advice import advice_on_unused, unused_proxy, words_on_proxy
 from devproxy.policy.tls_advice import certificate_text, tls_settings, words_on_tls
 
@@ -119,10 +120,12 @@ def _distance(error: OSError, asked: Asked) -> tuple[str, str]:
         unused = None
     advice = "" if unused is None else advice_on_unused(unused, asked.table)
     if isinstance(error, ConnectionRefusedError | FileNotFoundError):
-        help = "start that server, or name the address where it listens in the upstream"
+        help = advice_on_host(asked.server.host, is_known=True)
+        help = help or "start that server, or name the address where it listens in the upstream"
         return "nothing listens there", advice or help
     if isinstance(error, socket.gaierror):
-        return f"its name is not found ({error.strerror or error})", advice or "check the name in the upstream"
+        help = advice_on_host(asked.server.host, is_known=False) or "check the name in the upstream"
+        return f"its name is not found ({error.strerror or error})", advice or help
     if isinstance(error, TimeoutError):
         help = "check the address in the upstream; a firewall may drop what is sent there, or the machine is off"
         return f"no connection within {TIMEOUT_S:g} s", advice or help

@@ -18,6 +18,7 @@ from devproxy.config.notices import notices
 from devproxy.events import ConfigMissing, ConfigRejected, Tell, Trouble
 from devproxy.gateway.system.files import is_regular
 from devproxy.gateway.system.watch import FileWatch, Reading
+from devproxy.platforms.mounts import is_mounted_alone
 
 
 class Reloader:
@@ -57,6 +58,9 @@ class Reloader:
             self.ask()
 
     async def _follow_configuration(self) -> None:
+        source = self._in_force.loaded.config.source
+        if is_mounted_alone(source):
+            self._tell(_mounted_alone(source))
         async for reading in self._watch.changes():
             try:
                 await self._take(reading)
@@ -80,6 +84,9 @@ class Reloader:
     async def _take(self, reading: Reading) -> None:
         before = self._in_force.loaded
         source = before.config.source
+        if reading.is_old:
+            self._tell(_is_old(source))
+            return
         if reading.text is None:
             self._tell(ConfigMissing(source, reading.reason))
             return
@@ -111,6 +118,20 @@ def _is_regular(path: str) -> bool:
         return is_regular(path)
     except OSError:
         return False
+
+
+def _mounted_alone(source: str) -> Trouble:
+    what = f"{source} is mounted as a single file: what an editor or Git puts in its place cannot be seen from here"
+    return Trouble(what, _mount_the_folder(source))
+
+
+def _is_old(source: str) -> Trouble:
+    what = f"{source} has been replaced outside, but the mount of the single file still leads to the old one"
+    return Trouble(what, f"start the container again, and {_mount_the_folder(source)}")
+
+
+def _mount_the_folder(source: str) -> str:
+    return f'mount its folder, not the file: volumes: ["./FOLDER:{os.path.dirname(os.path.abspath(source))}:ro"]'
 
 
 def can_follow(loaded: Loaded) -> bool:

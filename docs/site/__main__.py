@@ -29,9 +29,10 @@ def files() -> list[str]:
     if done.returncode == 0:
         return sorted(path for path in done.stdout.split("\0") if path and (ROOT / path).is_file())
     # An archive of the source has no repository; what is not the project's is known by its name.
-    skipped = {".venv", "node_modules", "build", "dist"}
+    skipped = {"node_modules", "build", "dist"}
     relative = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
-    return sorted(path.as_posix() for path in relative if not skipped & set(path.parts))
+    own = (path for path in relative if not path.parts[0].startswith(".venv"))
+    return sorted(path.as_posix() for path in own if not skipped & set(path.parts))
 
 
 def helps() -> dict[str, str]:

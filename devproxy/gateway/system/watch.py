@@ -18,6 +18,7 @@ from threading import Thread
 from typing import Final, NamedTuple
 
 from devproxy.gateway.system.files import is_regular, read_file, reason_of
+from devproxy.platforms.mounts import has_no_name
 
 SWEEP_S: Final = 0.25
 """How often the file is looked at. Alone it has an edit live within 300 ms."""
@@ -40,11 +41,13 @@ _RACY_NS: Final = 2_000_000_000
 
 class Reading(NamedTuple):
     """What a file holds: ``text``, or None and the ``reason`` for which it cannot be read. ``is_asked``: a person asked
-    for this wants to hear of it even if nothing has changed."""
+    for this wants to hear of it even if nothing has changed. ``is_old``: another file has been put in its place, which
+    cannot be seen from here (:mod:`devproxy.platforms.mounts`)."""
 
     text: bytes | None
     reason: str = ""
     is_asked: bool = False
+    is_old: bool = False
 
 
 class FileWatch:
@@ -55,6 +58,7 @@ class FileWatch:
         self._known: Reading = Reading(known)
         self._look = asyncio.Event()
         self._is_asked = False
+        self._may_lose_its_name = not has_no_name(path)
         self._stamp: object = None
         self._missing_since: float | None = None
         self._loop = asyncio.get_running_loop()
@@ -68,14 +72,19 @@ class FileWatch:
         self._look.set()
 
     async def changes(self) -> AsyncIterator[Reading]:
-        """Yield what the file holds each time that it is something else than before. Ends when it is cancelled; then
-        :meth:`close`."""
+        """Yield what the file holds each time that it is something else than before, and once when it is an old one.
+
+        Ends when it is cancelled; then :meth:`close`.
+        """
         try:
             while True:
                 await self._wait()
                 is_asked, self._is_asked = self._is_asked, False
                 if not is_asked and not self._has_moved():
                     continue
+                if self._may_lose_its_name and has_no_name(self._path):
+                    self._may_lose_its_name = False
+                    yield Reading(self._known.text, is_old=True)
                 reading = await self._settled()
                 if reading.text is None and not is_asked and not self._is_missing_for_long():
                     continue

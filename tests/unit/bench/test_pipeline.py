@@ -11,9 +11,13 @@ import pytest
 from bench.pipeline import SCENARIOS, VERSION, Pipeline, Step, growth, read_baseline
 
 ROOT = Path(__file__).resolve().parents[3]
+BASELINE_VERSION = "3.11"
+"""That of continuous integration."""
 
 
 def test_no_exchange_takes_over_two_percent_more_work_than_the_baseline() -> None:
+    if VERSION != BASELINE_VERSION:
+        pytest.skip(f"work is counted on Python {BASELINE_VERSION}: other versions have other instructions")
     saved = read_baseline()["counts"].get(VERSION)
     assert saved is not None, f"no baseline for Python {VERSION}: make bench-baseline writes one"
     # In a process of its own: what other tests have left in the tables would change the counts.
