@@ -8,12 +8,12 @@ folder that is mounted has no such trouble. Start at :func:`is_mounted_alone` an
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from typing import Final
 
 _TABLE: Final = "/proc/self/mountinfo"
-_ESCAPE: Final = re.compile(rb"\\([0-7]{3})")
+_ESCAPES: Final = ((rb"\011", b"\t"), (rb"\012", b"\n"), (rb"\040", b" "), (rb"\134", b"\\"))
+"""What the table writes for bytes that would end a field or a line; the backslash is the last to be put back."""
 
 
 def is_mounted_alone(path: str) -> bool:
@@ -26,7 +26,13 @@ def is_mounted_alone(path: str) -> bool:
 def mount_points(table: bytes) -> frozenset[bytes]:
     """Return the mount points in `table`, the text of ``mountinfo`` (proc(5): the fifth field, with octal escapes)."""
     rows = (line.split(b" ") for line in table.splitlines())
-    return frozenset(_ESCAPE.sub(lambda found: bytes((int(found[1], 8),)), row[4]) for row in rows if len(row) > 4)
+    return frozenset(_unescaped(row[4]) for row in rows if len(row) > 4)
+
+
+def _unescaped(written: bytes) -> bytes:
+    for escape, byte in _ESCAPES:
+        written = written.replace(escape, byte)
+    return written
 
 
 def has_no_name(path: str) -> bool:

@@ -13,7 +13,8 @@ from devproxy import config
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INSTRUCTIONS = {
-    "FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD",
+    "FROM", "LABEL", "WORKDIR", "COPY", "RUN", "ENV", "USER", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT",
+    "CMD",
 }  # fmt: skip
 
 
@@ -90,8 +91,9 @@ def test_the_mounted_configuration_reaches_the_host_that_the_service_names(servi
 
 
 def mounted(service: dict[str, Any]) -> Path:
-    """The file that the service mounts as its configuration."""
+    """The configuration in the folder that the service mounts: of a single file, a new version would not be seen."""
     volume: str = service["volumes"][0]
     source, target, mode = volume.split(":")
-    assert (target, mode) == ("/etc/devproxy/devproxy.toml", "ro")
-    return ROOT / source
+    assert (target, mode) == ("/etc/devproxy", "ro")
+    assert (ROOT / source).is_dir()
+    return ROOT / source / "devproxy.toml"
