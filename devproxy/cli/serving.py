@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from devproxy import __version__
 from devproxy.cli.applying import InForce, stop_limit_s
 from devproxy.cli.attending import Attending
+from devproxy.cli.hints import Hints
 from devproxy.cli.https import distrust
 from devproxy.cli.loading import Loaded
 from devproxy.cli.process import Process
@@ -109,6 +110,7 @@ async def _serve(loaded: Loaded, sockets: list[socket.socket], shown: Shown, pro
     observer.tell(Ready(gateway.urls, seconds_since_start(), link(), has_keys and not is_alone and is_ours()))
     for sentence in loaded.notices:
         observer.tell(Trouble(sentence))
+    hints = Hints(gateway, lambda: in_force.loaded.config)
     await gateway.start()
     keep_freed_pieces()
     looking = loop.create_task(_tell_distrust(loaded, observer))
@@ -140,6 +142,7 @@ async def _serve(loaded: Loaded, sockets: list[socket.socket], shown: Shown, pro
     finally:
         attending.close()
     looking.cancel()
+    hints.close()
     if following is not None:
         following.cancel()
     if told is not None:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from devproxy.console.style import Style
 from devproxy.console.text import padded
+from devproxy.policy.folders import is_within
 from devproxy.text.safe import visible
 
 OK: Final = "ok"
@@ -144,13 +145,6 @@ def _upstream(upstream: Upstream, project: str) -> Finding:
         why = f"{upstream.url}{who}{place}, which is outside this project ({project})"
         return Finding(name, WARNING, why, "another project's server, or another worktree's, may have this port")
     return Finding(name, OK, f"{upstream.url}{who}{place}")
-
-
-def is_within(folder: str, project: str) -> bool:
-    """Tell whether `folder` is in `project`, or the other way round: a server may be started above its "
-    "configuration."""
-    one, other = folder.rstrip("/") + "/", project.rstrip("/") + "/"
-    return one.startswith(other) or (other.startswith(one) and one.count("/") > 2)
 
 
 def _name(named: Named) -> Finding:

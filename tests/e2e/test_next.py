@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from shutil import copytree
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
+from aiohttp import web
 from tests.e2e import install
 from tests.e2e.harness import StartGateway
+from tests.support.app_thread import app_thread
 from tests.support.browser import Page, open_page
-from tests.support.gateway_process import GatewayProcess
+from tests.support.gateway_process import GatewayProcess, one_origin
 from tests.support.processes import Program, free_port, wait_for
 from tests.support.wire import until
 
@@ -109,3 +113,15 @@ async def counted(page: Page) -> None:
     """Wait until hot reload is connected, which misses the edits before, and click the button until it counts."""
     await until(lambda: any("[HMR] connected" in text for text in page.console))
     await page.until("(document.querySelector('button').click(), document.querySelector('button').innerText !== '0')")
+
+
+def test_a_404_of_the_backend_names_the_option_that_leaves_api_routes_to_next(next_server: Next) -> None:
+    with app_thread(web.Application()) as backend:
+        gateway = GatewayProcess(*one_origin(frontend=f"localhost:{next_server.port}", backend=str(backend)))
+        try:
+            with pytest.raises(HTTPError, match="404"), urlopen(f"{gateway.url}api/hello"):
+                pass
+            trouble = gateway.event("trouble", lambda event: "/api/hello" in event["what"], "the hint")
+        finally:
+            gateway.stop(told="/api/hello")
+    assert "the frontend is Next" in trouble["what"]

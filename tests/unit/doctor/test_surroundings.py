@@ -10,10 +10,10 @@ from devproxy.doctor.surroundings import (
     Surroundings,
     Upstream,
     document_around,
-    is_within,
     judge,
     lines_around,
 )
+from devproxy.policy.folders import is_within
 
 GOOD = Surroundings(source="/srv/app/devproxy.toml", project="/srv/app", own="/bin/devproxy", open_files=65536)
 
