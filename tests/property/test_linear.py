@@ -62,6 +62,7 @@ from devproxy.plan.differences import request_differences, response_differences
 from devproxy.plan.loops import loop_by_devproxy, loop_by_server
 from devproxy.plan.plain import plan_plain_request
 from devproxy.plan.response import repair_of
+from devproxy.policy.frontend_routes import advice_on_api, framework_of
 from devproxy.policy.hop import Peer
 from devproxy.policy.proxy_advice import words_on_proxy
 from devproxy.policy.redirect_loops import Way, advice_on_loop, says_https, way_back
@@ -371,6 +372,12 @@ def in_answers_of_proxies(text: bytes) -> None:
         words_on_proxy(ProxyFailure(cause, "http://proxy.test:3128", words, (words,)), "[upstreams.b]")
 
 
+def in_pages_of_frontends(text: bytes) -> None:
+    """What a frontend says it is, and what is told of a path below ``/api/`` that it may have."""
+    for name in (b"x-powered-by", b"x-sveltekit-page", text):
+        advice_on_api(framework_of(((name, text),), text), text, b"/api/" + text)
+
+
 def in_certificates(text: bytes) -> None:
     """What is said of a server's certificate that is not trusted."""
     words = text.decode("latin-1")
@@ -519,7 +526,7 @@ FLOWS: dict[str, Callable[[bytes], object]] = {
         *(in_target, in_start_lines, in_host, in_request_fields, in_many_request_lines, in_response_fields),
         *(in_many_response_lines, in_pieces, in_a_chunked_body, in_frames, in_the_log),
         *(in_what_is_shown_of_heads, in_certificates, in_answers_of_proxies),
-        in_redirects,
+        *(in_redirects, in_pages_of_frontends),
         *(in_handshakes, in_a_refusal, in_frames_of_http2, in_blocks_of_http2, in_responses_of_http2),
     )
 }
@@ -616,6 +623,7 @@ NOT_FED = {
     "policy.proxy_advice.unused_proxy": "of the environment",
     "plan.pages.pages_upstream": "of devproxy's own pages",
     "policy.tls_advice.tls_settings": "of the file",
+    "policy.folders.advice_on_folder": "folders, as the system tells them",
     "answers.asterisk_options": "nothing",
     "answers.method_refused": "the method is a token, shown by 200 octets",
     "answers.reserved_path": "shown by 200 octets, as in no_route",
