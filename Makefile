@@ -24,7 +24,7 @@ help: ## show this list
 demo: $(DEMO_STAMP) ## a page and a Socket.IO backend with devproxy in front; open the address it prints
 	@exec $(BIN)/devproxy demo
 
-test: $(TEST_STAMP) ## every test, with real browsers, real Socket.IO and real Vite (needs Node, Chromium, nginx, Caddy and tinyproxy)
+test: $(TEST_STAMP) ## every test, with real browsers, real Socket.IO and real Vite (needs Node, Chromium, nginx, Caddy, HAProxy and tinyproxy)
 	@scripts/system-packages test
 	@$(PYTEST)
 

@@ -9,6 +9,7 @@ The map, from the top down (each floor imports only from those below it)::
     doctor       Which of the usual failures a server has, found from the wire alone
     importing    What other tools' configurations say of proxying, as a ``devproxy.toml``: ``devproxy import``
     testing      Gateways for tests: in front of an application in this process or of a URL, with their events
+    exporting    The routes of a configuration as files for other programs: production proxies, Vite, Socket.IO, [...]
     demo         What `devproxy demo` shows: a page and a Socket.IO backend on ports of their own, and devproxy in front
     console      What the terminal shows: the banner, a line for each exchange, warnings; or the same as lines of JSON
     trust        Whom this system trusts: its stores of authorities, and the commands that put one in or take it out

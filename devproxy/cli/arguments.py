@@ -481,6 +481,43 @@ def _add_completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
 
 
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    """Write the routes as configuration for production, with comments: what each part
+    is for, what could not be carried over and why, which lines to replace.
+
+    targets:
+      nginx, caddy, haproxy  a file for that proxy
+      traefik                a file for its file provider
+
+    examples:
+      devproxy export nginx
+      devproxy export nginx --origin https://app.example.com \\
+                      --server backend=http://10.0.0.5:3001 \\
+                      --server backend=http://10.0.0.6:3001 --output app.conf
+      devproxy export caddy --frontend 5173 --backend 3001
+
+    Nothing is started or asked. The same configuration gives the same text.
+    """
+    parser.add_argument("target", metavar="TARGET", help="what to write: see above")
+    _add_repeatable(
+        parser,
+        "--origin",
+        "ORIGIN",
+        "where browsers reach the site: https://app.example.com; repeatable, main one first",
+    )
+    _add_repeatable(
+        parser, "--server", "NAME=URL", "a server of production for an upstream; repeatable (default: as in the file)"
+    )
+    _add_repeatable(
+        parser, "--socketio-path", "PATH", "a route that is Socket.IO's though socket.io is not in its path; repeatable"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--print", action="store_true", help="write it to standard output (the default)")
+    which.add_argument("--output", metavar="FILE", help="write it to this file, which must not be there yet")
+    _add_configuration(parser)
+    _add_colour(parser)
+
+
 def _add_schema(_: argparse.ArgumentParser) -> None:
     """Print the JSON Schema (draft-07) of devproxy.toml, for editors."""
 
@@ -546,6 +583,7 @@ _COMMANDS: Final = {
     "trust": ("make browsers trust the certificates of this machine", _add_trust),
     "record": ("record what passes through a running devproxy, as HAR", _add_record),
     "import": ("make a devproxy.toml of another tool's configuration", _add_import),
+    "export": ("write the routes as configuration for production: nginx, Caddy and others", _add_export),
     "list": ("show which devproxys are running", _add_list),
     "schema": ("print the JSON Schema of devproxy.toml", _add_schema),
     "completion": ("print what makes your shell complete a line", _add_completion),
