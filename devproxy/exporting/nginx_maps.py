@@ -88,7 +88,7 @@ class Names:
 
 
 def dollars(text: str, slug: str) -> str:
-    """Return `text` with a variable for each dollar sign, which nginx cannot escape. See :func:`_add_dollar`."""
+    """Return `text` with a variable for each dollar sign, which nginx cannot escape."""
     return text.replace("$", "${" + slug + "_dollar}")
 
 

@@ -17,7 +17,7 @@ PROVED, ARGUED = PAGE.split("What the proof cannot see:")
 CALLS = {"compile", "match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"}
 LENGTH = 1 << 20
 
-NO_WIRE = ("config/", "cli/", "demo/", "importing/", "__main__.py")
+NO_WIRE = ("config/", "cli/", "demo/", "importing/", "exporting/", "__main__.py")
 """What reads the file and the command line; ``explain`` works on one answer, by the functions of the data path."""
 FROM_THE_FILE = {
     ("routing/balance.py", "_NO_TOKEN"): "the name of an upstream",
