@@ -13,7 +13,6 @@ from typing import Final, NoReturn
 
 from devproxy import __version__
 from devproxy.cli.refusal import Refused
-from devproxy.importing.sources import SOURCES
 
 _HELP_COLUMNS: Final = 78
 """What argparse fills in a terminal of 80 columns, for which the examples are laid out."""
@@ -452,6 +451,8 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     over is a comment in the new file that says why. A file that is there is never
     overwritten.
     """
+    from devproxy.importing.sources import SOURCES  # no other command needs them
+
     parser.add_argument("source", choices=SOURCES, metavar="TOOL", help=", ".join(SOURCES))
     parser.add_argument("path", nargs="?", metavar="PATH", help="its configuration, or the folder of the project")
     parser.add_argument("--print", action="store_true", help="print it, and write no file")
