@@ -99,6 +99,11 @@ _OWN_CONTAINER: Final = (
     "service for one in another container."
 )
 
+_OF_PROGRAM: Final = (
+    "devproxy runs its program, `{program}`, which has not begun to listen yet, or has ended: the terminal of devproxy "
+    "shows what it says."
+)
+
 
 def upstream_failed(
     error: UpstreamError,
@@ -107,6 +112,7 @@ def upstream_failed(
     route: str,
     absence: Absence | None = None,
     is_own_container: bool = False,
+    program: str = "",
     unused_proxy: UnusedProxy | None = None,
     is_webpack_perhaps: bool = False,
     tls: Settings | None = None,
@@ -114,8 +120,8 @@ def upstream_failed(
     """Return the answer when no usable response came from an upstream: what was tried, what happened, what to do.
 
     `absence`: a server of this upstream has accepted connections before, so that this one may be restarting.
-    `is_own_container`: devproxy runs in a container and the server's address leads back into it. `unused_proxy`: that
-    by which other programs would reach the server.
+    `is_own_container`: devproxy runs in a container and the server's address leads back into it. `program`: the one
+    that devproxy runs for this upstream. `unused_proxy`: that by which other programs would reach the server.
     `is_webpack_perhaps`: what asks may be a hot-reload socket that a route has taken from the frontend. `tls`: what
     the upstream says of TLS, for a server that is spoken to by https.
     """
@@ -131,6 +137,8 @@ def upstream_failed(
         status, advice = _UNAVAILABLE, advice_on_absence(absence)
     elif error.tls is not None or error.proxy is not None:
         pass  # there is more to say than by the fault alone
+    elif program and error.fault in NO_CONNECTION:
+        advice = _OF_PROGRAM.format(program=program)
     elif is_own_container and error.fault is UpstreamFault.REFUSED:
         advice = _OWN_CONTAINER
     elif error.fault in NO_CONNECTION:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from devproxy.cli.applying import InForce
 from devproxy.cli.keys import Deeds, Keys
 from devproxy.cli.loading import Loaded
-from devproxy.config.model import Config
 from devproxy.console import Console
 from devproxy.events import Ready, Trouble, UpstreamState
 from devproxy.gateway.app import Gateway
@@ -100,6 +99,7 @@ class Attending:
         self._spawn(self._programs.apply(wanted))
 
     def _new_programs(self, loaded: Loaded) -> Programs:
+        from devproxy.cli.authorities import authorities_for_node
         from devproxy.cli.programs import folder_of
         from devproxy.programs.supervisor import Programs, Setting
 
@@ -111,7 +111,7 @@ class Attending:
             environment=dict(os.environ),
             config=lambda: self._in_force.loaded.config,
             url=lambda: self._gateway.urls[0].rstrip("/"),
-            authority=lambda: _authority(self._in_force.loaded.config),
+            authority=lambda: authorities_for_node(self._in_force.loaded.config),
             terminal=self._terminal,
             backlog=lambda: 0 if self._output is None else self._output.backlog,
             shares_terminal=self._shares_terminal,
@@ -196,17 +196,3 @@ class Attending:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._loop.call_exception_handler({"message": "programs", "exception": error})
-
-
-def _authority(config: Config) -> str:
-    """Return the file of the authority that signs devproxy's certificates; empty: there is none of this machine."""
-    if config.server.tls is not True:
-        return ""
-    from devproxy.certificates import authority
-    from devproxy.errors import CertificateProblem
-
-    try:
-        known = authority.find()
-    except CertificateProblem:
-        return ""
-    return "" if known is None else known.path

@@ -25,13 +25,13 @@ def environment_for(
 ) -> dict[str, str]:
     """Return the environment of `program`: `base`, what devproxy says, and what the configuration says, which wins.
 
-    `url`: devproxy's own, without the last slash. `authority`: the file of the one that signs its certificates; empty:
-    there is none. `terminal`: None where the lines go elsewhere.
+    `url`: devproxy's own, without the last slash. `authority`: a file with the one that signs its certificates; empty:
+    none is needed. `terminal`: None where the lines go elsewhere.
     """
     said = {"DEVPROXY_URL": url}
     # The output is a pipe, in which Python keeps some kilobytes back unless it is told otherwise.
     said["PYTHONUNBUFFERED"] = base.get("PYTHONUNBUFFERED") or "1"
-    if authority and not base.get("NODE_EXTRA_CA_CERTS"):
+    if authority:
         said["NODE_EXTRA_CA_CERTS"] = authority
     if program.port:
         said["PORT"] = str(program.port)

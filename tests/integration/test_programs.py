@@ -16,6 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.support.certificates import TestAuthority
 from tests.support.gateway_process import COMMAND, ENVIRONMENT
 from tests.support.processes import Json, Program, free_port, wait_for
 from tests.support.programs import SERVER, marked, script
@@ -388,6 +389,26 @@ def test_python_without_a_terminal_is_shown_at_once(tmp_path: Path) -> None:
     text = "import time\nprint('at once')\ntime.sleep(600)"
     with up(tmp_path, "--", *script(tmp_path, text)) as program:
         wait_for(lambda: any("at once" in line for line in program.err), "its line", timeout_s=10)
+
+
+TRUSTING = """
+import os, ssl, urllib.request
+context = ssl.create_default_context(cafile=os.environ["NODE_EXTRA_CA_CERTS"])
+url = os.environ["DEVPROXY_URL"] + "/__devproxy/health"
+print(urllib.request.urlopen(url, context=context).status, context.cert_store_stats()["x509_ca"], flush=True)
+"""
+
+
+@pytest.mark.parametrize("has_others", [False, True], ids=["alone", "beside others"])
+def test_with_https_a_program_learns_whom_to_trust(has_others: bool, tmp_path: Path) -> None:
+    around = {**os.environ, **ENVIRONMENT, "XDG_DATA_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    around.pop("NODE_EXTRA_CA_CERTS", None)
+    if has_others:
+        (tmp_path / "others.pem").write_bytes(TestAuthority("Others").pem)
+        around["NODE_EXTRA_CA_CERTS"] = str(tmp_path / "others.pem")
+    command = [*UP, "--tls", "--", *script(tmp_path, TRUSTING)]
+    done = subprocess.run(command, cwd=tmp_path, env=around, capture_output=True, text=True, check=False, timeout=60)
+    assert f"frontend │ 200 {1 + has_others}" in done.stderr.splitlines(), done
 
 
 def test_open_opens_the_page_once_its_program_answers(tmp_path: Path) -> None:

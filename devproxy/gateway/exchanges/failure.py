@@ -19,6 +19,7 @@ from devproxy.realtime.hot_reload import takes_common_path
 
 if TYPE_CHECKING:
     from devproxy.answers import Answer
+    from devproxy.config.model import Config
     from devproxy.errors import UpstreamError
     from devproxy.gateway.shared.seam import Server
     from devproxy.gateway.shared.state import SharedState
@@ -40,6 +41,11 @@ def cut_code(fault: UpstreamFault) -> str:
     return "upstream-closed-in-mid-body" if fault is UpstreamFault.CLOSED_EARLY else fault.value
 
 
+def program_of(config: Config, upstream: str) -> str:
+    """Return the name of the program that devproxy runs for `upstream`; empty: it runs none."""
+    return next((program.name for program in config.programs if program.upstream == upstream), "")
+
+
 def failure(
     error: UpstreamError,
     compiled: CompiledRoute,
@@ -54,6 +60,7 @@ def failure(
         upstream=compiled.upstream,
         route=compiled.label,
         absence=server.pool.absence(error.waited_s, may_wait=may_wait(request)),
+        program=program_of(shared.current.snapshot.config, compiled.upstream),
         is_own_container=shared.is_in_container and is_own,
         unused_proxy=None if server.pool.upstream.proxy else unused_proxy(server.server, os.environ),
         is_webpack_perhaps=takes_common_path(request, compiled.route.pattern),

@@ -24,10 +24,10 @@ def test_what_the_configuration_says_wins() -> None:
     assert (found["PORT"], found["DEVPROXY_URL"]) == ("2", "mine")
 
 
-def test_node_trusts_the_authority_unless_it_is_told_whom_to_trust() -> None:
+def test_node_trusts_the_authority() -> None:
     assert environment_for(PAGE, {}, url=URL, authority="/ca.pem")["NODE_EXTRA_CA_CERTS"] == "/ca.pem"
     own = {"NODE_EXTRA_CA_CERTS": "/own.pem"}
-    assert environment_for(PAGE, own, url=URL, authority="/ca.pem")["NODE_EXTRA_CA_CERTS"] == "/own.pem"
+    assert environment_for(PAGE, own, url=URL)["NODE_EXTRA_CA_CERTS"] == "/own.pem"
     assert "NODE_EXTRA_CA_CERTS" not in environment_for(PAGE, {}, url=URL)
 
 
