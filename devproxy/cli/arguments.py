@@ -60,8 +60,11 @@ class _Once(argparse.Action):
         given = getattr(namespace, self.dest)
         if given is not None and given != values:
             ways = [f"{parser.prog} --help"]
-            if self.dest in ("frontend", "backend"):
-                ways.insert(0, f"for several servers:  {option_string} {given},{values}")
+            if self.dest in ("frontend", "backend") and isinstance(parser, _Parser):
+                from devproxy.cli.guesses import line, with_one
+
+                typed = with_one(parser.typed, str(option_string), f"{given},{values}")
+                ways.insert(0, f"for several servers:  {line(parser.prog.rpartition(' ')[2], typed)}")
             raise Refused(f"{option_string} is given twice: {given} and {values}", *ways)
         setattr(namespace, self.dest, values)
 

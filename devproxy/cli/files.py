@@ -13,7 +13,7 @@ ENVIRONMENT = "DEVPROXY_CONFIG"
 
 _SERVERS = "--frontend 5173 --backend 3001  (the ports of your dev server and your backend)"
 _EXAMPLE = (
-    f"or write a {FILE_NAME} that does: see config.example.toml, or docs/configuration.md",
+    f"or have a {FILE_NAME} written, by what runs here:  devproxy init",
     "or try it out first:  devproxy demo",
 )
 

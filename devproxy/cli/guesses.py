@@ -78,6 +78,23 @@ def with_option(arguments: Sequence[str], unknown: str, option: str) -> list[str
     return [option + separator + value if text == unknown else option if text == name else text for text in arguments]
 
 
+def with_one(arguments: Sequence[str], option: str, value: str) -> list[str]:
+    """Return `arguments` with `option` once, and with `value`, instead of several times, each with its own."""
+    kept: list[str] = []
+    is_value = is_there = False
+    for text in arguments:
+        name, separator, _ = text.partition("=")
+        if is_value:
+            is_value = False
+        elif name != option:
+            kept.append(text)
+        else:
+            is_value = not separator
+            kept += [] if is_there else [option, value]
+            is_there = True
+    return kept
+
+
 def listening_on(arguments: Sequence[str], listens: Iterable[str]) -> str:
     """Return the line that was typed as `arguments`, a command first, but listening on `listens`."""
     kept: list[str] = []

@@ -90,7 +90,11 @@ def test_every_command_has_a_help_of_its_own_that_fits_into_80_columns(
             "devproxy up --help",
         ),
         (["up", "5173", "--backend", "3001"], "5173: servers are named either by", "devproxy up 5173 3001"),
-        (["up", "--frontend", "1", "--frontend", "2"], "--frontend is given twice: 1 and 2", "devproxy up --help"),
+        (
+            ["up", "--frontend", "1", "--tls", "--frontend=2", "--backend", "3"],
+            "--frontend is given twice: 1 and 2",
+            "for several servers:  devproxy up --frontend 1,2 --tls --backend 3",
+        ),
         (
             ["up", "5173", "--host", "0.0.0.0"],
             "unknown arguments: --host",
