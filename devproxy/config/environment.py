@@ -119,6 +119,9 @@ def _set(
 ) -> None:
     """Put the value of the variable `name` at `path` of `document`; copies the tables on the way."""
     place = named(name, one)
+    if whole := said.get(path[:-1], "") if _value_at(document, path[:-1]) is False else "":
+        problems.elsewhere(place, f"{whole} says that there is none", "unset one of them")
+        return
     table = document
     for part in path[:-1]:
         inner = table.get(str(part), {})
@@ -134,6 +137,13 @@ def _set(
         return
     table[str(path[-1])] = value
     said[path] = place
+
+
+def _value_at(document: Table, path: Path) -> object:
+    value: object = document
+    for part in path:
+        value = value.get(str(part)) if isinstance(value, dict) else None
+    return value
 
 
 def _table_at(document: Table, name: str) -> Table | None:

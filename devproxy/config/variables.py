@@ -15,7 +15,7 @@ from typing import Any, Final
 from devproxy.config.environment import Environment, Variable, converted, relevant
 from devproxy.config.keys import CHILDREN, KEYS, Key
 from devproxy.config.placeholders import escaped
-from devproxy.config.problems import Path, Problems, key_text, suggestion
+from devproxy.config.problems import Path, Problems, key_text
 from devproxy.text.bad import BadText
 from devproxy.text.safe import clipped, quoted, visible
 
@@ -23,6 +23,8 @@ MARK: Final = "${env:"
 
 _MARK: Final = re.compile(r"\$?\$\{env:(?P<inner>[^{}]*)\}|\$?\$\{env:")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ALIKE: Final = 0.75
+"""How alike names are of which one may be meant by the other: those of the environment are many."""
 _EXPRESSION: Final = "regex:"
 
 
@@ -121,13 +123,16 @@ class _Expansion:
 
 def _not_set(name: str, text: str, path: Path, environment: Environment) -> BadText:
     """Return that the variable `name` is not set, and the line to type."""
+    from difflib import get_close_matches  # only errors need it
+
     what = f"the variable {clipped(name)} is not set, and has no default"
-    near = suggestion(name, list(environment))
-    if near and near.replace("_", "").lower() != "path":
-        return BadText(what, f"did you mean ${{env:{near}}}?")
+    near = get_close_matches(name, list(environment), 1, _ALIKE)
+    meant = f"did you mean ${{env:{clipped(near[0])}}}? " if near else ""
     with_default = quoted(text.replace(f"{MARK}{name}}}", f"{MARK}{name}:-…}}"))
     key = next((f"{key_text(part)} = " for part in path[-1:] if isinstance(part, str)), "")
-    return BadText(what, f"set it ({clipped(name)}=… devproxy up, or --env-file .env), or write {key}{with_default}")
+    return BadText(
+        what, f"{meant}set it ({clipped(name)}=… devproxy up, or --env-file .env), or write {key}{with_default}"
+    )
 
 
 TEXT_PATTERN: Final = r"\$\{env:[A-Za-z_]"

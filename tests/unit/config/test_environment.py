@@ -74,6 +74,15 @@ def test_the_parts_of_a_table_have_variables_of_their_own() -> None:
     assert place_of(config, "server", "tls", "key") == "DEVPROXY_SERVER_TLS_KEY"
 
 
+def test_a_whole_that_is_said_not_to_be_has_no_parts() -> None:
+    parts = {"DEVPROXY_SERVER_TLS_CERT": "a.pem", "DEVPROXY_SERVER_TLS_KEY": "b.pem"}
+    found = problems(DEVPROXY_SERVER_TLS="false", **parts)
+    assert [problem.source for problem in found] == list(parts)
+    assert {problem.what for problem in found} == {"DEVPROXY_SERVER_TLS says that there is none"}
+    assert loaded("server.tls = false\n" + UPSTREAMS + ROUTE, **parts).server.tls is not False
+    assert loaded(DEVPROXY_SERVER_TLS="true", **parts).server.tls == CertificateFiles(cert="a.pem", key="b.pem")
+
+
 def test_a_variable_that_is_empty_is_not_set() -> None:
     config = loaded(DEVPROXY_SERVER_LISTEN="", DEVPROXY_UPSTREAMS_BACKEND="", DEVPROXY_NONSENSE="")
     assert config == loaded()
