@@ -30,10 +30,19 @@ def app_thread(app: web.Application) -> Iterator[int]:
     try:
         yield asyncio.run_coroutine_threadsafe(start(), loop).result(LIMIT_S)
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(LIMIT_S)
+        asyncio.run_coroutine_threadsafe(_end(runner), loop).result(LIMIT_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(LIMIT_S)
         loop.close()
+
+
+async def _end(runner: web.AppRunner) -> None:
+    """End the server, and what its application has begun and not ended, such as the pings of a session."""
+    await runner.cleanup()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def echo_socket(request: web.Request) -> web.WebSocketResponse:
