@@ -31,23 +31,19 @@ COMMANDS: Final = "commands.md"
 """The page that is made of what ``--help`` prints."""
 
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Begin": ("install.md", "init.md", "why-not.md", "new-origin.md", "troubleshooting.md"),
-    "Recipes": ("recipes.md", "recipes/*", "examples/*", "docker.md"),
-    "See and explain": ("inspector.md", "doctor.md", "explain.md", "log.md", "faults.md"),
-    "How it works": (
-        *(
-            "routing.md",
-            "cors.md",
-            "cookies.md",
-            "security.md",
-            "upstreams.md",
-            "running.md",
-            "import.md",
-            "reload.md",
-            "streaming.md",
-        ),
-        *("https.md", "http2.md", "closing.md", "performance.md"),
+    "Begin": ("install.md", "platforms.md", "tour.md", "new-origin.md", "why-not.md", "troubleshooting.md"),
+    "Recipes": (
+        *("recipes/vite.md", "recipes/next.md", "recipes/webpack.md", "recipes/cra.md", "recipes/angular.md"),
+        *("recipes/flask-socketio.md", "recipes/fastapi.md", "recipes/django.md", "recipes/several-backends.md"),
+        *("recipes/pm2.md", "recipes/names.md", "recipes/https.md", "recipes/compose.md", "recipes/playwright.md"),
+        *("recipes/*", "recipes.md", "examples/*"),
     ),
+    "See and explain": ("inspector.md", "doctor.md", "explain.md", "log.md", "faults.md"),
+    "What it does": (
+        *("routing.md", "cors.md", "cookies.md", "security.md", "upstreams.md", "running.md", "import.md", "export.md"),
+        *("reload.md", "https.md", "http2.md", "streaming.md", "closing.md", "docker.md", "performance.md"),
+    ),
+    "In your program": ("embedding.md", "testing.md"),
     "Reference": ("configuration.md", COMMANDS, "inspector-api.md", "changelog.md", "security-policy.md"),
     "More": ("*",),
     "Work on devproxy": ("contributing.md", "design.md", "linear.md", "bench.md", "adr/index.md", "adr/*"),

@@ -405,8 +405,8 @@ def test_the_command_prints_the_cause_what_a_browser_says_and_what_to_write(node
     assert done.stderr == ""
 
 
-def test_the_readme_shows_what_is_printed(node_ports: dict[str, int]) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_tour_shows_what_is_printed(node_ports: dict[str, int]) -> None:
+    text = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
     shown = text.partition("$ devproxy doctor http://localhost:3001\n")[2].partition("\n```")[0]
     port = str(node_ports["expressCors"])
     done = doctor(f"http://localhost:{port}", "--timeout", "5")

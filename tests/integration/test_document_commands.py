@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from aiohttp import web
 from tests.support import document_commands as documents
 from tests.support.app_thread import app_thread
 from tests.support.document_commands import Block, Command, blocks_of, cannot_run, programs, reason, serves, typed
-from tests.support.processes import Program, free_port, wait_for
+from tests.support.processes import Program, free_port, listens, wait_for
 
 ROOT = documents.ROOT
 LIMIT_S = 60.0
@@ -161,12 +160,6 @@ class Desk:
         return [program.stop(signal.SIGTERM) for program in self.serving]
 
 
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Mapping[str, int]]:
     with app_thread(frontend()) as page, app_thread(backend(page)) as api, app_thread(backend(page)) as other:
@@ -280,6 +273,7 @@ def test_every_program_of_a_line_is_seen(line: str, expected: list[str]) -> None
         "devproxy up 5173 3001 --tls": "devproxy up --listen localhost:9 1 2 --tls",
         "devproxy --frontend 5173": "devproxy up --listen localhost:9 --frontend 1",
         "devproxy up --port 8080": "devproxy up --port 9",
+        "devproxy up --listen localhost:5173 --frontend 5173": "devproxy up --listen localhost:9 --frontend 1",
         "devproxy demo": "devproxy demo --no-open --listen localhost:9",
     }.items(),
 )

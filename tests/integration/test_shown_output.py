@@ -174,8 +174,8 @@ def test_a_page_and_its_polls_are_counted_as_the_page_on_the_log_shows(tmp_path:
     assert said == normalised(shown)
 
 
-def test_the_first_ten_seconds_are_what_the_readme_shows(tmp_path: Path) -> None:
-    [shown] = shown_after("README.md")
+def test_the_first_ten_seconds_are_what_the_tour_shows(tmp_path: Path) -> None:
+    [shown] = shown_after("docs/tour.md")
     frontend, port = Server(0), free_port()
     backend = Server(port)
     servers = ("--frontend", str(frontend.server_port), "--backend", str(port))

@@ -4,7 +4,7 @@ Owns: finding them, what stands above a block for the test alone (``<!-- run: â€
 run, and the change of ports. No I/O but reading the documents. Start at :func:`blocks`, then :func:`typed`.
 
 A block is run by ``tests/integration/test_document_commands.py``, line by line, in a folder with the ``devproxy.toml``
-that the same document shows above it, else with the README's. Above a block a comment may say more::
+that the same document shows above it, else with that of ``docs/tour.md``. Above a block a comment may say more::
 
     <!-- run: in an empty folder, exits 0 or 1 -->
 """
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
+USUAL: Final = ROOT / "docs" / "tour.md"
+"""The document whose ``devproxy.toml`` is there where a document shows none."""
 NOT_RUN: Final = ROOT / "docs" / "not_run.toml"
 SKIPPED: Final = {".venv", "build", "dist", "node_modules", ".git", ".pytest_cache"}
 SHELLS: Final = ("sh", "bash", "console")
@@ -83,8 +85,7 @@ def documents() -> list[Path]:
 
 def blocks() -> list[Block]:
     """Return every block of commands, of all documents."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    usual = next(_configurations(readme))
+    usual = next(_configurations(USUAL.read_text(encoding="utf-8")))
     return [
         block
         for path in documents()
@@ -206,6 +207,8 @@ def serves(line: str) -> bool:
 
 def typed(line: str, ports: Mapping[str, int], listen: int | None = None) -> str:
     """Return `line` with other ports, a devproxy that serves at the port `listen`, and no wait longer than needed."""
+    if listen is not None:
+        line = re.sub(r"(--(?:listen|port)[= ]\S*?)\d+\b", rf"\g<1>{listen}", line)
     line = re.sub(r"(?<![\d.\w])(\d{4,5})(?![\d.\w])", lambda match: str(ports.get(match[1], match[1])), line)
     if listen is not None and not re.search(r"--(listen|port)\b", line):
         line = re.sub(r"devproxy +(up|demo)?", rf"devproxy \1 --listen localhost:{listen} ", line, count=1)

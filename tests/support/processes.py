@@ -48,6 +48,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Tell whether a program takes connections at a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Program:
     """One running program. Use it in a ``with`` block, or call :meth:`stop` yourself.
 
