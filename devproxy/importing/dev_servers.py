@@ -45,8 +45,14 @@ def draft_beside(found: Sequence[Rule | Leftover], own: Rule, *, command: str, t
     if any(one.match is not None for one in lost):
         remains = f"Keep of {key} what is not carried over (see the end): devproxy leaves that to the dev server."
     head = [f"Made by `devproxy import {command}` of what {tool.strip()} says of its configuration.", remains]
-    server: dict[str, Value] = {}
-    if own.target.servers[0].endswith(f":{_OWN_PORT}"):
-        server["listen"] = f"localhost:{_OWN_PORT + 1}"
-        head.append(f"The dev server has port {_OWN_PORT} itself, so devproxy listens at the next one.")
-    return draft_of(rules, lost, head=head, server=server)
+    port = int(own.target.servers[0].rpartition(":")[2])
+    return draft_of(rules, lost, head=head, server=listening_beside([port], head))
+
+
+def listening_beside(ports: Sequence[int], head: list[str]) -> dict[str, Value]:
+    """Return the keys of ``[server]`` where other servers have `ports`; `head` gets a comment on them."""
+    if _OWN_PORT not in ports:
+        return {}
+    port = next(port for port in range(_OWN_PORT + 1, _OWN_PORT + 1000) if port not in ports)
+    head.append(f"Port {_OWN_PORT} is that of a server below, so devproxy listens at {port}.")
+    return {"listen": f"localhost:{port}"}

@@ -231,13 +231,9 @@ def _rewrite(entry: Entry, base: str) -> tuple[str | None, tuple[str, ...]]:
             return None, ()
         raise BadText(f"its target has a path, `{base}`, which devproxy puts before no path but a prefix")
     text = base + found.text
-    is_bare_taken = found.keeps_bare and not entry.match.text.endswith("/")
-    comments = []
-    if is_bare_taken:
-        comments.append(f"`{prefix}` alone, with nothing after it, was not rewritten; here it is.")
-    if found.cuts_repeats:
-        comments.append(f"Where `{prefix}` was in a path twice, more of it was rewritten; here only the first is.")
-    return f"{text}/" if text else "/", tuple(comments)
+    takes_bare = not entry.match.text.endswith("/")
+    said = found._replace(keeps_bare=found.keeps_bare and takes_bare).comments(prefix)
+    return f"{text}/" if text else "/", said
 
 
 def _headers(

@@ -34,7 +34,7 @@ def routes_of(rules: Sequence[Rule]) -> tuple[list[Ordered], list[Leftover]]:
         if isinstance(found, Leftover):
             leftovers.append(found)
         else:
-            routes.append(found)
+            routes += found
     return routes, leftovers
 
 
@@ -42,22 +42,26 @@ def with_dev_server(found: Sequence[Rule | Leftover], dev_server: Rule) -> tuple
     """Return the rules among `found`, in their order, with `dev_server` as the last, and the leftovers.
 
     An entry that could not be carried over at all is left to the dev server, which still does what it says: where a
-    later rule would take its requests, a rule of its own keeps them away from that one.
+    later rule would take its requests, a rule of its own keeps them away from that one. Other rules for the dev server
+    are left out where no later rule would take their requests.
     """
-    rules: list[Rule] = []
-    for place, one in enumerate(found):
+    wanted: list[Rule] = []
+    for one in found:
         if isinstance(one, Rule):
-            rules.append(one)
+            wanted.append(one)
         elif one.match is not None:
-            own = replace(
-                dev_server, label=one.label, match=one.match, comments=(f"{one.label} stays with the dev server.",)
-            )
-            if any(isinstance(later, Rule) and _may_meet(own, later) for later in found[place + 1 :]):
-                rules.append(own)
+            comments = (f"{one.label} stays with the dev server.",)
+            wanted.append(replace(dev_server, label=one.label, match=one.match, comments=comments))
+    rules = [
+        one
+        for place, one in enumerate(wanted)
+        if one.target != dev_server.target
+        or any(_may_meet(one, later) for later in wanted[place + 1 :] if later.target != dev_server.target)
+    ]
     return [*rules, dev_server], [one for one in found if isinstance(one, Leftover)]
 
 
-def _ordered(rule: Rule, earlier: Sequence[Ordered]) -> Ordered | Leftover:
+def _ordered(rule: Rule, earlier: Sequence[Ordered]) -> list[Ordered] | Leftover:
     rule = _with_segments(rule)
     above = [other for other in earlier if _covers(other.rule, rule)]
     if above:
@@ -73,20 +77,48 @@ def _ordered(rule: Rule, earlier: Sequence[Ordered]) -> Ordered | Leftover:
     rivals = [other for other in earlier if other not in above and _may_meet(other.rule, rule)]
     outranked = [other for other in rivals if not _is_before(other, plain)]
     if not outranked:
-        return plain
+        return [plain]
     if rule.rewrite is not None:
         names = ", ".join(other.rule.label for other in outranked)
         return Leftover(rule.label, f"It rewrites paths, and would take requests that go to {names}.")
     # Leaving out the path of a rule that asks for more than a path would leave out too much.
     wide = [other for other in rivals if _asks_less(other.rule, rule)]
-    excluded = "".join(dict.fromkeys(_left_out(other.rule.match) for other in wide))
-    names = ", ".join(dict.fromkeys(other.rule.label for other in wide))
-    comments = (*rule.comments, f"`(?!…)` leaves out the paths of {names}, which comes first.")
-    found = Ordered(replace(rule, comments=comments), PathKind.REGEX, excluded + rule.match.expression())
+    found = _without(rule, wide) if any(other in wide for other in outranked) else plain
+    extra: list[Ordered] = []
     for other in rivals:
-        if other not in wide and not _is_before(other, found):
+        if other in wide or _is_before(other, found):
+            continue
+        before = [
+            one
+            for one in earlier[: earlier.index(other)]
+            if _asks_less(one.rule, other.rule) and _may_meet(one.rule, rule)
+        ]
+        if found.kind is PathKind.EXACT and before:
+            continue  # one of these takes the one path before `other` could
+        shared = _shared(other, found, before)
+        if other.rule.rewrite is not None or not _is_before(shared, found):
             return Leftover(rule.label, f"It would take requests that go to {other.rule.label}, which comes first.")
-    return found
+        extra.append(shared)
+    return [*extra, found]
+
+
+def _without(rule: Rule, others: Sequence[Ordered]) -> Ordered:
+    """Return `rule` as an expression that leaves out what `others` take."""
+    excluded = "".join(dict.fromkeys(_left_out(other.rule.match) for other in others))
+    names = ", ".join(dict.fromkeys(other.rule.label for other in others))
+    comments = (*rule.comments, f"`(?!…)` leaves out the paths of {names}, which comes first.")
+    return Ordered(replace(rule, comments=comments), PathKind.REGEX, excluded + rule.match.expression())
+
+
+def _shared(other: Ordered, found: Ordered, before: Sequence[Ordered]) -> Ordered:
+    """Return what `other` takes of the paths of `found`, but for those of `before`, as a more specific route."""
+    excluded = "".join(dict.fromkeys(_left_out(one.rule.match) for one in before))
+    pattern = found.pattern if found.kind is PathKind.REGEX else found.rule.match.expression()
+    comment = f"As {other.rule.label}, where the route of {found.rule.label} would be more specific."
+    rule = replace(other.rule, comments=(comment,))
+    if found.kind is PathKind.EXACT:
+        return Ordered(rule, PathKind.EXACT, found.pattern)
+    return Ordered(rule, PathKind.REGEX, f"{excluded}(?={other.rule.match.expression()}$){pattern}")
 
 
 def for_upgrades_alone(rule: Rule, why: str) -> Rule:
@@ -187,10 +219,11 @@ def _may_meet(one: Rule, other: Rule) -> bool:
         return False
     if one.hosts and other.hosts and not set(one.hosts) & set(other.hosts):
         return not all("*" not in host for host in (*one.hosts, *other.hosts))
-    return _may_meet_at(one.match, other.match)
+    return may_meet_at(one.match, other.match)
 
 
-def _may_meet_at(one: Match, other: Match) -> bool:
+def may_meet_at(one: Match, other: Match) -> bool:
+    """Tell whether there may be a path that both take."""
     for first, second in ((one, other), (other, one)):
         if second.kind is Kind.EXACT:
             return re.fullmatch(first.expression(), second.text) is not None

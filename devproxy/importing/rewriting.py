@@ -22,6 +22,15 @@ class Replaced(NamedTuple):
     keeps_bare: bool = False
     cuts_repeats: bool = False
 
+    def comments(self, prefix: str) -> tuple[str, ...]:
+        """Return what is different where a route replaces `prefix` by it."""
+        found = []
+        if self.keeps_bare:
+            found.append(f"`{prefix}` alone, with nothing after it, was not rewritten; here it is.")
+        if self.cuts_repeats:
+            found.append(f"Where `{prefix}` was in a path twice, more of it was rewritten; here only the first is.")
+        return tuple(found)
+
 
 def common_rewrite(probes: Iterable[tuple[str, str | None]], prefix: str | None) -> Replaced | None:
     """Return what replaces `prefix`, without a slash at its end, in every one of `probes`; None: no text does.

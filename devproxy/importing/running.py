@@ -124,8 +124,10 @@ def _run(command: Sequence[str], folder: Path, limit_s: float, *, keeps: int, ap
         ) from None
     finally:
         end_group(process)
-        for reader in readers:
+        for reader, pipe in zip(readers, pipes, strict=True):
             reader.join(1.0)
+            if not reader.is_alive():  # else a program in a group of its own still has the other end
+                pipe.close()
     said.text, said.is_cut = ends[0].text(), ends[0].is_cut
     said.errors = ends[1].text() if apart else ""
     return said
@@ -158,4 +160,4 @@ def _last_words(text: str) -> list[str]:
     lines = [line.rstrip() for line in _COLOUR.sub("", text).splitlines() if line.strip()]
     told = [line for line in lines if not line.lstrip().startswith(("at ", "Node.js v", "^"))]
     said = next((place for place, line in enumerate(told) if "Error" in line), len(told) - _LAST_LINES)
-    return [f"it says: {clipped(line, 160)}" for line in told[max(0, said) :][:_LAST_LINES]]
+    return [f"it says: {clipped(line, 300)}" for line in told[max(0, said) :][:_LAST_LINES]]

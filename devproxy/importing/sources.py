@@ -8,7 +8,7 @@ from typing import Final
 from devproxy.config.drafts import Draft
 from devproxy.importing.asked import Asked
 
-SOURCES: Final = ("vite", "cra", "angular", "webpack")
+SOURCES: Final = ("vite", "cra", "angular", "webpack", "next", "nginx", "caddy", "compose")
 """Each is a module here with ``read(asked)``, which does I/O, and ``draft(facts)``, which does not."""
 
 

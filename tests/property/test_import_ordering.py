@@ -117,6 +117,32 @@ def test_what_takes_no_upgrades_leaves_them_to_the_next_where_it_covers_it(
             assert takes(owner, path, upgrades=True)
 
 
+@settings(max_examples=100)
+@given(
+    st.lists(st.tuples(MATCHES, st.sampled_from([(), ("GET",), ("POST",), ("GET", "POST")])), min_size=1, max_size=5),
+    st.lists(REQUESTS, min_size=1, max_size=20),
+)
+def test_a_rule_for_some_methods_leaves_the_others_to_the_next(
+    parts: list[tuple[Match, tuple[str, ...]]], paths: list[str]
+) -> None:
+    rules = [
+        Rule(label=f"u{number + 1}", match=match, target=target(number + 1), methods=methods)
+        for number, (match, methods) in enumerate(parts)
+    ]
+    rules.append(Rule(label="rest", match=EVERY_PATH, target=target(99)))
+    draft = draft_of(rules)
+    table = RouteTable(load(text_of(draft).encode(), source="devproxy.toml").routes)
+    _, lost = routes_of(rules)
+    assert [one for one in lost if "never reached" not in one.why] == []
+    for path in paths:
+        for method in ("GET", "POST", "PUT"):
+            wanted = first([rule for rule in rules if not rule.methods or method in rule.methods], path)
+            found = table.match(method.encode(), path.encode(), b"localhost", [])
+            assert wanted is not None
+            assert found is not None
+            assert found.upstream == wanted.target.name, (method, path, text_of(draft))
+
+
 @given(GLOBS, st.lists(REQUESTS, min_size=1, max_size=20))
 def test_a_glob_and_its_expression_take_the_same_paths(glob: str, paths: list[str]) -> None:
     text = f'[upstreams]\nb = "http://localhost:1"\n[[routes]]\npath_glob = "{glob}"\nupstream = "b"\n'

@@ -143,7 +143,8 @@ def ask(port: int, asked: Asked) -> Seen:
         return Seen(ELSEWHERE)
     own = asked.host or front
     return seen._replace(
-        host=FRONT if seen.host == own else seen.host, origin=FRONT if seen.origin == f"http://{own}" else seen.origin
+        host=FRONT if seen.host in (own, own.partition(":")[0]) else seen.host,
+        origin=FRONT if seen.origin == f"http://{own}" else seen.origin,
     )
 
 
