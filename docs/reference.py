@@ -124,7 +124,8 @@ GREETING="two\\nlines"           # \\n \\r \\t \\" \\' \\\\ \\$ in double quotes
 URL=http://localhost:${PORT}   # ${NAME} and ${NAME:-default}, except in single quotes
 ```
 
-A variable that is named there and not set is empty. `NAME` alone takes the value of the environment.
+A variable that is named there and not set is empty. `NAME` alone takes the value of the environment. Programs that
+devproxy starts do not get these variables: name them in `env` of `[run.NAME]`.
 """
 
 _SECTIONS: Final = {

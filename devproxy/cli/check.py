@@ -23,8 +23,8 @@ def run(options: argparse.Namespace) -> int:
     paths = named or [find(None, "check")]
     surrounding = read_environment(options.env_file)
     doubts = () if named or is_named(None) else distrust(paths[0])
-    doubts += notices_on(surrounding.environment)
     results = [_checked(path, surrounding) for path in paths]
+    doubts += notices_on(surrounding.environment, *(one for one in results if isinstance(one, Config)))
     if options.json:
         import json
 

@@ -65,12 +65,12 @@ def configuration(options: argparse.Namespace, *, listen: Sequence[str] = (), tl
             raise Refused("--backend-path needs --backend", "devproxy up --frontend 5173 --backend 3001")
         path = find(options.config, options.command)
         loaded = load_text(read(path), path, listen=listen, tls=tls, program=program, surrounding=surrounding)
-        notices = loaded.notices + notices_on(surrounding.environment)
+        notices = loaded.notices + notices_on(surrounding.environment, loaded.config)
         return loaded._replace(notices=notices if is_named(options.config) else distrust(path) + notices)
     named = _listening(_named_servers(options, surrounding.environment), listen, tls)
     return Loaded(
         named,
-        _ignored_file() + warnings(named) + notices_on(surrounding.environment),
+        _ignored_file() + warnings(named) + notices_on(surrounding.environment, named),
         listen=tuple(listen),
         tls=tls,
         frontend=options.frontend,
@@ -109,13 +109,13 @@ def load_text(
     return Loaded(loaded, warnings(loaded), text, tuple(listen), tls, program=tuple(program), surrounding=surrounding)
 
 
-def notices_on(environment: Environment) -> tuple[str, ...]:
-    """Return sentences on variables that are named like devproxy's and mean nothing to it."""
+def notices_on(environment: Environment, *loaded: Config) -> tuple[str, ...]:
+    """Return sentences on variables that are named like devproxy's and mean nothing to it, nor to what was `loaded`."""
     if not relevant(environment):
         return ()
     from devproxy.config.strange_variables import notices
 
-    return notices(environment)
+    return notices(environment, [upstream.name for one in loaded for upstream in one.upstreams])
 
 
 def warnings(loaded: Config) -> tuple[str, ...]:

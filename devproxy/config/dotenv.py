@@ -25,8 +25,8 @@ from devproxy.text.limits import MAX_FILE_BYTES
 from devproxy.text.safe import quoted
 
 MAX_VARIABLES: Final = 10_000
-MAX_VALUE: Final = 65_536
-"""Longest value, in characters, also where it names others."""
+MAX_REPLACED: Final = 1 << 20
+"""Most characters that come from variables which values name, in the whole file."""
 
 _BLANK: Final = re.compile(r"[ \t\n]*(?:#[^\n]*(?:\n[ \t\n]*|\Z))*")
 _NAME: Final = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*")
@@ -74,6 +74,7 @@ class _Reader:
         self._line = 1
         self._counted = 0
         self._known = known
+        self._left = MAX_REPLACED
         self._found: dict[str, str] = {}
 
     def lines(self) -> list[Line]:
@@ -133,8 +134,6 @@ class _Reader:
             value = pattern.sub(self._meant, text)
         except BadText as error:
             self._refuse(start, error.what, error.help)
-        if len(value) > MAX_VALUE:
-            self._refuse(start, f"the value has more than {MAX_VALUE} characters", "is this the right file?")
         return value
 
     def _meant(self, match: re.Match[str]) -> str:
@@ -147,6 +146,10 @@ class _Reader:
                 f"{quoted('${' + inner + '}')} does not name a variable", "for a plain `$`, use single quotes"
             )
         value = self._known.get(name, self._found.get(name, ""))
+        self._left -= len(value)
+        if self._left < 0:
+            what = f"the values that this file names come to more than {MAX_REPLACED} characters"
+            raise BadText(what, "is this the right file?")
         return default if has_default and not value else value
 
     def _end(self, start: int, what: str, help: str) -> None:

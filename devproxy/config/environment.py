@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import tomli
@@ -80,7 +80,7 @@ def overlaid(document: Table, environment: Environment, problems: Problems) -> t
     key = KEYS["upstreams.*"]
     names = list(_table_at(document, "upstreams") or ())
     for name, one in ours.items():
-        if not sets_upstream(name, one.value):
+        if not sets_upstream(name, one.value, names):
             continue
         meant = [known for known in names if _folded(known) == name.removeprefix(UPSTREAMS)]
         if len(meant) > 1:
@@ -104,6 +104,8 @@ def converted(text: str, key: Key, *, takes_toml: bool) -> Any:
         return _toml(word, shape)
     if Type.BOOLEAN in kinds and word.lower() in TRUE | FALSE and Type.STRING not in kinds:
         return word.lower() in TRUE
+    if Type.STRING in kinds and key.choices and word.lower() not in key.choices and Type.INTEGER in kinds:
+        return _number(word, key)  # `auto`, or a number
     if Type.STRING in kinds:
         return split_list(text) if Type.LIST in kinds and "," in text else text
     if Type.NUMBER in kinds or Type.INTEGER in kinds:
@@ -155,9 +157,13 @@ def _folded(name: str) -> str:
     return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
-def sets_upstream(name: str, value: str) -> bool:
-    """Tell whether the variable `name` with `value` sets an upstream."""
-    if not name.startswith(UPSTREAMS) or name == UPSTREAMS or key_of(name):
+def sets_upstream(name: str, value: str, upstreams: Iterable[str]) -> bool:
+    """Tell whether the variable `name` with `value` sets an upstream; `upstreams`: the names that there are."""
+    if not name.startswith(UPSTREAMS) or name == UPSTREAMS:
+        return False
+    if any(_folded(known) == name.removeprefix(UPSTREAMS) for known in upstreams):
+        return True
+    if key_of(name):
         return False
     from devproxy.config.kubernetes import service_of  # few are started with such a variable
 

@@ -5,7 +5,7 @@ Pure, and imported only where there are any. Start at :func:`notices`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from devproxy.config.environment import OTHERS, PREFIX, SERVER, UPSTREAMS, Environment, key_of, relevant, sets_upstream
@@ -17,13 +17,13 @@ _MAX_NAMED: Final = 5
 _LISTENING: Final = ("PORT", "HOST", "LISTEN", "ADDRESS")
 
 
-def notices(environment: Environment) -> tuple[str, ...]:
+def notices(environment: Environment, upstreams: Collection[str] = ()) -> tuple[str, ...]:
     """Return what to say of the variables named like devproxy's that it does not know: a sentence, and one on those of
-    Kubernetes."""
+    Kubernetes. `upstreams`: the names that there are."""
     unknown: list[str] = []
     services: dict[str, str] = {}
     for name, one in relevant(environment).items():
-        if name in SERVER or name in OTHERS or sets_upstream(name, one.value):
+        if name in SERVER or name in OTHERS or sets_upstream(name, one.value, upstreams):
             continue
         if service := service_of(name, one.value):
             services.setdefault(service, name)

@@ -20,6 +20,8 @@ from devproxy.text.bad import BadText
 from devproxy.text.safe import clipped, quoted, visible
 
 MARK: Final = "${env:"
+MAX_EXPANDED: Final = 1 << 20
+"""Most characters that variables put into one file, each as often as it is named."""
 
 _MARK: Final = re.compile(r"\$?\$\{env:(?P<inner>[^{}]*)\}|\$?\$\{env:")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -49,6 +51,7 @@ class _Expansion:
         self._besides = besides
         self._environment = environment
         self._problems = problems
+        self._left = MAX_EXPANDED
 
     def table(self, table: dict[str, Any], key_path: str, path: Path) -> dict[str, Any]:
         """Return `table`, whose keys are those below `key_path`, or the author's."""
@@ -118,6 +121,10 @@ class _Expansion:
         value = (
             default if has_default and (variable is None or not variable.value) else (variable or Variable("")).value
         )
+        self._left -= len(value)
+        if self._left < 0:
+            what = f"the variables of this file come to more than {MAX_EXPANDED} characters"
+            raise BadText(what, f"is {clipped(name)} the right one?")
         return escaped(value) if key.has_placeholders else value
 
 

@@ -91,5 +91,7 @@ def test_limits() -> None:
     with pytest.raises(ConfigError, match=f"more than {MAX_VARIABLES} variables"):
         read("A=1\n" * (MAX_VARIABLES + 1))
     bomb = "A0=ha\n" + "".join(f"A{n + 1}=${{A{n}}}${{A{n}}}${{A{n}}}${{A{n}}}\n" for n in range(50))
-    with pytest.raises(ConfigError, match="more than 65536 characters"):
+    with pytest.raises(ConfigError, match="more than 1048576 characters"):
         read(bomb)
+    with pytest.raises(ConfigError, match="more than 1048576 characters"):
+        read("A=" + "x" * 60_000 + "\nB=" + "${A}" * 20_000)

@@ -113,6 +113,12 @@ def test_a_variable_names_the_servers_of_an_upstream(
         assert config.upstream(name).hold_s == 7
 
 
+def test_an_upstream_may_be_called_like_a_key() -> None:
+    config = loaded(f"{UPSTREAMS}api-proxy = 1\n{ROUTE}", DEVPROXY_UPSTREAMS_API_PROXY="3001")
+    assert servers(config)["api-proxy"] == ["http://localhost:3001"]
+    assert notices(variables(DEVPROXY_UPSTREAMS_API_PROXY="3001"), ["api-proxy"]) == ()
+
+
 def test_a_route_may_name_an_upstream_that_only_the_environment_has() -> None:
     text = '[[routes]]\npath = "/"\nupstream = "web"\n'
     assert servers(loaded(text, DEVPROXY_UPSTREAMS_WEB="3000")) == {"web": ["http://localhost:3000"]}

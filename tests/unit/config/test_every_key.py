@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from importlib import import_module
 from typing import Any
 
 import pytest
 import tomli
-from devproxy.config import Config, load
+from devproxy.config import Config, load, schema
+from devproxy.config.environment import Variable, variable_of
 from devproxy.config.keys import ABSENT, KEYS, Key, Type
 from docs.reference import toml
 
+VALIDATOR: Any = import_module("jsonschema").Draft7Validator(schema())
 ROUTE = {"path": "/api/", "upstream": "a"}
 BESIDE: dict[str, dict[str, Any]] = {
     "server.tls.cert": {"key": "key.pem"},
@@ -108,3 +111,36 @@ def test_another_value_of_the_key_arrives(key: Key) -> None:
     assert changes
     if isinstance(value, int | float) and not isinstance(value, bool):
         assert [float(str(setting)) for setting in changes.values()] == [value]
+
+
+def variable_text(value: Any) -> str:
+    """How a variable says `value`."""
+    if isinstance(value, list):
+        return ",".join(map(variable_text, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+NAMED = [key for key in LEAVES if not key.is_expression and not isinstance(other_value(key), dict)]
+
+
+@pytest.mark.parametrize("key", NAMED, ids=[key.path for key in NAMED])
+def test_the_value_may_be_that_of_a_variable(key: Key) -> None:
+    value = other_value(key)
+    written = document(key.path, "${env:X}")
+    text = "\n".join(f"{name} = {toml(item)}" for name, item in written.items())
+    environment = {"X": Variable(variable_text(value))}
+    config = load(text.encode(), source="devproxy.toml", environment=environment)
+    assert dict(settings_of(config)) == dict(settings_of(loaded(key.path, value)))
+    VALIDATOR.validate(written)
+
+
+SET = [key for path, key in KEYS.items() if path.startswith("server.") and not path.startswith("server.tls.")]
+
+
+@pytest.mark.parametrize("key", SET, ids=[key.path for key in SET])
+def test_a_variable_sets_the_key_of_the_server(key: Key) -> None:
+    value = other_value(key)
+    text = "\n".join(f"{name} = {toml(item)}" for name, item in document(key.path, ABSENT).items())
+    environment = {variable_of(key.path): Variable(variable_text(value))}
+    config = load(text.encode(), source="devproxy.toml", environment=environment)
+    assert dict(settings_of(config)) == dict(settings_of(loaded(key.path, value)))

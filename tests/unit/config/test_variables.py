@@ -150,6 +150,20 @@ def test_secrets_of_a_proxy_are_not_repeated() -> None:
             assert "s3cret" not in problem.what + problem.help
 
 
+def test_what_variables_come_to_is_bounded() -> None:
+    value = "${env:BIG}" * 2000
+    found = problems(f"[server]\ntls.cert = '{value}'\ntls.key = 'x'\n{UPSTREAMS}{ROUTE}", BIG="x" * 10_000)
+    assert found[0].what == "the variables of this file come to more than 1048576 characters"
+
+
+def test_a_number_is_one_where_a_word_may_be_instead() -> None:
+    text = f'{UPSTREAMS}{ROUTE}[run.web]\ncommand = "x"\nport = "${{env:PORT}}"\n'
+    assert loaded(text, PORT="3000").programs[0].port == 3000
+    assert loaded(text, PORT="auto").programs[0].port != 3000
+    [problem] = problems(text, PORT="x")
+    assert 'expected an integer, got "x" (the value of PORT)' in problem.what
+
+
 def test_only_what_says_something_is_kept_for_others() -> None:
     names = ("A", "B", "C", "DEVPROXY_SERVER_LISTEN", "HOME")
     environment = {name: Variable("1") for name in names}
