@@ -64,7 +64,10 @@ class InForce:
             self.on_taken(loaded)
 
     async def follow(self, upstream: str, server: ServerAddress) -> None:
-        """Have `upstream` lead to `server`, where its program listens."""
+        """Have `upstream` lead to `server`, where its program listens. Goes on to its end if who waits is cancelled."""
+        await asyncio.shield(asyncio.ensure_future(self._follow(upstream, server)))
+
+    async def _follow(self, upstream: str, server: ServerAddress) -> None:
         async with self._changing:
             now = with_servers(self.loaded.config, self._servers)
             self._servers[upstream] = server

@@ -67,6 +67,7 @@ class Attending:
             start_again=self._start_again,
             overview=self._overview,
             quit=quit,
+            can_clear=console is not None and console.is_terminal,
         )
         self._keys = Keys(deeds, gateway.tell)
         self._has_keys = has_keys

@@ -39,7 +39,8 @@ def help_lines() -> tuple[str, ...]:
 class Deeds(NamedTuple):
     """What keys can do. ``page`` and ``inspector``: addresses, that of the inspector with its key, or empty.
 
-    ``reload``: None where there is no file. ``overview``: the lines of the banner, painted.
+    ``reload``: None where there is no file. ``overview``: the lines of the banner, painted. ``can_clear``: lines are
+    shown in a terminal.
     """
 
     page: Callable[[], str]
@@ -48,6 +49,7 @@ class Deeds(NamedTuple):
     start_again: Callable[[], None]
     overview: Callable[[], Sequence[str]]
     quit: Callable[[], None]
+    can_clear: bool = True
 
 
 class Keys:
@@ -83,7 +85,8 @@ class Keys:
             case "u":
                 self._tell(Note(tuple(deeds.overview()), is_painted=True))
             case "c":
-                self._tell(Note((CLEAR,), is_painted=True))
+                if deeds.can_clear:
+                    self._tell(Note((CLEAR,), is_painted=True))
             case "q":
                 deeds.quit()
 

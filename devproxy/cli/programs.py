@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from devproxy import config
@@ -18,7 +19,7 @@ from devproxy.cli.refusal import Refused
 from devproxy.config.model import AUTO_PORT, Program
 from devproxy.config.programs import with_ports
 from devproxy.platforms.groups import find
-from devproxy.platforms.keeper import NOT_FOUND
+from devproxy.platforms.keeper import NOT_FOUND, NOT_STARTED
 from devproxy.platforms.writers import others_can_write
 from devproxy.programs.environment import command_of
 
@@ -70,6 +71,8 @@ def _check_typed(program: Program, path: str) -> None:
     name = program.command[0]
     if find(name, os.getcwd(), path):
         return
+    if _is_unusable_file(name, ""):
+        raise Refused(f"{name} cannot be executed", f"chmod +x {quote(name)}", exit_code=NOT_STARTED)
     ways = ["give its path, or install it"]
     if any((folder / "node_modules" / ".bin" / name).exists() for folder in (Path.cwd(), *Path.cwd().parents)):
         ways = [f"it is in node_modules:  devproxy up -- npx {' '.join(program.command)}"]
@@ -92,9 +95,17 @@ def _missing(loaded: Loaded) -> Iterator[tuple[tuple[str | int, ...], str, str]]
         if find(name, folder, path):
             continue
         there = os.path.join(folder, "node_modules", ".bin", name)
+        what = f"there is no program {name}"
         help = f"write npx {name} …" if os.path.exists(there) else "give its path, or install it"
         at_command = at if at in loaded.config.said and (*at, "command") not in loaded.config.said else (*at, "command")
-        yield at_command, f"there is no program {name}", help
+        if _is_unusable_file(name, folder):
+            what, help = f"{name} cannot be executed", f"chmod +x {quote(os.path.join(folder, name))}"
+        yield at_command, what, help
+
+
+def _is_unusable_file(name: str, folder: str) -> bool:
+    """Tell whether `name` is the path of a file that is no program."""
+    return bool(os.path.dirname(name)) and os.path.isfile(os.path.join(folder, name))
 
 
 def with_chosen_ports(loaded: Loaded, known: Mapping[str, int]) -> Loaded:

@@ -230,12 +230,17 @@ class _Run:
         return {server.port for one in upstreams for server in one.servers}
 
     async def _watch(self, watch: PortWatch, began_at: float) -> None:
-        """Wait until the program serves; have its upstream lead there, and say so."""
-        upstream = self.program.upstream
-        if not upstream and not self.program.port:
-            return
-        expected = self._expected()
-        port = await watch.found()
+        """Whenever the program has a new port, have its upstream lead there, and say so."""
+        last = 0
+        while self.program.upstream or self.program.port:
+            port = await watch.found()
+            if port != last:
+                await self._serves_at(port, watch, began_at)
+            last = port
+            await watch.left(port)
+
+    async def _serves_at(self, port: int, watch: PortWatch, began_at: float) -> None:
+        upstream, expected = self.program.upstream, self._expected()
         url = ""
         config = self._setting.config()
         if upstream:

@@ -16,6 +16,8 @@ from devproxy.programs.ports import Announced, Known, announced, chosen
 _MAX_SAID: Final = 64
 _EVERY_S: Final = ((10.0, 0.1), (60.0, 0.5), (float("inf"), 2.0))
 """Until how many seconds after the start, and how often, the system is asked."""
+_LOOK_S: Final = 2.0
+"""How often it is asked whether a program still listens where it was found."""
 _CONNECT_S: Final = 1.0
 _LOCAL: Final = "localhost"
 
@@ -74,6 +76,15 @@ class PortWatch:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._news.wait()
+
+    async def left(self, port: int) -> None:
+        """Wait until the program, which has served at `port`, listens there no longer."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            listening = await asyncio.to_thread(ports_below, self._pid)
+            if listening is not None and port not in listening:
+                self._listens_since = None
+                return
 
 
 async def _answers(port: int) -> bool:

@@ -131,6 +131,17 @@ def test_servers_and_the_port_are_understood_however_they_are_written(arguments:
     assert (options.command, options.frontend, options.backend, options.listen) == ("up", "5173", "3001", ["9000"])
 
 
+@pytest.mark.parametrize("arguments", [["up", "--", "npm", "run", "-h"], ["--", "npm", "run", "-h"]], ids=str)
+def test_what_is_behind_two_hyphens_is_a_program_whatever_it_says(arguments: list[str]) -> None:
+    options = parse(arguments)
+    assert (options.command, options.program, options.servers) == ("up", ["npm", "run", "-h"], [])
+
+
+def test_options_and_servers_come_before_the_program() -> None:
+    options = parse(["up", "--open", "--backend", "3001", "--", "npm", "start", "--", "--port", "1"])
+    assert (options.backend, options.open, options.program) == ("3001", True, ["npm", "start", "--", "--port", "1"])
+
+
 def test_one_server_without_an_option_is_the_frontend() -> None:
     options = parse(["up", "5173"])
     assert (options.frontend, options.backend) == ("5173", None)
@@ -143,6 +154,7 @@ def test_one_server_without_an_option_is_the_frontend() -> None:
         (["--frontend", "5173", "--listen", "8080"], "devproxy up --frontend 5173 --listen 8081"),
         (["--port=8080", "5173", "--quiet"], "devproxy up 5173 --quiet --listen 8081"),
         (["--config", "my file.toml"], "devproxy up --config 'my file.toml' --listen 8081"),
+        (["--port", "1", "--", "vite", "--port", "2"], "devproxy up --listen 8081 -- vite --port 2"),
     ],
 )
 def test_another_port_is_offered_with_everything_that_was_typed(typed: list[str], line: str) -> None:
