@@ -16,11 +16,12 @@ COPY --from=build /opt/devproxy /opt/devproxy
 # The file system may be read-only, and what is compiled above stays valid.
 ENV PATH=/opt/devproxy/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    DEVPROXY_SERVER_LISTEN=:8080
 USER 10001:10001
 WORKDIR /etc/devproxy
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["devproxy", "health"]
 ENTRYPOINT ["devproxy"]
-CMD ["up", "--config", "/etc/devproxy/devproxy.toml", "--listen", ":8080"]
+CMD ["up"]

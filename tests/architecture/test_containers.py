@@ -97,3 +97,61 @@ def mounted(service: dict[str, Any]) -> Path:
     assert (target, mode) == ("/etc/devproxy", "ro")
     assert (ROOT / source).is_dir()
     return ROOT / source / "devproxy.toml"
+
+
+DEVCONTAINER = ROOT / "examples" / "devcontainer" / ".devcontainer"
+DOCUMENT = (ROOT / "docs" / "docker.md").read_text(encoding="utf-8")
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", DOCUMENT, flags=re.MULTILINE | re.DOTALL)
+
+
+def services() -> dict[str, dict[str, Any]]:
+    """Every service called devproxy that this repository shows, by where it is."""
+    found = {f"docker.md, snippet {at}": yaml.safe_load(text) for at, text in enumerate(snippets("yaml"), 1)}
+    for path in (ROOT / "compose.yaml", DEVCONTAINER / "compose.yaml"):
+        found[path.relative_to(ROOT).as_posix()] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {where: composed["services"]["devproxy"] for where, composed in found.items()}
+
+
+@pytest.mark.parametrize("where", services())
+def test_what_is_mounted_is_a_folder_and_what_is_published_is_for_this_machine(where: str) -> None:
+    shown = services()[where]
+    for volume in shown.get("volumes", []):
+        source, target, mode = volume.split(":")
+        assert (target, mode) == ("/etc/devproxy", "ro")
+        assert not source.endswith(".toml")
+    assert all(port.startswith("127.0.0.1:") for port in shown.get("ports", []))
+
+
+def test_the_services_of_the_document_are_those_that_devproxy_is_told() -> None:
+    composed = yaml.safe_load(snippets("yaml")[0])["services"]
+    environment = composed["devproxy"]["environment"]
+    (text,) = snippets("toml")
+    loaded = config.load(text.encode(), source="devproxy.toml")
+    by_name = {upstream.name: [server.url for server in upstream.servers] for upstream in loaded.upstreams}
+    assert by_name == {
+        "frontend": [environment["DEVPROXY_UPSTREAMS_FRONTEND"]],
+        "backend": [environment["DEVPROXY_UPSTREAMS_BACKEND"]],
+    }
+    assert {server.host for upstream in loaded.upstreams for server in upstream.servers} <= set(composed)
+
+
+def test_the_image_needs_no_file_where_variables_say_it_all(dockerfile: list[tuple[str, str]]) -> None:
+    assert "DEVPROXY_SERVER_LISTEN=:8080" in last(dockerfile, "ENV").split()
+    assert last(dockerfile, "WORKDIR") == "/etc/devproxy"
+    assert json.loads(last(dockerfile, "CMD")) == ["up"]
+
+
+def test_in_a_development_container_devproxy_and_servers_have_one_localhost() -> None:
+    comments = re.compile(r"^\s*//.*\n", flags=re.MULTILINE)
+    container = json.loads(comments.sub("", (DEVCONTAINER / "devcontainer.json").read_text(encoding="utf-8")))
+    composed = yaml.safe_load((DEVCONTAINER / container["dockerComposeFile"]).read_text(encoding="utf-8"))["services"]
+    shown = composed["devproxy"]
+    assert shown["network_mode"] == f"service:{container['service']}"
+    assert container["forwardPorts"] == [int(shown["environment"]["DEVPROXY_SERVER_LISTEN"].rpartition(":")[2])]
+    loaded = config.load((DEVCONTAINER / "devproxy" / "devproxy.toml").read_bytes(), source="devproxy.toml")
+    ports = {server.port for upstream in loaded.upstreams for server in upstream.servers}
+    assert {str(port) for port in ports} <= set(container["portsAttributes"])
+    assert "features" not in container
