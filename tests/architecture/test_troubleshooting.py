@@ -10,6 +10,7 @@ from devproxy.errors import UpstreamFault
 from devproxy.http.fields import Field, make_field
 from devproxy.policy import hosts
 from devproxy.policy.verdict import Hop, PageRequest, judge
+from devproxy.policy.verdict.reach import obstacles
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GUIDE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
@@ -92,7 +93,22 @@ def test_the_readme_leads_from_the_words_that_people_search_for(words: str) -> N
         *("ERR_CERT_AUTHORITY_INVALID", "ERR_CERT_COMMON_NAME_INVALID", "ERR_CERT_INVALID", "ERR_SSL_PROTOCOL_ERROR"),
         *("SEC_ERROR_UNKNOWN_ISSUER", "SSL_ERROR_BAD_CERT_DOMAIN", "SSL_ERROR_RX_RECORD_TOO_LONG"),
         *("Mixed Content: The page at", "HSTS", "redirect_uri_mismatch"),
+        *("localStorage.debug", "connection_error", "session", "Session ID unknown", "allowEIO3"),
     ],
 )
-def test_what_browsers_say_of_https_is_explained(words: str) -> None:
+def test_what_people_search_for_is_explained(words: str) -> None:
     assert words in GUIDE
+
+
+@pytest.mark.parametrize("target", [b"http://localhost:3001", b"http://192.168.1.20:3001"])
+@pytest.mark.parametrize("page", [b"http://203.0.113.9", b"https://203.0.113.9"])
+@pytest.mark.parametrize("is_websocket", [False, True], ids=["fetch", "WebSocket"])
+def test_what_keeps_a_request_from_being_sent_is_explained(page: bytes, target: bytes, is_websocket: bool) -> None:
+    found = obstacles(page, target, is_websocket=is_websocket)
+
+    assert found
+    words = " ".join(GUIDE.split())
+    for obstacle in found:
+        said = obstacle.verdict.text.replace("`local`", "`loopback`").rstrip(".")
+        for part in re.split(r"; |Error in connection establishment: ", said):
+            assert part in words
