@@ -22,7 +22,17 @@ import socketio  # type: ignore[import-untyped]
 from aiohttp import web
 from tests.support import document_commands as documents
 from tests.support.app_thread import app_thread
-from tests.support.document_commands import Block, Command, blocks_of, cannot_run, programs, reason, serves, typed
+from tests.support.document_commands import (
+    Block,
+    Command,
+    blocks_of,
+    cannot_run,
+    distinct,
+    programs,
+    reason,
+    serves,
+    typed,
+)
 from tests.support.processes import Program, free_port, listens, wait_for
 
 ROOT = documents.ROOT
@@ -30,7 +40,7 @@ LIMIT_S = 60.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BLOCKS = documents.blocks()
 COMMANDS = [command for block in BLOCKS for command in block.commands]
-RUNS = [block for block in BLOCKS if any(reason(command) is None for command in block.commands)]
+RUNS = distinct([block for block in BLOCKS if any(reason(command) is None for command in block.commands)])
 
 
 def names() -> list[str]:
@@ -247,6 +257,12 @@ def test_commands_are_found_without_comments_prompts_and_output() -> None:
     assert [one.text for one in second.commands] == ["devproxy check && true | cat > file"]
     assert second.folder == "empty"
     assert second.exits == {0, 1}
+
+
+def test_a_block_is_run_once_wherever_it_is_shown() -> None:
+    text = "```sh\ndevproxy check\n```\n```sh\ndevproxy up\ndevproxy check\n```\n"
+    found = [*blocks_of("a.md", text, ""), *blocks_of("b.md", text, ""), *blocks_of("c.md", text, "[server]")]
+    assert [block.name for block in distinct(found)] == ["a.md: devproxy up", "c.md: devproxy up"]
 
 
 def test_a_note_that_is_not_understood_is_told() -> None:

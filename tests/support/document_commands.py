@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -91,6 +91,17 @@ def blocks() -> list[Block]:
         for path in documents()
         for block in blocks_of(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"), usual)
     ]
+
+
+def distinct(blocks: Sequence[Block]) -> list[Block]:
+    """Return `blocks` without those whose commands are all in another one, with the same folder and configuration."""
+    said = [frozenset(command.text for command in block.commands) for block in blocks]
+
+    def is_in(one: int, other: int) -> bool:
+        same = replace(blocks[one], commands=()) == replace(blocks[other], commands=())
+        return same and (said[one] < said[other] or (said[one] == said[other] and other < one))
+
+    return [block for one, block in enumerate(blocks) if not any(is_in(one, other) for other in range(len(blocks)))]
 
 
 def _configurations(text: str) -> Iterator[str]:
