@@ -9,7 +9,8 @@ expressions (``path_regex``, and origins that begin with ``regex:``) have none. 
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
+from itertools import islice
 from typing import Any, Final
 
 from devproxy.config.environment import Environment, Variable, converted, relevant
@@ -27,6 +28,7 @@ _MARK: Final = re.compile(r"\$?\$\{env:(?P<inner>[^{}]*)\}|\$?\$\{env:")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ALIKE: Final = 0.75
 """How alike names are of which one may be meant by the other: those of the environment are many."""
+_MAX_COMPARED: Final = 1000
 _EXPRESSION: Final = "regex:"
 
 
@@ -116,7 +118,7 @@ class _Expansion:
             raise BadText(f"{quoted(name)} is not the name of a variable", "letters, digits and _, as in ${env:PORT}")
         variable = self._environment.get(name)
         if variable is None and not has_default:
-            raise _not_set(name, text, path, self._environment)
+            raise _not_set(name, text, path, () if self._problems.is_full else self._environment)
         used.append(name)
         value = (
             default if has_default and (variable is None or not variable.value) else (variable or Variable("")).value
@@ -128,12 +130,12 @@ class _Expansion:
         return escaped(value) if key.has_placeholders else value
 
 
-def _not_set(name: str, text: str, path: Path, environment: Environment) -> BadText:
-    """Return that the variable `name` is not set, and the line to type."""
+def _not_set(name: str, text: str, path: Path, known: Iterable[str]) -> BadText:
+    """Return that the variable `name` is not set, and the line to type. `known`: of which one may be meant."""
     from difflib import get_close_matches  # only errors need it
 
     what = f"the variable {clipped(name)} is not set, and has no default"
-    near = get_close_matches(name, list(environment), 1, _ALIKE)
+    near = get_close_matches(name, [*islice(known, _MAX_COMPARED)], 1, _ALIKE)
     meant = f"did you mean ${{env:{clipped(near[0])}}}? " if near else ""
     with_default = quoted(text.replace(f"{MARK}{name}}}", f"{MARK}{name}:-…}}"))
     key = next((f"{key_text(part)} = " for part in path[-1:] if isinstance(part, str)), "")

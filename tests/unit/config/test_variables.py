@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import devproxy
 import pytest
 from devproxy.config import Config, ConfigError, Problem, load
 from devproxy.config.environment import Variable
 from devproxy.config.model import CertificateFiles
 from devproxy.config.placeholders import split_value
+from devproxy.config.problems import MAX_PROBLEMS
 from devproxy.config.variables import used
 from tests.support.configuration import ROUTE, UPSTREAMS
 
@@ -154,6 +157,16 @@ def test_what_variables_come_to_is_bounded() -> None:
     value = "${env:BIG}" * 2000
     found = problems(f"[server]\ntls.cert = '{value}'\ntls.key = 'x'\n{UPSTREAMS}{ROUTE}", BIG="x" * 10_000)
     assert found[0].what == "the variables of this file come to more than 1048576 characters"
+
+
+def test_many_that_are_not_set_cost_no_more_than_those_that_are_told() -> None:
+    names = {f"NAME_{number}": Variable("1") for number in range(3000)}
+    text = "[server]\nallowed_hosts = [" + "'${env:NAMES_X}'," * 10_000 + f"]\n{UPSTREAMS}{ROUTE}"
+    started = time.process_time()
+    with pytest.raises(ConfigError) as caught:
+        load(text.encode(), source="devproxy.toml", environment=names)
+    assert time.process_time() - started < 5
+    assert len(caught.value.problems) == MAX_PROBLEMS
 
 
 def test_a_number_is_one_where_a_word_may_be_instead() -> None:

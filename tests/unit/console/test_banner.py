@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from devproxy.config import from_arguments, load
+from devproxy.config.environment import Environment, Variable
 from devproxy.config.model import Config, Cors, Fault
 from devproxy.console.banner import banner, is_local
 from devproxy.console.style import ASCII_GLYPHS, Glyphs, Style
@@ -199,3 +200,20 @@ def test_a_guard_that_is_off_and_the_number_of_origins_are_shown() -> None:
     config = with_first_route(guard=False, cors=Cors(origins=("http://a.test", "http://b.test")))
     [line] = [line for line in shown(BACKEND_UP, FRONTEND_DOWN, config=config, width=None) if "guard" in line]
     assert "cors: rewrite (2 origins), guard: off" in line
+
+
+def test_the_last_line_says_which_variables_go_before_the_rest() -> None:
+    named = {"DEVPROXY_SERVER_LISTEN": Variable("1"), "DEVPROXY_UPSTREAMS_BACKEND": Variable("2", ".env:3")}
+    text = b'[upstreams]\nbackend = 1\n[[routes]]\npath = "/"\nupstream = "backend"\n'
+    both = "DEVPROXY_SERVER_LISTEN, DEVPROXY_UPSTREAMS_BACKEND (.env:3)"
+    for config, last in [
+        (load(text, source="devproxy.toml", environment=named), f"watching devproxy.toml, with {both}"),
+        (typed(frontend="1", environment=named), f"from the command line and {both}"),
+        (typed(frontend=None, environment=named), f"from {both}"),
+        (typed(frontend="1", environment={}), "from the command line"),
+    ]:
+        assert shown(config=config)[-2].strip() == last
+
+
+def typed(*, frontend: str | None, environment: Environment) -> Config:
+    return from_arguments(frontend=frontend, backend=None, backend_paths=[], listen=[], environment=environment)
