@@ -76,8 +76,14 @@ def run(options: argparse.Namespace) -> int:
             return FAILED
     write_new(path, text, f"{_again(options)} --print")
     start = _NEXT if options.folder == os.curdir else f"{_NEXT} --config {quote(path)}"
-    _tell(f"{style.green('wrote')} {visible(path)}\nnext: {style.bold(start)}\n")
+    _tell(f"{style.green('wrote')} {visible(path)}\n{_waiting(choice)}next: {style.bold(start)}\n")
     return FINE
+
+
+def _waiting(choice: Choice) -> str:
+    """Return a line on the servers that do not run yet; empty: all do."""
+    servers = [one for one in (choice.frontend, *choice.backends) if one is not None and not one.is_running]
+    return f"not running yet: {', '.join(f'{one.name} ({one.url})' for one in servers)}\n" if servers else ""
 
 
 def _folder(given: str) -> str:

@@ -91,7 +91,7 @@ def _why_not(server: Server, found: Evidence) -> str:
     if server.role is None:
         return "serves no pages"
     if server.whose is Whose.OTHER:
-        return "the program of another folder"
+        return "another folder's"
     if not _may_be_chosen(server, found):
         return "nothing here says that it belongs to this project"
     return "another one was chosen"
@@ -172,7 +172,8 @@ def _running(found: Evidence, server: Server, name: str) -> Chosen:
     late = "" if server.answered else "; it was too slow to answer"
     why = f"{what}, running now{where}{late}"
     app = app_around(found.apps, _relative(server.folder, found.folder)) if server.whose is Whose.OURS else None
-    return Chosen(name, server.url, server.port, why, server.kind, server.engine, app)
+    serves = app is not None and app.serves_sockets and server.role is Role.BACKEND
+    return Chosen(name, server.url, server.port, why, server.kind, server.engine, app, serves_sockets=serves)
 
 
 def what_of(server: Server) -> str:

@@ -36,9 +36,10 @@ _find_added: Final = re.compile(
     r"\b(?:add_(?:get|post|put|patch|delete|route)|web\.(?:get|post|put|patch|delete))\(\s{0,40}+[\"'](/[^\"'\s]{1,200}+)[\"']"
 ).finditer
 _find_django: Final = re.compile(r"\bpath\(\s{0,40}+[\"']([^\"'\s]{1,200}+)[\"']").finditer
-_find_rails: Final = re.compile(r"^[ \t]*(?:namespace|resources?) :(\w{1,80}+)", re.MULTILINE).finditer
+_find_rails: Final = re.compile(r"^ {0,2}+(?:namespace|resources?) :(\w{1,80}+)", re.MULTILINE).finditer
 _find_cable: Final = re.compile(r"\bmount[ (][\w:.]{1,80}+\s{0,3}+=>\s{0,3}+[\"'](/[\w/-]{1,100}+)[\"']").finditer
 _find_socket_server: Final = re.compile(r"\bnew (?:\w{0,20}Server|SocketIO\w{0,20}+|\w{0,20}+\.Server)\(").finditer
+_find_socket_call: Final = re.compile(r"(?:\bsocket\.io[\w-]{0,10}+[\"']\)|\b[sS]ocket_?(?:IO|Io|io))\(").finditer
 _find_socket_client: Final = re.compile(r"\b(?:io|io\.connect|lookup)\(").finditer
 _find_path: Final = re.compile(r"[\"']?\bpath[\"']?:\s{0,20}+[\"'`](/[^\"'`\s?#]{1,100}+)[\"'`]").search
 _find_socketio_path: Final = re.compile(
@@ -57,7 +58,7 @@ def declared_in(path: str, text: str) -> Iterator[Declared]:
     seen: set[str] = set()
     for written, at in _found(path, text):
         static = static_part(written)
-        if static and static not in seen:
+        if static and static not in seen and not _is_comment(text, at):
             seen.add(static)
             yield Declared(static, Place(path, text.count("\n", 0, at) + 1))
             if len(seen) == MAX_DECLARED:
@@ -88,10 +89,17 @@ def _of_django(text: str) -> Iterator[tuple[str, int]]:
     """Yield the paths of a ``urls.py`` that includes others: what those say is below theirs."""
     if "admin.site.urls" not in text and "ROOT_URLCONF" not in text and "include(" not in text:
         return
-    for match in _find_django(text):
+    begins = max(0, text.find("urlpatterns ="))  # before it, a new project has examples in words
+    for match in _find_django(text, begins):
         yield "/" + match[1].lstrip("/"), match.start()
     if "admin.site.urls" in text:
         yield "/static/", text.index("admin.site.urls")  # the admin's own styles
+
+
+def _is_comment(text: str, at: int) -> bool:
+    """Tell whether the line around `at` is a comment."""
+    begins = text.rfind("\n", 0, at) + 1
+    return text[begins : begins + 200].lstrip().startswith(("#", "//", "*", "/*"))
 
 
 def static_part(written: str) -> str:
@@ -124,7 +132,7 @@ def _socket_paths(path: str, text: str) -> Iterator[tuple[str, int]]:
         return
     if "socket.io" not in text:
         return
-    for find in (_find_socket_server, _find_socket_client):
+    for find in (_find_socket_server, _find_socket_call, _find_socket_client):
         for called in islice(find(text), _MAX_CALLS):
             if match := _find_path(text, called.end(), called.end() + _WINDOW):
                 yield match[1], match.start()

@@ -12,7 +12,9 @@ from devproxy.config.drafts import Draft, DraftRoute, DraftUpstream, Value
 from devproxy.init import kinds
 from devproxy.init.choosing import DEFAULT_PORT, Chosen
 from devproxy.init.evidence import Evidence
+from devproxy.init.kinds import Role
 from devproxy.init.proposal import Proposal
+from devproxy.text.safe import quoted
 
 _HOT_RELOAD: Final = {
     kinds.WEBPACK: 'client: { webSocketURL: "auto://0.0.0.0:0/ws" } in devServer',
@@ -32,7 +34,7 @@ def draft_of(proposal: Proposal, found: Evidence) -> Draft:
             DraftRoute(keys={route.kind.value: route.pattern, "upstream": route.upstream}, comments=route.why)
             for route in proposal.routes
         ],
-        tail=tuple(_tail(proposal, found)),
+        tail=tuple(line for sentence in _tail(proposal, found) for line in (sentence, ""))[:-1],
     )
 
 
@@ -44,7 +46,7 @@ def _upstreams(proposal: Proposal) -> Iterator[Chosen]:
 
 def _upstream(one: Chosen) -> DraftUpstream:
     keys: dict[str, Value] = {}
-    comments = [f"{one.why[:1].upper()}{one.why[1:]}."]
+    comments = [f"{one.why}."]
     if one.is_tls:
         keys["tls_verify"] = False
         comments.append("Dev servers sign their certificates themselves: it is not checked.")
@@ -58,8 +60,23 @@ def _head(proposal: Proposal) -> Iterator[str]:
         yield f"Port {DEFAULT_PORT}, the usual one, was taken."
 
 
+def _programs(proposal: Proposal) -> Iterator[str]:
+    """Yield the lines, as comments, of a program for each upstream that a script of the project starts."""
+    for one in _upstreams(proposal):
+        role = Role.FRONTEND if one is proposal.choice.frontend else Role.BACKEND
+        command = one.app.command(role) if one.app is not None else ""
+        if one.app is not None and command:
+            yield f"    [run.{one.name}]"  # a name that needs no quotation marks
+            yield f"    command = {quoted(command)}"
+            if one.app.folder:
+                yield f"    folder = {quoted(one.app.folder, len(one.app.folder))}"
+
+
 def _tail(proposal: Proposal, found: Evidence) -> Iterator[str]:
     yield from proposal.notes
+    programs = list(_programs(proposal))
+    if programs:
+        yield "To have `devproxy up` start these programs as well, remove the number signs:\n" + "\n".join(programs)
     frontend = proposal.choice.frontend
     if frontend is not None and frontend.kind in _HOT_RELOAD:
         yield (

@@ -83,7 +83,8 @@ class Stated(NamedTuple):
 class App(NamedTuple):
     """A project: a folder with a file that says what it needs. ``folder``: empty for the one that was looked at.
 
-    ``kinds``: its tools, at most one for each role. ``serves_sockets``: it needs a server of Socket.IO.
+    ``kinds``: its tools, at most one for each role. ``serves_sockets``: it needs a server of Socket.IO. ``scripts``: of
+    ``package.json``, those that start a server, by role. ``runner``: what runs them here: ``npm``, ``pnpm``, …
     """
 
     folder: str
@@ -91,6 +92,13 @@ class App(NamedTuple):
     kinds: tuple[Kind, ...] = ()
     serves_sockets: bool = False
     ports: tuple[Stated, ...] = ()
+    scripts: tuple[tuple[Role, str], ...] = ()
+    runner: str = "npm"
+
+    def command(self, role: Role) -> str:
+        """Return what to type to start its server in `role`; empty where no script does."""
+        script = next((name for one, name in self.scripts if one is role), "")
+        return f"{self.runner} run {script}" if script else ""
 
     def kind(self, role: Role) -> Kind | None:
         """Return its tool in `role`."""

@@ -54,6 +54,8 @@ _PROGRAMS: Final = (
     ("webpack", kinds.WEBPACK),
 )
 """Names that programs give themselves, as far as the system keeps them (15 characters)."""
+_LATE: Final = (Failure.SILENT, Failure.NOT_ASKED)
+"""Of a server that was asked, and had not answered when the time was up."""
 _HOT_RELOAD: Final = (b"upgrade required", b"websockets request was expected")
 """What answers to a page on a port of its own that is for WebSockets alone: Vite's hot reload, Node's debugger."""
 
@@ -88,7 +90,7 @@ def server_of(heard: Heard, whose: Whose, likely: Kind | None = None) -> Server 
     )._replace(whose=whose)
     if not page.is_there:
         kind = _of_program(one.program) or likely
-        if page.failure is not Failure.SILENT or kind is None:
+        if page.failure not in _LATE or kind is None:
             return None
         return about._replace(name=kind.name, role=kind.role, kind=kind, answered=False)
     said = _said(page)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Final
 from urllib.parse import urlsplit
 
+from devproxy.doctor.probing import PATHS
 from devproxy.init.asking import ask_all
 from devproxy.init.evidence import App, Evidence, Server, Whose
 from devproxy.init.identify import Heard, server_of
@@ -20,11 +22,16 @@ from devproxy.init.tree import read_tree
 from devproxy.platforms.listeners import listeners
 from devproxy.running.asking import running
 
+FAR_S: Final = 1.0
+"""How long the programs of other folders are waited for, which are only shown."""
+LATER_S: Final = 1.5
+"""How long a server of Socket.IO that is not where it should be is looked for at other paths."""
+
 
 async def look(folder: str, *, file_above: str = "") -> Evidence:
     """Return what there is, for the project in `folder`, an absolute path. Raises OSError where it cannot be read.
 
-    `file_above`: the configuration that counts in `folder` now, from a folder above. Takes 7 seconds at most.
+    `file_above`: the configuration that counts in `folder` now, from a folder above. Takes 8 seconds at most.
     """
     fronts = await asyncio.to_thread(_fronts, folder)
     own = frozenset(fronts)
@@ -32,8 +39,15 @@ async def look(folder: str, *, file_above: str = "") -> Evidence:
     listened = worth_asking(found, lambda one: whose_is(one, folder) is Whose.OURS, own, os.getpid())
     project = read_project(tree.names, tree.texts)
     paths = list(dict.fromkeys([SOCKET_PATH, *(found.path for found in project.socket_paths)]))
-    heard = await ask_all(listened.ports, paths)
-    servers = [server for one in heard if (server := _server(one, folder, project.apps)) is not None]
+    far = [one for one in listened.ports if whose_is(one.folder, folder) is Whose.OTHER]
+    near = [one for one in listened.ports if one not in far]
+    asked = await asyncio.gather(ask_all(near, paths), ask_all(far, (SOCKET_PATH,), FAR_S))
+    heard = [one for part in asked for one in part]
+    servers = _servers(heard, folder, project.apps)
+    if any(app.serves_sockets for app in project.apps) and not any(one.engine and _is_ours(one) for one in servers):
+        again = [one for one in listened.ports if one.port in {server.port for server in servers if _is_ours(server)}]
+        found_later = _servers(await ask_all(again, PATHS, LATER_S), folder, project.apps)
+        servers = list({one.port: one for one in (*servers, *(one for one in found_later if one.engine))}.values())
     answering = {server.port for server in servers}
     return Evidence(
         folder=folder,
@@ -63,6 +77,14 @@ def _silent(listened: Listened, heard: list[Heard], answering: set[int]) -> tupl
     """Return the ports that were asked and speak no HTTP, or not in time."""
     asked = {one.listener.port for one in heard} if not listened.is_known else {one.port for one in listened.ports}
     return tuple(sorted(asked - answering))
+
+
+def _is_ours(server: Server) -> bool:
+    return server.whose is Whose.OURS and server.role is Role.BACKEND
+
+
+def _servers(heard: list[Heard], folder: str, apps: tuple[App, ...]) -> list[Server]:
+    return [server for one in heard if (server := _server(one, folder, apps)) is not None]
 
 
 def _server(heard: Heard, folder: str, apps: tuple[App, ...]) -> Server | None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import tomli
 
 from devproxy.init.evidence import App, Place, Stated
-from devproxy.init.kinds import DJANGO, KINDS, RAILS, SOCKET_PACKAGES, Kind, Role, kind_of_command, kind_of_packages
+from devproxy.init.kinds import DJANGO, KINDS, SOCKET_PACKAGES, Kind, Role, kind_of_command, kind_of_packages
 
 MANIFESTS: Final = (
     *("package.json", "pyproject.toml", "requirements.txt", "requirements-dev.txt", "requirements/base.txt"),
@@ -40,6 +40,7 @@ def app_of(folder: str, files: Mapping[str, str]) -> App | None:
     packages: set[str] = set()
     ports: list[Stated] = []
     kinds: set[Kind] = set()
+    scripts: dict[Role, str] = {}
     named = ""
     for name in (name for name in MANIFESTS if name in files):
         text, path = files[name], f"{folder}/{name}".lstrip("/")
@@ -47,8 +48,9 @@ def app_of(folder: str, files: Mapping[str, str]) -> App | None:
         if name == "package.json":
             document = _json(text)
             packages |= set(_npm_packages(document))
-            for command, place in _commands(document, text, path):
+            for script, command, place in _commands(document, text, path):
                 if (kind := kind_of_command(command.split())) is not None:
+                    scripts.setdefault(kind.role, script)
                     kinds |= {kind} if kind.role is Role.FRONTEND else set()
                     ports += _stated(command, kind, place)
         elif name == "pyproject.toml":
@@ -64,7 +66,7 @@ def app_of(folder: str, files: Mapping[str, str]) -> App | None:
     sockets = bool(known & SOCKET_PACKAGES)
     if not found and not ports:
         return None
-    return App(folder, Place(named), tuple(found), sockets, tuple(ports))
+    return App(folder, Place(named), tuple(found), sockets, tuple(ports), tuple(scripts.items()))
 
 
 def _kind(role: Role, packages: frozenset[str], commanded: set[Kind]) -> Kind | None:
@@ -88,8 +90,8 @@ def _npm_packages(document: Mapping[str, Any]) -> Iterator[str]:
             yield from [str(name).lower() for name in document[key]][:_MAX_PACKAGES]
 
 
-def _commands(document: Mapping[str, Any], text: str, path: str) -> Iterator[tuple[str, Place]]:
-    """Yield each single command of the scripts that start something, with where it is written."""
+def _commands(document: Mapping[str, Any], text: str, path: str) -> Iterator[tuple[str, str, Place]]:
+    """Yield each single command of the scripts that start something: the script, the command, and its place."""
     scripts = document.get("scripts")
     if not isinstance(scripts, dict):
         return
@@ -103,7 +105,7 @@ def _commands(document: Mapping[str, Any], text: str, path: str) -> Iterator[tup
         line = text.count("\n", 0, at) + 1 if at >= 0 else 0
         for command in _split_commands(script[:_MAX_COMMAND]):
             if command.strip():
-                yield command, Place(path, line)
+                yield name, command, Place(path, line)
 
 
 def _stated(command: str, kind: Kind, place: Place) -> list[Stated]:
@@ -151,8 +153,3 @@ def _requirements(text: str) -> Iterator[str]:
 def _normal(name: str) -> str:
     """Return the name of a package as PyPI compares it (PEP 503)."""
     return name.lower().replace("_", "-").replace(".", "-")
-
-
-def rails_of(app: App) -> bool:
-    """Tell whether `app` is one of Rails, whose routes are in ``config/routes.rb``."""
-    return RAILS in app.kinds

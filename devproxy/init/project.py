@@ -34,6 +34,13 @@ _NO_SERVICES: Final = (
     "mailpit",
 )
 """Parts of the names of images that serve no pages."""
+_LOCKS: Final = (
+    ("package-lock.json", "npm"),
+    ("pnpm-lock.yaml", "pnpm"),
+    ("yarn.lock", "yarn"),
+    ("bun.lock", "bun"),
+    ("bun.lockb", "bun"),
+)
 _find_proxy: Final = re.compile(r"^[^/#\n*]{0,200}[\"']?\bproxy[\"']?\s?:", re.MULTILINE).search
 _find_middleware: Final = re.compile(r"\bcreateProxyMiddleware\(|\bproxy\(").search
 _find_package_proxy: Final = re.compile(r'^  "proxy":', re.MULTILINE).search
@@ -65,7 +72,7 @@ class Project(NamedTuple):
 
 def read_project(names: Sequence[str], texts: Mapping[str, str]) -> Project:
     """Return what the files say. `names`: all files; `texts`: those that were read, by path."""
-    apps = _apps(texts)
+    apps = tuple(app._replace(runner=_runner(app.folder, names)) for app in _apps(texts))
     stated: list[Stated] = []
     declared: list[Declared] = []
     sockets: dict[str, Declared] = {}
@@ -107,6 +114,19 @@ def _apps(texts: Mapping[str, str]) -> tuple[App, ...]:
                 folders.setdefault(folder, {})[manifest] = text
     found = (app_of(folder, files) for folder, files in sorted(folders.items()))
     return tuple(app for app in found if app is not None)
+
+
+def _runner(folder: str, names: Sequence[str]) -> str:
+    """Return what runs the scripts of the project in `folder`: told by the lock file there, or in a folder above."""
+    known = frozenset(names)
+    while True:
+        prefix = f"{folder}/" if folder else ""
+        for file, runner in _LOCKS:
+            if prefix + file in known:
+                return runner
+        if not folder:
+            return "npm"
+        folder = folder.rpartition("/")[0]
 
 
 def _is_backends(apps: tuple[App, ...], path: str) -> bool:

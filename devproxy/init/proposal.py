@@ -70,7 +70,7 @@ def propose(found: Evidence, choice: Choice, port: int, backend_paths: Sequence[
     own = _own_of(found, frontend)
     routes: list[Routed] = []
     notes: list[str] = []
-    taken: set[str] = set()
+    taken = {""}  # everything, which is the frontend's
     for index, backend in enumerate(choice.backends):
         wanted = [_Prefix(path, "asked for") for path in backend_paths] if backend_paths and not index else None
         prefixes = _socket_prefixes(found, backend, choice) if wanted is None else []
@@ -121,9 +121,8 @@ def _socket_prefixes(found: Evidence, backend: Chosen, choice: Choice) -> list[_
         if stated is not None:
             return [_Prefix(stated.path, f"Socket.IO: {stated.place} says this path.")]
         return [_Prefix(SOCKET_PATH, "Socket.IO, where its path is not changed.")]
-    others = [one for one in choice.backends if one.engine is not None or one.serves_sockets]
-    if backend.serves_sockets and not others:
-        return [_Prefix(SOCKET_PATH, "Socket.IO, where its path is not changed.")]
+    if backend.serves_sockets and not any(one.engine is not None for one in choice.backends):
+        return [_Prefix(SOCKET_PATH, "Socket.IO, which did not answer here when it was asked: is it at another path?")]
     return []
 
 
@@ -137,7 +136,11 @@ def _prefixes(
     for one in said:
         first.setdefault(_head(one.path, depth), one)
     prefixes = [
-        _Prefix(path, f"{one.place} {'asks for it' if one.is_asked else 'declares it'}.") for path, one in first.items()
+        _Prefix(
+            _bare(path) if all(each.path == _bare(path) for each in said if _head(each.path, depth) == path) else path,
+            f"{one.place} {'asks for it' if one.is_asked else 'declares it'}.",
+        )
+        for path, one in first.items()
     ]
     if len(prefixes) > MAX_PREFIXES:
         left = ", ".join(prefix.path for prefix in prefixes[MAX_PREFIXES:][:MAX_PREFIXES])
@@ -199,6 +202,7 @@ def _own_of(found: Evidence, frontend: Chosen) -> list[OwnRoute]:
 def _own_within(own: Sequence[OwnRoute], patterns: Sequence[str], frontend: Chosen) -> Iterator[Routed]:
     """Yield routes for what the frontend answers itself within `patterns`, which go to backends."""
     covered: list[str] = []
+    seen: set[tuple[PathKind, str]] = set()
     name = frontend.kind.name if frontend.kind is not None else "the frontend"
     for one in own:
         around = next(
@@ -214,7 +218,8 @@ def _own_within(own: Sequence[OwnRoute], patterns: Sequence[str], frontend: Chos
             kind, pattern = PathKind.GLOB, one.glob
         else:
             kind, pattern = PathKind.EXACT, one.path
-        if len(covered) <= MAX_OWN_ROUTES and _is_pattern(kind, pattern):
+        if len(covered) <= MAX_OWN_ROUTES and (kind, pattern) not in seen and _is_pattern(kind, pattern):
+            seen.add((kind, pattern))
             yield Routed(kind, pattern, frontend.name, why)
 
 

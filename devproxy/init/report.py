@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from devproxy.console.style import Style
-from devproxy.console.text import columns, counted, padded, widths
+from devproxy.console.text import columns, counted, cut, padded, widths
 from devproxy.init.bypasses import FRONT
 from devproxy.init.choosing import shown_folder, what_of
 from devproxy.init.evidence import Bypass, Evidence, Server, Whose
@@ -18,7 +18,7 @@ from devproxy.text.safe import visible
 
 MAX_COLUMNS: Final = 60
 """What is wider does not make a column wider."""
-MAX_FAR: Final = 6
+MAX_FAR: Final = 5
 """Most servers of other folders that are shown."""
 MAX_ROWS: Final = 30
 """Most lines below one heading: what is left out is counted."""
@@ -45,7 +45,12 @@ def _running(found: Evidence, proposal: Proposal, style: Style) -> list[str]:
     far = [server for server in listed if server not in near]
     shown = [*near[: MAX_ROWS - MAX_FAR], *far[:MAX_FAR]]
     cells = [
-        (str(server.port), visible(_what(server), 60), visible(_whose(server, found), 70), names.get(server.port, ""))
+        (
+            str(server.port),
+            visible(_what(server), 60),
+            cut(visible(_whose(server, found)), MAX_COLUMNS),
+            names.get(server.port, ""),
+        )
         for server in shown
     ]
     rows = list(_table(cells, reasons, style))
@@ -81,7 +86,8 @@ def _whose(server: Server, found: Evidence) -> str:
     if not server.pid:
         return "whose it is is not known"
     where = f", {shown_folder(server.folder, found.folder)}" if server.folder else ""
-    return f"{server.program or 'a program'} (pid {server.pid}){where}"
+    program = server.program.partition(" ")[0] or "a program"
+    return f"{program} (pid {server.pid}){where}"
 
 
 def _files(found: Evidence) -> list[str]:

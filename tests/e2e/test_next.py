@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +13,11 @@ from urllib.request import urlopen
 
 import pytest
 from aiohttp import web
+from devproxy.init import kinds
+from devproxy.init.asking import ask_all
+from devproxy.init.evidence import Whose
+from devproxy.init.identify import server_of
+from devproxy.platforms.listeners import Listener
 from tests.e2e import install
 from tests.e2e.harness import StartGateway
 from tests.support.app_thread import app_thread
@@ -125,3 +131,10 @@ def test_a_404_of_the_backend_names_the_option_that_leaves_api_routes_to_next(ne
         finally:
             gateway.stop(told="/api/hello")
     assert "the frontend is Next" in trouble["what"]
+
+
+def test_devproxy_init_knows_it(next_server: Next) -> None:
+    (heard,) = asyncio.run(ask_all([Listener(next_server.port, "", 1, "x", "/p")], ["/socket.io/"], limit_s=30))
+    found = server_of(heard, Whose.OURS)
+    assert found is not None
+    assert (found.kind, found.engine) == (kinds.NEXT, None)

@@ -229,6 +229,17 @@ def test_servers_that_are_not_servers_cost_their_time_and_no_more(project: Proje
     assert (done.stdout + done.stderr).replace("\n", "").isprintable()
 
 
+def test_a_server_that_compiles_for_long_is_known_by_the_project_in_its_folder(project: Project) -> None:
+    (project.folder / "web/package.json").write_text('{"dependencies": {"next": "16"}}')
+    odd = project.program(
+        "web", sys.executable, "-c", ODD.replace("kinds = [", "kinds = [lambda one: time.sleep(99)][:1] or [")
+    )
+    (port,) = odd.json_line(lambda said: "ports" in said, "its ports")["ports"]
+    done = project.init("--print")
+    assert "Next, running now in web; it was too slow to answer." in done.stdout
+    assert f'frontend = "http://localhost:{port}"' in done.stdout
+
+
 def test_nothing_at_all_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     empty = Project(tmp_path / "shop")
     for name in ("api/requirements.txt", "api/app.py", "web/app.js"):
@@ -346,5 +357,6 @@ def test_it_asks_which_paths_the_backend_gets_where_a_framework_has_some(project
     terminal.types(b"api\n/\n/socket.io/ /api/v1/\n")
     terminal.hears("[Y/n]")
     assert terminal.ends(b"\n") == 0
+    assert "not running yet: frontend (http://localhost:3000), backend (http://localhost:3001)" in terminal.said
     routes = [route.pattern for route in load(project.file.read_bytes(), source="x").routes]
     assert routes == ["/socket.io/", "/api/v1/", "/"]

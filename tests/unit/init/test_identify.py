@@ -22,6 +22,7 @@ CAPTURED = {
     "create-react-app": kinds.CRA,
     "next": kinds.NEXT,
     "nuxt": kinds.NUXT,
+    "rails": kinds.RAILS,
     "react-router": kinds.REACT_ROUTER,
     "sveltekit": kinds.SVELTEKIT,
     "vite": kinds.VITE,

@@ -69,7 +69,7 @@ def test_a_server_of_another_folder_is_said_and_not_chosen() -> None:
     other = server(5174, kinds.VITE, "/work/other")
     proposal = proposal_for(Evidence(HERE, (EXPRESS, other)))
     assert proposal.choice.frontend is None
-    assert proposal.choice.left == ((other, "the program of another folder"),)
+    assert proposal.choice.left == ((other, "another folder's"),)
     assert routes(proposal) == [("/", "backend")]
 
 
@@ -132,7 +132,7 @@ def test_two_backends_with_the_same_first_segment_get_a_segment_more() -> None:
     declared = (Declared("/api/users/me", Place("a/s.js", 1)), Declared("/api/orders", Place("b/s.py", 1)))
     servers = (VITE, server(3001, kinds.EXPRESS, f"{HERE}/a"), server(5000, kinds.FLASK, f"{HERE}/b"))
     proposal = proposal_for(Evidence(HERE, servers, apps=apps, declared=declared))
-    assert routes(proposal) == [("/api/users/", "a"), ("/api/orders/", "b"), ("/", "frontend")]
+    assert routes(proposal) == [("/api/users/", "a"), ("/api/orders", "b"), ("/", "frontend")]
 
 
 def test_of_two_servers_one_has_the_sockets_and_the_other_the_api() -> None:
@@ -202,6 +202,28 @@ def test_the_file_says_why_each_line_is_there() -> None:
         assert words in text
 
 
+def test_what_starts_the_programs_is_good_once_its_number_signs_are_gone() -> None:
+    found = from_files(
+        package_json='{"scripts": {"dev": "npm run dev -ws"}}',
+        web__package_json='{"dependencies": {"vite": "7"}, "scripts": {"build": "vite build", "dev": "vite"}}',
+        api__package_json='{"dependencies": {"express": "5"}, "scripts": {"start": "node index.js"}}',
+    )
+    text = text_of(draft_of(proposal_for(found), found))
+    lines = [line.removeprefix("# ").strip() if line.startswith("#     ") else line for line in text.splitlines()]
+    programs = {one.name: one for one in load("\n".join(lines).encode(), source="x").programs}
+    assert programs["frontend"].command == ("npm", "run", "dev")
+    assert programs["backend"].command == ("npm", "run", "start")
+    assert (programs["frontend"].folder, programs["backend"].folder) == ("web", "api")
+
+
+@pytest.mark.parametrize(("lock", "runner"), [("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("bun.lock", "bun")])
+def test_a_lock_file_tells_what_runs_scripts(lock: str, runner: str) -> None:
+    texts = {"web/package.json": '{"dependencies": {"vite": "7"}, "scripts": {"dev": "vite"}}'}
+    (app,) = read_project([*texts, lock], texts).apps
+    assert app.command(Role.FRONTEND) == f"{runner} run dev"
+    assert app.command(Role.BACKEND) == ""
+
+
 def report(found: Evidence) -> str:
     return "\n".join(lines_of(found, proposal_for(found), Style(False, ASCII_GLYPHS)))
 
@@ -216,7 +238,7 @@ def test_the_report_names_what_was_found_and_what_for() -> None:
         "-> backend",
         "Express, with Socket.IO 4 at /socket.io/",
         ", ../other ",
-        "the program of another folder",
+        "another folder's",
         "the frontend answers /api/a itself",
         'src/a.ts:1  io("http://localhost:3001")  write io()',
     ):

@@ -122,11 +122,17 @@ def test_what_is_shown_of_a_source_moves_no_cursor() -> None:
             'path("admin/", admin.site.urls), path("api/", include("api.urls"))',
             ["/admin", "/api", "/static"],
         ),
+        (
+            "a/urls.py",
+            '"""\n    path("blog/", include("blog.urls"))\n"""\nurlpatterns = [\n  path("admin/", admin.site.urls)]',
+            ["/admin", "/static"],
+        ),
+        ("app.js", '// app.get("/old", f)\n * app.get("/older", f)\napp.get("/new", f)', ["/new"]),
         ("api/urls.py", 'path("items/", f)', []),
         (
             "config/routes.rb",
             "  namespace :api do\n    resources :users\n  mount ActionCable.server => '/cable'",
-            ["/api", "/users", "/cable"],
+            ["/api", "/cable"],
         ),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
