@@ -7,6 +7,8 @@ comments say so. Start at :func:`draft`; :func:`read` is the only part that does
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -76,7 +78,8 @@ def _by_docker(file: Path, asked: Asked) -> dict[str, Any] | None:
 
 def _by_yaml(file: Path) -> dict[str, Any]:
     if find_spec("yaml") is None:
-        raise Failed("neither docker compose nor PyYAML is there to read it", "pip install 'devproxy[import]'")
+        help_ = f"{shlex.quote(sys.executable)} -m pip install PyYAML"
+        raise Failed("neither docker compose nor PyYAML is there to read it", help_)
     yaml: Any = import_module("yaml")
     try:
         document = yaml.safe_load(file.read_bytes()[: 1 << 20])

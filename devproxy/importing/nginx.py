@@ -7,6 +7,7 @@ with ``proxy_pass`` says.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +45,8 @@ def read(asked: Asked) -> dict[str, Any]:
 
     if find_spec("crossplane") is None:
         raise Failed(
-            "crossplane, which reads nginx's configurations, is not installed", "pip install 'devproxy[import]'"
+            "crossplane, which reads nginx's configurations, is not installed",
+            f"{shlex.quote(sys.executable)} -m pip install crossplane",
         )
     file = asked.file or _found(asked.folder)
     command = [sys.executable, "-P", "-c", _READER, str(file)]  # -P: no module of this folder

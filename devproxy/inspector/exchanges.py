@@ -80,7 +80,7 @@ async def _body(request: web.Request) -> web.StreamResponse:
     answer.headers["X-Devproxy-Complete"] = str(bool(described["is_complete"])).lower()
     answer.headers["X-Devproxy-Decoded"] = said or "identity"
     if without is None and missing_library(encoding.encode("latin-1")):
-        answer.headers["X-Devproxy-Missing"] = "devproxy[inspector]"
+        answer.headers["X-Devproxy-Missing"] = "brotli and backports.zstd"
     return answer
 
 

@@ -89,7 +89,7 @@ def _server(app: App) -> uvicorn.Server:
     try:
         import uvicorn
     except ImportError as error:
-        raise ImportError("to serve an application, devproxy needs uvicorn: pip install 'devproxy[testing]'") from error
+        raise ImportError("to serve an application, devproxy needs uvicorn: pip install uvicorn websockets") from error
     # uvicorn's default reads a part of `websockets` that warns of its end.
     sockets = "websockets-sansio" if find_spec("websockets") else "auto"
     return uvicorn.Server(

@@ -90,6 +90,17 @@ def test_every_whole_configuration_that_is_shown_is_valid(document: Path) -> Non
             assert config.load(block.encode(), source=document.name).routes
 
 
+INDEX = re.compile(r"pip3? install (?:-\S+ )*['\"]?devproxy\b(?!\[[\w,]+\] @)(?! @)")
+"""A line that installs what the package index has under this name: the project of other people."""
+WRITTEN = [*DOCUMENTS, *sorted((ROOT / "devproxy").rglob("*.py")), *sorted((ROOT / "devproxy").rglob("*.js"))]
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_text_installs_another_project_of_this_name(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").replace("Not `pip install devproxy`", "")
+    assert [text[match.start() : match.end() + 20] for match in INDEX.finditer(text)] == []
+
+
 def test_every_make_target_is_in_its_own_help() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()
