@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from devproxy.cli.files import FILE_NAME
-from devproxy.cli.new_files import write_new
+from devproxy.cli.new_files import check_new, write_new
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.config.drafts import text_of
 from devproxy.console.text import counted
@@ -28,8 +28,8 @@ def run(options: argparse.Namespace) -> int:
         raise Refused(f"there is no {options.path}", f"devproxy import {options.source} PATH  (a file or a folder)")
     is_file = not os.path.isdir(path)
     folder = Path(os.path.dirname(path) if is_file else path)
-    if not options.print and os.path.lexists(FILE_NAME):
-        write_new(FILE_NAME, "", _printing(options))  # refuses, before anything of the project runs
+    if not options.print:
+        check_new(FILE_NAME, _printing(options))  # before anything of the project runs
     try:
         draft = imported(options.source, Asked(folder, Path(path) if is_file else None, _limit(options.timeout)))
     except Failed as error:

@@ -18,8 +18,7 @@ def write_new(path: str, text: str, instead: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:
-        ways = (f"to see what would be written:  {instead}", "or move that file away first")
-        raise Refused(f"{path} is there already, and is not overwritten", *ways, exit_code=MISUSED) from None
+        raise _is_there(path, instead) from None
     except (OSError, ValueError) as error:
         raise _unwritable(path, error, instead) from None
     try:
@@ -29,6 +28,17 @@ def write_new(path: str, text: str, instead: str) -> None:
         with suppress(OSError):
             os.unlink(path)
         raise _unwritable(path, error, instead) from None
+
+
+def check_new(path: str, instead: str) -> None:
+    """Raise :class:`Refused` where something is at `path`; `instead` as in :func:`write_new`."""
+    if os.path.lexists(path):
+        raise _is_there(path, instead)
+
+
+def _is_there(path: str, instead: str) -> Refused:
+    ways = (f"to see what would be written:  {instead}", "or move that file away first")
+    return Refused(f"{path} is there already, and is not overwritten", *ways, exit_code=MISUSED)
 
 
 def _unwritable(path: str, error: OSError | ValueError, instead: str) -> Refused:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from devproxy.config.drafts import Draft, Value
+from devproxy.config.model import PathKind
+from devproxy.config.routes import check_pattern
 from devproxy.importing.asked import Asked, Failed
 from devproxy.importing.caddy_handlers import ANSWERS, SILENT, TOLD, Rewriting, rewriting_of, rule_of
 from devproxy.importing.drafting import draft_of
@@ -204,6 +206,7 @@ def _path(text: str) -> Match:
             f"\\{char}" if not char.isalnum() and char not in "/-_~" else char for char in inner
         )
         return Match(Kind.REGEX, expression + (".*" if text.endswith("*") else ""))
+    check_pattern(PathKind.GLOB, text)
     return Match(Kind.GLOB, text)
 
 

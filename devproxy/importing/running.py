@@ -44,7 +44,8 @@ def facts_of_node(script: str, folder: Path, arguments: Sequence[str], limit_s: 
         if not answer.is_file():
             help = _last_words(said.text) or ["does the configuration end the process itself?"]
             raise Failed(f"node ended with exit code {said.code} before it had read the configuration", *help)
-        return read_facts(answer.read_bytes()[: MAX_FACTS_BYTES + 1])
+        with answer.open("rb") as file:
+            return read_facts(file.read(MAX_FACTS_BYTES + 1))
 
 
 def read_facts(text: bytes) -> dict[str, Any]:
