@@ -24,10 +24,12 @@ SETTINGS = Path(__file__).resolve().parent
 
 def files() -> list[str]:
     """Return the path of every file that is the repository's: what is ignored is not."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return sorted(path for path in done.stdout.split("\0") if path and (ROOT / path).is_file())
+    if git := shutil.which("git"):
+        command = [git, "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        listed = sorted(path for path in done.stdout.split("\0") if path and (ROOT / path).is_file())
+        if pages.HOME in listed:
+            return listed
     # An archive of the source has no repository; what is not the project's is known by its name.
     skipped = {"node_modules", "build", "dist"}
     relative = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
