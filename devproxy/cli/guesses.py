@@ -14,6 +14,7 @@ _COMMANDS: Final = (
     dict.fromkeys(("start", "run", "serve", "dev", "proxy"), "up")
     | dict.fromkeys(("validate", "test", "lint"), "check")
     | dict.fromkeys(("ps", "ls", "status"), "list")
+    | dict.fromkeys(("setup", "new", "create", "configure", "generate"), "init")
     | dict.fromkeys(("ping", "wait"), "health")
 )
 _OPTIONS: Final = (

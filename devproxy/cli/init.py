@@ -12,7 +12,7 @@ import os
 import sys
 from shlex import quote
 
-from devproxy.cli.files import FILE_NAME, find_upward
+from devproxy.cli.files import FILE_NAME, find_upward, is_named
 from devproxy.cli.new_files import write_new
 from devproxy.cli.refusal import FAILED, FINE, MISUSED, Refused, put, wants_colour
 from devproxy.config import Config, ConfigError, PathKind, load
@@ -75,7 +75,8 @@ def run(options: argparse.Namespace) -> int:
             _tell("nothing was written\n")
             return FAILED
     write_new(path, text, f"{_again(options)} --print")
-    start = _NEXT if options.folder == os.curdir else f"{_NEXT} --config {quote(path)}"
+    is_found = options.folder == os.curdir and not is_named(None)
+    start = _NEXT if is_found else f"{_NEXT} --config {quote(path)}"
     _tell(f"{style.green('wrote')} {visible(path)}\n{_waiting(choice)}next: {style.bold(start)}\n")
     return FINE
 
@@ -151,9 +152,9 @@ def _asked_for_paths(found: Evidence, choice: Choice, proposal: Proposal) -> Pro
     if frontend is None or not own or not proposal.backend_paths:
         return proposal
     tool = frontend.kind.name if frontend.kind is not None else "The frontend"
-    usual = " ".join(proposal.backend_paths)
+    usual = visible(" ".join(proposal.backend_paths))
     _tell(
-        f"{tool} answers {', '.join(route.pattern for route in own[:6])} itself: that stays with it.\n"
+        f"{tool} answers {visible(', '.join(route.pattern for route in own[:6]))} itself: that stays with it.\n"
         f"Which paths go to the backend? Enter: {usual}\n"
     )
     for _ in range(_ATTEMPTS):
@@ -166,7 +167,7 @@ def _asked_for_paths(found: Evidence, choice: Choice, proposal: Proposal) -> Pro
                 if not word.rstrip("/"):
                     raise BadText('"/" leaves nothing to the frontend', "name the paths of the backend")
         except BadText as error:
-            _tell(f"{error.what}. {error.help or ''}\n")
+            _tell(f"error: {visible(error.what)}\n" + (f"help: {visible(error.help)}\n" if error.help else ""))
             continue
         return propose(found, choice, proposal.port, words)
     return proposal

@@ -67,7 +67,9 @@ def choose(found: Evidence, frontend: Given | None = None, backend: Given | None
     usable = [server for server in found.servers if server.role is not None and _may_be_chosen(server, found)]
     page = _frontend(found, usable, frontend, backend)
     behind = _backends(found, usable, page, backend)
-    ports = {one.port for one in (page, *behind) if one is not None}
+    page = _aware_of_others(found, page) if page is not None else None
+    behind = [_aware_of_others(found, one) for one in behind]
+    ports = {one.port for one in (page, *behind) if one is not None and one.is_running}
     left = tuple((server, _why_not(server, found)) for server in found.servers if server.port not in ports)
     return Choice(page, tuple(_named(behind)), left)
 
@@ -106,7 +108,7 @@ def _frontend(found: Evidence, usable: list[Server], given: Given | None, backen
     )
     if running:
         return _running(found, running[0], "frontend")
-    for app in sorted(found.apps, key=lambda app: app.folder.count("/")):
+    for app in sorted(found.apps, key=lambda app: (not app.command(Role.FRONTEND), app.folder.count("/"), app.folder)):
         kind = app.kind(Role.FRONTEND)
         if kind is not None:
             return _of_app(found, app, kind)
@@ -137,8 +139,10 @@ def _backends(found: Evidence, usable: list[Server], page: Chosen | None, given:
             if one is not None and one.port not in taken:
                 chosen.append(one)
                 taken.add(one.port)
+    asked_for = {one.port for one in found.bypasses if one.port and not one.is_remote}
     for stated in found.compose:
-        if stated.role is Role.BACKEND and stated.port not in taken:
+        is_asked = stated.port in asked_for or not asked_for
+        if stated.role is Role.BACKEND and stated.port not in taken and is_asked:
             chosen.append(_not_running("backend", stated.port, f"{stated.place} publishes it"))
             taken.add(stated.port)
     if not chosen:
@@ -146,6 +150,17 @@ def _backends(found: Evidence, usable: list[Server], page: Chosen | None, given:
         if asked is not None:
             chosen.append(_not_running("backend", asked.port, f"{asked.place} asks it"))
     return chosen[:MAX_BACKENDS]
+
+
+def _aware_of_others(found: Evidence, one: Chosen) -> Chosen:
+    """Return `one` with a word on the program that has its port, where that is another's."""
+    if one.is_running:
+        return one
+    server = next((server for server in found.servers if server.port == one.port), None)
+    if server is None or one.why.startswith("named by"):
+        return one
+    whose = f" of {shown_folder(server.folder, found.folder)}" if server.folder else ""
+    return one._replace(why=f"{one.why}: the {server.name}{whose} has that port")
 
 
 def _one_for_each_program(servers: list[Server]) -> list[Server]:

@@ -57,7 +57,7 @@ def _head(proposal: Proposal) -> Iterator[str]:
     yield "Written by `devproxy init`, from what ran and what the files said. Change what is not right."
     yield "Which route gets a path, and why:  devproxy routes --test GET /api/"
     if proposal.port != DEFAULT_PORT:
-        yield f"Port {DEFAULT_PORT}, the usual one, was taken."
+        yield f"Port {DEFAULT_PORT}, the usual one, is another program's."
 
 
 def _programs(proposal: Proposal) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _programs(proposal: Proposal) -> Iterator[str]:
         command = one.app.command(role) if one.app is not None else ""
         if one.app is not None and command:
             yield f"    [run.{one.name}]"  # a name that needs no quotation marks
-            yield f"    command = {quoted(command)}"
+            yield f"    command = {quoted(command, len(command))}"
             if one.app.folder:
                 yield f"    folder = {quoted(one.app.folder, len(one.app.folder))}"
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from devproxy.init.kinds import Kind, Role
+from devproxy.platforms.listeners import Listener
 
 
 class Place(NamedTuple):
@@ -161,8 +162,9 @@ class Evidence(NamedTuple):
     but for devproxy's own for this project; ``fronts``: where devproxy listens.
 
     ``tells_listeners``: False where the system does not tell who listens, and usual ports were tried instead.
-    ``silent``: ports that speak no HTTP. ``compose``: ports of services. ``unread``: files that say something and could
-    not be read, each with why. ``file_above``: the configuration of a folder above that counts here.
+    ``silent``: of this project, what speaks no HTTP, or did not in time. ``compose``: ports of services. ``unread``:
+    files that say something and could not be read, each with why. ``file_above``: the configuration of a folder above
+    that counts here.
     """
 
     folder: str
@@ -170,7 +172,7 @@ class Evidence(NamedTuple):
     taken: frozenset[int] = frozenset()
     fronts: frozenset[int] = frozenset()
     tells_listeners: bool = True
-    silent: tuple[int, ...] = ()
+    silent: tuple[Listener, ...] = ()
     apps: tuple[App, ...] = ()
     stated: tuple[Stated, ...] = ()
     compose: tuple[Stated, ...] = ()

@@ -15,7 +15,7 @@ from devproxy.init.asking import ask_all
 from devproxy.init.evidence import App, Evidence, Server, Whose
 from devproxy.init.identify import Heard, server_of
 from devproxy.init.kinds import Kind, Role
-from devproxy.init.listening import Listened, worth_asking
+from devproxy.init.listening import worth_asking
 from devproxy.init.project import app_around, read_project
 from devproxy.init.proposal import SOCKET_PATH
 from devproxy.init.tree import read_tree
@@ -55,7 +55,7 @@ async def look(folder: str, *, file_above: str = "") -> Evidence:
         taken=(listened.taken | answering | own) - {port for port, is_ours in fronts.items() if is_ours},
         fronts=own,
         tells_listeners=listened.is_known,
-        silent=_silent(listened, heard, answering),
+        silent=tuple(one for one in near if one.port not in answering and whose_is(one.folder, folder) is Whose.OURS),
         scan=tree.scan,
         unread=tree.unread,
         file_above=file_above,
@@ -71,12 +71,6 @@ def _fronts(folder: str) -> dict[int, bool]:
         for url in one.urls
         if (port := urlsplit(url).port) is not None
     }
-
-
-def _silent(listened: Listened, heard: list[Heard], answering: set[int]) -> tuple[int, ...]:
-    """Return the ports that were asked and speak no HTTP, or not in time."""
-    asked = {one.listener.port for one in heard} if not listened.is_known else {one.port for one in listened.ports}
-    return tuple(sorted(asked - answering))
 
 
 def _is_ours(server: Server) -> bool:

@@ -29,6 +29,7 @@ _find_port: Final = re.compile(
 ).search
 _match_requirement: Final = re.compile(r"[ \t]*([A-Za-z0-9][A-Za-z0-9._-]{0,80}+)").match
 _find_gem: Final = re.compile(r"^[ \t]*gem ['\"]([a-z0-9_-]{1,80}+)['\"]", re.MULTILINE).finditer
+_is_script: Final = re.compile(r"[\w:.-]{1,40}").fullmatch
 _DEV_SCRIPTS: Final = ("dev", "start", "serve", "develop")
 
 
@@ -98,7 +99,7 @@ def _commands(document: Mapping[str, Any], text: str, path: str) -> Iterator[tup
     chosen = [
         (str(name), script)
         for name, script in list(scripts.items())[:_MAX_SCRIPTS]
-        if isinstance(script, str) and str(name).partition(":")[0] in _DEV_SCRIPTS
+        if isinstance(script, str) and _is_script(str(name)) and str(name).partition(":")[0] in _DEV_SCRIPTS
     ]
     for name, script in chosen:
         at = text.find(json.dumps(name))

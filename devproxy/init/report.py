@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from devproxy.console.style import Style
-from devproxy.console.text import columns, counted, cut, padded, widths
+from devproxy.console.text import columns, cut, padded, widths
 from devproxy.init.bypasses import FRONT
 from devproxy.init.choosing import shown_folder, what_of
 from devproxy.init.evidence import Bypass, Evidence, Server, Whose
@@ -39,7 +39,8 @@ def _section(heading: str, rows: Sequence[str], style: Style) -> list[str]:
 
 def _running(found: Evidence, proposal: Proposal, style: Style) -> list[str]:
     reasons = {server.port: reason for server, reason in proposal.choice.left}
-    names = {one.port: one.name for one in (proposal.choice.frontend, *proposal.choice.backends) if one is not None}
+    chosen = (proposal.choice.frontend, *proposal.choice.backends)
+    names = {one.port: one.name for one in chosen if one is not None and one.is_running}
     listed = [server for server in found.servers if server.role is not None or server.port in names]
     near = [server for server in listed if server.whose is not Whose.OTHER or server.port in names]
     far = [server for server in listed if server not in near]
@@ -56,12 +57,16 @@ def _running(found: Evidence, proposal: Proposal, style: Style) -> list[str]:
     rows = list(_table(cells, reasons, style))
     if left := len(listed) - len(shown):
         rows.append(f"and {left} more")
+    rows += [
+        f"{one.port}  {cut(visible(_program(one.program, one.pid, one.folder, found)), MAX_COLUMNS)}  no answer of HTTP"
+        for one in found.silent[:MAX_FAR]
+    ]
     if far and not proposal.choice.backends and (role := far[0].role) is not None:
         rows.append(f"to use one of another folder, for example: devproxy init --{role.value} {far[0].port}")
     if not found.tells_listeners:
         rows.append("This system does not say which ports are listened on: usual ones were tried.")
-    elif not cells:
-        rows.append("No dev server: start your programs first, and devproxy init sees where they listen.")
+    elif not near:
+        rows.append("None of this project: start your programs first, and devproxy init sees where they listen.")
     return rows
 
 
@@ -83,11 +88,14 @@ def _what(server: Server) -> str:
 
 
 def _whose(server: Server, found: Evidence) -> str:
-    if not server.pid:
+    return _program(server.program, server.pid, server.folder, found)
+
+
+def _program(name: str, pid: int, folder: str, found: Evidence) -> str:
+    if not pid:
         return "whose it is is not known"
-    where = f", {shown_folder(server.folder, found.folder)}" if server.folder else ""
-    program = server.program.partition(" ")[0] or "a program"
-    return f"{program} (pid {server.pid}){where}"
+    where = f", {shown_folder(folder, found.folder)}" if folder else ""
+    return f"{name.partition(' ')[0] or 'a program'} (pid {pid}){where}"
 
 
 def _files(found: Evidence) -> list[str]:
@@ -149,8 +157,3 @@ def _two_columns(rows: Sequence[tuple[str, str]]) -> list[str]:
         return []
     wide = widths(rows)[0]
     return [f"{padded(left, wide)}  {right}" for left, right in rows]
-
-
-def summary(found: Evidence) -> str:
-    """Return in a few words what was looked at."""
-    return f"{counted(len(found.servers), 'server')}, {counted(found.scan.files, 'file')}"

@@ -30,7 +30,9 @@ _WINDOW: Final = 1500
 """How far behind such a key, or behind the name of a function, something is looked for, in characters."""
 _MAX_PORTS: Final = 20
 """Most ports that one file is taken to name."""
-_find_port: Final = re.compile(r"[\"']?\bport[\"']?[ \t]{0,20}+[:=][ \t]{0,20}+[\"']?(\d{2,5}+)\b").search
+_find_port: Final = re.compile(
+    r"[\"']?\bport[\"']?[ \t]{0,20}+[:=][ \t]{0,20}+(?:[\w.(]{1,80}+ ?(?:\|\||\?\?) ?)?[\"']?(\d{2,5}+)\b"
+).search
 _find_env_port: Final = re.compile(r"^(?:export )?PORT=[\"']?(\d{2,5}+)\b", re.MULTILINE).search
 _find_listen: Final = re.compile(r"\.listen\(\s{0,40}+(?:\{\s{0,40}+port:\s{0,40}+)?(\d{2,5}+)\b").finditer
 _find_default: Final = re.compile(r"\bPORT\b[\"')]{0,3}+\s{0,20}+(?:\|\||\?\?|,|=)\s{0,20}+[\"']?(\d{2,5}+)\b").finditer

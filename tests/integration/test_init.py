@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
 import pty
 import select
+import socket
 import subprocess
 import sys
 import termios
@@ -19,8 +21,14 @@ from urllib.request import urlopen
 
 import pytest
 from devproxy.config import load
+from devproxy.init.asking import ask_all
+from devproxy.init.evidence import Whose
+from devproxy.init.identify import server_of
+from devproxy.platforms.listeners import Listener
+from tests.support.certificates import server_context
 from tests.support.gateway_process import ENVIRONMENT, GatewayProcess
 from tests.support.processes import PATIENCE_S, Program, free_port
+from tests.support.tls_servers import answering, serving
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 API = """
@@ -226,7 +234,22 @@ def test_servers_that_are_not_servers_cost_their_time_and_no_more(project: Proje
     assert time.monotonic() - started < 8
     assert done.returncode == 0, done.stderr
     assert not any(f":{port}" in done.stdout for port in (ports[0], ports[3], ports[4]))
+    assert "no answer of HTTP" in done.stderr
     assert (done.stdout + done.stderr).replace("\n", "").isprintable()
+
+
+def test_a_server_of_https_is_asked_in_tls_and_its_certificate_is_not_checked() -> None:
+    with serving(answering(server_context())) as port:
+        (heard,) = asyncio.run(ask_all([Listener(port, "127.0.0.1")], ["/s/"]))
+    found = server_of(heard, Whose.OURS)
+    assert found is not None
+    assert found.url == f"https://localhost:{port}"
+
+
+def test_what_refuses_connections_is_not_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port = one.getsockname()[1]
+    assert asyncio.run(ask_all([Listener(port, "127.0.0.1"), Listener(port, "")], ["/s/"])) == []
 
 
 def test_a_server_that_compiles_for_long_is_known_by_the_project_in_its_folder(project: Project) -> None:

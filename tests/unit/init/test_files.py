@@ -101,6 +101,7 @@ def test_a_command_is_that_of_the_tool_and_not_of_what_runs_it() -> None:
     ("name", "text", "port"),
     [
         ("vite.config.ts", "export default {\n server: {\n  port: 3000,\n } }", 3000),
+        ("vite.config.mts", "export default { server: { port: Number(env.PORT || 3010) } }", 3010),
         ("vite.config.js", "export default { preview: { port: 4000 } }", 0),
         ("nuxt.config.ts", "export default { devServer: { host: 'x', port: 3100 } }", 3100),
         ("webpack.config.js", "module.exports = { devServer: { 'port': '9100' } }", 9100),

@@ -28,6 +28,7 @@ from devproxy.init.kinds import Kind, Role
 from devproxy.init.project import read_project
 from devproxy.init.proposal import Proposal, propose
 from devproxy.init.report import lines_of
+from devproxy.platforms.listeners import Listener
 
 HERE = "/work/shop"
 ENGINE = Engine("Socket.IO 4 (Node)", "/socket.io/", 4)
@@ -108,6 +109,26 @@ def test_nothing_runs_and_the_files_say_what_would() -> None:
     assert (proposal.choice.frontend.port, [one.port for one in proposal.choice.backends]) == (3000, [4000])
     assert routes(proposal) == [("/socket.io/", "backend"), ("/api/", "backend"), ("/", "frontend")]
     assert "not running now" in proposal.choice.frontend.why
+
+
+def test_a_usual_port_that_another_folder_has_is_told() -> None:
+    other = server(5173, kinds.VITE, "/work/other")
+    found = from_files(package_json='{"dependencies": {"vite": "7"}}')._replace(servers=(other,))
+    proposal = proposal_for(found)
+    assert proposal.choice.frontend is not None
+    assert proposal.choice.frontend.why.endswith("not running now: the Vite of ../other has that port")
+    assert proposal.choice.left == ((other, "another folder's"),)
+    assert "-> frontend" not in report(found)
+
+
+def test_of_several_frontends_the_one_that_a_script_starts_is_meant() -> None:
+    found = from_files(
+        package_json='{"devDependencies": {"vite": "7"}}',
+        app__package_json='{"scripts": {"dev": "vite --port 3000"}}',
+    )
+    frontend = proposal_for(found).choice.frontend
+    assert frontend is not None
+    assert frontend.port == 3000
 
 
 def test_the_port_that_a_page_asks_is_the_backends() -> None:
@@ -244,6 +265,11 @@ def test_the_report_names_what_was_found_and_what_for() -> None:
     ):
         assert words in text
     assert "localhost:8080/x" not in text  # that is devproxy already
+
+
+def test_programs_of_the_project_that_do_not_answer_are_shown() -> None:
+    silent = (Listener(4000, "127.0.0.1", 9, "node", f"{HERE}/api"),)
+    assert "4000  node (pid 9), api  no answer of HTTP" in report(Evidence(HERE, (VITE,), silent=silent))
 
 
 def test_the_report_says_what_was_not_seen() -> None:
