@@ -18,7 +18,6 @@ from devproxy.console import Console
 from devproxy.events import Ready, Trouble, UpstreamState
 from devproxy.gateway.app import Gateway
 from devproxy.platforms import keyboard, signals
-from devproxy.platforms.clock import seconds_since_start
 
 if TYPE_CHECKING:
     from devproxy.programs.environment import Terminal
@@ -48,6 +47,7 @@ class Attending:
         reload: Callable[[], None] | None,
         quit: Callable[[], None],
         has_keys: bool,
+        startup_s: float,
     ) -> None:
         self._gateway = gateway
         self._in_force = in_force
@@ -71,6 +71,7 @@ class Attending:
         )
         self._keys = Keys(deeds, gateway.tell)
         self._has_keys = has_keys
+        self._startup_s = startup_s
         in_force.on_taken = self._take
 
     def begin(self, *, opens: bool) -> None:
@@ -157,7 +158,7 @@ class Attending:
             for one in self._gateway.server_states()
             if one.is_up is not None
         }
-        ready = Ready(self._gateway.urls, seconds_since_start(), self._inspector())
+        ready = Ready(self._gateway.urls, self._startup_s, self._inspector())
         return [] if self._console is None else self._console.overview(self._gateway.snapshot.config, ready, states)
 
     async def _open(self) -> None:

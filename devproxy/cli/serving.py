@@ -107,7 +107,8 @@ async def _serve(loaded: Loaded, sockets: list[socket.socket], shown: Shown, pro
     has_keys = shown.console is not None and shown.output is None
     is_alone = len(loaded.config.programs) == 1  # that program has the terminal
     # Before the first client is taken from the backlog, so that nothing can be reported ahead of it.
-    observer.tell(Ready(gateway.urls, seconds_since_start(), link(), has_keys and not is_alone and is_ours()))
+    startup_s = seconds_since_start()
+    observer.tell(Ready(gateway.urls, startup_s, link(), has_keys and not is_alone and is_ours()))
     for sentence in loaded.notices:
         observer.tell(Trouble(sentence))
     hints = Hints(gateway, lambda: in_force.loaded.config)
@@ -135,6 +136,7 @@ async def _serve(loaded: Loaded, sockets: list[socket.socket], shown: Shown, pro
         reload=reload,
         quit=asked.quit,
         has_keys=has_keys,
+        startup_s=startup_s,
     )
     try:
         attending.begin(opens=opens)

@@ -11,7 +11,6 @@ from typing import Final
 
 MAX_LINE: Final = 8192
 """Longest line, in characters; a longer one is cut into several."""
-_CR_LIMIT: Final = 65536
 
 
 class Splitter:
@@ -26,21 +25,16 @@ class Splitter:
         """Whether there is a line that has begun and not ended."""
         return bool(self._rest)
 
-    @property
-    def is_changing(self) -> bool:
-        """Whether that line is one that is written over again and again."""
-        return "\r" in self._rest
-
     def take(self, data: bytes) -> list[str]:
         """Return the lines that `data` completes, without line ends."""
         text = self._rest + self._decoder.decode(data)
         *whole, self._rest = text.split("\n")
         lines = [piece for line in whole for piece in _pieces(_last_state(line))]
-        if len(self._rest) > _CR_LIMIT or ("\r" not in self._rest and len(self._rest) > MAX_LINE):
-            self._rest = _last_state(self._rest, is_whole=False)
-            while len(self._rest) > MAX_LINE:
-                lines.append(self._rest[:MAX_LINE])
-                self._rest = self._rest[MAX_LINE:]
+        if "\r" in self._rest:  # what has been written over is not needed any more, but what may follow it is
+            self._rest = _last_state(self._rest) + ("\r" if self._rest.endswith("\r") else "")
+        while len(self._rest) > MAX_LINE:
+            lines.append(self._rest[:MAX_LINE])
+            self._rest = self._rest[MAX_LINE:]
         return lines
 
     def flush(self) -> list[str]:
@@ -53,10 +47,9 @@ class Splitter:
         return [*self.take(self._decoder.decode(b"", final=True).encode()), *self.flush()]
 
 
-def _last_state(line: str, *, is_whole: bool = True) -> str:
+def _last_state(line: str) -> str:
     """Return what `line` shows after everything in it has been written over by what follows a carriage return."""
-    line = line.rstrip("\r") if is_whole else line
-    return line.rpartition("\r")[2] if "\r" in line else line
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _pieces(line: str) -> list[str]:

@@ -273,8 +273,11 @@ class _Run:
         self._say(splitter.end(), watch)
 
     async def _let_others_catch_up(self, taken: int) -> None:
-        """Wait until what was written is nearly shown, and a moment after `taken` bytes that fill a whole piece."""
-        while self._setting.backlog() > _BACKLOG_BYTES:  # noqa: ASYNC110 - the console has no loop to tell it in
+        """Wait until what was written is nearly shown, and a moment after `taken` bytes that fill a whole piece.
+
+        Not once the program is to end: what shows its lines may be stuck.
+        """
+        while not self._is_ending and self._setting.backlog() > _BACKLOG_BYTES:  # noqa: ASYNC110 - the console has no loop to tell it in
             await asyncio.sleep(_BACKLOG_S)
         if taken == LIMIT_BYTES:
             await asyncio.sleep(_BREATH_S)
