@@ -21,6 +21,7 @@ from devproxy.cli.loading import Loaded, configuration
 from devproxy.cli.process import Process
 from devproxy.cli.refusal import FAILED, Refused
 from devproxy.config.model import Config, Listen
+from devproxy.config.places import is_option, place_of
 from devproxy.errors import BindError, CertificateProblem
 from devproxy.gateway.front.bind import PORT_TAKEN, bind
 from devproxy.platforms.system import SYSTEM
@@ -66,7 +67,7 @@ def _listen(options: argparse.Namespace) -> tuple[Loaded, list[socket.socket]]:
             return configuration(options, listen=written, tls=options.tls), sockets
         for sock in sockets:
             sock.close()
-        raise _cannot_listen(error, written, options.typed) from None
+        raise _cannot_listen(error, written, options.typed, _said_in(loaded.config)) from None
 
 
 def _serve(loaded: Loaded, sockets: list[socket.socket], options: argparse.Namespace, process: Process) -> int:
@@ -135,12 +136,21 @@ def _written(listen: Listen) -> str:
     return str(listen.port) if listen.host == "localhost" else authority(listen.host, listen.port)
 
 
-def _cannot_listen(error: BindError, free: Sequence[str], typed: Sequence[str]) -> Refused:
-    """Return what to say; `free`: what to listen on instead, `typed`: the command and its arguments."""
+def _said_in(config: Config) -> str:
+    """Return where it was said where to listen, if that is not on the command line, before the reader's eyes."""
+    place = place_of(config, "server", "listen") if ("server", "listen") in config.said else ""
+    return "" if not place or is_option(place) else f" ({place})"
+
+
+def _cannot_listen(error: BindError, free: Sequence[str], typed: Sequence[str], said_in: str) -> Refused:
+    """Return what to say; `free`: what to listen on instead, `typed`: the command and its arguments.
+
+    `said_in`: what says where to listen, in brackets; empty for the command line and for the default.
+    """
     host, _, port = error.address.rpartition(":")
     any_free = f"or on any free port:  {listening_on(typed, ['localhost:0'])}"
     if error.reason != PORT_TAKEN:
-        what = f"cannot listen on {error.address}: {error.reason}"
+        what = f"cannot listen on {error.address}: {error.reason}{said_in}"
         return Refused(
             what, f"listen elsewhere:  {listening_on(typed, ['localhost:8080'])}", any_free, exit_code=FAILED
         )
@@ -151,7 +161,7 @@ def _cannot_listen(error: BindError, free: Sequence[str], typed: Sequence[str]) 
             f"listen on the next free port:  {listening_on(typed, free)}",
             f"or let devproxy find one each time:  {listening_on(typed, [AUTO])}",
         ]
-    return Refused(f"port {port} on {host} is taken{holder}", *ways, exit_code=FAILED)
+    return Refused(f"port {port} on {host} is taken{holder}{said_in}", *ways, exit_code=FAILED)
 
 
 def _report(error: Exception) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,18 @@ def test_without_a_file_and_without_options_variables_are_enough(tmp_path: Path)
     named = {"DEVPROXY_UPSTREAMS_FRONTEND": "1", "DEVPROXY_UPSTREAMS_BACKEND": "2,3", "DEVPROXY_SERVER_LISTEN": "9"}
     with running(tmp_path, "--listen", "localhost:0", **named) as (_, ready):
         assert not ready["urls"][0].endswith(":9/"), "an option goes before a variable"
+
+
+def test_a_port_that_is_taken_is_told_with_what_names_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environment = ENVIRONMENT | {"DEVPROXY_SERVER_LISTEN": f"127.0.0.1:{port}"}
+        with Program(
+            [*COMMAND, "up", "--backend", "1"], name="devproxy", cwd=tmp_path, environment=environment
+        ) as tried:
+            wait_for(lambda: any(line.startswith("help") for line in tried.err), "the refusal")
+    assert tried.err[0].startswith(f"error: port {port} on 127.0.0.1 is taken by ")
+    assert tried.err[0].endswith(" (DEVPROXY_SERVER_LISTEN)")
 
 
 @pytest.mark.parametrize(
