@@ -145,6 +145,9 @@ def become_windows() -> None:
     if hasattr(asyncio, "EventLoop"):  # from 3.13 on
         asyncio.EventLoop = ProactorEventLoop
     setattr(ssl, "enum_certificates", lambda _: [])  # noqa: B010  # the stores of Windows: nothing is there
+    subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]  # it was there when the module was imported
+    if hasattr(shutil, "_win_path_needs_curdir"):  # from 3.12 on it asks Windows
+        setattr(shutil, "_win_path_needs_curdir", lambda *_: False)  # noqa: B010
     sys.platform = "win32"
 
 
