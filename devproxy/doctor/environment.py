@@ -27,6 +27,7 @@ from devproxy.platforms.container import is_in_container
 from devproxy.platforms.holders import holder_of
 from devproxy.platforms.limits import most_open_files
 from devproxy.platforms.loops import open_unix
+from devproxy.platforms.sockets import words_of
 from devproxy.running.asking import Running, running
 
 CONNECT_S: Final = 2.0
@@ -104,8 +105,7 @@ async def _failure(connecting: Awaitable[tuple[asyncio.StreamReader, asyncio.Str
     except TimeoutError:
         return f"no connection in {CONNECT_S:g} s"
     except (OSError, UnicodeError) as error:
-        number = error.errno if isinstance(error, OSError) else None
-        return (os.strerror(number) if number and number > 0 else str(error)).lower()
+        return words_of(error) if isinstance(error, OSError) else str(error).lower()
     writer.close()
     return ""
 

@@ -58,7 +58,8 @@ def _windows_console(fd: int) -> Any:
         import ctypes
 
         system = vars(ctypes)["WinDLL"]("kernel32")
-        handle, mode = system.GetStdHandle(_STANDARD_OUTPUT - (fd - 1)), ctypes.c_ulong()
+        system.GetStdHandle.restype = ctypes.c_void_p
+        handle, mode = ctypes.c_void_p(system.GetStdHandle(_STANDARD_OUTPUT - (fd - 1))), ctypes.c_ulong()
         if system.GetConsoleMode(handle, ctypes.byref(mode)):
             system.SetConsoleMode(handle, mode.value | _VIRTUAL_TERMINAL)
     return raw

@@ -92,21 +92,20 @@ def read_rest(sock: Any, most: int) -> bytes:
     return b"".join(words)
 
 
-def make_sole(sock: socket.socket) -> None:
-    """Have a listening `sock` hold its port against every other, and still take one that was used a moment ago.
+def may_follow(sock: socket.socket) -> None:
+    """Let a listening `sock` take a port whose last connections are not forgotten yet.
 
-    On Windows SO_REUSEADDR would let any program take the port over.
+    Windows lets it anyway. There SO_REUSEADDR would let any program take the port over, and SO_EXCLUSIVEADDRUSE would
+    keep devproxy itself from it after a restart.
     """
-    if IS_WINDOWS:
-        sock.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE", -5), 1)
-    else:
+    if not IS_WINDOWS:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
 def share(sock: socket.socket, *, is_shared: bool) -> None:
     """Let other sockets of this process bind an address that overlaps with that of `sock`, or no longer.
 
-    Windows has no such thing for a port that is held against others: there they exclude each other.
+    Windows lets them anyway, as long as the addresses are not the same.
     """
     if hasattr(socket, "SO_REUSEPORT"):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, is_shared)
@@ -122,3 +121,27 @@ def unix_socket() -> socket.socket:
 def no_unix_sockets() -> OSError:
     """Return what to raise where this Python has no Unix sockets."""
     return OSError(errno.EAFNOSUPPORT, "Python has no Unix sockets on Windows: have the server listen on a port")
+
+
+_NUMBERS: Final = {
+    64: errno.ECONNRESET,  # ERROR_NETNAME_DELETED
+    121: errno.ETIMEDOUT,  # ERROR_SEM_TIMEOUT
+    1225: errno.ECONNREFUSED,
+    1231: errno.ENETUNREACH,
+    1232: errno.EHOSTUNREACH,
+    1236: errno.ECONNABORTED,
+}
+"""What the proactor of Windows gives for what sockets have numbers of their own for (winerror.h)."""
+
+
+def number_of(error: OSError) -> int:
+    """Return the ``errno`` of what happened at a connection; 0 where there is none."""
+    return _NUMBERS.get(getattr(error, "winerror", None) or 0) or error.errno or 0
+
+
+def words_of(error: OSError) -> str:
+    """Return what happened, in the system's words and lower case: asyncio often says what it did instead."""
+    number = number_of(error)
+    if IS_WINDOWS or number <= 0:
+        return (error.strerror or str(error)).lower()
+    return os.strerror(number).lower()

@@ -32,6 +32,7 @@ from devproxy.errors import (
 from devproxy.gateway.back.proxied import ProxyRefusedError, open_through
 from devproxy.gateway.shared.transports import OUT_OF_DESCRIPTORS, connected_to_itself
 from devproxy.platforms.loops import connect_unix
+from devproxy.platforms.sockets import number_of
 
 if TYPE_CHECKING:
     from devproxy.gateway.back.tls import UpstreamTls
@@ -288,7 +289,7 @@ class Dialler:
         return found
 
     def _failure(self, tried: list[tuple[str, OSError]]) -> UpstreamError:
-        numbers = {error.errno for _, error in tried}
+        numbers = {number_of(error) for _, error in tried}
         if numbers & OUT_OF_DESCRIPTORS:
             fault = UpstreamFault.NO_DESCRIPTOR
         elif numbers & _REFUSED:
@@ -330,7 +331,7 @@ def _first_of_tls(tried: list[tuple[str, OSError]]) -> tuple[str, OSError] | Non
 
 
 def _describe(error: OSError) -> str:
-    return _WORDS.get(error.errno or 0) or error.strerror or str(error)
+    return _WORDS.get(number_of(error)) or error.strerror or str(error)
 
 
 def _interleave(addresses: list[str]) -> list[str]:

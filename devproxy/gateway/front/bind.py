@@ -15,7 +15,7 @@ from devproxy.authority.hosts import authority
 from devproxy.config.model import Listen
 from devproxy.errors import BindError
 from devproxy.platforms.holders import holder_of
-from devproxy.platforms.sockets import DENIED, make_sole, share
+from devproxy.platforms.sockets import DENIED, may_follow, share
 
 BACKLOG: Final = 1024
 _PORT_0_ATTEMPTS: Final = 20
@@ -50,8 +50,8 @@ def bind_beside(listen: Listen, old: Sequence[socket.socket]) -> list[socket.soc
     """Return what :func:`bind` does for one address, even where it overlaps with `old`, sockets of this process.
 
     ``127.0.0.1:8080`` and ``:8080`` exclude each other unless both have SO_REUSEPORT. They have it for the moment of
-    binding only: any program of the same user that sets it too could take the port as well. Windows has no such thing:
-    there they exclude each other. Raises :class:`BindError`.
+    binding only: any program of the same user that sets it too could take the port as well. Windows has no such thing,
+    and lets them overlap anyway. Raises :class:`BindError`.
     """
     with _sharing([sock for sock in old if sock.getsockname()[1] == listen.port]) as is_shared:
         bound = _bind_one(listen, is_shared=is_shared)
@@ -127,7 +127,7 @@ def _open(
     except OSError as error:
         raise BindError(shown, error.strerror or str(error)) from None
     try:
-        make_sole(sock)
+        may_follow(sock)
         # Inherited by every client: one whose machine disappears does not keep its tunnel forever.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         share(sock, is_shared=is_shared)

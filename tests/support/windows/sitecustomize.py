@@ -136,7 +136,6 @@ def become_windows() -> None:
                 delattr(module, name)
     builtins.open = io.open = _open
     socket.socketpair = _socketpair  # type: ignore[assignment]
-    socket.SO_EXCLUSIVEADDRUSE = socket.SO_REUSEADDR  # type: ignore[attr-defined]  # as a listening one means it here
     asyncio.ProactorEventLoop = ProactorEventLoop  # type: ignore[attr-defined]
     unix_events: Any = sys.modules["asyncio.unix_events"]
     for name in ("_UnixDefaultEventLoopPolicy", "_DefaultEventLoopPolicy"):  # until 3.13, and from 3.14 on
