@@ -38,6 +38,12 @@ def running(folder: Path, *arguments: str, **environment: str) -> Iterator[tuple
         yield program, program.json_line(lambda event: event.get("event") == "ready", "that it is ready")
 
 
+def save(file: Path, text: str) -> None:
+    """Replace `file` at once, as editors do: on a busy machine an empty file might be there for a while."""
+    (file.parent / "new").write_text(text)
+    (file.parent / "new").replace(file)
+
+
 def said(program: Program, kind: str) -> list[Json]:
     return [event for line in list(program.out) if (event := parsed(line)) and event.get("event") == kind]
 
@@ -54,19 +60,20 @@ def test_variables_hold_while_it_runs_and_their_file_is_followed(
         assert not ready["urls"][0].endswith(":1/"), "a variable goes before the file"
         monkeypatch.chdir(tmp_path)
 
-        assert main(["explain", ready["urls"][0] + "api/"]) == 0
+        # On a busy machine the running devproxy may not be asked in time; without it there is no configuration to go by.
+        wait_for(lambda: main(["explain", ready["urls"][0] + "api/"]) == 0, "devproxy to be asked")
         shown = capsys.readouterr().out
         assert "request to http://localhost:3009" in shown, "the environment goes before --env-file"
         assert "Bearer s3$cret" in shown, "explain goes by what devproxy was started with, not by its own variables"
-        assert main(["explain", ready["urls"][0]]) == 0
+        wait_for(lambda: main(["explain", ready["urls"][0]]) == 0, "devproxy to be asked")
         assert "upstream web from DEVPROXY_UPSTREAMS_WEB (.env:4)" in capsys.readouterr().out
 
-        env_file.write_text(DOTENV.replace("5173", "5174"))
+        save(env_file, DOTENV.replace("5173", "5174"))
         wait_for(lambda: said(program, "config_applied"), "the reload")
         assert "5174" in json.dumps(said(program, "config_applied"))
         assert "cret" not in "".join(program.out), "no event repeats what a header holds"
 
-        env_file.write_text("FRONT PORT=1\n")
+        save(env_file, "FRONT PORT=1\n")
         wait_for(lambda: said(program, "config_rejected"), "the refusal")
         [rejected] = said(program, "config_rejected")
         assert rejected["source"] == ".env"
