@@ -60,7 +60,7 @@ def test_variables_hold_while_it_runs_and_their_file_is_followed(
         assert not ready["urls"][0].endswith(":1/"), "a variable goes before the file"
         monkeypatch.chdir(tmp_path)
 
-        # On a busy machine the running devproxy may not be asked in time; without it there is no configuration to go by.
+        # Asked again: on a busy machine the one that runs may not answer in time, and here it alone has the variables.
         wait_for(lambda: main(["explain", ready["urls"][0] + "api/"]) == 0, "devproxy to be asked")
         shown = capsys.readouterr().out
         assert "request to http://localhost:3009" in shown, "the environment goes before --env-file"
