@@ -129,7 +129,7 @@ def test_a_link_that_leads_nowhere_is_named_with_its_document() -> None:
 
 
 def test_a_new_page_is_in_the_navigation_without_being_named() -> None:
-    found = pages.navigation([*pages.layout(DOCUMENTS).values(), "running.md", "recipes/vite.md"])
-    assert found["More"] == ["running.md"]
-    assert found["Recipes"] == ["recipes/vite.md", "examples/chat.md"]
+    found = pages.navigation([*pages.layout(DOCUMENTS).values(), "unheard-of.md", "recipes/unheard-of.md"])
+    assert found["More"] == ["unheard-of.md"]
+    assert found["Recipes"] == ["recipes/unheard-of.md", "examples/chat.md"]
     assert found["Work on devproxy"] == ["adr/index.md", "adr/0001-x.md"]
