@@ -492,9 +492,13 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     targets:
       nginx, caddy, haproxy  a file for that proxy
       traefik                a file for its file provider
+      kubernetes             Services, HTTPRoutes and Ingresses
+      socketio               `cors`, allowRequest, the adapter: Node and Python
+      vite                   server.proxy, to go on developing without devproxy
 
     examples:
       devproxy export nginx
+      devproxy export socketio --origin https://app.example.com
       devproxy export nginx --origin https://app.example.com \\
                       --server backend=http://10.0.0.5:3001 \\
                       --server backend=http://10.0.0.6:3001 --output app.conf

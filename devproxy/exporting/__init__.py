@@ -15,7 +15,7 @@ from devproxy.exporting.reading import read_site as read_site
 from devproxy.exporting.site import Wanted as Wanted
 from devproxy.exporting.site import WebOrigin as WebOrigin
 
-TARGETS: Final = ("nginx", "caddy", "traefik", "haproxy")
+TARGETS: Final = ("nginx", "caddy", "traefik", "haproxy", "vite", "socketio", "kubernetes")
 
 
 def export(config: Config, target: str, wanted: Wanted | None = None) -> str:

@@ -21,6 +21,7 @@ from devproxy.exporting.writing import (
     FILES,
     SOCKETIO_QUIET_S,
     Lines,
+    guard_notes,
     heading,
     listed,
     mark,
@@ -43,9 +44,10 @@ def write(site: Site) -> str:
         "Caddy",
         "It is a Caddyfile, or imported by one. Try it with `caddy validate --config Caddyfile`. Caddy gets the "
         "certificates itself.",
+        notes=guard_notes(site),
     )
     lines.blank()
-    lines.add(mark(site.is_assumed).strip() or "", f"{', '.join(map(_address, site.origins))} {{")
+    lines.add(mark(site.is_assumed).strip() or "", f"{', '.join(_addresses(site))} {{")
     lines.depth += 1
     if all(origin.is_loopback for origin in site.origins):
         lines.add(f"bind {' '.join(dict.fromkeys(_bound(origin) for origin in site.origins))}")
@@ -69,6 +71,12 @@ def write(site: Site) -> str:
     lines.close()
     lines.close()
     return lines.text()
+
+
+def _addresses(site: Site) -> list[str]:
+    main, own = site.origins[0], {origin.host for origin in site.origins}
+    asked = [main._replace(host=name) for name in site.names if name not in own]
+    return [_address(origin) for origin in (*site.origins, *asked)]
 
 
 def _address(origin: WebOrigin) -> str:
@@ -284,14 +292,22 @@ def _add_request_fields(lines: Lines, rule: Rule) -> None:
 
 def _add_edits(lines: Lines, directive: str, edits: HeaderEdits, rule: Rule) -> None:
     lines.add(*(f"{directive} -{name}" for name in edits.remove))
-    lines.add(*(f"{directive} {name} {_value(value, rule)}" for name, value in edits.set))
-    lines.add(*(f"{directive} +{name} {_value(value, rule)}" for name, value in edits.add))
+    for sign, pairs in (("", edits.set), ("+", edits.add)):
+        for name, text in pairs:
+            value = _value(text, rule)
+            if value is None:
+                lines.comment(f"{name} is left out: Caddy reads braces in its value as a placeholder.")
+            else:
+                lines.add(f"{directive} {sign}{name} {value}")
 
 
-def _value(text: str, rule: Rule) -> str:
+def _value(text: str, rule: Rule) -> str | None:
+    """Return the value of a header edit, None where it has braces of its own."""
     server = rule.pool.servers[0]
     known = {"upstream.host": server.host, "upstream.port": str(server.port), "upstream.url": server.url}
-    pieces = [piece.replace("{", "\\{").replace("}", "\\}") for piece in split_value(text)]
+    pieces = list(split_value(text))
+    if any("{" in piece for piece in pieces[::2]):
+        return None
     for index in range(1, len(pieces), 2):
         pieces[index] = _VARIABLES.get(pieces[index]) or known[pieces[index]]
     return word("".join(pieces))

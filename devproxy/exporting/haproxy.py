@@ -19,6 +19,7 @@ from devproxy.exporting.site import CorsKind, CorsPolicy, Pool, Rule, Site, WebO
 from devproxy.exporting.writing import (
     SOCKETIO_QUIET_S,
     Lines,
+    guard_notes,
     heading,
     listed,
     mark,
@@ -45,6 +46,7 @@ def write(site: Site) -> str:
         site,
         "HAProxy",
         "It is a whole haproxy.cfg (2.4 and later). Try it with `haproxy -c -f haproxy.cfg`. `global` is yours.",
+        notes=guard_notes(site),
     )
     _add_defaults(lines, site)
     lines.blank()

@@ -16,11 +16,12 @@ from devproxy.exporting.cross import ONE_ORIGIN
 from devproxy.exporting.nginx_maps import Names, add_maps, dollars, expression, quoted_value
 from devproxy.exporting.paths import base_of, decoded, literal, path_expression
 from devproxy.exporting.reading import authority_files, host_of, trusts_system
-from devproxy.exporting.site import CorsKind, Pool, Rule, Site, WebOrigin
+from devproxy.exporting.site import CorsKind, Pool, Rule, Site
 from devproxy.exporting.writing import (
     FILES,
     SOCKETIO_QUIET_S,
     Lines,
+    guard_notes,
     heading,
     listed,
     mark,
@@ -43,6 +44,7 @@ def write(site: Site) -> str:
         site,
         "nginx",
         "Put it into /etc/nginx/conf.d/, try it with `nginx -t`, and reload. It is the content of the `http` block.",
+        notes=guard_notes(site),
     )
     names = Names(site)
     add_maps(lines, site, names)
@@ -87,13 +89,9 @@ def _add_redirect(lines: Lines, site: Site) -> None:
     lines.blank()
     lines.open("server {")
     lines.add("listen 80;", "listen [::]:80;")
-    lines.add(f"server_name {_server_names(secure)};{mark(site.is_assumed)}")
+    lines.add(f"server_name {' '.join(site.names)};{mark(site.is_assumed)}")
     lines.add("return 301 https://$host$request_uri;")
     lines.close()
-
-
-def _server_names(origins: list[WebOrigin]) -> str:
-    return " ".join(dict.fromkeys(origin.host for origin in origins))
 
 
 def _add_server(lines: Lines, site: Site, names: Names) -> None:
@@ -126,7 +124,7 @@ def _add_listen(lines: Lines, site: Site) -> None:
         ssl = " ssl" if scheme == "https" else ""
         families = ("127.0.0.1:", "[::1]:") if is_local else ("", "[::]:")
         lines.add(*(f"listen {family}{port}{ssl};" for family in families))
-    lines.add(f"server_name {_server_names(list(site.origins))};{mark(site.is_assumed)}")
+    lines.add(f"server_name {' '.join(site.names)};{mark(site.is_assumed)}")
     if site.is_https:
         folder = f"/etc/letsencrypt/live/{site.origins[0].host}"
         lines.add(f"ssl_certificate {folder}/fullchain.pem;{mark(True)}")

@@ -56,6 +56,7 @@ def read_site(config: Config, wanted: Wanted) -> Site:
         is_assumed=not wanted.origins,
         pools=tuple(sorted(pools.values(), key=lambda pool: pool.name)),
         rules=rules,
+        names=_names(origins, rules),
         server=config.server,
         notes=_notes(config, rules),
     )
@@ -199,6 +200,12 @@ def _is_set(route: Route, key: str) -> bool:
     return bool(getattr(route.cookies, key) != default or (key == "domain" and route.cookies.domain_map))
 
 
+def _names(origins: tuple[WebOrigin, ...], rules: Iterable[Rule]) -> tuple[str, ...]:
+    """Return every host that the site answers to: those of its origins, and those that a route asks for."""
+    asked = sorted({host for rule in rules for host in rule.route.match_host})
+    return tuple(dict.fromkeys((*(origin.host for origin in origins), *asked)))
+
+
 def _notes(config: Config, rules: tuple[Rule, ...]) -> tuple[str, ...]:
     """Return what is for development, and what the server has to do itself."""
     notes = [
@@ -206,15 +213,9 @@ def _notes(config: Config, rules: tuple[Rule, ...]) -> tuple[str, ...]:
             "what is for development: waiting for servers that restart (hold_s), faults, the inspector, the check of "
             "the Host, and that pages of this machine may read answers."
         ),
-        (
-            "the guard, but for WebSockets of other sites; their forms and images are the application's affair: "
-            "SameSite cookies, CSRF tokens."
-        ),
     ]
     if any(rule.route.form_post for rule in rules):
         notes.append("form_post: whose pages may post a form is the application's affair.")
-    if any(not rule.route.guard for rule in rules):
-        notes.append("guard = false: WebSockets of every site pass on those routes.")
     if config.server.tls not in (False, True):
         notes.append("the certificate of [server] tls: it is for development.")
     return tuple(notes)

@@ -156,7 +156,8 @@ class Rule(NamedTuple):
 class Site(NamedTuple):
     """All of it. ``is_assumed``: ``origins`` is an example that has to be replaced. ``rules``: in order of precedence.
 
-    ``slug``: a name for the site, of letters, digits and ``_``.
+    ``slug``: a name for the site, of letters, digits and ``_``. ``names``: the hosts that it answers to, those of its
+    origins and those of ``match_host`` (``*.name``: all below); IPv6 in brackets.
     """
 
     source: str
@@ -165,6 +166,7 @@ class Site(NamedTuple):
     is_assumed: bool
     pools: tuple[Pool, ...]
     rules: tuple[Rule, ...]
+    names: tuple[str, ...]
     server: Server
     notes: tuple[str, ...]
 
@@ -177,6 +179,11 @@ class Site(NamedTuple):
     def is_https(self) -> bool:
         """Whether browsers reach it by https."""
         return any(origin.scheme == "https" for origin in self.origins)
+
+    @property
+    def plain_hosts(self) -> tuple[str, ...]:
+        """The names that are no patterns, IPv6 without brackets."""
+        return tuple(name.strip("[]") for name in self.names if not name.startswith("*."))
 
     @property
     def socketio_rules(self) -> tuple[Rule, ...]:

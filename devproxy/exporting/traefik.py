@@ -6,7 +6,6 @@ Each route is a router, with a priority that is its place in the order of preced
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Final
 
 from devproxy.config.model import HeaderEdits, PathKind, Scheme, ServerAddress, Sticky
@@ -23,22 +22,13 @@ from devproxy.exporting.paths import (
 )
 from devproxy.exporting.reading import authority_files, trusts_system
 from devproxy.exporting.site import CorsKind, CorsPolicy, Pool, Rule, Site
-from devproxy.exporting.writing import SOCKETIO_QUIET_S, Lines, heading, mark, opening, sticky_words
+from devproxy.exporting.writing import SOCKETIO_QUIET_S, Lines, guard_notes, heading, mark, opening, sticky_words
+from devproxy.exporting.yaml import text, words
 from devproxy.policy.addressing import authority_of
 
 _COMMON_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _COMMON_HEADERS: Final = ("Accept", "Authorization", "Content-Type", "X-Requested-With")
 _FIELDS: Final = ("Origin", "Credentials", "Methods", "Headers")
-
-
-def text(value: str) -> str:
-    """Return `value` as a string of YAML: those of JSON are."""
-    return json.dumps(value, ensure_ascii=False)
-
-
-def words(values: Iterable[str]) -> str:
-    """Return `values` as a list of YAML on one line."""
-    return "[" + ", ".join(map(text, values)) + "]"
 
 
 def write(site: Site) -> str:
@@ -89,7 +79,7 @@ def write(site: Site) -> str:
 
 def _notes(site: Site) -> list[str]:
     """Return what Traefik cannot do."""
-    notes: list[str] = []
+    notes = guard_notes(site)
     notes.append(
         "redirects and cookies of servers: Traefik does not rewrite Location and Set-Cookie, so a server has to build "
         "its URLs from X-Forwarded-Host, -Proto and -Prefix."
@@ -161,7 +151,9 @@ def _rule(site: Site, rule: Rule) -> str:
     if route.match_host:
         hosts = [f"HostRegexp({quoted(f'(?i){host_expression(host)}')})" for host in route.match_host]
     else:
-        hosts = [f"Host({quoted(host)})" for host in dict.fromkeys(one.host.strip("[]") for one in site.origins)]
+        hosts = [f"Host({quoted(host)})" for host in site.plain_hosts]
+        below = [name for name in site.names if name.startswith("*.")]
+        hosts += [f"HostRegexp({quoted(f'(?i){host_expression(name)}')})" for name in below]
     parts = [hosts[0] if len(hosts) == 1 else f"({' || '.join(hosts)})"]
     regex = path_expression(route)
     parts.append(f"PathRegexp({quoted(regex)})" if regex else "PathPrefix(`/`)")

@@ -92,6 +92,19 @@ def opening(lines: Lines, site: Site, title: str, *more: str, notes: Sequence[st
     lines.comment("", "Not carried over:", *(f"- {note}" for note in (*site.notes, *notes)))
 
 
+def guard_notes(site: Site) -> list[str]:
+    """Return what a target that checks the Origin of WebSockets does not carry over of the guard."""
+    notes = [
+        (
+            "the guard, but for WebSockets of other sites; their forms and images are the application's affair: "
+            "SameSite cookies, CSRF tokens."
+        )
+    ]
+    if any(not rule.route.guard for rule in site.rules):
+        notes.append("guard = false: WebSockets of every site pass on those routes.")
+    return notes
+
+
 def mark(is_assumed: bool, sign: str = "#") -> str:
     """Return what ends a line that has to be changed, empty for others."""
     return f"  {sign} {REPLACE}" if is_assumed else ""

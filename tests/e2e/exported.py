@@ -45,6 +45,9 @@ class Servers(NamedTuple):
         """Return a configuration with a route of each kind."""
         sockets = ", ".join(f'"http://127.0.0.1:{port}"' for port in self.sockets)
         return f"""
+[server]
+allowed_hosts = ["admin.test"]
+
 [upstreams]
 pages = "http://127.0.0.1:{self.pages.port}"
 rest = "http://127.0.0.1:{self.rest.port}"
@@ -100,6 +103,11 @@ upstream = "other"
 headers.request.set = {{ X-Sent = "by ${{host}}" }}
 headers.response.set = {{ X-From = "costs 5$ \\"now\\"" }}
 headers.response.remove = ["X-Powered-By"]
+
+[[routes]]
+path = "/"
+match_host = "admin.test"
+upstream = "other"
 
 [[routes]]
 path_exact = "/health"
@@ -212,7 +220,7 @@ def ask(
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
     try:
-        connection.putrequest(method, target, skip_accept_encoding=True)
+        connection.putrequest(method, target, skip_host="Host" in fields, skip_accept_encoding=True)
         for name, value in fields.items():
             connection.putheader(name, value)
         if body is not None:
@@ -250,19 +258,18 @@ class Front(NamedTuple):
 
 
 @contextmanager
-def front(kind: str, toml: str, folder: Path, *, wanted: Wanted | None = None) -> Iterator[Front]:
-    """Run the proxy `kind` with exactly what is exported for it."""
+def front(kind: str, toml: str, folder: Path, *, probe: str = "/") -> Iterator[Front]:
+    """Run the proxy `kind` with exactly what is exported for it. `probe`: a target that some server answers."""
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
-    asked = (wanted or Wanted())._replace(origins=(parse_web_origin(origin),))
-    text = export(config.load(toml.encode(), source="devproxy.toml"), kind, asked)
+    text = export(config.load(toml.encode(), source="devproxy.toml"), kind, Wanted(origins=(parse_web_origin(origin),)))
     folder.mkdir(parents=True, exist_ok=True)
     check, command = _COMMANDS[kind](folder, text, port)
     done = subprocess.run(check, capture_output=True, text=True, check=False, env=_environment(folder))
     assert done.returncode == 0, f"{kind} refuses what was exported:\n{done.stdout}{done.stderr}\n{text}"
     with Program(command, name=kind, cwd=folder, environment={"HOME": str(folder)}):
         # Traefik listens before it has read its file.
-        wait_for(lambda: _is_there(port) and ask(origin, "/").status not in (404, 503), f"{kind} to be ready")
+        wait_for(lambda: _is_there(port) and ask(origin, probe).status not in (404, 503), f"{kind} to be ready")
         yield Front(kind, origin, text)
 
 

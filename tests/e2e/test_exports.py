@@ -7,8 +7,9 @@ from __future__ import annotations
 import http.client
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from devproxy.policy.verdict import PageRequest, Verdict, asks_first, judge
@@ -66,6 +67,9 @@ REQUESTS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     "not the glob": ("GET", "/files/a/y-1.map", {}),
     "an expression": ("GET", "/v12/7", {}),
     "not the expression": ("GET", "/v1234/7", {}),
+    "a host": ("GET", "/x", {"Host": "admin.test:PORT"}),
+    "a host, with a path of another route": ("GET", "/open/x", {"Host": "admin.test:PORT"}),
+    "a host in another case": ("GET", "/x", {"Host": "ADMIN.test:PORT"}),
     "in another case": ("GET", "/API/items", {}),
     "HEAD": ("HEAD", "/api/items", {}),
 }
@@ -74,7 +78,10 @@ REQUESTS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_reaches_the_same_server_in_the_same_way(proxy: Front, devproxy_origin: str, name: str) -> None:
     method, target, fields = REQUESTS[name]
-    through = [ask(origin, target, fields, method=method) for origin in (proxy.origin, devproxy_origin)]
+    through = []
+    for origin in (proxy.origin, devproxy_origin):
+        sent = {key: value.replace("PORT", origin.rpartition(":")[2]) for key, value in fields.items()}
+        through.append(ask(origin, target, sent, method=method))
     assert [answer.status for answer in through] == [200, 200]
     if method != "HEAD":
         ours, theirs = facts(through[0], proxy.origin), facts(through[1], devproxy_origin)
@@ -88,18 +95,23 @@ def test_a_request_reaches_the_same_server_in_the_same_way(proxy: Front, devprox
 
 def facts(answer: Answer, origin: str) -> dict[str, object]:
     """What the server saw, without what differs from one front to another."""
-    told, own = answer.told, urlsplit(origin).netloc
+    told, own = answer.told, origin.rpartition(":")[2]
     fields = told["fields"]
     kept = ("x-forwarded-proto", "x-forwarded-prefix", "x-real-ip", "x-sent", "authorization", "origin")
     return {
         "server": told["server"],
         "method": told["method"],
         "target": told["target"],
-        "host": fields["host"].replace(own, "(front)"),
+        "host": name_of(fields["host"], own),
         "for": fields["x-forwarded-for"],
-        "forwarded host": fields.get("x-forwarded-host", "").replace(own, "(front)"),
-        **{name: fields.get(name, "").replace(own, "(front)").partition(":")[0] for name in kept},
+        "forwarded host": name_of(fields.get("x-forwarded-host", ""), own),
+        **{name: name_of(fields.get(name, ""), own) for name in kept},
     }
+
+
+def name_of(value: str, port: str) -> str:
+    """A value without the address of the front, which is at `port`."""
+    return value.replace(f"127.0.0.1:{port}", "(front)").replace(f"localhost:{port}", "(front)").replace(port, "(port)")
 
 
 CLAIMS: Final = {"X-Forwarded-For": "6.6.6.6", "X-Real-IP": "6.6.6.6", "X-Forwarded-Proto": "https"}
@@ -220,3 +232,39 @@ def test_a_crowd_stays_with_its_servers(proxy: Front, node_client: RunClient) ->
     said = node_client("crowd", url=f"{proxy.origin}/", clients=12, messages=5, options=KEEPING_COOKIES)
     assert (said["complete"], said["inOrder"]) == (12, 12)
     assert said["endedOnWebSocket"] == 8
+
+
+HOSTILE: Final = """
+[upstreams]
+rest = "http://127.0.0.1:PORT"
+[[routes]]
+path = "/"
+upstream = "rest"
+[routes.headers.response]
+set = { X-A = '"; } evil { # $host x %[src] {header.X} \\ `', X-B = "' #", X-C = "$${host}" }
+[[routes]]
+path = "/a'b;c/"
+rewrite = "/x$1;y'z/"
+upstream = "rest"
+[[routes]]
+path_regex = '/q["; #`]+'
+upstream = "rest"
+[[routes]]
+path = "/%7B$x/"
+upstream = "rest"
+"""
+
+
+@pytest.mark.parametrize("kind", PROXIES)
+def test_no_value_is_read_as_something_else(kind: str, servers: Servers, tmp_path: Path) -> None:
+    with front(kind, HOSTILE.replace("PORT", str(servers.rest.port)), tmp_path) as proxy:
+        answer = ask(proxy.origin, "/")
+        if kind == "caddy":  # which cannot, as the file says
+            assert "X-A is left out" in proxy.text
+        else:
+            assert answer.fields["x-c"] == "${host}"
+            assert answer.fields["x-a"] == '"; } evil { # $host x %[src] {header.X} \\ `'
+        assert answer.fields["x-b"] == "' #"
+        assert unquote(ask(proxy.origin, "/a'b;c/d").told["target"]) == "/x$1;y'z/d"
+        for target in ("/q%22;", "/%7B$x/"):
+            assert "x-a" not in ask(proxy.origin, target).fields, "another route takes it"

@@ -13,7 +13,15 @@ from devproxy import __version__, config
 from devproxy.exporting import TARGETS, Wanted, export, parse_web_origin
 
 HERE: Final = Path(__file__).parent / "golden"
-SUFFIXES: Final = {"caddy": "Caddyfile", "haproxy": "cfg", "nginx": "conf", "traefik": "yml"}
+SUFFIXES: Final = {
+    "caddy": "Caddyfile",
+    "haproxy": "cfg",
+    "kubernetes": "yml",
+    "nginx": "conf",
+    "socketio": "md",
+    "traefik": "yml",
+    "vite": "js",
+}
 SITES: Final = {
     "plain": Wanted(),
     "full": Wanted(origins=(parse_web_origin("https://app.example.com"), parse_web_origin("https://www.example.com"))),
