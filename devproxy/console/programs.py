@@ -58,7 +58,7 @@ class OutputLines(Lines):
 
 def answers_words(event: ProgramAnswers, style: Style) -> str:
     """Return that a program takes connections, where, and since how long it has been running."""
-    moved = f" (not {event.expected}: that port was taken)" if event.expected else ""
+    moved = f", not on {event.expected}," if event.expected else ""
     who = style.bold(visible(event.name))
     return f"{who} {style.green('answers')} on {event.port}{moved} after {duration(event.after_s)}"
 

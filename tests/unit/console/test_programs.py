@@ -46,7 +46,7 @@ def test_that_it_answers_is_said_with_the_port_and_that_it_moved() -> None:
     event = ProgramAnswers("frontend", "frontend", "http://localhost:5174", 5174, 1.234)
     assert answers_words(event, PLAIN) == "frontend answers on 5174 after 1.2 s"
     event.expected = 5173
-    assert answers_words(event, PLAIN) == "frontend answers on 5174 (not 5173: that port was taken) after 1.2 s"
+    assert answers_words(event, PLAIN) == "frontend answers on 5174, not on 5173, after 1.2 s"
 
 
 def test_that_it_has_ended_is_said_with_its_status_and_whether_it_comes_again() -> None:
