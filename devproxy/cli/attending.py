@@ -174,17 +174,24 @@ class Attending:
 
     async def stop(self, *, is_interrupted: bool) -> None:
         """End the programs. `is_interrupted`: by the terminal's Ctrl-C."""
-        self.close()
         if self._programs is not None:
             await self._programs.stop(is_interrupted=is_interrupted)
+        self.close()
 
     async def kill(self) -> None:
         """End the programs at once."""
         if self._programs is not None:
             await self._programs.kill()
+        self.close()
+
+    def leave_keys(self) -> None:
+        """Read no more keys."""
+        self._has_keys = False
+        if self._keyboard is not None:
+            self._keyboard.settle()
 
     def close(self) -> None:
-        """Leave the terminal as it was. Idempotent."""
+        """Leave the terminal as it was before devproxy and its programs. Idempotent."""
         if self._keyboard is not None:
             self._keyboard.close()
             self._keyboard = None

@@ -141,8 +141,10 @@ async def _serve(loaded: Loaded, sockets: list[socket.socket], shown: Shown, pro
     try:
         attending.begin(opens=opens)
         await asked.once
-    finally:
+    except BaseException:
         attending.close()
+        raise
+    attending.leave_keys()
     looking.cancel()
     hints.close()
     if following is not None:

@@ -6,6 +6,7 @@ What is done is decided in :mod:`devproxy.programs.changes`. Needs a running loo
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -57,10 +58,7 @@ Follow = Callable[[str, ServerAddress], Awaitable[None]]
 
 
 class Programs:
-    """Runs programs. `follow`: see :data:`Follow`; `on_change`: is called when one has been started or has ended.
-
-    ``ended``: by name, what each has ended with that is not started again, and that no new configuration has replaced.
-    """
+    """Runs programs. `follow`: see :data:`Follow`; `on_change`: is called when one has been started or has ended."""
 
     def __init__(self, tell: Tell, follow: Follow, setting: Setting, on_change: Callable[[], None]) -> None:
         self._tell = tell
@@ -90,25 +88,25 @@ class Programs:
                 return
             todo = changes([run.program for run in self._runs.values()], wanted)
             for program in todo.served:
-                self._runs[program.name].program = program
+                self._runs[program.name].serve(program)
             old = [self._runs[name] for name in todo.ended]
             await asyncio.gather(*(run.stop(STOP_S) for run in old))
             for name in todo.ended:
                 del self._runs[name]
-            has_terminal = self._setting.shares_terminal and len(wanted) == 1
             for program in todo.started:
-                self._begin(program, has_terminal=has_terminal)
+                self._begin(program, is_alone=len(wanted) == 1)
 
     def start_again(self) -> None:
         """Start those that have ended."""
         for run in [run for run in self._runs.values() if run.is_over]:
-            self._begin(run.program, has_terminal=run.has_terminal)
+            self._begin(run.program, is_alone=len(self._runs) == 1)
 
-    def _begin(self, program: Program, *, has_terminal: bool) -> None:
+    def _begin(self, program: Program, *, is_alone: bool) -> None:
         if self._is_stopping:
             return
         if program.upstream:
             self.answering.setdefault(program.upstream, asyncio.Event())
+        has_terminal = self._setting.shares_terminal and is_alone
         self._runs[program.name] = _Run(
             program, self._tell, self._follow, self._setting, self._on_change, self.answering, has_terminal=has_terminal
         )
@@ -140,7 +138,7 @@ class _Run:
         follow: Follow,
         setting: Setting,
         on_change: Callable[[], None],
-        answering: Mapping[str, asyncio.Event],
+        answering: dict[str, asyncio.Event],
         *,
         has_terminal: bool,
     ) -> None:
@@ -153,6 +151,9 @@ class _Run:
         self._on_change = on_change
         self._answering = answering
         self._group: Group | None = None
+        self._watch: PortWatch | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._began_at = 0.0
         self._is_ending = False
         self._task = asyncio.get_running_loop().create_task(self._keep_running())
         self._task.add_done_callback(_report)
@@ -187,7 +188,7 @@ class _Run:
     async def _once(self) -> int:
         """Run the program to its end; return what it ended with, negative for a signal."""
         program, setting = self.program, self._setting
-        began_at = asyncio.get_running_loop().time()
+        self._began_at = asyncio.get_running_loop().time()
         environment = environment_for(
             program,
             setting.environment,
@@ -195,7 +196,7 @@ class _Run:
             authority=setting.authority(),
             terminal=setting.terminal(),
         )
-        folder = program.folder if program.folder.startswith("/") else f"{setting.folder}/{program.folder}"
+        folder = os.path.join(setting.folder, program.folder)
         command = command_of(program)
         try:
             group = await start(command, folder=folder, environment=environment, has_terminal=self.has_terminal)
@@ -206,16 +207,25 @@ class _Run:
             return NOT_STARTED
         self._group = group
         self._tell(ProgramStarted(program.name, " ".join(command), group.pid))
-        watch = PortWatch(group.pid, self._expected(), self._others)
-        watching = asyncio.get_running_loop().create_task(self._watch(watch, began_at))
+        self._watch = watch = PortWatch(group.pid, self._others)
+        self.serve(self.program)
         try:
             await self._show(group, watch)
             return await group.wait()
         finally:
-            self._group = None
-            watching.cancel()
-            if self.program.upstream in self._answering:
-                self._answering[self.program.upstream].clear()
+            self._group = self._watch = None
+            self.serve(self.program)
+
+    def serve(self, program: Program) -> None:
+        """Go on as `program`, of which the process is the same; find the port for what it serves now, while it runs."""
+        if self._watching is not None:
+            self._watching.cancel()
+        if self.program.upstream in self._answering:
+            self._answering[self.program.upstream].clear()
+        self.program, self._watching = program, None
+        if self._watch is not None and (program.upstream or program.port):
+            self._watching = asyncio.get_running_loop().create_task(self._follow_to_port(self._watch))
+            self._watching.add_done_callback(_report)
 
     def _expected(self) -> int | None:
         """Return the port that the configuration says the program takes; None: it says nothing."""
@@ -229,32 +239,37 @@ class _Run:
         upstreams = [one for one in self._setting.config().upstreams if one.name != self.program.upstream]
         return {server.port for one in upstreams for server in one.servers}
 
-    async def _watch(self, watch: PortWatch, began_at: float) -> None:
+    async def _follow_to_port(self, watch: PortWatch) -> None:
         """Whenever the program has a new port, have its upstream lead there, and say so."""
         last = 0
-        while self.program.upstream or self.program.port:
-            port = await watch.found()
+        while True:
+            expected = self._expected()
+            port = await watch.found(expected)
             if port != last:
-                await self._serves_at(port, watch, began_at)
+                upstream, url = self.program.upstream, await self._lead_to(port, watch.is_tls(port))
+                if upstream:
+                    self._answering.setdefault(upstream, asyncio.Event()).set()
+                after_s = asyncio.get_running_loop().time() - self._began_at
+                moved_from = expected if expected and port != expected else 0
+                self._tell(ProgramAnswers(self.program.name, upstream, url, port, after_s, moved_from))
             last = port
             await watch.left(port)
 
-    async def _serves_at(self, port: int, watch: PortWatch, began_at: float) -> None:
-        upstream, expected = self.program.upstream, self._expected()
-        url = ""
-        config = self._setting.config()
-        if upstream:
-            now = next(one.servers[0] for one in config.upstreams if one.name == upstream)
-            server = now
-            if follows(config, upstream) and (port != now.port or watch.is_tls(port) != (now.scheme is Scheme.HTTPS)):
-                server = local_server(port, Scheme.HTTPS if watch.is_tls(port) else Scheme.HTTP)
-            if follows(config, upstream):
-                await self._follow(upstream, server)
-            url = server.url
-            self._answering[upstream].set()
-        after_s = asyncio.get_running_loop().time() - began_at
-        moved_from = expected if expected and port != expected else 0
-        self._tell(ProgramAnswers(self.program.name, upstream, url, port, after_s, moved_from))
+    async def _lead_to(self, port: int, is_tls: bool | None) -> str:
+        """Have what the program serves lead to `port`, and return the URL; empty: it serves nothing.
+
+        `is_tls`: whether the program says that it speaks https there; None: then that stays as it is.
+        """
+        config, name = self._setting.config(), self.program.upstream
+        server = next((one.servers[0] for one in config.upstreams if one.name == name), None)
+        if server is None:
+            return ""
+        if follows(config, name):
+            scheme = server.scheme if is_tls is None else Scheme.HTTPS if is_tls else Scheme.HTTP
+            if (port, scheme) != (server.port, server.scheme):
+                server = local_server(port, scheme)
+            await self._follow(name, server)
+        return server.url
 
     async def _show(self, group: Group, watch: PortWatch) -> None:
         """Show what the program writes until it writes no more."""
@@ -277,7 +292,8 @@ class _Run:
 
         Not once the program is to end: what shows its lines may be stuck.
         """
-        while not self._is_ending and self._setting.backlog() > _BACKLOG_BYTES:  # noqa: ASYNC110 - the console has no loop to tell it in
+        # Not by an event: the console, which shows the lines in a thread of its own, has no loop to set one in.
+        while not self._is_ending and self._setting.backlog() > _BACKLOG_BYTES:  # noqa: ASYNC110
             await asyncio.sleep(_BACKLOG_S)
         if taken == LIMIT_BYTES:
             await asyncio.sleep(_BREATH_S)

@@ -25,12 +25,11 @@ _LOCAL: Final = "localhost"
 class PortWatch:
     """Watches the program whose processes are below `pid`.
 
-    `expected`: the port that its upstream has; None: that is open. `others`: gives those of other upstreams.
+    `others`: gives the ports of the upstreams that it does not serve.
     """
 
-    def __init__(self, pid: int, expected: int | None, others: Callable[[], Collection[int]]) -> None:
+    def __init__(self, pid: int, others: Callable[[], Collection[int]]) -> None:
         self._pid = pid
-        self._expected = expected
         self._others = others
         self._loop = asyncio.get_running_loop()
         self._began_at = self._heard_at = self._loop.time()
@@ -47,12 +46,13 @@ class PortWatch:
                     self._said.append(one)
                     self._news.set()
 
-    def is_tls(self, port: int) -> bool:
-        """Tell whether the program has said that it speaks https there."""
-        return any(one.port == port and one.is_tls for one in self._said)
+    def is_tls(self, port: int) -> bool | None:
+        """Tell whether the program has said that it speaks https there; None: it has said nothing of that."""
+        said = [one.is_tls for one in self._said if one.port == port and one.is_url]
+        return any(said) if said else None
 
-    async def found(self) -> int:
-        """Wait until the program serves, and return its port."""
+    async def found(self, expected: int | None) -> int:
+        """Wait until the program serves, and return its port. `expected`: what its upstream has; None: that is open."""
         while True:
             listening = await asyncio.to_thread(ports_below, self._pid)
             now = self._loop.time()
@@ -60,13 +60,13 @@ class PortWatch:
                 self._listens_since = now
             port = chosen(
                 Known(
-                    self._expected,
+                    expected,
                     tuple(self._said),
                     listening,
                     self._others(),
                     silent_s=now - self._heard_at,
                     listening_s=0.0 if self._listens_since is None else now - self._listens_since,
-                    answers=listening is None and self._expected is not None and await _answers(self._expected),
+                    answers=listening is None and expected is not None and await _answers(expected),
                 )
             )
             if port is not None and (listening is not None or await _answers(port)):

@@ -34,21 +34,21 @@ async def test_a_program_that_moves_to_another_port_is_found_again(monkeypatch: 
     monkeypatch.setattr(watching, "_LOOK_S", 0.02)
     taken = ports_below(os.getpid()) or frozenset()
     async with asyncio.timeout(20):
-        watch = PortWatch(os.getpid(), None, lambda: taken)
-        looking = asyncio.ensure_future(watch.found())
+        watch = PortWatch(os.getpid(), lambda: taken)
+        looking = asyncio.ensure_future(watch.found(None))
         await asyncio.sleep(0.2)
         assert not looking.done()
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
             watch.hear([f"Local: https://localhost:{port}/"])
             assert await looking == port
-            assert watch.is_tls(port)
+            assert (watch.is_tls(port), watch.is_tls(port + 1)) == (True, None)
             leaving = asyncio.ensure_future(watch.left(port))
             await asyncio.sleep(0.1)
             assert not leaving.done()
         await leaving
         with socket.create_server(("127.0.0.1", 0)) as server:
-            assert await watch.found() == server.getsockname()[1]
+            assert await watch.found(None) == server.getsockname()[1]
 
 
 async def test_where_the_system_tells_nothing_of_sockets_words_and_connections_do(
@@ -56,10 +56,10 @@ async def test_where_the_system_tells_nothing_of_sockets_words_and_connections_d
 ) -> None:
     monkeypatch.setattr(watching, "ports_below", lambda _: None)
     async with asyncio.timeout(20):
-        watch = PortWatch(os.getpid(), None, frozenset)
+        watch = PortWatch(os.getpid(), frozenset)
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-            looking = asyncio.ensure_future(watch.found())
+            looking = asyncio.ensure_future(watch.found(None))
             await asyncio.sleep(0.15)
             assert not looking.done()
             watch.hear([f"Local: http://localhost:{port}/"])

@@ -263,6 +263,24 @@ def test_programs_of_the_file_are_run_where_it_is_and_a_reload_touches_those_tha
         assert not Path(f"/proc/{pids['a']}").exists()
 
 
+def test_a_program_that_is_to_serve_another_upstream_goes_on_and_that_one_follows(tmp_path: Path) -> None:
+    port = free_port()
+    program_text = f"[run.p]\ncommand = {line_of(script(tmp_path, SERVER), str(port))}\nupstream = "
+    rest = (
+        '[upstreams]\na = "http://localhost:9"\nb = "http://localhost:9"\n'
+        + ONE_ROUTE.format("a")
+        + ONE_ROUTE.format("b").replace('"/"', '"/b/"')
+    )
+    write(tmp_path, f'{program_text}"a"', rest)
+    with up(tmp_path) as program:
+        event(program, "program_answers", upstream="a", port=port)
+        assert get(program).startswith(f"['{port}']")
+        write(tmp_path, f'{program_text}"b"', rest)
+        event(program, "program_answers", upstream="b", port=port)
+        assert get(program, "/b/").startswith(f"['{port}']")
+        assert len(pids_of(program, "p")) == 1
+
+
 def test_a_program_of_the_file_that_ends_is_told_and_started_again_if_that_is_asked_for(tmp_path: Path) -> None:
     write(
         tmp_path,
