@@ -84,6 +84,7 @@ def server_of(heard: Heard, whose: Whose, likely: Kind | None = None) -> Server 
     `likely`: what the project in whose folder it runs would start, which counts where the answer does not say.
     """
     one, page = heard.listener, heard.page
+    likely = likely if likely is not None and _may_be(likely, one.program, page) else None
     engine = engine_of(one.port, page, heard.polls)
     about = Server(
         one.port, "", None, engine=engine, is_tls=heard.is_tls, pid=one.pid, program=one.program, folder=one.folder
@@ -104,6 +105,12 @@ def server_of(heard: Heard, whose: Whose, likely: Kind | None = None) -> Server 
     name = guess_server(_seen(one.port, "/socket.io/", page, Answer())).name
     role = Role.FRONTEND if said.is_page and engine is None else Role.BACKEND
     return about._replace(name=engine.name if engine else name, role=role)
+
+
+def _may_be(kind: Kind, program: str, page: Answer) -> bool:
+    """Tell whether `program`, which answered with `page`, may be `kind`. What answers data to ``/`` is no frontend."""
+    is_data = page.is_there and b"json" in page.value("content-type").lower()
+    return kinds.runs(program, kind) and not (is_data and kind.role is Role.FRONTEND)
 
 
 def kind_of(page: Answer) -> Kind | None:

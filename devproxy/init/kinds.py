@@ -71,8 +71,21 @@ KINDS: Final = (
 )
 """Of those that a project names in one role, the first is meant: SvelteKit, Astro and others bring Vite along."""
 
+_OF_NODE: Final = frozenset((NEST, EXPRESS, FASTIFY, KOA, HONO, NODE))
+_NO_NODE: Final = (
+    *("python", "uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "flask", "ruby", "puma", "bundle", "rails"),
+    *("java", "php", "perl", "dotnet", "beam", "nginx", "caddy", "httpd", "apache"),
+)
+"""How the names of programs begin that run no JavaScript."""
+
 SOCKET_PACKAGES: Final = frozenset(("socket.io", "python-socketio", "flask-socketio", "@nestjs/platform-socket.io"))
 """What serves Socket.IO."""
+
+
+def runs(program: str, kind: Kind) -> bool:
+    """Tell whether `program`, as the system names it, may be what runs `kind`: Python runs no Vite, Node no Django."""
+    is_javascript = kind in _OF_NODE or (kind.role is Role.FRONTEND and kind is not STATIC)
+    return not program.startswith(_NO_NODE if is_javascript else "node")
 
 
 def kind_of_packages(packages: frozenset[str], role: Role) -> Kind | None:

@@ -11,11 +11,14 @@ import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from shlex import quote
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from devproxy.platforms.accounts import account_of, own_number
 from devproxy.platforms.ownership import closing_command, is_open_to_all
 from devproxy.platforms.system import IS_WINDOWS
+
+_MAX_LINKS: Final = 40
+"""As many as Linux follows."""
 
 
 class Owned(NamedTuple):
@@ -40,7 +43,10 @@ def objection(found: Sequence[Owned], own: frozenset[int]) -> tuple[str, ...]:
         what = f"the folder {one.path}" if stat.S_ISDIR(one.mode) else one.path
         path = quote(one.path)
         if one.owner not in own:
-            return f"{what} belongs to {one.owner_name}", f'if you trust what it says:  sudo chown "$USER" {path}'
+            command = "sudo chown -h" if stat.S_ISLNK(one.mode) else "sudo chown"
+            return f"{what} belongs to {one.owner_name}", f'if you trust what it says:  {command} "$USER" {path}'
+        if stat.S_ISLNK(one.mode):
+            continue  # it has no rights of its own
         # In a sticky folder only its owner can replace a file, but anyone can put a new one there.
         is_sticky = bool(one.mode & stat.S_ISVTX)
         if one.is_above and is_sticky:
@@ -58,24 +64,43 @@ def others_can_write(
 ) -> tuple[str, ...]:
     """Return how others can change the file at `path`, and what to do, a line each; empty: they cannot.
 
-    Symbolic links are followed. Raises OSError.
+    Symbolic links are followed, and who can change one of them can change the file. Raises OSError.
     """
-    real = os.path.realpath(path)
     if windows:
+        real = os.path.realpath(path)
         if is_open_to_all(real, environment):
             return f"every user of this machine may be able to write to {real}", closing_command(real)
         return ()
-    return objection(look(real), own_users(environment))
+    return objection(look(path), own_users(environment))
 
 
 def look(path: str) -> tuple[Owned, ...]:
-    """Return the file at `path`, its folder and those above, as they are now. Raises OSError."""
-    folder = os.path.dirname(path)
-    found = [_owned(path, is_above=False), _owned(folder, is_above=False)]
-    while (parent := os.path.dirname(folder)) != folder:
-        folder = parent
-        found.append(_owned(folder, is_above=True))
-    return tuple(found)
+    """Return the file at `path`, its folder and those above, as they are now. Raises OSError.
+
+    For a symbolic link: where it leads, then the same of each link on the way there.
+    """
+    found: dict[str, Owned] = {}
+    for place in reversed(_way(path)):
+        folder = os.path.dirname(place)
+        for one in (place, folder):
+            found[one] = _owned(one, is_above=False)
+        while (parent := os.path.dirname(folder)) != folder:
+            folder = parent
+            found.setdefault(folder, _owned(folder, is_above=True))
+    return tuple(found.values())
+
+
+def _way(path: str) -> list[str]:
+    """Return `path` and each place that it leads to, the file itself last, all in folders that are no links."""
+    way = [_in_real_folder(os.path.abspath(path))]
+    while os.path.islink(way[-1]) and len(way) < _MAX_LINKS:
+        way.append(_in_real_folder(os.path.join(os.path.dirname(way[-1]), os.readlink(way[-1]))))
+    return way
+
+
+def _in_real_folder(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def own_users(environment: Mapping[str, str] = os.environ) -> frozenset[int]:
@@ -86,7 +111,7 @@ def own_users(environment: Mapping[str, str] = os.environ) -> frozenset[int]:
 
 
 def _owned(path: str, *, is_above: bool) -> Owned:
-    status = os.stat(path)
+    status = os.lstat(path)
     account = account_of(status.st_uid)
     owner = f"another user ({status.st_uid})" if account is None else f"the user {account.name}"
     group, is_private = str(status.st_gid), False

@@ -124,6 +124,26 @@ def test_what_is_too_slow_is_known_by_its_program_or_its_folder() -> None:
     assert server_of(heard(late), Whose.OURS) is None
 
 
+@pytest.mark.parametrize(
+    ("page", "program", "likely", "kind"),
+    [
+        (said("Server: BaseHTTP/0.6 Python/3.11", "content-type: text/html"), "python3", kinds.VITE, kinds.PYTHON),
+        (said("content-type: application/json; charset=utf-8", body="{}"), "node", kinds.VITE, None),
+        (said("content-type: text/html", body="<p>"), "node", kinds.DJANGO, None),
+        (said("content-type: text/html", body="<p>"), "node", kinds.VITE, kinds.VITE),
+        (said("content-type: text/html", body="<p>"), "python3.11", kinds.DJANGO, kinds.DJANGO),
+        (said("content-type: application/json", body="{}"), "node", kinds.EXPRESS, kinds.EXPRESS),
+        (Answer(failure=Failure.SILENT), "python", kinds.VITE, None),
+    ],
+    ids=["python-vite", "json-vite", "node-django", "node-vite", "python-django", "json-express", "late-python-vite"],
+)
+def test_what_a_project_would_start_counts_for_a_program_that_can_be_it(
+    page: Answer, program: str, likely: Kind, kind: Kind | None
+) -> None:
+    found = server_of(heard(page, program), Whose.OURS, likely)
+    assert (found.kind if found is not None else None) is kind
+
+
 def test_what_speaks_no_http_is_no_server() -> None:
     assert server_of(heard(Answer(failure=Failure.NOT_HTTP)), Whose.OURS, kinds.VITE) is None
 

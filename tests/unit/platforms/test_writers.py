@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from devproxy.platforms import writers
-from devproxy.platforms.writers import Owned, look, objection, others_can_write
+from devproxy.platforms.writers import Owned, look, objection, others_can_write, own_users
 
 FILE = stat.S_IFREG
 FOLDER = stat.S_IFDIR
@@ -78,6 +78,32 @@ def test_a_link_is_judged_by_where_it_leads(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(file)
     what, _ = others_can_write(str(tmp_path / "link"))
     assert str(file) in what
+
+
+def test_who_can_change_a_link_can_change_the_file(tmp_path: Path) -> None:
+    mine, theirs, here = tmp_path / "mine", tmp_path / "theirs", tmp_path / "here"
+    for folder in (mine, theirs, here):
+        folder.mkdir(0o700)
+    file = mine / "devproxy.toml"
+    file.touch(0o600)
+    (theirs / "link").symlink_to("../mine/devproxy.toml")
+    (here / "devproxy.toml").symlink_to(theirs / "link")
+    found = [one.path for one in look(str(here / "devproxy.toml"))]
+    own = own_users()
+    assert found[:2] == [str(file), str(mine)]
+    assert {str(theirs / "link"), str(theirs), str(here / "devproxy.toml"), str(here)} < set(found)
+    assert (
+        objection([one for one in look(str(here / "devproxy.toml")) if one.path.startswith(str(tmp_path))], own) == ()
+    )
+    os.chmod(theirs, 0o777)
+    what, _ = others_can_write(str(here / "devproxy.toml"))
+    assert what == f"every user of this machine can write to the folder {theirs}"
+
+
+def test_a_link_of_somebody_else_is_refused() -> None:
+    link = Owned("/p/devproxy.toml", stat.S_IFLNK | 0o777, 1001, "the user eve")
+    assert objection([link], OWN)[0] == "/p/devproxy.toml belongs to the user eve"
+    assert objection([link._replace(owner=1000)], OWN) == ()
 
 
 def test_on_windows_the_place_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
