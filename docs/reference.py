@@ -11,8 +11,8 @@ from textwrap import wrap
 from typing import Any, Final
 
 from devproxy.config.documents import meaning, schema
-from devproxy.config.environment import SERVER
 from devproxy.config.keys import ABSENT, CHILDREN, KEYS, Key, Type
+from devproxy.config.overlay import SERVER
 
 _WIDTH: Final = 110
 

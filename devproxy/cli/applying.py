@@ -7,12 +7,11 @@ Start at :class:`InForce`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from devproxy.cli.loading import Loaded
 from devproxy.config.model import Config, ServerAddress
-from devproxy.config.programs import with_servers
 from devproxy.gateway.app import Gateway
 from devproxy.platforms.ending import Keeper
 
@@ -58,7 +57,7 @@ class InForce:
             self.loaded = loaded = self._prepared(self.loaded, loaded)
             served = {program.upstream for program in loaded.config.programs}
             self._servers = {name: server for name, server in self._servers.items() if name in served}
-            await self._gateway.apply(with_servers(loaded.config, self._servers))
+            await self._gateway.apply(_with_servers(loaded.config, self._servers))
             if self._keeper is not None:
                 self._keeper.drains_for(stop_limit_s(loaded.config))
             self.on_taken(loaded)
@@ -69,8 +68,17 @@ class InForce:
 
     async def _follow(self, upstream: str, server: ServerAddress) -> None:
         async with self._changing:
-            now = with_servers(self.loaded.config, self._servers)
+            now = _with_servers(self.loaded.config, self._servers)
             self._servers[upstream] = server
-            moved = with_servers(now, self._servers)
+            moved = _with_servers(now, self._servers)
             if moved is not now:
                 await self._gateway.apply(moved, cause=MOVED)
+
+
+def _with_servers(config: Config, servers: Mapping[str, ServerAddress]) -> Config:
+    """Return `config` with the `servers` that programs took, by upstream."""
+    if not servers:
+        return config
+    from devproxy.config.programs import with_servers  # few start programs
+
+    return with_servers(config, servers)

@@ -184,7 +184,7 @@ def _of_variable(said: str) -> tuple[str, int]:
     """Return the first address that the variable for ``listen`` names."""
     if "," not in said and not said.startswith("["):
         return _of_text(said, _LISTEN)
-    from devproxy.config.environment import SERVER, converted
+    from devproxy.config.overlay import SERVER, converted
     from devproxy.text.bad import BadText
 
     try:

@@ -12,7 +12,6 @@ from typing import Any
 
 from devproxy import __version__
 from devproxy.cli.loading import Loaded
-from devproxy.config.variables import used
 from devproxy.gateway.app import Gateway
 from devproxy.inspector.service import NO_INSPECTOR, Inspector
 from devproxy.platforms.clock import seconds_since_start
@@ -62,6 +61,8 @@ def source_of(loaded: Loaded) -> str:
 def _configuration(loaded: Loaded, gateway: Gateway) -> dict[str, Any]:
     text = "" if loaded.text is None else loaded.text.decode("utf-8", "replace")
     served = {program.upstream for program in loaded.config.programs}
+    from devproxy.config.variables import used  # not before somebody asks
+
     return {
         "servers": {state.upstream: state.url for state in gateway.server_states() if state.upstream in served},
         "source": source_of(loaded),

@@ -8,19 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from devproxy.config.addresses import parse_listen, parse_server, split_list
 from devproxy.config.conflicts import listen_conflicts
-from devproxy.config.environment import NO_ENVIRONMENT, Environment, overlaid
-from devproxy.config.model import Config, Listen, PathKind, Route, ServerAddress, Upstream
+from devproxy.config.environment import NO_ENVIRONMENT, Environment, relevant
+from devproxy.config.model import Config, Listen, PathKind, Route, Server, ServerAddress, Upstream
 from devproxy.config.places import with_said
 from devproxy.config.problems import COMMAND_LINE, ConfigError, Path, Problem, Problems
-from devproxy.config.programs import pending_server, typed_program
 from devproxy.config.routes import check_pattern
-from devproxy.config.server import build_server
-from devproxy.config.shape import shaped
-from devproxy.config.upstreams import build_upstreams
 from devproxy.text.bad import BadText
 from devproxy.text.safe import quoted
 
@@ -48,8 +44,7 @@ def from_arguments(
     at first. `environment`: says what the options leave out. Raises :class:`ConfigError` with every problem.
     """
     found = Problems(lambda path, at_key: (0, 0, 0))
-    table, said = overlaid({}, environment, found)
-    server = build_server(shaped({"server": table.get("server", {})}, found)["server"], found)
+    written, said, server = _said_around(environment, found)
     problems: list[Problem] = []
     upstreams: list[Upstream] = []
     for name, typed in (("frontend", frontend), ("backend", backend)):
@@ -58,9 +53,13 @@ def from_arguments(
             said["upstreams", name] = option
             servers = [_read(parse_server, text, option, problems) for text in split_list(typed)]
             upstreams.append(Upstream(name=name, servers=_distinct(servers, option, problems)))
-        elif (written := table.get("upstreams", {}).get(name)) is not None:
-            upstreams += build_upstreams({"upstreams": {name: written}}, found)
+        elif name in written:
+            from devproxy.config.upstreams import build_upstreams
+
+            upstreams += build_upstreams({"upstreams": {name: written[name]}}, found)
         elif program and name == "frontend":
+            from devproxy.config.programs import pending_server  # few start a program
+
             said["upstreams", name] = "--"
             upstreams.append(Upstream(name=name, servers=(pending_server(program),)))
     names = [upstream.name for upstream in upstreams]
@@ -86,14 +85,25 @@ def from_arguments(
     for index, route in enumerate(routes):
         is_typed = bool(backend_paths) and route.upstream == "backend"
         places["routes", index] = "--backend-path" if is_typed else said["upstreams", route.upstream]
-    return Config(
-        server=server,
-        upstreams=tuple(upstreams),
-        routes=tuple(routes),
-        programs=(typed_program(program, "frontend"),) if program else (),
-        source=source,
-        said=places,
-    )
+    config = Config(server=server, upstreams=tuple(upstreams), routes=tuple(routes), source=source, said=places)
+    if not program:
+        return config
+    from devproxy.config.programs import typed_program
+
+    return replace(config, programs=(typed_program(program, "frontend"),))
+
+
+def _said_around(environment: Environment, found: Problems) -> tuple[dict[str, Any], dict[Path, str], Server]:
+    """Return what the variables of `environment` say: upstreams as written, where each value was said, the server."""
+    if not relevant(environment):
+        return {}, {}, Server()
+    from devproxy.config.overlay import overlaid  # few have such a variable, and this needs all keys
+    from devproxy.config.server import build_server
+    from devproxy.config.shape import shaped
+
+    table, said = overlaid({}, environment, found)
+    server = build_server(shaped({"server": table.get("server", {})}, found)["server"], found)
+    return table.get("upstreams", {}), said, server
 
 
 def _distinct(

@@ -13,9 +13,10 @@ from typing import Final, NoReturn
 import tomli
 
 from devproxy.config.conflicts import find_conflicts
-from devproxy.config.environment import NO_ENVIRONMENT, Environment, overlaid
+from devproxy.config.environment import NO_ENVIRONMENT, Environment
 from devproxy.config.keys import values
 from devproxy.config.model import Config, Inspector, Route
+from devproxy.config.overlay import overlaid
 from devproxy.config.places import with_said
 from devproxy.config.positions import Places
 from devproxy.config.problems import ConfigError, Path, Problem, Problems

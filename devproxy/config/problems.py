@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-from devproxy.config.foreign import meant_variable
 from devproxy.errors import DevproxyError
 from devproxy.text.bad import BadText
 from devproxy.text.safe import MAX_SHOWN, clipped, quoted, visible
@@ -110,6 +109,8 @@ class Problems:
         try:
             return parse(text)
         except BadText as error:
+            from devproxy.config.foreign import meant_variable  # only problems need it
+
             add = self.at_key if at_key else self.at_value
             help = "" if self._origin(path) else meant_variable(text)
             add(path, visible(error.what), visible(help or error.help))

@@ -7,7 +7,7 @@ Start at :func:`build_programs`; :func:`split_command` says how a string becomes
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -229,7 +229,7 @@ def follows(config: Config, upstream: str) -> bool:
     return len(servers) == 1 and servers[0].scheme is not Scheme.UNIX and is_loopback(servers[0].host)
 
 
-def with_servers(config: Config, servers: dict[str, ServerAddress]) -> Config:
+def with_servers(config: Config, servers: Mapping[str, ServerAddress]) -> Config:
     """Return `config` with other `servers`, by upstream, where these have one."""
     if not any(one.name in servers and one.servers != (servers[one.name],) for one in config.upstreams):
         return config

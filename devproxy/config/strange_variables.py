@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from devproxy.config.environment import OTHERS, PREFIX, SERVER, UPSTREAMS, Environment, key_of, relevant, sets_upstream
+from devproxy.config.environment import OTHERS, PREFIX, UPSTREAMS, Environment, relevant
 from devproxy.config.kubernetes import service_of
+from devproxy.config.overlay import SERVER, key_of, sets_upstream
 from devproxy.config.problems import either, suggestion
 from devproxy.text.safe import visible
 

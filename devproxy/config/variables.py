@@ -13,8 +13,9 @@ from collections.abc import Container, Iterable
 from itertools import islice
 from typing import Any, Final
 
-from devproxy.config.environment import Environment, Variable, converted, relevant
+from devproxy.config.environment import Environment, Variable, relevant
 from devproxy.config.keys import CHILDREN, KEYS, Key
+from devproxy.config.overlay import converted
 from devproxy.config.placeholders import escaped
 from devproxy.config.problems import Path, Problems, key_text
 from devproxy.text.bad import BadText

@@ -9,7 +9,8 @@ from typing import Any
 import tomli
 from devproxy.config import Config, ConfigError, load, report
 from devproxy.config.dotenv import Line, read_variables
-from devproxy.config.environment import SERVER, Variable
+from devproxy.config.environment import Variable
+from devproxy.config.overlay import SERVER
 from devproxy.config.placeholders import split_value
 from dotenv import dotenv_values
 from hypothesis import example as also

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from devproxy.config import Config, ConfigError, Problem, Server, from_arguments, load, report, with_listen
-from devproxy.config.environment import SERVER, Environment, Variable, variable_of
+from devproxy.config.environment import Environment, Variable
 from devproxy.config.keys import KEYS
 from devproxy.config.model import CertificateFiles
+from devproxy.config.overlay import SERVER, variable_of
 from devproxy.config.places import place_of, source_of, variables_in
 from devproxy.config.strange_variables import notices
 from tests.support.configuration import ROUTE, UPSTREAMS

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import tomli
 from devproxy.config import Config, load, schema
-from devproxy.config.environment import Variable, variable_of
+from devproxy.config.environment import Variable
 from devproxy.config.keys import ABSENT, KEYS, Key, Type
+from devproxy.config.overlay import variable_of
 from docs.reference import toml
 
 VALIDATOR: Any = import_module("jsonschema").Draft7Validator(schema())
