@@ -61,7 +61,7 @@ def source_of(loaded: Loaded) -> str:
 def _configuration(loaded: Loaded, gateway: Gateway) -> dict[str, Any]:
     text = "" if loaded.text is None else loaded.text.decode("utf-8", "replace")
     served = {program.upstream for program in loaded.config.programs}
-    from devproxy.config.variables import used  # not before somebody asks
+    from devproxy.config.variables import used  # not before another command asks
 
     return {
         "servers": {state.upstream: state.url for state in gateway.server_states() if state.upstream in served},
