@@ -117,7 +117,7 @@ def _without_program(arguments: Sequence[str]) -> tuple[list[str], list[str] | N
 
 def _take_servers(options: argparse.Namespace) -> None:
     """Make ``--frontend`` and ``--backend`` of the servers that were named without them."""
-    from devproxy.cli.guesses import line
+    from devproxy.cli.guesses import is_server, line
 
     servers: list[str] = options.servers
     if not servers:
@@ -125,6 +125,11 @@ def _take_servers(options: argparse.Namespace) -> None:
     if servers[0].endswith(".toml"):
         typed = [text for text in options.typed[1:] if text != servers[0]]
         raise Refused(f"{servers[0]} is a file, not a server", line("up", [*typed, "--config", servers[0]]))
+    if not is_server(servers[0]) and servers[0].replace("-", "").isalpha():
+        typed = options.typed[1:]
+        at = typed.index(servers[0])
+        meant = line("up", [*typed[:at], "--", *typed[at:]])
+        raise Refused(f"{servers[0]} is no server", f"if it is a program that is to be started:  {meant}")
     if len(servers) > 2:
         raise Refused(
             f"devproxy up takes two servers, the frontend and the backend, not {len(servers)}",

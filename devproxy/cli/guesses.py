@@ -37,10 +37,12 @@ def without_command(arguments: Sequence[str], commands: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     name = arguments[0]
-    if _is_server(name):
+    if is_server(name):
         return line("up", arguments)
     if name in _COMMANDS:
-        return line(_COMMANDS[name], arguments[1:])
+        rest = list(arguments[1:])
+        starts_program = _COMMANDS[name] == "up" and rest and not rest[0].startswith("-") and not is_server(rest[0])
+        return line(_COMMANDS[name], ["--", *rest] if starts_program else rest)
     near = get_close_matches(name, list(commands), 1)
     return line(near[0], arguments[1:]) if near else ""
 
@@ -62,7 +64,7 @@ def other_way(command: str, arguments: Sequence[str], message: str) -> str:
     if command == "up" and unknown[0].partition("=")[0] in ("--host", "--hostname"):
         kept = [text for text in arguments if text not in unknown and text not in ("0.0.0.0", "::")]
         return f"for every address of this machine:  {line('up', [*kept, '--listen', ':8080'])}"
-    if command == "routes" and _is_server(unknown[0]):
+    if command == "routes" and is_server(unknown[0]):
         rest = [text for text in arguments if text not in unknown]
         named = [
             part for name, server in zip(("--frontend", "--backend"), unknown, strict=False) for part in (name, server)
@@ -118,6 +120,6 @@ def line(command: str, arguments: Sequence[str]) -> str:
     return join(["devproxy", command, *arguments])
 
 
-def _is_server(text: str) -> bool:
+def is_server(text: str) -> bool:
     """Tell whether `text` names a server: a port, ``host:port`` or a URL."""
     return text.rpartition(":")[2].rstrip("/").isdecimal() or text.startswith(("http://", "https://"))

@@ -235,9 +235,11 @@ class _Run:
         return servers[0][0].port or None if servers and servers[0] else None
 
     def _others(self) -> set[int]:
-        """Return the ports of the upstreams that the program does not serve."""
-        upstreams = [one for one in self._setting.config().upstreams if one.name != self.program.upstream]
-        return {server.port for one in upstreams for server in one.servers}
+        """Return the ports of the upstreams that the program does not serve, and devproxy's own: it may print these."""
+        config = self._setting.config()
+        others = [one for one in config.upstreams if one.name != self.program.upstream]
+        own = {int(port) for port in (self._setting.url().rpartition(":")[2],) if port.isdecimal()}
+        return own | {one.port for one in config.server.listen} | {one.port for up in others for one in up.servers}
 
     async def _follow_to_port(self, watch: PortWatch) -> None:
         """Whenever the program has a new port, have its upstream lead there, and say so."""

@@ -26,6 +26,9 @@ def test_what_is_not_given_is_none_or_empty() -> None:
     assert (options.log, options.color) == ("human", "auto")
 
 
+NPM = "if it is a program that is to be started:  devproxy up --open -- npm run dev"
+
+
 @pytest.mark.parametrize("option", ["--version", "-V"])
 def test_the_version_goes_to_standard_output(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
@@ -83,6 +86,9 @@ def test_every_command_has_a_help_of_its_own_that_fits_into_80_columns(
             "did you mean --backend?  devproxy up --backend 3001",
         ),
         (["up", "3001", "--"], "there is no program after --", "devproxy up 3001 -- npm run dev"),
+        (["up", "--open", "npm", "run", "dev"], "npm is no server", NPM),
+        (["run", "npm", "start"], "there is no command run", "did you mean devproxy up -- npm start?"),
+        (["start", "5173", "3001"], "there is no command start", "did you mean devproxy up 5173 3001?"),
         (["up", "dev.toml", "--quiet"], "dev.toml is a file, not a server", "devproxy up --quiet --config dev.toml"),
         (
             ["up", "1", "2", "3"],
