@@ -25,6 +25,7 @@ The map, from the top down (each floor imports only from those below it)::
     policy       Rules over fields: the guard, CORS, cookies, redirects, what a gateway must drop, add or change
     routing      Which route takes a request, and which server of its upstream gets it
     config       The configuration: TOML text or command-line options as values, or every problem at once
+    recordings   Recorded sessions as backends: HAR files read, and which recorded answer a request gets
     realtime     What browsers keep open: WebSocket frames, Engine.IO sessions, the sockets of hot reload
     http2        HTTP/2 on the wire (RFC 9113, RFC 7541), without I/O: frames, compressed heads, a server's connection
     http1        HTTP/1.1 on the wire (RFC 9112), without I/O: strict heads and framing

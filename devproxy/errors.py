@@ -91,6 +91,10 @@ class UpstreamFault(StrEnum):
     CLOSED_EARLY = "upstream-closed-before-answer"
     BAD_RESPONSE = "upstream-bad-response"
     RESPONSE_TIMEOUT = "upstream-response-timeout"
+    RECORDING = "recording-unusable"
+    """It is a recording, and its file cannot be used."""
+    NOT_RECORDED = "not-recorded"
+    """It is a recording, and has no answer to this request."""
     NO_DESCRIPTOR = "out-of-descriptors"
     """Not the upstream's fault: devproxy itself has no file descriptor left for another connection."""
 

@@ -228,6 +228,7 @@ def _row(key: Key) -> str:
         default = f"`{toml(key.default)}`"
     else:
         default = "required" if key.required else ""
+        default += f", or `{key.instead}`" if key.instead else ""
     example = f" For example `{key.example}`." if key.example else ""
     words = meaning(key)
     if Type.MAP in key.types and f"{key.path}.*" in KEYS:

@@ -28,6 +28,7 @@ _STATUS: Final = {
     UpstreamFault.REFUSED: _UNAVAILABLE,
     UpstreamFault.UNREACHABLE: _UNAVAILABLE,
     UpstreamFault.NO_DESCRIPTOR: _UNAVAILABLE,
+    UpstreamFault.RECORDING: _UNAVAILABLE,
     UpstreamFault.CONNECT_TIMEOUT: 504,
     UpstreamFault.RESPONSE_TIMEOUT: 504,
 }
@@ -66,6 +67,14 @@ _WORDS: Final = {
         "it did not answer in time",
         "Raise `response_timeout_s` of the upstream, or 0 for no limit, if the server is just slow.",
     ),
+    UpstreamFault.RECORDING: (
+        "its recording cannot be used",
+        "Correct the file, or record it again with `devproxy record`. It is read again when it has changed.",
+    ),
+    UpstreamFault.NOT_RECORDED: (
+        "it is a recording, which has no answer to this request",
+        "Record this request, too: `devproxy record` while the server itself answers. Method, path and query count.",
+    ),
     UpstreamFault.NO_DESCRIPTOR: (
         "devproxy itself has no file descriptor left for another connection",
         "Close pages and clients that keep connections open, or raise the limit of open files (`ulimit -n`).",
@@ -90,7 +99,7 @@ _LIMIT_ADVICE: Final = "Raise `{key}` in `[server]`, or let the server send less
 _LIMITS: Final = ("max_head_bytes", "max_fields")
 
 _PERHAPS_BEHIND_A_PROXY: Final = (UpstreamFault.UNREACHABLE, UpstreamFault.UNRESOLVED, UpstreamFault.CONNECT_TIMEOUT)
-NO_CONNECTION: Final = (UpstreamFault.REFUSED, *_PERHAPS_BEHIND_A_PROXY)
+NO_CONNECTION: Final = (UpstreamFault.REFUSED, UpstreamFault.RECORDING, *_PERHAPS_BEHIND_A_PROXY)
 """Faults of a server that is not there: nothing has been sent, and it may come back."""
 
 _OWN_CONTAINER: Final = (

@@ -342,7 +342,7 @@ class Report:
     def _origin_behind(self, plan: Forward) -> bytes | None:
         """Return the origin of the server itself; None for a Unix socket."""
         server = self._server(plan)
-        if server.scheme is Scheme.UNIX:
+        if not server.has_port:
             return None
         return web_origin("https" if server.scheme is Scheme.HTTPS else "http", self._authority_behind(plan))
 

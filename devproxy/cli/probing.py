@@ -52,6 +52,8 @@ def head_of_answer(asked: Asked, octets: bytes, limits: Limits) -> tuple[Respons
     :class:`Refused`, with exit code 1, when there is no answer within ten seconds.
     """
     server, is_connected = asked.server, False
+    if server.scheme is Scheme.RECORDING:
+        return _recorded_head(asked, octets, limits)
     try:
         with closing(_connected(asked)) as sock:
             is_connected = True
@@ -72,8 +74,20 @@ def head_of_answer(asked: Asked, octets: bytes, limits: Limits) -> tuple[Respons
         raise Refused(f"{server.url} gave no answer: {reason}", help, exit_code=FAILED) from None
 
 
+def _recorded_head(asked: Asked, octets: bytes, limits: Limits) -> tuple[ResponseHead, bytes]:
+    from devproxy.cli.recorded import recorded_answer  # few upstreams are one
+
+    found = HeadReader(MessageKind.RESPONSE, limits).feed(recorded_answer(asked.server, asked.folder, octets))
+    assert found is not None  # a head comes as one piece
+    return parse_response_head(found[0], limits, octets.partition(b" ")[0]), found[1][:MAX_BODY_BYTES]
+
+
 def why_unreachable(asked: Asked) -> tuple[str, str] | None:
     """Return why no connection to a server can be opened, and what to do; None: one was, and nothing was sent."""
+    if asked.server.scheme is Scheme.RECORDING:
+        from devproxy.cli.recorded import why_unusable  # few upstreams are one
+
+        return why_unusable(asked.server, asked.folder)
     try:
         _connected(asked).close()
     except CertificateProblem as problem:

@@ -42,9 +42,12 @@ def _object_schema(path: str) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {name: _key_schema(key) for name, key in children.items()},
     }
-    required = [name for name, key in children.items() if key.required]
+    required = [name for name, key in children.items() if key.required and not key.instead]
     if required:
         result["required"] = required
+    for name, key in children.items():
+        if key.instead:
+            result["oneOf"] = [{"required": [name]}, {"required": [key.instead]}]
     if path == "routes.*":
         result["oneOf"] = [{"required": [name]} for name in _PATH_KEYS]
     return result

@@ -56,7 +56,8 @@ class Key:
     table, where it is not that of the field. ``types``: any of them will do; empty: that of the field. ``items``: what
     a list may hold. ``choices``: the strings allowed, all if empty; with ``ignores_case`` in any case. ``words``: the
     same, with what each means in the field. ``minimum`` / ``maximum``: inclusive. ``example``: the right-hand
-    side in TOML. ``pattern``: for editors only (JSON Schema); ``load`` says it better. ``is_expression``: the text is a
+    side in TOML. ``pattern``: for editors only (JSON Schema); ``load`` says it better. ``required``: it has to
+    be written, or ``instead`` of it the key of that name. ``is_expression``: the text is a
     regular expression, in which ``$`` has a meaning. ``has_placeholders``: it may name facts of an exchange
     (:mod:`devproxy.config.placeholders`).
 
@@ -78,6 +79,7 @@ class Key:
     example: str = ""
     pattern: str = ""
     required: bool = False
+    instead: str = ""
     is_expression: bool = False
     has_placeholders: bool = False
     path: str = ""

@@ -53,6 +53,8 @@ class Scheme(StrEnum):
     HTTP = "http"
     HTTPS = "https"
     UNIX = "unix"
+    RECORDING = "recording"
+    """It is no program: what a file recorded is given again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +67,20 @@ class Listen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerAddress:
-    """One server of an upstream. ``url``: as shown to people. ``path``: of the socket, for ``unix`` only."""
+    """One server of an upstream. ``url``: as shown to people. ``path``: of the socket or the recording, where it is
+    one of these.
+    """
 
     scheme: Scheme
     host: str
     port: int
     url: str
     path: str = ""
+
+    @property
+    def has_port(self) -> bool:
+        """Whether it is reached by a host and a port; else it is on this machine, and its host is ``localhost``."""
+        return self.scheme is not Scheme.UNIX and self.scheme is not Scheme.RECORDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +107,17 @@ class Upstream:
             types=(Type.STRING, Type.INTEGER, Type.LIST),
             items=(Type.STRING, Type.INTEGER),
             required=True,
+            instead="recording",
             example='["http://localhost:3001"]',
         ),
     ]
     """Servers that answer alike, one or a list: `http://host:port`, `https://host:port` or `unix:/path.sock`, without a
     path; `host:port` for http, a port alone for one of this machine. `localhost` and names below it are tried as ::1
     and 127.0.0.1. More than one: the one with fewest requests running."""
+    recording: Annotated[str, Key(example='"session.har"')] = ""
+    """In place of `servers`: a HAR file, from the folder of the configuration, whose answers are given again, so that
+    the frontend runs without this server. By method, path and query, in the recorded order. What is not in it gets 502.
+    It is read again when it has changed."""
     tls_verify: Annotated[bool, Key()] = True
     """Whether the certificate of an `https` server is checked. `false` accepts any; to trust an authority of your own
     instead, name it in `tls_ca`."""

@@ -265,7 +265,7 @@ def _takes_broadly(route: Route, path: bytes) -> bool:
 
 
 def _is_same(listen: Listen, server: ServerAddress) -> bool:
-    if server.scheme is Scheme.UNIX or server.port != listen.port or not is_loopback(server.host):
+    if not server.has_port or server.port != listen.port or not is_loopback(server.host):
         return False
     if not server.port:  # the system chooses the one, and a program the other
         return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from devproxy.config.addresses import parse_proxy, parse_server
-from devproxy.config.keys import values
+from devproxy.config.keys import KEYS, values
 from devproxy.config.model import SYSTEM, Scheme, ServerAddress, Upstream
 from devproxy.config.problems import Path, Problems, key_text
 from devproxy.config.shape import Table
@@ -45,7 +45,10 @@ def _upstream(name: str, value: Written | Table, path: Path, problems: Problems)
         return Upstream(name=name, servers=_servers(name, value, path, problems))
     place = (*path, "servers")
     written: Written = value.get("servers", [])
-    servers = _servers(name, written, place, problems)
+    if value.get("recording"):
+        servers = _recorded(value, path, problems)
+    else:
+        servers = _servers(name, written, place, problems)
     _check_tls(value, path, problems)
     checked = {
         "tls_ca": _trusted(value.get("tls_ca", SYSTEM), (*path, "tls_ca"), problems),
@@ -55,6 +58,23 @@ def _upstream(name: str, value: Written | Table, path: Path, problems: Problems)
         for text, where in _each(written, place):
             problems.read(_check_elsewhere, text, where)
     return Upstream(name=name, servers=servers, **(values(value, "upstreams.*") | checked))
+
+
+_FOR_SERVERS: Final = ("servers", "proxy", "tls_cert", "tls_key", "tls_ca", "tls_verify", "sticky")
+"""Keys that say something to servers alone."""
+
+
+def _recorded(value: Table, path: Path, problems: Problems) -> tuple[ServerAddress, ...]:
+    """Return what stands for the server where a recording answers, which `value` names."""
+    file = value["recording"]
+    for name in _FOR_SERVERS:
+        if name in value and value[name] != KEYS[f"upstreams.*.{name}"].default:
+            what = f"`{name}` says nothing to a recording, which is no server"
+            problems.at_key((*path, name), what, "remove it, or `recording`")
+    if has_control(file):
+        help = 'for example recording = "session.har"'
+        problems.at_value((*path, "recording"), "this is not the name of a file", help)
+    return (ServerAddress(scheme=Scheme.RECORDING, host="localhost", port=0, url=f"recording:{file}", path=file),)
 
 
 def _servers(name: str, written: Written, path: Path, problems: Problems) -> tuple[ServerAddress, ...]:
@@ -87,7 +107,7 @@ def _check_elsewhere(url: str | int) -> None:
         server = parse_server(url)
     except BadText:
         return
-    if server.scheme is Scheme.UNIX or is_loopback(server.host) or server.host in ("0.0.0.0", "::"):
+    if not server.has_port or is_loopback(server.host) or server.host in ("0.0.0.0", "::"):
         what = f"{quoted(server.url)} is on this machine, and `proxy` would look for it on another"
         raise BadText(what, "give it an upstream of its own, without `proxy`")
 

@@ -46,7 +46,8 @@ async def look_around(
     distrust: tuple[str, str] = ("", ""),
 ) -> Surroundings:
     """Return what is around. `config` and `text`: of the configuration at `source`, None where it is not to be read."""
-    upstreams = await asyncio.gather(*(_upstream(name, server) for name, server in _servers(config)))
+    folder = os.path.dirname(config.source) if config is not None else ""
+    upstreams = await asyncio.gather(*(_upstream(name, server, folder) for name, server in _servers(config)))
     names = await asyncio.gather(*(_named(name, where) for name, where in _names(config)))
     own = _own_program()
     return Surroundings(
@@ -77,9 +78,11 @@ def _servers(config: Config | None) -> list[tuple[str, ServerAddress]]:
     return [(upstream.name, server) for upstream in upstreams for server in upstream.servers]
 
 
-async def _upstream(name: str, server: ServerAddress) -> Upstream:
+async def _upstream(name: str, server: ServerAddress, folder: str) -> Upstream:
     """Connect to a server, and find whose it is where that is this machine."""
     url = server.url
+    if server.scheme is Scheme.RECORDING:
+        return Upstream(name, url, await asyncio.to_thread(_unread, os.path.join(folder, server.path)))
     if server.scheme is Scheme.UNIX:
         failure = await _failure(open_unix(server.path))
         return Upstream(name, url, failure)
@@ -95,6 +98,18 @@ async def _upstream(name: str, server: ServerAddress) -> Upstream:
     if holder is None:
         return Upstream(name, url)
     return Upstream(name, url, holder=f"{holder.name} (pid {holder.pid})", folder=holder.folder)
+
+
+def _unread(path: str) -> str:
+    """Return why the recording at `path` cannot be used; empty if it can."""
+    from devproxy.gateway.back.recorded import read_file  # few upstreams are one
+    from devproxy.recordings.archive import BadRecording
+
+    try:
+        read_file(path)
+    except BadRecording as bad:
+        return f"line {bad.line}: {bad.what}" if bad.line else bad.what
+    return ""
 
 
 async def _failure(connecting: Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> str:

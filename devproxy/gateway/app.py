@@ -200,6 +200,7 @@ class Gateway:
         unchanged = unchanged_upstreams(shared.current.snapshot.config, new)
         if PAGES_UPSTREAM in old:
             unchanged |= {PAGES_UPSTREAM}
+        shared.current = Current(snapshot, old)  # new pools read the files that it names, from its folder
         pools = {
             upstream.name: old[upstream.name]
             if upstream.name in unchanged

@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from devproxy.authority.networks import is_loopback
 from devproxy.authority.origins import web_origin
-from devproxy.config.model import Scheme
 from devproxy.policy.verdict.reach import obstacles
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def upstream_authorities(config: Config) -> dict[str, str]:
     found: dict[str, str] = {}
     for upstream in config.upstreams:
         for server in upstream.servers:
-            if server.scheme is Scheme.UNIX:
+            if not server.has_port:
                 continue
             names = (
                 ("localhost", "127.0.0.1", "[::1]", "0.0.0.0") if is_loopback(server.host) else (server.host.lower(),)

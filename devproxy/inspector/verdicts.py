@@ -47,7 +47,7 @@ def verdict_json(capture: Capture) -> dict[str, Any] | None:
     sent = _sent(capture)
     through = None if sent is None else judge_exchange(request, sent, scheme=scheme) or ALLOWED
     without = None
-    if capture.response is not None and capture.server is not None and capture.server.scheme is not Scheme.UNIX:
+    if capture.response is not None and capture.server is not None and capture.server.has_port:
         without = _without(request, origin, capture.server, Hop.of(capture.response), includes=with_credentials)
     if through is None and without is None:
         return None
@@ -79,7 +79,7 @@ def _page_of(capture: Capture) -> bytes:
         return b""
     page = next((route for route in capture.config.routes if route.pattern == "/"), None)
     server = None if page is None else capture.config.upstream(page.upstream).servers[0]
-    if server is None or server.scheme is Scheme.UNIX or server == capture.server:
+    if server is None or not server.has_port or server == capture.server:
         return b""
     return server_origin(server)
 

@@ -19,6 +19,7 @@ from devproxy.config.model import CorsMode, Route, Scheme, ServerAddress
 _JUDGED_BY_SERVER: Final = (CorsMode.PASSTHROUGH, CorsMode.FIX)
 """Modes in which the server's own words on CORS count: it has to see which page asks."""
 _ON_A_SOCKET: Final = Whereabouts(False, "a Unix socket is on this machine")
+_IN_A_FILE: Final = Whereabouts(False, "a recording is on this machine")
 
 
 class Addressing(NamedTuple):
@@ -42,7 +43,9 @@ def addressing(route: Route, server: ServerAddress) -> Addressing:
     An ``origin`` of ``auto`` is ``upstream`` where ``host`` comes to that because the server is a public one. A server
     that is sent another Host would find the two contradicting each other.
     """
-    where = _ON_A_SOCKET if server.scheme is Scheme.UNIX else whereabouts(server.host)
+    where = _IN_A_FILE if server.scheme is Scheme.RECORDING else _ON_A_SOCKET
+    if server.has_port:
+        where = whereabouts(server.host)
     host = route.host
     if host == "auto":
         host = "upstream" if where.is_public else "keep"
@@ -58,7 +61,7 @@ def authority_of(server: ServerAddress) -> str:
 
     The zone of an address means something on this machine alone, so it goes nowhere (RFC 6874 section 4).
     """
-    if server.scheme is Scheme.UNIX:
+    if not server.has_port:
         return "localhost"
     host = bracketed(server.host.partition("%")[0])
     return host if server.port == DEFAULT_PORTS[server.scheme] else f"{host}:{server.port}"

@@ -12,7 +12,7 @@ from dataclasses import field as data_field
 from typing import Final, NamedTuple
 
 from devproxy.authority.hosts import bracketed
-from devproxy.config.model import HeaderEdits, Scheme, ServerAddress
+from devproxy.config.model import HeaderEdits, ServerAddress
 from devproxy.config.placeholders import split_value
 from devproxy.http.fields import Field, Role, make_field, read_field, unified_name, values_of
 from devproxy.http.messages import CHUNKED, RequestHead, ResponseHead
@@ -86,7 +86,7 @@ def late_lines(edits: Edits, *, peer: Peer, host: bytes, server: ServerAddress) 
     """
     if not edits.late:
         return []
-    is_socket = server.scheme is Scheme.UNIX
+    is_socket = not server.has_port
     values = {
         b"upstream.host": "localhost" if is_socket else bracketed(server.host),
         b"upstream.port": "" if is_socket else str(server.port),

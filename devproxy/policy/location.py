@@ -91,7 +91,7 @@ def _places_of(server: ServerAddress, sent_host: str, *, is_own: bool) -> list[_
     """Return the places that `server` may call its own: its address, and the Host that it is sent."""
     scheme = b"https" if server.scheme is Scheme.HTTPS else b"http"
     places: list[_Place] = []
-    if server.scheme is not Scheme.UNIX:
+    if server.has_port:
         host = server.host.partition("%")[0].encode("ascii", "replace").removesuffix(b".")
         places.append((scheme, _compared_host(host), server.port))
         if host.endswith(b".localhost"):  # it may also call itself by another name of this machine

@@ -92,7 +92,7 @@ def unused_proxy(server: ServerAddress, environment: Mapping[str, str]) -> Unuse
 
     Not for what is on this machine, nor for what ``NO_PROXY`` leaves out (names, and those below them).
     """
-    if server.scheme is Scheme.UNIX or is_loopback(server.host):
+    if not server.has_port or is_loopback(server.host):
         return None
     values = {name.lower(): (name, value.strip()) for name, value in environment.items() if value.strip()}
     host = f".{server.host.lower()}"

@@ -206,5 +206,12 @@ def _at(upstream: Upstream, address: str) -> Upstream:
     except BadText as error:
         raise ValueError(f"{error.what}; {error.help}") from None
     return replace(
-        upstream, servers=(server,), proxy=None, tls_ca=plain.tls_ca, tls_cert="", tls_key="", tls_verify=True
+        upstream,
+        servers=(server,),
+        recording="",
+        proxy=None,
+        tls_ca=plain.tls_ca,
+        tls_cert="",
+        tls_key="",
+        tls_verify=True,
     )

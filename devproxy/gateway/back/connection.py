@@ -12,7 +12,7 @@ import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
-from devproxy.errors import BadMessage, UpstreamFault
+from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
 from devproxy.gateway.back.states import STEPS, Act, Event, State
 from devproxy.gateway.shared.pressure import LARGE_BYTES, Reader
 from devproxy.gateway.shared.seam import Loss
@@ -136,6 +136,11 @@ class UpstreamConnection(Reader):
     def is_open(self) -> bool:
         """Whether the connection has been made and not been closed."""
         return hasattr(self, "transport") and not self.transport.is_closing()
+
+    @property
+    def asked_target(self) -> bytes:
+        """What the client asked for, whatever path its route makes of that; empty while nothing runs here."""
+        return b"" if self._exchange is None else self._exchange.request.target
 
     @property
     def is_silent(self) -> bool:
@@ -359,6 +364,8 @@ class UpstreamConnection(Reader):
 
     def _loss(self, exc: Exception | None) -> Loss:
         """Return what the end of the connection means to the exchange that used it."""
+        if isinstance(exc, UpstreamError):  # of a server in this process, which says itself what it means
+            return Loss(exc.fault, exc.detail)
         failure = self._tls_failure(exc)
         if failure is not None:
             return Loss(UpstreamFault.TLS, failure.reason, was_reset=True, tls=failure)
@@ -369,6 +376,6 @@ class UpstreamConnection(Reader):
 
     def _lose(self, exchange: Asker, event: Event, loss: Loss) -> None:
         """End without an answer. What the server has not taken of the request is of no use to it any more."""
-        may_be_unread = self._state is _AWAITING and self.served > 0
+        may_be_unread = self._state is _AWAITING and self.served > 0 and loss.fault is not UpstreamFault.NOT_RECORDED
         self._leave(event)
         exchange.upstream_lost(loss._replace(may_be_unread=may_be_unread, was_logged_in=self.is_logged_in))

@@ -1,6 +1,7 @@
 """The files that upstreams name, looked at when a configuration is read: what is wrong, and at which value.
 
-Reads files. A running devproxy reads them again itself (:mod:`devproxy.gateway.back.tls`).
+Reads files. A running devproxy reads them again itself (:mod:`devproxy.gateway.back.tls`,
+:mod:`devproxy.gateway.back.recorded`).
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ Found = tuple[tuple[str | int, ...], str, str]
 def unusable_files(config: Config) -> tuple[Found, ...]:
     """Return what is wrong with the files that the upstreams of `config` name, in their order."""
     folder = os.path.dirname(config.source)
-    named = (one for one in config.upstreams if one.tls_cert or one.tls_ca != (SYSTEM,))
+    named = (one for one in config.upstreams if one.recording or one.tls_cert or one.tls_ca != (SYSTEM,))
     return tuple(found for upstream in named for found in _of(upstream, folder))
 
 
 def _of(upstream: Upstream, folder: str) -> Iterator[Found]:
+    if upstream.recording:
+        yield from _of_recording(upstream, folder)
+        return
     import ssl  # few configurations name files
 
     from devproxy.certificates.files import CERTIFICATE, PRIVATE_KEY, add_authorities, add_pair, check_file
@@ -45,6 +49,16 @@ def _of(upstream: Upstream, folder: str) -> Iterator[Found]:
         *_problem(partial(check_file, key, PRIVATE_KEY), at_key),
     ]
     yield from found or _problem(partial(add_pair, context, certificate, key), at_key)
+
+
+def _of_recording(upstream: Upstream, folder: str) -> Iterator[Found]:
+    from devproxy.gateway.back.recorded import read_file, sentence  # few upstreams are one
+    from devproxy.recordings.archive import BadRecording
+
+    try:
+        read_file(os.path.join(folder, upstream.recording))
+    except BadRecording as bad:
+        yield ("upstreams", upstream.name, "recording"), sentence(upstream.recording, bad), bad.help
 
 
 def _problem(check: Callable[[], None], path: tuple[str | int, ...]) -> tuple[Found, ...]:

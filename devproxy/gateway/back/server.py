@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -25,8 +26,9 @@ from devproxy.gateway.back.one_at_a_time import OneAtATime
 from devproxy.http1.refusals import spoke_first, told
 
 if TYPE_CHECKING:
-    from devproxy.config.model import ServerAddress
+    from devproxy.config.model import ServerAddress, Upstream
     from devproxy.errors import TlsFailure
+    from devproxy.gateway.back.recorded import RecordedDialler
     from devproxy.gateway.back.tls import UpstreamTls
     from devproxy.gateway.shared.seam import ClientStream, Connection, Pool
     from devproxy.gateway.shared.state import SharedState
@@ -39,6 +41,18 @@ _LOOK_S: Final = 1.0
 """How seldom a server is looked for that has ended a connection: some do so all the time."""
 _KEEP_ALIVE_MARGIN_S: Final = 1.0
 """How much sooner than the server announced (``Keep-Alive: timeout=N``) an idle connection is given up."""
+
+
+def _dialler_of(
+    shared: SharedState, upstream: Upstream, server: ServerAddress, tls: UpstreamTls | None
+) -> Dialler | RecordedDialler:
+    """Return what opens connections to `server`."""
+    if server.scheme is Scheme.RECORDING:
+        from devproxy.gateway.back.recorded import RecordedDialler  # few upstreams are one
+
+        folder = os.path.dirname(shared.current.snapshot.config.source)
+        return RecordedDialler(shared.loop, server, folder, shared.observers.tell)
+    return Dialler(shared.loop, server, timeout_s=upstream.connect_timeout_s, tls=tls, proxy=upstream.proxy)
 
 
 class ServerPool:
@@ -68,9 +82,7 @@ class ServerPool:
         self.is_retired = False
         self.is_told = True
         self._idle_timeout_s = upstream.idle_timeout_s
-        self._dialler = Dialler(
-            shared.loop, server, timeout_s=upstream.connect_timeout_s, tls=tls, proxy=upstream.proxy
-        )
+        self._dialler = _dialler_of(shared, upstream, server, tls)
         self._idle: dict[object, Connection] = {}
         self._logins: dict[object, Connection] = {}
         self._capacity = MAX_IDLE

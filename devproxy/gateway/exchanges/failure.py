@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from devproxy import answers
 from devproxy.authority.networks import is_loopback
-from devproxy.config.model import Scheme
 from devproxy.errors import UpstreamFault
 from devproxy.gateway.back.hold import may_wait
 from devproxy.policy.proxy_advice import unused_proxy
@@ -54,7 +53,7 @@ def failure(
     request: RequestHead,
 ) -> tuple[Answer, str]:
     """Return the answer to `request`, which `server` did not answer, and the detail for its report."""
-    is_own = server.server.scheme is not Scheme.UNIX and is_loopback(server.server.host)
+    is_own = server.server.has_port and is_loopback(server.server.host)
     answer = answers.upstream_failed(
         error,
         upstream=compiled.upstream,
