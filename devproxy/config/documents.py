@@ -47,7 +47,7 @@ def _object_schema(path: str) -> dict[str, Any]:
         result["required"] = required
     for name, key in children.items():
         if key.instead:
-            result["oneOf"] = [{"required": [name]}, {"required": [key.instead]}]
+            result["anyOf"] = [{"required": [name]}, {"required": [key.instead]}]
     if path == "routes.*":
         result["oneOf"] = [{"required": [name]} for name in _PATH_KEYS]
     return result

@@ -13,6 +13,7 @@ from typing import Final
 from devproxy.authority.hosts import DEFAULT_PORTS, bracketed
 from devproxy.authority.networks import is_loopback
 from devproxy.authority.origins import Pattern, parse_pattern
+from devproxy.config.addresses import parse_server
 from devproxy.config.labels import fault_text, label
 from devproxy.config.model import SYSTEM, Config, Cookies, PathKind, Route, Scheme, ServerAddress, Sticky, Upstream
 from devproxy.config.places import source_of
@@ -92,6 +93,9 @@ def _pools(config: Config, routes: Iterable[Route], wanted: Wanted, carriers: Co
 def _pool(name: str, upstream: Upstream, named: tuple[ServerAddress, ...], *, carries_socketio: bool) -> Pool:
     servers = named or upstream.servers
     notes: list[str] = []
+    if servers[0].scheme is Scheme.RECORDING:
+        servers = (parse_server(3001),)
+        notes.append(f"In development the recording {upstream.recording} answers here: put the server's own address.")
     sticky = upstream.sticky
     if len(servers) > 1 and sticky is Sticky.NONE and carries_socketio:
         sticky = Sticky.SOCKETIO

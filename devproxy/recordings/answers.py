@@ -1,7 +1,7 @@
 """A recorded response as the answer that is given again: which fields stay, and what its body is.
 
-Pure. What concerned the connection, the transfer and the moment of the recording goes: lengths are stated anew for what
-is sent, bodies are given without the coding that they were recorded without, and cookies last as long as they did then.
+Pure. What concerned the connection, the transfer and the moment of the recording goes: lengths are those of what is
+sent, bodies are given without the coding that they were recorded without, and cookies last as long as they did then.
 Start at :func:`answer_of`.
 """
 
@@ -29,9 +29,9 @@ _DROPPED: Final = frozenset(
 """What concerned the connection, the transfer or the moment."""
 _is_name: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _has_control: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
-_find_expires: Final = re.compile(r";\s*expires\s*=\s*([^;]*)", re.IGNORECASE).search
-_has_max_age: Final = re.compile(r";\s*max-age\s*=", re.IGNORECASE).search
-_find_charset: Final = re.compile(r"charset\s*=\s*\"?([\w.:-]{1,40})", re.IGNORECASE).search
+_find_expires: Final = re.compile(r";\s*+expires\s*+=\s*+([^;]*+)", re.IGNORECASE).search
+_has_max_age: Final = re.compile(r";\s*+max-age\s*+=", re.IGNORECASE).search
+_find_charset: Final = re.compile(r"charset\s*+=\s*+\"?([\w.:-]{1,40}+)", re.IGNORECASE).search
 _MAGIC: Final = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 """How bodies of these codings begin."""
 _MAX_REASON: Final = 100
@@ -51,7 +51,7 @@ def body_of(content: dict[str, Any], headers: Headers) -> tuple[bytes | None, st
     if content.get("encoding") != "base64":
         return _encoded(text, str(content.get("mimeType", ""))), ""
     try:
-        body = base64.b64decode(text)
+        body = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         return None, ""
     coding = next((value.strip().lower() for name, value in headers if name.lower() == "content-encoding"), "")
@@ -103,7 +103,7 @@ def _lines(headers: Headers, origin: str, began: float) -> Iterator[str]:
         lowered = name.lower()
         if not _is_name(name) or lowered in _DROPPED:
             continue
-        for value in joined.split("\n"):  # Chrome joins the lines of Set-Cookie
+        for value in joined.split("\n") if lowered == "set-cookie" else (joined,):  # Chrome joins their lines
             if _has_control(value):
                 continue
             if lowered == "set-cookie":

@@ -26,7 +26,7 @@ _SCHEMES: Final = ("http", "https", "ws", "wss")
 _OWN_PAGES: Final = b"/__devproxy/"
 _ALLOWED: Final = "!$%&'()*+,/:;=?@~[]"
 _is_token: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
-_find_entries: Final = re.compile(r'(?<!\\)"entries"\s*:\s*\[').search
+_find_entries: Final = re.compile(r'(?<!\\)"entries"\s*+:\s*+\[').search
 _NO_ANSWER: Final = "had no answer"
 _OWN_ANSWER: Final = "were answered by devproxy itself"
 _NOT_HTTP: Final = "were not sent over HTTP"
@@ -246,10 +246,11 @@ def _messages(written: Any) -> Iterator[Message]:
             continue
         is_text = one["opcode"] == 1
         try:
-            raw = data.encode("utf-8", "replace") if is_text else base64.b64decode(data)
+            raw = data.encode("utf-8", "replace") if is_text else base64.b64decode(data, validate=True)
         except ValueError:
             continue
-        yield Message(one.get("type") == "send", is_text, raw)
+        at = one.get("time")
+        yield Message(one.get("type") == "send", is_text, raw, at if isinstance(at, int | float) else 0.0)
 
 
 def _notices(entries: list[Entry], left_out: Counter[str]) -> Iterator[str]:

@@ -23,11 +23,12 @@ class Answer(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message of a WebSocket. ``is_sent``: by the client, else by the server."""
+    """A message of a WebSocket. ``is_sent``: by the client, else by the server. ``at``: in seconds since the epoch."""
 
     is_sent: bool
     is_text: bool
     data: bytes
+    at: float = 0.0
 
 
 class Entry(NamedTuple):

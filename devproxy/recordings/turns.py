@@ -6,12 +6,13 @@ is replayed: the server that replays has its own. Start at :func:`sessions_of`, 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from devproxy.realtime.engineio import EngineRequest, opened_session, parse_engine_request, session_id
-from devproxy.realtime.packets import Packet, read_message, read_payload
+from devproxy.realtime.packets import TYPES, Packet, read_message, read_payload
 from devproxy.recordings.model import Answer, Entry, Message
 
 T = TypeVar("T")
@@ -19,11 +20,13 @@ T = TypeVar("T")
 PING_S: Final = 25.0
 """How often Engine.IO's servers ask whether the client is there, where a recording does not say (pingInterval)."""
 _BEATS: Final = ("ping", "pong", "noop", "upgrade", "open")
-_find_interval: Final = re.compile(rb'\\?"pingInterval\\?"\s*:\s*(\d{1,7})').search
-_find_sid: Final = re.compile(rb'("sid"\s*:\s*")([^"\\]*)(")').search
-_has_length: Final = re.compile(rb"(\d+):(0\{[^{}]*\})").match
-_find_masked: Final = re.compile(rb"(\A|\x1e)(40(?:/[^,{\x1e]{0,256},)?)\{\xe2\x80\xa6\}")
-"""A CONNECT of Socket.IO of which a recording does not tell the session: `40{…}`."""
+_find_interval: Final = re.compile(rb'\\?"pingInterval\\?"\s*+:\s*+(\d{1,7}+)').search
+_find_sid: Final = re.compile(rb'("sid"\s*+:\s*+")([^"\\]*+)(")').search
+_has_length: Final = re.compile(rb"(\d++):(0\{[^{}]*+\})").match
+_MASKED: Final = "{…}"
+_find_masked: Final = re.compile(r"\A(0(?:/[^,{]{0,256},)?)\{…\}\Z").sub
+"""A CONNECT of Socket.IO of which a recording does not tell the session."""
+_SEPARATOR: Final = "\x1e"
 
 
 class Turns(Generic[T]):
@@ -51,15 +54,13 @@ Script = tuple[tuple[int, Message], ...]
 
 
 class Session(NamedTuple):
-    """A session of Engine.IO. ``polls``: what answers polls, as a script. ``sockets``: of its WebSockets, in order.
-
-    ``ping_s``: how often its server asked for a sign of life.
+    """A session of Engine.IO. ``script``: the packets that its server says, over whichever transport, each with how
+    many of the client's come before it. ``ping_s``: how often the server asked for a sign of life.
     """
 
     eio: int
     ping_s: float
-    polls: tuple[tuple[int, Answer], ...]
-    sockets: tuple[Script, ...]
+    script: tuple[tuple[int, Packet], ...]
 
 
 def sessions_of(entries: Sequence[Entry]) -> dict[int, Session]:
@@ -88,14 +89,31 @@ def sessions_of(entries: Sequence[Entry]) -> dict[int, Session]:
 def _session(handshake: Entry, engine: EngineRequest, members: list[Entry]) -> Session:
     eio = protocol_of(engine)
     match = _find_interval(handshake.answer.body)
-    polls = [one for one in members if one.method == b"GET" and one.answer.status == 200]
-    posts = [one for one in members if one.method == b"POST"]
-    said = sorted((one for one in polls if _says_something(one.answer.body, eio)), key=lambda one: one.ended)
-    script = tuple(
-        (sum(heard_in(post.sent, eio) for post in posts if post.began <= poll.ended), poll.answer) for poll in said
-    )
-    sockets = tuple(script_of(one.messages, eio) for one in members if one.answer.status == 101 and not one.lacks)
-    return Session(eio, int(match[1]) / 1000 if match and int(match[1]) else PING_S, script, sockets)
+    script: list[tuple[int, Packet]] = []
+    heard = 0
+    for _, said in sorted((step for one in members for step in _steps(one, eio)), key=lambda step: step[0]):
+        if isinstance(said, Packet):
+            script.append((heard, said))
+        else:
+            heard += said
+    return Session(eio, int(match[1]) / 1000 if match and int(match[1]) else PING_S, tuple(script))
+
+
+def _steps(entry: Entry, eio: int) -> Iterator[tuple[float, Packet | int]]:
+    """Give when the server said which packet, and when the client said how many, as far as `entry` tells."""
+    if entry.answer.status == 101:
+        at = entry.began
+        for message in entry.messages:
+            at = max(at, message.at)
+            packet = packet_in(message, eio)
+            if packet is not None and packet.type not in _BEATS:
+                yield at, 1 if message.is_sent else packet
+    elif entry.method == b"POST":
+        yield entry.began, heard_in(entry.sent, eio)
+    elif entry.method == b"GET" and entry.answer.status == 200:
+        for packet in read_payload(entry.answer.body, eio):
+            if packet.type not in _BEATS:
+                yield entry.ended, packet
 
 
 def protocol_of(engine: EngineRequest) -> int:
@@ -116,13 +134,33 @@ def asks_for_pong(body: bytes, eio: int) -> bool:
     return eio < 4 and any(packet.type == "ping" for packet in read_payload(body, eio))
 
 
-def _says_something(body: bytes, eio: int) -> bool:
-    packets = read_payload(body, eio)
-    return not packets or not all(_is_beat(packet) for packet in packets)
-
-
 def _is_beat(packet: Packet) -> bool:
     return packet.type in _BEATS
+
+
+def payload_of(packets: Sequence[Packet], eio: int) -> bytes:
+    """Return the body of a poll that says `packets`."""
+    texts = [_text_of(packet, eio) for packet in packets]
+    if eio >= 4:
+        return _SEPARATOR.join(texts).encode("utf-8", "replace")
+    # Protocol 3 counts as JavaScript does, in units of UTF-16.
+    counted = (f"{len(text.encode('utf-16-le', 'replace')) // 2}:{text}" for text in texts)
+    return "".join(counted).encode("utf-8", "replace")
+
+
+def _text_of(packet: Packet, eio: int) -> str:
+    kind = TYPES.index(packet.type)
+    if isinstance(packet.data, str):
+        return f"{kind}{packet.data}"
+    coded = base64.b64encode(packet.data).decode()
+    return f"b{coded}" if eio >= 4 else f"b{kind}{coded}"
+
+
+def message_of(packet: Packet, eio: int) -> Message:
+    """Return the message of a WebSocket that says `packet`."""
+    if isinstance(packet.data, str):
+        return Message(False, True, _text_of(packet, eio).encode("utf-8", "replace"))
+    return Message(False, False, packet.data if eio >= 4 else bytes((TYPES.index(packet.type),)) + packet.data)
 
 
 def script_of(messages: Sequence[Message], eio: int = 0) -> Script:
@@ -154,12 +192,6 @@ def packet_in(message: Message, eio: int) -> Packet | None:
     return read_message(message.data.decode("utf-8", "replace") if message.is_text else message.data, eio)
 
 
-def beat(kind: str, eio: int) -> bytes:
-    """Return the body of a poll that says `kind` alone: ``ping``, ``pong`` or ``noop``."""
-    packet = {"ping": b"2", "pong": b"3", "noop": b"6"}[kind]
-    return packet if eio >= 4 else b"1:" + packet
-
-
 def opened(answer: Answer, sid: bytes) -> tuple[Answer, bytes]:
     """Return the answer to a handshake for a session called `sid`, and what it is called after all.
 
@@ -176,11 +208,15 @@ def opened(answer: Answer, sid: bytes) -> tuple[Answer, bytes]:
     return answer._replace(body=body), sid
 
 
-def opened_name(data: bytes) -> bytes:
-    """Return `data`, a packet that opens a session, with a name where a masked recording does not tell it."""
-    return data.replace(b'"\xe2\x80\xa6"', b'"recorded"', 1) if data[:2] == b"0{" else data
+def opened_name(packet: Packet) -> Packet:
+    """Return `packet`, one that opens a session, with a name where a masked recording does not tell it."""
+    if packet.type != "open" or not isinstance(packet.data, str):
+        return packet
+    return packet._replace(data=packet.data.replace('"…"', '"recorded"', 1))
 
 
-def named(data: bytes, sid: bytes) -> bytes:
-    """Return `data`, packets of protocol 4, with `sid` where a masked recording tells no session of Socket.IO."""
-    return _find_masked.sub(rb'\1\2{"sid":"' + sid + rb'"}', data) if b"40" in data else data
+def named(packet: Packet, sid: str) -> Packet:
+    """Return `packet`, with `sid` where a masked recording does not tell a session of Socket.IO: ``40{…}``."""
+    if not isinstance(packet.data, str) or packet.type != "message" or not packet.data.endswith(_MASKED):
+        return packet
+    return packet._replace(data=_find_masked(f'\\1{{"sid":"{sid}"}}', packet.data))

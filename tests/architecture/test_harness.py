@@ -20,6 +20,7 @@ DEFAULT = Upstream(name="backend", servers=())
 OTHER = Upstream(
     name="elsewhere",
     servers=(address_of(4000),),
+    recording="session.har",
     tls_verify=False,
     tls_ca=("system", "ca.pem"),
     tls_cert="client.pem",

@@ -67,7 +67,7 @@ class RecordedDialler:
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> str:
         """Connect a protocol from `factory`; return what the server is called. Raises :class:`UpstreamError`."""
         if self._source is None:
-            await self._read()
+            await asyncio.shield(self._begin_reading())  # others may wait for the same
         if self._source is None:
             raise UpstreamError(UpstreamFault.RECORDING, self._server.url, self._why)
         protocol = factory()
@@ -91,8 +91,12 @@ class RecordedDialler:
             go_on()
             return
         self._waiting.append(go_on)
+        self._begin_reading()
+
+    def _begin_reading(self) -> asyncio.Task[None]:
         if self._reading is None:
             self._reading = self._loop.create_task(self._read_again())
+        return self._reading
 
     async def _read_again(self) -> None:
         try:

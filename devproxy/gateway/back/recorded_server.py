@@ -144,7 +144,7 @@ class RecordedServer:
             if session is None:
                 self.give(_UNKNOWN)
             elif head.facts.upgrade:
-                self._switch(source, head, session)
+                self._switch(head, session)
             else:
                 self._go_on(head, body, session)
             return
@@ -172,16 +172,11 @@ class RecordedServer:
             session.poll(self)
             return
         self.give(_OK)
-        session.hear(heard_in(body, session.eio), body)
+        session.post(heard_in(body, session.eio), body)
 
-    def _switch(self, source: Source, head: RequestHead, session: LiveSession) -> None:
-        """Let a session go on by WebSocket, as it did when it was recorded; else its client goes on polling."""
-        script = session.next_script()
-        if script is None:
-            self._fail(f"{self._shown}: this session had no WebSocket when {self._name} was recorded")
-            return
-        self._session = session
-        self._open(head, None, RecordedSocket(self._loop, self._transport, script, session.eio, session=session))
+    def _switch(self, head: RequestHead, session: LiveSession) -> None:
+        """Let a session go on by WebSocket, whether or not it did when it was recorded."""
+        self._open(head, None, RecordedSocket(self._loop, self._transport, (), session.eio, session=session))
 
     def _switch_to(self, entry: Entry, head: RequestHead) -> None:
         if head.facts.upgrade != b"websocket" or not head.first(b"sec-websocket-key"):

@@ -1,14 +1,16 @@
-"""A session of Engine.IO that is replayed over polling: polls are held until it is the server's turn, as a server does.
+"""A session of Engine.IO that is replayed: it speaks over the transport that its client has chosen, in its turn.
 
-Its heartbeat is a live one. Start at :meth:`LiveSession.poll`.
+Polls are held until then, as a server does; the heartbeat is a live one. Start at :meth:`LiveSession.poll`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from devproxy.realtime.packets import Packet
 from devproxy.recordings.model import Answer
-from devproxy.recordings.turns import Script, Session, Turns, asks_for_pong, beat, named
+from devproxy.recordings.turns import Session, Turns, asks_for_pong, named, payload_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,63 +34,72 @@ class LiveSession:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sid: bytes, session: Session) -> None:
         self._loop = loop
-        self.sid = sid
+        self._sid = sid.decode("latin-1")
         self.eio = session.eio
         self.ping_s = session.ping_s
-        self._turns = Turns(session.polls)
-        self._scripts = iter(session.sockets)
+        self._turns = Turns(session.script)
         self._held: Asker | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._say: Callable[[Packet], None] | None = None
         self._is_moving = False
 
     def poll(self, asker: Asker) -> None:
         """Answer a poll when there is something to say; only one waits at a time."""
         self._release("noop")
         if self._is_moving:
-            asker.give(self._beat("noop"))
+            asker.give(self._answer([Packet("noop", "")]))
             return
         self._held = asker
-        if not self._speak() and self.eio >= 4:
+        self.speak()
+        if self._held is asker and self.eio >= 4:
             self._timer = self._loop.call_later(self.ping_s, self._release, "ping")
 
-    def hear(self, count: int, body: bytes) -> None:
+    def post(self, count: int, body: bytes) -> None:
         """Take note of `count` messages of the client in `body`, that of a POST."""
-        self._turns.hear(count)
-        if self._speak():
-            return
+        self.hear(count)
         if asks_for_pong(body, self.eio):
             self._release("pong")
         elif body == _CLOSE:
             self._release("noop")
 
-    def next_script(self) -> Script | None:
-        """Return what the next WebSocket of this session says; None: it had no more."""
-        return next(self._scripts, None)
+    def hear(self, count: int = 1) -> None:
+        """Take note of `count` messages of the client, and answer them."""
+        self._turns.hear(count)
+        self.speak()
 
     def move(self) -> None:
         """The client tries a WebSocket, and waits for the end of its poll before it takes that."""
         self._is_moving = True
         self._release("noop")
 
+    def move_to(self, say: Callable[[Packet], None]) -> None:
+        """Speak by `say` from now on: the client has taken its WebSocket."""
+        self._say = say
+        self.speak()
+
     def forget(self, asker: object) -> None:
         """The connection of `asker` has ended."""
         if self._held is asker:
             self._rest()
 
-    def _speak(self) -> bool:
-        """Answer the poll that waits, if it is the server's turn; tell whether it was."""
-        if self._held is None or (answer := self._turns.say()) is None:
-            return False
-        asker = self._rest()
-        if asker is not None:
-            asker.give(answer._replace(body=named(answer.body, self.sid)))
-        return True
+    def speak(self) -> None:
+        """Say all that it is the server's turn to say, if the client can be reached."""
+        if self._say is None and self._held is None:
+            return
+        packets = []
+        while (packet := self._turns.say()) is not None:
+            packets.append(named(packet, self._sid))
+        if self._say is not None:
+            for packet in packets:
+                self._say(packet)
+        elif packets and (asker := self._rest()) is not None:
+            asker.give(self._answer(packets))
 
     def _release(self, kind: str) -> None:
         """Answer the poll that waits, if one does, with a heartbeat."""
         asker = self._rest()
         if asker is not None:
-            asker.give(self._beat(kind))
+            asker.give(self._answer([Packet(kind, "")]))
 
     def _rest(self) -> Asker | None:
         """Hold nothing any more; return what was held."""
@@ -98,5 +109,5 @@ class LiveSession:
         asker, self._held = self._held, None
         return asker
 
-    def _beat(self, kind: str) -> Answer:
-        return Answer(200, b"OK", _PLAIN, beat(kind, self.eio))
+    def _answer(self, packets: list[Packet]) -> Answer:
+        return Answer(200, b"OK", _PLAIN, payload_of(packets, self.eio))

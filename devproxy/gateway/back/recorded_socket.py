@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Final
 
 from devproxy.realtime.frames import Frame, FrameReader
 from devproxy.recordings.model import Message
-from devproxy.recordings.turns import PING_S, Script, Turns, is_beat, named, opened_name, packet_in
+from devproxy.recordings.turns import PING_S, Script, Turns, is_beat, message_of, named, opened_name, packet_in
 
 if TYPE_CHECKING:
     import asyncio
 
     from devproxy.gateway.back.in_process import InProcessTransport
     from devproxy.gateway.back.recorded_sessions import LiveSession
+    from devproxy.realtime.packets import Packet
 
 MAX_MESSAGE_BYTES: Final = 16 << 20
 """How much of a message is looked at; of the rest it is only known that there was some."""
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
 _FINAL: Final = 0x80
+_NAME: Final = "recorded"
+"""What a session is called that a masked recording does not name."""
 
 
 class RecordedSocket:
@@ -85,9 +88,10 @@ class RecordedSocket:
     def _hear(self, message: Message) -> None:
         if is_beat(message, self._eio):
             self._keep_up(message)
+        elif self._session is not None:
+            self._session.hear()
         else:
             self._turns.hear()
-        if self._is_begun:
             self._speak()
 
     def _keep_up(self, message: Message) -> None:
@@ -102,14 +106,20 @@ class RecordedSocket:
         elif packet.type == "upgrade" and not self._is_begun:
             self._is_begun = True
             self._beat_on()
+            assert self._session is not None
+            self._session.move_to(self._say)
+
+    def _say(self, packet: Packet) -> None:
+        message = message_of(packet, self._eio)
+        self._send(_TEXT if message.is_text else _BINARY, message.data)
 
     def _speak(self) -> None:
-        sid = b"" if self._session is None else self._session.sid
         while (message := self._turns.say()) is not None:
-            data = message.data
-            if self._eio and message.is_text:
-                data = named(opened_name(data), sid or b"recorded")
-            self._send(_TEXT if message.is_text else _BINARY, data)
+            packet = packet_in(message, self._eio) if self._eio else None
+            if packet is None or packet.type not in ("open", "message"):
+                self._send(_TEXT if message.is_text else _BINARY, message.data)
+            else:
+                self._say(named(opened_name(packet), _NAME))
 
     def _beat_on(self) -> None:
         """Ask for a sign of life now and then, as a server of protocol 4 does."""

@@ -20,6 +20,7 @@ ROUTE = {"path": "/api/", "upstream": "a"}
 BESIDE: dict[str, dict[str, Any]] = {
     "server.tls.cert": {"key": "key.pem"},
     "server.tls.key": {"cert": "cert.pem"},
+    "upstreams.*.recording": {"servers": ABSENT},
     "upstreams.*.proxy": {"servers": ["http://api.example.com"]},
     "upstreams.*.tls_key": {"tls_cert": "client.pem"},
     "routes.*.cors.dangerously_allow_null_origin": {"credentials": False},
@@ -40,6 +41,7 @@ INSTEAD: dict[str, Any] = {
     "routes.*.path_glob": "/other",
     "routes.*.path_regex": "/other",
     "routes.*.upstream": "a",
+    "upstreams.*.recording": "other.har",
     "run.*": "other",
     "run.*.command": "other",
 }

@@ -1,0 +1,219 @@
+"""What a HAR file holds, and what is wrong with one that holds nothing."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import Any
+
+import pytest
+from devproxy.recordings.archive import BadRecording, read_recording
+from devproxy.recordings.model import Entry, Message
+from tests.support.recordings import entry, har
+
+
+def only(one: dict[str, Any]) -> Entry:
+    (found,) = read_recording(har([one])).entries
+    return found
+
+
+def test_an_entry_is_a_request_and_what_is_given_for_it() -> None:
+    found = only(entry("GET /api/items?a=1", "hello", headers=[("X-One", "1"), ("x-one", "2")]))
+    assert (found.method, found.target, found.lacks) == (b"GET", b"/api/items?a=1", "")
+    assert found.answer.body == b"hello"
+    assert found.answer.fields == (b"Content-Type: text/plain", b"X-One: 1", b"x-one: 2")
+
+
+def test_what_concerned_the_connection_and_the_moment_is_not_given_again() -> None:
+    dropped = [
+        "Connection",
+        "Keep-Alive",
+        "Transfer-Encoding",
+        "Content-Length",
+        "Content-Encoding",
+        "Date",
+        "Via",
+        "Age",
+    ]
+    found = only(entry("GET /", "x", headers=[(name, "x") for name in dropped] + [("ETag", '"1"'), (":status", "200")]))
+    assert found.answer.fields == (b"Content-Type: text/plain", b'ETag: "1"')
+
+
+def test_no_line_of_a_recording_can_become_two() -> None:
+    found = only(entry("GET /", "x", headers=[("X-A", "a\r\nX-B: b"), ("X C", "d"), ("X-D", "ok\x00")]))
+    assert found.answer.fields == (b"Content-Type: text/plain",)
+
+
+def test_cookies_last_as_long_as_they_did_then() -> None:
+    lines = (
+        "a=1; Expires=Thu, 01 Jan 2026 01:00:00 GMT; Path=/\nb=2; Max-Age=5; Expires=Thu, 01 Jan 1970 00:00:00 GMT\nc=3"
+    )
+    found = only(
+        entry(
+            "GET /", "x", headers=[("Set-Cookie", lines), ("Set-Cookie", "d=; expires=Thu, 01-Jan-1970 00:00:00 GMT")]
+        )
+    )
+    assert found.answer.fields[1:] == (
+        b"Set-Cookie: a=1; Expires=Thu, 01 Jan 2026 01:00:00 GMT; Path=/; Max-Age=3600",
+        b"Set-Cookie: b=2; Max-Age=5; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        b"Set-Cookie: c=3",
+        b"Set-Cookie: d=; expires=Thu, 01-Jan-1970 00:00:00 GMT; Max-Age=0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "given"),
+    [
+        ("http://localhost:8080/next?a=1", b"/next?a=1"),
+        ("http://localhost:8080", b"/"),
+        ("http://localhost:8080?a", b"/?a"),
+        ("http://localhost:80801/x", b"http://localhost:80801/x"),
+        ("https://login.example/x", b"https://login.example/x"),
+        ("/x", b"/x"),
+    ],
+)  # fmt: skip
+def test_a_place_at_the_recorded_origin_is_one_at_any(place: str, given: bytes) -> None:
+    found = only(entry("GET /", "", status=302, headers=[("Location", place)]))
+    assert found.answer.fields[1:] == (b"Location: " + given,)
+
+
+def test_bodies_come_as_they_were_sent_but_for_their_coding() -> None:
+    text = only(entry("GET /", "grüße", kind="text/plain; charset=iso-8859-1"))
+    assert text.answer.body == "grüße".encode("latin-1")
+    assert only(entry("GET /", "grüße", kind="text/plain; charset=nonsense")).answer.body == "grüße".encode()
+    picture = {
+        "size": 3,
+        "mimeType": "image/png",
+        "encoding": "base64",
+        "text": base64.b64encode(b"\x00\xff\x01").decode(),
+    }
+    gzipped = [("Content-Encoding", "gzip")]
+    found = only(entry("GET /", content=picture, headers=gzipped))
+    assert (found.answer.body, found.answer.fields) == (b"\x00\xff\x01", (b"Content-Type: text/plain",))
+    still = picture | {"text": base64.b64encode(gzip.compress(b"hello")).decode()}
+    found = only(entry("GET /", content=still, headers=gzipped))
+    assert gzip.decompress(found.answer.body) == b"hello"
+    assert found.answer.fields[-1] == b"Content-Encoding: gzip"
+    brotli = still | {"mimeType": "application/json", "text": base64.b64encode(b"\x8b\xff\x00").decode()}
+    assert only(entry("GET /", content=brotli, headers=[("Content-Encoding", "br")])).answer.fields[-1:] == (
+        b"Content-Encoding: br",
+    )
+    damaged = picture | {"text": "!"}
+    assert only(entry("GET /", content=damaged)).lacks == "without its body"
+
+
+def test_what_cannot_be_given_again_says_what_it_lacks() -> None:
+    assert only(entry("GET /", None)).lacks == "without its body"
+    assert only(entry("HEAD /", None)).lacks == ""
+    assert only(entry("GET /", None, status=302)).lacks == ""
+    assert only(entry("GET /", None, status=204)).lacks == ""
+    assert only(entry("GET /", None, content={"size": 0})).lacks == ""
+    assert only(entry("GET /s", None, status=101)).lacks == "without the messages of its WebSocket"
+    notices = read_recording(har([entry("GET /a", None), entry("GET /b", "x")])).notices
+    assert notices == (
+        "1 of its answers cannot be given again, of which the first is GET /a, recorded without its body",
+    )
+
+
+def test_what_a_browser_has_in_its_cache_is_given_whole() -> None:
+    assert only(entry("GET /", "cached", status=304)).answer[0] == 200
+    left_out = read_recording(har([entry("GET /", None, status=304)]))
+    assert (left_out.entries, left_out.notices[0]) == (
+        (),
+        "1 of its requests said 304 without what had not changed and are left out",
+    )
+
+
+def test_what_no_server_answered_is_left_out_and_said() -> None:
+    own = entry("GET /x", "no", status=502, headers=[("X-Devproxy-Error", "upstream-refused")])
+    some = [own, entry("GET /__devproxy/", "page"), entry("GET /", "", status=0), entry("GET data:x", origin="")]
+    found = read_recording(har([*some, entry("GET /y", "yes")]))
+    assert [one.target for one in found.entries] == [b"/y"]
+    assert found.notices == (
+        "2 of its requests were answered by devproxy itself and are left out",
+        "1 of its requests had no answer and are left out",
+        "1 of its requests were not sent over HTTP and are left out",
+    )
+    assert read_recording(har([])).notices == ("it holds no request that can be answered",)
+
+
+def test_messages_of_a_websocket_are_text_or_bytes() -> None:
+    one = entry(
+        "GET /s", None, status=101, messages=[("send", "hi"), ("receive", "grüße")], origin="ws://localhost:8080"
+    )
+    one["_webSocketMessages"] += [
+        {"type": "receive", "opcode": 2, "data": base64.b64encode(b"\x00").decode()},
+        {"type": "receive", "opcode": 2, "data": "!!"},
+        {"type": "receive", "opcode": 8, "data": ""},
+        "nonsense",
+    ]
+    assert only(one).messages == (
+        Message(True, True, b"hi", 1.0),
+        Message(False, True, "grüße".encode(), 1.0),
+        Message(False, False, b"\x00"),
+    )
+
+
+def test_a_url_that_is_not_ascii_is_sent_as_browsers_do() -> None:
+    assert only(entry("GET /käse?q=ü", "x")).target == b"/k%C3%A4se?q=%C3%BC"
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "line"),
+    [
+        (b"", "it is not JSON: Expecting value in column 1", 1),
+        (b'{\n "log": nothing}', "it is not JSON: Expecting value in column 9", 2),
+        (b"\xff\xfe", "it is not UTF-8: byte 0xff", 1),
+        (b'{"log":\n"\xff"}', "it is not UTF-8: byte 0xff", 2),
+        (b"[]", "it is JSON, but no HAR: it has no `log.entries`", 1),
+        (b'{"log": {"entries": {}}}', "it is JSON, but no HAR: it has no `log.entries`", 1),
+        (b"[" * 100_000, "it is not a HAR file", 0),
+        (b'{"log": {"entries": [' + b"{}," * 100_000 + b"{}]}}", "it has more than 100000 entries", 0),
+    ],
+    ids=["empty", "word", "bytes", "bytes-below", "list", "no-list", "deep", "many"],
+)
+def test_a_file_that_is_no_recording_says_why_and_where(data: bytes, what: str, line: int) -> None:
+    with pytest.raises(BadRecording) as caught:
+        read_recording(data)
+    assert (caught.value.what, caught.value.line) == (what, line)
+    assert caught.value.help
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "what"),
+    [
+        (("request",), None, "entry 2 has no `request`"),
+        (("response",), [], "entry 2 has no `response`"),
+        (("request", "method"), 7, "entry 2 has no `request.method`, a string"),
+        (("request", "method"), "G T", "entry 2 has a `request.method` that is none"),
+        (("request", "url"), None, "entry 2 has no `request.url`, a string"),
+        (("response", "status"), "200", "entry 2 has no `response.status`, a number"),
+    ],
+    ids=["request", "response", "number", "method", "url", "status"],
+)
+@pytest.mark.parametrize("indent", [None, 1], ids=["one-line", "lines"])
+def test_a_broken_entry_is_named_with_its_line(
+    path: tuple[str, ...], value: object, what: str, indent: int | None
+) -> None:
+    broken = entry("GET /", 'says "entries": [')
+    place = broken
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    data = har([entry("GET /first", "x"), broken], indent=indent)
+    with pytest.raises(BadRecording) as caught:
+        read_recording(data)
+    assert caught.value.what == what
+    lines = data.decode().split("\n")
+    start = next(index for index, line in enumerate(lines) if "00:00:00" in line and index > 20) if indent else 1
+    assert caught.value.line == start
+
+
+@pytest.mark.parametrize("junk", ["null", "5", '"x"', "[]", "{}", '{"headers": [5, {"name": 3}]}', "true"])
+def test_junk_where_a_table_should_be_is_an_error_or_nothing(junk: str) -> None:
+    for name in ("headers", "content", "postData", "cookies"):
+        one = entry("GET /", "x")
+        one["response"][name] = one["request"][name] = json.loads(junk)
+        one["startedDateTime"] = one["time"] = one["_webSocketMessages"] = json.loads(junk)
+        assert len(read_recording(har([one])).entries) == 1
