@@ -31,7 +31,7 @@ _is_name: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _has_control: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 _find_expires: Final = re.compile(r";\s*+expires\s*+=\s*+([^;]*+)", re.IGNORECASE).search
 _has_max_age: Final = re.compile(r";\s*+max-age\s*+=", re.IGNORECASE).search
-_find_charset: Final = re.compile(r"charset\s*+=\s*+\"?([\w.:-]{1,40}+)", re.IGNORECASE).search
+_find_charset: Final = re.compile(r'charset\s*+=\s*+"?+([\w.:-]++)', re.IGNORECASE).search
 _MAGIC: Final = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 """How bodies of these codings begin."""
 _MAX_REASON: Final = 100

@@ -19,8 +19,9 @@ T = TypeVar("T")
 
 PING_S: Final = 25.0
 """How often Engine.IO's servers ask whether the client is there, where a recording does not say (pingInterval)."""
+_MAX_DIGITS: Final = 7
 _BEATS: Final = ("ping", "pong", "noop", "upgrade", "open")
-_find_interval: Final = re.compile(rb'\\?"pingInterval\\?"\s*+:\s*+(\d{1,7}+)').search
+_find_interval: Final = re.compile(rb'"pingInterval\\?+"\s*+:\s*+(\d++)').search
 _find_sid: Final = re.compile(rb'("sid"\s*+:\s*+")([^"\\]*+)(")').search
 _has_length: Final = re.compile(rb"(\d++):(0\{[^{}]*+\})").match
 _MASKED: Final = "{…}"
@@ -96,7 +97,8 @@ def _session(handshake: Entry, engine: EngineRequest, members: list[Entry]) -> S
             script.append((heard, said))
         else:
             heard += said
-    return Session(eio, int(match[1]) / 1000 if match and int(match[1]) else PING_S, tuple(script))
+    every_ms = int(match[1]) if match is not None and len(match[1]) <= _MAX_DIGITS else 0
+    return Session(eio, every_ms / 1000 or PING_S, tuple(script))
 
 
 def _steps(entry: Entry, eio: int) -> Iterator[tuple[float, Packet | int]]:
