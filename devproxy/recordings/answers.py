@@ -31,7 +31,6 @@ _is_name: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _has_control: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 _find_expires: Final = re.compile(r";\s*+expires\s*+=\s*+([^;]*+)", re.IGNORECASE).search
 _has_max_age: Final = re.compile(r";\s*+max-age\s*+=", re.IGNORECASE).search
-_find_charset: Final = re.compile(r'charset\s*+=\s*+"?+([\w.:-]++)', re.IGNORECASE).search
 _MAGIC: Final = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 """How bodies of these codings begin."""
 _MAX_REASON: Final = 100
@@ -59,11 +58,12 @@ def body_of(content: dict[str, Any], headers: Headers) -> tuple[bytes | None, st
 
 
 def _encoded(text: str, kind: str) -> bytes:
-    charset = _find_charset(kind)
-    if charset is not None:
+    """Return `text` in the charset that `kind`, a Content-Type, names; in UTF-8 where it names none that is known."""
+    charset = kind.lower().partition("charset=")[2].partition(";")[0].strip(" \t\"'")
+    if charset:
         try:
-            return text.encode(charset[1])
-        except (LookupError, UnicodeError):
+            return text.encode(charset)
+        except (LookupError, ValueError):
             pass
     return text.encode("utf-8", "surrogatepass")
 
