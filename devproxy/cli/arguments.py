@@ -461,7 +461,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
     """
     from devproxy.importing.sources import SOURCES  # no other command needs them
 
-    parser.add_argument("source", choices=SOURCES, metavar="TOOL", help=", ".join(SOURCES))
+    parser.add_argument("source", nargs="?", metavar="TOOL", help=", ".join(SOURCES))
     parser.add_argument("path", nargs="?", metavar="PATH", help="its configuration, or the folder of the project")
     parser.add_argument("--print", action="store_true", help="print it, and write no file")
     parser.add_argument("--timeout", metavar="S", help="seconds that the tool may take (default: 30)")

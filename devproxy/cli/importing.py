@@ -15,7 +15,7 @@ from devproxy.config.drafts import text_of
 from devproxy.console.text import counted
 from devproxy.importing.asked import Asked, Failed
 from devproxy.importing.drafting import NOT_CARRIED
-from devproxy.importing.sources import imported
+from devproxy.importing.sources import FILES, SOURCES, imported
 
 LIMIT_S: Final = 30.0
 _MOST_S: Final = 3600.0
@@ -23,6 +23,8 @@ _MOST_S: Final = 3600.0
 
 def run(options: argparse.Namespace) -> int:
     """Run ``devproxy import``; return 0. Raises :class:`Refused`."""
+    if options.source not in SOURCES:
+        raise _without_source(options)
     path = os.path.abspath(options.path or ".")
     if not os.path.exists(path):
         raise Refused(f"there is no {options.path}", f"devproxy import {options.source} PATH  (a file or a folder)")
@@ -47,6 +49,28 @@ def run(options: argparse.Namespace) -> int:
     if any(line.startswith(NOT_CARRIED) for line in draft.tail):
         warn(f"some of it is not carried over; the end of {FILE_NAME} says what, and why", options.color)
     return FINE
+
+
+def _without_source(options: argparse.Namespace) -> Refused:
+    """Return the refusal of a command line that names no tool, with what is here that can be imported."""
+    written = options.source
+    if written is not None and os.path.exists(written):
+        name = os.path.basename(written)
+        meant = [source for source, files in FILES.items() if any(name == os.path.basename(file) for file in files)]
+        if os.path.isdir(written):
+            meant = _sources_in(written)
+        ways = [f"devproxy import {source} {shlex.quote(written)}" for source in meant or ("TOOL",)]
+        return Refused(f"{written} of which tool?", *ways, f"the tools are {', '.join(SOURCES)}")
+    what = "import from which tool?" if written is None else f"there is no import from {written}"
+    ways = [f"devproxy import {source}" for source in _sources_in(".")]
+    return Refused(what, *ways, f"the tools are {', '.join(SOURCES)}")
+
+
+def _sources_in(folder: str) -> list[str]:
+    """Return the tools whose configuration is in `folder`."""
+    return [
+        source for source, files in FILES.items() if any(os.path.isfile(os.path.join(folder, one)) for one in files)
+    ]
 
 
 def _limit(text: str | None) -> float:

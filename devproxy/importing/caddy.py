@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from devproxy.config.drafts import Draft, Value
 from devproxy.config.model import PathKind
@@ -19,27 +19,26 @@ from devproxy.importing.caddy_handlers import ANSWERS, SILENT, TOLD, Rewriting, 
 from devproxy.importing.drafting import draft_of
 from devproxy.importing.ordering import covers
 from devproxy.importing.rules import EVERY_PATH, Kind, Leftover, Match, Rule
+from devproxy.importing.sources import FILES
 from devproxy.text.bad import BadText
-
-_NAMES: Final = ("Caddyfile", "caddy/Caddyfile", "Caddyfile.dev")
 
 
 def read(asked: Asked) -> dict[str, Any]:
     """Return what Caddy makes of the file. Raises :class:`Failed`."""
-    from devproxy.importing.running import output_of, program, read_facts
+    from devproxy.importing.running import content_of, output_of, program, read_facts
 
     caddy = program("caddy", "it is what reads its configuration: https://caddyserver.com/docs/install")
     file = asked.file or _found(asked.folder)
-    how = [] if file.suffix == ".json" else ["--adapter", "caddyfile"]
-    if not how:
-        text = file.read_bytes() if file.is_file() else b""
+    if file.suffix == ".json":
+        text = content_of(file)
     else:
-        text = output_of([caddy, "adapt", "--config", str(file), *how], asked.folder, asked.limit_s).encode()
+        command = [caddy, "adapt", "--config", str(file), "--adapter", "caddyfile"]
+        text = output_of(command, asked.folder, asked.limit_s).encode()
     return {"file": str(file), "config": read_facts(text)}
 
 
 def _found(folder: Path) -> Path:
-    for name in _NAMES:
+    for name in FILES["caddy"]:
         if (folder / name).is_file():
             return folder / name
     raise Failed("there is no Caddyfile in this folder", "name it:  devproxy import caddy /etc/caddy/Caddyfile")
@@ -223,10 +222,15 @@ def _both(place: _Place, match: Match) -> Match:
 
 def draft(facts: dict[str, Any]) -> Draft:
     """Return the draft for `facts`. Raises :class:`Failed` where no request is passed on."""
-    servers = ((facts["config"].get("apps") or {}).get("http") or {}).get("servers") or {}
     walk = _Walk()
-    for server in servers.values():
-        walk.routes(server.get("routes") or [], _Place())
+    try:
+        servers = ((facts["config"].get("apps") or {}).get("http") or {}).get("servers") or {}
+        for server in servers.values():
+            walk.routes(server.get("routes") or [], _Place())
+    except (AttributeError, TypeError):
+        raise Failed(
+            f"{facts['file']} is JSON, but not what Caddy reads", "try:  caddy validate --config FILE"
+        ) from None
     # Sites of several addresses are told apart by their hosts alone: those with hosts go first.
     rules = sorted((one for one in walk.found if isinstance(one, Rule)), key=lambda one: not one.hosts)
     lost = [one for one in walk.found if isinstance(one, Leftover)]

@@ -22,8 +22,8 @@ from devproxy.importing.asked import Asked, Failed
 from devproxy.importing.dev_servers import listening_beside
 from devproxy.importing.drafting import draft_of
 from devproxy.importing.rules import EVERY_PATH, Kind, Leftover, Match, Rule, Target
+from devproxy.importing.sources import FILES
 
-_NAMES: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _FRONTEND: Final = re.compile(r"front|web|client|ui\b|spa|vite|next|nuxt|angular|react|vue|svelte|astro|site|www", re.I)
 _NO_HTTP: Final = re.compile(
     r"postgres|postgis|timescale|mysql|maria|mongo|redis|valkey|memcache|rabbit|kafka|zookeeper|nats|mqtt|mosquitto"
@@ -53,7 +53,7 @@ def read(asked: Asked) -> dict[str, Any]:
 
 
 def _found(folder: Path) -> Path:
-    for name in _NAMES:
+    for name in FILES["compose"]:
         if (folder / name).is_file():
             return folder / name
     raise Failed("there is no compose.yaml in this folder", "name it:  devproxy import compose PATH")
@@ -77,14 +77,14 @@ def _by_docker(file: Path, asked: Asked) -> dict[str, Any] | None:
 
 
 def _by_yaml(file: Path) -> dict[str, Any]:
+    from devproxy.importing.running import content_of
+
     if find_spec("yaml") is None:
         help_ = f"{shlex.quote(sys.executable)} -m pip install PyYAML"
         raise Failed("neither docker compose nor PyYAML is there to read it", help_)
     yaml: Any = import_module("yaml")
     try:
-        document = yaml.safe_load(file.read_bytes()[: 1 << 20])
-    except OSError as error:
-        raise Failed(f"cannot read {file}: {(error.strerror or str(error)).lower()}") from None
+        document = yaml.safe_load(content_of(file))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Failed(f"{file} is not YAML", f"it says: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
@@ -129,31 +129,36 @@ def draft(facts: dict[str, Any]) -> Draft:
     return draft_of(rules, lost, head=head, server=server, tail=["", *tail] if lost else tail)
 
 
-def _services(written: Any) -> tuple[list[_Service], list[Leftover]]:
+def _services(found: Any) -> tuple[list[_Service], list[Leftover]]:
     services: list[_Service] = []
     lost: list[Leftover] = []
-    for name, service in (written or {}).items() if isinstance(written, dict) else ():
+    for name, service in found.items() if isinstance(found, dict) else ():
         label = f"service {name}"
         if not isinstance(service, dict):
             continue
-        hint = " ".join(str(service.get(key) or "") for key in ("image", "build", "command", "container_name"))
-        ports = [found for one in _listed(service.get("ports")) if (found := _port(one)) is not None]
-        usable = [found for found in ports if found[2] not in _NO_HTTP_PORTS]
-        if _NO_HTTP.search(f"{name} {service.get('image') or ''}") or (ports and not usable):
+        build = service.get("build")
+        context = build.get("context") if isinstance(build, dict) else build
+        written = (*map(service.get, ("image", "command", "container_name")), context)
+        hint = " ".join(text for text in written if isinstance(text, str))
+        image = service.get("image")
+        kind = f"{name} {image}" if isinstance(image, str) else str(name)
+        ports = [port for one in _listed(service.get("ports")) if (port := _port(one)) is not None]
+        usable = [port for port in ports if port[2] not in _NO_HTTP_PORTS]
+        if _NO_HTTP.search(kind) or (ports and not usable):
             lost.append(Leftover(label, "It does not look like a server of HTTP."))
-        elif _PROXY.search(f"{name} {service.get('image') or ''}"):
+        elif _PROXY.search(kind):
             lost.append(Leftover(label, "It is a proxy itself: devproxy takes its place."))
         elif not ports:
-            inner = [port for one in _listed(service.get("expose")) if (port := _number(one))]
-            known = f" It listens at {inner[0]} in its container." if inner else ""
+            exposed = [number for one in _listed(service.get("expose")) if (number := _number(one))]
+            known = f" It listens at {exposed[0]} in its container." if exposed else ""
             why = f'It publishes no port, so nothing outside its network reaches it. Write ports: ["3001:3001"].{known}'
             lost.append(Leftover(label, why))
         elif not usable[0][1]:
             why = "Its port of this machine is chosen when it starts, or by a variable: publish a fixed one."
-            lost.append(Leftover(label, why, str(service.get("ports"))))
+            lost.append(Leftover(label, why))
         else:
-            address, published, port = usable[0]
-            services.append(_Service(name=str(name), published=published, inner=port, hint=hint, address=address))
+            address, published, inner = usable[0]
+            services.append(_Service(name=str(name), published=published, inner=inner, hint=hint, address=address))
             if len(usable) > 1:
                 others = ", ".join(str(one[1]) for one in usable[1:])
                 lost.append(Leftover(label, f"It publishes other ports, too: {others}."))
@@ -180,7 +185,7 @@ def _port(written: Any) -> tuple[str, int, int] | None:
         text = re.sub(r"\$\{[^}]*?:?-(\d+)\}", r"\1", str(written))  # the default of a variable
         if text.endswith("/udp"):
             return None
-        *before, last = re.findall(r"\[[^\]]*\]|[^:\[\]]+", text)
+        *before, last = re.findall(r"\[[^\]]*\]|[^:\[\]]+", text) or [""]
         inner = _number(last)
         published = _number(before[-1]) if before else 0
         address = before[0] if len(before) > 1 else ""

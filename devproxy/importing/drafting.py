@@ -107,7 +107,8 @@ def _names(targets: Iterable[Target]) -> dict[Target, str]:
     taken = {target.name for target in distinct}
     names: dict[Target, str] = {}
     for target in distinct:
-        wanted = target.name or ("backend" if len(unnamed) == 1 else _name_by_server(target.servers))
+        is_alone = len(unnamed) == 1 and "backend" not in taken
+        wanted = target.name or ("backend" if is_alone else _name_by_server(target.servers))
         name, number = wanted, 2
         while name in names.values() or (name in taken and not target.name):
             name, number = f"{wanted}-{number}", number + 1

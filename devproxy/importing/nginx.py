@@ -22,6 +22,7 @@ from devproxy.importing.drafting import draft_of
 from devproxy.importing.js_regexes import path_expression
 from devproxy.importing.nginx_proxies import NOT_PROXIED, Block, Directive, Location, Scope, rule_of, told_in
 from devproxy.importing.rules import Kind, Leftover, Match, Rule
+from devproxy.importing.sources import FILES
 from devproxy.text.bad import BadText
 
 _READER: Final = (
@@ -57,7 +58,7 @@ def read(asked: Asked) -> dict[str, Any]:
 
 
 def _found(folder: Path) -> Path:
-    for name in ("nginx.conf", "conf/nginx.conf", "nginx/nginx.conf", "default.conf", "nginx/default.conf"):
+    for name in FILES["nginx"]:
         if (folder / name).is_file():
             return folder / name
     raise Failed("there is no nginx.conf in this folder", "name it:  devproxy import nginx /etc/nginx/nginx.conf")
@@ -164,9 +165,8 @@ def _of_server(server: _Server) -> list[Rule | Leftover]:
     found: list[Rule | Leftover] = [*told_in(server.block, server.label)]
     locations = list(_locations(server.block, server.scope))
     named = {one.path: one for one in locations if one.path.startswith("@")}
-    rank = {"=": 0, "^~": 1, "~": 2, "~*": 2, "": 3}
     others = [one for one in locations if not one.path.startswith("@")]
-    for one in sorted(others, key=lambda one: (rank[one.modifier], -len(one.path) if rank[one.modifier] != 2 else 0)):
+    for one in sorted(others, key=_precedence):
         found += _of_location(one, named)
     for one in others:
         if one.modifier == "" and any(
@@ -174,6 +174,12 @@ def _of_server(server: _Server) -> list[Rule | Leftover]:
         ):
             found.append(Leftover(one.label, "It lies within a `^~` location, which here takes its requests."))
     return found
+
+
+def _precedence(location: Location) -> tuple[int, int]:
+    """Return what sorts locations as nginx asks them; expressions keep their order."""
+    rank = {"=": 0, "^~": 1, "~": 2, "~*": 2}.get(location.modifier, 3)
+    return rank, 0 if rank == 2 else -len(location.path)
 
 
 def _locations(block: Sequence[Directive], scope: Scope) -> Iterator[Location]:

@@ -132,6 +132,8 @@ def _with_segments(rule: Rule) -> Rule:
     match = rule.match
     if match.takes_all:
         return replace(rule, match=EVERY_PATH)
+    if match.kind is Kind.GLOB and match.literal == match.text:
+        return replace(rule, match=Match(Kind.EXACT, match.text))
     if match.kind is not Kind.STARTS or rule.rewrite is None:
         return rule
     bare = match.text.removesuffix("/")

@@ -77,6 +77,18 @@ def output_of(command: Sequence[str], folder: Path, limit_s: float) -> str:
     return said.text
 
 
+def content_of(file: Path) -> bytes:
+    """Return what `file` holds. Raises :class:`Failed` where it cannot be read or is too long."""
+    try:
+        with file.open("rb") as opened:
+            found = opened.read(MAX_FACTS_BYTES + 1)
+    except OSError as error:
+        raise Failed(f"cannot read {file}: {(error.strerror or str(error)).lower()}") from None
+    if len(found) > MAX_FACTS_BYTES:
+        raise Failed(f"{file} is longer than {MAX_FACTS_BYTES >> 20} MiB")
+    return found
+
+
 def program(name: str, why: str) -> str:
     """Return the path of the program `name`. Raises :class:`Failed` that says `why` it is needed."""
     found = shutil.which(name)

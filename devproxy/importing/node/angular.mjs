@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
-import { fail, literal, load, main, packageFolder, plain, probes } from "./common.mjs";
+import { fail, literal, load, main, option, packageFolder, plain, probes, script } from "./common.mjs";
 import { entry } from "./middleware.mjs";
 
 const GLOB = /(?:^!|[*?]|\([^()]*\)|\[[^[\]]*\]|\{[^{}]*\})/;
@@ -57,7 +57,7 @@ async function viteEntries(proxy) {
   for (const key of [...keys.filter((one) => !isGlob(one)), ...keys.filter(isGlob)]) {
     const value = contexts[key];
     if (!value) continue;
-    const { context, pathRewrite, ...others } = typeof value === "string" ? { target: value, changeOrigin: true } : value;
+    const { context, pathRewrite, ...others } = typeof value === "string" ? { target: value, changeOrigin: true } : Object(value);
     const rules = pathRewrite && typeof pathRewrite === "object" ? Object.entries(pathRewrite).map(([from, to]) => [new RegExp(from), to]) : [];
     const byRules = (path) => {
       const became = rules.map(([from, to]) => path.replace(from, to)).find((one) => one !== path);
@@ -84,7 +84,7 @@ await main(async () => {
   if (isWorkspace && !existsSync(workspace)) fail("there is no angular.json in this folder", "name the folder or the proxy configuration: devproxy import angular PATH");
   const { options, builder } = existsSync(workspace) ? serving(parsed(readFileSync(workspace, "utf8"))) : { options: {}, builder: "" };
   const file = isWorkspace ? options.proxyConfig && resolve(dirname(workspace), options.proxyConfig) : named;
-  const server = { port: Number(options.port) || 4200, host: typeof options.host === "string" ? options.host : "", https: options.ssl === true };
+  const server = { port: Number(option(script(/\bng\s+s(?:erve)?\b/), "--port") ?? options.port) || 4200, host: typeof options.host === "string" ? options.host : "", https: options.ssl === true };
   const folder = packageFolder("@angular/core");
   const version = folder ? JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).version : "";
   if (!file) return { version, file: "", server, kind: "vite", entries: [] };

@@ -1,6 +1,6 @@
 // What every reader of a project's own configuration needs: values as JSON, and what a rewriting function does.
 // Run by `devproxy import`, in the folder of the project, with the project's own packages.
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -103,6 +103,27 @@ export function packageFolder(name, root = process.cwd()) {
   }
 }
 
+/** How package.json starts `tool`: the first of its scripts that names it, those that are usual first; or "". */
+export function script(tool, root = process.cwd()) {
+  try {
+    const scripts = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).scripts ?? {};
+    const names = ["dev", "start", "serve", ...Object.keys(scripts)];
+    const found = names.map((name) => String(scripts[name] ?? "")).find((text) => tool.test(text));
+    return found ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** The value of an option in a command line, for example `--port 3001`; or undefined. */
+export function option(line, ...names) {
+  for (const name of names) {
+    const found = new RegExp(`(?:^|\\s)${name}[ =]["']?([^\\s"']+)`).exec(line);
+    if (found) return found[1];
+  }
+  return undefined;
+}
+
 /** A module, by its path. */
 export async function load(path) {
   const loaded = await import(pathToFileURL(path).href);
@@ -114,7 +135,7 @@ export async function entries(proxy, rewriter) {
   const found = [];
   for (const [key, value] of Object.entries(proxy ?? {})) {
     if (!value) continue;
-    const options = typeof value === "string" ? { target: value, changeOrigin: true } : value;
+    const options = typeof value === "string" ? { target: value, changeOrigin: true } : Object(value);
     const rewrite = rewriter(options);
     found.push({ key, options: plain(options), probes: rewrite ? await probes(rewrite, literal(key)) : null });
   }

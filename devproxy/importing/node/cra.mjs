@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { fail, main, packageFolder, plain } from "./common.mjs";
+import { fail, main, packageFolder, plain, script } from "./common.mjs";
 import { entry } from "./middleware.mjs";
 
 const METHODS = ["get", "post", "put", "delete", "patch", "options", "head"];
@@ -86,7 +86,8 @@ function settings() {
     if (!existsSync(name)) continue;
     for (const [, key, value] of readFileSync(name, "utf8").matchAll(/^\s*(PORT|HOST|HTTPS|WDS_SOCKET_PATH)\s*=\s*["']?([^"'\s#]*)/gm)) found[key] = value;
   }
-  return { ...found, ...process.env };
+  const [, PORT] = /(?:^|\s|;|&)PORT=(\d+)/.exec(script(/react-scripts\s+start|craco\s+start/)) ?? [];
+  return { ...found, ...process.env, ...(PORT ? { PORT } : {}) };
 }
 
 await main(async () => {

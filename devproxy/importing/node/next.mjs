@@ -1,9 +1,9 @@
 // What `rewrites` of a Next project say, by Next's own loadConfig, and which paths the project itself has. Arguments:
 // the file for the facts.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { fail, main, packageFolder, plain } from "./common.mjs";
+import { fail, main, option, packageFolder, plain, script } from "./common.mjs";
 
 const MAX_FILES = 2000;
 
@@ -46,14 +46,9 @@ function ownPaths(root) {
 }
 
 function server(root) {
-  let script = "";
-  try {
-    script = String(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).scripts?.dev ?? "");
-  } catch {
-    // No package.json, or none that can be read: Next's own port.
-  }
-  const port = /(?:-p|--port)[ =](\d+)/.exec(script)?.[1] ?? process.env.PORT;
-  return { port: Number(port) || 3000, host: "", https: script.includes("--experimental-https") };
+  const line = script(/\bnext\s+dev\b/, root);
+  const port = option(line, "-p", "--port") ?? /(?:^|\s)PORT=(\d+)/.exec(line)?.[1] ?? process.env.PORT;
+  return { port: Number(port) || 3000, host: "", https: line.includes("--experimental-https") };
 }
 
 await main(async () => {
@@ -68,7 +63,8 @@ await main(async () => {
   const { PHASE_DEVELOPMENT_SERVER } = require("./constants");
   const config = await loadConfig(PHASE_DEVELOPMENT_SERVER, root);
   const said = (await config.rewrites?.()) ?? [];
-  const phases = Array.isArray(said) ? { afterFiles: said } : said;
+  const phases = Array.isArray(said) ? { afterFiles: said } : Object(said);
+  const list = (value) => (Array.isArray(value) ? value.filter((one) => one && typeof one === "object").map((one) => plain(one)) : []);
   const middleware = ["middleware", "proxy"].flatMap((name) => ["", "src/"].flatMap((base) => ["ts", "js"].map((ending) => `${base}${name}.${ending}`)));
   return {
     version,
@@ -76,11 +72,11 @@ await main(async () => {
     server: server(root),
     basePath: config.basePath ?? "",
     locales: config.i18n?.locales ?? [],
-    before: plain(phases.beforeFiles ?? []),
-    after: plain(phases.afterFiles ?? []),
-    fallback: plain(phases.fallback ?? []),
-    redirects: plain((await config.redirects?.()) ?? []),
-    headers: plain((await config.headers?.()) ?? []),
+    before: list(phases.beforeFiles),
+    after: list(phases.afterFiles),
+    fallback: list(phases.fallback),
+    redirects: list(await config.redirects?.()),
+    headers: list(await config.headers?.()),
     own: ownPaths(root),
     public: files(join(root, "public")),
     middleware: middleware.find((name) => existsSync(join(root, name))) ?? "",

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { fail, load, main, packageFolder, plain } from "./common.mjs";
+import { fail, load, main, option, packageFolder, plain, script } from "./common.mjs";
 import { entry } from "./middleware.mjs";
 
 const NAMES = ["webpack.config", ".webpack/webpack.config", ".webpack/webpackfile"];
@@ -72,7 +72,7 @@ await main(async () => {
   const folder = packageFolder("webpack-dev-server");
   const version = folder ? createRequire(join(folder, "package.json"))("./package.json").version : "";
   const server = devServer?.server;
-  const port = Number(devServer?.port);
+  const port = Number(option(script(/\bwebpack(?:-dev-server|\s+serve)\b/), "--port") ?? devServer?.port);
   const hooks = ["setupMiddlewares", "onBeforeSetupMiddleware", "onAfterSetupMiddleware", "before", "after"];
   return {
     version,
