@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST = 12, 19
 LOOPS = ("asyncio", "uvloop")
 TESTS = ("tests/unit", "tests/integration")
-VARIABLE = "DEVPROXY_TESTS_LOOP"
+VARIABLE = "TESTS_LOOP"
 _ASK = "import sys; print('%d.%d.%d' % sys.version_info[:3] + ('' if sys.version_info[3] == 'final' else 'pre'))"
 
 

@@ -21,7 +21,8 @@ _HELP_COLUMNS: Final = 78
 class _Parser(argparse.ArgumentParser):
     """Refuses as every other part of the command line does. No abbreviations: a later option must not change them."""
 
-    def __init__(self, prog: str, description: str, epilog: str) -> None:
+    def __init__(self, prog: str, description: str, epilog: str, **_: object) -> None:
+        # From 3.14 on argparse can paint its help, and hands that on to the parsers of commands. Here it never does.
         super().__init__(
             prog=prog,
             description=description,
@@ -30,6 +31,7 @@ class _Parser(argparse.ArgumentParser):
             formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=_HELP_COLUMNS),
             allow_abbrev=False,
         )
+        self.color = False
         self.typed: Sequence[str] = ()  # what is parsed, for the line that refusals suggest
 
     def error(self, message: str) -> NoReturn:

@@ -44,7 +44,8 @@ def test_a_certificate_says_whose_it_is_who_signed_it_for_what_and_when() -> Non
     assert seen.not_after == theirs.not_valid_after_utc.strftime("%Y-%m-%d %H:%M")
 
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=64)
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=16)
+"""At most 64 bytes, which is what the other reader takes."""
 TIMES = st.datetimes(datetime.datetime(1950, 1, 1), datetime.datetime(2200, 1, 1))
 LABELS = st.from_regex(r"[a-z0-9]{1,20}(\.[a-z]{2,5})?", fullmatch=True)
 

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 from devproxy.gateway.front.tls import TlsStream
 from devproxy.gateway.shared.pressure import LITTLE_BYTES, MANY_SLOW, Pressure, Reader
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.certificates import server_context
 from tests.support.memory_transport import MemoryTransport
@@ -242,6 +242,7 @@ def test_an_end_in_the_middle_of_a_handshake_is_the_end(loop: asyncio.AbstractEv
     assert both.inside.told == ["lost"]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_comes_in_place_of_tls_nothing_is_raised_and_nothing_is_made_up(data: st.DataObject) -> None:
     loop = asyncio.new_event_loop()
@@ -346,6 +347,7 @@ def test_while_many_move_much_it_is_read_in_small_pieces(new_loop: Callable[[], 
 # One memory for all connections of a thread
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 400)), max_size=60))
 def test_connections_that_are_in_the_middle_of_a_record_do_not_disturb_each_other(
     cuts: list[tuple[int, int]],
