@@ -513,7 +513,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
     Nothing is started or asked. The same configuration gives the same text.
     """
-    parser.add_argument("target", metavar="TARGET", help="what to write: see above")
+    from devproxy.exporting import TARGETS  # no other command needs them
+
+    parser.add_argument("target", choices=TARGETS, metavar="TARGET", help="what to write: see above")
     _add_repeatable(
         parser,
         "--origin",

@@ -10,7 +10,7 @@ from devproxy.cli.loading import Loaded, configuration
 from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
 from devproxy.config import Config, ServerAddress
 from devproxy.config.addresses import parse_server
-from devproxy.exporting import TARGETS, Wanted, WebOrigin, export, parse_web_origin
+from devproxy.exporting import Wanted, WebOrigin, export, parse_web_origin
 from devproxy.text.bad import BadText
 
 _EXAMPLE = "devproxy export nginx --origin https://app.example.com --server backend=http://10.0.0.5:3001"
@@ -18,12 +18,6 @@ _EXAMPLE = "devproxy export nginx --origin https://app.example.com --server back
 
 def run(options: argparse.Namespace) -> int:
     """Run ``devproxy export``; return 0."""
-    if options.target not in TARGETS:
-        from devproxy.config.problems import suggestion
-
-        meant = suggestion(options.target, list(TARGETS))
-        known = f"did you mean {meant}?" if meant else f"the targets are {', '.join(TARGETS)}"
-        raise Refused(f"there is no target {options.target}", known, _EXAMPLE)
     origins = tuple(dict.fromkeys(_origin(text) for text in options.origin))
     loaded = configuration(options)
     servers = _servers(options.server, loaded.config)

@@ -109,7 +109,7 @@ def _add_matchers(
             "your users' cookies. No Origin: not a browser."
         )
         lines.open(f"@foreign_{number} {{")
-        lines.add("header_regexp Upgrade (?i)^websocket$", "header Origin *")
+        lines.add("header_regexp Upgrade (?i)websocket", "header Origin *")
         lines.add(f"not header_regexp Origin {word(origins_expression(welcome))}{mark(site.is_assumed)}")
         lines.close()
     for number, policy in enumerate(policies, 1):

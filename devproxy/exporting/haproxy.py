@@ -46,7 +46,7 @@ def write(site: Site) -> str:
         site,
         "HAProxy",
         "It is a whole haproxy.cfg (2.4 and later). Try it with `haproxy -c -f haproxy.cfg`. `global` is yours.",
-        notes=guard_notes(site),
+        notes=[*guard_notes(site), "`.` and `..` in paths: they are compared as they come, and passed on."],
     )
     _add_defaults(lines, site)
     lines.blank()
@@ -88,8 +88,7 @@ def _add_defaults(lines: Lines, site: Site) -> None:
 
 
 def _add_frontend(lines: Lines, site: Site) -> None:
-    for origin in site.origins:
-        lines.add(*_binds(origin))
+    lines.add(*_binds(site))
     if any(origin.scheme == "https" and origin.port == 443 for origin in site.origins) and not any(
         origin.scheme == "http" for origin in site.origins
     ):
@@ -117,13 +116,19 @@ def _add_frontend(lines: Lines, site: Site) -> None:
         lines.add(f"use_backend {_name(site, pool)} if {taking(rule for rule in site.rules if rule.pool is pool)}")
 
 
-def _binds(origin: WebOrigin) -> list[str]:
-    ssl = ""
-    if origin.scheme == "https":
-        ssl = f" ssl crt /etc/haproxy/certs/{origin.host}.pem alpn h2,http/1.1{mark(True)}"
-    if origin.is_loopback:
-        return [f"bind 127.0.0.1:{origin.port}{ssl}", f"bind [::1]:{origin.port}{ssl}"]
-    return [f"bind :{origin.port}{ssl}", f"bind [::]:{origin.port} v6only{ssl}"]
+def _binds(site: Site) -> list[str]:
+    groups: dict[tuple[str, int, bool], list[WebOrigin]] = {}
+    for origin in site.origins:
+        groups.setdefault((origin.scheme, origin.port, origin.is_loopback), []).append(origin)
+    lines: list[str] = []
+    for (scheme, port, is_local), origins in groups.items():
+        ssl = ""
+        if scheme == "https":
+            names = " ".join(f"crt /etc/haproxy/certs/{origin.host}.pem" for origin in origins)
+            ssl = f" ssl {names} alpn h2,http/1.1{mark(True)}"
+        both = (f"127.0.0.1:{port}", f"[::1]:{port}") if is_local else (f":{port}", f"[::]:{port} v6only")
+        lines += [f"bind {address}{ssl}" for address in both]
+    return lines
 
 
 def _add_facts(lines: Lines, site: Site) -> None:

@@ -114,8 +114,8 @@ def _escaped(text: str) -> str:
 def add_maps(lines: Lines, site: Site, names: Names) -> None:
     """Add every map that the rest of the file looks at."""
     lines.blank()
-    lines.comment("Connection: upgrade for WebSockets alone; plain requests share kept connections.")
-    _add_map(lines, "$http_upgrade", f"{site.slug}_connection", [("default", "upgrade"), ("''", "''")])
+    lines.comment("Connection: upgrade for WebSockets alone, and nothing else; plain requests share kept connections.")
+    _add_map(lines, "$http_upgrade", f"{site.slug}_connection", [("default", "''"), ("~*^websocket$", "upgrade")])
     if "$" in "".join(_literals(site)):
         lines.blank()
         lines.comment("nginx cannot escape a dollar sign.")

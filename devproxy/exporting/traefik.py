@@ -180,7 +180,7 @@ def _add_router(lines: Lines, site: Site, rule: Rule, *, is_kept: bool) -> None:
     if rule.welcome is not None:
         welcome = quoted(origins_expression(rule.welcome))
         foreign = (
-            f"{_rule(site, rule)} && HeaderRegexp(`Upgrade`, `(?i)^websocket$`) && HeaderRegexp(`Origin`, `.`) "
+            f"{_rule(site, rule)} && HeaderRegexp(`Upgrade`, `(?i)websocket`) && HeaderRegexp(`Origin`, `.`) "
             f"&& !HeaderRegexp(`Origin`, {welcome})"
         )
         _add_route(lines, site, f"{_name(site, rule)}-foreign", foreign, priority + 1, [_refusing(site)], rule.pool)

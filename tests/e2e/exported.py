@@ -24,6 +24,7 @@ from devproxy import config
 from devproxy.exporting import Wanted, export, parse_web_origin
 from devproxy.http.fields import parse_fields
 from devproxy.policy.verdict import Hop
+from tests.support.certificates import certificate_files, server_context
 from tests.support.processes import Program, free_port, wait_for
 
 PROXIES: Final = ("nginx", "caddy", "haproxy", "traefik")
@@ -38,6 +39,7 @@ class Servers(NamedTuple):
     pages: EchoServer
     rest: EchoServer
     other: EchoServer
+    secure: EchoServer
     sockets: tuple[int, ...]
     old: int
 
@@ -47,12 +49,19 @@ class Servers(NamedTuple):
         return f"""
 [server]
 allowed_hosts = ["admin.test"]
+max_body_bytes = 4000000
 
 [upstreams]
 pages = "http://127.0.0.1:{self.pages.port}"
 rest = "http://127.0.0.1:{self.rest.port}"
 other = "http://127.0.0.1:{self.other.port}"
 old = "http://127.0.0.1:{self.old}"
+[upstreams.secure]
+servers = ["https://localhost:{self.secure.port}"]
+tls_ca = "{certificate_files().cert}"
+[upstreams.pair]
+servers = ["http://127.0.0.1:{self.rest.port}", "http://127.0.0.1:{self.other.port}"]
+sticky = "cookie"
 [upstreams.sockets]
 servers = [{sockets}]
 sticky = "socketio"
@@ -110,6 +119,14 @@ match_host = "admin.test"
 upstream = "other"
 
 [[routes]]
+path = "/secure/"
+upstream = "secure"
+
+[[routes]]
+path = "/pair/"
+upstream = "pair"
+
+[[routes]]
 path_exact = "/health"
 upstream = "other"
 rewrite = "/status"
@@ -133,7 +150,7 @@ upstream = "pages"
 class EchoServer:
     """Answers with what it was asked, as JSON; its own CORS is careless. ``may_go_on``: event streams continue."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, is_tls: bool = False) -> None:
         self.may_go_on = threading.Event()
         echo = self
 
@@ -181,6 +198,8 @@ class EchoServer:
 
         self._server = _Quiet(("127.0.0.1", 0), Handler)
         self.port = int(self._server.server_address[1])
+        if is_tls:
+            self._server.socket = server_context().wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
@@ -329,8 +348,9 @@ def site_servers(start: Any) -> Iterator[Servers]:
     """Run the servers of a site. `start`: as the fixture ``shared_server``."""
     with ExitStack() as running:
         pages, rest, other = (EchoServer(name) for name in ("pages", "rest", "other"))
-        for echo in (pages, rest, other):
+        secure = EchoServer("secure", is_tls=True)
+        for echo in (pages, rest, other, secure):
             running.callback(echo.stop)
         cors = {"origin": [SHOP], "credentials": True}
         sockets = tuple(start("socketio", major=4, options={"cors": cors}, number=number).port for number in (1, 2))
-        yield Servers(pages, rest, other, sockets=sockets, old=start("socketio", major=2).port)
+        yield Servers(pages, rest, other, secure, sockets=sockets, old=start("socketio", major=2).port)

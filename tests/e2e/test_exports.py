@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -70,6 +71,7 @@ REQUESTS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     "a host": ("GET", "/x", {"Host": "admin.test:PORT"}),
     "a host, with a path of another route": ("GET", "/open/x", {"Host": "admin.test:PORT"}),
     "a host in another case": ("GET", "/x", {"Host": "ADMIN.test:PORT"}),
+    "a server that speaks https": ("GET", "/secure/x", {}),
     "in another case": ("GET", "/API/items", {}),
     "HEAD": ("HEAD", "/api/items", {}),
 }
@@ -125,6 +127,28 @@ def test_what_a_client_claims_about_its_address_is_not_believed(proxy: Front) ->
 
 def test_a_large_body_passes(proxy: Front) -> None:
     assert ask(proxy.origin, "/own/upload", method="POST", body=b"x" * 3_000_000).told["bytes"] == 3_000_000
+
+
+def test_a_larger_one_does_not(proxy: Front) -> None:
+    if proxy.kind == "traefik":  # which cannot without holding all of it, as the file says
+        assert "max_body_bytes: Traefik's `buffering`" in proxy.text
+        return
+    if proxy.kind == "caddy":  # which counts what comes, and may reset the connection before its answer is read
+        with suppress(ConnectionError):
+            assert ask(proxy.origin, "/own/upload", method="POST", body=b"x" * 5_000_000).status in (413, 502)
+        return
+    fields = {"Content-Length": "5000000", "Expect": "100-continue"}
+    assert ask(proxy.origin, "/own/upload", fields, method="POST").status == 413
+
+
+def test_a_cookie_keeps_a_client_at_its_server(proxy: Front) -> None:
+    clients = [ask(proxy.origin, "/pair/x") for _ in range(16)]
+    assert {answer.told["server"] for answer in clients} == {"rest", "other"}
+    for answer in clients[:4]:
+        cookies = [line.partition(b": ")[2] for line in answer.lines if line.lower().startswith(b"set-cookie: ")]
+        (own,) = (cookie.decode() for cookie in cookies if b"session=" not in cookie)
+        sent = {"Cookie": f"session=1; {own.partition(';')[0]}"}
+        assert {ask(proxy.origin, "/pair/x", sent).told["server"] for _ in range(4)} == {answer.told["server"]}
 
 
 def test_an_event_arrives_while_the_stream_goes_on(proxy: Front, servers: Servers) -> None:

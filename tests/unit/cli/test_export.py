@@ -14,8 +14,7 @@ SERVERS = ("--frontend", "5173", "--backend", "3001")
 @pytest.mark.parametrize(
     ("arguments", "what", "help"),
     [
-        (["ngnix", *SERVERS], "there is no target ngnix", "did you mean nginx?"),
-        (["apache", *SERVERS], "there is no target apache", "the targets are nginx, caddy,"),
+        (["apache", *SERVERS], "TARGET: invalid choice: 'apache'", "devproxy export --help"),
         (["nginx", *SERVERS, "--origin", "app.example.com"], "--origin: ", "http://app.example.com"),
         (["nginx", *SERVERS, "--origin", "https://*.example.com"], "--origin: ", "for example https://app.example.com"),
         (
