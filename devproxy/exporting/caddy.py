@@ -13,7 +13,13 @@ from devproxy.authority.hosts import bracketed
 from devproxy.authority.origins import Pattern
 from devproxy.config.model import HeaderEdits, PathKind, Scheme, ServerAddress, Sticky
 from devproxy.config.placeholders import split_value
-from devproxy.exporting.cross import ONE_ORIGIN, headers_expression, methods_expression, origins_expression
+from devproxy.exporting.cross import (
+    ONE_ORIGIN,
+    headers_expression,
+    methods_expression,
+    origins_expression,
+    without_origins,
+)
 from devproxy.exporting.paths import base_of, is_plain, literal, method_names, path_expression, value_expression
 from devproxy.exporting.reading import authority_files, trusts_system
 from devproxy.exporting.site import CorsKind, CorsPolicy, Pool, Rule, Site, WebOrigin
@@ -37,6 +43,7 @@ _NEEDS_QUOTES: Final = re.compile(r"[\s\"`{}#\\]")
 
 def write(site: Site) -> str:
     """Return the file."""
+    site = without_origins(site, is_plain, "Caddy's expressions have no look-around and no references back")
     lines = Lines(indent="\t")
     opening(
         lines,
@@ -225,7 +232,7 @@ def _add_rewrite(lines: Lines, rule: Rule) -> None:
     route = rule.route
     if route.rewrite is None:
         return
-    base = route.rewrite.strip("/").replace("$", "$$")
+    base = _braceless(route.rewrite.strip("/")).replace("$", "$$")
     if route.kind is PathKind.EXACT:
         closing = "/" if base and route.rewrite.endswith("/") else ""
         regex, path = "^.*$", f"/{base}{closing}"
@@ -234,6 +241,11 @@ def _add_rewrite(lines: Lines, rule: Rule) -> None:
     else:
         regex, path = f"^{literal(base_of(route.pattern))}/*", "/"
     lines.add(f"uri path_regexp {word(regex)} {word(path)}")
+
+
+def _braceless(path: str) -> str:
+    """Return `path` without braces, in which Caddy would see a placeholder."""
+    return path.replace("{", "%7B").replace("}", "%7D")
 
 
 def _add_proxy(lines: Lines, site: Site, rule: Rule) -> None:
@@ -286,7 +298,7 @@ def _add_request_fields(lines: Lines, rule: Rule) -> None:
     elif rule.origin != "keep":
         lines.add(f"header_up Origin ^.*$ {rule.origin}")
     if rule.prefix:
-        lines.add(f"header_up X-Forwarded-Prefix {word(rule.prefix)}")
+        lines.add(f"header_up X-Forwarded-Prefix {word(_braceless(rule.prefix))}")
     _add_edits(lines, "header_up", rule.route.request_headers, rule)
 
 
@@ -316,7 +328,7 @@ def _value(text: str, rule: Rule) -> str | None:
 def _add_response_fields(lines: Lines, rule: Rule) -> None:
     if rule.cors.kind in (CorsKind.HIDE, CorsKind.ALLOW):
         lines.add("header_down -Access-Control-*")
-    base = rule.prefix.replace("$", "$$")
+    base = _braceless(rule.prefix).replace("$", "$$")
     if rule.route.maps_redirects:
         for server in dict.fromkeys(rule.pool.servers):
             scheme = "https" if server.scheme is Scheme.HTTPS else "http"

@@ -7,14 +7,14 @@ configuration lets pages of *other* origins do; that pages of this machine may r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from devproxy.authority.networks import is_loopback
 from devproxy.authority.origins import Pattern, parse_pattern
 from devproxy.config.model import Cors, CorsMode, PreflightMode, Route
 from devproxy.exporting.paths import literal
-from devproxy.exporting.site import CorsKind, CorsPolicy, CorsRule
+from devproxy.exporting.site import CorsKind, CorsPolicy, CorsRule, Rule, Site
 
 ONE_ORIGIN: Final = (
     "pages come from this site's own origin, so no CORS is needed, and none is added. That pages of this machine may "
@@ -107,6 +107,31 @@ def headers_expression(policy: CorsPolicy) -> str:
     names = TOKEN if policy.headers is None else "|".join(map(literal, policy.headers))
     item = f"[ \\t]*(?:{names})?[ \\t]*" if names else "[ \\t]*"
     return f"^{item}(?:,{item})*$"
+
+
+def without_origins(site: Site, is_usable: Callable[[str], bool], why: str) -> Site:
+    """Return `site` without the origins by expression that a target does not understand, and a note that says so.
+
+    `is_usable`: told an expression. `why`: a clause without a full stop.
+    """
+    left: dict[str, None] = {}
+
+    def kept(patterns: tuple[Pattern, ...]) -> tuple[Pattern, ...]:
+        odd = [one for one in patterns if one.regex is not None and not is_usable(one.regex.pattern.decode())]
+        left.update(dict.fromkeys(one.text for one in odd))
+        return tuple(one for one in patterns if one not in odd)
+
+    def rule_with(rule: Rule) -> Rule:
+        policy = rule.cors.policy
+        if policy is not None:
+            policy = policy._replace(origins=kept(policy.origins))
+        welcome = None if rule.welcome is None else kept(rule.welcome)
+        return rule._replace(cors=rule.cors._replace(policy=policy), welcome=welcome)
+
+    rules = tuple(map(rule_with, site.rules))
+    if not left:
+        return site
+    return site._replace(rules=rules, notes=(*site.notes, f"origins {', '.join(left)}: {why}."))
 
 
 def _is_local(pattern: Pattern) -> bool:

@@ -388,7 +388,7 @@ def _add_balance(lines: Lines, site: Site, pool: Pool) -> None:
 
 
 def _server(pool: Pool, server: ServerAddress) -> str:
-    where = f"unix@{server.path}" if server.scheme is Scheme.UNIX else f"{host_of(server)}:{server.port}"
+    where = string(f"unix@{server.path}") if server.scheme is Scheme.UNIX else f"{host_of(server)}:{server.port}"
     if server.scheme is not Scheme.HTTPS:
         return f"{where} check"
     upstream = pool.upstream

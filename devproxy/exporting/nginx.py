@@ -78,7 +78,7 @@ def _add_pool(lines: Lines, pool: Pool, names: Names) -> None:
 
 
 def _address(server: ServerAddress) -> str:
-    return f"unix:{server.path}" if server.scheme is Scheme.UNIX else f"{host_of(server)}:{server.port}"
+    return quoted_value(f"unix:{server.path}") if server.scheme is Scheme.UNIX else f"{host_of(server)}:{server.port}"
 
 
 def _add_redirect(lines: Lines, site: Site) -> None:
@@ -254,7 +254,7 @@ def _add_way(lines: Lines, site: Site, rule: Rule, names: Names) -> None:
     elif rule.is_conditional:
         target = "$request_uri"
     lines.add(f"proxy_pass {'https' if pool.is_tls else 'http'}://{names.pool(pool)}{target};")
-    _add_redirects(lines, rule)
+    _add_redirects(lines, rule, names)
     origin = "keep"
     if rule.origin != "keep":
         origin = '""' if rule.origin == "remove" else f"${names.origin(rule)}"
@@ -276,7 +276,7 @@ def _add_way(lines: Lines, site: Site, rule: Rule, names: Names) -> None:
         lines.add(f"proxy_read_timeout {limit}s;")
 
 
-def _add_redirects(lines: Lines, rule: Rule) -> None:
+def _add_redirects(lines: Lines, rule: Rule, names: Names) -> None:
     """Add that redirects to a server, and paths of one that does not know its prefix, come back to the site."""
     route = rule.route
     base = base_of(rule.prefix)
@@ -286,10 +286,10 @@ def _add_redirects(lines: Lines, rule: Rule) -> None:
     own = [f"{'https' if one.scheme is Scheme.HTTPS else 'http'}://{authority_of(one)}" for one in rule.pool.servers]
     if mapped:
         for url in dict.fromkeys(own):
-            lines.add(f"proxy_redirect {quoted_value(f'{url}/')} {quoted_value(f'{base}/')};")
+            lines.add(f"proxy_redirect {quoted_value(f'{url}/')} {quoted_value(dollars(f'{base}/', names.slug))};")
     if base and route.rewrite is not None and route.rewrite.strip("/") == "":
-        inside = f"^/(?!{literal(base[1:])}(?:/|$)|/)(?<path>.*)$"
-        back = quoted_value(dollars(base, rule.pool.name) + "/$path")
+        inside = f"^/(?!{literal(base[1:])}(?:/|$)|/)(?<rest>.*)$"
+        back = quoted_value(dollars(base, names.slug) + "/$rest")
         if mapped:
             lines.add(f"proxy_redirect {expression(f'~{inside}')} {back};")
         if route.cookies.maps_path:

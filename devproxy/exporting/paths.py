@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from devproxy.config.model import PathKind, Route
 
 _find_unlike: Final = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!<>(]|P=|P>)|\\[1-9Z]|[*+?}]\+)").search
+_find_unscripted: Final = re.compile(r"\(\?(?:P|[aimsxLu(#])|\\[AZ]|[*+?}]\+|\(\?>").search
 _SPECIAL: Final = frozenset(r".^$*+?{}[]\|()")
 
 
@@ -49,6 +50,11 @@ def path_expression(route: Route) -> str:
 def is_plain(expression: str) -> bool:
     """Tell whether `expression` is in the part of the syntax that RE2 (Go: Caddy, Traefik) has, too."""
     return _find_unlike(expression) is None
+
+
+def is_javascript(expression: str) -> bool:
+    """Tell whether `expression` is in the part of the syntax that JavaScript has, too."""
+    return _find_unscripted(expression) is None
 
 
 def method_names(route: Route) -> tuple[str, ...]:

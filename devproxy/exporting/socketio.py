@@ -11,7 +11,8 @@ from typing import Final
 
 from devproxy import __version__
 from devproxy.config.model import PathKind
-from devproxy.exporting.cross import origin_expression
+from devproxy.exporting.cross import origin_expression, without_origins
+from devproxy.exporting.paths import is_javascript
 from devproxy.exporting.site import CorsPolicy, Rule, Site
 from devproxy.exporting.writing import PLATFORMS, REPLACE
 from devproxy.routing.table import rewritten_path
@@ -21,6 +22,7 @@ _DEFAULT_PATH: Final = "/socket.io/"
 
 def write(site: Site) -> str:
     """Return the page."""
+    site = without_origins(site, is_javascript, "JavaScript's expressions do not have all that they use")
     rules = list({rule.pool.name: rule for rule in reversed(site.socketio_rules)}.values())[::-1]
     parts = [_opening(site)]
     if not rules:
@@ -39,6 +41,9 @@ def _opening(site: Site) -> str:
             f"\nLines marked `{REPLACE}` have an example: write the origin of production, or export again with "
             "`--origin https://app.example.com`.\n"
         )
+    for note in site.notes:
+        if note.startswith("origins"):
+            text += f"\nNot carried over: {note}\n"
     return text
 
 

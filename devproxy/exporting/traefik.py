@@ -10,7 +10,7 @@ from typing import Final
 
 from devproxy.config.model import HeaderEdits, PathKind, Scheme, ServerAddress, Sticky
 from devproxy.config.placeholders import split_value
-from devproxy.exporting.cross import ONE_ORIGIN, origin_expression, origins_expression
+from devproxy.exporting.cross import ONE_ORIGIN, origin_expression, origins_expression, without_origins
 from devproxy.exporting.paths import (
     base_of,
     host_expression,
@@ -33,6 +33,7 @@ _FIELDS: Final = ("Origin", "Credentials", "Methods", "Headers")
 
 def write(site: Site) -> str:
     """Return the file."""
+    site = without_origins(site, is_plain, "Traefik's expressions have no look-around and no references back")
     lines = Lines(indent="  ")
     opening(
         lines,

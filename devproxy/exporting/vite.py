@@ -7,15 +7,14 @@ one that begins with ``^`` is an expression on path *and* query. Start at :func:
 from __future__ import annotations
 
 import json
-import re
 from typing import Final
 
 from devproxy import __version__
 from devproxy.authority.origins import Pattern
 from devproxy.config.model import HeaderEdits, PathKind, Scheme, ServerAddress
 from devproxy.config.placeholders import split_value
-from devproxy.exporting.cross import origin_expression
-from devproxy.exporting.paths import base_of, decoded, literal, path_expression
+from devproxy.exporting.cross import origin_expression, without_origins
+from devproxy.exporting.paths import base_of, decoded, is_javascript, literal, path_expression
 from devproxy.exporting.site import CorsKind, Rule, Site
 from devproxy.exporting.socketio import regex_of_node
 from devproxy.exporting.writing import Lines, heading
@@ -23,12 +22,11 @@ from devproxy.policy.addressing import authority_of
 
 _LOOPBACK: Final = r"/^https?:\/\/(?:(?:[^:]+\.)?localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/"
 """What Vite itself lets read where nothing is said (``defaultAllowedOrigins``)."""
-_find_unlike: Final = re.compile(r"\(\?(?:P|[aimsxLu])|\\[AZ]|[*+?}]\+|\(\?>").search
-"""What Python's expressions have and JavaScript's do not."""
 
 
 def write(site: Site) -> str:
     """Return the file."""
+    site = without_origins(site, is_javascript, "JavaScript's expressions do not have all that they use")
     lines = Lines("//", indent="  ")
     lines.comment(
         f"Vite's `server.proxy`, for the routes of {site.source}. Written by `devproxy export` (devproxy "
@@ -40,6 +38,7 @@ def write(site: Site) -> str:
         "checks neither Host nor Origin, so that every web site can open it.",
         "- CORS for each route: Vite answers preflights itself, by `server.cors`, for all paths alike, and the "
         "server's own headers pass.",
+        *(f"- {note}" for note in site.notes if note.startswith("origins")),
     )
     lines.blank()
     lines.open("export default {")
@@ -96,7 +95,7 @@ def _is_possible(rule: Rule) -> bool:
 
 
 def _is_odd(rule: Rule) -> bool:
-    return rule.route.kind is PathKind.REGEX and _find_unlike(rule.route.pattern) is not None
+    return rule.route.kind is PathKind.REGEX and not is_javascript(rule.route.pattern)
 
 
 def _problems(rule: Rule) -> list[str]:

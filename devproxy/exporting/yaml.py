@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 
 def text(value: str) -> str:
-    """Return `value` as a string."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return `value` as a string. What is not printable is escaped: to YAML, more than a line feed ends a line."""
+    written = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in written)
 
 
 def words(values: Iterable[str]) -> str:

@@ -216,3 +216,32 @@ def test_a_value_cannot_end_its_line(target: str, name: str) -> None:
     text = export(config.load((HEAD + routes).encode(), source="a\\nb.toml"), target)
     plain = export(config.load((HEAD + route(headers__response__set='{ X-A = "x" }')).encode(), source="a"), target)
     assert abs(text.count("\n") - plain.count("\n")) <= 3  # nginx needs three lines for a dollar sign
+
+
+ODD = r"regex:https://(?!evil)[a-z]+\.shop\.example"
+
+
+@pytest.mark.parametrize(
+    ("target", "is_kept"), [("nginx", True), ("haproxy", True), ("caddy", False), ("traefik", False)]
+)
+def test_an_origin_that_a_target_does_not_understand_is_left_out_and_said(target: str, is_kept: bool) -> None:
+    routes = route(cors__origins=f"['{ODD}', 'https://shop.example']")
+    text = export(config.load((HEAD + routes).encode(), source="x"), target)
+    code = "\n".join(line for line in text.splitlines() if not line.strip().startswith("#"))
+    assert ("(?!evil)" in code) is is_kept
+    assert ("origins regex:" in text) is not is_kept
+
+
+@pytest.mark.parametrize("target", ["vite", "socketio"])
+@pytest.mark.parametrize("regex", [r"(?i)https://a\.example", r"https://(?P<who>[a-z]+)\.example"])
+def test_an_origin_that_javascript_does_not_understand_is_left_out_and_said(target: str, regex: str) -> None:
+    routes = route(path='"/socket.io/"', cors__origins=f"['regex:{regex}', 'https://shop.example']")
+    text = export(config.load((HEAD + routes).encode(), source="x"), target)
+    assert text.count(regex.partition("[")[0]) == 1
+    assert "origins regex:" in text
+
+
+def test_text_of_yaml_has_no_line_of_its_own() -> None:
+    from devproxy.exporting.yaml import text
+
+    assert text('a"\u2028\x85\n🐎') == '"a\\"\\u2028\\u0085\\n🐎"'
