@@ -29,6 +29,8 @@ from tests.support.processes import Program, free_port, wait_for
 
 PROXIES: Final = ("nginx", "caddy", "haproxy", "traefik")
 SHOP: Final = "https://shop.example.org"
+PAGE: Final = "http://page.example.org"
+"""The same without TLS, for a real browser."""
 NGINX: Final = "/usr/sbin/nginx"
 HAPROXY: Final = "/usr/sbin/haproxy"
 
@@ -81,7 +83,7 @@ path = "/api/"
 strip_prefix = true
 upstream = "rest"
 [routes.cors]
-origins = ["{SHOP}", "https://*.preview.example.org", "http://localhost:3000"]
+origins = ["{SHOP}", "{PAGE}", "https://*.preview.example.org", "http://localhost:3000"]
 methods = ["GET", "POST", "PUT"]
 headers = ["Content-Type", "X-Tenant"]
 expose = ["ETag"]
@@ -161,6 +163,12 @@ class EchoServer:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length", "0"))
                 body = self.rfile.read(length)
+                if self.path == "/blank":
+                    self.send_response(200)
+                    self.send_header("Content-Type", "text/html")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 if self.path.endswith("/events"):
                     self.stream()
                     return
@@ -199,7 +207,10 @@ class EchoServer:
         self._server = _Quiet(("127.0.0.1", 0), Handler)
         self.port = int(self._server.server_address[1])
         if is_tls:
-            self._server.socket = server_context().wrap_socket(self._server.socket, server_side=True)
+            # Handshakes are for the thread of each connection: one that is silent must not keep others waiting.
+            self._server.socket = server_context().wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:

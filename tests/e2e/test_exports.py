@@ -4,7 +4,9 @@ same servers in the same way, real Socket.IO clients work, and browsers' verdict
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import product
@@ -14,8 +16,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from devproxy.policy.verdict import PageRequest, Verdict, asks_first, judge
-from tests.e2e.exported import PROXIES, SHOP, Answer, Front, Servers, ask, front, handshake, site_servers
+from tests.e2e.exported import PAGE, PROXIES, SHOP, Answer, Front, Servers, ask, front, handshake, site_servers
 from tests.e2e.harness import Configured, RunClient, StartServer
+from tests.support.browser import open_page
 
 EVIL: Final = "https://evil.example"
 ORIGINS: Final = (SHOP, "https://x.preview.example.org", "https://preview.example.org", EVIL, "null")
@@ -205,6 +208,48 @@ def verdict(front: str, path: str, page: str, method: str, names: tuple[str, ...
     sent = {**dict.fromkeys(names, "application/json"), "Origin": page}
     answer = ask(front, path, sent, method=method)
     return judge(asked, [answer.hop], preflight)
+
+
+IN_A_BROWSER: Final = """(async (url) => {
+  const asked = async (path, options) => {
+    try { return (await fetch(url + path, options)).status; } catch { return 'blocked'; }
+  };
+  const json = { 'Content-Type': 'application/json' };
+  return [
+    await asked('/api/x', { credentials: 'include' }),
+    await asked('/api/x', { method: 'PUT', headers: json, credentials: 'include' }),
+    await asked('/api/x', { method: 'DELETE', credentials: 'include' }),
+    await asked('/api/x', { headers: { 'X-Other': '1' } }),
+    await asked('/open/x'),
+    await asked('/closed/x'),
+    await new Promise((done) => {
+      const socket = new WebSocket(url.replace('http', 'ws') + '/api/x');
+      socket.onerror = () => done('refused');
+      socket.onopen = () => done('open');
+    }),
+  ];
+})"""
+
+
+def test_a_real_browser_agrees(servers: Servers, devproxy_origin: str, tmp_path: Path) -> None:
+    rules = f"MAP *.example.org 127.0.0.1:{servers.pages.port}"
+
+    async def seen(front_origin: str) -> list[list[object]]:
+        found: list[list[object]] = []
+        async with open_page(f"--host-resolver-rules={rules}") as page:
+            for origin in (PAGE, "http://evil.example.org"):
+                await page.goto(f"{origin}/blank")
+                await page.until(f"location.origin === {json.dumps(origin)} && document.readyState === 'complete'")
+                asked = [f"{IN_A_BROWSER}({json.dumps(url)})" for url in (front_origin, devproxy_origin)]
+                found += [await page.evaluate(expression) for expression in asked]
+        return found
+
+    with front("nginx", servers.toml(), tmp_path) as nginx:
+        allowed, as_allowed, evil, as_evil = asyncio.run(seen(nginx.origin))
+    assert allowed == as_allowed
+    assert evil == as_evil
+    assert allowed[:4] == [200, 200, "blocked", "blocked"]
+    assert set(evil[:6]) == {"blocked"}
 
 
 def test_an_answer_says_that_it_depends_on_the_origin_and_names_it_once(proxy: Front) -> None:

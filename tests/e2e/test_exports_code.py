@@ -103,7 +103,7 @@ def problems(server: Server, *pages: str) -> list[str]:
 
     async def asked() -> list[str]:
         target = parse_target(f"http://127.0.0.1:{server.port}")
-        runs = [run_doctor(target, page=page.encode(), includes_credentials=True, limit_s=2.0) for page in pages]
+        runs = [run_doctor(target, page=page.encode(), includes_credentials=True, limit_s=1.5) for page in pages]
         return [str(problem.code) for seen in await asyncio.gather(*runs) for problem in diagnose(seen).problems]
 
     return asyncio.run(asked())
