@@ -14,7 +14,7 @@ from devproxy.authority.hosts import DEFAULT_PORTS, MAX_PORT, bracketed
 from devproxy.authority.origins import ascii_name
 from devproxy.config.model import Listen, Proxy, Scheme, ServerAddress
 from devproxy.text.bad import BadText
-from devproxy.text.safe import has_control, quoted
+from devproxy.text.safe import has_control, is_unicode, quoted
 
 MAX_SOCKET_PATH_BYTES: Final = 107
 """``sun_path`` of Linux has 108 bytes, one of them for the final NUL."""
@@ -311,7 +311,9 @@ def _unix(text: str) -> ServerAddress:
         path = path[2:]
     if not path.startswith("/") or has_control(path):
         raise BadText(f"{quoted(text)} does not name a socket by its absolute path", 'write "unix:/run/app.sock"')
-    octets = len(path.encode("utf-8", "surrogateescape"))
+    if not is_unicode(path):
+        raise BadText(f"{quoted(text)} has bytes that are not UTF-8", "give the socket another name")
+    octets = len(path.encode())
     if octets > MAX_SOCKET_PATH_BYTES:
         what = f"the path of a unix socket has at most {MAX_SOCKET_PATH_BYTES} bytes, this one has {octets}"
         raise BadText(what, "put the socket into a directory with a shorter path")

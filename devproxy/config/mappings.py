@@ -14,7 +14,7 @@ from devproxy.config.loading import build
 from devproxy.config.model import Config
 from devproxy.config.problems import ConfigError, Path, Problem, Problems, spelled
 from devproxy.config.shape import Table, shaped
-from devproxy.text.safe import clipped, visible
+from devproxy.text.safe import clipped, is_unicode, quoted, visible
 
 MAX_DEPTH: Final = 16
 """How deep tables and lists may be nested; no key needs more than five levels."""
@@ -69,6 +69,9 @@ def _plain(value: Any, path: Path, problems: Problems) -> Any:
         value = value.value
     if hasattr(value, "__fspath__"):
         value = value.__fspath__()
+    if isinstance(value, str) and not is_unicode(value, octets=True):
+        problems.at_value(path, f"{quoted(value)} has half a surrogate pair", "no file can hold one")
+        return _NOTHING
     for kind in (bool, int, float, str):
         if isinstance(value, kind):
             return kind(value)
@@ -80,8 +83,8 @@ def _plain(value: Any, path: Path, problems: Problems) -> Any:
 def _table(value: Mapping[Any, Any], path: Path, problems: Problems) -> Table:
     result: Table = {}
     for name, child in value.items():
-        if not isinstance(name, str):
-            problems.at_value(path, f"the keys of a table are strings, got {clipped(repr(name))}")
+        if not isinstance(name, str) or not is_unicode(name):
+            problems.at_value(path, f"the keys of a table are text, got {clipped(repr(name))}")
         elif child is not None:
             plain = _plain(child, (*path, name), problems)
             if plain is not _NOTHING:

@@ -23,7 +23,7 @@ from devproxy.config.tokens import check_method, is_token
 from devproxy.http.own import RESERVED_PREFIX, is_reserved
 from devproxy.text.bad import BadText
 from devproxy.text.regexes import backtracking_fault
-from devproxy.text.safe import has_control, quoted
+from devproxy.text.safe import has_control, is_unicode, quoted
 
 Table = dict[str, Any]
 
@@ -309,5 +309,8 @@ def _fields(
         if has_control(value.replace("\t", "")):
             what = f"the value of {quoted(name)} contains a control character"
             problems.at_value((*path, name), what, "a header is one line of text")
+        elif not is_unicode(value):
+            what = f"the value of {quoted(name)} has bytes that are not UTF-8"
+            problems.at_value((*path, name), what, "write it in UTF-8")
         seen.setdefault(name.lower(), name)
     return tuple(table.items())

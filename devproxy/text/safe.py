@@ -49,6 +49,18 @@ def has_control(text: str) -> bool:
     return any(char < " " or char == "\x7f" for char in text)
 
 
+def is_unicode(text: str, *, octets: bool = False) -> bool:
+    """Tell whether `text` can be written in UTF-8: it has no half of a surrogate pair.
+
+    `octets`: halves by which Python keeps bytes that are not UTF-8, in names of files and variables, will do.
+    """
+    try:
+        text.encode("utf-8", "surrogateescape" if octets else "strict")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _escaped(char: str) -> str:
     code = ord(char)
     return char if char.isprintable() else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

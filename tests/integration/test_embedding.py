@@ -95,14 +95,17 @@ def test_a_configuration_that_cannot_be_used_is_reported_whole(tmp_path: Path) -
         ({"upstreams": {"a": 5 + 1j}, "routes": []}, "upstreams.a: expected a string"),
         ({"upstreams": {"a": {"servers": ("htp://x",)}}}, "upstreams.a.servers[0]: "),
         ({"servers": {}}, "servers: unknown key `servers`"),
-        ({3: 4}, "the keys of a table are strings, got 3"),
+        ({3: 4}, "the keys of a table are text, got 3"),
+        ({"\ud800": 4}, "the keys of a table are text, got '\\ud800'"),
+        ({"upstreams": {"a": "\ud800"}}, '"\\ud800" has half a surrogate pair'),
+        ({"upstreams": {"a": "unix:/\udcff"}}, '"unix:/\\udcff" has bytes that are not UTF-8'),
         ({}, "there is no upstream"),
         ({"upstreams": {"a": {"servers": ["https://localhost:1"], "tls_ca": "no.pem"}}} | {
             "routes": [{"path": "/", "upstream": "a"}]}, "upstreams.a.tls_ca[0]: "),
         ("no/devproxy.toml", "cannot read no/devproxy.toml: no such file or directory"),
         ("a\0b", "this is not the name of a file"),
     ],
-    ids=["upstream", "type", "server", "unknown", "key", "empty", "file", "missing", "nul"],
+    ids="upstream type server unknown key half-key half socket empty file missing nul".split(),
 )  # fmt: skip
 def test_what_is_wrong_in_a_mapping_is_named_by_its_path(config: Source, words: str) -> None:
     with pytest.raises(devproxy.ConfigurationError) as caught:

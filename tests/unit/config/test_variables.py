@@ -133,6 +133,20 @@ def test_what_cannot_be_replaced_is_told_with_its_place(
 
 @pytest.mark.parametrize(
     "line",
+    [
+        'upstream = "a"\nheaders.request.set = { X = "${env:OCTETS}" }',
+        'upstream = "a"\nheaders.response.add = { X = "${env:OCTETS}" }',
+    ],
+)
+def test_bytes_of_a_variable_that_are_not_utf_8_are_told(line: str) -> None:
+    text = f'[upstreams]\na = 3000\n[[routes]]\npath = "/"\n{line}'
+    [problem] = problems(text, OCTETS="\udcff")
+    assert problem.what == 'the value of "X" has bytes that are not UTF-8 (the value of OCTETS)'
+    assert problem.line == 6
+
+
+@pytest.mark.parametrize(
+    "line",
     ["path_regex = '/${env:A}'", 'path = "/"\nform_post = ["regex:https://${env:A}"]'],
     ids=["path_regex", "origin"],
 )
