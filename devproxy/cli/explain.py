@@ -321,7 +321,8 @@ class Report:
     def _judged_without(self, theirs: Hop, plan: Forward) -> Iterator[str]:
         """Say what a browser would make of the answer if its page asked the server itself."""
         if (target := self._origin_behind(plan)) is None:
-            yield "without devproxy: no browser can reach a Unix socket"
+            is_file = self._server(plan).scheme is Scheme.RECORDING
+            yield f"without devproxy: no browser can reach a {'recording' if is_file else 'Unix socket'}"
             return
         yield from self._hindered("without devproxy", self._obstacles(target))
         preflight = self._asked_without(plan) if asks_first(self._page(target)) else None

@@ -11,10 +11,11 @@ from typing import Final
 
 from devproxy.cli.refusal import FAILED, Refused
 from devproxy.config.model import ServerAddress
-from devproxy.errors import UpstreamError
+from devproxy.errors import UpstreamError, UpstreamFault
 from devproxy.gateway.back.recorded import HELP, RecordedDialler, read_file, sentence
 from devproxy.recordings.archive import BadRecording
 
+_RECORD: Final = "record this request, too: `devproxy record` while the server itself answers"
 WAIT_S: Final = 1.0
 """How long an answer may take: one that waits for the client of a session never comes."""
 
@@ -48,7 +49,8 @@ def recorded_answer(server: ServerAddress, folder: str, octets: bytes) -> bytes:
     try:
         return asyncio.run(_asked(server, folder, octets))
     except UpstreamError as error:
-        raise Refused(f"{server.url} gave no answer: {error.detail}", HELP, exit_code=FAILED) from None
+        help = _RECORD if error.fault is UpstreamFault.NOT_RECORDED else HELP
+        raise Refused(f"{server.url} gave no answer: {error.detail}", help, exit_code=FAILED) from None
 
 
 async def _asked(server: ServerAddress, folder: str, octets: bytes) -> bytes:

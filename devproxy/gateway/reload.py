@@ -6,11 +6,12 @@ they keep the snapshot and the pools that they were born with until they end. St
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from devproxy.config.conflicts import conditions
-from devproxy.config.model import Config, Route, ServerAddress
+from devproxy.config.model import SYSTEM, Config, Route, ServerAddress, Upstream
 
 if TYPE_CHECKING:
     from devproxy.plan import Snapshot
@@ -42,6 +43,18 @@ def is_kept(born: TunnelOrigin, where: RouteTargets) -> bool:
 
 
 def unchanged_upstreams(old: Config, new: Config) -> frozenset[str]:
-    """Return the names of the upstreams that are equal in both, so that their connections serve on."""
+    """Return the names of the upstreams that are equal in both, so that their connections serve on.
+
+    One that names files is another where they begin at another folder.
+    """
     before = {upstream.name: upstream for upstream in old.upstreams}
-    return frozenset(upstream.name for upstream in new.upstreams if before.get(upstream.name) == upstream)
+    has_moved = os.path.dirname(old.source) != os.path.dirname(new.source)
+    return frozenset(
+        upstream.name
+        for upstream in new.upstreams
+        if before.get(upstream.name) == upstream and not (has_moved and _names_files(upstream))
+    )
+
+
+def _names_files(upstream: Upstream) -> bool:
+    return bool(upstream.recording or upstream.tls_cert) or upstream.tls_ca != (SYSTEM,)

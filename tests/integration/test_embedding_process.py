@@ -5,6 +5,8 @@ The process is one of its own: the runner has changed its own already.
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -122,3 +124,33 @@ def test_the_package_alone_loads_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["['devproxy']", "True", "Gateway False"]
+
+
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["embedding.md", "testing.md"])
+def test_the_code_of_the_pages_is_python(page: str) -> None:
+    blocks = BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    assert blocks
+    for block in blocks:
+        compile(block, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_the_first_program_of_the_page_runs(tmp_path: Path) -> None:
+    (program,) = BLOCK.findall((ROOT / "docs" / "embedding.md").read_text(encoding="utf-8"))[:1]
+    (tmp_path / "devproxy.toml").write_text(
+        'upstreams.a = "http://localhost:1"\nroutes = [{ path = "/", upstream = "a" }]\nserver.listen = "localhost:0"\n'
+    )
+    program = program.replace("await asyncio.Event().wait()", "await asyncio.sleep(0)")
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.fullmatch(r"http://localhost:\d+\n", done.stdout)
+    assert done.stderr == ""

@@ -75,3 +75,11 @@ def test_an_upstream_is_unchanged_when_name_servers_and_settings_are_equal() -> 
     assert unchanged_upstreams(CONFIG, CONFIG) == {"a", "b"}
     assert unchanged_upstreams(CONFIG, with_upstream(Upstream(name="a", servers=(ONE,), hold_s=0.0))) == {"b"}
     assert unchanged_upstreams(CONFIG, with_upstream(Upstream(name="c", servers=(ONE,)))) == {"b"}
+
+
+def test_an_upstream_that_names_files_is_another_one_where_they_begin_at_another_folder() -> None:
+    named = Upstream(name="a", servers=(ONE,), recording="session.har")
+    here = replace(with_upstream(named), source="one/devproxy.toml")
+    assert unchanged_upstreams(here, here) == {"a", "b"}
+    assert unchanged_upstreams(here, replace(here, source="one/other.toml")) == {"a", "b"}
+    assert unchanged_upstreams(here, replace(here, source="two/devproxy.toml")) == {"b"}

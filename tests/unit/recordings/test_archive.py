@@ -217,3 +217,67 @@ def test_junk_where_a_table_should_be_is_an_error_or_nothing(junk: str) -> None:
         one["response"][name] = one["request"][name] = json.loads(junk)
         one["startedDateTime"] = one["time"] = one["_webSocketMessages"] = json.loads(junk)
         assert len(read_recording(har([one])).entries) == 1
+
+
+CHROME = {
+    "_initiator": {"type": "script"},
+    "_priority": "High",
+    "_resourceType": "fetch",
+    "cache": {},
+    "connection": "41",
+    "request": {
+        "method": "GET",
+        "url": "https://app.example/api/me?x=1#part",
+        "httpVersion": "http/2.0",
+        "headers": [{"name": ":authority", "value": "app.example"}, {"name": "accept", "value": "*/*"}],
+        "queryString": [{"name": "x", "value": "1"}],
+        "cookies": [],
+        "headersSize": -1,
+        "bodySize": 0,
+    },
+    "response": {
+        "status": 200,
+        "statusText": "",
+        "httpVersion": "http/2.0",
+        "headers": [
+            {"name": "content-encoding", "value": "br"},
+            {"name": "content-length", "value": "9"},
+            {"name": "content-type", "value": "application/json; charset=utf-8"},
+            {"name": "set-cookie", "value": "a=1; Path=/; HttpOnly\nb=2"},
+            {"name": "alt-svc", "value": 'h3=":443"'},
+        ],
+        "cookies": [],
+        "content": {"size": 13, "mimeType": "application/json", "compression": 4, "text": '{"name":"ü"}'},
+        "redirectURL": "",
+        "headersSize": -1,
+        "bodySize": -1,
+        "_transferSize": 210,
+        "_error": None,
+    },
+    "serverIPAddress": "[::1]",
+    "startedDateTime": "2026-11-30T12:00:00.123Z",
+    "time": 12.3,
+    "timings": {"blocked": -1, "send": 0.1, "wait": 10, "receive": 2.2},
+}
+"""As Chrome 142 saves it (developer tools, Network, Save all as HAR)."""
+
+
+def test_what_chrome_saves_over_http_2_is_given_as_http_1() -> None:
+    found = only(CHROME)
+    assert (found.target, found.answer.status, found.answer.reason) == (b"/api/me?x=1", 200, b"")
+    assert found.answer.fields == (
+        b"content-type: application/json; charset=utf-8",
+        b"set-cookie: a=1; Path=/; HttpOnly",
+        b"set-cookie: b=2",
+    )
+    assert found.answer.body == '{"name":"ü"}'.encode()
+    assert found.ended - found.began == pytest.approx(0.0123, abs=1e-6)
+
+
+def test_what_firefox_saves_without_its_large_bodies_says_what_it_lacks() -> None:
+    saved = json.loads(json.dumps(CHROME))
+    saved["startedDateTime"] = "2026-11-30T13:00:00.123+01:00"
+    content = {"mimeType": "application/json", "size": 5_000_000, "comment": "Response bodies are not included."}
+    saved["response"]["content"] = content
+    assert only(saved).lacks == "without its body"
+    assert only(saved).began == only(CHROME).began
