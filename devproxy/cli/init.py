@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     proposal = propose(found, choice, choice.free_port(found.taken), paths)
     if not (choice.frontend or choice.backends):
         raise _nothing(found)
+    if paths and not choice.backends:
+        raise Refused("--backend-path: no backend was found", f"name it as well:  {_again(options)} --backend 3001")
     if choice.frontend is not None and any(text.rstrip("/") == "" for text in paths):
         raise Refused(
             '--backend-path: "/" leaves nothing to the frontend', "name the paths of the backend, such as /api/"

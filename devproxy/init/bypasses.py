@@ -31,7 +31,9 @@ _find_joined: Final = re.compile(
     r"\s?\+\s?[\"'`]:(?P<port>\d{1,5}+)(?P<path>/[^\"'`\s<>]{0,300}+)?(?=[\"'`])"
 ).finditer
 _HINTS: Final = ("localhost", "127.0.0.1", "0.0.0.0", "[::1]", "location.hostname")
-_ends_with_io: Final = re.compile(r"\b(?:io|io\.connect|lookup)\(\s{0,40}+$").search
+_ends_with_io: Final = re.compile(
+    r"\b(?:io|io\.connect|lookup|socketIOClient|openSocket|new Manager)\(\s{0,40}+$"
+).search
 _ends_with_socket: Final = re.compile(r"\bnew (?:Reconnecting)?WebSocket\(\s{0,40}+$").search
 _ends_with_source: Final = re.compile(r"\bnew EventSource\(\s{0,40}+$").search
 _ends_with_fetch: Final = re.compile(r"\b\$?fetch\(\s{0,40}+$").search
@@ -155,7 +157,8 @@ def _rewritten(text: str, address: _Address, context: str, start: str) -> tuple[
     literal = " ".join(text[address.at : address.end].split())
     literal += "" if literal.endswith(quote) else "…" + quote
     if context not in _CALLED:
-        start = f"{' '.join(start.split())} " if start else ""
+        start = " ".join(start.split())
+        start += "" if not start or (start.endswith("=") and start[-2:] != " =") else " "
         return f"{start}{literal}", f"{start}{quote}{path}{quote}"
     call = _call_of(text[max(0, address.at - _BEFORE) : address.at].rstrip())
     follows = text[address.end : address.end + _BEFORE].lstrip()

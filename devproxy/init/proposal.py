@@ -29,6 +29,9 @@ _PAGES_OWN: Final = frozenset(
 """First segments of paths that pages are made of: whatever else declares them, they belong to the frontend."""
 
 
+_NAMED: Final = "You named this path."
+
+
 class Routed(NamedTuple):
     """A route. ``why``: sentences."""
 
@@ -45,7 +48,6 @@ class Proposal(NamedTuple):
     choice: Choice
     routes: tuple[Routed, ...]
     notes: tuple[str, ...] = ()
-    own_routes: tuple[OwnRoute, ...] = ()
 
     @property
     def backend_paths(self) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ def propose(found: Evidence, choice: Choice, port: int, backend_paths: Sequence[
     notes: list[str] = []
     taken = {""}  # everything, which is the frontend's
     for index, backend in enumerate(choice.backends):
-        wanted = [_Prefix(path, "asked for") for path in backend_paths] if backend_paths and not index else None
+        wanted = [_Prefix(path, _NAMED) for path in backend_paths] if backend_paths and not index else None
         prefixes = _socket_prefixes(found, backend, choice) if wanted is None else []
         prefixes += _prefixes(found, backend, choice, own, notes) if wanted is None else wanted
         for prefix in prefixes:
@@ -84,6 +86,8 @@ def propose(found: Evidence, choice: Choice, port: int, backend_paths: Sequence[
             notes.append(
                 f"No path of `{backend.name}` is known. Give it one, and remove the number signs:\n{_example(backend)}"
             )
+    if not choice.backends:
+        notes.append("No backend was found. If there is one:  devproxy init --print --backend 3001  (its port)")
     kept = list(_own_within(own, [route.pattern for route in routes], frontend))
     why = (
         f"Everything else: pages, their files, and hot reload ({frontend.kind.name})."
@@ -91,7 +95,7 @@ def propose(found: Evidence, choice: Choice, port: int, backend_paths: Sequence[
         else "Everything else.",
     )
     everything = Routed(PathKind.PREFIX, "/", frontend.name, why)
-    return Proposal(port, choice, (*kept, *routes, everything), tuple(notes), tuple(own))
+    return Proposal(port, choice, (*kept, *routes, everything), tuple(notes))
 
 
 def _without_frontend(found: Evidence, choice: Choice, port: int, backend_paths: Sequence[str]) -> Proposal:
@@ -100,8 +104,9 @@ def _without_frontend(found: Evidence, choice: Choice, port: int, backend_paths:
     notes: list[str] = []
     for index, backend in enumerate(choice.backends):
         if not index:
-            why = "Everything: no frontend was found." if not backend_paths else "Asked for."
-            routes += [Routed(PathKind.PREFIX, path, backend.name, (why,)) for path in backend_paths or ("/",)]
+            why = "Everything: no frontend was found." if not backend_paths else _NAMED
+            paths = {_bare(path): path for path in backend_paths} or {"": "/"}  # /api and /api/ are one prefix
+            routes += [Routed(PathKind.PREFIX, path, backend.name, (why,)) for path in paths.values()]
             continue
         prefixes = [*_socket_prefixes(found, backend, choice), *_prefixes(found, backend, choice, [], notes)]
         known = {_bare(route.pattern) for route in routes}

@@ -27,7 +27,7 @@ from devproxy.init.identify import server_of
 from devproxy.platforms.listeners import Listener
 from tests.support.certificates import server_context
 from tests.support.gateway_process import ENVIRONMENT, GatewayProcess
-from tests.support.processes import PATIENCE_S, Program, free_port
+from tests.support.processes import PATIENCE_S, Program, free_port, wait_for
 from tests.support.tls_servers import answering, serving
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -136,10 +136,24 @@ def project(tmp_path: Path) -> Iterator[Project]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """One with both servers, for every test that does not change it but for what is written."""
+    made = Project(tmp_path_factory.mktemp("project") / "shop")
+    with made.running:
+        made.start()
+        yield made
+
+
 @pytest.fixture
-def running(project: Project) -> Project:
-    project.start()
-    return project
+def running(started: Project) -> Iterator[Project]:
+    yield started
+    for folder in (started.folder.parent, started.folder, started.folder / "api"):
+        file = folder / "devproxy.toml"
+        if file.is_dir():
+            file.rmdir()
+        else:
+            file.unlink(missing_ok=True)
 
 
 def test_what_is_written_serves_the_project_and_the_second_run_changes_nothing(running: Project) -> None:
@@ -169,9 +183,14 @@ def test_what_is_written_serves_the_project_and_the_second_run_changes_nothing(r
 
 
 def test_servers_are_asked_for_a_page_and_a_session_and_nothing_else(running: Project) -> None:
+    seen = len(running.backend.out)
     running.init("--print")
-    asked = {json.loads(line)["asked"] for line in running.backend.out if '"asked"' in line}
-    assert asked == {"GET /", "GET /socket.io/?EIO=4&transport=polling"}
+
+    def asked() -> set[str]:
+        return {json.loads(line)["asked"] for line in running.backend.out[seen:] if '"asked"' in line}
+
+    wait_for(lambda: len(asked()) >= 2, "that both were asked")
+    assert asked() == {"GET /", "GET /socket.io/?EIO=4&transport=polling"}
 
 
 def test_printing_writes_nothing_and_keeps_the_report_apart(running: Project) -> None:
@@ -294,14 +313,21 @@ def test_what_cannot_be_meant_is_refused(project: Project, arguments: list[str],
     assert "help: " in done.stderr
 
 
+def test_paths_without_a_backend_are_refused(project: Project) -> None:
+    (project.folder / "web/app.js").unlink()
+    done = project.init("--frontend", "5173", "--backend-path", "/x/", "web")
+    assert done.returncode == 2
+    assert "--backend-path: no backend was found" in done.stderr
+
+
 def test_named_servers_are_taken_whatever_runs(project: Project) -> None:
     done = project.init("--print", "--frontend", "http://web.test:5173", "--backend", "3999")
     servers = {one.name: one.servers[0].url for one in load(done.stdout.encode(), source="x").upstreams}
     assert servers == {"frontend": "http://web.test:5173", "backend": "http://localhost:3999"}
 
 
-def test_a_folder_above_and_another_folder(running: Project, tmp_path: Path) -> None:
-    (tmp_path / "devproxy.toml").write_text("")
+def test_a_folder_above_and_another_folder(running: Project) -> None:
+    (running.folder.parent / "devproxy.toml").write_text("")
     assert "../devproxy.toml counts here until now" in running.init("--print").stderr
     done = running.init("--yes", "api")
     assert done.returncode == 0

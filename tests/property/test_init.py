@@ -56,7 +56,7 @@ NAMES = (
         "app/api/é ?*[y]/route.ts",
     ),
     *("pages/api/a.ts", "server/api/x.get.ts", "src/routes/api/+server.ts", "app/route.ts", "src/pages/[p].ts"),
-    *("web/app/api/a*b/route.ts", "app/routes/$.ts", "web/\x1b[2J.ts"),
+    *("web/app/api/a*b/route.ts", "app/routes/$.ts", "web/\x1b[2J.ts", "web/app/api/a\n[server]/route.ts"),
 )
 TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=20)), max_size=4).map("\n".join)
 PORTS = st.integers(1, 65535) | st.sampled_from((80, 3000, 3001, 5173, 8080, 8081))
@@ -87,11 +87,14 @@ def evidence(draw: st.DrawFn) -> Evidence:
 GIVEN = st.one_of(st.none(), PORTS.map(lambda port: Given(f"http://localhost:{port}", port, is_bare=True)))
 
 
-def written(found: Evidence, frontend: Given | None, backend: Given | None) -> Config | None:
+TYPED = st.lists(st.sampled_from(("/api/", "/api", "/ws", "/x/y/")), max_size=3)
+
+
+def written(found: Evidence, frontend: Given | None, backend: Given | None, paths: list[str]) -> Config | None:
     choice = choose(found, frontend, backend)
     if not (choice.frontend or choice.backends):
         return None
-    proposal = propose(found, choice, choice.free_port(found.taken))
+    proposal = propose(found, choice, choice.free_port(found.taken), paths)
     assert "\n".join(lines_of(found, proposal, Style(False, ASCII_GLYPHS))).replace("\n", "").isprintable()
     text = text_of(draft_of(proposal, found))
     assert text_of(draft_of(proposal, found)) == text
@@ -100,11 +103,11 @@ def written(found: Evidence, frontend: Given | None, backend: Given | None) -> C
 
 
 @settings(max_examples=200, deadline=None)
-@given(evidence(), GIVEN, GIVEN)
+@given(evidence(), GIVEN, GIVEN, TYPED)
 def test_what_is_written_is_a_good_configuration(
-    found: Evidence, frontend: Given | None, backend: Given | None
+    found: Evidence, frontend: Given | None, backend: Given | None, paths: list[str]
 ) -> None:
-    config = written(found, frontend, backend)
+    config = written(found, frontend, backend, paths)
     if config is None:
         return
     upstreams = {one.name: one for one in config.upstreams}

@@ -18,6 +18,8 @@ from devproxy.init.own_routes import own_routes
         ('io("http://localhost:3001", { path: "/ws" })', "io(…)"),
         ('io("localhost:3001/admin", { x })', 'io("/admin", …)'),
         ("io(`http://${window.location.hostname}:3001`)", "io()"),
+        ('socketIOClient("http://localhost:3001", o)', "socketIOClient(…)"),
+        ('new Manager("http://localhost:3001")', "new Manager()"),
         ("io.connect('http://127.0.0.1:3001')", "io.connect()"),
         ("io(\n  'http://localhost:3001',\n)", "io()"),
         ('new WebSocket("ws://localhost:3001/live")', 'new WebSocket("/live")'),
@@ -33,7 +35,7 @@ from devproxy.init.own_routes import own_routes
         ('import.meta.env.VITE_API || "http://localhost:3001/api"', 'VITE_API || "/api"'),
         ('x ?? "http://localhost:3001/api"', '?? "/api"'),
         ('"http://" + location.hostname + ":3001/up"', '"/up"'),
-        ('<script src="http://localhost:3001/socket.io/socket.io.js">', 'src= "/socket.io/socket.io.js"'),
+        ('<script src="http://localhost:3001/socket.io/socket.io.js">', 'src="/socket.io/socket.io.js"'),
     ],
     ids=lambda value: value.splitlines()[0][:32],
 )
