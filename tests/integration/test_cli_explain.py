@@ -316,7 +316,7 @@ class _Speaking(threading.Thread):
         answer: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     ) -> None:
         super().__init__(daemon=True)
-        self._listening, self._context, self._answer = listening, context, answer
+        self._listening, self._tls, self._answer = listening, context, answer
 
     def run(self) -> None:
         """Serve until the listening socket is closed."""
@@ -326,7 +326,7 @@ class _Speaking(threading.Thread):
             except OSError:
                 return
             try:
-                with client if self._context is None else self._context.wrap_socket(client, server_side=True) as end:
+                with client if self._tls is None else self._tls.wrap_socket(client, server_side=True) as end:
                     end.recv(65536)
                     end.sendall(self._answer)
             except OSError:

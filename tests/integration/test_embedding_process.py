@@ -52,7 +52,7 @@ def state(loop):
         "niceness": os.nice(0),
         "logging": (logging.root.level, logging.root.handlers[:], logging.root.manager.disable, logging.lastResort),
         "loggers": [(one.level, one.handlers, one.disabled) for one in map(logging.getLogger, ("asyncio", "devproxy"))],
-        "policy": asyncio.get_event_loop_policy(),
+        "policy": asyncio.events._event_loop_policy,
         "loop": (loop.get_exception_handler(), loop.get_debug(), loop.get_task_factory(), loop.slow_callback_duration),
         "hooks": (sys.unraisablehook, sys.excepthook, threading.excepthook, sys.displayhook, sys.breakpointhook),
         "async hooks": sys.get_asyncgen_hooks(),

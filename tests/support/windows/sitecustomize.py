@@ -128,6 +128,7 @@ def _socketpair(*arguments: Any) -> Any:
 
 def become_windows() -> None:
     """Take away what Windows does not have, and put in what it has instead."""
+    asyncio.new_event_loop().close()  # asyncio chooses its policy when it is first asked for a loop
     for name in MISSING_MODULES:
         sys.modules[name] = None  # type: ignore[assignment]  # importing it raises ImportError
     for module, names in MISSING.items():
