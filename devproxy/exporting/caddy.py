@@ -32,7 +32,6 @@ from devproxy.exporting.writing import (
     listed,
     mark,
     opening,
-    quiet_s,
     sticky_words,
 )
 from devproxy.policy.addressing import authority_of
@@ -109,12 +108,13 @@ def word(text: str) -> str:
 def _add_matchers(
     lines: Lines, site: Site, policies: list[CorsPolicy | None], welcomes: list[tuple[Pattern, ...]]
 ) -> None:
-    for number, welcome in enumerate(welcomes, 1):
+    if welcomes:
         lines.blank()
         lines.comment(
             "WebSockets of pages that may not open one: browsers have no CORS for them, so every web site could, with "
             "your users' cookies. No Origin: not a browser."
         )
+    for number, welcome in enumerate(welcomes, 1):
         lines.open(f"@foreign_{number} {{")
         lines.add("header_regexp Upgrade (?i)websocket", "header Origin *")
         lines.add(f"not header_regexp Origin {word(origins_expression(welcome))}{mark(site.is_assumed)}")
@@ -371,7 +371,7 @@ def _add_transport(lines: Lines, site: Site, rule: Rule) -> None:
             key = upstream.tls_key or upstream.tls_cert
             parts.append(f"tls_client_auth {word(upstream.tls_cert)} {word(key)}{mark(True)}")
     if site.server.tunnel_idle_timeout_s:
-        lines.comment(f"tunnel_idle_timeout_s ({quiet_s(site)} s) is left out: Caddy does not end quiet WebSockets.")
+        lines.comment("tunnel_idle_timeout_s is left out: Caddy does not end quiet WebSockets.")
     if parts:
         lines.open("transport http {")
         lines.add(*parts)

@@ -17,6 +17,7 @@ from devproxy.exporting.paths import base_of, host_expression, literal, method_n
 from devproxy.exporting.reading import authority_files, host_of, trusts_system
 from devproxy.exporting.site import CorsKind, CorsPolicy, Pool, Rule, Site, WebOrigin
 from devproxy.exporting.writing import (
+    QUIET_S,
     SOCKETIO_QUIET_S,
     Lines,
     guard_notes,
@@ -24,7 +25,6 @@ from devproxy.exporting.writing import (
     listed,
     mark,
     opening,
-    quiet_s,
     sticky_words,
 )
 from devproxy.policy.addressing import authority_of
@@ -78,8 +78,8 @@ def _add_defaults(lines: Lines, site: Site) -> None:
         "For how long a connection may be quiet; Socket.IO needs more than its pingInterval + pingTimeout "
         f"({SOCKETIO_QUIET_S} s), and WebSockets are quiet for long."
     )
-    lines.add(f"timeout client {quiet_s(site)}s", f"timeout server {quiet_s(site)}s")
-    lines.add(f"timeout tunnel {quiet_s(site)}s", "timeout connect 5s")
+    lines.add(f"timeout client {QUIET_S}s", f"timeout server {QUIET_S}s")
+    lines.add(f"timeout tunnel {server.tunnel_idle_timeout_s or QUIET_S:g}s", "timeout connect 5s")
     if server.head_timeout_s:
         lines.add(f"timeout http-request {server.head_timeout_s:g}s")
     if server.idle_timeout_s:

@@ -123,6 +123,12 @@ def add_maps(lines: Lines, site: Site, names: Names) -> None:
     for pool in site.pools:
         if pool.is_several and pool.sticky is Sticky.COOKIE:
             _add_affinity(lines, site, pool, names)
+    if names.welcomes:
+        lines.blank()
+        lines.comment(
+            "Pages that may open a WebSocket, for which browsers have no CORS: without this check every web site "
+            "could, with your users' cookies. No Origin: not a browser."
+        )
     for number, welcome in enumerate(names.welcomes, 1):
         _add_foreign(lines, site, f"{site.slug}_foreign_{number}", welcome)
     for policy in names.policies:
@@ -174,11 +180,6 @@ def _key(regex: str) -> str:
 
 
 def _add_foreign(lines: Lines, site: Site, name: str, welcome: tuple[Pattern, ...]) -> None:
-    lines.blank()
-    lines.comment(
-        "Pages that may open a WebSocket, for which browsers have no CORS: without this check every web site could, "
-        "with your users' cookies. No Origin: not a browser."
-    )
     own = {origin.text for origin in site.origins}
     lines.open(f"map $http_origin ${name}_page {{")
     lines.add("default 1;", "'' 0;")

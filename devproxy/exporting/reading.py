@@ -30,6 +30,10 @@ EXAMPLE: Final = WebOrigin("https", "app.example.com", 443)
 """Stands for the origin of production where none is named."""
 
 
+_UNKNOWN_SERVER: Final = ServerAddress(scheme=Scheme.HTTP, host="localhost", port=3001, url="http://localhost:3001")
+"""Stands for the server of production where development has none."""
+
+
 def parse_web_origin(text: str) -> WebOrigin:
     """Return the origin that `text` is: ``https://app.example.com``. Raises :class:`BadText`."""
     pattern = parse_pattern(text)
@@ -93,6 +97,9 @@ def _pools(config: Config, routes: Iterable[Route], wanted: Wanted, carriers: Co
 def _pool(name: str, upstream: Upstream, named: tuple[ServerAddress, ...], *, carries_socketio: bool) -> Pool:
     servers = named or upstream.servers
     notes: list[str] = []
+    if any(server.scheme is Scheme.RECORDING for server in servers):
+        servers = (_UNKNOWN_SERVER,)
+        notes.append(f"In development a recording answers ({upstream.recording}): name the server with --server.")
     if servers[0].scheme is Scheme.RECORDING:
         servers = (parse_server(3001),)
         notes.append(f"In development the recording {upstream.recording} answers here: put the server's own address.")
@@ -111,11 +118,14 @@ def _pool(name: str, upstream: Upstream, named: tuple[ServerAddress, ...], *, ca
         notes.append(f"These servers are reached through the proxy {upstream.proxy.url} in development; here directly.")
     if not upstream.tls_verify and any(server.scheme is Scheme.HTTPS for server in servers):
         notes.append("The certificate is not checked (tls_verify = false): better trust its authority.")
-    return Pool(name, upstream, servers, sticky, _is_of_development(servers, named), tuple(notes))
-
-
-def _is_of_development(servers: Iterable[ServerAddress], named: tuple[ServerAddress, ...]) -> bool:
-    return not named and any(server.scheme is not Scheme.UNIX and is_loopback(server.host) for server in servers)
+    return Pool(
+        name,
+        upstream,
+        servers,
+        sticky,
+        not named and any(server.has_port and is_loopback(server.host) for server in servers),
+        tuple(notes),
+    )
 
 
 def trusts_system(upstream: Upstream) -> bool:
@@ -214,8 +224,8 @@ def _notes(config: Config, rules: tuple[Rule, ...]) -> tuple[str, ...]:
     """Return what is for development, and what the server has to do itself."""
     notes = [
         (
-            "what is for development: waiting for servers that restart (hold_s), faults, the inspector, the check of "
-            "the Host, and that pages of this machine may read answers."
+            "what is for development: programs ([run]), waiting for servers that restart (hold_s), faults, recordings, "
+            "the inspector, the check of the Host, and that pages of this machine may read answers."
         ),
     ]
     if any(rule.route.form_post for rule in rules):

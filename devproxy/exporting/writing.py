@@ -83,7 +83,7 @@ def opening(lines: Lines, site: Site, title: str, *more: str, notes: Sequence[st
     """
     lines.comment(f"{title}, for the routes of {site.source}. Written by `devproxy export` (devproxy {__version__}).")
     lines.comment(*more)
-    if site.needs_replacing:
+    if site.needs_replacing or site.is_https or any(pool.is_tls for pool in site.pools):
         lines.comment(
             f"Lines marked {REPLACE} have a value of development, or an example: write that of production, or export "
             "again with --origin https://app.example.com and --server NAME=URL."
@@ -117,8 +117,9 @@ def heading(rule: Rule) -> str:
 
 
 def quiet_s(site: Site) -> int:
-    """Return after how many seconds without a byte a tunnel is closed."""
-    return round(site.server.tunnel_idle_timeout_s) or QUIET_S
+    """Return for how many seconds a connection may be quiet: as ``tunnel_idle_timeout_s`` says, if polls bear that."""
+    wanted = round(site.server.tunnel_idle_timeout_s)
+    return wanted if wanted > SOCKETIO_QUIET_S else QUIET_S
 
 
 def listed(items: Iterable[str]) -> str:

@@ -245,3 +245,22 @@ def test_text_of_yaml_has_no_line_of_its_own() -> None:
     from devproxy.exporting.yaml import text
 
     assert text('a"\u2028\x85\n🐎') == '"a\\"\\u2028\\u0085\\n🐎"'
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_where_a_recording_answers_a_server_has_to_be_named(target: str) -> None:
+    head = '[upstreams.backend]\nrecording = "session.har"\n'
+    loaded = config.load((head + route(path='"/socket.io/"')).encode(), source="x")
+    (pool,) = read_site(loaded, Wanted()).pools
+    assert pool.is_assumed
+    assert "session.har" in pool.notes[0]
+    assert "localhost:3001" in export(loaded, target).replace("127.0.0.1", "localhost") or target == "socketio"
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("0", "3600"), ("5", "3600"), ("600", "600")])
+def test_no_poll_is_cut_by_the_time_that_a_websocket_may_be_quiet(written: str, seconds: str) -> None:
+    head = f"[server]\ntunnel_idle_timeout_s = {written}\n" + HEAD
+    loaded = config.load((head + route()).encode(), source="x")
+    assert f"proxy_read_timeout {seconds}s;" in export(loaded, "nginx")
+    assert "timeout server 3600s" in export(loaded, "haproxy")
+    assert f"timeout tunnel {written if written != '0' else 3600}s" in export(loaded, "haproxy")
