@@ -159,7 +159,9 @@ class Attending:
             if one.is_up is not None
         }
         ready = Ready(self._gateway.urls, self._startup_s, self._inspector())
-        return [] if self._console is None else self._console.overview(self._gateway.snapshot.config, ready, states)
+        ended = {} if self._programs is None else self._programs.ended()
+        config = self._gateway.snapshot.config
+        return [] if self._console is None else self._console.overview(config, ready, states, ended)
 
     async def _open(self) -> None:
         """Open the page once the programs that it needs answer."""

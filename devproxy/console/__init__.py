@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from time import monotonic
 from typing import Final, Literal
 
@@ -89,9 +90,9 @@ class Console:
         keep = self._writer.keep if mode == "human" and not is_verbose else None
         self.observer = Observer(self._writer.put, ends | Wants.CHANGES if is_verbose else ends, keep)
 
-    def overview(self, config: Config, ready: Ready, states: ServerStates) -> list[str]:
-        """Return the lines of the banner as things are now, painted for this console."""
-        return banner(config, ready, states, version=self._version, style=self._style, width=self.width)
+    def overview(self, config: Config, ready: Ready, states: ServerStates, ended: Mapping[str, int]) -> list[str]:
+        """Return the lines of the banner as things are now, painted for this console. `ended`: see :func:`banner`."""
+        return banner(config, ready, states, version=self._version, style=self._style, width=self.width, ended=ended)
 
     @property
     def backlog(self) -> int:

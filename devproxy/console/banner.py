@@ -23,12 +23,23 @@ ServerStates = Mapping[tuple[str, str], UpstreamState]
 """The last known state of each server, by the upstream's name and the server's URL."""
 
 _MAX_LABEL: Final = 40
+_NONE_ENDED: Final[Mapping[str, int]] = {}
 
 
 def banner(
-    config: Config, ready: Ready, states: ServerStates, *, version: str, style: Style, width: int | None
+    config: Config,
+    ready: Ready,
+    states: ServerStates,
+    *,
+    version: str,
+    style: Style,
+    width: int | None,
+    ended: Mapping[str, int] = _NONE_ENDED,
 ) -> list[str]:
-    """Return the lines of the banner. `width`: of the terminal in columns; None: no limit."""
+    """Return the lines of the banner. `width`: of the terminal in columns; None: no limit.
+
+    `ended`: the programs that run no more, by name, each with its exit status.
+    """
     started = f"ready in {style.bold(duration(ready.startup_s))}"
     return [
         "",
@@ -37,7 +48,7 @@ def banner(
         *_addresses(ready.urls, style),
         *_inspector(ready.inspector, style),
         "",
-        *_routes(config, states, style, width),
+        *_routes(config, states, style, width, ended),
         "",
         f"  {style.dim(_source(config))}",
         *([f"  {style.dim('press')} {style.bold('h')} {style.dim('for help')}"] if ready.has_keys else []),
@@ -91,13 +102,15 @@ def _source(config: Config) -> str:
     return f"{'config' if is_pipe else 'watching'} {visible(source)}" + (f", with {variables}" if variables else "")
 
 
-def _routes(config: Config, states: ServerStates, style: Style, width: int | None) -> list[str]:
+def _routes(
+    config: Config, states: ServerStates, style: Style, width: int | None, ended: Mapping[str, int]
+) -> list[str]:
     routes = RouteTable(config.routes).routes
     if not routes:
         return [f"  {style.yellow('warning:')} no routes: every request gets 404"]
-    rows = [_row(route, config, states, style, names_address=True) for route in routes]
+    rows = [_row(route, config, states, style, ended, names_address=True) for route in routes]
     if width is not None and sum(_widths(rows, style, width)) > width:
-        rows = [_row(route, config, states, style, names_address=False) for route in routes]
+        rows = [_row(route, config, states, style, ended, names_address=False) for route in routes]
     return _table(rows, style, width)
 
 
@@ -105,7 +118,9 @@ _Row = tuple[str, str, str, str, str]
 """Label, servers, CORS and the guard if it is off, and the state: plain (for its width), and painted."""
 
 
-def _row(route: Route, config: Config, states: ServerStates, style: Style, *, names_address: bool) -> _Row:
+def _row(
+    route: Route, config: Config, states: ServerStates, style: Style, ended: Mapping[str, int], *, names_address: bool
+) -> _Row:
     upstream = config.upstream(route.upstream)
     servers = ", ".join(visible(server.url) for server in upstream.servers)
     cors = f"cors: {cors_text(route.cors)}" + ("" if route.guard else ", guard: off")
@@ -114,6 +129,9 @@ def _row(route: Route, config: Config, states: ServerStates, style: Style, *, na
     if program and not any(state.is_up for (name, _), state in states.items() if name == upstream.name):
         plain = f"waits for its program {visible(program)}"
         painted = style.dim(plain)
+        if program in ended:
+            plain = f"its program {visible(program)} has ended with status {ended[program]}"
+            painted = style.red(plain)
     if fault := fault_text(route.fault):
         # With the state, which every width shows: a forgotten fault is otherwise hard to find.
         painted, plain = f"{painted}  {style.yellow(f'fault: {fault}')}", f"{plain}  fault: {fault}"

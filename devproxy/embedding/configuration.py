@@ -109,7 +109,10 @@ def configuration_of(source: Source, listen: Listening | None) -> Config:
 def _written(listen: Listening | None) -> tuple[str, ...]:
     if listen is None:
         return ()
-    return (str(listen),) if isinstance(listen, str | int) else tuple(map(str, listen))
+    written = (str(listen),) if isinstance(listen, str | int) else tuple(map(str, listen))
+    if not written:
+        raise ConfigError((Problem("--listen: there is no address to listen on", 'write listen="localhost:0"'),))
+    return written
 
 
 def _from_file(path: str) -> Config:

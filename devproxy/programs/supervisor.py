@@ -81,6 +81,10 @@ class Programs:
         run = self._runs.get(name)
         return run.status if run is not None and run.is_over else None
 
+    def ended(self) -> dict[str, int]:
+        """Return the exit status of each program that has ended and is not started again, by name."""
+        return {name: run.status for name, run in self._runs.items() if run.is_over}
+
     async def apply(self, wanted: Sequence[Program]) -> None:
         """Run `wanted`: only what has changed is ended and started."""
         async with self._changing:

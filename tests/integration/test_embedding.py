@@ -113,6 +113,11 @@ def test_what_is_wrong_in_a_mapping_is_named_by_its_path(config: Source, words: 
     assert words in str(caught.value)
 
 
+def test_no_address_to_listen_on_is_refused() -> None:
+    with pytest.raises(devproxy.ConfigurationError, match="there is no address to listen on"):
+        devproxy.Gateway.to(frontend=5173, listen=[])
+
+
 def test_a_mapping_that_contains_itself_is_refused() -> None:
     endless: dict[str, object] = {}
     endless["server"] = endless

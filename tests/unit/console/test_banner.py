@@ -217,3 +217,22 @@ def test_the_last_line_says_which_variables_go_before_the_rest() -> None:
 
 def typed(*, frontend: str | None, environment: Environment) -> Config:
     return from_arguments(frontend=frontend, backend=None, backend_paths=[], listen=[], environment=environment)
+
+
+def test_a_program_that_runs_no_more_is_not_waited_for() -> None:
+    text = b"""
+[run]
+frontend = "npm run dev"
+[upstreams]
+frontend = 5173
+[[routes]]
+path = "/"
+upstream = "frontend"
+"""
+    config = load(text)
+    for ended, words in (
+        ({}, "waits for its program frontend"),
+        ({"frontend": 1}, "its program frontend has ended with status 1"),
+    ):
+        lines = banner(config, READY, {}, version="0.1.0", style=PLAIN, width=120, ended=ended)
+        assert any(line.endswith(words) for line in lines), lines
