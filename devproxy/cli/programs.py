@@ -78,7 +78,7 @@ def _check_typed(program: Program, path: str) -> None:
         ways = [f"it is in node_modules:  devproxy up -- npx {' '.join(program.command)}"]
     elif " " in name:
         ways = [f"without the quotes:  devproxy up -- {name}"]
-    raise Refused(f"there is no program {name}", *ways, exit_code=NOT_FOUND)
+    raise Refused(f"there is no program {name or 'without a name'}", *ways, exit_code=NOT_FOUND)
 
 
 def _missing(loaded: Loaded) -> Iterator[tuple[tuple[str | int, ...], str, str]]:

@@ -229,7 +229,7 @@ frontend = 5173
 path = "/"
 upstream = "frontend"
 """
-    config = load(text)
+    config = load(text, source="devproxy.toml")
     for ended, words in (
         ({}, "waits for its program frontend"),
         ({"frontend": 1}, "its program frontend has ended with status 1"),
