@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from devproxy.authority.networks import whereabouts
 from devproxy.config.addresses import parse_server
 from devproxy.config.drafts import Value
+from devproxy.importing.ordering import for_upgrades_alone
 from devproxy.importing.rewriting import common_rewrite
 from devproxy.importing.rules import Kind, Leftover, Match, Rule, Target
 from devproxy.text.bad import BadText
@@ -272,9 +273,9 @@ def _lost_options(entry: Entry) -> list[Leftover]:
 
 
 def _with_own_origin(rule: Rule) -> Rule:
-    from devproxy.importing.ordering import for_upgrades_alone
-
-    for_upgrades = for_upgrades_alone(rule, "`rewriteWsOrigin` sends them the server's own Origin.")
+    for_upgrades = for_upgrades_alone(
+        rule, "`rewriteWsOrigin` sends the server's own Origin, here always as http or https."
+    )
     keys = {**{name: value for name, value in rule.keys.items() if name != "origin"}, "origin": "upstream"}
     return Rule(
         label=f"{rule.label} (WebSockets)",

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from devproxy.importing import http_proxy
 from devproxy.importing.http_proxy import Entry, code_of
-from devproxy.importing.ordering import for_upgrades_alone
+from devproxy.importing.ordering import covers, for_upgrades_alone
 from devproxy.importing.path_filters import taken_by
-from devproxy.importing.rules import EVERY_PATH, Kind, Leftover, Match, Rule
+from devproxy.importing.rules import Kind, Leftover, Match, Rule
 from devproxy.text.bad import BadText
 
 _NO_FILTER: Final = "/"
@@ -71,7 +71,7 @@ def _with_upgrades(rules: list[Rule | Leftover], entry: dict[str, Any], match: M
         return [
             replace(rule, comments=(*rule.comments, *comments)) if isinstance(rule, Rule) else rule for rule in rules
         ]
-    unmounted = replace_label(entry, match)
+    unmounted = _for_upgrades(entry, match)
     upgrades = [
         for_upgrades_alone(rule, "their paths are not cut there.")
         for rule in http_proxy.rules_of(unmounted)
@@ -80,7 +80,7 @@ def _with_upgrades(rules: list[Rule | Leftover], entry: dict[str, Any], match: M
     return [*(replace(rule, comments=(*rule.comments, *comments)) for rule in upgrades), *rules]
 
 
-def replace_label(entry: dict[str, Any], match: Match) -> Entry:
+def _for_upgrades(entry: dict[str, Any], match: Match) -> Entry:
     """Return `entry` as it treats WebSockets at `match`."""
     return Entry(
         label=f'"{match.text}" (WebSockets)',
@@ -124,8 +124,6 @@ def _pairs(probes: Any) -> tuple[tuple[str, str | None], ...] | None:
 def taking_over(rules: Sequence[Rule | Leftover], own: str, dev_server: Rule) -> list[Rule | Leftover]:
     """Return `rules` after one that keeps the dev server's hot-reload socket at the path `own` for it, if it must."""
     socket = replace(dev_server, label=f"hot reload at {own}", match=Match(Kind.EXACT, own))
-    from devproxy.importing.ordering import covers
-
-    if any(isinstance(rule, Rule) and rule.match != EVERY_PATH and covers(rule.match, socket.match) for rule in rules):
+    if any(isinstance(rule, Rule) and covers(rule.match, socket.match) for rule in rules):
         return [for_upgrades_alone(socket, "hot reload."), *rules]
     return list(rules)

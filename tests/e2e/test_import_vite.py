@@ -110,3 +110,18 @@ def test_a_file_is_written_once_and_checked(project: Path) -> None:
     assert "error: devproxy.toml is there already, and is not overwritten" in again.stderr
     assert written.read_text() == text
     written.unlink()
+
+
+def test_the_script_of_package_json_says_mode_and_port(project: Path) -> None:
+    described = project / "package.json"
+    before = described.read_text()
+    described.write_text('{ "type": "module", "scripts": { "dev": "vite --mode staging --port=4000 --host" } }')
+    (project / "vite.config.js").write_text(
+        'export default ({ mode }) => ({ server: { proxy: { [`/${mode}`]: "http://localhost:3001" } } });'
+    )
+    try:
+        found = imported(project, "vite", "--print")
+    finally:
+        described.write_text(before)
+    assert 'path_glob = "/staging**"' in found.stdout
+    assert 'frontend = "http://localhost:4000"' in found.stdout

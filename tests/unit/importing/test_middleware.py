@@ -115,3 +115,9 @@ def test_a_project_without_a_proxy_is_told() -> None:
         of_webpack()
     with pytest.raises(Failed, match=r"angular\.json, which names no proxyConfig"):
         angular.draft({"version": "", "file": "", "server": SERVER, "kind": "vite", "entries": []})
+
+
+def test_hot_reload_keeps_its_socket_from_what_takes_every_path() -> None:
+    draft = of_webpack(entry(filter="**", options={"target": "http://localhost:3001", "ws": True}))
+    assert draft.routes[0].keys["path_exact"] == "/ws"
+    assert draft.routes[1].keys == {"path": "/", "upstream": "backend"}
