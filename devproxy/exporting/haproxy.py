@@ -45,7 +45,7 @@ def write(site: Site) -> str:
         lines,
         site,
         "HAProxy",
-        "It is a whole haproxy.cfg (2.4 and later). Try it with `haproxy -c -f haproxy.cfg`. `global` is yours.",
+        "It is a whole haproxy.cfg (2.6 and later). Try it with `haproxy -c -f haproxy.cfg`. `global` is yours.",
         notes=[*guard_notes(site), "`.` and `..` in paths: they are compared as they come, and passed on."],
     )
     _add_defaults(lines, site)

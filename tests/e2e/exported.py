@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -31,8 +32,8 @@ PROXIES: Final = ("nginx", "caddy", "haproxy", "traefik")
 SHOP: Final = "https://shop.example.org"
 PAGE: Final = "http://page.example.org"
 """The same without TLS, for a real browser."""
-NGINX: Final = "/usr/sbin/nginx"
-HAPROXY: Final = "/usr/sbin/haproxy"
+NGINX: Final = shutil.which("nginx") or "/usr/sbin/nginx"  # Debian keeps them where only root looks
+HAPROXY: Final = shutil.which("haproxy") or "/usr/sbin/haproxy"
 
 
 class Servers(NamedTuple):
