@@ -19,7 +19,7 @@ MOVED: Final = "its program listens there"
 """The cause of a change that no file has made."""
 
 
-PROGRAMS_S: Final = 8.0
+PROGRAMS_S: Final = 10.0
 """How long programs may take to end, one after the other way to end them, with time to spare."""
 
 

@@ -23,7 +23,7 @@ from devproxy.programs.watching import PortWatch
 
 STOP_S: Final = 5.0
 """How long programs may take to end when devproxy does, before they are killed."""
-INTERRUPTED_S: Final = 1.0
+INTERRUPTED_S: Final = 3.0
 """How long a program may take to follow Ctrl-C before it is told to end in the other way (SIGTERM)."""
 _KILLED_S: Final = 1.0
 _PROMPT_S: Final = 0.25
