@@ -159,18 +159,11 @@ class Gateway:
             kept = self._config.server.listen
             self._observers.tell(_not_bound(error, urls))
             config = replace(config, server=replace(config.server, listen=kept))
-        handshakes = self._handshakes
         try:
-            handshakes = await asyncio.to_thread(self._handshakes_for, config)
-        except CertificateProblem as problem:
-            if is_strict:
-                self._listeners.release(self._config.server.listen)
-                raise
-            self._observers.tell(Trouble(f"{problem.what}; `tls` stays as it was", problem.help))
-            config = replace(config, server=replace(config.server, tls=self._config.server.tls))
-        # Not those that are about to be released: the guard must not depend on what was listened on before.
-        bound = self._listeners.addresses(config.server.listen)
-        snapshot = await asyncio.to_thread(self._compile, config, bound)
+            config, handshakes, snapshot = await self._prepared(config, is_strict=is_strict)
+        except BaseException:  # cancelled, or strict
+            self._listeners.release(self._config.server.listen)
+            raise
         if shared.is_stopping:  # every listener has been closed
             return None
         departing = self._swap(shared, snapshot)
@@ -190,6 +183,20 @@ class Gateway:
         )
         self._observers.tell(applied)
         return applied
+
+    async def _prepared(self, config: Config, *, is_strict: bool) -> tuple[Config, Handshakes | None, Snapshot]:
+        """Return what holds of `config`, with what handshakes are made with and what exchanges begin under."""
+        handshakes = self._handshakes
+        try:
+            handshakes = await asyncio.to_thread(self._handshakes_for, config)
+        except CertificateProblem as problem:
+            if is_strict:
+                raise
+            self._observers.tell(Trouble(f"{problem.what}; `tls` stays as it was", problem.help))
+            config = replace(config, server=replace(config.server, tls=self._config.server.tls))
+        # Not those that are about to be released: the guard must not depend on what was listened on before.
+        bound = self._listeners.addresses(config.server.listen)
+        return config, handshakes, await asyncio.to_thread(self._compile, config, bound)
 
     def _swap(self, shared: SharedState, snapshot: Snapshot) -> int:
         """Make `snapshot` the one that exchanges are born under; return how many tunnels have to go.

@@ -134,7 +134,7 @@ def _entry(one: Any, number: int) -> Entry | str:
         return _NOT_HTTP
     if target.startswith(_OWN_PAGES):
         return _OWN_ANSWER
-    if not 100 <= status <= 599:
+    if not 200 <= status <= 599 and status != 101:
         return _NO_ANSWER
     headers = _headers(response)
     if any(name.lower() == "x-devproxy-error" for name, _ in headers):

@@ -7,6 +7,7 @@ has been asked for. Start at :meth:`Replay.find`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -17,7 +18,8 @@ Key = tuple[bytes, bytes, tuple[bytes, ...]]
 """Method, path and the parts of the query, in an order of their own."""
 
 MAX_NEAR: Final = 3
-_MAX_COMPARED: Final = 500
+_MAX_COMPARED: Final = 200
+_MAX_LOOKED: Final = 5000
 _MAX_SHOWN: Final = 120
 _CHANGES_EACH_TIME: Final = (b"_",)
 """Parameters by which clients keep caches from answering (jQuery)."""
@@ -67,7 +69,7 @@ class Replay:
 
         wanted = key_of(method, target)
         first: dict[Key, Entry] = {}
-        for (key, _), group in self._groups.items():
+        for (key, _), group in islice(self._groups.items(), _MAX_LOOKED):
             first.setdefault(key, group[0])
         same = [entry for key, entry in first.items() if key[1] == wanted[1]]
         names = {_shown(entry): None for entry in first.values()}

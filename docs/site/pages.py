@@ -52,7 +52,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
             "performance.md",
         ),
     ),
-    "In your program": ("embedding.md", "testing.md"),
+    "In your program": ("embedding.md", "testing.md", "recording.md"),
     "Reference": ("configuration.md", COMMANDS, "inspector-api.md", "changelog.md", "security-policy.md"),
     "More": ("*",),
     "Work on devproxy": ("contributing.md", "design.md", "linear.md", "bench.md", "adr/index.md", "adr/*"),

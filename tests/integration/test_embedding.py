@@ -341,6 +341,27 @@ async def test_reloads_at_once_are_done_one_after_the_other() -> None:
             assert await fetch(gateway.url) == (200, "b /")
 
 
+@pytest.mark.usefixtures("others")
+async def test_a_reload_that_is_cancelled_leaves_all_as_it_was() -> None:
+    async with small_server("a") as one, small_server("b") as two:
+        here = everything_to(one) | {"upstreams": {"backend": {"servers": one, "idle_timeout_s": 0}}}
+        async with devproxy.Gateway(here) as gateway:
+            await fetch(gateway.url)
+            await until(lambda: gateway.servers()[0].running == 0)
+            url, sockets = gateway.url, open_sockets()
+            for turns in range(12):
+                elsewhere = everything_to(two) | {"server": {"listen": ["127.0.0.1:0", "localhost:0"]}}
+                reloading = asyncio.create_task(gateway.reload(elsewhere))
+                for _ in range(turns):
+                    await asyncio.sleep(0.0005)
+                reloading.cancel()
+                await asyncio.wait((reloading,))
+                if not reloading.cancelled():
+                    break
+                assert (gateway.url, await fetch(gateway.url)) == (url, (200, "a /"))
+                await until(lambda: open_sockets() <= sockets)
+
+
 async def test_what_does_not_serve_says_so() -> None:
     gateway = devproxy.Gateway(everything_to(9))
     assert repr(gateway) == "<devproxy.Gateway, not started>"

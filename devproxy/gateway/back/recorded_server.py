@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from devproxy.errors import UpstreamError, UpstreamFault
+from devproxy.errors import BadMessage, UpstreamError, UpstreamFault
 from devproxy.gateway.back.recorded_sessions import LiveSession
 from devproxy.gateway.back.recorded_socket import RecordedSocket
 from devproxy.http.messages import CHUNKED, RequestHead
@@ -35,7 +35,8 @@ MAX_BODY_BYTES: Final = 1 << 20
 """How much of a request's body is kept, to be compared with those that are recorded."""
 MAX_SESSIONS: Final = 1000
 """Sessions of Engine.IO that are replayed at once; the oldest is forgotten."""
-_LIMITS: Final = Limits(max_target_bytes=1 << 20, max_head_bytes=1 << 24, max_fields=10_000)
+_LIMITS: Final = Limits(max_target_bytes=1 << 21, max_head_bytes=1 << 25, max_fields=20_000)
+"""More than any configuration lets pass, with the lines that devproxy adds."""
 _OK: Final = Answer(200, b"OK", (b"Content-Type: text/html",), b"ok")
 _UNKNOWN: Final = Answer(400, b"Bad Request", (b"Content-Type: application/json",), SESSION_UNKNOWN.encode())
 
@@ -90,6 +91,12 @@ class RecordedServer:
         if self._socket is not None:
             self._socket.receive(data)
             return
+        try:
+            self._receive(data)
+        except BadMessage as error:
+            self._fail(f"{self._shown} is no request that {self._name} could answer: {error.reason}")
+
+    def _receive(self, data: bytes) -> None:
         if self._head is None:
             found = self._reader.feed(data)
             if found is None:

@@ -72,7 +72,12 @@ class Listeners:
             for listen in listens:
                 if listen not in self._groups:
                     # In a thread: a name may take long to resolve, and so does finding out who holds a port.
-                    sockets = await asyncio.to_thread(bind_beside, listen, old)
+                    binding = asyncio.ensure_future(asyncio.to_thread(bind_beside, listen, old))
+                    try:
+                        sockets = await asyncio.shield(binding)
+                    except asyncio.CancelledError:
+                        binding.add_done_callback(_close_bound)  # a thread goes on, and binds what is not wanted
+                        raise
                     bound[listen] = [self._released(sock) for sock in sockets]
             is_complete = not self._is_closed
         finally:
@@ -110,6 +115,12 @@ class Listeners:
     def _all(self) -> Iterator[Listener]:
         for group in self._groups.values():
             yield from group
+
+
+def _close_bound(binding: asyncio.Future[list[socket.socket]]) -> None:
+    if not binding.cancelled() and binding.exception() is None:
+        for sock in binding.result():
+            sock.close()
 
 
 def _grouped(listens: Sequence[Listen], doors: Sequence[Listener]) -> dict[Listen | None, list[Listener]]:

@@ -128,11 +128,12 @@ def test_what_a_browser_has_in_its_cache_is_given_whole() -> None:
 def test_what_no_server_answered_is_left_out_and_said() -> None:
     own = entry("GET /x", "no", status=502, headers=[("X-Devproxy-Error", "upstream-refused")])
     some = [own, entry("GET /__devproxy/", "page"), entry("GET /", "", status=0), entry("GET data:x", origin="")]
+    some += [entry("GET /", "", status=103)]
     found = read_recording(har([*some, entry("GET /y", "yes")]))
     assert [one.target for one in found.entries] == [b"/y"]
     assert found.notices == (
         "2 of its requests were answered by devproxy itself and are left out",
-        "1 of its requests had no answer and are left out",
+        "2 of its requests had no answer and are left out",
         "1 of its requests were not sent over HTTP and are left out",
     )
     assert read_recording(har([])).notices == ("it holds no request that can be answered",)
