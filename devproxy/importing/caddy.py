@@ -6,10 +6,11 @@ Start at :func:`draft`; :func:`read` is the only part that does I/O, and ``caddy
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from devproxy.config.drafts import Draft, Value
 from devproxy.config.model import PathKind
@@ -34,7 +35,8 @@ def read(asked: Asked) -> dict[str, Any]:
     else:
         command = [caddy, "adapt", "--config", str(file), "--adapter", "caddyfile"]
         text = output_of(command, asked.folder, asked.limit_s).encode()
-    return {"file": str(file), "config": read_facts(text)}
+    version = output_of([caddy, "version"], asked.folder, asked.limit_s)
+    return {"file": str(file), "config": read_facts(text), "version": version}
 
 
 def _found(folder: Path) -> Path:
@@ -42,6 +44,10 @@ def _found(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise Failed("there is no Caddyfile in this folder", "name it:  devproxy import caddy /etc/caddy/Caddyfile")
+
+
+_OWN_HOST_SINCE: Final = (2, 11)
+"""The version since which an https server is sent its own Host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +76,8 @@ class _Place:
 class _Walk:
     """Collects ``found`` on the way through the routes, in the order in which Caddy tries them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sends_own_host: bool = False) -> None:
+        self._sends_own_host = sends_own_host
         self.found: list[Rule | Leftover] = []
 
     def routes(self, routes: Sequence[Mapping[str, Any]], place: _Place) -> bool:
@@ -138,7 +145,14 @@ class _Walk:
 
     def _proxy(self, handler: Mapping[str, Any], place: _Place) -> None:
         try:
-            found = rule_of(handler, place.label, place.match, place.rewriting, place.response)
+            found = rule_of(
+                handler,
+                place.label,
+                place.match,
+                place.rewriting,
+                place.response,
+                sends_own_host=self._sends_own_host,
+            )
         except BadText as error:
             help = f" ({error.help})" if error.help else ""
             self.found.append(Leftover(place.label, f"{error.what[:1].upper()}{error.what[1:]}{help}."))
@@ -222,7 +236,8 @@ def _both(place: _Place, match: Match) -> Match:
 
 def draft(facts: dict[str, Any]) -> Draft:
     """Return the draft for `facts`. Raises :class:`Failed` where no request is passed on."""
-    walk = _Walk()
+    version = re.search(r"(\d+)\.(\d+)", str(facts.get("version") or ""))
+    walk = _Walk(sends_own_host=version is not None and (int(version[1]), int(version[2])) >= _OWN_HOST_SINCE)
     try:
         servers = ((facts["config"].get("apps") or {}).get("http") or {}).get("servers") or {}
         for server in servers.values():

@@ -89,16 +89,20 @@ def rule_of(
     match: Match,
     steps: Sequence[Rewriting],
     response: Mapping[str, Any] | None,
+    *,
+    sends_own_host: bool = False,
 ) -> list[Rule | Leftover]:
     """Return the rules of the ``reverse_proxy`` `handler` for `match`, and what else it says.
 
-    `steps`: what happened to the path before. `response`: headers that were set around it. Raises :class:`BadText`.
+    `steps`: what happened to the path before. `response`: headers that were set around it. `sends_own_host`: to an
+    https server, where nothing else is written. Raises :class:`BadText`.
     """
     if inner := handler.get("rewrite"):
         steps = [*steps, *rewriting_of(inner)]
     target = _target(handler)
     lost: list[Leftover] = []
-    keys = _header_keys(handler.get("headers") or {}, response or {}, target, label, lost)
+    usual = "upstream" if sends_own_host and target.servers[0].startswith("https:") else "keep"
+    keys = _header_keys(handler.get("headers") or {}, response or {}, target, label, lost, host=usual)
     for name, why in (
         ("handle_response", "answers of the server pass as they are"),
         ("health_checks", "devproxy notices itself whether a server is up"),
@@ -191,11 +195,17 @@ def _after(path: str, steps: Sequence[Rewriting]) -> str:
 
 
 def _header_keys(
-    headers: Mapping[str, Any], around: Mapping[str, Any], target: Target, label: str, lost: list[Leftover]
+    headers: Mapping[str, Any],
+    around: Mapping[str, Any],
+    target: Target,
+    label: str,
+    lost: list[Leftover],
+    *,
+    host: str,
 ) -> dict[str, Value]:
-    """Return the keys for the headers that are changed in both directions."""
+    """Return the keys for the headers that are changed in both directions. `host`: what is sent if nothing says so."""
     request = headers.get("request") or {}
-    host, origin = "keep", "keep"
+    origin = "keep"
     changed: dict[str, dict[str, Value]] = {"set": {}, "add": {}}
     for verb in ("set", "add"):
         for name, values in (request.get(verb) or {}).items():

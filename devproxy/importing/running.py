@@ -55,7 +55,9 @@ def read_facts(text: bytes) -> dict[str, Any]:
     try:
         # Half a surrogate pair, which JSON can hold and no file can, becomes a question mark.
         facts = json.loads(json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace"))
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise Failed("the configuration is nested too deeply") from None
+    except ValueError:
         raise Failed("what was read of the configuration is not JSON") from None
     if not isinstance(facts, dict):
         raise Failed("what was read of the configuration is not an object of JSON")

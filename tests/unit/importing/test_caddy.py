@@ -95,6 +95,16 @@ def test_servers_come_with_their_transport() -> None:
     assert (upstream.servers, upstream.keys) == (("http://localhost:1", "http://localhost:2"), {"sticky": "cookie"})
 
 
+@pytest.mark.parametrize(
+    ("version", "host"), [("2.6.2\n", None), ("v2.11.2 h1:x\n", "upstream"), ("v3.0.0", "upstream"), ("", None)]
+)
+def test_an_https_server_is_sent_its_own_host_since_a_version(version: str, host: str | None) -> None:
+    tls = PROXY | {"transport": {"protocol": "http", "tls": {}}}
+    config = {"apps": {"http": {"servers": {"srv0": {"routes": [route(tls)]}}}}}
+    draft = caddy.draft({"file": "Caddyfile", "config": config, "version": version})
+    assert draft.routes[0].keys.get("host") == host
+
+
 def test_hosts_tell_sites_apart_and_one_site_needs_none() -> None:
     site = {"handler": "subroute", "routes": [route(PROXY)]}
     draft = drafted(route(site, host=["a.test"]))
