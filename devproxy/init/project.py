@@ -18,7 +18,7 @@ from devproxy.init.kinds import Role
 from devproxy.init.manifests import MANIFESTS, app_of
 from devproxy.init.own_routes import own_routes
 from devproxy.init.said_ports import ports_in
-from devproxy.init.sources import Side, side_of
+from devproxy.init.sources import Side, is_test, side_of
 
 MAX_BYPASSES: Final = 200
 _NO_SERVICES: Final = (
@@ -79,7 +79,7 @@ def read_project(names: Sequence[str], texts: Mapping[str, str]) -> Project:
     bypasses: list[Bypass] = []
     for path, text in texts.items():
         name, side = path.rpartition("/")[2], side_of(path, text)
-        if side is not Side.BROWSER or name.startswith(".env"):
+        if (side is not Side.BROWSER or name.startswith(".env")) and not is_test(path):
             stated += ports_in(name, path, text)
         if side is Side.SERVER or name == "routes.rb":
             declared += declared_in(path, text)
@@ -112,8 +112,9 @@ def _apps(texts: Mapping[str, str]) -> tuple[App, ...]:
             if path == manifest or path.endswith(f"/{manifest}"):
                 folder = path.removesuffix(manifest).rstrip("/")
                 folders.setdefault(folder, {})[manifest] = text
-    found = (app_of(folder, files) for folder, files in sorted(folders.items()))
-    return tuple(app for app in found if app is not None)
+    found = [app for folder, files in sorted(folders.items()) if (app := app_of(folder, files)) is not None]
+    # A project for tests alone is no part of what runs, unless there is no other.
+    return tuple([app for app in found if not is_test(app.place.file)] or found)
 
 
 def _runner(folder: str, names: Sequence[str]) -> str:

@@ -35,7 +35,9 @@ _find_port: Final = re.compile(
 ).search
 _find_env_port: Final = re.compile(r"^(?:export )?PORT=[\"']?(\d{2,5}+)\b", re.MULTILINE).search
 _find_listen: Final = re.compile(r"\.listen\(\s{0,40}+(?:\{\s{0,40}+port:\s{0,40}+)?(\d{2,5}+)\b").finditer
-_find_default: Final = re.compile(r"\bPORT\b[\"')]{0,3}+\s{0,20}+(?:\|\||\?\?|,|=)\s{0,20}+[\"']?(\d{2,5}+)\b").finditer
+_find_default: Final = re.compile(
+    r"\bPORT\b[\"')\]]{0,3}+\s{0,20}+(?:\|\||\?\?|,|=)\s{0,20}+[\"']?(\d{2,5}+)\b(?!\.\d)"  # PORT, "127.0.0.1"
+).finditer
 _find_run: Final = re.compile(r"\b(?:uvicorn\.run|app\.run|socketio\.run|run_app|run_simple)\(").finditer
 
 

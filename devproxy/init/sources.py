@@ -71,12 +71,17 @@ def is_skipped(folder: str, name: str) -> bool:
     return name in _AT_THE_TOP and not _OF_SOURCES & {*folder.split("/")}
 
 
+def is_test(path: str) -> bool:
+    """Tell whether the file at `path` is in a folder of tests."""
+    return not _TESTS.isdisjoint(path.split("/")[:-1])
+
+
 def side_of(path: str, text: str) -> Side:
     """Return where the source at `path` runs."""
     *folders, name = path.split("/")
     if name.startswith(".env"):
         return Side.BROWSER
-    if not name.endswith(_CODE) or _TESTS & {*folders} or _CONFIG(name):
+    if not name.endswith(_CODE) or is_test(path) or _CONFIG(name):
         return Side.NONE
     if name.endswith(".py"):
         return Side.SERVER

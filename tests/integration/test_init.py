@@ -273,8 +273,10 @@ def test_what_refuses_connections_is_not_there() -> None:
 
 def test_a_server_that_compiles_for_long_is_known_by_the_project_in_its_folder(project: Project) -> None:
     (project.folder / "web/package.json").write_text('{"dependencies": {"next": "16"}}')
+    node = project.folder.parent / "node"
+    node.symlink_to(os.path.realpath(sys.executable))  # a program is called as it was started
     odd = project.program(
-        "web", sys.executable, "-c", ODD.replace("kinds = [", "kinds = [lambda one: time.sleep(99)][:1] or [")
+        "web", str(node), "-c", ODD.replace("kinds = [", "kinds = [lambda one: time.sleep(99)][:1] or [")
     )
     (port,) = odd.json_line(lambda said: "ports" in said, "its ports")["ports"]
     done = project.init("--print")

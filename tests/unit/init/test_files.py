@@ -111,6 +111,8 @@ def test_a_command_is_that_of_the_tool_and_not_of_what_runs_it() -> None:
         ("server.js", "app.listen(3001, () => 1)", 3001),
         ("server.ts", "const port = process.env.PORT || 3002;\nhttp.listen(port)", 3002),
         ("server.ts", "const { PORT = 3007 } = process.env;\nhttp.listen(PORT)", 3007),
+        ("server.js", "const PORT = process.env.PORT\nhttp.listen(PORT, '127.0.0.1')", 0),
+        ("server.js", "const port = process.env['PORT'] ?? 3008;\nhttp.listen(port)", 3008),
         ("main.ts", "await app.listen({ port: 3003 })", 3003),
         ("app.py", "socketio.run(app, host='0.0.0.0', port=5001)", 5001),
         ("app.py", "if x:\n    uvicorn.run(app, port=8001)", 8001),

@@ -287,3 +287,17 @@ def test_a_name_that_would_move_the_cursor_is_shown_escaped() -> None:
 def test_a_choice_of_nothing_has_no_routes() -> None:
     found = Evidence(HERE)
     assert propose(found, Choice(None, (), ()), 8080).routes == ()
+
+
+def test_what_only_tests_start_is_no_part_of_the_project() -> None:
+    texts = {
+        "package.json": '{"dependencies": {"express": "5"}}',
+        "server.js": "app.listen(3005)",
+        "tests/e2e/package.json": '{"devDependencies": {"vite": "8"}}',
+        "tests/e2e/fake.js": "const app = require('express')();\napp.listen(3009)",
+    }
+    found = read_project([*texts], texts)
+    assert [app.folder for app in found.apps] == [""]
+    assert [one.port for one in found.stated] == [3005]
+    alone = {"tests/e2e/package.json": texts["tests/e2e/package.json"]}
+    assert [app.folder for app in read_project([*alone], alone).apps] == ["tests/e2e"]
