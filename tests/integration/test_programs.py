@@ -199,12 +199,13 @@ def test_a_program_whose_port_is_taken_is_followed(tmp_path: Path) -> None:
         port = int(other.line("Local").rpartition(":")[2].rstrip("/"))
         with up(tmp_path, "--frontend", str(port), "--", *command, str(port)) as program:
             said = event(program, "program_answers")
-            assert (said["port"], said["expected"]) == (port + 1, port)
+            assert said["port"] > port
+            assert said["expected"] == port
             assert get(program).startswith(f"['{port}'] None http")
             applied = event(program, "config_applied")
             assert applied["cause"]
             routes = ended([*COMMAND, "explain", event(program, "ready")["urls"][0]], tmp_path)
-            assert f"http://localhost:{port + 1}" in routes.stdout, routes
+            assert f"http://localhost:{said['port']}" in routes.stdout, routes
 
 
 def test_a_port_may_be_chosen_for_it(tmp_path: Path) -> None:
