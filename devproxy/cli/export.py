@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 
 from devproxy.cli.loading import Loaded, configuration
-from devproxy.cli.refusal import FAILED, FINE, Refused, put, warn
+from devproxy.cli.new_files import write_new
+from devproxy.cli.refusal import FINE, Refused, put, warn
 from devproxy.config import Config, ServerAddress
 from devproxy.config.addresses import parse_server
 from devproxy.exporting import Wanted, WebOrigin, export, parse_web_origin
@@ -29,7 +29,8 @@ def run(options: argparse.Namespace) -> int:
     if options.output is None:
         put(text)
     else:
-        _write(options.output, text)
+        write_new(options.output, text, f"devproxy export {options.target} --print")
+        put(f"written: {options.output}\n")
     return FINE
 
 
@@ -71,18 +72,3 @@ def _used(paths: tuple[str, ...], loaded: Loaded) -> tuple[str, ...]:
             what = f"--socketio-path {path}: no route has this path"
             raise Refused(what, f"the routes have {', '.join(known)}")
     return paths
-
-
-def _write(path: str, text: str) -> None:
-    """Write a new file at `path`. Never over one that is there."""
-    try:
-        with open(path, "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
-        raise Refused(
-            f"{path} is there already, and is not overwritten", "name another file, or remove it first"
-        ) from None
-    except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else str(error)
-        raise Refused(f"cannot write {path}: {reason}", "name another file with --output", exit_code=FAILED) from None
-    put(f"written: {path}\n")

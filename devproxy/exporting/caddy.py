@@ -12,7 +12,6 @@ from typing import Final
 from devproxy.authority.hosts import bracketed
 from devproxy.authority.origins import Pattern
 from devproxy.config.model import HeaderEdits, PathKind, Scheme, ServerAddress, Sticky
-from devproxy.config.placeholders import split_value
 from devproxy.exporting.cross import (
     ONE_ORIGIN,
     headers_expression,
@@ -20,9 +19,10 @@ from devproxy.exporting.cross import (
     origins_expression,
     without_origins,
 )
-from devproxy.exporting.paths import base_of, is_plain, literal, method_names, path_expression, value_expression
+from devproxy.exporting.paths import is_plain, literal, method_names, path_expression, value_expression
 from devproxy.exporting.reading import authority_files, trusts_system
 from devproxy.exporting.site import CorsKind, CorsPolicy, Pool, Rule, Site, WebOrigin
+from devproxy.exporting.values import pieces, rewriting
 from devproxy.exporting.writing import (
     FILES,
     SOCKETIO_QUIET_S,
@@ -229,18 +229,8 @@ def _add_preflights(lines: Lines, policy: CorsPolicy, number: int) -> None:
 
 
 def _add_rewrite(lines: Lines, rule: Rule) -> None:
-    route = rule.route
-    if route.rewrite is None:
-        return
-    base = _braceless(route.rewrite.strip("/")).replace("$", "$$")
-    if route.kind is PathKind.EXACT:
-        closing = "/" if base and route.rewrite.endswith("/") else ""
-        regex, path = "^.*$", f"/{base}{closing}"
-    elif base:
-        regex, path = f"^{literal(base_of(route.pattern))}", f"/{base}"
-    else:
-        regex, path = f"^{literal(base_of(route.pattern))}/*", "/"
-    lines.add(f"uri path_regexp {word(regex)} {word(path)}")
+    if (made := rewriting(rule.route)) is not None:
+        lines.add(f"uri path_regexp {word(made.regex)} {word(_braceless(made.path).replace('$', '$$'))}")
 
 
 def _braceless(path: str) -> str:
@@ -315,14 +305,10 @@ def _add_edits(lines: Lines, directive: str, edits: HeaderEdits, rule: Rule) -> 
 
 def _value(text: str, rule: Rule) -> str | None:
     """Return the value of a header edit, None where it has braces of its own."""
-    server = rule.pool.servers[0]
-    known = {"upstream.host": server.host, "upstream.port": str(server.port), "upstream.url": server.url}
-    pieces = list(split_value(text))
-    if any("{" in piece for piece in pieces[::2]):
+    parts = pieces(text, rule)
+    if any("{" in part.text for part in parts if not part.is_of_request):
         return None
-    for index in range(1, len(pieces), 2):
-        pieces[index] = _VARIABLES.get(pieces[index]) or known[pieces[index]]
-    return word("".join(pieces))
+    return word("".join(_VARIABLES[part.text] if part.is_of_request else part.text for part in parts))
 
 
 def _add_response_fields(lines: Lines, rule: Rule) -> None:

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from devproxy.config.model import HeaderEdits, PathKind, Scheme, ServerAddress, Sticky
-from devproxy.config.placeholders import split_value
+from devproxy.config.model import HeaderEdits, Scheme, ServerAddress, Sticky
 from devproxy.exporting.cross import ONE_ORIGIN, headers_expression, methods_expression, origins_expression
-from devproxy.exporting.paths import base_of, host_expression, literal, method_names, path_expression, value_expression
+from devproxy.exporting.paths import host_expression, literal, method_names, path_expression, value_expression
 from devproxy.exporting.reading import authority_files, host_of, trusts_system
 from devproxy.exporting.site import CorsKind, CorsPolicy, Pool, Rule, Site, WebOrigin
+from devproxy.exporting.values import pieces, rewriting
 from devproxy.exporting.writing import (
     QUIET_S,
     SOCKETIO_QUIET_S,
@@ -257,8 +257,9 @@ def _add_rule(lines: Lines, rule: Rule) -> None:
     route, taken = rule.route, f"if {taking([rule])}"
     if rule.prefix:
         lines.add(f"http-request set-header X-Forwarded-Prefix {string(rule.prefix.replace('%', '%%'))} {taken}")
-    if route.rewrite is not None:
-        regex, path = _rewriting(rule)
+    if (made := rewriting(route)) is not None:
+        path = made.path.replace("%", "%%")
+        regex, path = (f"{made.regex}(.*)$", f"{path}\\1") if made.keeps_rest else (made.regex, path)
         lines.add(f"http-request replace-path {string(regex)} {string(path)} {taken}")
     if rule.host != "keep":
         lines.add(f"http-request set-header Host {string(rule.host)} {taken}")
@@ -271,18 +272,6 @@ def _add_rule(lines: Lines, rule: Rule) -> None:
     _add_edits(lines, "http-response", route.response_headers, rule, taken)
 
 
-def _rewriting(rule: Rule) -> tuple[str, str]:
-    """Return the expression for the path of a request, and what takes its place."""
-    route = rule.route
-    assert route.rewrite is not None
-    base = route.rewrite.strip("/").replace("%", "%%")
-    prefix = literal(base_of(route.pattern))
-    if route.kind is PathKind.EXACT:
-        closing = "/" if base and route.rewrite.endswith("/") else ""
-        return "^.*$", f"/{base}{closing}"
-    return (f"^{prefix}(.*)$", f"/{base}\\1") if base else (f"^{prefix}/*(.*)$", "/\\1")
-
-
 def _add_edits(lines: Lines, phase: str, edits: HeaderEdits, rule: Rule, taken: str) -> None:
     lines.add(*(f"{phase} del-header {name} {taken}" for name in edits.remove))
     lines.add(*(f"{phase} set-header {name} {_value(value, rule)} {taken}" for name, value in edits.set))
@@ -290,12 +279,10 @@ def _add_edits(lines: Lines, phase: str, edits: HeaderEdits, rule: Rule, taken: 
 
 
 def _value(text: str, rule: Rule) -> str:
-    server = rule.pool.servers[0]
-    known = {"upstream.host": server.host, "upstream.port": str(server.port), "upstream.url": server.url}
-    pieces = [piece.replace("%", "%%") for piece in split_value(text)]
-    for index in range(1, len(pieces), 2):
-        pieces[index] = _VARIABLES.get(pieces[index]) or known[pieces[index]]
-    return string("".join(pieces))
+    parts = pieces(text, rule)
+    return string(
+        "".join(_VARIABLES[part.text] if part.is_of_request else part.text.replace("%", "%%") for part in parts)
+    )
 
 
 def _add_places(lines: Lines, rule: Rule, taken: str) -> None:

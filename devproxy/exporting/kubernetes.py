@@ -13,9 +13,9 @@ from typing import Final
 
 from devproxy.authority.networks import address_of, whereabouts
 from devproxy.config.model import HeaderEdits, PathKind, Scheme, Sticky
-from devproxy.config.placeholders import split_value
 from devproxy.exporting.paths import base_of, decoded, literal, method_names, path_expression, value_expression
 from devproxy.exporting.site import CorsKind, CorsPolicy, Pool, Rule, Site
+from devproxy.exporting.values import fixed_value
 from devproxy.exporting.writing import SOCKETIO_QUIET_S, Lines, heading, mark, opening, quiet_s
 from devproxy.exporting.yaml import text, words
 
@@ -236,17 +236,15 @@ def _cors_filter(policy: CorsPolicy) -> list[str]:
 
 
 def _modifier(kind: str, key: str, edits: HeaderEdits, rule: Rule, more: list[tuple[str, str]]) -> list[str]:
-    server, lines = rule.pool.servers[0], []
-    known = {"upstream.host": server.host, "upstream.port": str(server.port), "upstream.url": server.url}
+    lines: list[str] = []
     groups: dict[str, list[tuple[str, str]]] = {"set": list(more), "add": []}
     for group, pairs in (("set", edits.set), ("add", edits.add)):
         for name, value in pairs:
-            pieces = list(split_value(value))
-            if any(piece not in known for piece in pieces[1::2]):
+            fixed = fixed_value(value, rule)
+            if fixed is None:
                 lines.append(f"# {name} is left out: its value is one of the request, which no filter can insert.")
-                continue
-            pieces[1::2] = [known[piece] for piece in pieces[1::2]]
-            groups[group].append((name, "".join(pieces)))
+            else:
+                groups[group].append((name, fixed))
     part: list[str] = []
     for group, pairs_of in groups.items():
         if pairs_of:

@@ -24,6 +24,7 @@ from devproxy.exporting.paths import (
     value_expression,
 )
 from devproxy.exporting.site import CorsKind, CorsPolicy, Pool, Rule, Site, is_exact
+from devproxy.exporting.values import pieces
 from devproxy.exporting.writing import Lines, mark
 
 _BARE: Final = re.compile(r"[^\s\"';{}\\$#]+")
@@ -75,16 +76,15 @@ class Names:
 
     def value(self, rule: Rule, text: str) -> str:
         """Return the value of a header edit, its placeholders as variables."""
-        server = rule.pool.servers[0]
-        known = {"upstream.host": server.host, "upstream.port": str(server.port), "upstream.url": server.url}
-        pieces = split_value(text)
-        made = [dollars(piece, self.slug) for piece in pieces]
-        for index in range(1, len(pieces), 2):
-            name = pieces[index]
-            variable = self.host if name == "host" else _VARIABLES.get(name, "")
-            variable = variable and "${" + variable[1:] + "}"
-            made[index] = variable or dollars(known[name], self.slug)
+        made = [
+            self._variable(part.text) if part.is_of_request else dollars(part.text, self.slug)
+            for part in pieces(text, rule)
+        ]
         return quoted_value("".join(made), always=True)
+
+    def _variable(self, name: str) -> str:
+        variable = self.host if name == "host" else _VARIABLES[name]
+        return "${" + variable[1:] + "}"
 
 
 def dollars(text: str, slug: str) -> str:

@@ -9,19 +9,17 @@ import json
 from typing import Final
 
 from devproxy.config.model import HeaderEdits, PathKind, Scheme, ServerAddress, Sticky
-from devproxy.config.placeholders import split_value
 from devproxy.exporting.cross import ONE_ORIGIN, origin_expression, origins_expression, without_origins
 from devproxy.exporting.paths import (
-    base_of,
     host_expression,
     is_plain,
-    literal,
     method_names,
     path_expression,
     value_expression,
 )
 from devproxy.exporting.reading import authority_files, trusts_system
 from devproxy.exporting.site import CorsKind, CorsPolicy, Pool, Rule, Site
+from devproxy.exporting.values import fixed_value, rewriting
 from devproxy.exporting.writing import SOCKETIO_QUIET_S, Lines, guard_notes, heading, mark, opening, sticky_words
 from devproxy.exporting.yaml import text, words
 from devproxy.policy.addressing import authority_of
@@ -212,20 +210,12 @@ def _middlewares(site: Site, rule: Rule) -> list[tuple[str, list[str]]]:
     name, found = _name(site, rule), []
     if headers := _headers(rule, passes_host=_passes_host(site, rule.pool)):
         found.append((f"{name}-headers", ["headers:", *(f"  {line}" for line in headers)]))
-    if rule.route.rewrite is not None:
-        regex, path = _rewriting(rule)
+    if (made := rewriting(rule.route)) is not None:
+        path = made.path.replace("$", "$$")
+        regex, path = (f"{made.regex}(.*)$", f"{path}$1") if made.keeps_rest else (made.regex, path)
         lines = ["replacePathRegex:", f"  regex: {text(regex)}", f"  replacement: {text(path)}"]
         found.append((f"{name}-path", lines))
     return found
-
-
-def _rewriting(rule: Rule) -> tuple[str, str]:
-    route = rule.route
-    assert route.rewrite is not None
-    base, prefix = route.rewrite.strip("/").replace("$", "$$"), literal(base_of(route.pattern))
-    if route.kind is PathKind.EXACT:
-        return "^.*$", f"/{base}" + ("/" if base and route.rewrite.endswith("/") else "")
-    return (f"^{prefix}(.*)$", f"/{base}$1") if base else (f"^{prefix}/*(.*)$", "/$1")
 
 
 def _headers(rule: Rule, *, passes_host: bool) -> list[str]:
@@ -259,16 +249,14 @@ def _hides(rule: Rule) -> bool:
 
 def _edited(rule: Rule, edits: HeaderEdits, found: dict[str, str]) -> list[str]:
     """Put the edits into `found`; return comments on what Traefik cannot do."""
-    server, notes = rule.pool.servers[0], []
-    known = {"upstream.host": server.host, "upstream.port": str(server.port), "upstream.url": server.url}
+    notes: list[str] = []
     found.update(dict.fromkeys(edits.remove, ""))
     for name, value in (*edits.set, *edits.add):
-        pieces = list(split_value(value))
-        if any(piece not in known for piece in pieces[1::2]):
+        fixed = fixed_value(value, rule)
+        if fixed is None:
             notes.append(f"# {name} is left out: its value is one of the request, which Traefik cannot insert.")
-            continue
-        pieces[1::2] = [known[piece] for piece in pieces[1::2]]
-        found[name] = "".join(pieces)
+        else:
+            found[name] = fixed
     notes += [f"# {name} replaces what is there: Traefik cannot add a second line." for name, _ in edits.add]
     return notes
 

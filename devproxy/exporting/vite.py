@@ -12,11 +12,11 @@ from typing import Final
 from devproxy import __version__
 from devproxy.authority.origins import Pattern
 from devproxy.config.model import HeaderEdits, PathKind, Scheme, ServerAddress
-from devproxy.config.placeholders import split_value
 from devproxy.exporting.cross import origin_expression, without_origins
 from devproxy.exporting.paths import base_of, decoded, is_javascript, literal, path_expression
 from devproxy.exporting.site import CorsKind, Rule, Site
 from devproxy.exporting.socketio import regex_of_node
+from devproxy.exporting.values import Rewriting, fixed_value, rewriting
 from devproxy.exporting.writing import Lines, heading
 from devproxy.policy.addressing import authority_of
 
@@ -138,8 +138,8 @@ def _add_options(lines: Lines, rule: Rule) -> None:
     lines.add(f"changeOrigin: {'true' if own_host else 'false'},")
     if rule.pool.is_tls and not upstream.tls_verify:
         lines.add("secure: false,")
-    if rule.route.rewrite is not None:
-        lines.add(f"rewrite: {_rewrite(rule)},")
+    if (made := rewriting(rule.route)) is not None:
+        lines.add(f"rewrite: {_rewrite(made)},")
     if rule.route.maps_redirects:
         lines.add("autoRewrite: true,  // a redirect to the server comes back here")
     if upstream.response_timeout_s:
@@ -163,18 +163,9 @@ def _add_options(lines: Lines, rule: Rule) -> None:
         lines.close("},")
 
 
-def _rewrite(rule: Rule) -> str:
-    route = rule.route
-    assert route.rewrite is not None
-    base, prefix = route.rewrite.strip("/"), literal(base_of(route.pattern))
-    if route.kind is PathKind.EXACT:
-        closing = "/" if base and route.rewrite.endswith("/") else ""
-        regex, path = "^[^?]*", f"/{base}{closing}"
-    elif base:
-        regex, path = f"^{prefix}", f"/{base}"
-    else:
-        regex, path = f"^{prefix}\\/*", "/"
-    return f"(path) => path.replace({regex_of_node(regex)}, {json.dumps(path.replace('$', '$$'))})"
+def _rewrite(made: Rewriting) -> str:
+    regex = made.regex if made.keeps_rest else "^[^?]*"
+    return f"(path) => path.replace({regex_of_node(regex)}, {json.dumps(made.path.replace('$', '$$'))})"
 
 
 def _request_fields(rule: Rule) -> tuple[list[tuple[str, str]], list[str]]:
@@ -190,7 +181,7 @@ def _request_fields(rule: Rule) -> tuple[list[tuple[str, str]], list[str]]:
     edits = rule.route.request_headers
     calls += [f"request.removeHeader({json.dumps(name)});" for name in edits.remove]
     for name, value in (*edits.set, *edits.add):
-        if (text := _value(value, rule)) is None:
+        if (text := fixed_value(value, rule)) is None:
             calls.append(f"// {name} is left out: its value is one of the request.")
         else:
             sent.append((name, text))
@@ -201,19 +192,8 @@ def _response_calls(rule: Rule) -> list[str]:
     edits: HeaderEdits = rule.route.response_headers
     calls = [f"delete response.headers[{json.dumps(name.lower())}];" for name in edits.remove]
     for name, value in (*edits.set, *edits.add):
-        if (text := _value(value, rule)) is None:
+        if (text := fixed_value(value, rule)) is None:
             calls.append(f"// {name} is left out: its value is one of the request.")
         else:
             calls.append(f"response.headers[{json.dumps(name.lower())}] = {json.dumps(text)};")
     return calls
-
-
-def _value(text: str, rule: Rule) -> str | None:
-    """Return the value of a header edit, None where it is known for a request alone."""
-    server = rule.pool.servers[0]
-    known = {"upstream.host": server.host, "upstream.port": str(server.port), "upstream.url": server.url}
-    pieces = list(split_value(text))
-    if any(name not in known for name in pieces[1::2]):
-        return None
-    pieces[1::2] = [known[name] for name in pieces[1::2]]
-    return "".join(pieces)

@@ -26,7 +26,7 @@ SERVERS = ("--frontend", "5173", "--backend", "3001")
         (["nginx", *SERVERS, "--server", "backend=10.0.0.5"], "--server: ", "nor a URL"),
         (["nginx", *SERVERS, "--socketio-path", "/ws/"], "no route has this path", "/socket.io/"),
         (["nginx", *SERVERS, "--socketio-path", "ws"], "a path begins with a slash", "--socketio-path /ws"),
-        (["nginx", *SERVERS, "--output", "no/such/folder/x"], "cannot write no/such/folder/x", "--output"),
+        (["nginx", *SERVERS, "--output", "no/such/folder/x"], "cannot write no/such/folder/x", "export nginx --print"),
         (["nginx", *SERVERS, "--print", "--output", "x"], "--output: not allowed with", "devproxy export --help"),
         ([], "the following arguments are required: TARGET", "devproxy export --help"),
     ],

@@ -13,9 +13,9 @@ export default {
     cors: { origin: [/^https?:\/\/(?:(?:[^:]+\.)?localhost|127\.0\.0\.1|\[::1\])(?::\d+)?$/, /^https:\/\/(?:[a-z0-9_-]+\.)+preview\.example\.org$/, /^https:\/\/shop\.example\.org$/], credentials: true },
     // The first key that matches takes a request; all others are Vite's own.
     proxy: {
-      // /admin/ (admin.example.com, *.admin.example.com) (devproxy.toml:48): legacy
+      // /admin/ (admin.example.com, *.admin.example.com) (devproxy.toml:51): legacy
       // Left out: Vite's keys see the path alone, not methods, hosts or headers.
-      // = /health (devproxy.toml:54): rest
+      // = /health (devproxy.toml:57): rest
       // Vite knows one server for a key; this is the first one.
       "^/health(?:\\?|$)": {
         target: "http://10.0.0.5:4001",
@@ -26,7 +26,7 @@ export default {
         autoRewrite: true,  // a redirect to the server comes back here
         proxyTimeout: 20000,
       },
-      // ~ /v[0-9]{1,3}/\d+ (devproxy.toml:64): rest
+      // ~ /v[0-9]{1,3}/\d+ (devproxy.toml:67): rest
       // Vite knows one server for a key; this is the first one.
       "^(?:/v[0-9]{1,3}/\\d+)(?:\\?|$)": {
         target: "http://10.0.0.5:4001",
@@ -35,7 +35,7 @@ export default {
         changeOrigin: false,
         proxyTimeout: 20000,
       },
-      // /files/**/x-*.map (devproxy.toml:59): rest
+      // /files/**/x-*.map (devproxy.toml:62): rest
       // Vite knows one server for a key; this is the first one.
       "^/files/(?:.*/)?x-[^/]*\\.map(?:\\?|$)": {
         target: "http://10.0.0.5:4001",
@@ -71,7 +71,7 @@ export default {
         proxyTimeout: 20000,
         headers: { "X-Forwarded-Prefix": "/api" },
       },
-      // / (devproxy.toml:69): frontend
+      // / (devproxy.toml:72): frontend
       // Vite itself; nothing to write.
     },
   },
