@@ -23,6 +23,7 @@ from devproxy.config import Config
 from devproxy.config.model import Scheme, ServerAddress
 from devproxy.doctor.resolving import resolve
 from devproxy.doctor.surroundings import Named, Server, Surroundings, Upstream
+from devproxy.platforms.children import PROGRAM_SUFFIX
 from devproxy.platforms.container import is_in_container
 from devproxy.platforms.holders import holder_of
 from devproxy.platforms.limits import most_open_files
@@ -170,7 +171,7 @@ def _server(one: Running, source: str, text: bytes | None) -> Server:
 
 def _own_program() -> str:
     """Return the program that runs: the one beside this Python, where there is one."""
-    beside = Path(sys.executable).with_name("devproxy")
+    beside = Path(sys.executable).with_name(f"devproxy{PROGRAM_SUFFIX}")
     return _resolved(str(beside)) if beside.exists() else f"{sys.executable} -m devproxy"
 
 

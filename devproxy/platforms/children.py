@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from devproxy.platforms.system import IS_WINDOWS
+
+PROGRAM_SUFFIX: Final = ".exe" if IS_WINDOWS else ""
+"""What the name of a program's file ends with."""
 
 
 def own_group() -> dict[str, Any]:
