@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import groupby
 from pathlib import Path
@@ -152,8 +152,11 @@ def test_a_page_and_its_polls_are_counted_as_the_page_on_the_log_shows(tmp_path:
 
         def ask(path: str, destination: str, data: bytes | None = None) -> None:
             asked = Request(local.split()[-1] + path, data, {"Sec-Fetch-Dest": destination})
-            with suppress(HTTPError), urlopen(asked, timeout=30) as answer:
-                answer.read()
+            try:
+                with urlopen(asked, timeout=30) as answer:
+                    answer.read()
+            except HTTPError as error:
+                error.close()
 
         def shows(words: str) -> None:
             wait_for(lambda: any(words in line for line in program.err), words)
@@ -186,8 +189,9 @@ def test_the_first_ten_seconds_are_what_the_tour_shows(tmp_path: Path) -> None:
         for path in ("/", "/src/main.js", "/api/items", "/socket.io/?EIO=4&transport=polling"):
             urlopen(url + path[1:], timeout=30).read()
         backend.stop()
-        with pytest.raises(HTTPError):
+        with pytest.raises(HTTPError) as refused:
             urlopen(url + "api/items", data=b"", timeout=30)
+        refused.value.close()
         waiting = threading.Thread(target=lambda: urlopen(url + "api/items", timeout=30).read())
         waiting.start()
         wait_for(lambda: any("waits for backend" in line for line in program.err), "that somebody waits")

@@ -75,8 +75,9 @@ def test_an_application_is_served_from_its_lifespans_begin_to_its_end() -> None:
 
 def test_what_an_application_raises_can_be_seen() -> None:
     with running_gateway(an_app()) as gateway:
-        with pytest.raises(urllib.error.HTTPError, match="500"):
+        with pytest.raises(urllib.error.HTTPError, match="500") as refused:
             read(f"{gateway.url}/broken")
+        refused.value.close()
         assert [str(error) for error in gateway.app_errors] == ["no items"]
         with pytest.raises(TimeoutError, match=r"(?s)no ExchangeFinished like that within 0\.01 s.*status=500"):
             gateway.wait_for(ExchangeFinished, lambda end: end.status == 418, timeout_s=0.01)
