@@ -124,10 +124,14 @@ def _answer(host: str, port: int) -> bytes:
         f"GET {HEALTH_PATH} HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
     )
     answer = b""
+    until = time.monotonic() + TIMEOUT_S
     with socket.create_connection((host, port), timeout=TIMEOUT_S) as sock:
         sock.sendall(request.encode())
         while len(answer) < _MAX_ANSWER_BYTES and (data := sock.recv(_MAX_ANSWER_BYTES)):
             answer += data
+            if (left_s := until - time.monotonic()) <= 0:  # what comes byte by byte has no more time than the rest
+                raise TimeoutError("timed out")
+            sock.settimeout(left_s)
     return answer
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -21,6 +22,12 @@ _KEYS: Final = {
 _ALIASES: Final = {"?": "h", "\x0c": "c", "\r": "\n"}
 _ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-?]{0,16}[ -/]{0,4}[@-~]?|O.?|.)?", re.DOTALL)
 """What arrows and the like send."""
+_MOST_AT_ONCE: Final = 4
+"""Most keys that a person types before the first of them is read: more is something that was pasted."""
+_PASTE_S: Final = 0.3
+"""How long after a piece of what was pasted the next piece may come."""
+_PASTE_BEGINS: Final = b"\x1b[200~"
+"""What a terminal sends before it where a program has asked for that, which one before may have."""
 CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
 
 
@@ -29,6 +36,12 @@ def pressed(typed: bytes) -> list[str]:
     text = _ESCAPES.sub(b"", typed).decode("ascii", "replace").lower()
     keys = [_ALIASES.get(char, char) for char in text]
     return [key for key in keys if key in _KEYS or key == "\n"]
+
+
+def _is_pasted(typed: bytes) -> bool:
+    """Tell whether `typed` was pasted. Keys that are held down, such as Return, are typed."""
+    rest = _ESCAPES.sub(b"", typed)
+    return _PASTE_BEGINS in typed or (len(rest) > _MOST_AT_ONCE and len({*rest}) > 1)
 
 
 def help_lines() -> tuple[str, ...]:
@@ -53,15 +66,24 @@ class Deeds(NamedTuple):
 
 
 class Keys:
-    """Does what keys say by `deeds`; tells the rest."""
+    """Does what keys say by `deeds`; tells the rest. What is pasted is no key: a word with a q in it would end all."""
 
-    def __init__(self, deeds: Deeds, tell: Tell) -> None:
+    def __init__(self, deeds: Deeds, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
         self._deeds = deeds
         self._tell = tell
+        self._clock = clock
+        self._pasted_until = float("-inf")
         self._opening: set[asyncio.Task[None]] = set()
 
     def press(self, typed: bytes) -> None:
         """Do what was `typed`; in the loop's thread."""
+        now = self._clock()
+        is_more = now < self._pasted_until
+        if is_more or _is_pasted(typed):
+            if not is_more:
+                self._tell(Note(("what was pasted means nothing here: h for help",)))
+            self._pasted_until = now + _PASTE_S
+            return
         for key in pressed(typed):
             self._do(key)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -366,3 +367,25 @@ def test_plain_arguments_of_health_are_read_without_the_parser() -> None:
     options = quick_options(["--listen", "1", "--config", "x"])
     assert options is not None
     assert (options.url, options.listen, options.config) == (None, "1", "x")
+
+
+def test_an_answer_that_comes_byte_by_byte_has_no_more_time_than_another(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "TIMEOUT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                while True:
+                    connection.sendall(b"H")
+                    time.sleep(0.05)
+
+        dripping = Thread(target=drip)
+        dripping.start()
+        port = listener.getsockname()[1]
+        assert main(["health", "--listen", f"127.0.0.1:{port}"]) == 1
+        dripping.join(5)
+        assert not dripping.is_alive()
+    assert f"127.0.0.1:{port}: timed out" in capsys.readouterr().err

@@ -31,6 +31,7 @@ class Board:
     """Keys with deeds that are written down."""
 
     def __init__(self, *, reload: bool = True, inspector: str = "") -> None:
+        self.now = 0.0
         self.done: list[str] = []
         self.told: list[Event] = []
         deeds = Deeds(
@@ -41,7 +42,7 @@ class Board:
             overview=lambda: ["\x1b[1mall\x1b[0m"],
             quit=self._note("quit"),
         )
-        self.keys = Keys(deeds, self.told.append)
+        self.keys = Keys(deeds, self.told.append, lambda: self.now)
 
     def _note(self, what: str) -> Callable[[], None]:
         return lambda: self.done.append(what)
@@ -74,6 +75,25 @@ def test_q_quits_and_u_and_c_go_to_the_terminal_as_they_are() -> None:
     board.keys.press(b"ucq\n")
     assert board.done == ["quit"]
     assert board.told == [Note(("\x1b[1mall\x1b[0m",), is_painted=True), Note((CLEAR,), is_painted=True), Note(("",))]
+
+
+@pytest.mark.parametrize("pasted", [b"curl -q http://x", b"\x1b[200~q\x1b[201~"], ids=["text", "marked"])
+def test_what_is_pasted_is_no_keys(pasted: bytes) -> None:
+    board = Board()
+    board.keys.press(pasted)
+    board.now = 0.2
+    board.keys.press(b"qr")  # its end
+    assert board.done == []
+    assert board.told == [Note(("what was pasted means nothing here: h for help",))]
+    board.now = 1.0
+    board.keys.press(b"q")
+    assert board.done == ["quit"]
+
+
+def test_a_key_that_is_held_down_is_typed() -> None:
+    board = Board()
+    board.keys.press(b"\r" * 9)
+    assert board.told == [Note(("",))] * 9
 
 
 def test_i_without_an_inspector_says_so() -> None:
