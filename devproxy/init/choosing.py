@@ -78,9 +78,18 @@ def _may_be_chosen(server: Server, found: Evidence) -> bool:
     """Tell whether `server` may be this project's: it runs there; or, where that is not known, files say so."""
     if server.whose is not Whose.UNKNOWN:
         return server.whose is Whose.OURS
-    is_named = server.port in _named_ports(found)
-    is_used = server.kind is not None and any(server.kind in app.kinds for app in found.apps)
-    return is_named or is_used or all(one.whose is Whose.UNKNOWN for one in found.servers)
+    is_blind = all(one.whose is Whose.UNKNOWN for one in found.servers) and not found.apps
+    return is_blind or server.port in _named_ports(found) or _is_used(server, found)
+
+
+def _is_used(server: Server, found: Evidence) -> bool:
+    """Tell whether a project here needs what `server` is; of one that does not show what it is, whether it may be."""
+    needed = {kind for app in found.apps for kind in app.kinds}
+    if server.engine is not None and any(app.serves_sockets for app in found.apps):
+        return True
+    if server.kind is None:
+        return any(kind.role is server.role for kind in needed)
+    return server.kind in needed
 
 
 def _named_ports(found: Evidence) -> set[int]:

@@ -16,10 +16,10 @@ from devproxy.init.evidence import App, Evidence, Server, Whose
 from devproxy.init.identify import Heard, server_of
 from devproxy.init.kinds import Kind, Role
 from devproxy.init.listening import worth_asking
-from devproxy.init.project import app_around, read_project
+from devproxy.init.project import Project, app_around, read_project
 from devproxy.init.proposal import SOCKET_PATH
 from devproxy.init.tree import read_tree
-from devproxy.platforms.listeners import listeners
+from devproxy.platforms.listeners import Listener, listeners
 from devproxy.running.asking import running
 
 FAR_S: Final = 1.0
@@ -35,19 +35,16 @@ async def look(folder: str, *, file_above: str = "") -> Evidence:
     """
     fronts = await asyncio.to_thread(_fronts, folder)
     own = frozenset(fronts)
-    tree, found = await asyncio.gather(asyncio.to_thread(read_tree, folder), asyncio.to_thread(listeners))
+    found = await asyncio.to_thread(listeners)
     listened = worth_asking(found, lambda one: whose_is(one, folder) is Whose.OURS, own, os.getpid())
-    project = read_project(tree.names, tree.texts)
-    paths = list(dict.fromkeys([SOCKET_PATH, *(found.path for found in project.socket_paths)]))
     far = [one for one in listened.ports if whose_is(one.folder, folder) is Whose.OTHER]
     near = [one for one in listened.ports if one not in far]
-    asked = await asyncio.gather(ask_all(near, paths), ask_all(far, (SOCKET_PATH,), FAR_S))
-    heard = [one for part in asked for one in part]
-    servers = _servers(heard, folder, project.apps)
-    if any(app.serves_sockets for app in project.apps) and not any(one.engine and _is_ours(one) for one in servers):
-        again = [one for one in listened.ports if one.port in {server.port for server in servers if _is_ours(server)}]
-        found_later = _servers(await ask_all(again, PATHS, LATER_S), folder, project.apps)
-        servers = list({one.port: one for one in (*servers, *(one for one in found_later if one.engine))}.values())
+    tree, *heard = await asyncio.gather(
+        asyncio.to_thread(read_tree, folder), ask_all(near, (SOCKET_PATH,)), ask_all(far, (SOCKET_PATH,), FAR_S)
+    )
+    project = await asyncio.to_thread(read_project, tree.names, tree.texts)
+    servers = _servers([one for part in heard for one in part], folder, project.apps)
+    servers = await _with_sockets(servers, near, folder, project)
     answering = {server.port for server in servers}
     return Evidence(
         folder=folder,
@@ -71,6 +68,20 @@ def _fronts(folder: str) -> dict[int, bool]:
         for url in one.urls
         if (port := urlsplit(url).port) is not None
     }
+
+
+async def _with_sockets(servers: list[Server], near: list[Listener], folder: str, project: Project) -> list[Server]:
+    """Return `servers` with what the project's own answer at other paths of Socket.IO: those that its sources name, and
+    usual ones, where it needs a server of Socket.IO and none has answered."""
+    is_missing = not any(one.engine is not None and _is_ours(one) for one in servers)
+    paths = [one.path for one in project.socket_paths]
+    paths += PATHS if is_missing and any(app.serves_sockets for app in project.apps) else ()
+    lacking = {one.port for one in servers if one.engine is None and _is_ours(one)}
+    if not paths or not lacking:
+        return servers
+    again = await ask_all([one for one in near if one.port in lacking], list(dict.fromkeys(paths)), LATER_S)
+    found = {one.port: one for one in _servers(again, folder, project.apps) if one.engine is not None}
+    return [found.get(one.port, one) for one in servers]
 
 
 def _is_ours(server: Server) -> bool:

@@ -71,7 +71,7 @@ def _holders_elsewhere(ports: Collection[int]) -> dict[int, Holder]:
 def _holder(process: Path) -> Holder:
     name, folder = (process / "comm").read_text().strip(), ""
     with suppress(OSError):
-        folder = str((process / "cwd").readlink())
+        folder = str((process / "cwd").readlink()).removesuffix(" (deleted)")
     return Holder(int(process.name), name, folder)
 
 

@@ -93,6 +93,16 @@ def test_where_nothing_is_known_of_folders_the_files_decide() -> None:
     assert {one.port for one in alone.backends} == {3001, 9001}
 
 
+def test_where_no_folder_is_known_the_projects_tools_count() -> None:
+    """As on Windows, which tells no folders."""
+    apps = (App("", Place("package.json"), (kinds.VITE, kinds.NODE), serves_sockets=True),)
+    servers = [server(5173, kinds.VITE, ""), server(8000, kinds.DJANGO, ""), server(3001, kinds.EXPRESS, "", ENGINE)]
+    plain = server(3002, kinds.NODE, "")._replace(kind=None, name="a web server")
+    choice = choose(Evidence(HERE, (*servers, plain), apps=apps))
+    assert choice.frontend is not None
+    assert (choice.frontend.port, {one.port for one in choice.backends}) == (5173, {3001, 3002})
+
+
 def test_a_program_with_several_ports_is_one_server() -> None:
     ports = [server(9229, kinds.NODE, pid=7), EXPRESS._replace(pid=7), server(40000, kinds.NODE, pid=7)]
     assert [one.port for one in choose(Evidence(HERE, (VITE, *ports))).backends] == [3001]
