@@ -72,8 +72,8 @@ def entry(row: Row, messages: Sequence[Message], *, secrets: bool) -> dict[str, 
 
 
 def _time(at: float) -> str:
-    """Return a moment as ISO 8601 has it, in UTC."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return a moment as ISO 8601 has it, in UTC; exact enough to tell what came before what when it is replayed."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _comment(row: Row) -> str:
