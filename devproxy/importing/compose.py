@@ -159,8 +159,7 @@ def _services(found: Any) -> tuple[list[_Service], list[Leftover]]:
         else:
             address, published, inner = usable[0]
             services.append(_Service(name=str(name), published=published, inner=inner, hint=hint, address=address))
-            if len(usable) > 1:
-                others = ", ".join(str(one[1]) for one in usable[1:])
+            if others := ", ".join(str(one[1]) for one in usable[1:] if one[1]):
                 lost.append(Leftover(label, f"It publishes other ports, too: {others}."))
     return services, lost
 
@@ -170,6 +169,8 @@ def _listed(value: Any) -> Sequence[Any]:
 
 
 def _number(value: Any) -> int:
+    if not isinstance(value, str | int):
+        return 0  # as text, lists made of each other (YAML's `*name`) would have no end
     text = str(value).split("/")[0].split("-")[0]
     return int(text) if text.isascii() and text.isdigit() and int(text) < 65536 else 0
 
@@ -181,6 +182,8 @@ def _port(written: Any) -> tuple[str, int, int] | None:
             return None
         address = str(written.get("host_ip") or "")
         published, inner = _number(written.get("published") or 0), _number(written.get("target") or 0)
+    elif not isinstance(written, str | int):
+        return None
     else:
         text = re.sub(r"\$\{[^}]*?:?-(\d+)\}", r"\1", str(written))  # the default of a variable
         if text.endswith("/udp"):

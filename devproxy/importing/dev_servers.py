@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from devproxy.authority.hosts import MAX_PORT
 from devproxy.config.drafts import Draft, Value
 from devproxy.importing.drafting import draft_of
 from devproxy.importing.ordering import with_dev_server
@@ -53,6 +54,7 @@ def listening_beside(ports: Sequence[int], head: list[str]) -> dict[str, Value]:
     """Return the keys of ``[server]`` where other servers have `ports`; `head` gets a comment on them."""
     if _OWN_PORT not in ports:
         return {}
-    port = next(port for port in range(_OWN_PORT + 1, _OWN_PORT + 1000) if port not in ports)
+    taken = frozenset(ports)
+    port = next((port for port in range(_OWN_PORT + 1, MAX_PORT + 1) if port not in taken), 0)
     head.append(f"Port {_OWN_PORT} is that of a server below, so devproxy listens at {port}.")
     return {"listen": f"localhost:{port}"}

@@ -75,7 +75,10 @@ def output_of(command: Sequence[str], folder: Path, limit_s: float) -> str:
         what = f"{os.path.basename(command[0])} ended with exit code {said.code}"
         raise Failed(what, *_last_words(said.errors or said.text))
     if said.is_cut:
-        raise Failed(f"what {os.path.basename(command[0])} says is longer than {MAX_FACTS_BYTES >> 20} MiB")
+        what = (
+            f"what {os.path.basename(command[0])} reads of the configuration is longer than {MAX_FACTS_BYTES >> 20} MiB"
+        )
+        raise Failed(what, "name a file that has only the servers that you need")
     return said.text
 
 

@@ -9,6 +9,7 @@ from devproxy.config import load
 from devproxy.config.drafts import Draft, text_of
 from devproxy.importing import compose
 from devproxy.importing.asked import Asked, Failed
+from devproxy.importing.dev_servers import listening_beside
 
 
 def drafted(**services: Any) -> Draft:
@@ -50,6 +51,21 @@ def test_more_servers_get_a_path_of_their_name() -> None:
 )
 def test_a_port_is_read_in_every_form(port: object, address: str) -> None:
     assert addresses(drafted(api={"ports": [port]})) == {"api": address}
+
+
+def test_lists_made_of_each_other_are_no_ports() -> None:
+    bomb: list[object] = ["x"] * 9
+    for _ in range(20):
+        bomb = [bomb] * 9  # as YAML's aliases make them: short to write, and endless as text
+    service = {"ports": [*bomb, {"target": bomb, "published": bomb}, "3001:80", "0:81"], "expose": bomb}
+    draft = drafted(api=service)
+    assert addresses(draft) == {"api": "http://localhost:3001"}
+    assert "other ports" not in text_of(draft)
+
+
+def test_any_number_of_services_leaves_a_port_for_devproxy() -> None:
+    head: list[str] = []
+    assert listening_beside(range(8080, 20_000), head) == {"listen": "localhost:20000"}
 
 
 @pytest.mark.parametrize(
