@@ -258,7 +258,7 @@ def _add_rule(lines: Lines, rule: Rule) -> None:
     if rule.prefix:
         lines.add(f"http-request set-header X-Forwarded-Prefix {string(rule.prefix.replace('%', '%%'))} {taken}")
     if (made := rewriting(route)) is not None:
-        path = made.path.replace("%", "%%")
+        path = made.path.replace("%", "%%").replace("\\", "\\\\")  # `\1` would be a group
         regex, path = (f"{made.regex}(.*)$", f"{path}\\1") if made.keeps_rest else (made.regex, path)
         lines.add(f"http-request replace-path {string(regex)} {string(path)} {taken}")
     if rule.host != "keep":

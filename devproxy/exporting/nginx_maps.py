@@ -232,7 +232,7 @@ def _add_target(lines: Lines, site: Site, rule: Rule, names: Names) -> None:
     if route.rewrite is None:
         return
     base = route.rewrite.strip("/")
-    text = dollars(f"/{base}" if base else "", site.slug)
+    text = dollars(_escaped(f"/{base}" if base else ""), site.slug)
     if route.kind is PathKind.EXACT:
         closing = "/" if base and route.rewrite.endswith("/") else "" if base else "/"
         regex, value = "^[^?]*(.*)$", f"{text}{closing}$1"

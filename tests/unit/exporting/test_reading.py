@@ -264,3 +264,10 @@ def test_no_poll_is_cut_by_the_time_that_a_websocket_may_be_quiet(written: str, 
     assert f"proxy_read_timeout {seconds}s;" in export(loaded, "nginx")
     assert "timeout server 3600s" in export(loaded, "haproxy")
     assert f"timeout tunnel {written if written != '0' else 3600}s" in export(loaded, "haproxy")
+
+
+def test_a_path_that_a_route_writes_is_one_word_whatever_is_in_it() -> None:
+    text = route(path='"/w/"', rewrite="""'/z"{q};\\1/'""")
+    loaded = config.load((HEAD + text).encode(), source="devproxy.toml")
+    assert '"/z\\"{q};\\\\1$1";' in export(loaded, "nginx", Wanted())
+    assert """'/z"{q};\\\\1\\1'""" in export(loaded, "haproxy", Wanted())
