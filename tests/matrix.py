@@ -1,4 +1,4 @@
-"""`make test-matrix`: the unit and integration tests on every newer Python that this machine has, on both event loops.
+"""`make test-matrix`: unit and integration tests on every newer Python of this machine, devproxy on either event loop.
 
 For each minor version from 3.12 on, the newest interpreter on PATH, of pyenv or of uv gets a virtual environment of its
 own, ``.venv-3.N``, which is made again when what is needed changes. Nothing is downloaded but packages. A table at the

@@ -1,7 +1,6 @@
 """How a test runs: on which event loops, and how its clients come.
 
-A test runs on asyncio's own loop; one that is marked ``both_loops`` on uvloop, too. `make test-matrix` chooses either
-for all of them. What is marked ``both_schemes``
+A test runs on asyncio's own loop; one that is marked ``both_loops`` on uvloop, too. What is marked ``both_schemes``
 runs with clients that speak plain HTTP and with those that speak TLS. What is marked ``both_versions`` runs by HTTP/1.1
 and by HTTP/2 (:mod:`tests.support.http2_wire`), the latter on one of the loops and, where schemes differ, over TLS. Of
 such a file, a test or a case is marked ``http1_only`` with the reason if it is about what HTTP/2 does not have.
@@ -17,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 import uvloop
-from tests.support.gateway_process import CHOSEN_LOOP
 from tests.support.http2_wire import Http2Wire, SpellingWire
 from tests.support.jumping_clock import JumpingLoop
 from tests.support.wire import WAY
@@ -38,8 +36,6 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> M
     """Return the event loops that `item` runs on (a hook of pytest-asyncio)."""
     own = JumpingLoop if item.get_closest_marker("jumping_clock") else asyncio.new_event_loop
     if item.get_closest_marker("both_loops") is None:
-        if CHOSEN_LOOP == "uvloop" and own is not JumpingLoop:
-            return {"uvloop": uvloop.new_event_loop}
         return {"asyncio": own}
     return {"asyncio": own, "uvloop": uvloop.new_event_loop}
 

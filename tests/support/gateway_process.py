@@ -20,7 +20,7 @@ INSTALLED = shlex.split(os.environ.get("DEVPROXY_COMMAND", ""))
 """``DEVPROXY_COMMAND=devproxy`` runs the same tests against an installed devproxy instead of this checkout."""
 COMMAND = INSTALLED or [sys.executable, "-m", "devproxy"]
 CHOSEN_LOOP = os.environ.get("TESTS_LOOP", "")
-"""The event loop that `make test-matrix` chooses for this run: ``asyncio`` or ``uvloop``; empty: devproxy's choice."""
+"""The event loop that `make test-matrix` chooses for processes: ``asyncio`` or ``uvloop``; empty: their own choice."""
 SEARCHED = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
 ENVIRONMENT = {} if INSTALLED else {"PYTHONPATH": os.pathsep.join(SEARCHED)}
 
