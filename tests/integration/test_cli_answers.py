@@ -28,7 +28,7 @@ upstream = "frontend"
 """
 BLUE = '\n[[routes]]\npath = "/api/"\nupstream = "frontend"\nmatch_headers = { X-Tenant = "blue" }\n'
 HOSTED = '\n[[routes]]\npath = "/api/"\nupstream = "frontend"\nmatch_host = "app.test"\n'
-BAD = '[upstreams]\nbackend = "localhost:3001"\n\n[[routes]]\npath = "/"\nupstraem = "backend"\n'
+BAD = '[upstreams]\nbackend = "localhost:port"\n\n[[routes]]\npath = "/"\nupstraem = "backend"\n'
 SERVERS = ("--frontend", "5173", "--backend", "3001")
 
 

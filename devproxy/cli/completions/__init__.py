@@ -11,9 +11,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from devproxy.importing.sources import SOURCES
+
 FILES: Final = ("PATH", "FILE", "FOLDER")
 """Metavariables of what is a file or a folder. The path of a URL is called otherwise: ``/PATH/``."""
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_WORDS: Final = {"METHOD": METHODS, "TOOL": SOURCES}
+"""By metavariable: what is usual there, though the parser takes other words as well."""
 _MAX_SUMMARY: Final = 70
 
 
@@ -81,7 +85,7 @@ def _value(action: argparse.Action, index: int) -> Value:
     named = action.metavar[index] if isinstance(action.metavar, tuple) else action.metavar or ""
     if action.choices is not None:
         return Value(tuple(map(str, action.choices)))
-    return Value(METHODS) if named == "METHOD" else Value(is_file=named in FILES)
+    return Value(_WORDS[named]) if named in _WORDS else Value(is_file=named in FILES)
 
 
 def _summary(action: argparse.Action) -> str:
