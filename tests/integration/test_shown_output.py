@@ -205,3 +205,13 @@ def test_the_first_ten_seconds_are_what_the_tour_shows(tmp_path: Path) -> None:
     patterns = [re.escape(line).replace("…", ".*") for line in normalised(shown)]
     missing = [pattern for pattern in patterns if not any(re.fullmatch(pattern, line) for line in said)]
     assert not missing, "\n".join(said)
+
+
+def test_the_readme_shows_lines_of_the_run_of_doctor_that_the_tour_shows_whole() -> None:
+    whole = (
+        (ROOT / "docs" / "tour.md").read_text(encoding="utf-8").partition("$ devproxy doctor ")[2].partition("```")[0]
+    )
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("the whole of this run")[2].partition("```text\n")[2].partition("```")[0].splitlines()
+    assert len(shown) > 8
+    assert [line for line in shown if line != "…" and line not in whole.splitlines()] == []
