@@ -94,7 +94,8 @@ class Attending:
 
         if reasons := distrust(loaded):
             what, *help = reasons
-            self._gateway.tell(Trouble(f"{what}: its programs stay as they are", "; ".join(help)))
+            until = "its programs stay as they are until that is mended and it is read again (r, or SIGHUP)"
+            self._gateway.tell(Trouble(f"{what}: {until}", "; ".join(help)))
             return
         if self._programs is None:
             self._programs = self._new_programs(loaded)

@@ -337,6 +337,23 @@ def test_a_file_that_others_can_write_to_starts_nothing(what: str, tmp_path: Pat
     assert not (project / "started").exists()
 
 
+def test_a_reload_of_such_a_file_starts_nothing_until_it_is_mended_and_read_again(tmp_path: Path) -> None:
+    rest = ('[upstreams]\nx = "http://localhost:9"', ONE_ROUTE.format("x"))
+    write(tmp_path, '[run]\nx = "true"', *rest)
+    with up(tmp_path) as program:
+        event(program, "program_ended", name="x")
+        with open(tmp_path / "new.toml", "w", encoding="utf-8") as new:  # others can write to it from the beginning
+            os.fchmod(new.fileno(), 0o666)
+            new.write("\n".join(('[run]\nx = "touch started"', *rest)))
+        os.replace(tmp_path / "new.toml", tmp_path / "devproxy.toml")
+        told = program.json_line(lambda said: "stay as they are" in str(said), "that programs stay")
+        assert "until that is mended and it is read again" in str(told)
+        os.chmod(tmp_path / "devproxy.toml", 0o644)
+        assert not (tmp_path / "started").exists()
+        os.kill(program.pid, signal.SIGHUP)
+        wait_for((tmp_path / "started").exists, "that the program is started")
+
+
 def test_what_is_not_there_is_refused_with_its_place(tmp_path: Path) -> None:
     write(
         tmp_path,
