@@ -15,12 +15,16 @@ from devproxy.authority.networks import is_loopback
 from devproxy.config import ConfigError, load
 from devproxy.config.addresses import parse_server
 from devproxy.config.drafts import Draft, DraftRoute, DraftUpstream, Value, text_of
+from devproxy.importing.asked import Failed
 from devproxy.importing.ordering import Ordered, routes_of
 from devproxy.importing.rules import Leftover, Rule, Target
 from devproxy.text.bad import BadText
 
 NOT_CARRIED: Final = "Not carried over:"
 """What the comments on what no route can say begin with."""
+
+MAX_RULES: Final = 1000
+"""Most rules that are compared with each other, each with every one before it."""
 
 _MAX_CODE_LINES: Final = 12
 
@@ -36,8 +40,11 @@ def draft_of(
     """Return the draft of `rules`, of which the first that matches wins. `leftovers`: what the source says besides.
 
     `head` and `tail`: comments for the whole file; the leftovers are written above `tail`. `server`: the keys of
-    ``[server]``. The draft may have no route.
+    ``[server]``. The draft may have no route. Raises :class:`Failed` for more than :data:`MAX_RULES`.
     """
+    if len(rules) > MAX_RULES:
+        what = f"the configuration has {len(rules)} rules, and {MAX_RULES} at most are carried over"
+        raise Failed(what, "name a file that has only those of the servers that you need")
     ordered, unreached = routes_of(rules)
     lost = [*leftovers, *unreached]
     names = _names(one.rule.target for one in ordered)

@@ -104,3 +104,9 @@ def test_what_is_no_compose_file_is_told(text: str, tmp_path: Any) -> None:
     file.write_text(text)
     with pytest.raises(Failed, match=r"is not YAML|is no compose file"):
         compose.draft(compose.read(Asked(tmp_path, None, 10.0)))
+
+
+def test_more_rules_than_can_be_compared_are_refused() -> None:
+    services = {f"api-{number}": {"ports": [f"{number + 9000}:80"]} for number in range(1200)}
+    with pytest.raises(Failed, match="1200 rules, and 1000 at most are carried over"):
+        compose.draft({"file": "compose.yaml", "document": {"services": services}})
