@@ -13,11 +13,11 @@ from urllib.parse import parse_qsl, unquote_plus
 from devproxy.authority.networks import address_of
 from devproxy.console.secrets import MASK, is_secret_name
 from devproxy.inspector.bodies import charset_of, content_of, decoded, shown_body, view_of
-from devproxy.inspector.charsets import text_in
 from devproxy.inspector.details import Lines, received_request, sent_response
 from devproxy.inspector.masking import masked_body, masked_field, masked_start, masked_text
 from devproxy.inspector.messages import as_json as message_json
 from devproxy.inspector.rows import text
+from devproxy.text.charsets import text_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import re
 from typing import Any, Final
 
 from devproxy.console.secrets import MASK, is_secret_name, masked
-from devproxy.inspector.charsets import text_in
+from devproxy.text.charsets import text_in
 
 _PLACES: Final = frozenset(("location", "content-location", "referer", "refresh", "link", "origin"))
 """Fields whose values are URLs or hold some."""

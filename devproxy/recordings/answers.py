@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from devproxy.recordings.model import Answer
+from devproxy.text.charsets import octets_in
 
 NO_BODY: Final = frozenset((101, 204, 205, 304))
 """Statuses of which the answers have no body (RFC 9110)."""
@@ -60,17 +61,12 @@ def body_of(content: dict[str, Any], headers: Headers) -> tuple[bytes | None, st
 def _encoded(text: str, kind: str) -> bytes:
     """Return `text` in the charset that `kind`, a Content-Type, names; in UTF-8 where it names none that is known."""
     charset = kind.lower().partition("charset=")[2].partition(";")[0].strip(" \t\"'")
-    if charset:
-        try:
-            return text.encode(charset)
-        except (LookupError, ValueError):
-            pass
-    return text.encode("utf-8", "surrogatepass")
+    return octets_in(text, charset)
 
 
 def _is_coded(body: bytes, coding: str, kind: str) -> bool:
     """Tell whether `body` still has its `coding`: by how it begins, or, of text, by not being text."""
-    if coding in ("", "identity"):
+    if coding in ("", "identity") or _has_control(coding):
         return False
     if coding in _MAGIC:
         return body.startswith(_MAGIC[coding])
@@ -128,4 +124,8 @@ def _lasting(cookie: str, began: float) -> str:
 def _from_here(place: str, origin: str) -> str:
     """Return `place` as a path where it was at `origin`, which is not where it is given again."""
     rest = place.removeprefix(origin)
-    return place if rest == place or rest[:1] not in ("", "/", "?", "#") else rest if rest[:1] == "/" else f"/{rest}"
+    if rest == place or rest[:1] not in ("", "/", "?", "#"):
+        return place
+    if rest[:1] != "/":
+        return f"/{rest}"
+    return f"/.{rest}" if rest[1:2] in ("/", "\\") else rest  # what begins with two names a host

@@ -13,19 +13,22 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from devproxy.errors import DevproxyError
 from devproxy.recordings.answers import NO_BODY, answer_of, body_of
 from devproxy.recordings.model import Answer, Entry, Message, Recording
+from devproxy.text.safe import clipped
 
 MAX_RECORDING_BYTES: Final = 128 << 20
 MAX_ENTRIES: Final = 100_000
 
-_SCHEMES: Final = ("http", "https", "ws", "wss")
 _OWN_PAGES: Final = b"/__devproxy/"
 _ALLOWED: Final = "!$%&'()*+,/:;=?@~[]"
 _is_token: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+# By hand: urlsplit has all names of hosts normalized, which takes time by the square of their length.
+_is_address: Final = re.compile(r"(http|ws)(s?)://([^/?#\\]++)([^?#]*+)(\?[^#]*+)?", re.IGNORECASE).match
+_MAX_SHOWN: Final = 120
 _find_entries: Final = re.compile(r'(?<!\\)"entries"\s*+:\s*+\[').search
 _NO_ANSWER: Final = "had no answer"
 _OWN_ANSWER: Final = "were answered by devproxy itself"
@@ -142,7 +145,7 @@ def _entry(one: Any, number: int) -> Entry | str:
     began = _time(one.get("startedDateTime"))
     content = response.get("content")
     body, coding = body_of(content if isinstance(content, dict) else {}, headers)
-    if status == 304 and body is None:
+    if status == 304 and not body:
         return _NOT_MODIFIED
     status_text = response.get("statusText")
     reason = status_text if isinstance(status_text, str) else ""
@@ -159,7 +162,7 @@ def _entry(one: Any, number: int) -> Entry | str:
         range=_range(request) if status == 206 else b"",
         sent=_sent(request),
         began=began,
-        ended=began + _seconds(one.get("time")),
+        ended=began + _seconds(one.get("time")) if began else 0.0,  # else the order of the file is what is known
         messages=tuple(_messages(messages)),
     )
 
@@ -171,7 +174,7 @@ def _lack(method: str, answer: Answer, body: bytes | None, content: Any, message
     if body is not None or method == "HEAD" or answer.status in NO_BODY or 300 <= answer.status < 400:
         return ""
     size = content.get("size") if isinstance(content, dict) else None
-    return "without its body" if isinstance(size, int | float) and size > 0 else ""
+    return "without its body" if isinstance(size, int | float) and size != 0 else ""  # -1: it is not known
 
 
 def _table(one: Any, name: str) -> dict[str, Any]:
@@ -190,17 +193,12 @@ def _text(table: dict[str, Any], name: str) -> str:
 
 def _target(url: str) -> tuple[bytes | None, str]:
     """Return path and query of `url`, and its origin; None for what is not HTTP."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
+    match = _is_address(url)
+    if match is None:
         return None, ""
-    if parts.scheme not in _SCHEMES or not parts.netloc:
-        return None, ""
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
-    return quote(
-        target, safe=_ALLOWED, errors="surrogatepass"
-    ).encode(), f"{scheme}://{parts.netloc.rpartition('@')[2]}"
+    target = (match[4] or "/") + (match[5] or "")
+    origin = f"http{match[2].lower()}://{match[3].rpartition('@')[2]}"
+    return quote(target, safe=_ALLOWED, errors="surrogatepass").encode(), origin
 
 
 def _headers(message: dict[str, Any]) -> list[tuple[str, str]]:
@@ -215,7 +213,8 @@ def _headers(message: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _range(request: dict[str, Any]) -> bytes:
-    return next((value.encode() for name, value in _headers(request) if name.lower() == "range"), b"")
+    found = (value for name, value in _headers(request) if name.lower() == "range")
+    return next(found, "").encode("latin-1", "replace")
 
 
 def _sent(request: dict[str, Any]) -> bytes | None:
@@ -259,7 +258,8 @@ def _notices(entries: list[Entry], left_out: Counter[str]) -> Iterator[str]:
     lacking = [entry for entry in entries if entry.lacks]
     if lacking:
         first = lacking[0]
-        shown = f"{first.method.decode()} {first.target.decode()}, recorded {first.lacks}"
+        shown = clipped(f"{first.method.decode()} {first.target.decode()}", _MAX_SHOWN)
+        shown += f", recorded {first.lacks}"
         yield f"{len(lacking)} of its answers cannot be given again, of which the first is {shown}"
     if not entries:
         yield "it holds no request that can be answered"

@@ -92,13 +92,25 @@ def _session(handshake: Entry, engine: EngineRequest, members: list[Entry]) -> S
     match = _find_interval(handshake.answer.body)
     script: list[tuple[int, Packet]] = []
     heard = 0
-    for _, said in sorted((step for one in members for step in _steps(one, eio)), key=lambda step: step[0]):
+    for _, said in sorted(_all_steps(members, eio), key=lambda step: step[0]):
         if isinstance(said, Packet):
             script.append((heard, said))
         else:
             heard += said
     every_ms = int(match[1]) if match is not None and len(match[1]) <= _MAX_DIGITS else 0
     return Session(eio, every_ms / 1000 or PING_S, tuple(script))
+
+
+def _all_steps(members: Sequence[Entry], eio: int) -> Iterator[tuple[float, Packet | int]]:
+    """Give the steps of `members`. A poll has not ended before the one before it: browsers tell when one began to the
+    millisecond, and how long it took more exactly, so a short one may seem to.
+    """
+    ended = 0.0
+    for one in members:
+        if one.method == b"GET" and one.answer.status == 200:
+            ended = max(ended, one.ended)
+            one = one._replace(ended=ended)
+        yield from _steps(one, eio)
 
 
 def _steps(entry: Entry, eio: int) -> Iterator[tuple[float, Packet | int]]:

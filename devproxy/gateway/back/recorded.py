@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Stamp = tuple[int, ...]
 """What tells that a file has changed."""
 
+_NAME_ONE: Final = "name a HAR file, such as `devproxy record` writes"
 HELP: Final = "correct the file; it is read again when it has changed"
 
 
@@ -33,11 +35,14 @@ def read_file(path: str) -> Recording:
     """Return what the file at `path` holds. Raises :class:`BadRecording`, with the system's words where it can't be
     read."""
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to open a pipe may take for ever
+            raise BadRecording("cannot be read: it is a pipe or a device, not a file", _NAME_ONE)
         with open(path, "rb") as file:
             return read_recording(file.read(MAX_RECORDING_BYTES + 1))
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise BadRecording(f"cannot be read: {reason}", "name a HAR file, such as `devproxy record` writes") from None
+        raise BadRecording(f"cannot be read: {reason}", _NAME_ONE) from None
 
 
 def sentence(path: str, bad: BadRecording) -> str:
@@ -111,14 +116,14 @@ class RecordedDialler:
         """Take what the file holds. In a thread: it may be long."""
         self._seen = self._stamp()
         try:
-            recording = await asyncio.to_thread(read_file, self._path)
+            source = await asyncio.to_thread(lambda: Source(read_file(self._path)))
         except BadRecording as bad:
             self._why = sentence(self._server.path, bad)
             if self._source is not None:
                 self._tell(Trouble(f"{self._why}; its answers stay as they were", bad.help or HELP))
             return
-        self._source = Source(recording)
-        for notice in recording.notices:
+        self._source = source
+        for notice in source.notices:
             self._tell(Trouble(f"{self._server.path}: {notice}"))
 
     def _stamp(self) -> Stamp:

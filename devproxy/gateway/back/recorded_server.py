@@ -23,7 +23,7 @@ from devproxy.realtime.engineio import SESSION_UNKNOWN, parse_engine_request, se
 from devproxy.recordings.answers import NO_BODY
 from devproxy.recordings.matching import Miss, Replay
 from devproxy.recordings.model import Answer, Entry, Recording
-from devproxy.recordings.turns import heard_in, opened, protocol_of, script_of, sessions_of
+from devproxy.recordings.turns import Script, heard_in, opened, protocol_of, script_of, sessions_of
 from devproxy.text.safe import clipped, visible
 
 if TYPE_CHECKING:
@@ -42,11 +42,16 @@ _UNKNOWN: Final = Answer(400, b"Bad Request", (b"Content-Type: application/json"
 
 
 class Source:
-    """What a recording has to say, and how far it has come. ``live``: its sessions that are being replayed."""
+    """What a recording has to say, and how far it has come. ``live``: its sessions that are being replayed.
+
+    To make one takes as long as the recording is, so threads do.
+    """
 
     def __init__(self, recording: Recording) -> None:
         self.replay = Replay(recording)
+        self.notices = recording.notices
         self.sessions = sessions_of(recording.entries)
+        self.scripts = {entry.number: _spoken(entry) for entry in recording.entries if entry.answer.status == 101}
         self.live: dict[bytes, LiveSession] = {}
 
     def open_session(self, number: int, answer: Answer, loop: asyncio.AbstractEventLoop) -> Answer:
@@ -57,6 +62,13 @@ class Source:
             del self.live[next(iter(self.live))]
         self.live[sid] = LiveSession(loop, sid, known)
         return answer
+
+
+def _spoken(entry: Entry) -> tuple[int, Script]:
+    """Return the version of Engine.IO that the WebSocket `entry` speaks, or 0, and what its server says."""
+    engine = parse_engine_request(entry.target)
+    eio = 0 if engine is None else protocol_of(engine)
+    return eio, script_of(entry.messages, eio)
 
 
 class RecordedServer:
@@ -166,7 +178,7 @@ class RecordedServer:
         elif found.lacks:
             self._fail(f"{self._shown} was recorded in {self._name} {found.lacks}")
         elif found.answer.status == 101:
-            self._switch_to(found, head)
+            self._switch_to(found, head, source)
         elif found.number in source.sessions:
             self.give(source.open_session(found.number, found.answer, self._loop))
         else:
@@ -185,13 +197,12 @@ class RecordedServer:
         """Let a session go on by WebSocket, whether or not it did when it was recorded."""
         self._open(head, None, RecordedSocket(self._loop, self._transport, (), session.eio, session=session))
 
-    def _switch_to(self, entry: Entry, head: RequestHead) -> None:
+    def _switch_to(self, entry: Entry, head: RequestHead, source: Source) -> None:
         if head.facts.upgrade != b"websocket" or not head.first(b"sec-websocket-key"):
             self._fail(f"{self._shown} was recorded in {self._name} as a WebSocket, and this is no request for one")
             return
-        engine = parse_engine_request(head.target)
-        eio = 0 if engine is None else protocol_of(engine)
-        socket = RecordedSocket(self._loop, self._transport, script_of(entry.messages, eio), eio)
+        eio, script = source.scripts[entry.number]
+        socket = RecordedSocket(self._loop, self._transport, script, eio)
         self._open(head, entry.answer, socket)
 
     def _open(self, head: RequestHead, answer: Answer | None, socket: RecordedSocket) -> None:
@@ -215,7 +226,8 @@ class RecordedServer:
         self._session = None
         start = b"HTTP/1.1 %d %b" % (answer.status, answer.reason)
         if answer.status in NO_BODY:
-            length: tuple[bytes, ...] = ()
+            # Without a length, a 205 would last until the connection ends (RFC 9112, section 6.3).
+            length: tuple[bytes, ...] = (b"Content-Length: 0",) if answer.status == 205 else ()
         elif answer.is_stream and head.method != b"HEAD":
             length = (b"Transfer-Encoding: chunked",)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import time
 from typing import Any
 
 import pytest
@@ -69,6 +70,7 @@ def test_cookies_last_as_long_as_they_did_then() -> None:
         ("http://localhost:8080", b"/"),
         ("http://localhost:8080?a", b"/?a"),
         ("http://localhost:80801/x", b"http://localhost:80801/x"),
+        ("http://localhost:8080//other.example/x", b"/.//other.example/x"),
         ("https://login.example/x", b"https://login.example/x"),
         ("/x", b"/x"),
     ],
@@ -282,3 +284,78 @@ def test_what_firefox_saves_without_its_large_bodies_says_what_it_lacks() -> Non
     saved["response"]["content"] = content
     assert only(saved).lacks == "without its body"
     assert only(saved).began == only(CHROME).began
+
+
+def test_a_coding_is_no_place_for_another_line() -> None:
+    content = {"mimeType": "text/plain", "encoding": "base64", "text": "//79"}
+    found = only(entry("GET /", content=content, headers=[("Content-Encoding", "br\r\nX-Evil: 1\r\n\r\n")]))
+    assert found.answer.fields == (b"Content-Type: text/plain",)
+
+
+def test_a_range_that_no_browser_sends_is_that_of_no_request() -> None:
+    found = only(entry("GET /", "x", status=206, asked=[("Range", "bytes=0-1\ud800")]))
+    assert found.range == b"bytes=0-1?"
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("HTTP://user:secret@host:1/a?b#c", b"/a?b"),
+        ("wss://host", b"/"),
+        ("https://host?a b", b"/?a%20b"),
+        ("http://host/%2f/../\u00e9\ud800\r\n", b"/%2f/../%C3%A9%ED%A0%80%0D%0A"),
+        ("http://[::1]:80/x", b"/x"),
+        ("http://host#/x", b"/"),
+    ],
+)
+def test_path_and_query_of_a_url_are_what_is_asked_for(url: str, target: bytes) -> None:
+    one = entry("GET /")
+    one["request"]["url"] = url
+    assert only(one).target == target
+
+
+@pytest.mark.parametrize(
+    "url", ["", "//host/x", "http:///x", "http:/x", "blob:http://host/x", "file:///x", "chrome-extension://a/b"]
+)
+def test_what_is_not_asked_over_http_is_left_out_and_told(url: str) -> None:
+    one = entry("GET /")
+    one["request"]["url"] = url
+    found = read_recording(har([one]))
+    assert found.entries == ()
+    assert found.notices[0] == "1 of its requests were not sent over HTTP and are left out"
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"kind": "text/plain; charset=punycode", "text": "".join(map(chr, range(0x4E00, 0x9E00)))},
+        {"origin": "http://" + "\u0300\u0316" * 100_000},
+        {"headers": [("Set-Cookie", "a=1; expires=" + "Jan " * 200_000)]},
+    ],
+    ids=["a charset that is none", "a host of marks", "a date"],
+)
+def test_a_strange_value_does_not_take_long(strange: dict[str, Any]) -> None:
+    data = har([entry("GET /", **strange)])
+    began = time.perf_counter()
+    read_recording(data)
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "is_given"),
+    [
+        (304, {"size": 5, "text": ""}, False),
+        (304, {"size": 5, "text": "hello"}, True),
+        (200, {"size": -1}, False),
+        (200, {"size": 0}, True),
+        (200, {}, True),
+    ],
+)
+def test_a_body_that_was_not_kept_is_not_an_empty_one(status: int, content: dict[str, Any], is_given: bool) -> None:
+    found = read_recording(har([entry("GET /", status=status, content=content)])).entries
+    assert [entry.lacks == "" for entry in found] == ([is_given] if status == 200 or is_given else [])
+
+
+def test_a_notice_is_short_whatever_it_names() -> None:
+    (notice,) = read_recording(har([entry("GET /" + "x" * 10_000, None)])).notices
+    assert len(notice) < 300

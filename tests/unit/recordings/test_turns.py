@@ -115,3 +115,25 @@ def test_packets_are_written_as_they_are_read(eio: int) -> None:
     packets = [Packet("message", "2grüße 🐎"), Packet("noop", ""), Packet("message", b"\x00\xff"), Packet("ping", "")]
     assert read_payload(payload_of(packets, eio), eio) == packets
     assert [packet_in(message_of(packet, eio), eio) for packet in packets] == packets
+
+
+def test_a_short_poll_does_not_overtake_the_one_before_it() -> None:
+    """As a browser has it: when it began is cut to the millisecond, how long it took is not."""
+    found = session(
+        entry(f"GET {BASE}a", '0{"sid":"S"}', at_s=1),
+        entry(f"GET {BASE}b&sid=S", "4first", at_s=1.002, took_ms=10.9),
+        entry(f"GET {BASE}c&sid=S", "4second", at_s=1.012, took_ms=0.5),
+    )
+    assert words(found) == [(0, "first"), (0, "second")]
+
+
+def test_without_times_the_order_is_that_of_the_file() -> None:
+    entries = [
+        entry(f"GET {BASE}a", '0{"sid":"S"}'),
+        entry(f"GET {BASE}b&sid=S", "4first", took_ms=10.9),
+        entry(f"POST {BASE}c&sid=S", "ok", sent="42[0]"),
+        entry(f"GET {BASE}d&sid=S", "4second", took_ms=0.5),
+    ]
+    for one in entries:
+        del one["startedDateTime"]
+    assert words(session(*entries)) == [(0, "first"), (1, "second")]

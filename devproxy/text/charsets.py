@@ -1,7 +1,7 @@
 """Text in the charset that its sender names, by the encodings of browsers alone. Pure.
 
 A name from the wire does not choose among all codecs of Python: some take no errors, some take time by the square of
-the length, and some are no charsets. Start at :func:`text_in`.
+the length, and some are no charsets. Start at :func:`text_in` and :func:`octets_in`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,21 @@ _KNOWN: Final = frozenset(
 
 def text_in(data: bytes, charset: str) -> str:
     """Return `data` as text in `charset`, or in UTF-8 where no browser knows that; what is not in it is replaced."""
+    return data.decode(charset if _is_known(charset) else "utf-8", "replace")
+
+
+def octets_in(text: str, charset: str) -> bytes:
+    """Return `text` in `charset`, or in UTF-8 where no browser knows that, or where it can't say all of it."""
+    if _is_known(charset):
+        try:
+            return text.encode(charset)
+        except ValueError:
+            pass
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _is_known(charset: str) -> bool:
     try:
-        is_known = codecs.lookup(charset).name in _KNOWN
+        return codecs.lookup(charset).name in _KNOWN
     except (LookupError, ValueError):
-        is_known = False
-    return data.decode(charset if is_known else "utf-8", "replace")
+        return False

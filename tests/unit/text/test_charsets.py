@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from devproxy.inspector.charsets import text_in
+from devproxy.text.charsets import octets_in, text_in
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,18 @@ def test_text_is_read_in_its_charset(data: bytes, charset: str, shown: str) -> N
 )
 def test_what_is_no_charset_of_browsers_chooses_no_codec(charset: str) -> None:
     assert text_in(rb"\ud800..+2AAAAA-\xff" + b"\xff", charset) == r"\ud800..+2AAAAA-\xff" + "\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("text", "charset", "octets"),
+    [
+        ("ä", "latin-1", b"\xe4"),
+        ("ä", "shift_jis", b"\xc3\xa4"),  # cannot say it
+        ("ä", "punycode", b"\xc3\xa4"),
+        ("ä", "", b"\xc3\xa4"),
+        ("\ud800", "utf-8", b"\xed\xa0\x80"),
+        ("ä", "a\0b", b"\xc3\xa4"),
+    ],
+)
+def test_text_is_said_in_a_charset_that_browsers_know(text: str, charset: str, octets: bytes) -> None:
+    assert octets_in(text, charset) == octets
