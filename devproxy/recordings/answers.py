@@ -30,6 +30,7 @@ _DROPPED: Final = frozenset(
 """What concerned the connection, the transfer or the moment."""
 _is_name: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _has_control: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
+_end_of_line: Final = re.compile(r"\r\n|\r|\n")
 _find_expires: Final = re.compile(r";\s*+expires\s*+=\s*+([^;]*+)", re.IGNORECASE).search
 _has_max_age: Final = re.compile(r";\s*+max-age\s*+=", re.IGNORECASE).search
 _MAGIC: Final = {"gzip": b"\x1f\x8b", "x-gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
@@ -56,6 +57,27 @@ def body_of(content: dict[str, Any], headers: Headers) -> tuple[bytes | None, st
         return None, ""
     coding = next((value.strip().lower() for name, value in headers if name.lower() == "content-encoding"), "")
     return body, coding if _is_coded(body, coding, str(content.get("mimeType", ""))) else ""
+
+
+def events_of(messages: Any) -> bytes | None:
+    """Return the body of an event stream (WHATWG HTML, section 9.2) of `messages`, as Chrome's developer tools write
+    them, which keep no body of those: ``[{"eventName": "message", "eventId": "1", "data": "…"}]``; None for none.
+    """
+    found = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+    return "".join(line for one in found for line in _event(one)).encode("utf-8", "replace") or None
+
+
+def _event(message: dict[str, Any]) -> Iterator[str]:
+    data = message.get("data")
+    if not isinstance(data, str):
+        return
+    for field, name in (("id", "eventId"), ("event", "eventName")):
+        value = message.get(name)
+        if isinstance(value, str) and value not in ("", "message") and not _has_control(value):
+            yield f"{field}: {value}\n"
+    for line in _end_of_line.split(data):
+        yield f"data: {line}\n"
+    yield "\n"
 
 
 def _encoded(text: str, kind: str) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from devproxy.errors import DevproxyError
-from devproxy.recordings.answers import NO_BODY, answer_of, body_of
+from devproxy.recordings.answers import NO_BODY, answer_of, body_of, events_of
 from devproxy.recordings.model import Answer, Entry, Message, Recording
 from devproxy.text.safe import clipped
 
@@ -31,6 +31,9 @@ _is_address: Final = re.compile(r"(http|ws)(s?)://([^/?#\\]++)([^?#]*+)(\?[^#]*+
 _MAX_SHOWN: Final = 120
 _find_entries: Final = re.compile(r'(?<!\\)"entries"\s*+:\s*+\[').search
 _NO_ANSWER: Final = "had no answer"
+_FAILED: Final = "failed in the browser (by CORS, for example)"
+_REFUSED: Final = "net::ERR_HTTP_RESPONSE_CODE_FAILURE"
+"""A page with a status like 404 and without a body: to Chrome a failure, but there was an answer."""
 _OWN_ANSWER: Final = "were answered by devproxy itself"
 _NOT_HTTP: Final = "were not sent over HTTP"
 _NOT_MODIFIED: Final = "said 304 without what had not changed"
@@ -145,8 +148,12 @@ def _entry(one: Any, number: int) -> Entry | str:
     began = _time(one.get("startedDateTime"))
     content = response.get("content")
     body, coding = body_of(content if isinstance(content, dict) else {}, headers)
+    if body is None:
+        body = events_of(one.get("_eventSourceMessages"))
     if status == 304 and not body:
         return _NOT_MODIFIED
+    if body is None and _has_failed(method, status, response):
+        return _FAILED
     status_text = response.get("statusText")
     reason = status_text if isinstance(status_text, str) else ""
     if status == 304:
@@ -165,6 +172,14 @@ def _entry(one: Any, number: int) -> Entry | str:
         ended=began + _seconds(one.get("time")) if began else 0.0,  # else the order of the file is what is known
         messages=tuple(_messages(messages)),
     )
+
+
+def _has_failed(method: str, status: int, response: dict[str, Any]) -> bool:
+    """Tell whether Chrome says that a page got nothing of an answer that has a body: CORS forbade it, for example."""
+    if method == "HEAD" or status in NO_BODY or 300 <= status < 400:
+        return False
+    error = response.get("_error")
+    return isinstance(error, str) and error not in ("", _REFUSED)
 
 
 def _lack(method: str, answer: Answer, body: bytes | None, content: Any, messages: Any) -> str:

@@ -359,3 +359,49 @@ def test_a_body_that_was_not_kept_is_not_an_empty_one(status: int, content: dict
 def test_a_notice_is_short_whatever_it_names() -> None:
     (notice,) = read_recording(har([entry("GET /" + "x" * 10_000, None)])).notices
     assert len(notice) < 300
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "content", "error", "is_given"),
+    [
+        ("GET /", 200, {"size": 0}, "net::ERR_FAILED", False),
+        ("GET /", 400, {"size": 0}, "net::ERR_FAILED", False),
+        ("GET /", 404, {"size": 0}, "net::ERR_HTTP_RESPONSE_CODE_FAILURE", True),
+        ("GET /", 204, {"size": 0}, "net::ERR_ABORTED", True),
+        ("GET /", 302, {"size": 0}, "net::ERR_ABORTED", True),
+        ("HEAD /", 200, {"size": 0}, "net::ERR_ABORTED", True),
+        ("GET /", 200, {"size": 1, "text": "x"}, "net::ERR_ABORTED", True),
+        ("GET /", 200, {"size": 0}, "", True),
+        ("GET /", 200, {"size": 0}, None, True),
+    ],
+)
+def test_what_chrome_kept_from_the_page_is_no_empty_answer(
+    what: str, status: int, content: dict[str, Any], error: str | None, is_given: bool
+) -> None:
+    one = entry(what, status=status, content=content)
+    one["response"]["_error"] = error
+    found = read_recording(har([one]))
+    assert len(found.entries) == is_given
+    if not is_given:
+        assert found.notices[0] == "1 of its requests failed in the browser (by CORS, for example) and are left out"
+
+
+def test_events_that_chrome_writes_are_the_body_of_their_stream() -> None:
+    one = entry("GET /", None, kind="text/event-stream")
+    one["_eventSourceMessages"] = [
+        {"time": 1, "eventName": "message", "eventId": "1", "data": "{}"},
+        {"time": 2, "eventName": "tick", "eventId": "", "data": "a\r\nb\nc"},
+        {"eventName": "x\ndata: evil", "eventId": 7, "data": "\ud800"},
+        {"eventName": "none"},
+        None,
+    ]
+    found = only(one)
+    assert (found.lacks, found.answer.is_stream) == ("", True)
+    assert found.answer.body == (b"id: 1\ndata: {}\n\nevent: tick\ndata: a\ndata: b\ndata: c\n\ndata: ?\n\n")
+
+
+@pytest.mark.parametrize("written", [None, [], {}, 5, [5]])
+def test_without_events_a_stream_without_its_body_stays_one(written: object) -> None:
+    one = entry("GET /", None, kind="text/event-stream")
+    one["_eventSourceMessages"] = written
+    assert only(one).lacks == "without its body"
