@@ -13,6 +13,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from devproxy.realtime.engineio import EngineRequest, opened_session, parse_engine_request, session_id
 from devproxy.realtime.packets import TYPES, Packet, read_message, read_payload
+from devproxy.recordings.matching import key_of
 from devproxy.recordings.model import Answer, Entry, Message
 
 T = TypeVar("T")
@@ -85,6 +86,15 @@ def sessions_of(entries: Sequence[Entry]) -> dict[int, Session]:
         elif session_id(engine) in current:
             members[current[session_id(engine)]].append(entry)
     return {number: _session(*handshakes[number], found) for number, found in members.items()}
+
+
+def abandoned(entries: Sequence[Entry], sessions: dict[int, Session]) -> frozenset[int]:
+    """Return the numbers of the handshakes in `entries` after which the server said nothing, as when a page was left
+    at once, where another one that asked for the same has a conversation to give.
+    """
+    keys = {entry.number: key_of(entry.method, entry.target) for entry in entries if entry.number in sessions}
+    spoken = {key for number, key in keys.items() if sessions[number].script}
+    return frozenset(number for number, key in keys.items() if key in spoken and not sessions[number].script)
 
 
 def _session(handshake: Entry, engine: EngineRequest, members: list[Entry]) -> Session:

@@ -23,7 +23,7 @@ from devproxy.realtime.engineio import SESSION_UNKNOWN, parse_engine_request, se
 from devproxy.recordings.answers import NO_BODY
 from devproxy.recordings.matching import Miss, Replay
 from devproxy.recordings.model import Answer, Entry, Recording
-from devproxy.recordings.turns import Script, heard_in, opened, protocol_of, script_of, sessions_of
+from devproxy.recordings.turns import Script, abandoned, heard_in, opened, protocol_of, script_of, sessions_of
 from devproxy.text.safe import clipped, visible
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ class Source:
     """
 
     def __init__(self, recording: Recording) -> None:
-        self.replay = Replay(recording)
         self.notices = recording.notices
         self.sessions = sessions_of(recording.entries)
+        left = abandoned(recording.entries, self.sessions)
+        self.replay = Replay(Recording(tuple(entry for entry in recording.entries if entry.number not in left)))
         self.scripts = {entry.number: _spoken(entry) for entry in recording.entries if entry.answer.status == 101}
         self.live: dict[bytes, LiveSession] = {}
 

@@ -9,6 +9,7 @@ from devproxy.recordings.model import Answer, Message
 from devproxy.recordings.turns import (
     Session,
     Turns,
+    abandoned,
     asks_for_pong,
     heard_in,
     message_of,
@@ -137,3 +138,17 @@ def test_without_times_the_order_is_that_of_the_file() -> None:
     for one in entries:
         del one["startedDateTime"]
     assert words(session(*entries)) == [(0, "first"), (1, "second")]
+
+
+def test_a_handshake_that_nothing_follows_is_given_only_where_there_is_no_other() -> None:
+    entries = read_recording(
+        har(
+            [
+                entry(f"GET {BASE}a", '0{"sid":"S"}', at_s=1),
+                entry(f"GET {BASE}b&sid=S", "4hello", at_s=2),
+                entry(f"GET {BASE}c", '0{"sid":"T"}', at_s=3),
+                entry("GET /other/?EIO=4&transport=polling", '0{"sid":"U"}', at_s=4),
+            ]
+        )
+    ).entries
+    assert abandoned(entries, sessions_of(entries)) == {3}
