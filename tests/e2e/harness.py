@@ -104,8 +104,11 @@ class ChatExample(Program):
             raise
 
     def edit_greeting(self, text: str) -> None:
-        """Save ``src/greeting.js`` with another text, as an editor does."""
-        (self.folder / "src" / "greeting.js").write_text(f"export const greeting = {json.dumps(text)};\n")
+        """Save ``src/greeting.js`` with another text, as an editor does: at no moment it is empty."""
+        file = self.folder / "src" / "greeting.js"
+        new = file.with_name(".greeting.new")
+        new.write_text(f"export const greeting = {json.dumps(text)};\n")
+        new.replace(file)
 
 
 def link_or_copy(source: str, target: str) -> None:

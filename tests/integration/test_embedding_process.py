@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 PROGRAM = '''
 import asyncio, atexit, fcntl, gc, locale, logging, os, resource, signal, socket, sys, threading, warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 sys.path.insert(0, {root!r})
 import devproxy
@@ -73,7 +74,8 @@ def changed(before, after):
 
 async def main():
     loop = asyncio.get_running_loop()
-    await asyncio.to_thread(int)  # the loop's own threads are the loop's
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    await asyncio.to_thread(int)  # the loop's own thread is the loop's
     async with small_server("a") as one, small_server("b") as two:
         await fetch(f"http://127.0.0.1:{{one}}")
         devproxy.Gateway, devproxy.load  # what is imported is there

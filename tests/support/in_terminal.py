@@ -29,7 +29,9 @@ class InTerminal:
         if self.pid == 0:
             os.chdir(cwd)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-            os.execvpe(command[0], command, {**os.environ, **ENVIRONMENT, "HISTFILE": "", "PS1": "$ "})
+            environment = {**os.environ, **ENVIRONMENT, "HISTFILE": "", "PS1": "$ "}
+            environment.pop("CI", None)  # Vite and others take no keys where it is set, whatever has the terminal
+            os.execvpe(command[0], command, environment)
         self.said = ""
         self._is_over = False
 
