@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from devproxy.cli.applying import InForce
-from devproxy.cli.keys import Deeds, Keys
 from devproxy.cli.loading import Loaded
 from devproxy.console import Console
 from devproxy.events import Ready, Trouble, UpstreamState
@@ -20,6 +19,7 @@ from devproxy.gateway.app import Gateway
 from devproxy.platforms import keyboard, signals
 
 if TYPE_CHECKING:
+    from devproxy.cli.keys import Keys
     from devproxy.programs.environment import Terminal
     from devproxy.programs.supervisor import Programs
 
@@ -60,19 +60,25 @@ class Attending:
         self._keyboard: keyboard.Keyboard | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._shares_terminal = keyboard.is_ours()
-        deeds = Deeds(
-            page=lambda: gateway.urls[0],
-            inspector=inspector,
-            reload=reload,
-            start_again=self._start_again,
-            overview=self._overview,
-            quit=quit,
-            can_clear=console is not None and console.is_terminal,
-        )
-        self._keys = Keys(deeds, gateway.tell)
+        self._reload = reload
         self._has_keys = has_keys
         self._startup_s = startup_s
         in_force.on_taken = self._take
+
+    @cached_property
+    def _keys(self) -> Keys:
+        from devproxy.cli.keys import Deeds, Keys  # only a terminal has keys
+
+        deeds = Deeds(
+            page=lambda: self._gateway.urls[0],
+            inspector=self._inspector,
+            reload=self._reload,
+            start_again=self._start_again,
+            overview=self._overview,
+            quit=self._quit,
+            can_clear=self._console is not None and self._console.is_terminal,
+        )
+        return Keys(deeds, self._gateway.tell)
 
     def begin(self, *, opens: bool) -> None:
         """Start the programs, take the keys, and open the page if that is wanted."""

@@ -22,7 +22,6 @@ from devproxy.gateway.shared.observers import Observation
 from devproxy.http1.start_line import Limits
 from devproxy.platforms.holders import holder_of
 from devproxy.policy.folders import Place, advice_on_folder
-from devproxy.policy.frontend_routes import advice_on_api, framework_of, is_below_api
 
 MAX_TRIES: Final = 3
 """How often a frontend that gives no answer is asked what it is."""
@@ -95,6 +94,8 @@ class ApiHint(_Hint):
         capture = event.capture
         if capture.plan is None or capture.response is None or capture.response.status != 404:
             return
+        from devproxy.policy.frontend_routes import is_below_api  # few backends answer so
+
         path = capture.request.path.partition(b"?")[0]
         if capture.plan.compiled.upstream == "backend" and is_below_api(path):
             self._left -= 1
@@ -103,6 +104,7 @@ class ApiHint(_Hint):
     def _look(self, method: bytes, path: bytes) -> Trouble | None:
         """Ask the frontend for its page. Raises nothing: what gives no answer is asked again at the next 404."""
         from devproxy.cli.probing import Asked, head_of_answer  # few frontends are asked
+        from devproxy.policy.frontend_routes import advice_on_api, framework_of
 
         upstream = self._config.upstream("frontend")
         asked = Asked(upstream.servers[0], upstream, os.getcwd())

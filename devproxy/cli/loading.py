@@ -105,7 +105,9 @@ def load_text(
         raise BadConfiguration(error, text, source) from None
     if found := unusable_files(loaded):
         raise BadConfiguration(config.refusal(text, found), text, source)
-    loaded = config.with_typed_program(_listening(loaded, listen, tls), program)
+    loaded = _listening(loaded, listen, tls)
+    if program:
+        loaded = config.with_typed_program(loaded, program)
     return Loaded(loaded, warnings(loaded), text, tuple(listen), tls, program=tuple(program), surrounding=surrounding)
 
 

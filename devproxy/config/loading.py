@@ -6,27 +6,24 @@ a Config or a :class:`ConfigError`, in time bounded by that of the longest file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, NoReturn
 
 import tomli
 
 from devproxy.config.conflicts import find_conflicts
-from devproxy.config.environment import NO_ENVIRONMENT, Environment
+from devproxy.config.environment import NO_ENVIRONMENT, Environment, relevant
 from devproxy.config.keys import values
-from devproxy.config.model import Config, Inspector, Route
-from devproxy.config.overlay import overlaid
+from devproxy.config.model import Config, Inspector, Program, Route, Upstream
 from devproxy.config.places import with_said
 from devproxy.config.positions import Places
 from devproxy.config.problems import ConfigError, Path, Problem, Problems
-from devproxy.config.programs import build_programs
 from devproxy.config.routes import build_route
 from devproxy.config.server import build_server
 from devproxy.config.shape import Table, shaped
 from devproxy.config.syntax import syntax_problem
 from devproxy.config.upstreams import build_upstreams
-from devproxy.config.variables import expanded
 from devproxy.text.limits import MAX_FILE_BYTES
 from devproxy.text.safe import visible
 
@@ -44,8 +41,15 @@ def load(text: bytes, *, source: str, environment: Environment = NO_ENVIRONMENT)
     document = _parse(decoded)
     places = Places(_with_lf(decoded))
     problems = Problems(places.place)
-    document, said = overlaid(document, environment, problems)
-    document = expanded(document, environment, problems, besides=said)
+    said: dict[Path, str] = {}
+    if relevant(environment):
+        from devproxy.config.overlay import overlaid  # few have such variables
+
+        document, said = overlaid(document, environment, problems)
+    if "${env:" in decoded:
+        from devproxy.config.variables import expanded  # few files name some
+
+        document = expanded(document, environment, problems, besides=said)
     lines = places.lines()
     config = build(shaped(document, problems), document, lines, source, problems)
     if problems.found:
@@ -130,7 +134,15 @@ def build(table: Table, document: Table, lines: dict[Path, int], source: str, pr
         upstreams=upstreams,
         routes=tuple(routes),
         inspector=inspector,
-        programs=build_programs(table.get("run", {}), upstreams, problems),
+        programs=_programs(table, upstreams, problems),
         source=source,
         said=lines,
     )
+
+
+def _programs(table: Table, upstreams: Sequence[Upstream], problems: Problems) -> tuple[Program, ...]:
+    if "run" not in table:
+        return ()
+    from devproxy.config.programs import build_programs  # few start some
+
+    return build_programs(table["run"], upstreams, problems)

@@ -23,7 +23,6 @@ from devproxy.console.banner import ServerStates, banner
 from devproxy.console.folding import Folding
 from devproxy.console.foot import Foot
 from devproxy.console.lines import HumanLines, QuietLines
-from devproxy.console.programs import OutputLines, ProgramLines
 from devproxy.console.style import Colour, Style, glyphs_for, wants_colour
 from devproxy.console.writer import Lines, Writer
 from devproxy.events import Observer, Ready, Wants
@@ -67,6 +66,8 @@ class Console:
 
             lines = JsonLines()
         elif mode == "programs":
+            from devproxy.console.programs import OutputLines, ProgramLines  # few start programs
+
             lines = OutputLines(ProgramLines([program.name for program in config.programs], style))
         else:
             folding = None if is_verbose else Folding(max_age_s=float("inf") if has_foot else MAX_AGE_S)

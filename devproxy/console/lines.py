@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from time import localtime, strftime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from devproxy.config.model import Config
 from devproxy.console.banner import banner
 from devproxy.console.folding import Fold, Folding
 from devproxy.console.layout import Row, Table, layout, wrapped
-from devproxy.console.programs import ProgramLines, answers_words, ended_words
 from devproxy.console.reloads import applied_lines, missing_trouble, rejected_lines
 from devproxy.console.secrets import masked
 from devproxy.console.style import Style
@@ -57,6 +56,9 @@ from devproxy.events import (
 )
 from devproxy.routing.table import label
 from devproxy.text.safe import visible
+
+if TYPE_CHECKING:
+    from devproxy.console.programs import ProgramLines
 
 PROBE_WAIT_S: Final = 0.2
 """How long the banner waits for the first state of every server."""
@@ -119,7 +121,8 @@ class HumanLines(Lines):
         """What pages that wait ask once a second, by upstream and target, as far as it has been shown."""
         self._tables: dict[int | None, Table] = {}
         self._fit([label(route) for route in config.routes], [upstream.name for upstream in config.upstreams])
-        self._programs = ProgramLines([program.name for program in config.programs], style)
+        self._program_names = [program.name for program in config.programs]
+        self._programs: ProgramLines | None = None
         self._ready: Ready | None = None
         self._has_banner = False
         self._held: list[tuple[float, Event | End]] = []
@@ -250,8 +253,12 @@ class HumanLines(Lines):
     def _of_program(
         self, at: float, event: ProgramStarted | ProgramOutput | ProgramAnswers | ProgramEnded | Note
     ) -> list[str]:
+        from devproxy.console.programs import ProgramLines, answers_words, ended_words  # few start programs
+
         match event:
             case ProgramOutput():
+                if self._programs is None:
+                    self._programs = ProgramLines(self._program_names, self._style)
                 return self._programs.lines(event)
             case ProgramAnswers():
                 if event.upstream:

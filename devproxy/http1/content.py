@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devproxy.errors import BadMessage
-from devproxy.http.codings import decoded
 from devproxy.http.messages import CHUNKED
 from devproxy.http1.framing import ChunkedReader
 
@@ -31,5 +30,7 @@ def content(head: ResponseHead, body: bytes, max_bytes: int, *, is_decoded: bool
     coding = head.first(b"content-encoding")
     if not coding:
         return body
+    from devproxy.http.codings import decoded  # people look at few bodies that are compressed
+
     without = decoded(body, coding, max_bytes + 1)
     return b"" if without is None else without.data
