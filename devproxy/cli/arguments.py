@@ -119,11 +119,11 @@ def _without_program(arguments: Sequence[str]) -> tuple[list[str], list[str] | N
 
 def _take_servers(options: argparse.Namespace) -> None:
     """Make ``--frontend`` and ``--backend`` of the servers that were named without them."""
-    from devproxy.cli.guesses import is_server, line
-
     servers: list[str] = options.servers
     if not servers:
         return
+    from devproxy.cli.guesses import is_server, line  # most lines name them by options, or none
+
     if servers[0].endswith(".toml"):
         typed = [text for text in options.typed[1:] if text != servers[0]]
         raise Refused(f"{servers[0]} is a file, not a server", line("up", [*typed, "--config", servers[0]]))

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
-from unicodedata import combining, east_asian_width
 
 from devproxy.console.secrets import MASK, masked
 from devproxy.text.safe import visible
 
 _MAX_REMEMBERED: Final = 256
+_FIRST_ODD: Final = "\u0300"
+"""Characters below this one take one column each, control characters aside."""
+_OWN_SIGNS: Final = frozenset("→➜✓✗↑↓…│")
+"""What devproxy itself writes; one column each, too."""
 _UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
@@ -38,6 +41,10 @@ def columns(text: str) -> int:
     """Return how many columns of a terminal `text` takes (no control characters in it)."""
     if text.isascii():
         return len(text)
+    if all(char < _FIRST_ODD or char in _OWN_SIGNS for char in text):
+        return len(text)
+    from unicodedata import combining, east_asian_width  # a MiB that few texts need
+
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 

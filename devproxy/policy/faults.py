@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 from typing import Final, NamedTuple
 
 from devproxy.config.labels import fault_text
@@ -59,6 +58,8 @@ def compile_fault(route: Route, source: str) -> CompiledFault | None:
     fault = route.fault
     if not any((fault.latency_ms, fault.error_rate, fault.refuse_upgrade, fault.drop_after_s, fault.bandwidth_kib_s)):
         return None
+    from random import Random  # few routes have one
+
     note = fault_text(Fault(latency_ms=fault.latency_ms, bandwidth_kib_s=fault.bandwidth_kib_s))
     return CompiledFault(
         latency_s=fault.latency_ms / 1000,

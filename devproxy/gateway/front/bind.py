@@ -109,8 +109,10 @@ def _bind_every_address(port: int, *, is_shared: bool) -> socket.socket:
 
 
 def _resolve(listen: Listen) -> tuple[int, str]:
+    # Of text the codec for names outside ASCII is loaded, with all that Unicode says of characters: half a MiB.
+    host = listen.host.encode() if listen.host.isascii() else listen.host
     try:
-        found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise BindError(f"{listen.host}:{listen.port}", f"the name does not resolve ({error.strerror})") from None
     family, _, _, _, address = found[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
+from devproxy.console import text as console_text
 from devproxy.console.text import (
     columns,
     counted,
@@ -93,3 +96,9 @@ def test_a_duration_fits_its_column(seconds: float) -> None:
 
 def test_one_of_a_kind_is_singular() -> None:
     assert [counted(0, "tunnel"), counted(1, "tunnel"), counted(2, "tunnel")] == ["0 tunnels", "1 tunnel", "2 tunnels"]
+
+
+def test_what_is_known_to_be_narrow_is() -> None:
+    for char in [*map(chr, range(0xA0, ord(console_text._FIRST_ODD))), *console_text._OWN_SIGNS]:
+        assert not unicodedata.combining(char)
+        assert unicodedata.east_asian_width(char) not in "WF"
