@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from devproxy.authority.hosts import authority
+from devproxy.authority.networks import address_of
 from devproxy.config.model import Listen
 from devproxy.errors import BindError
 from devproxy.platforms.holders import holder_of
@@ -109,10 +110,12 @@ def _bind_every_address(port: int, *, is_shared: bool) -> socket.socket:
 
 
 def _resolve(listen: Listen) -> tuple[int, str]:
-    # Of text the codec for names outside ASCII is loaded, with all that Unicode says of characters: half a MiB.
-    host = listen.host.encode() if listen.host.isascii() else listen.host
+    is_6, written = ":" in listen.host, address_of(listen.host)
+    # To ask for what is an address would load the codec for names, with all of Unicode: half a MiB.
+    if written is not None and "%" not in listen.host and (written.version == 6) == is_6:
+        return socket.AF_INET6 if is_6 else socket.AF_INET, str(written)
     try:
-        found = socket.getaddrinfo(host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise BindError(f"{listen.host}:{listen.port}", f"the name does not resolve ({error.strerror})") from None
     family, _, _, _, address = found[0]
