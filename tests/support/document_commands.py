@@ -25,7 +25,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent.parent
 USUAL: Final = ROOT / "docs" / "tour.md"
 """The document whose ``devproxy.toml`` is there where a document shows none."""
 NOT_RUN: Final = ROOT / "docs" / "not_run.toml"
-SKIPPED: Final = {".venv", "build", "dist", "node_modules", ".git", ".pytest_cache"}
+SKIPPED: Final = {"build", "dist", "node_modules", ".git", ".pytest_cache"}
 SHELLS: Final = ("sh", "bash", "console")
 OTHER_SHELLS: Final = ("shell", "zsh", "fish", "powershell", "pwsh", "bat", "cmd")
 """Languages of blocks whose commands are never run here: each needs its line in ``docs/not_run.toml``."""
@@ -80,7 +80,8 @@ class Block:
 
 def documents() -> list[Path]:
     """Return every document of the repository."""
-    return sorted(path for path in ROOT.rglob("*.md") if not SKIPPED & set(path.relative_to(ROOT).parts))
+    found = ((path, path.relative_to(ROOT).parts) for path in ROOT.rglob("*.md"))
+    return sorted(path for path, parts in found if not SKIPPED & set(parts) and not parts[0].startswith(".venv"))
 
 
 def blocks() -> list[Block]:
