@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import groupby
 from pathlib import Path
 from urllib.error import HTTPError
@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from tests.support.processes import Program, free_port, wait_for
+from tests.support.restartable import RestartableServer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
@@ -113,20 +114,6 @@ def test_a_reload_says_what_its_page_shows(tmp_path: Path) -> None:
         assert [line for line in said[start:] if line in block] == block
 
 
-class Server(ThreadingHTTPServer):
-    """A server of a developer. It can be ended and started again on its port."""
-
-    daemon_threads = True
-
-    def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self.server_close()
-
-
 class Handler(BaseHTTPRequestHandler):
     """Answers anything, and closes: what is kept alive would outlive its server here."""
 
@@ -144,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def test_a_page_and_its_polls_are_counted_as_the_page_on_the_log_shows(tmp_path: Path) -> None:
     [shown] = shown_after("docs/log.md")
-    server = Server(0)
+    server = RestartableServer(0, Handler)
     servers = ("--frontend", str(server.server_port), "--backend", str(server.server_port))
     with up(tmp_path, *servers, "--listen", "localhost:0") as program:
         local = wait_for(lambda: next((line for line in program.err if "Local:" in line), ""), "the banner")
@@ -179,8 +166,8 @@ def test_a_page_and_its_polls_are_counted_as_the_page_on_the_log_shows(tmp_path:
 
 def test_the_first_ten_seconds_are_what_the_tour_shows(tmp_path: Path) -> None:
     [shown] = shown_after("docs/tour.md")
-    frontend, port = Server(0), free_port()
-    backend = Server(port)
+    frontend, port = RestartableServer(0, Handler), free_port()
+    backend = RestartableServer(port, Handler)
     servers = ("--frontend", str(frontend.server_port), "--backend", str(port))
     with up(tmp_path, *servers, "--listen", "localhost:0") as program:
         local = wait_for(lambda: next((line for line in program.err if "Local:" in line), ""), "the banner")
@@ -195,7 +182,7 @@ def test_the_first_ten_seconds_are_what_the_tour_shows(tmp_path: Path) -> None:
         waiting = threading.Thread(target=lambda: urlopen(url + "api/items", timeout=30).read())
         waiting.start()
         wait_for(lambda: any("waits for backend" in line for line in program.err), "that somebody waits")
-        again = Server(port)
+        again = RestartableServer(port, Handler)
         waiting.join()
         wait_for(lambda: sum("GET 200" in " ".join(line.split()) for line in program.err) == 5, "the last request")
         again.stop()

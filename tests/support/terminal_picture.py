@@ -17,13 +17,14 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Final
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from tests.support.processes import wait_for
+from tests.support.restartable import RestartableServer
 
 FOLDER: Final = Path(__file__).resolve().parent.parent.parent / "docs" / "images"
 COLUMNS: Final = 104
@@ -36,20 +37,6 @@ LIGHT: Final = {"back": "#ffffff", "edge": "#d0d7de", "text": "#1f2328", "dim": 
 DARK: Final = {"back": "#0d1117", "edge": "#30363d", "text": "#e6edf3", "dim": "#8d96a0"} | dict(
     zip("1234567", ("#ff7b72", "#56d364", "#e3b341", "#79c0ff", "#d2a8ff", "#56d4dd", "#e6edf3"), strict=True)
 )
-
-
-class Server(ThreadingHTTPServer):
-    """A server of a developer, which can be ended and started again on its port."""
-
-    daemon_threads = True
-
-    def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self.server_close()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -83,7 +70,7 @@ def run() -> str:
     servers = {}
     for name in ("5173", "3001"):
         ports[name] = port_of_four_digits()
-        servers[name] = Server(ports[name])
+        servers[name] = RestartableServer(ports[name], Handler)
     ports["8080"] = port_of_four_digits()
     with tempfile.TemporaryDirectory(prefix="dp") as folder:
 
@@ -110,7 +97,7 @@ def run() -> str:
     return re.sub(r"(?<=key=)\w+", "…", screen)
 
 
-def use(url: str, servers: dict[str, Server], port: int) -> None:
+def use(url: str, servers: dict[str, RestartableServer], port: int) -> None:
     """Load a page through devproxy, end the backend, ask it, start it again."""
     for path, kind in (("", "document"), ("src/main.js", "script"), ("api/items", "empty")):
         urlopen(Request(url + path, None, {"Sec-Fetch-Dest": kind}), timeout=30).read()
@@ -123,7 +110,7 @@ def use(url: str, servers: dict[str, Server], port: int) -> None:
     waiting = threading.Thread(target=lambda: urlopen(url + "api/items", timeout=30).read())
     waiting.start()
     time.sleep(1.5)
-    again = Server(port)
+    again = RestartableServer(port, Handler)
     waiting.join()
     again.stop()
 
