@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +14,7 @@ from aiohttp import ClientSession, web
 from tests.support.browser import open_page
 from tests.support.har import SCHEMA
 from tests.support.inspecting import Inspected, inspected
+from tests.support.small_app import answering_by
 
 TOOLS = "devtools://devtools/bundled/devtools_app.html"
 IMPORTER = "devtools://devtools/bundled/models/har/har.js"
@@ -62,20 +61,6 @@ async def answer(request: web.Request) -> web.StreamResponse:
     return web.Response(body=coded, content_type="application/json", headers={"Content-Encoding": coding})
 
 
-@asynccontextmanager
-async def serving() -> AsyncIterator[int]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
 async def traffic(port: int) -> None:
     async with ClientSession(f"http://localhost:{port}", auto_decompress=False) as client:
         for path in ("/gzip", "/br", "/picture"):
@@ -93,7 +78,7 @@ def ended(page: Inspected) -> list[dict[str, Any]]:
 
 
 async def test_the_developer_tools_of_chromium_read_what_is_saved() -> None:
-    async with serving() as port:
+    async with answering_by(answer) as port:
         upstream = f'[upstreams]\nbackend = "http://127.0.0.1:{port}"\n[[routes]]\npath = "/"\nupstream = "backend"\n'
         with inspected("[inspector]\ncapture = true\n" + upstream) as page:
             await traffic(page.port)

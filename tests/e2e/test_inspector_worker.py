@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from aiohttp import web
 from tests.support.browser import open_page
 from tests.support.inspecting import inspected
 from tests.support.page_driver import click, until_text
+from tests.support.small_app import answering_by
 
 WORKER = """
 self.addEventListener("install", () => self.skipWaiting());
@@ -53,23 +52,9 @@ class Project:
         return web.Response(text=f"<title>{request.path}</title>{request.path}", content_type="text/html")
 
 
-@asynccontextmanager
-async def serving(project: Project) -> AsyncIterator[int]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", project.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
 async def test_a_click_drops_what_another_project_has_left_here() -> None:
     project = Project()
-    async with serving(project) as port, open_page() as page:
+    async with answering_by(project.answer) as port, open_page() as page:
         upstream = f'[upstreams]\nbackend = "http://127.0.0.1:{port}"\n[[routes]]\npath = "/"\nupstream = "backend"\n'
         with inspected("[inspector]\ncapture = true\n" + upstream) as running:
             origin = f"http://localhost:{running.port}"
